@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An intrusive chained hash table: it owns its buckets, never the entries. */
+#ifndef PORTSYNCD_HASH_H
+#define PORTSYNCD_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_node {
+	struct hash_node *next;
+	uint32_t key; /* the hashed key; equal keys still need a compare by the caller */
+};
+
+struct hash {
+	struct hash_node **buckets;
+	size_t size; /* a power of two */
+	size_t count;
+};
+
+/* 0 or -ENOMEM. size is rounded up to a power of two. */
+int hash_init(struct hash *h, size_t size);
+void hash_done(struct hash *h);
+
+/* Never fails: when the table cannot grow it only gets slower. Duplicates are the caller's business. */
+void hash_add(struct hash *h, struct hash_node *node, uint32_t key);
+void hash_del(struct hash *h, struct hash_node *node);
+/* Forgets all entries, keeps the buckets. */
+void hash_clear(struct hash *h);
+
+/* First node of that hashed key, then the following ones; NULL when there is no more. */
+struct hash_node *hash_first(const struct hash *h, uint32_t key);
+struct hash_node *hash_next(const struct hash_node *node);
+
+uint32_t hash_bytes(const void *bytes, size_t len); /* FNV-1a */
+uint32_t hash_int(uint32_t value);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+uint64_t now_usec(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+}
+
+int write_all(int fd, const void *buf, size_t len)
+{
+	const char *at = buf;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+const char *printable(const void *bytes, size_t len, char *out, size_t size)
+{
+	static const char ellipsis[] = "...";
+	const unsigned char *in = bytes;
+	size_t at = 0;
+
+	if (size < sizeof(ellipsis) + 4) {
+		out[0] = '\0';
+		return out;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (at + 4 + sizeof(ellipsis) > size) {
+			memcpy(out + at, ellipsis, sizeof(ellipsis));
+			return out;
+		}
+		if (in[i] >= 0x20 && in[i] < 0x7f && in[i] != '\\')
+			out[at++] = (char)in[i];
+		else
+			at += (size_t)snprintf(out + at, size - at, "\\x%02x", in[i]);
+	}
+	out[at] = '\0';
+	return out;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PORTSYNCD_UTIL_H
+#define PORTSYNCD_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+#define USEC_PER_MSEC UINT64_C(1000)
+#define USEC_PER_SEC UINT64_C(1000000)
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* Runs fn(&variable) when the variable goes out of scope. */
+#define cleanup(fn) __attribute__((cleanup(fn)))
+
+/* For locals that hold malloc'ed memory: char *text cleanup(free_ptr) = NULL; */
+static inline void free_ptr(void *pp)
+{
+	free(*(void **)pp);
+}
+
+/* For locals that hold a file descriptor; a negative one is left alone. */
+static inline void close_fd(const int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+/* CLOCK_MONOTONIC in microseconds. */
+uint64_t now_usec(void);
+
+/* Writes all of buf to fd, going on after short writes and EINTR. 0 or negative errno. */
+int write_all(int fd, const void *buf, size_t len);
+
+/*
+ * Makes bytes of unknown origin fit for a log line: printable ASCII stays, all else becomes \xNN, and
+ * what is too long ends in "...". Always terminates out. Returns out.
+ */
+const char *printable(const void *bytes, size_t len, char *out, size_t size);
+
+#endif

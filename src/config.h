@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything a user can set: command line, environment, /etc/sonic/portsyncd.conf, defaults - in this order of weight.
+ * One table (config.c) holds name, type, range, default and meaning of every key.
+ */
+#ifndef PORTSYNCD_CONFIG_H
+#define PORTSYNCD_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
+#define CONFIG_TEXT_MAX 256
+
+enum config_log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
+
+struct config {
+	/* [database]; an empty text or a negative number: what database_config.json says */
+	char database_config[PATH_MAX]; /* "" : the default path, which may be missing */
+	char redis_host[CONFIG_TEXT_MAX];
+	long redis_port;
+	char redis_unix_socket[CONFIG_TEXT_MAX];
+	long config_db_number, appl_db_number, state_db_number;
+	long connection_timeout_secs; /* connecting, and any command */
+	long retry_interval_secs;     /* the longest wait between two attempts to connect */
+	char redis_username[CONFIG_TEXT_MAX];
+	char redis_password_file[PATH_MAX];
+
+	/* [performance] */
+	long max_event_queue;  /* commands without an answer, a connection */
+	long batch_timeout_ms; /* how long publishing may be held back to settle after a dump */
+
+	/* [health] */
+	bool enable_watchdog;
+
+	/* [netlink] */
+	long receive_buffer_bytes, send_buffer_bytes;
+
+	/* [sonic] */
+	long audit_interval_secs;
+
+	/* [log] */
+	int log_level; /* LOG_EMERG .. LOG_DEBUG */
+	enum config_log_target log_target;
+
+	/* Command line only */
+	char netns[NAME_MAX + 1]; /* "": stay in our own */
+	bool check_config, dry_run;
+};
+
+enum config_outcome {
+	CONFIG_RUN,  /* go on */
+	CONFIG_DONE, /* --help or --version was answered, or --check-config found nothing: exit 0 */
+	CONFIG_BAD,  /* one line says what is wrong and what is allowed: exit 2 */
+};
+
+/*
+ * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL) and the file. Help, version and the verdict of
+ * --check-config (which also reads database_config.json and the password file) go to out, complaints to err.
+ */
+enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
+
+/*
+ * Reads one configuration file into *config, which holds defaults already. Each fault is one line
+ * "file:line: key: what is wrong, what is allowed" on err; keys that are accepted for an older file but mean nothing
+ * here are named in one line on err too. 0 or -EINVAL (a fault), or the errno of opening or reading.
+ */
+int config_read_file(struct config *config, const char *path, FILE *err);
+void config_defaults(struct config *config);
+
+/* The name of a level, "NOTICE", or of a target, "journal". */
+const char *config_level_name(int level);
+const char *config_target_name(enum config_log_target target);
+
+/*
+ * The Redis password from redis_password_file, or from the systemd credential "redis_password"
+ * ($CREDENTIALS_DIRECTORY); its last newline is dropped. *ret is NULL when none is configured; the caller wipes it with
+ * config_wipe_password(). 0, or a negative errno with a one-line text in error.
+ */
+int config_read_password(const struct config *config, char **ret, char *error, size_t size);
+void config_wipe_password(char **password);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps a listener equal to the kernel's links: subscribe, dump, follow the events, and after any loss dump again.
+ *
+ *   UNSYNCED --drained--> DUMPING --complete dump--> SETTLING --first empty read, or settle time--> SYNCED
+ *      ^---------- overrun, truncated datagram, watch_resync() in any state ----------'
+ *
+ * A dump that is interrupted (NLM_F_DUMP_INTR on any message), fails, or takes too long is thrown away and tried again
+ * with back-off, while events go on being delivered.
+ */
+#ifndef PORTSYNCD_WATCH_H
+#define PORTSYNCD_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "kernel/linkmsg.h"
+
+enum watch_state { WATCH_UNSYNCED, WATCH_DUMPING, WATCH_SETTLING, WATCH_SYNCED };
+
+struct watch_ops {
+	/* A link changed or went, in the kernel's order. */
+	void (*event)(const struct link_msg *msg, void *user);
+	/* A dump starts: from here on events are newer than, or equal to, what a row of this dump may say. */
+	void (*dump_begin)(void *user);
+	void (*dump_row)(const struct link_msg *msg, void *user);
+	/* All rows were delivered and the dump was complete: what it did not name does not exist. */
+	void (*dump_commit)(void *user);
+	/* Rows since dump_begin are void. */
+	void (*dump_abort)(void *user);
+	void (*state_changed)(enum watch_state state, void *user);
+};
+
+struct watch_options {
+	size_t rcvbuf, sndbuf;      /* bytes */
+	uint64_t settle_usec;       /* longest time in SETTLING */
+	uint64_t dump_timeout_usec; /* longest time without progress of a dump */
+	uint32_t retry_initial_ms;  /* back-off between dumps: doubles ... */
+	uint32_t retry_max_ms;      /* ... up to this */
+	unsigned retry_bound; /* failed dumps in a row after which it is said aloud and only retry_max_ms is waited */
+};
+
+struct watch_stats {
+	uint64_t datagrams, messages, newlink, dellink;
+	uint64_t malformed, spoofed, overruns, truncations;
+	uint64_t dumps, dumps_interrupted, dumps_failed, resyncs;
+};
+
+struct watch;
+
+/* Opens and sizes the event socket, subscribes, and starts the first dump. 0 or negative errno. ops and user must
+ * outlive it. */
+int watch_new(struct watch **ret, sd_event *event, const struct watch_options *opt, const struct watch_ops *ops,
+	      void *user);
+enum watch_state watch_state(const struct watch *w);
+const char *watch_state_name(enum watch_state state);
+const struct watch_stats *watch_stats(const struct watch *w);
+/* Events may have been missed: dump again. why is for the log. */
+void watch_resync(struct watch *w, const char *why);
+void watch_free(struct watch *w);
+
+#endif

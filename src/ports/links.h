@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The port model: what the kernel says of each port, whether APPL_DB knows it, and what Redis acknowledged of it.
+ * Links are known by ifindex, a name is an attribute that may change; rows are known by name. Whoever changes a port
+ * marks it dirty; sonic/publish sends the difference.
+ */
+#ifndef PORTSYNCD_LINKS_H
+#define PORTSYNCD_LINKS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "kernel/linkmsg.h"
+#include "ports/row.h"
+
+/* What is known of our four fields in STATE_DB. */
+enum row_known {
+	ROW_UNKNOWN, /* not read yet, or a write whose outcome is unknown */
+	ROW_READ,    /* port.acked is what Redis holds */
+};
+
+struct port {
+	char name[IFNAMSIZ];
+
+	/* The kernel's link of this name. */
+	int ifindex; /* 0: there is none */
+	uint32_t flags, mtu, master;
+	uint32_t carrier_up, carrier_down;
+	bool old;       /* was there before our cold start: ignored until it is deleted (S4, S5) */
+	uint64_t flaps; /* changes of the oper status since start */
+
+	/* SONiC's view of it. */
+	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
+	bool expected;   /* holds back PortInitDone */
+
+	/* STATE_DB's row; owned by sonic/publish. */
+	enum row_known known;
+	struct row acked;    /* valid with ROW_READ */
+	bool delete_owed;    /* a link of this name was deleted: consumers wait for the DEL even if it is back (S16) */
+	bool failing;        /* last write was refused; one log line an episode */
+	bool rewrite;        /* the key holds something that is not a hash: delete before writing */
+	uint16_t in_flight;  /* commands without an answer */
+	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
+	uint32_t retry_ms;   /* back-off after a refusal */
+	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
+
+	/* APPL_DB look-up; owned by sonic/appl_ports. */
+	bool looking_up;
+	bool look_again;
+	struct list waiting; /* in appl_ports' list of links without a row */
+
+	/* Private to links.c. */
+	struct list dirty, all;
+	struct hash_node by_name, by_ifindex;
+};
+
+struct links;
+
+/* reserve: ports for which memory is taken at once. NULL without memory. */
+struct links *links_new(size_t reserve);
+void links_free(struct links *l);
+
+/* One message of the event socket. */
+void links_event(struct links *l, const struct link_msg *msg);
+
+/*
+ * A dump is staged. links_dump_commit() applies the rows of links that no event named since links_dump_begin() (the
+ * event is newer, or more events follow that lead to the row), and drops every link that neither a row nor an event
+ * named.
+ */
+void links_dump_begin(struct links *l);
+void links_dump_row(struct links *l, const struct link_msg *msg);
+void links_dump_commit(struct links *l);
+void links_dump_abort(struct links *l);
+
+struct port *links_find(const struct links *l, const char *name);
+/* Finds or makes the port. NULL when the name is no possible interface name, or without memory. */
+struct port *links_get(struct links *l, const char *name);
+/* All ports: start with NULL, ends with NULL. The current one may be released while iterating if next was taken before.
+ */
+struct port *links_next(const struct links *l, const struct port *port);
+
+/* True when the port has a link that counts: one that is not old. */
+bool links_present(const struct port *port);
+
+void links_set_configured(struct links *l, struct port *port, bool configured);
+/* The port holds back PortInitDone until it has a link and a row in APPL_DB. */
+void links_expect(struct links *l, struct port *port);
+size_t links_expected(const struct links *l);
+
+/* Marks every link that is there now as old and returns how many; their ifindexes go to ifindex[0 .. max-1]. */
+size_t links_mark_old(struct links *l, int *ifindex, size_t max);
+
+void links_mark_dirty(struct links *l, struct port *port);
+/* Takes the longest waiting dirty port out of the list; NULL when there is none. */
+struct port *links_pop_dirty(struct links *l);
+bool links_any_dirty(const struct links *l);
+/* Gives the port's memory back if nobody needs it any more. Call it after the last use of the pointer. */
+void links_release(struct links *l, struct port *port);
+
+struct links_stats {
+	size_t ports;   /* in memory */
+	size_t present; /* with a link */
+	size_t chunks;  /* growths of the port memory */
+	uint64_t flaps, no_memory;
+};
+const struct links_stats *links_stats(const struct links *l);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pure policy: which link messages concern a port, and what a port's row says. SONIC.md section 0, 1.1, 4. */
+#ifndef PORTSYNCD_RULES_H
+#define PORTSYNCD_RULES_H
+
+#include <stdbool.h>
+
+#include "kernel/linkmsg.h"
+#include "ports/row.h"
+
+enum rule_verdict {
+	RULE_PRESENT,            /* the link with this ifindex is a port of this name */
+	RULE_GONE,               /* the link with this ifindex does not exist any more */
+	RULE_IGNORE_BRIDGE,      /* says something of a bridge port, nothing of the device (S12) */
+	RULE_IGNORE_NAME,        /* not the name of a front panel port */
+	RULE_IGNORE_PORTCHANNEL, /* a LAG: teamsyncd's job, and never a row in PORT_TABLE (S10) */
+	RULE_IGNORE_TEAM,        /* kind "team" under another name: teamsyncd's job as well */
+};
+
+enum rule_verdict rules_classify(const struct link_msg *msg);
+const char *rules_verdict_name(enum rule_verdict verdict);
+
+/* True for a name that the port rules apply to: what we may write, and what we may sweep, in STATE_DB. */
+bool rules_port_name(const char *name);
+
+/* The row of a link that is there: oper is IFF_RUNNING (S13), admin is IFF_UP. */
+struct row rules_row(unsigned flags, unsigned mtu);
+
+#endif

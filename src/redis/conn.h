@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One non-blocking, pipelined Redis connection that comes back by itself: connect, AUTH, SELECT, then ready; on any
+ * fault every command without an answer is answered with NULL ("outcome unknown") and the connection is made anew with
+ * back-off. Commands are only buffered; conn_flush() writes them, once a loop turn.
+ */
+#ifndef PORTSYNCD_CONN_H
+#define PORTSYNCD_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "redis/resp.h"
+
+struct conn_options {
+	const char *label;       /* for logs: "STATE_DB" */
+	const char *unix_socket; /* NULL: host and port */
+	const char *host;
+	uint16_t port;
+	unsigned database;     /* SELECT */
+	const char *username;  /* NULL: the default user */
+	const char *password;  /* NULL: no AUTH */
+	uint64_t timeout_usec; /* connect, and the oldest command without an answer */
+	uint32_t retry_initial_ms, retry_max_ms;
+	size_t max_in_flight; /* commands without an answer */
+	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
+};
+
+struct conn_ops {
+	/* Connected, authenticated, database selected (and subscribed): commands are taken from now on. */
+	void (*ready)(void *user);
+	/* Gone; called after the pending commands were answered with NULL. May be NULL. */
+	void (*lost)(void *user);
+	/* A keyspace notification of a connection with a pattern. channel and payload are NUL-terminated. */
+	void (*message)(const struct resp_value *channel, const struct resp_value *payload, void *user);
+};
+
+struct conn_stats {
+	uint64_t commands, replies, errors, flushes, bytes_out, connects, losses, timeouts;
+};
+
+struct conn;
+
+/*
+ * reply is NULL when the outcome is unknown (connection lost); else valid during the call. The callback may send
+ * commands but must not free the connection.
+ */
+typedef void (*conn_reply_fn)(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
+
+/* Strings of opt are copied. Connecting starts at once. 0 or negative errno. */
+int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt, const struct conn_ops *ops,
+	     void *user);
+void conn_free(struct conn *c);
+
+bool conn_ready(const struct conn *c);
+const char *conn_label(const struct conn *c);
+/* Commands that may still be sent before the in-flight bound is reached. 0 when not ready. */
+size_t conn_room(const struct conn *c);
+size_t conn_in_flight(const struct conn *c);
+
+/*
+ * Buffers one command; fn(reply, user, item, cookie) gets its answer, in the order of sending. 0; -ENOTCONN when not
+ * ready; -EAGAIN when the in-flight bound is reached; -E2BIG for a command that no buffer may hold; -ENOMEM.
+ */
+int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+		 const struct resp_arg *argv);
+/* Writes what is buffered as far as the socket takes it now; the rest follows by itself. */
+void conn_flush(struct conn *c);
+
+const struct conn_stats *conn_stats(const struct conn *c);
+
+#endif

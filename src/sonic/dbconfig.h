@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SONiC's database_config.json: on which Redis instance, under which number and with which separator a database lives
+ * (SONIC.md 5.1). https://github.com/sonic-net/sonic-swss-common common/database_config.json
+ */
+#ifndef PORTSYNCD_DBCONFIG_H
+#define PORTSYNCD_DBCONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DBCONFIG_DEFAULT_PATH "/var/run/redis/sonic-db/database_config.json"
+#define DBCONFIG_MAX_BYTES (1U << 20)
+
+struct dbconfig_db {
+	const char *unix_socket; /* NULL when the instance has none: host and port then */
+	const char *host;
+	uint16_t port;
+	unsigned number;
+	char separator[2]; /* one printable character that is no letter and no digit */
+};
+
+struct dbconfig;
+
+/*
+ * Reads a file. missing_ok: where there is none, SONiC's defaults (all on /var/run/redis/redis.sock, CONFIG_DB 4 "|",
+ * APPL_DB 0 ":", STATE_DB 6 "|"). CONFIG_DB, APPL_DB and STATE_DB must be there. On failure a negative errno, and error
+ * (size bytes) says file, key, what is wrong and what is allowed, in one line.
+ */
+int dbconfig_load(struct dbconfig **ret, const char *path, bool missing_ok, char *error, size_t size);
+/* The same from bytes; name stands for the file in error texts. */
+int dbconfig_parse(struct dbconfig **ret, const char *name, const char *bytes, size_t len, char *error, size_t size);
+void dbconfig_free(struct dbconfig *c);
+
+/* NULL for a database that the file does not name. */
+const struct dbconfig_db *dbconfig_get(const struct dbconfig *c, const char *database);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The producer's side of SONiC's ProducerStateTable protocol (SONIC.md 5.2): one script call adds the key to
+ * <TABLE>_KEY_SET, writes the hash _<TABLE>:<key>, and publishes "G" on <TABLE>_CHANNEL@<db> only if the key was new.
+ */
+#ifndef PORTSYNCD_PRODUCER_H
+#define PORTSYNCD_PRODUCER_H
+
+#include <stddef.h>
+
+#include "redis/conn.h"
+
+struct producer;
+
+/* Rows of table go to the database behind conn; separator and database number as dbconfig says. NULL without memory. */
+struct producer *producer_new(struct conn *conn, const char *table, const char *separator, unsigned database);
+void producer_free(struct producer *p);
+
+/* ok says that Redis took the row; error is its answer otherwise, NULL when the connection was lost. */
+typedef void (*producer_done_fn)(bool ok, const struct resp_value *error, void *user);
+
+/*
+ * Sends one row: pairs field, value, ... (n fields, 2 n arguments), as they are, binary bytes included. A row without
+ * fields is -EINVAL: a consumer takes it for a deletion. -NOSCRIPT is mended inside (the script is sent as text).
+ * Otherwise as conn_command(): 0, -ENOTCONN, -EAGAIN, -E2BIG, -ENOMEM.
+ */
+int producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs, producer_done_fn done,
+		 void *user);
+
+#endif
