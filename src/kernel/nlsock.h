@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define NLSOCK_BATCH 64                /* datagrams a receive call takes at most */
-#define NLSOCK_DATAGRAM (32U * 1024)   /* the kernel never builds a larger dump datagram */
+#define NLSOCK_DATAGRAM (32U * 1024)   /* the kernel fills dump datagrams up to this; one single link may need more */
 #define NLSOCK_DATAGRAM_MAX (1U << 20) /* growth ends here */
 
 enum nlsock_outcome {

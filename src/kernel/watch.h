@@ -43,8 +43,9 @@ struct watch_options {
 };
 
 struct watch_stats {
-	uint64_t datagrams, messages, newlink, dellink;
-	uint64_t malformed, spoofed, overruns, truncations;
+	uint64_t datagrams, messages, newlink, dellink; /* of the event socket */
+	uint64_t overruns, truncations, errors;         /* of the event socket: losses */
+	uint64_t malformed, spoofed;                    /* of both sockets */
 	uint64_t dumps, dumps_interrupted, dumps_failed, resyncs;
 };
 
@@ -57,8 +58,9 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 enum watch_state watch_state(const struct watch *w);
 const char *watch_state_name(enum watch_state state);
 const struct watch_stats *watch_stats(const struct watch *w);
-/* Events may have been missed: dump again. why is for the log. */
+/* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
+/* NULL is fine, and so is a call from a callback: no further callback comes, not even a dump_abort. */
 void watch_free(struct watch *w);
 
 #endif

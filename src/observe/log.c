@@ -83,6 +83,11 @@ uint64_t log_dropped(void)
 	return logger.dropped;
 }
 
+bool log_to_stderr(void)
+{
+	return logger.sink == LOG_SINK_STDERR;
+}
+
 static bool send_syslog(const char *line, size_t len)
 {
 	if (logger.fd < 0)
@@ -110,7 +115,7 @@ static void to_syslog(int level, const char *function, const char *message)
 	if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm) == 0)
 		stamp[0] = '\0';
 	len = snprintf(line, sizeof(line), "<%d>%s portsyncd[%d]: :- %s: %s", LOG_USER | level, stamp, (int)getpid(),
-	               function, message);
+		       function, message);
 	if (!send_syslog(line, MIN((size_t)len, sizeof(line) - 1)))
 		logger.dropped++;
 }
@@ -118,7 +123,7 @@ static void to_syslog(int level, const char *function, const char *message)
 static void to_journal(int level, const char *function, const char *message)
 {
 	if (sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level, "CODE_FUNC=%s", function,
-	                    "SYSLOG_IDENTIFIER=portsyncd", NULL) < 0)
+			    "SYSLOG_IDENTIFIER=portsyncd", NULL) < 0)
 		logger.dropped++;
 }
 

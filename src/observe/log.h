@@ -26,6 +26,7 @@ void log_close(void);
 void log_set_level(int level);
 int log_level(void);
 uint64_t log_dropped(void);
+bool log_to_stderr(void);
 
 void log_line(int level, const char *function, const char *format, ...) PRINTF_LIKE(3, 4);
 

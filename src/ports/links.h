@@ -30,28 +30,36 @@ struct port {
 	int ifindex; /* 0: there is none */
 	uint32_t flags, mtu, master;
 	uint32_t carrier_up, carrier_down;
+	bool published; /* STATE_DB has acknowledged this link's row */
 	bool old;       /* was there before our cold start: ignored until it is deleted (S4, S5) */
 	uint64_t flaps; /* changes of the oper status since start */
 
 	/* SONiC's view of it. */
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
 	bool expected;   /* holds back PortInitDone */
+	bool asking;     /* for had_admin */
+	bool asked;      /* had_admin is known */
+	bool had_admin;  /* APPL_DB's row had admin_status before our first push: initialised before this start (M3) */
 
 	/* STATE_DB's row; owned by sonic/publish. */
 	enum row_known known;
-	struct row acked;    /* valid with ROW_READ */
+	struct row acked;    /* with ROW_READ: what Redis holds, once all that was sent is answered */
+	bool mine;           /* the row has fields of ours, or was written by us */
 	bool delete_owed;    /* a link of this name was deleted: consumers wait for the DEL even if it is back (S16) */
-	bool failing;        /* last write was refused; one log line an episode */
-	bool rewrite;        /* the key holds something that is not a hash: delete before writing */
-	uint16_t in_flight;  /* commands without an answer */
+	bool rewrite;        /* the key holds something that is no hash: delete before writing */
+	bool failing;        /* the last write was refused; one log line an episode */
+	bool again;          /* changed while writes were under way */
+	uint16_t writing;    /* writes without an answer */
+	uint16_t reading;    /* reads without an answer */
 	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
-	uint32_t retry_ms;   /* back-off after a refusal */
-	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
+	uint32_t read_round;
+	uint32_t retry_ms; /* back-off after a refusal */
+	uint64_t retry_at; /* CLOCK_MONOTONIC us, 0: none */
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */
 	bool looking_up;
-	bool look_again;
-	struct list waiting; /* in appl_ports' list of links without a row */
+	uint32_t seen_round;
+	struct list waiting; /* in the list of links without a row */
 
 	/* Private to links.c. */
 	struct list dirty, all;
@@ -88,7 +96,9 @@ struct port *links_next(const struct links *l, const struct port *port);
 bool links_present(const struct port *port);
 
 void links_set_configured(struct links *l, struct port *port, bool configured);
-/* The port holds back PortInitDone until it has a link and a row in APPL_DB. */
+/* STATE_DB acknowledged the row of the port's link. */
+void links_mark_published(struct links *l, struct port *port);
+/* The port holds back PortInitDone until it has a link, a row in APPL_DB, and its row in STATE_DB. */
 void links_expect(struct links *l, struct port *port);
 size_t links_expected(const struct links *l);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One non-blocking, pipelined Redis connection that comes back by itself: connect, AUTH, SELECT, then ready; on any
- * fault every command without an answer is answered with NULL ("outcome unknown") and the connection is made anew with
- * back-off. Commands are only buffered; conn_flush() writes them, once a loop turn.
+ * One non-blocking, pipelined Redis connection that comes back by itself: connect, AUTH, SELECT, PING (a server that
+ * loads its data refuses only that), PSUBSCRIBE, then ready; on any fault every command without an answer is answered
+ * with NULL ("outcome unknown") and the connection is made anew with back-off. Commands are only buffered;
+ * conn_flush() writes them, once a loop turn. What a callback of the connection sends is flushed by the connection.
  */
 #ifndef PORTSYNCD_CONN_H
 #define PORTSYNCD_CONN_H
@@ -28,10 +29,11 @@ struct conn_options {
 	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
 };
 
+/* None of them may free the connection. */
 struct conn_ops {
 	/* Connected, authenticated, database selected (and subscribed): commands are taken from now on. */
 	void (*ready)(void *user);
-	/* Gone; called after the pending commands were answered with NULL. May be NULL. */
+	/* Gone after having been ready; called after the pending commands were answered with NULL. May be NULL. */
 	void (*lost)(void *user);
 	/* A keyspace notification of a connection with a pattern. channel and payload are NUL-terminated. */
 	void (*message)(const struct resp_value *channel, const struct resp_value *payload, void *user);
@@ -49,9 +51,14 @@ struct conn;
  */
 typedef void (*conn_reply_fn)(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
 
-/* Strings of opt are copied. Connecting starts at once. 0 or negative errno. */
+/*
+ * Strings of opt are copied. Connecting starts at once; no callback is called before the loop runs. A host that is a
+ * name, not a number, is looked up here, once, and that blocks. 0 or negative errno: -ENAMETOOLONG for a socket path,
+ * -EHOSTUNREACH for a name that is not found.
+ */
 int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt, const struct conn_ops *ops,
 	     void *user);
+/* Pending commands are not answered any more. NULL is fine. */
 void conn_free(struct conn *c);
 
 bool conn_ready(const struct conn *c);
@@ -62,7 +69,8 @@ size_t conn_in_flight(const struct conn *c);
 
 /*
  * Buffers one command; fn(reply, user, item, cookie) gets its answer, in the order of sending. 0; -ENOTCONN when not
- * ready; -EAGAIN when the in-flight bound is reached; -E2BIG for a command that no buffer may hold; -ENOMEM.
+ * ready; -EAGAIN when the in-flight bound is reached or too much waits to be written; -E2BIG for a command that no
+ * buffer may hold; -ENOMEM.
  */
 int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
 		 const struct resp_arg *argv);

@@ -18,17 +18,17 @@ struct resp_arg {
 /* An argument from a C string. */
 #define RESP_STR(s) ((struct resp_arg){(s), strlen(s)})
 
-/* Bytes that go out. cap grows up to max, never shrinks. */
+/* Bytes that go out: len of them from data + start. cap grows up to max, never shrinks. */
 struct resp_buffer {
 	char *data;
-	size_t len, cap, max;
+	size_t start, len, cap, max;
 };
 
 int resp_buffer_init(struct resp_buffer *b, size_t cap, size_t max);
 void resp_buffer_done(struct resp_buffer *b);
 /* Appends one command: all of it, or nothing and -E2BIG (max reached) or -ENOMEM. */
 int resp_append(struct resp_buffer *b, size_t argc, const struct resp_arg *argv);
-/* Drops the first n bytes (they were written). */
+/* Drops the first n bytes (they were written). n <= len. */
 void resp_consume(struct resp_buffer *b, size_t n);
 
 enum resp_type { RESP_STRING, RESP_STATUS, RESP_ERROR, RESP_INTEGER, RESP_NIL, RESP_ARRAY };
@@ -47,7 +47,8 @@ bool resp_is_error(const struct resp_value *v, const char *word);
 
 struct resp_reader;
 
-#define RESP_REPLY_MAX (64U << 20) /* bytes of one reply; a longer one is a protocol error */
+#define RESP_REPLY_MAX (64U << 20)   /* bytes of one reply, as they come and as values; more is a protocol error */
+#define RESP_ELEMENTS_MAX (1U << 20) /* elements of one array; a longer one is a protocol error */
 
 struct resp_reader *resp_reader_new(void);
 void resp_reader_free(struct resp_reader *r);

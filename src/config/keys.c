@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/keys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+#include <syslog.h>
+
+#include "base/util.h"
+
+/* Choices are stored as int. */
+_Static_assert(sizeof(enum config_log_target) == sizeof(int), "size of enum config_log_target");
+
+static const struct choices levels = {
+	"is not a level",
+	(const struct choice[]){
+		{"emerg", LOG_EMERG},
+		{"alert", LOG_ALERT},
+		{"crit", LOG_CRIT},
+		{"err", LOG_ERR},
+		{"error", LOG_ERR},
+		{"warning", LOG_WARNING},
+		{"warn", LOG_WARNING},
+		{"notice", LOG_NOTICE},
+		{"info", LOG_INFO},
+		{"debug", LOG_DEBUG},
+		{NULL, 0},
+	},
+};
+
+static const struct choices targets = {
+	"is not a target",
+	(const struct choice[]){
+		{"auto", LOG_TARGET_AUTO},
+		{"journal", LOG_TARGET_JOURNAL},
+		{"syslog", LOG_TARGET_SYSLOG},
+		{"stderr", LOG_TARGET_STDERR},
+		{NULL, 0},
+	},
+};
+
+static const struct choices export_formats = {
+	"is not a format",
+	(const struct choice[]){{"prometheus", 0}, {"json", 1}, {"both", 2}, {NULL, 0}},
+};
+
+#define AT(member) offsetof(struct config, member)
+#define ROOM(member) ((long)sizeof(((struct config *)NULL)->member) - 1)
+#define SOCKET_PATH_MAX ((long)sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define YEAR_SECS 31536000
+
+/* clang-format off */
+const struct key config_keys[] = {
+	{"database", "database_config", FILE_PATH, 0, ROOM(database_config), NULL, AT(database_config), NULL,
+	 "which database_config.json to read"},
+	{"database", "redis_host", TEXT, 0, ROOM(redis_host), NULL, AT(redis_host), NULL,
+	 "Redis by TCP for all databases, in place of database_config.json; with only a port: 127.0.0.1"},
+	{"database", "redis_port", INTEGER, 1, 65535, NULL, AT(redis_port), NULL,
+	 "its port; with only a host: 6379"},
+	{"database", "redis_unix_socket", FILE_PATH, 0, SOCKET_PATH_MAX, NULL, AT(redis_unix_socket), NULL,
+	 "Redis by Unix socket for all databases; not together with redis_host or redis_port"},
+	{"database", "config_db_number", INTEGER, 0, 1023, NULL, AT(config_db_number), NULL,
+	 "number of CONFIG_DB, in place of database_config.json"},
+	{"database", "appl_db_number", INTEGER, 0, 1023, NULL, AT(appl_db_number), NULL,
+	 "number of APPL_DB, in place of database_config.json"},
+	{"database", "state_db_number", INTEGER, 0, 1023, NULL, AT(state_db_number), NULL,
+	 "number of STATE_DB, in place of database_config.json"},
+	{"database", "connection_timeout_secs", INTEGER, 1, 3600, "5", AT(connection_timeout_secs), NULL,
+	 "how long connecting, or any command, may take"},
+	{"database", "retry_interval_secs", INTEGER, 1, 3600, "2", AT(retry_interval_secs), NULL,
+	 "the longest wait between two attempts to connect"},
+	{"database", "redis_username", TEXT, 0, ROOM(redis_username), NULL, AT(redis_username), NULL,
+	 "Redis user"},
+	{"database", "redis_password_file", FILE_PATH, 0, ROOM(redis_password_file), NULL, AT(redis_password_file),
+	 NULL, "file with the Redis password, mode 0600"},
+
+	{"performance", "max_event_queue", INTEGER, 1, 1000000, "1000", AT(max_event_queue), NULL,
+	 "commands without an answer on a connection"},
+	{"performance", "batch_timeout_ms", INTEGER, 0, 60000, "100", AT(batch_timeout_ms), NULL,
+	 "how long publishing may be held back to settle after a dump"},
+	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", NO_EFFECT, NULL, "no effect"},
+	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", NO_EFFECT, NULL, "no effect"},
+
+	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", NO_EFFECT, NULL, "no effect"},
+	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", NO_EFFECT, NULL, "no effect"},
+	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", NO_EFFECT, NULL, "no effect"},
+	{"health", "enable_watchdog", BOOLEAN, 0, 0, "true", AT(enable_watchdog), NULL,
+	 "answer the watchdog of systemd"},
+	{"health", "watchdog_interval_secs", INTEGER, 1, YEAR_SECS, "15", NO_EFFECT, NULL, "no effect"},
+
+	{"metrics", "enabled", BOOLEAN, 0, 0, "true", NO_EFFECT, NULL, "no effect"},
+	{"metrics", "save_interval_secs", INTEGER, 1, YEAR_SECS, "300", NO_EFFECT, NULL, "no effect"},
+	{"metrics", "retention_days", INTEGER, 1, 36500, "30", NO_EFFECT, NULL, "no effect"},
+	{"metrics", "max_file_size_mb", INTEGER, 1, 1048576, "100", NO_EFFECT, NULL, "no effect"},
+	{"metrics", "export_format", CHOICE, 0, 0, "prometheus", NO_EFFECT, &export_formats, "no effect"},
+	{"metrics", "storage_path", TEXT, 0, PATH_MAX - 1, "/var/lib/sonic/portsyncd/metrics", NO_EFFECT, NULL,
+	 "no effect"},
+
+	{"netlink", "receive_buffer_bytes", INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
+	 "SO_RCVBUF of the netlink socket"},
+	{"netlink", "send_buffer_bytes", INTEGER, 4096, 1073741824, "2097152", AT(send_buffer_bytes), NULL,
+	 "SO_SNDBUF of the netlink socket"},
+
+	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
+	 "how often STATE_DB is read back and repaired"},
+
+	{"log", "level", CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
+	{"log", "target", CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
+};
+/* clang-format on */
+
+static const char *check_integer(const struct key *key, const char *text)
+{
+	char *end;
+	long value;
+
+	if (text[strspn(text, "+-0123456789")] != '\0')
+		return "is not an integer";
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (end == text || *end != '\0')
+		return "is not an integer";
+	if (errno == ERANGE || value < key->min || value > key->max)
+		return "is out of range";
+	return NULL;
+}
+
+static const char *check_number(const struct key *key, const char *text)
+{
+	double value;
+	char *end;
+
+	if (text[strspn(text, "+-0123456789.eE")] != '\0')
+		return "is not a number";
+	value = strtod(text, &end);
+	if (end == text || *end != '\0')
+		return "is not a number";
+	if (value < (double)key->min || value > (double)key->max)
+		return "is out of range";
+	return NULL;
+}
+
+static const char *check_boolean(const char *text)
+{
+	return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? NULL : "is not a boolean";
+}
+
+static const char *check_text(const struct key *key, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > (size_t)key->max)
+		return "is too long";
+	if (key->type == FILE_PATH && len > 0 && text[0] != '/')
+		return "is not an absolute path";
+	return NULL;
+}
+
+static const struct choice *find_choice(const struct choices *choices, const char *name)
+{
+	const struct choice *c = choices->list;
+
+	while (c->name && strcasecmp(c->name, name) != 0)
+		c++;
+	return c->name ? c : NULL;
+}
+
+/* NULL, or what is wrong with the text. */
+static const char *check_value(const struct key *key, const char *text)
+{
+	switch (key->type) {
+	case INTEGER:
+		return check_integer(key, text);
+	case NUMBER:
+		return check_number(key, text);
+	case BOOLEAN:
+		return check_boolean(text);
+	case TEXT:
+	case FILE_PATH:
+		return check_text(key, text);
+	case CHOICE:
+		break;
+	}
+	return find_choice(key->choices, text) ? NULL : key->choices->wrong;
+}
+
+/* text has passed check_value(). */
+static void store_value(struct config *config, const struct key *key, const char *text)
+{
+	void *field = (char *)config + key->offset;
+
+	if (key->type == INTEGER) {
+		long value = strtol(text, NULL, 10);
+
+		memcpy(field, &value, sizeof(value));
+	} else if (key->type == BOOLEAN) {
+		bool value = strcmp(text, "true") == 0;
+
+		memcpy(field, &value, sizeof(value));
+	} else if (key->type == CHOICE) {
+		memcpy(field, &find_choice(key->choices, text)->value, sizeof(int));
+	} else {
+		memcpy(field, text, strlen(text) + 1);
+	}
+}
+
+static void list_choices(const struct choices *choices, char *out, size_t size)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (const struct choice *c = choices->list; c->name && at < size; c++)
+		at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", c->name);
+}
+
+const char *config_describe(const struct key *key, char *out, size_t size)
+{
+	switch (key->type) {
+	case INTEGER:
+		(void)snprintf(out, size, "an integer %ld..%ld", key->min, key->max);
+		break;
+	case NUMBER:
+		(void)snprintf(out, size, "a number %ld..%ld", key->min, key->max);
+		break;
+	case BOOLEAN:
+		(void)snprintf(out, size, "true, false");
+		break;
+	case TEXT:
+		(void)snprintf(out, size, "text of at most %ld bytes", key->max);
+		break;
+	case FILE_PATH:
+		(void)snprintf(out, size, "an absolute path of at most %ld bytes", key->max);
+		break;
+	case CHOICE:
+		list_choices(key->choices, out, size);
+		break;
+	}
+	return out;
+}
+
+int config_set(struct config *config, const struct key *key, const char *text, char *why, size_t size)
+{
+	const char *wrong = check_value(key, text);
+	char quote[CONFIG_QUOTE_MAX], allowed[CONFIG_WHY_MAX / 2];
+
+	if (wrong) {
+		(void)snprintf(why, size, "\"%s\" %s; allowed: %s", printable(text, strlen(text), quote, sizeof(quote)),
+			       wrong, config_describe(key, allowed, sizeof(allowed)));
+		return -EINVAL;
+	}
+	if (key->offset != NO_EFFECT)
+		store_value(config, key, text);
+	return 0;
+}
+
+const struct key *config_find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
+		if (strcmp(config_keys[i].section, section) == 0 && strcmp(config_keys[i].name, name) == 0)
+			return &config_keys[i];
+	return NULL;
+}
+
+void config_defaults(struct config *config)
+{
+	memset(config, 0, sizeof(*config));
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
+		const struct key *key = &config_keys[i];
+		long unset = key->min - 1;
+
+		if (key->offset == NO_EFFECT)
+			continue;
+		if (key->fallback)
+			store_value(config, key, key->fallback);
+		else if (key->type == INTEGER)
+			memcpy((char *)config + key->offset, &unset, sizeof(unset));
+	}
+}
+
+const char *config_level_name(int level)
+{
+	static const char *const names[] = {"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
+
+	return level >= 0 && level < (int)ARRAY_SIZE(names) ? names[level] : "UNKNOWN";
+}
+
+const char *config_target_name(enum config_log_target target)
+{
+	for (const struct choice *c = targets.list; c->name; c++)
+		if (c->value == (int)target)
+			return c->name;
+	return "unknown";
+}

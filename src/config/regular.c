@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/regular.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A FIFO must not hold us up, hence O_NONBLOCK. */
+int config_open_regular(const char *path, off_t max, struct stat *st)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, st) < 0)
+		r = -errno;
+	else if (S_ISDIR(st->st_mode))
+		r = -EISDIR;
+	else if (!S_ISREG(st->st_mode))
+		r = -ENOTSUP;
+	else if (st->st_size > max)
+		r = -EFBIG;
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return r;
+}
+
+const char *config_open_error(int error)
+{
+	if (error == -ENOTSUP)
+		return "not a regular file";
+	return strerror(-error);
+}

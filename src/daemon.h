@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Builds all parts in order, connects them, runs the loop, and takes them down in reverse. */
+#ifndef PORTSYNCD_DAEMON_H
+#define PORTSYNCD_DAEMON_H
+
+#include "config.h"
+
+/* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line on stderr says why. */
+int daemon_run(const struct config *config);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/linkmsg.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "base/util.h"
+
+struct rule {
+	uint16_t attribute;
+	int (*read)(const struct nlattr *attribute, struct link_msg *out, size_t field);
+	size_t field; /* offset in struct link_msg */
+};
+
+static int read_attributes(const void *bytes, size_t len, const struct rule *rules, size_t n, struct link_msg *out);
+
+static int read_u32(const struct nlattr *attribute, struct link_msg *out, size_t field)
+{
+	if (mnl_attr_get_payload_len(attribute) != sizeof(uint32_t))
+		return -EBADMSG;
+	memcpy((char *)out + field, mnl_attr_get_payload(attribute), sizeof(uint32_t));
+	return 0;
+}
+
+static int read_name(const struct nlattr *attribute, struct link_msg *out, size_t field)
+{
+	const char *name = mnl_attr_get_payload(attribute);
+	size_t len = strnlen(name, mnl_attr_get_payload_len(attribute));
+
+	if (len == mnl_attr_get_payload_len(attribute) || len >= IFNAMSIZ)
+		return -EBADMSG;
+	memcpy((char *)out + field, name, len + 1);
+	return 0;
+}
+
+/* The kernel's policy for it is NLA_STRING, which promises no NUL. */
+static int read_kind(const struct nlattr *attribute, struct link_msg *out, size_t field)
+{
+	const char *kind = mnl_attr_get_payload(attribute);
+	size_t len = strnlen(kind, MIN(mnl_attr_get_payload_len(attribute), LINK_KIND_MAX - 1));
+
+	memcpy((char *)out + field, kind, len);
+	((char *)out)[field + len] = '\0';
+	return 0;
+}
+
+static int read_info(const struct nlattr *attribute, struct link_msg *out, size_t field)
+{
+	static const struct rule rules[] = {
+		{IFLA_INFO_KIND, read_kind, offsetof(struct link_msg, kind)},
+	};
+
+	(void)field;
+	return read_attributes(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute), rules,
+			       ARRAY_SIZE(rules), out);
+}
+
+static int read_attribute(const struct nlattr *attribute, const struct rule *rules, size_t n, struct link_msg *out)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rules[i].attribute == mnl_attr_get_type(attribute))
+			return rules[i].read(attribute, out, rules[i].field);
+	return 0;
+}
+
+/*
+ * Not mnl_attr_for_each(): its end is rounded up to 4 bytes, past a message of odd length, and it does not tell a tail
+ * that is no attribute from a clean end. Attribute headers are read in place, so bytes must be aligned to 4, as every
+ * message and attribute in a datagram is when the datagram's buffer is.
+ */
+static int read_attributes(const void *bytes, size_t len, const struct rule *rules, size_t n, struct link_msg *out)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		const struct nlattr *attribute = (const void *)((const char *)bytes + at);
+		int r;
+
+		if (!mnl_attr_ok(attribute, (int)(len - at)))
+			return -EBADMSG;
+		r = read_attribute(attribute, rules, n, out);
+		if (r < 0)
+			return r;
+		at += RTA_ALIGN(attribute->nla_len);
+	}
+	return 0;
+}
+
+int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out)
+{
+	static const struct rule rules[] = {
+		{IFLA_IFNAME, read_name, offsetof(struct link_msg, name)},
+		{IFLA_MTU, read_u32, offsetof(struct link_msg, mtu)},
+		{IFLA_MASTER, read_u32, offsetof(struct link_msg, master)},
+		{IFLA_CARRIER_UP_COUNT, read_u32, offsetof(struct link_msg, carrier_up)},
+		{IFLA_CARRIER_DOWN_COUNT, read_u32, offsetof(struct link_msg, carrier_down)},
+		{IFLA_LINKINFO, read_info, 0},
+	};
+	const size_t header = sizeof(*nlh) + sizeof(struct ifinfomsg);
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct link_msg msg;
+	int r;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK)
+		return -ENOMSG;
+	if (nlh->nlmsg_len < header || info->ifi_index <= 0)
+		return -EBADMSG;
+	msg = (struct link_msg){.type = nlh->nlmsg_type,
+				.family = info->ifi_family,
+				.ifindex = info->ifi_index,
+				.flags = info->ifi_flags};
+	r = read_attributes((const char *)nlh + header, nlh->nlmsg_len - header, rules, ARRAY_SIZE(rules), &msg);
+	if (r < 0)
+		return r;
+	*out = msg;
+	return 0;
+}

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/backoff.h"
+#include "base/util.h"
+#include "kernel/nlsock.h"
+#include "observe/log.h"
+
+#define BATCHES_PER_TURN 16    /* then other event sources have their turn */
+#define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
+#define TIMER_ACCURACY_USEC 1000
+#define LOSS_LINES 3
+#define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
+
+struct watch {
+	sd_event *event;
+	const struct watch_ops *ops;
+	void *user;
+	struct watch_options opt;
+	struct watch_stats stats;
+	enum watch_state state;
+	uint64_t since; /* when we came into sync, or fell out of it */
+
+	struct nlsock *events, *dump; /* dump: only in DUMPING */
+	sd_event_source *events_source, *dump_source, *resync_source;
+	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
+	uint32_t seq;           /* of the running dump */
+
+	bool due;             /* UNSYNCED: the dump may start once the event socket is drained */
+	unsigned failures;    /* dumps in a row */
+	struct backoff retry; /* between them */
+	unsigned losses;      /* without a calm time in between */
+	struct backoff storm; /* between them */
+
+	bool episode; /* a loss that is not mended yet */
+	bool aloud;   /* the log tells that we are not in sync, so it must tell when we are again */
+	struct log_limit limit;
+
+	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
+};
+
+static void no_message(const struct link_msg *msg, void *user)
+{
+	(void)msg;
+	(void)user;
+}
+
+static void no_call(void *user)
+{
+	(void)user;
+}
+
+static void no_state(enum watch_state state, void *user)
+{
+	(void)state;
+	(void)user;
+}
+
+static const struct watch_ops no_ops = {
+	.event = no_message,
+	.dump_begin = no_call,
+	.dump_row = no_message,
+	.dump_commit = no_call,
+	.dump_abort = no_call,
+	.state_changed = no_state,
+};
+
+static void free_nlsock(struct nlsock **s)
+{
+	nlsock_free(*s);
+}
+
+static void arm(struct watch *w, uint64_t delay)
+{
+	(void)sd_event_source_set_time(w->timer, now_usec() + delay);
+	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
+static void enter(struct watch *w, enum watch_state state)
+{
+	if (state == w->state)
+		return;
+	if (state == WATCH_SYNCED || w->state == WATCH_SYNCED)
+		w->since = now_usec();
+	w->state = state;
+	w->ops->state_changed(state, w->user);
+}
+
+/* Ends a running dump in the kernel too, so that no row of it can come later. */
+static void close_dump(struct watch *w)
+{
+	w->dump_source = sd_event_source_disable_unref(w->dump_source);
+	nlsock_free(w->dump);
+	w->dump = NULL;
+}
+
+static void abort_dump(struct watch *w)
+{
+	if (!w->dump)
+		return;
+	close_dump(w);
+	w->ops->dump_abort(w->user);
+}
+
+static void wait_for_dump(struct watch *w, uint64_t delay)
+{
+	w->due = delay == 0;
+	arm(w, delay);
+	enter(w, WATCH_UNSYNCED);
+}
+
+/* At once after the first loss; losses that follow each other must not become a storm of dumps. */
+static uint64_t delay_after_loss(struct watch *w)
+{
+	if (w->state == WATCH_SYNCED && now_usec() - w->since >= CALM_USEC) {
+		w->losses = 0;
+		backoff_reset(&w->storm);
+	}
+	return w->losses++ ? backoff_next_usec(&w->storm) : 0;
+}
+
+static void restart(struct watch *w)
+{
+	uint64_t delay;
+
+	if (w->state == WATCH_UNSYNCED)
+		return; /* a dump will come anyway, and no earlier because of more trouble */
+	delay = delay_after_loss(w);
+	abort_dump(w);
+	wait_for_dump(w, delay);
+}
+
+static void tell_loss(struct watch *w, const char *why)
+{
+	if (w->episode)
+		return;
+	w->episode = true;
+	if (!log_limit_pass(&w->limit, LOSS_LINES))
+		return;
+	w->aloud = true;
+	log_warning("link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
+		    "all links will be read again",
+		    why, w->stats.overruns, nlsock_rcvbuf(w->events));
+}
+
+static void lost(struct watch *w, const char *why)
+{
+	tell_loss(w, why);
+	restart(w);
+}
+
+static void malformed_event(struct watch *w)
+{
+	w->stats.malformed++;
+	lost(w, "malformed message");
+}
+
+/*
+ * Calls each() for every message until one returns other than 0. libmnl before 1.0.5 compares nlmsg_len as an int and
+ * takes a huge length for a negative, fitting one.
+ */
+static int walk(struct watch *w, const struct nlsock_datagram *datagram,
+		int (*each)(struct watch *w, const struct nlmsghdr *nlh))
+{
+	const struct nlmsghdr *nlh = datagram->data;
+	int left = (int)datagram->len;
+
+	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned)left) {
+		int r = each(w, nlh);
+
+		if (r != 0)
+			return r;
+		nlh = mnl_nlmsg_next(nlh, &left);
+	}
+	return left > 0 ? -EBADMSG : 0;
+}
+
+static int event_message(struct watch *w, const struct nlmsghdr *nlh)
+{
+	struct link_msg msg;
+	int r = linkmsg_parse(nlh, &msg);
+
+	w->stats.messages++;
+	if (r == -EBADMSG)
+		malformed_event(w);
+	if (r < 0)
+		return 0; /* the messages behind it may be good */
+	if (msg.type == RTM_NEWLINK)
+		w->stats.newlink++;
+	else
+		w->stats.dellink++;
+	w->ops->event(&msg, w->user);
+	return 0;
+}
+
+static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
+{
+	w->stats.datagrams += batch->n;
+	w->stats.spoofed += batch->spoofed;
+	for (size_t i = 0; i < batch->n; i++)
+		if (walk(w, &batch->datagram[i], event_message) < 0)
+			malformed_event(w);
+}
+
+/* An error that stays would keep the loop spinning: the socket is left alone until the back-off is over. */
+static void events_failed(struct watch *w, int error)
+{
+	w->stats.errors++;
+	tell_loss(w, strerror(-error));
+	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
+	abort_dump(w);
+	wait_for_dump(w, backoff_next_usec(&w->storm));
+}
+
+/*
+ * Reads events; true when the socket is empty. After an overrun the kernel delivers nothing new until the queue is
+ * empty, so reading goes on, and a dump requested earlier would miss what happens in between.
+ */
+static bool drain(struct watch *w)
+{
+	struct nlsock_batch batch;
+
+	for (unsigned i = 0; i < BATCHES_PER_TURN; i++) {
+		nlsock_receive(w->events, &batch);
+		deliver_events(w, &batch);
+		switch (batch.outcome) {
+		case NLSOCK_DATA:
+			break;
+		case NLSOCK_AGAIN:
+			return true;
+		case NLSOCK_OVERRUN:
+			w->stats.overruns++;
+			lost(w, "overrun");
+			break;
+		case NLSOCK_TRUNCATED:
+			w->stats.truncations++;
+			lost(w, "truncated datagram");
+			break;
+		case NLSOCK_ERROR:
+			events_failed(w, batch.error);
+			return false;
+		}
+	}
+	return false;
+}
+
+static void dump_failed(struct watch *w, int error)
+{
+	bool give_up = w->failures + 1 >= w->opt.retry_bound;
+	uint64_t delay = give_up ? w->opt.retry_max_ms * USEC_PER_MSEC : backoff_next_usec(&w->retry);
+	int level = w->failures + 1 == w->opt.retry_bound ? LOG_WARNING : LOG_INFO;
+
+	w->failures++;
+	if (error == -EINTR)
+		w->stats.dumps_interrupted++;
+	else
+		w->stats.dumps_failed++;
+	if (level == LOG_WARNING)
+		w->aloud = true;
+	log_at(level,
+	       "not in sync with the kernel: reading all links failed %u times in a row, now: %s; again in %" PRIu64
+	       " ms",
+	       w->failures, error == -EINTR ? "interrupted by a change" : strerror(-error), delay / USEC_PER_MSEC);
+	abort_dump(w);
+	wait_for_dump(w, delay);
+}
+
+static int kernel_error(const struct nlmsghdr *nlh)
+{
+	int error;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(error))
+		return -EBADMSG;
+	memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
+	return error > 0 || error < -ERRNO_MAX ? -EBADMSG : error;
+}
+
+static int dump_row(struct watch *w, const struct nlmsghdr *nlh)
+{
+	struct link_msg msg;
+	int r;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	r = linkmsg_parse(nlh, &msg);
+	if (r < 0)
+		return r;
+	w->ops->dump_row(&msg, w->user);
+	return 0;
+}
+
+/* 0: the dump goes on; > 0: it is complete; -EINTR: it was interrupted; any other negative errno: it failed. */
+static int dump_message(struct watch *w, const struct nlmsghdr *nlh)
+{
+	int r;
+
+	if (nlh->nlmsg_seq != w->seq)
+		return 0;
+	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+		return -EINTR;
+	switch (nlh->nlmsg_type) {
+	case NLMSG_ERROR:
+		return kernel_error(nlh);
+	case NLMSG_DONE:
+		r = mnl_nlmsg_get_payload_len(nlh) ? kernel_error(nlh) : 0;
+		return r < 0 ? r : 1;
+	case NLMSG_OVERRUN:
+		return -ENOBUFS;
+	default:
+		return dump_row(w, nlh);
+	}
+}
+
+static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
+{
+	w->stats.spoofed += batch->spoofed;
+	for (size_t i = 0; i < batch->n; i++) {
+		int r = walk(w, &batch->datagram[i], dump_message);
+
+		if (r == -EBADMSG)
+			w->stats.malformed++;
+		if (r != 0)
+			return r;
+	}
+	switch (batch->outcome) {
+	case NLSOCK_OVERRUN:
+		return -ENOBUFS;
+	case NLSOCK_TRUNCATED:
+		return -EMSGSIZE;
+	case NLSOCK_ERROR:
+		return batch->error;
+	default:
+		return 0;
+	}
+}
+
+/* As dump_message(). Long turns: the shorter a dump takes, the less likely a change interrupts it. */
+static int read_dump(struct watch *w)
+{
+	struct nlsock_batch batch;
+
+	for (unsigned i = 0; i < BATCHES_PER_TURN; i++) {
+		int r;
+
+		nlsock_receive(w->dump, &batch);
+		r = dump_batch(w, &batch);
+		if (r != 0)
+			return r;
+		if (batch.n > 0)
+			arm(w, w->opt.dump_timeout_usec);
+		if (batch.outcome == NLSOCK_AGAIN)
+			break;
+	}
+	return 0;
+}
+
+static void synced(struct watch *w)
+{
+	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+	if (w->aloud)
+		log_notice("in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
+			   " dumps so far)",
+			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
+	w->episode = w->aloud = false;
+	enter(w, WATCH_SYNCED);
+}
+
+static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user);
+
+static int open_dump(struct watch *w)
+{
+	struct nlsock *dump cleanup(free_nlsock) = NULL;
+	const struct nlsock_options sizes = {.rcvbuf = w->opt.rcvbuf, .sndbuf = w->opt.sndbuf};
+	int r = nlsock_open_dump(&dump, &sizes);
+
+	if (r < 0)
+		return r;
+	r = nlsock_request_dump(dump, ++w->seq);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(w->event, &w->dump_source, nlsock_fd(dump), EPOLLIN, on_dump, w);
+	if (r < 0)
+		return r;
+	w->dump = dump;
+	dump = NULL;
+	return 0;
+}
+
+static void start_dump(struct watch *w)
+{
+	int r;
+
+	w->due = false;
+	w->stats.dumps++;
+	r = open_dump(w);
+	if (r < 0) {
+		dump_failed(w, r);
+		return;
+	}
+	arm(w, w->opt.dump_timeout_usec);
+	enter(w, WATCH_DUMPING);
+	w->ops->dump_begin(w->user);
+}
+
+static void drained(struct watch *w)
+{
+	if (w->state == WATCH_UNSYNCED && w->due)
+		start_dump(w);
+	else if (w->state == WATCH_SETTLING)
+		synced(w);
+}
+
+static void read_events(struct watch *w)
+{
+	if (drain(w))
+		drained(w);
+	else if (w->due)
+		arm(w, 0); /* the last batch may have emptied the queue: then epoll would stay silent */
+}
+
+/* What was queued before the last row is older than the dump, so it is read before anybody trusts the result. */
+static void complete_dump(struct watch *w)
+{
+	w->failures = 0;
+	backoff_reset(&w->retry);
+	close_dump(w);
+	w->ops->dump_commit(w->user);
+	arm(w, w->opt.settle_usec);
+	enter(w, WATCH_SETTLING);
+	read_events(w);
+}
+
+static void destroy(struct watch *w)
+{
+	close_dump(w);
+	(void)sd_event_source_disable_unref(w->events_source);
+	(void)sd_event_source_disable_unref(w->resync_source);
+	(void)sd_event_source_disable_unref(w->timer);
+	nlsock_free(w->events);
+	(void)sd_event_unref(w->event);
+	free(w);
+}
+
+static void free_watch(struct watch **w)
+{
+	watch_free(*w);
+}
+
+static int leave(struct watch *w)
+{
+	w->busy = false;
+	if (w->freed)
+		destroy(w);
+	return 0;
+}
+
+static int on_events(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct watch *w = user;
+
+	/* revents tell nothing: EPOLLERR means an overrun that the next read reports, never a hang-up. */
+	(void)source;
+	(void)fd;
+	(void)revents;
+	w->busy = true;
+	read_events(w);
+	return leave(w);
+}
+
+static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct watch *w = user;
+	int r;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	w->busy = true;
+	r = read_dump(w);
+	if (r > 0)
+		complete_dump(w);
+	else if (r < 0)
+		dump_failed(w, r);
+	return leave(w);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct watch *w = user;
+
+	(void)source;
+	(void)usec;
+	w->busy = true;
+	switch (w->state) {
+	case WATCH_UNSYNCED:
+		w->due = true;
+		(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_ON);
+		read_events(w);
+		break;
+	case WATCH_DUMPING:
+		dump_failed(w, -ETIMEDOUT);
+		break;
+	case WATCH_SETTLING:
+		synced(w);
+		break;
+	case WATCH_SYNCED:
+		break;
+	}
+	return leave(w);
+}
+
+static int on_resync(sd_event_source *source, void *user)
+{
+	struct watch *w = user;
+
+	(void)source;
+	w->busy = true;
+	restart(w);
+	read_events(w);
+	return leave(w);
+}
+
+/* The timer fires in the loop's first turn and starts the first dump. */
+static int add_sources(struct watch *w)
+{
+	int r = sd_event_add_io(w->event, &w->events_source, nlsock_fd(w->events), EPOLLIN, on_events, w);
+
+	if (r < 0)
+		return r;
+	r = sd_event_add_time(w->event, &w->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, w);
+	if (r < 0)
+		return r;
+	r = sd_event_add_defer(w->event, &w->resync_source, on_resync, w);
+	if (r < 0)
+		return r;
+	return sd_event_source_set_enabled(w->resync_source, SD_EVENT_OFF);
+}
+
+int watch_new(struct watch **ret, sd_event *event, const struct watch_options *opt, const struct watch_ops *ops,
+	      void *user)
+{
+	const struct nlsock_options sizes = {.rcvbuf = opt->rcvbuf, .sndbuf = opt->sndbuf};
+	struct watch *w cleanup(free_watch) = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct watch){.event = sd_event_ref(event), .ops = ops, .user = user, .opt = *opt};
+	w->retry = w->storm = (struct backoff){.initial_ms = opt->retry_initial_ms, .max_ms = opt->retry_max_ms};
+	w->since = now_usec();
+	w->aloud = true;
+	r = nlsock_open_events(&w->events, &sizes);
+	if (r < 0)
+		return r;
+	r = add_sources(w);
+	if (r < 0)
+		return r;
+	log_notice("following the kernel's links: receive buffer %zu bytes (asked for %zu%s)", nlsock_rcvbuf(w->events),
+		   opt->rcvbuf, nlsock_rcvbuf_forced(w->events) ? "" : ", net.core.rmem_max is the limit");
+	*ret = w;
+	w = NULL;
+	return 0;
+}
+
+enum watch_state watch_state(const struct watch *w)
+{
+	return w->state;
+}
+
+const char *watch_state_name(enum watch_state state)
+{
+	static const char *const names[] = {
+		[WATCH_UNSYNCED] = "unsynced",
+		[WATCH_DUMPING] = "dumping",
+		[WATCH_SETTLING] = "settling",
+		[WATCH_SYNCED] = "synced",
+	};
+
+	return names[state];
+}
+
+const struct watch_stats *watch_stats(const struct watch *w)
+{
+	return &w->stats;
+}
+
+/* Deferred: the caller may stand in one of our callbacks, in the middle of a datagram. */
+void watch_resync(struct watch *w, const char *why)
+{
+	w->stats.resyncs++;
+	if (log_limit_pass(&w->limit, LOSS_LINES)) {
+		w->aloud = true;
+		log_notice("all links will be read again: %s", why);
+	}
+	(void)sd_event_source_set_enabled(w->resync_source, SD_EVENT_ONESHOT);
+}
+
+void watch_free(struct watch *w)
+{
+	if (!w)
+		return;
+	if (!w->busy) {
+		destroy(w);
+		return;
+	}
+	w->ops = &no_ops;
+	w->freed = true;
+}

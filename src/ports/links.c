@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ports/links.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "ports/rules.h"
+#include "ports/stage.h"
+
+#define CHUNK_PORTS 64
+
+struct port_chunk {
+	struct port_chunk *next;
+	struct port ports[CHUNK_PORTS];
+};
+
+struct links {
+	struct hash by_name, by_ifindex;
+	struct list all, dirty, unused; /* of port.all, port.dirty, port.all */
+	struct port_chunk *chunks;
+	struct stage stage;
+	bool dumping;
+	size_t expected;
+	struct links_stats stats;
+};
+
+/* --- memory --- */
+
+static bool add_chunk(struct links *l)
+{
+	struct port_chunk *chunk = calloc(1, sizeof(*chunk));
+
+	if (!chunk)
+		return false;
+	chunk->next = l->chunks;
+	l->chunks = chunk;
+	l->stats.chunks++;
+	for (size_t i = 0; i < CHUNK_PORTS; i++)
+		list_append(&l->unused, &chunk->ports[i].all);
+	return true;
+}
+
+struct links *links_new(size_t reserve)
+{
+	struct links *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	list_init(&l->all);
+	list_init(&l->dirty);
+	list_init(&l->unused);
+	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 || stage_init(&l->stage) < 0)
+		goto fail;
+	for (size_t have = 0; have < reserve; have += CHUNK_PORTS)
+		if (!add_chunk(l))
+			goto fail;
+	return l;
+fail:
+	links_free(l);
+	return NULL;
+}
+
+void links_free(struct links *l)
+{
+	if (!l)
+		return;
+	for (struct port_chunk *chunk = l->chunks, *next; chunk; chunk = next) {
+		next = chunk->next;
+		free(chunk);
+	}
+	stage_done(&l->stage);
+	hash_done(&l->by_name);
+	hash_done(&l->by_ifindex);
+	free(l);
+}
+
+static struct port *new_port(struct links *l, const char *name, uint32_t key)
+{
+	struct port *port;
+
+	if (list_empty(&l->unused) && !add_chunk(l)) {
+		l->stats.no_memory++;
+		return NULL;
+	}
+	port = container_of(l->unused.next, struct port, all);
+	list_remove(&port->all);
+	*port = (struct port){.acked = row_nil};
+	memcpy(port->name, name, strlen(name) + 1);
+	list_init(&port->dirty);
+	list_init(&port->waiting);
+	list_init(&port->all);
+	list_append(&l->all, &port->all);
+	hash_add(&l->by_name, &port->by_name, key);
+	l->stats.ports++;
+	return port;
+}
+
+void links_release(struct links *l, struct port *port)
+{
+	if (port->ifindex || port->configured || port->expected || port->asking || port->asked || port->mine ||
+	    port->delete_owed || port->retry_at || port->writing || port->reading || port->looking_up ||
+	    list_linked(&port->dirty))
+		return;
+	list_remove(&port->waiting);
+	list_remove(&port->all);
+	hash_del(&l->by_name, &port->by_name);
+	list_append(&l->unused, &port->all);
+	l->stats.ports--;
+}
+
+/* --- finding --- */
+
+static struct port *find_key(const struct links *l, const char *name, uint32_t key)
+{
+	for (struct hash_node *node = hash_first(&l->by_name, key); node; node = hash_next(node)) {
+		struct port *port = container_of(node, struct port, by_name);
+
+		if (strcmp(port->name, name) == 0)
+			return port;
+	}
+	return NULL;
+}
+
+struct port *links_find(const struct links *l, const char *name)
+{
+	return find_key(l, name, hash_bytes(name, strlen(name)));
+}
+
+struct port *links_get(struct links *l, const char *name)
+{
+	size_t len = strlen(name);
+	uint32_t key = hash_bytes(name, len);
+	struct port *port;
+
+	if (len == 0 || len >= IFNAMSIZ)
+		return NULL;
+	port = find_key(l, name, key);
+	return port ? port : new_port(l, name, key);
+}
+
+static struct port *find_ifindex(const struct links *l, int ifindex)
+{
+	struct hash_node *node = hash_first(&l->by_ifindex, hash_int((uint32_t)ifindex));
+
+	for (; node; node = hash_next(node)) {
+		struct port *port = container_of(node, struct port, by_ifindex);
+
+		if (port->ifindex == ifindex)
+			return port;
+	}
+	return NULL;
+}
+
+struct port *links_next(const struct links *l, const struct port *port)
+{
+	const struct list *next = port ? port->all.next : l->all.next;
+
+	return next == &l->all ? NULL : container_of(next, struct port, all);
+}
+
+bool links_present(const struct port *port)
+{
+	return port->ifindex && !port->old;
+}
+
+/* --- dirty list --- */
+
+void links_mark_dirty(struct links *l, struct port *port)
+{
+	if (!list_linked(&port->dirty))
+		list_append(&l->dirty, &port->dirty);
+}
+
+struct port *links_pop_dirty(struct links *l)
+{
+	struct port *port;
+
+	if (list_empty(&l->dirty))
+		return NULL;
+	port = container_of(l->dirty.next, struct port, dirty);
+	list_remove(&port->dirty);
+	return port;
+}
+
+bool links_any_dirty(const struct links *l)
+{
+	return !list_empty(&l->dirty);
+}
+
+/* --- what SONiC says of ports --- */
+
+static void meet_expectation(struct links *l, struct port *port)
+{
+	if (!port->expected || !port->configured || !port->published || !links_present(port))
+		return;
+	port->expected = false;
+	l->expected--;
+}
+
+void links_set_configured(struct links *l, struct port *port, bool configured)
+{
+	if (port->configured == configured)
+		return;
+	port->configured = configured;
+	links_mark_dirty(l, port);
+	meet_expectation(l, port);
+}
+
+void links_mark_published(struct links *l, struct port *port)
+{
+	port->published = true;
+	meet_expectation(l, port);
+}
+
+void links_expect(struct links *l, struct port *port)
+{
+	if (port->expected)
+		return;
+	port->expected = true;
+	l->expected++;
+	meet_expectation(l, port);
+}
+
+size_t links_expected(const struct links *l)
+{
+	return l->expected;
+}
+
+size_t links_mark_old(struct links *l, int *ifindex, size_t max)
+{
+	size_t n = 0;
+
+	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
+		if (!links_present(port))
+			continue;
+		port->old = true;
+		links_mark_dirty(l, port);
+		if (n < max)
+			ifindex[n] = port->ifindex;
+		n++;
+	}
+	return n;
+}
+
+/* --- what the kernel says of links --- */
+
+static void attach(struct links *l, struct port *port, const struct link_msg *msg, bool old)
+{
+	port->ifindex = msg->ifindex;
+	port->flags = msg->flags;
+	port->old = old;
+	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
+	l->stats.present++;
+	links_mark_dirty(l, port);
+}
+
+static void detach(struct links *l, struct port *port)
+{
+	hash_del(&l->by_ifindex, &port->by_ifindex);
+	/* Nothing was ever said of an old link, so nobody waits to hear of its end. */
+	port->delete_owed = port->delete_owed || !port->old;
+	port->ifindex = 0;
+	port->old = port->published = false;
+	port->flags = port->mtu = port->master = 0;
+	l->stats.present--;
+	links_mark_dirty(l, port);
+}
+
+/* The port that holds the link of this message, under the name the message gives it. */
+static struct port *settle_name(struct links *l, const struct link_msg *msg)
+{
+	struct port *port = find_ifindex(l, msg->ifindex);
+	bool old = port && port->old;
+
+	if (port && strcmp(port->name, msg->name) == 0)
+		return port;
+	if (port) /* a rename is the end of one name and the start of another (M15) */
+		detach(l, port);
+	port = links_get(l, msg->name);
+	if (!port)
+		return NULL;
+	if (port->ifindex) /* no two links have one name: this one's end was missed */
+		detach(l, port);
+	attach(l, port, msg, old);
+	return port;
+}
+
+static void update(struct links *l, struct port *port, const struct link_msg *msg)
+{
+	uint32_t changed = port->flags ^ msg->flags;
+	uint32_t mtu = msg->mtu ? msg->mtu : port->mtu;
+
+	if ((changed & (IFF_UP | IFF_RUNNING)) || mtu != port->mtu)
+		links_mark_dirty(l, port);
+	if (changed & IFF_RUNNING) {
+		port->flaps++;
+		l->stats.flaps++;
+	}
+	port->flags = msg->flags;
+	port->mtu = mtu;
+	port->master = msg->master;
+	port->carrier_up = msg->carrier_up;
+	port->carrier_down = msg->carrier_down;
+}
+
+static void apply(struct links *l, const struct link_msg *msg)
+{
+	struct port *port;
+
+	if (rules_classify(msg) == RULE_PRESENT) {
+		port = settle_name(l, msg);
+		if (port)
+			update(l, port, msg);
+		return;
+	}
+	port = find_ifindex(l, msg->ifindex);
+	if (port)
+		detach(l, port);
+}
+
+void links_event(struct links *l, const struct link_msg *msg)
+{
+	if (rules_classify(msg) == RULE_IGNORE_BRIDGE)
+		return;
+	if (l->dumping)
+		stage_add_event(&l->stage, msg->ifindex);
+	apply(l, msg);
+}
+
+void links_dump_begin(struct links *l)
+{
+	stage_clear(&l->stage);
+	l->dumping = true;
+}
+
+void links_dump_row(struct links *l, const struct link_msg *msg)
+{
+	/* A link that is no port needs no row: whatever port it was before is swept. */
+	if (l->dumping && rules_classify(msg) == RULE_PRESENT)
+		stage_add_row(&l->stage, msg);
+}
+
+static void apply_row(const struct link_msg *row, void *user)
+{
+	apply(user, row);
+}
+
+static void sweep(struct links *l)
+{
+	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port))
+		if (port->ifindex && !stage_find(&l->stage, port->ifindex))
+			detach(l, port);
+}
+
+void links_dump_commit(struct links *l)
+{
+	if (!l->dumping)
+		return;
+	l->dumping = false;
+	if (!l->stage.incomplete)
+		sweep(l);
+	stage_each_row(&l->stage, apply_row, l);
+}
+
+void links_dump_abort(struct links *l)
+{
+	l->dumping = false;
+}
+
+const struct links_stats *links_stats(const struct links *l)
+{
+	return &l->stats;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ports/row.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct row row_nil = {{ROW_NIL, ROW_NIL, ROW_NIL, ROW_NIL}};
+
+static const char *const field_names[ROW_FIELDS] = {
+	[ROW_STATE] = "state",
+	[ROW_OPER] = "netdev_oper_status",
+	[ROW_ADMIN] = "admin_status",
+	[ROW_MTU] = "mtu",
+};
+
+const char *row_field_name(enum row_field field)
+{
+	return field_names[field];
+}
+
+const char *row_format(enum row_field field, int64_t value, char buf[ROW_TEXT_MAX])
+{
+	if (field == ROW_STATE)
+		return "ok";
+	if (field == ROW_OPER || field == ROW_ADMIN)
+		return value ? "up" : "down";
+	(void)snprintf(buf, ROW_TEXT_MAX, "%lld", (long long)value);
+	return buf;
+}
+
+static bool same(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+/* Only the canonical form counts: "09100" is a number to us, but not what we would write. */
+static int64_t parse_mtu(const char *text, size_t len)
+{
+	int64_t value = 0;
+
+	if (len == 0 || len > 10 || (text[0] == '0' && len > 1))
+		return ROW_OTHER;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return ROW_OTHER;
+		value = value * 10 + (text[i] - '0');
+	}
+	return value <= UINT32_MAX ? value : ROW_OTHER;
+}
+
+int64_t row_parse(enum row_field field, const char *text, size_t len)
+{
+	if (!text)
+		return ROW_NIL;
+	if (field == ROW_STATE)
+		return same(text, len, "ok") ? 1 : ROW_OTHER;
+	if (field == ROW_MTU)
+		return parse_mtu(text, len);
+	if (same(text, len, "up"))
+		return 1;
+	return same(text, len, "down") ? 0 : ROW_OTHER;
+}
+
+unsigned row_diff(const struct row *base, const struct row *want)
+{
+	unsigned changed = 0;
+
+	for (unsigned field = 0; field < ROW_FIELDS; field++)
+		if (base->value[field] != want->value[field])
+			changed |= 1U << field;
+	return changed;
+}

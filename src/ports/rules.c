@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ports/rules.h"
+
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PORT_PREFIX "Ethernet"
+#define LAG_PREFIX "PortChannel"
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+bool rules_port_name(const char *name)
+{
+	return has_prefix(name, PORT_PREFIX);
+}
+
+enum rule_verdict rules_classify(const struct link_msg *msg)
+{
+	if (msg->family == AF_BRIDGE)
+		return RULE_IGNORE_BRIDGE;
+	/* A deleted link is gone whatever it is called by now, and whatever master it had (S12). */
+	if (msg->type == RTM_DELLINK)
+		return RULE_GONE;
+	if (has_prefix(msg->name, LAG_PREFIX))
+		return RULE_IGNORE_PORTCHANNEL;
+	if (!rules_port_name(msg->name))
+		return RULE_IGNORE_NAME;
+	if (strcmp(msg->kind, "team") == 0)
+		return RULE_IGNORE_TEAM;
+	return RULE_PRESENT;
+}
+
+const char *rules_verdict_name(enum rule_verdict verdict)
+{
+	switch (verdict) {
+	case RULE_PRESENT:
+		return "present";
+	case RULE_GONE:
+		return "gone";
+	case RULE_IGNORE_BRIDGE:
+		return "ignored: bridge port message";
+	case RULE_IGNORE_NAME:
+		return "ignored: not a front panel port";
+	case RULE_IGNORE_PORTCHANNEL:
+		return "ignored: PortChannel";
+	case RULE_IGNORE_TEAM:
+		return "ignored: team device";
+	}
+	return "?";
+}
+
+struct row rules_row(unsigned flags, unsigned mtu)
+{
+	return (struct row){{
+		[ROW_STATE] = 1,
+		[ROW_OPER] = (flags & IFF_RUNNING) != 0,
+		[ROW_ADMIN] = (flags & IFF_UP) != 0,
+		[ROW_MTU] = mtu,
+	}};
+}

@@ -1,0 +1,776 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "redis/conn.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/backoff.h"
+#include "base/util.h"
+#include "observe/log.h"
+
+#define OUTPUT_BYTES (256U << 10)
+#define OUTPUT_BYTES_MAX (16U << 20)
+#define INPUT_BYTES (64U << 10)
+#define ADDRESSES_MAX 4
+#define STEPS_MAX 4
+#define LAST_READS 64
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define ERROR_TEXT_BYTES 200
+
+enum conn_state {
+	CONN_WAITING,    /* no socket; the timer says when to try again */
+	CONN_CONNECTING, /* the timer bounds this and the next state */
+	CONN_SETUP,
+	CONN_READY, /* the timer watches the oldest pending command */
+};
+
+struct address {
+	struct sockaddr_storage storage;
+	socklen_t len;
+};
+
+/* A command without an answer. */
+struct pending {
+	conn_reply_fn fn;
+	void *user, *item;
+	uint64_t cookie, sent_usec;
+};
+
+struct conn {
+	struct conn_options opt;
+	struct conn_ops ops;
+	void *user;
+	struct address addresses[ADDRESSES_MAX];
+	size_t n_addresses, address;
+	char endpoint[160]; /* for logs */
+
+	sd_event *event;
+	sd_event_source *io, *timer, *kick;
+	bool timer_armed, wants_output;
+	enum conn_state state;
+	int fd;
+	int write_error;
+
+	const char *steps[STEPS_MAX]; /* the set-up commands that were sent */
+	size_t n_steps, steps_done;
+	size_t secret_bytes; /* of out.data, from its start, hold AUTH */
+	struct resp_buffer out;
+	struct resp_reader *reader;
+	char *in;
+	struct pending *pending; /* a ring of opt.max_in_flight */
+	size_t head, in_flight;
+
+	struct backoff backoff;
+	uint64_t ready_usec, away_usec; /* since when it is ready; since when it is away, 0: it is not */
+	struct conn_stats stats;
+};
+
+/* The loop's time: no system call for each command. */
+static uint64_t loop_usec(const struct conn *c)
+{
+	uint64_t usec;
+
+	return sd_event_now(c->event, CLOCK_MONOTONIC, &usec) >= 0 ? usec : now_usec();
+}
+
+/* A timer that cannot be set (no memory for epoll) leaves the connection without one; nothing better is at hand. */
+static void arm_timer(struct conn *c, uint64_t usec)
+{
+	(void)sd_event_source_set_time(c->timer, usec);
+	(void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+	c->timer_armed = true;
+}
+
+static void disarm_timer(struct conn *c)
+{
+	(void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+	c->timer_armed = false;
+}
+
+static void wipe_secret(struct conn *c)
+{
+	explicit_bzero(c->out.data, c->secret_bytes);
+	c->secret_bytes = 0;
+}
+
+/* One line for each time away, whatever number of tries that takes. */
+static void log_away(struct conn *c, const char *reason)
+{
+	char text[ERROR_TEXT_BYTES];
+
+	(void)printable(reason, strlen(reason), text, sizeof(text));
+	if (c->away_usec != 0) {
+		log_debug("%s: %s: %s", c->opt.label, c->endpoint, text);
+		return;
+	}
+	c->away_usec = loop_usec(c);
+	log_warning("%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint, text);
+}
+
+static void log_back(struct conn *c)
+{
+	uint64_t away_msec = (loop_usec(c) - c->away_usec) / USEC_PER_MSEC;
+
+	if (c->away_usec == 0)
+		log_info("%s: connected to %s", c->opt.label, c->endpoint);
+	else
+		log_notice("%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s", c->opt.label, c->endpoint,
+			   away_msec / 1000, away_msec % 1000);
+	c->away_usec = 0;
+}
+
+static void close_socket(struct conn *c)
+{
+	c->io = sd_event_source_disable_unref(c->io);
+	close_fd(&c->fd);
+	c->fd = -1;
+	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
+	c->wants_output = false;
+	c->write_error = 0;
+	wipe_secret(c);
+	resp_consume(&c->out, c->out.len);
+}
+
+static struct pending take_pending(struct conn *c)
+{
+	struct pending oldest = c->pending[c->head];
+
+	c->head = (c->head + 1) % c->opt.max_in_flight;
+	c->in_flight--;
+	return oldest;
+}
+
+static void answer_all_unknown(struct conn *c)
+{
+	while (c->in_flight > 0) {
+		struct pending oldest = take_pending(c);
+
+		oldest.fn(NULL, oldest.user, oldest.item, oldest.cookie);
+	}
+}
+
+/* A server that drops us as soon as we are ready must not be asked at the shortest delay for ever. */
+static void settle_backoff(struct conn *c)
+{
+	if (loop_usec(c) - c->ready_usec >= c->backoff.next_ms * USEC_PER_MSEC)
+		backoff_reset(&c->backoff);
+}
+
+/* The state changes first, so that a callback finds a connection that takes no commands. */
+static void drop(struct conn *c, const char *reason)
+{
+	bool was_ready = c->state == CONN_READY;
+
+	c->state = CONN_WAITING;
+	log_away(c, reason);
+	close_socket(c);
+	if (was_ready) {
+		c->stats.losses++;
+		settle_backoff(c);
+	} else {
+		c->address = (c->address + 1) % c->n_addresses;
+	}
+	arm_timer(c, loop_usec(c) + backoff_next_usec(&c->backoff));
+	answer_all_unknown(c);
+	if (was_ready && c->ops.lost)
+		c->ops.lost(c->user);
+}
+
+PRINTF_LIKE(2, 3) static void drop_for(struct conn *c, const char *format, ...)
+{
+	char reason[ERROR_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	drop(c, reason);
+}
+
+/* ---- output ---- */
+
+static void set_interest(struct conn *c, bool output)
+{
+	if (c->wants_output == output)
+		return;
+	c->wants_output = output;
+	(void)sd_event_source_set_io_events(c->io, output ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+/* A caller of conn_flush() may stand in a reply callback: the fault is dealt with from the loop. */
+static void write_failed(struct conn *c)
+{
+	c->write_error = errno;
+	set_interest(c, false);
+	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT);
+}
+
+static void write_output(struct conn *c)
+{
+	while (c->out.len > 0) {
+		ssize_t n = send(c->fd, c->out.data + c->out.start, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			set_interest(c, true);
+			return;
+		}
+		if (n < 0) {
+			write_failed(c);
+			return;
+		}
+		c->stats.flushes++;
+		c->stats.bytes_out += (uint64_t)n;
+		resp_consume(&c->out, (size_t)n);
+	}
+	set_interest(c, false);
+	if (c->secret_bytes > 0)
+		wipe_secret(c);
+}
+
+void conn_flush(struct conn *c)
+{
+	if (c->state >= CONN_SETUP && !c->wants_output && c->write_error == 0)
+		write_output(c);
+}
+
+/* ---- set-up ---- */
+
+static int add_step(struct conn *c, size_t argc, const struct resp_arg *argv)
+{
+	int r = resp_append(&c->out, argc, argv);
+
+	if (r == 0)
+		c->steps[c->n_steps++] = argv[0].data;
+	return r;
+}
+
+static int add_auth(struct conn *c)
+{
+	struct resp_arg argv[3] = {RESP_STR("AUTH")};
+	size_t argc = 1;
+	int r;
+
+	if (!c->opt.password)
+		return 0;
+	if (c->opt.username)
+		argv[argc++] = RESP_STR(c->opt.username);
+	argv[argc++] = RESP_STR(c->opt.password);
+	r = add_step(c, argc, argv);
+	c->secret_bytes = c->out.len;
+	return r;
+}
+
+static int add_select(struct conn *c)
+{
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%u", c->opt.database);
+	return add_step(c, 2, (struct resp_arg[]){RESP_STR("SELECT"), RESP_STR(number)});
+}
+
+/* A server that still loads its data, or hangs in a script, takes AUTH and SELECT but refuses this. */
+static int add_ping(struct conn *c)
+{
+	return add_step(c, 1, (struct resp_arg[]){RESP_STR("PING")});
+}
+
+static int add_subscribe(struct conn *c)
+{
+	if (!c->opt.pattern)
+		return 0;
+	return add_step(c, 2, (struct resp_arg[]){RESP_STR("PSUBSCRIBE"), RESP_STR(c->opt.pattern)});
+}
+
+static void begin_setup(struct conn *c)
+{
+	c->n_steps = c->steps_done = 0;
+	if (resp_reader_reset(c->reader) < 0 || add_auth(c) < 0 || add_select(c) < 0 || add_ping(c) < 0 ||
+	    add_subscribe(c) < 0) {
+		drop(c, "no memory for the set-up");
+		return;
+	}
+	c->state = CONN_SETUP;
+	set_interest(c, false);
+	conn_flush(c);
+}
+
+static void become_ready(struct conn *c)
+{
+	disarm_timer(c);
+	c->state = CONN_READY;
+	c->ready_usec = loop_usec(c);
+	c->stats.connects++;
+	log_back(c);
+	c->ops.ready(c->user);
+}
+
+static bool step_passed(const char *step, const struct resp_value *v)
+{
+	if (strcmp(step, "PSUBSCRIBE") == 0)
+		return v->type == RESP_ARRAY;
+	if (strcmp(step, "PING") == 0 && resp_is_error(v, "NOPERM"))
+		return true;
+	return v->type == RESP_STATUS;
+}
+
+static void drop_for_step(struct conn *c, const char *step, const struct resp_value *v)
+{
+	size_t len = v->len;
+
+	if (v->type != RESP_ERROR) {
+		drop_for(c, "protocol error: unexpected answer to %s", step);
+		return;
+	}
+	/* Behind the first word a server that does not know AUTH repeats the password. */
+	if (strcmp(step, "AUTH") == 0)
+		len = strcspn(v->str, " ");
+	drop_for(c, "%s refused: %.*s", step, (int)MIN(len, (size_t)ERROR_TEXT_BYTES), v->str);
+}
+
+static void take_setup_reply(struct conn *c, const struct resp_value *v)
+{
+	const char *step = c->steps[c->steps_done];
+
+	if (!step_passed(step, v)) {
+		drop_for_step(c, step, v);
+		return;
+	}
+	if (++c->steps_done == c->n_steps)
+		become_ready(c);
+}
+
+/* ---- input ---- */
+
+static bool is_string(const struct resp_value *v, const char *text)
+{
+	return v->type == RESP_STRING && v->len == strlen(text) && memcmp(v->str, text, v->len) == 0;
+}
+
+static void take_message(struct conn *c, const struct resp_value *v)
+{
+	if (v->type != RESP_ARRAY || v->n != 4 || !is_string(v->elem[0], "pmessage"))
+		return;
+	if (v->elem[2]->type == RESP_STRING && v->elem[3]->type == RESP_STRING && c->ops.message)
+		c->ops.message(v->elem[2], v->elem[3], c->user);
+}
+
+static void take_answer(struct conn *c, const struct resp_value *v)
+{
+	struct pending oldest;
+
+	if (c->in_flight == 0) {
+		drop(c, "protocol error: an answer without a command");
+		return;
+	}
+	oldest = take_pending(c);
+	if (v->type == RESP_ERROR)
+		c->stats.errors++;
+	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
+}
+
+static void take_reply(struct conn *c, const struct resp_value *v)
+{
+	c->stats.replies++;
+	if (c->state == CONN_SETUP)
+		take_setup_reply(c, v);
+	else if (c->opt.pattern)
+		take_message(c, v);
+	else
+		take_answer(c, v);
+}
+
+static void take_replies(struct conn *c)
+{
+	const struct resp_value *v;
+	int r = 0;
+
+	while (c->state >= CONN_SETUP && (r = resp_reader_next(c->reader, &v)) > 0)
+		take_reply(c, v);
+	if (c->state >= CONN_SETUP && r < 0)
+		drop_for(c, "protocol error: %s", resp_reader_error(c->reader));
+}
+
+/* One read. True when the connection stands and more may wait. */
+static bool read_input(struct conn *c)
+{
+	ssize_t n = recv(c->fd, c->in, INPUT_BYTES, MSG_DONTWAIT);
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		drop(c, n == 0 ? "closed by the server" : strerror(errno));
+		return false;
+	}
+	if (resp_reader_feed(c->reader, c->in, (size_t)n) < 0) {
+		drop_for(c, "protocol error: %s", resp_reader_error(c->reader));
+		return false;
+	}
+	take_replies(c);
+	/* What the callbacks sent. */
+	conn_flush(c);
+	return c->state >= CONN_SETUP;
+}
+
+/* The server's last words are read first: they often say why it closed. */
+static int on_kick(sd_event_source *source, void *user)
+{
+	struct conn *c = user;
+	unsigned int reads = 0;
+
+	(void)source;
+	while (reads < LAST_READS && read_input(c))
+		reads++;
+	if (c->state >= CONN_SETUP)
+		drop(c, strerror(c->write_error));
+	return 0;
+}
+
+static void finish_connect(struct conn *c)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	if (error != 0)
+		drop(c, strerror(error));
+	else
+		begin_setup(c);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+	struct conn *c = user;
+
+	(void)source;
+	(void)fd;
+	if (c->state == CONN_CONNECTING) {
+		finish_connect(c);
+		return 0;
+	}
+	if (events & EPOLLOUT)
+		write_output(c);
+	if (events & ~(uint32_t)EPOLLOUT)
+		(void)read_input(c);
+	return 0;
+}
+
+/* ---- connecting ---- */
+
+static int open_socket(struct conn *c)
+{
+	const struct address *address = &c->addresses[c->address];
+	int on = 1;
+
+	c->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		return -errno;
+	if (address->storage.ss_family != AF_UNIX)
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(c->fd, (const struct sockaddr *)&address->storage, address->len) < 0 && errno != EINPROGRESS &&
+	    errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+static void start_connect(struct conn *c)
+{
+	int r = open_socket(c);
+
+	if (r >= 0)
+		r = sd_event_add_io(c->event, &c->io, c->fd, EPOLLIN | EPOLLOUT, on_io, c);
+	if (r < 0) {
+		drop(c, strerror(-r));
+		return;
+	}
+	c->wants_output = true;
+	c->state = CONN_CONNECTING;
+	arm_timer(c, loop_usec(c) + c->opt.timeout_usec);
+}
+
+static void time_out(struct conn *c)
+{
+	c->stats.timeouts++;
+	drop_for(c, "no answer within %" PRIu64 " ms", c->opt.timeout_usec / USEC_PER_MSEC);
+}
+
+static bool overdue(const struct conn *c)
+{
+	return c->in_flight > 0 && c->pending[c->head].sent_usec + c->opt.timeout_usec <= loop_usec(c);
+}
+
+/* After a time in which we did not run ourselves the answers may wait in the socket: they are read before we judge. */
+static void check_oldest(struct conn *c)
+{
+	bool more = true;
+
+	while (more && overdue(c))
+		more = read_input(c);
+	if (c->state != CONN_READY)
+		return;
+	if (overdue(c))
+		time_out(c);
+	else if (c->in_flight > 0)
+		arm_timer(c, c->pending[c->head].sent_usec + c->opt.timeout_usec);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct conn *c = user;
+
+	(void)source;
+	(void)usec;
+	c->timer_armed = false;
+	switch (c->state) {
+	case CONN_WAITING:
+		start_connect(c);
+		break;
+	case CONN_CONNECTING:
+	case CONN_SETUP:
+		time_out(c);
+		break;
+	case CONN_READY:
+		check_oldest(c);
+		break;
+	}
+	return 0;
+}
+
+/* ---- the object ---- */
+
+static int unix_address(struct conn *c)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t len = strlen(c->opt.unix_socket);
+
+	if (len == 0)
+		return -EINVAL;
+	if (len >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, c->opt.unix_socket, len);
+	memcpy(&c->addresses[0].storage, &address, sizeof(address));
+	c->addresses[0].len = sizeof(address);
+	c->n_addresses = 1;
+	(void)printable(c->opt.unix_socket, len, c->endpoint, sizeof(c->endpoint));
+	return 0;
+}
+
+/* Numbers first: they never ask a name server. A name does, and blocks, here and never again. */
+static int look_up(const char *host, const char *port, struct addrinfo **ret)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+	int r = getaddrinfo(host, port, &hints, ret);
+
+	if (r == EAI_NONAME) {
+		hints.ai_flags = AI_NUMERICSERV;
+		r = getaddrinfo(host, port, &hints, ret);
+	}
+	if (r == 0)
+		return 0;
+	if (r == EAI_SYSTEM)
+		return -errno;
+	return r == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
+}
+
+static int tcp_addresses(struct conn *c)
+{
+	struct addrinfo *found;
+	char port[8], host[128];
+	int r;
+
+	if (!c->opt.host)
+		return -EINVAL;
+	(void)snprintf(port, sizeof(port), "%u", (unsigned int)c->opt.port);
+	r = look_up(c->opt.host, port, &found);
+	if (r < 0)
+		return r;
+	for (const struct addrinfo *at = found; at && c->n_addresses < ADDRESSES_MAX; at = at->ai_next) {
+		struct address *address = &c->addresses[c->n_addresses++];
+
+		memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
+		address->len = at->ai_addrlen;
+	}
+	freeaddrinfo(found);
+	(void)snprintf(c->endpoint, sizeof(c->endpoint), "%s:%s",
+		       printable(c->opt.host, strlen(c->opt.host), host, sizeof(host)), port);
+	return 0;
+}
+
+static int copy_string(const char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+static int copy_options(struct conn *c, const struct conn_options *opt)
+{
+	c->opt = *opt;
+	c->opt.label = c->opt.unix_socket = c->opt.host = NULL;
+	c->opt.username = c->opt.password = c->opt.pattern = NULL;
+	if (copy_string(&c->opt.label, opt->label) < 0 || copy_string(&c->opt.unix_socket, opt->unix_socket) < 0 ||
+	    copy_string(&c->opt.host, opt->host) < 0 || copy_string(&c->opt.username, opt->username) < 0 ||
+	    copy_string(&c->opt.password, opt->password) < 0 || copy_string(&c->opt.pattern, opt->pattern) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void free_secret(const char *secret)
+{
+	if (secret)
+		explicit_bzero((char *)secret, strlen(secret));
+	free((char *)secret);
+}
+
+static void free_options(struct conn_options *opt)
+{
+	free((char *)opt->label);
+	free((char *)opt->unix_socket);
+	free((char *)opt->host);
+	free((char *)opt->pattern);
+	free_secret(opt->username);
+	free_secret(opt->password);
+}
+
+static int allocate(struct conn *c)
+{
+	int r = resp_buffer_init(&c->out, OUTPUT_BYTES, OUTPUT_BYTES_MAX);
+
+	if (r < 0)
+		return r;
+	c->reader = resp_reader_new();
+	c->in = malloc(INPUT_BYTES);
+	c->pending = calloc(MAX(c->opt.max_in_flight, (size_t)1), sizeof(*c->pending));
+	return c->reader && c->in && c->pending ? 0 : -ENOMEM;
+}
+
+static int add_sources(struct conn *c, sd_event *event)
+{
+	int r;
+
+	c->event = sd_event_ref(event);
+	r = sd_event_add_time(event, &c->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, c);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &c->kick, on_kick, c);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
+	return r;
+}
+
+static void free_conn(struct conn **c)
+{
+	conn_free(*c);
+}
+
+int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt, const struct conn_ops *ops, void *user)
+{
+	struct conn *c cleanup(free_conn) = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	c->fd = -1;
+	c->ops = *ops;
+	c->user = user;
+	c->backoff = (struct backoff){.initial_ms = MAX(opt->retry_initial_ms, 1U), .max_ms = opt->retry_max_ms};
+	r = copy_options(c, opt);
+	if (r >= 0)
+		r = allocate(c);
+	if (r >= 0)
+		r = c->opt.unix_socket ? unix_address(c) : tcp_addresses(c);
+	if (r >= 0)
+		r = add_sources(c, event);
+	if (r < 0)
+		return r;
+	start_connect(c);
+	*ret = c;
+	c = NULL;
+	return 0;
+}
+
+void conn_free(struct conn *c)
+{
+	if (!c)
+		return;
+	sd_event_source_disable_unref(c->io);
+	sd_event_source_disable_unref(c->timer);
+	sd_event_source_disable_unref(c->kick);
+	sd_event_unref(c->event);
+	close_fd(&c->fd);
+	if (c->out.data)
+		wipe_secret(c);
+	resp_buffer_done(&c->out);
+	resp_reader_free(c->reader);
+	free(c->in);
+	free(c->pending);
+	free_options(&c->opt);
+	free(c);
+}
+
+bool conn_ready(const struct conn *c)
+{
+	return c->state == CONN_READY;
+}
+
+const char *conn_label(const struct conn *c)
+{
+	return c->opt.label;
+}
+
+static bool takes_commands(const struct conn *c)
+{
+	return c->state == CONN_READY && !c->opt.pattern;
+}
+
+size_t conn_room(const struct conn *c)
+{
+	return takes_commands(c) ? c->opt.max_in_flight - c->in_flight : 0;
+}
+
+size_t conn_in_flight(const struct conn *c)
+{
+	return c->in_flight;
+}
+
+int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+		 const struct resp_arg *argv)
+{
+	uint64_t now = loop_usec(c);
+	int r;
+
+	if (!takes_commands(c))
+		return -ENOTCONN;
+	if (c->in_flight == c->opt.max_in_flight)
+		return -EAGAIN;
+	r = resp_append(&c->out, argc, argv);
+	if (r == -E2BIG && c->out.len > 0)
+		return -EAGAIN;
+	if (r < 0)
+		return r;
+	c->pending[(c->head + c->in_flight) % c->opt.max_in_flight] =
+		(struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = now};
+	c->in_flight++;
+	c->stats.commands++;
+	if (!c->timer_armed)
+		arm_timer(c, now + c->opt.timeout_usec);
+	return 0;
+}
+
+const struct conn_stats *conn_stats(const struct conn *c)
+{
+	return &c->stats;
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/appl_ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "observe/log.h"
+#include "ports/rules.h"
+#include "redis/scan.h"
+
+#define LOOKUP_INITIAL_MS 100
+#define LOOKUP_MAX_MS 30000
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define MARKER "PortConfigDone"
+
+struct appl_ports {
+	struct links *links;
+	struct conn *conn;
+	char prefix[24];     /* "PORT_TABLE:" */
+	struct list waiting; /* port.waiting: links without a row */
+	struct scan scan;
+	uint32_t round;   /* of scans; port.seen_round tells which saw the port */
+	bool known;       /* a scan of this connection was complete */
+	bool marker_seen; /* by the scan that runs */
+	bool scan_again;  /* asked for while one ran */
+	bool subscribed;  /* Redis tells us of every change ... */
+	bool notifies;    /* ... if it is configured to */
+	sd_event_source *timer;
+	struct backoff backoff;
+	struct log_limit limit;
+};
+
+static bool told_of_changes(const struct appl_ports *a)
+{
+	return a->subscribed && a->notifies;
+}
+
+static void arm(struct appl_ports *a)
+{
+	uint64_t at = now_usec() + backoff_next_usec(&a->backoff);
+
+	(void)sd_event_source_set_time(a->timer, at);
+	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
+}
+
+/* --- look-up of one port --- */
+
+static void set_configured(struct appl_ports *a, struct port *port, bool configured)
+{
+	if (configured)
+		list_remove(&port->waiting);
+	links_set_configured(a->links, port, configured);
+}
+
+static void on_lookup(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct appl_ports *a = user;
+	struct port *port = item;
+
+	(void)cookie;
+	port->looking_up = false;
+	if (reply && reply->type == RESP_INTEGER)
+		set_configured(a, port, reply->integer > 0);
+	else if (reply && reply->type == RESP_ERROR && log_limit_pass(&a->limit, 3))
+		log_warning("%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
+	links_release(a->links, port);
+}
+
+static void lookup(struct appl_ports *a, struct port *port)
+{
+	char key[sizeof(a->prefix) + IFNAMSIZ];
+	struct resp_arg argv[2];
+
+	if (port->looking_up)
+		return;
+	(void)snprintf(key, sizeof(key), "%s%s", a->prefix, port->name);
+	argv[0] = RESP_STR("HLEN");
+	argv[1] = RESP_STR(key);
+	/* Without room or connection the next scan tells. */
+	if (conn_command(a->conn, on_lookup, a, port, 0, ARRAY_SIZE(argv), argv) == 0)
+		port->looking_up = true;
+}
+
+void appl_ports_wait(struct appl_ports *a, struct port *port)
+{
+	bool first = !list_linked(&port->waiting);
+
+	if (first)
+		list_append(&a->waiting, &port->waiting);
+	if (!conn_ready(a->conn) || (!first && told_of_changes(a)))
+		return;
+	/* Asked the first time in any case: the row may have come between the last scan and this link. */
+	lookup(a, port);
+	if (told_of_changes(a) || !first)
+		return;
+	backoff_reset(&a->backoff);
+	arm(a);
+}
+
+static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
+{
+	struct appl_ports *a = user;
+
+	(void)timer;
+	(void)usec;
+	if (!conn_ready(a->conn))
+		return 0;
+	if (!a->known)
+		appl_ports_rescan(a);
+	for (struct list *at = a->waiting.next, *next; at != &a->waiting; at = next) {
+		struct port *port = container_of(at, struct port, waiting);
+
+		next = at->next;
+		if (!links_present(port))
+			list_remove(&port->waiting);
+		else
+			lookup(a, port);
+	}
+	/* After the longest wait the audit's scan goes on looking: a quiet switch is not woken for a link that is no
+	 * port. */
+	if (!list_empty(&a->waiting) && a->backoff.next_ms < LOOKUP_MAX_MS)
+		arm(a);
+	return 0;
+}
+
+/* --- scan of all --- */
+
+static struct port *port_of_key(struct appl_ports *a, const char *name, size_t len)
+{
+	if (len == 0 || len >= IFNAMSIZ || strlen(name) != len || !rules_port_name(name))
+		return NULL;
+	return links_get(a->links, name);
+}
+
+static void on_key(const struct resp_value *key, void *user)
+{
+	struct appl_ports *a = user;
+	size_t skip = strlen(a->prefix);
+	struct port *port;
+
+	if (key->len <= skip)
+		return;
+	if (strcmp(key->str + skip, MARKER) == 0)
+		a->marker_seen = true;
+	port = port_of_key(a, key->str + skip, key->len - skip);
+	if (!port)
+		return;
+	port->seen_round = a->round;
+	set_configured(a, port, true);
+}
+
+/*
+ * A row that is not there any more takes the port's configuration with it - but not when the whole table is gone: an
+ * emptied database says nothing of ports, and startup pushes the table again.
+ */
+static void forget_missing(struct appl_ports *a)
+{
+	struct port *next;
+
+	for (struct port *port = links_next(a->links, NULL); port; port = next) {
+		next = links_next(a->links, port);
+		if (port->configured && port->seen_round != a->round) {
+			links_set_configured(a->links, port, false);
+			links_release(a->links, port);
+		}
+	}
+}
+
+static void on_scanned(bool complete, const struct resp_value *error, void *user)
+{
+	struct appl_ports *a = user;
+
+	if (error && log_limit_pass(&a->limit, 3))
+		log_warning("%s*: cannot be scanned: %s", a->prefix, error->str);
+	if (!complete) {
+		if (error && !a->known)
+			arm(a);
+		return;
+	}
+	if (a->marker_seen)
+		forget_missing(a);
+	if (!a->known)
+		backoff_reset(&a->backoff);
+	a->known = true;
+	if (a->scan_again)
+		appl_ports_rescan(a);
+}
+
+static void on_notify_setting(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct appl_ports *a = user;
+	const char *flags = "";
+
+	(void)item;
+	(void)cookie;
+	if (reply && reply->type == RESP_ARRAY && reply->n == 2 && reply->elem[1]->type == RESP_STRING)
+		flags = reply->elem[1]->str;
+	/* K: keyspace channels; h and g: hash commands and DEL, both in A (redis.conf, notify-keyspace-events). */
+	a->notifies = strchr(flags, 'K') && (strchr(flags, 'A') || (strchr(flags, 'h') && strchr(flags, 'g')));
+	if (!a->notifies && !list_empty(&a->waiting))
+		arm(a);
+}
+
+void appl_ports_rescan(struct appl_ports *a)
+{
+	static const struct scan_ops ops = {.key = on_key, .done = on_scanned};
+	const struct resp_arg ask[] = {RESP_STR("CONFIG"), RESP_STR("GET"), RESP_STR("notify-keyspace-events")};
+
+	if (!conn_ready(a->conn))
+		return;
+	if (a->scan.running) {
+		a->scan_again = true;
+		return;
+	}
+	a->round++;
+	a->marker_seen = a->scan_again = false;
+	(void)conn_command(a->conn, on_notify_setting, a, NULL, 0, ARRAY_SIZE(ask), ask);
+	(void)scan_start(&a->scan, a->conn, a->prefix, "hash", &ops, a);
+}
+
+/* --- connections --- */
+
+void appl_ports_ready(struct appl_ports *a)
+{
+	appl_ports_rescan(a);
+}
+
+void appl_ports_lost(struct appl_ports *a)
+{
+	a->known = false;
+	a->scan_again = false;
+}
+
+void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
+{
+	a->subscribed = subscribed;
+	/* What changed before the subscription stood was not told. */
+	if (subscribed)
+		appl_ports_rescan(a);
+	else if (!list_empty(&a->waiting))
+		arm(a);
+}
+
+void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, const struct resp_value *payload)
+{
+	const char *name = strstr(channel->str, a->prefix);
+	struct port *port;
+
+	if (!name)
+		return;
+	name += strlen(a->prefix);
+	port = port_of_key(a, name, channel->len - (size_t)(name - channel->str));
+	if (!port)
+		return;
+	/* orchagent writes configured rows all the time; only their end is news. */
+	if (port->configured && strcmp(payload->str, "hset") == 0)
+		return;
+	lookup(a, port);
+	links_release(a->links, port);
+}
+
+const char *appl_ports_pattern(char *out, size_t size, const char *separator, unsigned database)
+{
+	(void)snprintf(out, size, "__keyspace@%u__:PORT_TABLE%s*", database, separator);
+	return out;
+}
+
+bool appl_ports_known(const struct appl_ports *a)
+{
+	return a->known;
+}
+
+int appl_ports_new(struct appl_ports **ret, sd_event *event, struct links *links, struct conn *conn,
+		   const char *separator)
+{
+	struct appl_ports *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->links = links;
+	a->conn = conn;
+	a->backoff = (struct backoff){.initial_ms = LOOKUP_INITIAL_MS, .max_ms = LOOKUP_MAX_MS};
+	list_init(&a->waiting);
+	(void)snprintf(a->prefix, sizeof(a->prefix), "PORT_TABLE%s", separator);
+	r = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, a);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+	if (r < 0) {
+		appl_ports_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+void appl_ports_free(struct appl_ports *a)
+{
+	if (!a)
+		return;
+	sd_event_source_disable_unref(a->timer);
+	free(a);
+}

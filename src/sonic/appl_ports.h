@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which ports APPL_DB knows: port.configured follows the existence of a hash PORT_TABLE:<port>. Learned by a scan on
+ * every connection and at each audit, by keyspace notifications where Redis sends them, and by look-ups with back-off
+ * for links that have no row yet where it does not (SONIC.md R16).
+ */
+#ifndef PORTSYNCD_APPL_PORTS_H
+#define PORTSYNCD_APPL_PORTS_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "ports/links.h"
+#include "redis/conn.h"
+
+struct appl_ports;
+
+/* 0 or negative errno. */
+int appl_ports_new(struct appl_ports **ret, sd_event *event, struct links *links, struct conn *conn,
+		   const char *separator);
+void appl_ports_free(struct appl_ports *a);
+
+/* The pattern of keyspace notifications that concern PORT_TABLE, for a connection of its own. */
+const char *appl_ports_pattern(char *out, size_t size, const char *separator, unsigned database);
+
+void appl_ports_ready(struct appl_ports *a);
+void appl_ports_lost(struct appl_ports *a);
+/* The subscription stands, or was lost. */
+void appl_ports_subscribed(struct appl_ports *a, bool subscribed);
+void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, const struct resp_value *payload);
+
+/* This port has a link but no row: say so again (links_mark_dirty) when its row appears. */
+void appl_ports_wait(struct appl_ports *a, struct port *port);
+/* Reads all again. */
+void appl_ports_rescan(struct appl_ports *a);
+/* True once a scan of this connection is complete. */
+bool appl_ports_known(const struct appl_ports *a);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/dryrun.h"
+
+#include <errno.h>
+
+#include "sonic/rowcmd.h"
+
+static void print(FILE *out, const struct rowcmd *cmd)
+{
+	for (size_t i = 0; i < cmd->argc; i++)
+		(void)fprintf(out, "%s%s", i ? " " : "", (const char *)cmd->argv[i].data);
+	(void)fputc('\n', out);
+}
+
+static void print_delete(struct port *port, const char *separator, FILE *out)
+{
+	struct rowcmd cmd;
+
+	rowcmd_delete(&cmd, separator, port->name);
+	print(out, &cmd);
+	port->acked = row_nil;
+	port->mine = false;
+}
+
+static void print_set(struct port *port, const char *separator, const struct row *want, FILE *out)
+{
+	unsigned fields = row_diff(&port->acked, want);
+	struct rowcmd cmd;
+
+	if (!fields)
+		return;
+	rowcmd_set(&cmd, separator, port->name, want, fields);
+	print(out, &cmd);
+	port->acked = *want;
+	port->mine = true;
+}
+
+int dryrun_flush(struct links *links, const char *separator, FILE *out)
+{
+	struct port *port;
+	struct row want;
+
+	while ((port = links_pop_dirty(links)) != NULL) {
+		bool wanted;
+
+		port->configured = true;
+		wanted = rowcmd_wish(port, &want) == WISH_ROW;
+		if (port->mine && (port->delete_owed || !wanted))
+			print_delete(port, separator, out);
+		port->delete_owed = false;
+		if (wanted)
+			print_set(port, separator, &want, out);
+		port->configured = false;
+		links_release(links, port);
+	}
+	return fflush(out) == 0 ? 0 : -errno;
+}

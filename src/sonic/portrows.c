@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/portrows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "observe/log.h"
+#include "ports/rules.h"
+#include "redis/scan.h"
+
+#define ROWS_AT_ONCE 32
+#define COMMANDS_A_ROW 4 /* of APPL_DB: a question, the script, its text again, its digest */
+#define BAD_ROW_LINES 50
+
+struct row_item {
+	struct portrows *owner;
+	char *name; /* the key without "PORT|" */
+	size_t len;
+	bool settled, pushed;
+};
+
+struct portrows {
+	struct portrows_deps deps;
+	portrows_fn fn;
+	void *user;
+	char prefix[8];
+	struct scan scan;
+	struct row_item *items;
+	size_t count, capacity, next, outstanding;
+	bool running, refused, lost;
+	bool start_again; /* asked for while answers to an earlier run were owed */
+	bool said_refused;
+	struct log_limit limit;
+};
+
+struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, void *user)
+{
+	struct portrows *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->deps = *deps;
+	r->fn = fn;
+	r->user = user;
+	(void)snprintf(r->prefix, sizeof(r->prefix), "PORT%s", deps->config_separator);
+	return r;
+}
+
+static void drop_items(struct portrows *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		free(r->items[i].name);
+	free(r->items);
+	r->items = NULL;
+	r->count = r->capacity = r->next = 0;
+}
+
+void portrows_free(struct portrows *r)
+{
+	if (!r)
+		return;
+	drop_items(r);
+	free(r);
+}
+
+void portrows_stop(struct portrows *r)
+{
+	r->running = r->start_again = false;
+}
+
+void portrows_forget(struct portrows *r)
+{
+	for (struct port *port = links_next(r->deps.links, NULL); port; port = links_next(r->deps.links, port))
+		port->asked = false;
+}
+
+/* --- complaints --- */
+
+static void bad_row(struct portrows *r, const char *name, size_t len, const char *what)
+{
+	char text[80];
+
+	if (log_limit_pass(&r->limit, BAD_ROW_LINES))
+		log_err("CONFIG_DB %s%s: %s; the row is left out", r->prefix, printable(name, len, text, sizeof(text)),
+			what);
+}
+
+static void row_refused(struct portrows *r, const struct row_item *item, const struct resp_value *error)
+{
+	char text[80];
+
+	r->refused = true;
+	if (!error || r->said_refused)
+		return;
+	r->said_refused = true;
+	log_warning("%s%s: Redis refused to let it through, it is tried again: %s", r->prefix,
+		    printable(item->name, item->len, text, sizeof(text)), error->str);
+}
+
+/* NULL for a name that a host interface, and a key of PORT_TABLE, may have. */
+static const char *name_fault(const char *name, size_t len)
+{
+	if (len == 0 || len >= IFNAMSIZ)
+		return "is no possible interface name; allowed are 1 to 15 characters";
+	for (size_t i = 0; i < len; i++)
+		if (name[i] <= ' ' || name[i] > '~' || strchr("/:|", name[i]))
+			return "is no possible interface name; allowed are printable characters but space, '/', ':' "
+			       "and '|'";
+	if (strcmp(name, "PortConfigDone") == 0 || strcmp(name, "PortInitDone") == 0)
+		return "is a name that PORT_TABLE needs for itself";
+	return NULL;
+}
+
+/* --- one row --- */
+
+static void pump(struct portrows *r);
+
+static void answered(struct portrows *r)
+{
+	r->outstanding--;
+	if (r->running)
+		pump(r);
+	else if (r->start_again && r->outstanding == 0)
+		portrows_start(r);
+}
+
+static void settle(struct row_item *item, bool pushed)
+{
+	item->settled = true;
+	item->pushed = pushed;
+}
+
+static void on_pushed(bool ok, const struct resp_value *error, void *user)
+{
+	struct row_item *item = user;
+	struct portrows *r = item->owner;
+
+	if (ok)
+		settle(item, true);
+	else if (error)
+		row_refused(r, item, error);
+	else
+		r->lost = true;
+	answered(r);
+}
+
+/* SONiC writes {NULL: NULL} for a row without fields, since Redis has no empty hash. */
+static bool has_fields(const struct resp_value *reply)
+{
+	return reply->n > 2 || (reply->n == 2 && strcmp(reply->elem[0]->str, "NULL") != 0);
+}
+
+static int push(struct portrows *r, struct row_item *item, const struct resp_value *reply)
+{
+	struct resp_arg *pairs cleanup(free_ptr) = calloc(reply->n, sizeof(*pairs));
+
+	if (!pairs)
+		return -ENOMEM;
+	for (size_t i = 0; i < reply->n; i++)
+		pairs[i] = (struct resp_arg){reply->elem[i]->str, reply->elem[i]->len};
+	return producer_set(r->deps.producer, item->name, reply->n / 2, pairs, on_pushed, item);
+}
+
+static bool is_pairs(const struct resp_value *reply)
+{
+	if (reply->type != RESP_ARRAY || reply->n % 2)
+		return false;
+	for (size_t i = 0; i < reply->n; i++)
+		if (reply->elem[i]->type != RESP_STRING)
+			return false;
+	return true;
+}
+
+/* True when a push is under way. */
+static bool take_row(struct portrows *r, struct row_item *item, const struct resp_value *reply)
+{
+	int result;
+
+	if (resp_is_error(reply, "WRONGTYPE")) {
+		bad_row(r, item->name, item->len, "is no hash; a hash of fields is allowed");
+		settle(item, false);
+		return false;
+	}
+	if (!is_pairs(reply)) {
+		row_refused(r, item, reply->type == RESP_ERROR ? reply : NULL);
+		return false;
+	}
+	if (reply->n == 0) { /* deleted since the scan */
+		settle(item, false);
+		return false;
+	}
+	if (!has_fields(reply)) {
+		bad_row(r, item->name, item->len, "has no fields; at least \"lanes\" is needed to make a port");
+		settle(item, false);
+		return false;
+	}
+	result = push(r, item, reply);
+	if (result == -E2BIG) {
+		bad_row(r, item->name, item->len, "is too large; 16 MiB are allowed");
+		settle(item, false);
+	} else if (result < 0) {
+		r->refused = true;
+	}
+	return result == 0;
+}
+
+static void on_row(const struct resp_value *reply, void *user, void *owner, uint64_t cookie)
+{
+	struct row_item *item = user;
+	struct portrows *r = owner;
+
+	(void)cookie;
+	if (!reply)
+		r->lost = true;
+	else if (take_row(r, item, reply))
+		return;
+	answered(r);
+}
+
+static void on_admin(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct portrows *r = user;
+	struct port *port = item;
+
+	(void)cookie;
+	port->asking = false;
+	if (!reply)
+		r->lost = true;
+	port->asked = reply != NULL;
+	port->had_admin = reply && reply->type == RESP_STRING;
+	links_release(r->deps.links, port);
+	answered(r);
+}
+
+/* Sent before the row's push on the same connection, so that our own push is never taken for an earlier one's (M3). */
+static int ask_admin(struct portrows *r, const struct row_item *item)
+{
+	struct port *port = links_get(r->deps.links, item->name);
+	char key[48];
+	struct resp_arg argv[3];
+	int result;
+
+	if (!port || port->asked || port->asking)
+		return port ? 0 : -ENOMEM;
+	(void)snprintf(key, sizeof(key), "PORT_TABLE%s%s", r->deps.appl_separator, item->name);
+	argv[0] = RESP_STR("HGET");
+	argv[1] = RESP_STR(key);
+	argv[2] = RESP_STR("admin_status");
+	result = conn_command(r->deps.appl, on_admin, r, port, 0, ARRAY_SIZE(argv), argv);
+	if (result < 0)
+		return result;
+	port->asking = true;
+	r->outstanding++;
+	return 0;
+}
+
+static int ask_row(struct portrows *r, struct row_item *item)
+{
+	char key[sizeof(r->prefix) + IFNAMSIZ];
+	struct resp_arg argv[2];
+	int result;
+
+	(void)snprintf(key, sizeof(key), "%s%s", r->prefix, item->name);
+	argv[0] = RESP_STR("HGETALL");
+	argv[1] = RESP_STR(key);
+	result = conn_command(r->deps.config, on_row, item, r, 0, ARRAY_SIZE(argv), argv);
+	if (result == 0)
+		r->outstanding++;
+	return result;
+}
+
+/* --- all rows --- */
+
+static bool room(const struct portrows *r)
+{
+	size_t needed = COMMANDS_A_ROW * (r->outstanding + 1);
+
+	return r->outstanding < ROWS_AT_ONCE && conn_room(r->deps.config) > 0 && conn_room(r->deps.appl) >= needed;
+}
+
+static size_t expect_pushed(struct portrows *r)
+{
+	size_t pushed = 0;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct port *port;
+
+		if (!r->items[i].pushed)
+			continue;
+		pushed++;
+		port = links_get(r->deps.links, r->items[i].name);
+		if (!port)
+			continue;
+		if (!rules_port_name(port->name))
+			bad_row(r, port->name, strlen(port->name),
+				"does not begin with \"Ethernet\": pushed, but not watched");
+		else if (!port->had_admin)
+			links_expect(r->deps.links, port);
+		links_release(r->deps.links, port);
+	}
+	return pushed;
+}
+
+static void finish(struct portrows *r)
+{
+	enum portrows_outcome outcome = r->lost ? PORTROWS_LOST : r->refused ? PORTROWS_AGAIN : PORTROWS_DONE;
+	size_t pushed = 0;
+
+	r->running = false;
+	if (outcome == PORTROWS_DONE) {
+		pushed = expect_pushed(r);
+		drop_items(r);
+		r->said_refused = false;
+	}
+	r->fn(outcome, pushed, r->user);
+}
+
+static void pump(struct portrows *r)
+{
+	while (r->next < r->count && !r->lost && room(r)) {
+		struct row_item *item = &r->items[r->next++];
+
+		if (!item->settled && (ask_admin(r, item) < 0 || ask_row(r, item) < 0))
+			r->refused = true;
+	}
+	if (r->outstanding > 0)
+		return;
+	if (r->next < r->count) /* others hold all the room: nobody would call again */
+		r->refused = true;
+	finish(r);
+}
+
+static void add_item(struct portrows *r, const char *name, size_t len)
+{
+	if (r->count == r->capacity) {
+		size_t capacity = r->capacity ? r->capacity * 2 : 64;
+		struct row_item *items = realloc(r->items, capacity * sizeof(*items));
+
+		if (!items) {
+			r->refused = true;
+			return;
+		}
+		r->items = items;
+		r->capacity = capacity;
+	}
+	r->items[r->count] = (struct row_item){.owner = r, .name = strndup(name, len), .len = len};
+	if (r->items[r->count].name)
+		r->count++;
+	else
+		r->refused = true;
+}
+
+static void on_key(const struct resp_value *key, void *user)
+{
+	struct portrows *r = user;
+	size_t skip = strlen(r->prefix);
+	const char *fault;
+
+	if (key->len < skip)
+		return;
+	fault = name_fault(key->str + skip, key->len - skip);
+	if (fault)
+		bad_row(r, key->str + skip, key->len - skip, fault);
+	else
+		add_item(r, key->str + skip, key->len - skip);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct row_item *one = a, *other = b;
+
+	return strverscmp(one->name, other->name);
+}
+
+/* SCAN may name a key twice; and a fixed order makes logs and captures comparable. */
+static void sort_unique(struct portrows *r)
+{
+	size_t kept = 0;
+
+	if (r->count == 0)
+		return;
+	qsort(r->items, r->count, sizeof(*r->items), by_name);
+	for (size_t i = 1; i < r->count; i++) {
+		if (strcmp(r->items[kept].name, r->items[i].name) == 0)
+			free(r->items[i].name);
+		else
+			r->items[++kept] = r->items[i];
+	}
+	r->count = kept + 1;
+}
+
+static void on_scanned(bool complete, const struct resp_value *error, void *user)
+{
+	struct portrows *r = user;
+
+	if (!r->running) {
+		if (r->start_again)
+			portrows_start(r);
+		return;
+	}
+	if (!complete) {
+		r->lost = !error;
+		r->refused = true;
+		drop_items(r);
+		if (error && !r->said_refused)
+			log_warning("CONFIG_DB %s*: cannot be scanned, it is tried again: %s", r->prefix, error->str);
+		r->said_refused = r->said_refused || error;
+	}
+	sort_unique(r);
+	pump(r);
+}
+
+void portrows_start(struct portrows *r)
+{
+	static const struct scan_ops ops = {.key = on_key, .done = on_scanned};
+
+	/* The answers that are owed point to the items of the earlier run. */
+	r->start_again = r->scan.running || r->outstanding > 0;
+	if (r->start_again)
+		return;
+	drop_items(r);
+	r->running = true;
+	r->refused = r->lost = false;
+	if (scan_start(&r->scan, r->deps.config, r->prefix, NULL, &ops, r) < 0)
+		r->running = false; /* no connection: startup_lost() follows */
+}
+
+void portrows_again(struct portrows *r)
+{
+	if (r->count == 0) { /* not even the scan succeeded */
+		portrows_start(r);
+		return;
+	}
+	r->running = true;
+	r->refused = r->lost = false;
+	r->next = 0;
+	pump(r);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/producer.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/util.h"
+
+#define SHA_LEN 40
+/* EVALSHA sha 3 channel key_set hash G key */
+#define ARG_COMMAND 0
+#define ARG_SCRIPT 1
+#define ARG_FIRST_FIELD 8
+
+/*
+ * The hash is written first: where that fails (a key of another type) nothing is announced, so no consumer finds an
+ * announced key without fields and takes it for a deletion, and the next try is published again.
+ */
+static const char script[] = "for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end\n"
+			     "local added = redis.call('SADD', KEYS[2], ARGV[2])\n"
+			     "if added > 0 then redis.call('PUBLISH', KEYS[1], ARGV[1]) end\n"
+			     "return added\n";
+
+struct producer {
+	struct conn *conn;
+	char *channel, *key_set, *hash_prefix;
+	struct list rows; /* without an answer */
+	char sha[SHA_LEN + 1];
+	bool sha_known, sha_asked;
+};
+
+/* A row in flight, with all it takes to send it again. */
+struct row {
+	struct list in_producer;
+	struct producer *producer;
+	producer_done_fn done;
+	void *user;
+	bool as_text;
+	size_t argc;
+	struct resp_arg argv[]; /* the bytes they point to follow, but for the producer's own */
+};
+
+struct producer *producer_new(struct conn *conn, const char *table, const char *separator, unsigned database)
+{
+	struct producer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->conn = conn;
+	list_init(&p->rows);
+	if (asprintf(&p->channel, "%s_CHANNEL@%u", table, database) < 0)
+		p->channel = NULL;
+	if (asprintf(&p->key_set, "%s_KEY_SET", table) < 0)
+		p->key_set = NULL;
+	if (asprintf(&p->hash_prefix, "_%s%s", table, separator) < 0)
+		p->hash_prefix = NULL;
+	if (p->channel && p->key_set && p->hash_prefix)
+		return p;
+	producer_free(p);
+	return NULL;
+}
+
+static void free_row(struct row *row)
+{
+	list_remove(&row->in_producer);
+	free(row);
+}
+
+void producer_free(struct producer *p)
+{
+	if (!p)
+		return;
+	while (!list_empty(&p->rows))
+		free_row(container_of(p->rows.next, struct row, in_producer));
+	free(p->channel);
+	free(p->key_set);
+	free(p->hash_prefix);
+	free(p);
+}
+
+/* The script's own SHA-1, from who knows it best. Until it is known, or where it is refused, rows carry the text. */
+static void take_sha(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct producer *p = user;
+
+	(void)item;
+	(void)cookie;
+	if (!reply) {
+		p->sha_asked = false;
+		return;
+	}
+	if (reply->type != RESP_STRING || reply->len != SHA_LEN)
+		return;
+	memcpy(p->sha, reply->str, SHA_LEN + 1);
+	p->sha_known = true;
+}
+
+static void ask_sha(struct producer *p)
+{
+	const struct resp_arg argv[] = {RESP_STR("SCRIPT"), RESP_STR("LOAD"), RESP_STR(script)};
+
+	if (p->sha_known || p->sha_asked)
+		return;
+	p->sha_asked = conn_command(p->conn, take_sha, p, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+}
+
+static char *copy_arg(struct resp_arg *arg, char *at, const char *bytes, size_t len)
+{
+	*arg = (struct resp_arg){at, len};
+	if (len > 0)
+		memcpy(at, bytes, len);
+	return at + len;
+}
+
+static void fill_row(struct row *row, const char *key, size_t n, const struct resp_arg *pairs)
+{
+	const struct producer *p = row->producer;
+	struct resp_arg *argv = row->argv;
+	size_t prefix_len = strlen(p->hash_prefix), key_len = strlen(key);
+	char *at = (char *)(argv + row->argc);
+
+	argv[2] = RESP_STR("3");
+	argv[3] = RESP_STR(p->channel);
+	argv[4] = RESP_STR(p->key_set);
+	argv[6] = RESP_STR("G");
+	at = copy_arg(&argv[5], at, p->hash_prefix, prefix_len);
+	at = copy_arg(&argv[7], at, key, key_len);
+	/* The hash's name ends in the key, and their bytes lie side by side. */
+	argv[5].len += key_len;
+	for (size_t i = 0; i < 2 * n; i++)
+		at = copy_arg(&argv[ARG_FIRST_FIELD + i], at, pairs[i].data, pairs[i].len);
+}
+
+static struct row *new_row(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs)
+{
+	size_t argc = ARG_FIRST_FIELD + 2 * n;
+	size_t size = sizeof(struct row) + argc * sizeof(struct resp_arg) + strlen(p->hash_prefix) + strlen(key);
+	struct row *row;
+
+	for (size_t i = 0; i < 2 * n; i++)
+		size += pairs[i].len;
+	row = malloc(size);
+	if (!row)
+		return NULL;
+	*row = (struct row){.producer = p, .argc = argc};
+	list_init(&row->in_producer);
+	fill_row(row, key, n, pairs);
+	return row;
+}
+
+static int send_row(struct row *row);
+
+static void take_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct row *row = item;
+	bool ok = reply && reply->type != RESP_ERROR;
+
+	(void)user;
+	(void)cookie;
+	if (resp_is_error(reply, "NOSCRIPT") && !row->as_text) {
+		row->as_text = true;
+		if (send_row(row) == 0)
+			return;
+	}
+	row->done(ok, ok ? NULL : reply, row->user);
+	free_row(row);
+}
+
+static int send_row(struct row *row)
+{
+	struct producer *p = row->producer;
+
+	row->argv[ARG_COMMAND] = row->as_text ? RESP_STR("EVAL") : RESP_STR("EVALSHA");
+	row->argv[ARG_SCRIPT] = row->as_text ? RESP_STR(script) : RESP_STR(p->sha);
+	return conn_command(p->conn, take_answer, p, row, 0, row->argc, row->argv);
+}
+
+int producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs, producer_done_fn done,
+		 void *user)
+{
+	struct row *row;
+	int r;
+
+	if (n == 0)
+		return -EINVAL;
+	row = new_row(p, key, n, pairs);
+	if (!row)
+		return -ENOMEM;
+	row->done = done;
+	row->user = user;
+	row->as_text = !p->sha_known;
+	r = send_row(row);
+	if (r < 0) {
+		free(row);
+		return r;
+	}
+	list_append(&p->rows, &row->in_producer);
+	ask_sha(p);
+	return 0;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/publish.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "observe/log.h"
+#include "sonic/readback.h"
+#include "sonic/rowcmd.h"
+
+#define RETRY_INITIAL_MS 100
+#define RETRY_MAX_MS 30000
+#define CHANGE_LINES 200 /* a storm's log lines in 10 s */
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+
+enum write_kind { WRITE_SET, WRITE_DELETE };
+
+struct publish {
+	struct links *links;
+	struct conn *conn;
+	char separator[2];
+	publish_unknown_fn unknown;
+	void *user;
+	struct readback *readback;
+	sd_event_source *retry_ports, *retry_readback;
+	struct backoff readback_backoff;
+	bool enabled, held;
+	bool live; /* what Redis holds was read back since it was connected */
+	struct log_limit refused_limit, drift_limit, change_limit;
+	struct publish_stats stats;
+};
+
+/* --- writes --- */
+
+static void schedule(sd_event_source *timer, uint64_t at)
+{
+	uint64_t armed = UINT64_MAX;
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(timer, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		(void)sd_event_source_get_time(timer, &armed);
+	if (at >= armed)
+		return;
+	(void)sd_event_source_set_time(timer, at);
+	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static void retry_later(struct publish *p, struct port *port)
+{
+	struct backoff backoff = {RETRY_INITIAL_MS, RETRY_MAX_MS, port->retry_ms};
+
+	if (port->retry_at)
+		return;
+	port->retry_at = now_usec() + backoff_next_usec(&backoff);
+	port->retry_ms = backoff.next_ms;
+	schedule(p->retry_ports, port->retry_at);
+}
+
+static void refused(struct publish *p, struct port *port, enum write_kind kind, const struct resp_value *error)
+{
+	p->stats.refused++;
+	port->known = ROW_UNKNOWN;
+	port->generation++;
+	port->rewrite = port->rewrite || resp_is_error(error, "WRONGTYPE");
+	if (kind == WRITE_DELETE)
+		port->mine = port->delete_owed = true;
+	retry_later(p, port);
+	if (port->failing)
+		return;
+	port->failing = true;
+	if (log_limit_pass(&p->refused_limit, 10))
+		log_warning("PORT_TABLE%s%s: Redis refused the write, it is tried again: %s", p->separator, port->name,
+			    error->str);
+}
+
+static void accepted(struct publish *p, struct port *port)
+{
+	if (port->writing > 0 || port->known != ROW_READ)
+		return;
+	if (port->mine)
+		links_mark_published(p->links, port);
+	port->retry_ms = 0;
+	if (!port->failing)
+		return;
+	port->failing = false;
+	log_notice("PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
+}
+
+static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct publish *p = user;
+	struct port *port = item;
+
+	port->writing--;
+	if (!reply)
+		port->known = ROW_UNKNOWN;
+	else if (reply->type == RESP_ERROR)
+		refused(p, port, (enum write_kind)cookie, reply);
+	else
+		accepted(p, port);
+	if (port->again && port->writing == 0) {
+		port->again = false;
+		links_mark_dirty(p->links, port);
+	}
+	links_release(p->links, port);
+}
+
+static void send_write(struct publish *p, struct port *port, enum write_kind kind, const struct rowcmd *cmd)
+{
+	port->generation++;
+	if (conn_command(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
+		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
+		port->known = ROW_UNKNOWN;
+		retry_later(p, port);
+		return;
+	}
+	port->writing++;
+	port->known = ROW_READ;
+}
+
+static void send_delete(struct publish *p, struct port *port)
+{
+	struct rowcmd cmd;
+
+	rowcmd_delete(&cmd, p->separator, port->name);
+	port->acked = row_nil;
+	port->mine = port->rewrite = false;
+	p->stats.deletes++;
+	send_write(p, port, WRITE_DELETE, &cmd);
+	if (log_limit_pass(&p->change_limit, CHANGE_LINES))
+		log_notice("Delete %s from state db", port->name);
+}
+
+static void send_set(struct publish *p, struct port *port, const struct row *want, unsigned fields)
+{
+	struct rowcmd cmd;
+
+	rowcmd_set(&cmd, p->separator, port->name, want, fields);
+	port->acked = *want;
+	port->mine = true;
+	p->stats.sets++;
+	send_write(p, port, WRITE_SET, &cmd);
+	if ((fields & 1U << ROW_OPER) && log_limit_pass(&p->change_limit, CHANGE_LINES))
+		log_notice("Publish %s(ok:%s) to state db", port->name, want->value[ROW_OPER] ? "up" : "down");
+}
+
+static void write_row(struct publish *p, struct port *port, const struct row *want)
+{
+	unsigned fields;
+
+	if ((port->delete_owed && port->mine) || port->rewrite)
+		send_delete(p, port);
+	port->delete_owed = false;
+	fields = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
+	if (fields)
+		send_set(p, port, want, fields);
+	else if (port->writing == 0)
+		links_mark_published(p->links, port);
+}
+
+static void remove_row(struct publish *p, struct port *port)
+{
+	/* Only a row with our fields in it is ours to delete: a sub-interface's belongs to intfmgrd (R15). */
+	if (port->mine)
+		send_delete(p, port);
+	port->delete_owed = port->rewrite = false;
+}
+
+static void publish_port(struct publish *p, struct port *port)
+{
+	struct row want;
+
+	if (port->writing > 0) {
+		port->again = true;
+		return;
+	}
+	if (port->retry_at > now_usec())
+		return;
+	port->retry_at = 0;
+	switch (rowcmd_wish(port, &want)) {
+	case WISH_ROW:
+		write_row(p, port, &want);
+		break;
+	case WISH_NONE:
+		remove_row(p, port);
+		break;
+	case WISH_LEAVE:
+		if (port->delete_owed)
+			remove_row(p, port);
+		p->unknown(port, p->user);
+		break;
+	}
+	links_release(p->links, port);
+}
+
+void publish_flush(struct publish *p)
+{
+	uint64_t before = p->stats.sets + p->stats.deletes;
+	struct port *port;
+
+	if (!p->live || !p->enabled || p->held)
+		return;
+	while (conn_room(p->conn) >= 2 && (port = links_pop_dirty(p->links)) != NULL)
+		publish_port(p, port);
+	if (p->stats.sets + p->stats.deletes > before)
+		p->stats.batches++;
+}
+
+static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
+{
+	struct publish *p = user;
+	uint64_t now = now_usec();
+
+	(void)usec;
+	for (struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port)) {
+		if (port->retry_at == 0)
+			continue;
+		if (port->retry_at <= now)
+			links_mark_dirty(p->links, port);
+		else
+			schedule(timer, port->retry_at);
+	}
+	return 0;
+}
+
+/* --- reading back --- */
+
+static void note_drift(struct publish *p, struct port *port)
+{
+	p->stats.drift++;
+	if (log_limit_pass(&p->drift_limit, 10))
+		log_warning("PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
+}
+
+static void learn(struct publish *p, struct port *port, const struct row *row)
+{
+	port->acked = *row;
+	port->known = ROW_READ;
+	port->mine = row->value[ROW_OPER] != ROW_NIL;
+	if (port->mine && !port->ifindex)
+		p->stats.orphans++;
+	links_mark_dirty(p->links, port);
+}
+
+static void take_row(struct port *port, const struct row *row, uint32_t generation, void *user)
+{
+	struct publish *p = user;
+	bool known = port->known == ROW_READ;
+
+	if (port->generation != generation)
+		return;
+	if (known && port->mine && (!row || row_diff(&port->acked, row)))
+		note_drift(p, port);
+	else if (known && row && !row_diff(&port->acked, row))
+		return;
+	learn(p, port, row ? row : &row_nil);
+	port->rewrite = !row;
+}
+
+static void readback_later(struct publish *p)
+{
+	schedule(p->retry_readback, now_usec() + backoff_next_usec(&p->readback_backoff));
+}
+
+static void start_readback(struct publish *p)
+{
+	int r;
+
+	if (!conn_ready(p->conn))
+		return;
+	r = readback_start(p->readback);
+	if (r < 0 && r != -EALREADY)
+		readback_later(p);
+}
+
+static int on_retry_readback(sd_event_source *timer, uint64_t usec, void *user)
+{
+	(void)timer;
+	(void)usec;
+	start_readback(user);
+	return 0;
+}
+
+static void readback_done(bool complete, void *user)
+{
+	struct publish *p = user;
+
+	if (!conn_ready(p->conn))
+		return;
+	if (!complete) {
+		readback_later(p);
+		return;
+	}
+	backoff_reset(&p->readback_backoff);
+	p->stats.readbacks++;
+	p->live = true;
+}
+
+void publish_audit(struct publish *p)
+{
+	if (p->live && p->enabled)
+		start_readback(p);
+}
+
+/* --- connection, gates --- */
+
+void publish_ready(struct publish *p)
+{
+	start_readback(p);
+}
+
+void publish_lost(struct publish *p)
+{
+	p->live = false;
+	for (struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port)) {
+		port->known = ROW_UNKNOWN;
+		port->retry_at = 0;
+		port->retry_ms = 0;
+	}
+}
+
+void publish_enable(struct publish *p, bool enabled)
+{
+	p->enabled = enabled;
+}
+
+void publish_hold(struct publish *p, bool hold)
+{
+	p->held = hold;
+}
+
+bool publish_idle(const struct publish *p)
+{
+	return !p->live || (!links_any_dirty(p->links) && conn_in_flight(p->conn) == 0);
+}
+
+const struct publish_stats *publish_stats(const struct publish *p)
+{
+	return &p->stats;
+}
+
+static int add_timer(sd_event *event, sd_event_source **ret, sd_event_time_handler_t handler, struct publish *p)
+{
+	int r = sd_event_add_time(event, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, p);
+
+	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn, const char *separator,
+		publish_unknown_fn unknown, void *user)
+{
+	static const struct readback_ops ops = {.row = take_row, .done = readback_done};
+	struct publish *p = calloc(1, sizeof(*p));
+	int r = -ENOMEM;
+
+	if (!p)
+		return r;
+	p->links = links;
+	p->conn = conn;
+	p->unknown = unknown;
+	p->user = user;
+	p->readback_backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
+	(void)snprintf(p->separator, sizeof(p->separator), "%s", separator);
+	p->readback = readback_new(links, conn, separator, &ops, p);
+	if (p->readback)
+		r = add_timer(event, &p->retry_ports, on_retry_ports, p);
+	if (r >= 0)
+		r = add_timer(event, &p->retry_readback, on_retry_readback, p);
+	if (r < 0) {
+		publish_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void publish_free(struct publish *p)
+{
+	if (!p)
+		return;
+	sd_event_source_disable_unref(p->retry_ports);
+	sd_event_source_disable_unref(p->retry_readback);
+	readback_free(p->readback);
+	free(p);
+}

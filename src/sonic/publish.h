@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps STATE_DB PORT_TABLE|<port> equal to the model: sends, once a loop turn, the difference between what each dirty
+ * port should say and what Redis acknowledged. On every connection, and at each audit, our fields are read back first,
+ * so that an unchanged row is never written.
+ */
+#ifndef PORTSYNCD_PUBLISH_H
+#define PORTSYNCD_PUBLISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "ports/links.h"
+#include "redis/conn.h"
+
+struct publish_stats {
+	uint64_t sets, deletes; /* commands sent */
+	uint64_t refused;       /* writes that Redis answered with an error */
+	uint64_t readbacks;     /* complete readings of our fields */
+	uint64_t drift;         /* rows that were found to differ from what was acknowledged */
+	uint64_t orphans;       /* rows found that no link stands behind */
+	uint64_t batches;       /* flushes that wrote something */
+};
+
+struct publish;
+
+/* Told of a port that has a link but no row in APPL_DB. */
+typedef void (*publish_unknown_fn)(struct port *port, void *user);
+
+/* conn's ops must call publish_ready() and publish_lost(). All must outlive it. 0 or negative errno. */
+int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn, const char *separator,
+		publish_unknown_fn unknown, void *user);
+void publish_free(struct publish *p);
+
+void publish_ready(struct publish *p);
+void publish_lost(struct publish *p);
+
+/* Nothing is written before the model can be trusted (false at first), nor while it settles after a dump. */
+void publish_enable(struct publish *p, bool enabled);
+void publish_hold(struct publish *p, bool hold);
+
+/* Sends what is owed, as far as the in-flight bound allows. Called once a loop turn. */
+void publish_flush(struct publish *p);
+/* Starts a reading of our fields; what differs is repaired and counted. */
+void publish_audit(struct publish *p);
+
+/* True when nothing is owed and nothing is under way. */
+bool publish_idle(const struct publish *p);
+const struct publish_stats *publish_stats(const struct publish *p);
+
+#endif

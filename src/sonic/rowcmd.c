@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/rowcmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ports/rules.h"
+
+enum row_wish rowcmd_wish(const struct port *port, struct row *want)
+{
+	if (!links_present(port))
+		return WISH_NONE;
+	if (!port->configured)
+		return WISH_LEAVE;
+	*want = rules_row(port->flags, port->mtu);
+	return WISH_ROW;
+}
+
+static void add(struct rowcmd *cmd, const char *text)
+{
+	cmd->argv[cmd->argc++] = RESP_STR(text);
+}
+
+static void begin(struct rowcmd *cmd, const char *verb, const char *separator, const char *port)
+{
+	(void)snprintf(cmd->key, sizeof(cmd->key), "PORT_TABLE%s%s", separator, port);
+	cmd->argc = 0;
+	add(cmd, verb);
+	add(cmd, cmd->key);
+}
+
+void rowcmd_set(struct rowcmd *cmd, const char *separator, const char *port, const struct row *want, unsigned fields)
+{
+	begin(cmd, "HSET", separator, port);
+	for (enum row_field field = 0; field < ROW_FIELDS; field++) {
+		if (!(fields & 1U << field))
+			continue;
+		add(cmd, row_field_name(field));
+		add(cmd, row_format(field, want->value[field], cmd->text[field]));
+	}
+}
+
+void rowcmd_delete(struct rowcmd *cmd, const char *separator, const char *port)
+{
+	begin(cmd, "DEL", separator, port);
+}
+
+void rowcmd_read(struct rowcmd *cmd, const char *separator, const char *port)
+{
+	begin(cmd, "HMGET", separator, port);
+	for (enum row_field field = 0; field < ROW_FIELDS; field++)
+		add(cmd, row_field_name(field));
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a port's row should be, and the command that makes it so. Shared by the publisher and the dry run. */
+#ifndef PORTSYNCD_ROWCMD_H
+#define PORTSYNCD_ROWCMD_H
+
+#include "ports/links.h"
+#include "redis/resp.h"
+
+enum row_wish {
+	WISH_ROW,   /* the row should hold our four fields */
+	WISH_NONE,  /* there is no link: the row should not exist */
+	WISH_LEAVE, /* a link that SONiC does not know as a port: not our business */
+};
+
+#define ROWCMD_KEY_MAX 64
+#define ROWCMD_ARGS_MAX (2 + 2 * ROW_FIELDS)
+
+struct rowcmd {
+	char key[ROWCMD_KEY_MAX];
+	char text[ROW_FIELDS][ROW_TEXT_MAX];
+	struct resp_arg argv[ROWCMD_ARGS_MAX];
+	size_t argc;
+};
+
+enum row_wish rowcmd_wish(const struct port *port, struct row *want);
+/* HSET of the fields whose bit is set; DEL; HMGET of all four. The command points into itself: do not copy it. */
+void rowcmd_set(struct rowcmd *cmd, const char *separator, const char *port, const struct row *want, unsigned fields);
+void rowcmd_delete(struct rowcmd *cmd, const char *separator, const char *port);
+void rowcmd_read(struct rowcmd *cmd, const char *separator, const char *port);
+
+#endif

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/startup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "kernel/nlsock.h"
+#include "observe/log.h"
+#include "ports/rules.h"
+#include "sonic/portrows.h"
+
+#define RETRY_INITIAL_MS 100
+#define RETRY_MAX_MS 30000
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define MISSING_WARN_USEC (30 * USEC_PER_SEC)
+#define MISSING_NAMED 8
+
+enum startup_state {
+	STARTUP_WAITING,     /* for the kernel, CONFIG_DB, APPL_DB */
+	STARTUP_ASKING,      /* switch_type */
+	STARTUP_PUSHING,     /* rows of PORT */
+	STARTUP_CONFIG_DONE, /* PortConfigDone is under way */
+	STARTUP_INIT_WAIT,   /* for the host interfaces */
+	STARTUP_INIT_DONE,   /* PortInitDone is under way */
+	STARTUP_DONE,
+};
+
+struct startup {
+	struct startup_deps deps;
+	const struct startup_ops *ops;
+	void *user;
+	enum startup_state state;
+	bool links_known;
+	bool decided;     /* which links are old */
+	bool pushed;      /* PortConfigDone was accepted once */
+	bool emptied;     /* said that APPL_DB was emptied */
+	bool config_lost; /* said that CONFIG_DB was emptied as well */
+	bool checking;
+	size_t count;
+	struct portrows *rows;
+	sd_event_source *retry, *missing;
+	struct backoff backoff;
+};
+
+static void turn_off(sd_event_source *timer)
+{
+	(void)sd_event_source_set_enabled(timer, SD_EVENT_OFF);
+}
+
+static void arm(sd_event_source *timer, uint64_t after)
+{
+	(void)sd_event_source_set_time(timer, now_usec() + after);
+	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static void retry_later(struct startup *s)
+{
+	arm(s->retry, backoff_next_usec(&s->backoff));
+}
+
+static bool connected(const struct startup *s)
+{
+	return conn_ready(s->deps.config) && conn_ready(s->deps.appl) && appl_ports_known(s->deps.appl_ports);
+}
+
+/* --- old links --- */
+
+static void set_down(const int *ifindex, size_t n)
+{
+	int *results cleanup(free_ptr) = calloc(n, sizeof(*results));
+	size_t failed = 0;
+	int r = results ? nlsock_set_links_down(ifindex, n, results) : -ENOMEM;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		failed += results[i] != 0;
+	if (r < 0)
+		log_warning("the old interfaces cannot be set down: %s", strerror(-r));
+	else if (failed > 0)
+		log_warning("%zu of %zu old interfaces could not be set down", failed, n);
+}
+
+/*
+ * On a cold start the links that are there belong to the switch process before: they will be deleted and made anew, and
+ * counting them would say "initialised" much too early (S4). A DPU's links exist from driver load on (S25).
+ */
+static void retire_old_links(struct startup *s)
+{
+	size_t max = links_stats(s->deps.links)->present, n;
+	int *ifindex cleanup(free_ptr) = calloc(max + 1, sizeof(*ifindex));
+
+	if (!ifindex)
+		return;
+	n = links_mark_old(s->deps.links, ifindex, max);
+	if (n == 0)
+		return;
+	log_notice("%zu old interfaces are set down and ignored until they are deleted", n);
+	set_down(ifindex, MIN(n, max));
+}
+
+static void decide(struct startup *s, const char *switch_type)
+{
+	if (strcmp(switch_type, "fabric") == 0) {
+		s->ops->refuse(
+			"switch_type is \"fabric\": such a switch has no front panel ports, portsyncd must not run",
+			s->user);
+		return;
+	}
+	if (!s->decided && strcmp(switch_type, "dpu") != 0)
+		retire_old_links(s);
+	s->decided = true;
+	s->ops->decided(s->user);
+	s->state = STARTUP_PUSHING;
+	portrows_start(s->rows);
+}
+
+static void on_switch_type(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct startup *s = user;
+
+	(void)item;
+	(void)cookie;
+	if (!reply || s->state != STARTUP_ASKING)
+		return;
+	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
+		log_warning("DEVICE_METADATA%slocalhost: switch_type cannot be read: %s", s->deps.config_separator,
+			    reply->str);
+		s->state = STARTUP_WAITING;
+		retry_later(s);
+		return;
+	}
+	if (reply->type == RESP_ERROR)
+		log_warning("DEVICE_METADATA%slocalhost: is no hash; switch_type is taken as \"switch\"",
+			    s->deps.config_separator);
+	decide(s, reply->type == RESP_STRING ? reply->str : "switch");
+}
+
+static void ask_switch_type(struct startup *s)
+{
+	char key[32];
+	struct resp_arg argv[3];
+
+	(void)snprintf(key, sizeof(key), "DEVICE_METADATA%slocalhost", s->deps.config_separator);
+	argv[0] = RESP_STR("HGET");
+	argv[1] = RESP_STR(key);
+	argv[2] = RESP_STR("switch_type");
+	if (conn_command(s->deps.config, on_switch_type, s, NULL, 0, ARRAY_SIZE(argv), argv) == 0)
+		s->state = STARTUP_ASKING;
+}
+
+/* --- markers --- */
+
+static void push_marker(struct startup *s);
+
+static void marker_accepted(struct startup *s)
+{
+	backoff_reset(&s->backoff);
+	if (s->state == STARTUP_CONFIG_DONE) {
+		log_notice("PortConfigDone: %zu ports", s->count);
+		s->pushed = true;
+		s->emptied = s->config_lost = false;
+		s->state = STARTUP_INIT_WAIT;
+		arm(s->missing, MISSING_WARN_USEC);
+		return;
+	}
+	log_notice("PortInitDone");
+	s->state = STARTUP_DONE;
+	turn_off(s->missing);
+	s->ops->init_done(s->user);
+}
+
+static void on_marker(bool ok, const struct resp_value *error, void *user)
+{
+	struct startup *s = user;
+
+	if (s->state != STARTUP_CONFIG_DONE && s->state != STARTUP_INIT_DONE)
+		return;
+	if (ok) {
+		marker_accepted(s);
+		return;
+	}
+	if (!error)
+		return; /* startup_lost() follows */
+	if (s->backoff.next_ms == 0)
+		log_warning("PORT_TABLE%s%s: Redis refused the push, it is tried again: %s", s->deps.appl_separator,
+			    s->state == STARTUP_CONFIG_DONE ? "PortConfigDone" : "PortInitDone", error->str);
+	retry_later(s);
+}
+
+static void push_marker(struct startup *s)
+{
+	bool config = s->state == STARTUP_CONFIG_DONE;
+	char count[24];
+	struct resp_arg pair[2];
+
+	(void)snprintf(count, sizeof(count), "%zu", s->count);
+	pair[0] = RESP_STR(config ? "count" : "lanes");
+	pair[1] = RESP_STR(config ? count : "0");
+	if (producer_set(s->deps.producer, config ? "PortConfigDone" : "PortInitDone", 1, pair, on_marker, s) < 0)
+		retry_later(s);
+}
+
+static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
+{
+	struct startup *s = user;
+
+	if (s->state != STARTUP_PUSHING || outcome == PORTROWS_LOST)
+		return;
+	if (outcome == PORTROWS_AGAIN) {
+		retry_later(s);
+		return;
+	}
+	if (count == 0 && s->pushed && s->count > 0) {
+		/* An emptied CONFIG_DB is no order to have no ports: wait until it is filled again. */
+		if (!s->config_lost)
+			log_warning("CONFIG_DB has lost its PORT rows: nothing is pushed until they are back");
+		s->config_lost = true;
+		s->state = STARTUP_DONE;
+		return;
+	}
+	s->count = count;
+	s->state = STARTUP_CONFIG_DONE;
+	push_marker(s);
+}
+
+/* --- waiting for host interfaces --- */
+
+/* M16: upstream waits for ever and nothing says for what. */
+static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
+{
+	struct startup *s = user;
+	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
+	size_t at = 0, named = 0, total = links_expected(s->deps.links);
+
+	(void)timer;
+	(void)usec;
+	for (struct port *port = links_next(s->deps.links, NULL); port && named < MISSING_NAMED;
+	     port = links_next(s->deps.links, port)) {
+		if (!port->expected)
+			continue;
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", named++ ? ", " : "", port->name);
+	}
+	log_warning("PortInitDone waits for %zu configured ports without a host interface: %s%s", total, names,
+		    total > named ? ", ..." : "");
+	return 0;
+}
+
+void startup_turn(struct startup *s)
+{
+	if (s->state == STARTUP_INIT_WAIT && links_expected(s->deps.links) == 0 && conn_ready(s->deps.appl)) {
+		s->state = STARTUP_INIT_DONE;
+		push_marker(s);
+	}
+	if (s->state == STARTUP_WAITING && s->links_known && connected(s))
+		ask_switch_type(s);
+}
+
+static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
+{
+	struct startup *s = user;
+
+	(void)timer;
+	(void)usec;
+	if (!connected(s))
+		return 0;
+	if (s->state == STARTUP_PUSHING)
+		portrows_again(s->rows);
+	else if (s->state == STARTUP_CONFIG_DONE || s->state == STARTUP_INIT_DONE)
+		push_marker(s);
+	return 0;
+}
+
+/* --- an emptied APPL_DB --- */
+
+static void on_markers_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct startup *s = user;
+
+	(void)item;
+	(void)cookie;
+	s->checking = false;
+	if (!reply || reply->type != RESP_INTEGER || reply->integer > 0)
+		return;
+	if (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE)
+		return;
+	if (!s->emptied)
+		log_warning("APPL_DB was emptied: the ports of CONFIG_DB are pushed again");
+	s->emptied = true;
+	s->state = STARTUP_PUSHING;
+	turn_off(s->missing);
+	portrows_forget(s->rows);
+	portrows_start(s->rows);
+}
+
+/* The row waits in _PORT_TABLE: until its consumer moves it. */
+void startup_check(struct startup *s)
+{
+	char moved[40], waiting[sizeof(moved) + 1];
+	struct resp_arg argv[3];
+
+	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
+		return;
+	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%sPortConfigDone", s->deps.appl_separator);
+	(void)snprintf(waiting, sizeof(waiting), "_%s", moved);
+	argv[0] = RESP_STR("EXISTS");
+	argv[1] = RESP_STR(moved);
+	argv[2] = RESP_STR(waiting);
+	s->checking = conn_command(s->deps.appl, on_markers_counted, s, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+}
+
+/* --- connections --- */
+
+void startup_links_known(struct startup *s)
+{
+	s->links_known = true;
+}
+
+void startup_ready(struct startup *s)
+{
+	startup_check(s);
+}
+
+void startup_lost(struct startup *s)
+{
+	turn_off(s->retry);
+	backoff_reset(&s->backoff);
+	portrows_stop(s->rows);
+	switch (s->state) {
+	case STARTUP_WAITING:
+	case STARTUP_ASKING:
+	case STARTUP_PUSHING:
+	case STARTUP_CONFIG_DONE:
+		s->state = STARTUP_WAITING;
+		break;
+	case STARTUP_INIT_DONE:
+		s->state = STARTUP_INIT_WAIT;
+		break;
+	case STARTUP_INIT_WAIT:
+	case STARTUP_DONE:
+		break;
+	}
+}
+
+static int add_timer(struct startup *s, sd_event_source **ret, sd_event_time_handler_t handler)
+{
+	int r = sd_event_add_time(s->deps.event, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, s);
+
+	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+int startup_new(struct startup **ret, const struct startup_deps *deps, const struct startup_ops *ops, void *user)
+{
+	struct startup *s = calloc(1, sizeof(*s));
+	int r = -ENOMEM;
+
+	if (!s)
+		return r;
+	s->deps = *deps;
+	s->ops = ops;
+	s->user = user;
+	s->backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
+	s->rows = portrows_new(&(struct portrows_deps){.links = deps->links,
+						       .config = deps->config,
+						       .appl = deps->appl,
+						       .producer = deps->producer,
+						       .config_separator = deps->config_separator,
+						       .appl_separator = deps->appl_separator},
+			       on_rows, s);
+	if (s->rows)
+		r = add_timer(s, &s->retry, on_retry);
+	if (r >= 0)
+		r = add_timer(s, &s->missing, on_missing);
+	if (r < 0) {
+		startup_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void startup_free(struct startup *s)
+{
+	if (!s)
+		return;
+	sd_event_source_disable_unref(s->retry);
+	sd_event_source_disable_unref(s->missing);
+	portrows_free(s->rows);
+	free(s);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CONFIG_DB PORT -> APPL_DB PORT_TABLE, PortConfigDone, PortInitDone, and the links an earlier switch process left
+ * behind (SONIC.md section 0, steps 4 to 9). Each step waits for what it needs; a lost connection starts the pushing
+ * again, an emptied APPL_DB does as well.
+ */
+#ifndef PORTSYNCD_STARTUP_H
+#define PORTSYNCD_STARTUP_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "ports/links.h"
+#include "redis/conn.h"
+#include "sonic/appl_ports.h"
+#include "sonic/producer.h"
+
+struct startup_deps {
+	sd_event *event;
+	struct links *links;
+	struct conn *config, *appl;
+	struct appl_ports *appl_ports;
+	struct producer *producer;
+	const char *config_separator, *appl_separator;
+};
+
+struct startup_ops {
+	/* It is known which links are old: from now on the others may be published. */
+	void (*decided)(void *user);
+	/* PortInitDone was sent. */
+	void (*init_done)(void *user);
+	/* This switch must not run portsyncd; why is one line. */
+	void (*refuse)(const char *why, void *user);
+};
+
+struct startup;
+
+/* 0 or negative errno. deps is copied, what it names must outlive it. */
+int startup_new(struct startup **ret, const struct startup_deps *deps, const struct startup_ops *ops, void *user);
+void startup_free(struct startup *s);
+
+/* The first dump of the kernel's links is in the model. */
+void startup_links_known(struct startup *s);
+/* A connection came or went. */
+void startup_ready(struct startup *s);
+void startup_lost(struct startup *s);
+/* Goes on if there is something to go on with. Called once a loop turn. */
+void startup_turn(struct startup *s);
+/* Looks whether APPL_DB still holds what was pushed; if it was emptied, pushes again. */
+void startup_check(struct startup *s);
+
+#endif
