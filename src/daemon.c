@@ -46,6 +46,7 @@ struct daemon {
 	struct publish *publish;
 	sd_event_source *turn, *audit, *stop_limit, *signals[5];
 	bool synced_once, stopping;
+	uint64_t no_memory; /* links_stats' at the last audit */
 	int status;
 };
 
@@ -174,6 +175,10 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
 
+	if (links_stats(d->links)->no_memory > d->no_memory) {
+		d->no_memory = links_stats(d->links)->no_memory;
+		watch_resync(d->watch, "some link was forgotten for lack of memory");
+	}
 	publish_audit(d->publish);
 	appl_ports_rescan(d->appl_ports);
 	startup_check(d->startup);

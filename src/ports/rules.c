@@ -3,7 +3,6 @@
 
 #include <linux/rtnetlink.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define PORT_PREFIX "Ethernet"
 #define LAG_PREFIX "PortChannel"

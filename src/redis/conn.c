@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -11,16 +10,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/backoff.h"
 #include "base/util.h"
 #include "observe/log.h"
+#include "redis/endpoint.h"
 
 #define OUTPUT_BYTES (256U << 10)
 #define OUTPUT_BYTES_MAX (16U << 20)
 #define INPUT_BYTES (64U << 10)
-#define ADDRESSES_MAX 4
 #define STEPS_MAX 4
 #define LAST_READS 64
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
@@ -31,11 +29,6 @@ enum conn_state {
 	CONN_CONNECTING, /* the timer bounds this and the next state */
 	CONN_SETUP,
 	CONN_READY, /* the timer watches the oldest pending command */
-};
-
-struct address {
-	struct sockaddr_storage storage;
-	socklen_t len;
 };
 
 /* A command without an answer. */
@@ -49,9 +42,8 @@ struct conn {
 	struct conn_options opt;
 	struct conn_ops ops;
 	void *user;
-	struct address addresses[ADDRESSES_MAX];
-	size_t n_addresses, address;
-	char endpoint[160]; /* for logs */
+	struct endpoint endpoint;
+	size_t address; /* of the endpoint's, tried next */
 
 	sd_event *event;
 	sd_event_source *io, *timer, *kick;
@@ -109,11 +101,11 @@ static void log_away(struct conn *c, const char *reason)
 
 	(void)printable(reason, strlen(reason), text, sizeof(text));
 	if (c->away_usec != 0) {
-		log_debug("%s: %s: %s", c->opt.label, c->endpoint, text);
+		log_debug("%s: %s: %s", c->opt.label, c->endpoint.text, text);
 		return;
 	}
 	c->away_usec = loop_usec(c);
-	log_warning("%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint, text);
+	log_warning("%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint.text, text);
 }
 
 static void log_back(struct conn *c)
@@ -121,10 +113,10 @@ static void log_back(struct conn *c)
 	uint64_t away_msec = (loop_usec(c) - c->away_usec) / USEC_PER_MSEC;
 
 	if (c->away_usec == 0)
-		log_info("%s: connected to %s", c->opt.label, c->endpoint);
+		log_info("%s: connected to %s", c->opt.label, c->endpoint.text);
 	else
-		log_notice("%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s", c->opt.label, c->endpoint,
-			   away_msec / 1000, away_msec % 1000);
+		log_notice("%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s", c->opt.label,
+			   c->endpoint.text, away_msec / 1000, away_msec % 1000);
 	c->away_usec = 0;
 }
 
@@ -177,7 +169,7 @@ static void drop(struct conn *c, const char *reason)
 		c->stats.losses++;
 		settle_backoff(c);
 	} else {
-		c->address = (c->address + 1) % c->n_addresses;
+		c->address = (c->address + 1) % c->endpoint.n;
 	}
 	arm_timer(c, loop_usec(c) + backoff_next_usec(&c->backoff));
 	answer_all_unknown(c);
@@ -472,7 +464,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 
 static int open_socket(struct conn *c)
 {
-	const struct address *address = &c->addresses[c->address];
+	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
 	int on = 1;
 
 	c->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -550,64 +542,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 }
 
 /* ---- the object ---- */
-
-static int unix_address(struct conn *c)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t len = strlen(c->opt.unix_socket);
-
-	if (len == 0)
-		return -EINVAL;
-	if (len >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(address.sun_path, c->opt.unix_socket, len);
-	memcpy(&c->addresses[0].storage, &address, sizeof(address));
-	c->addresses[0].len = sizeof(address);
-	c->n_addresses = 1;
-	(void)printable(c->opt.unix_socket, len, c->endpoint, sizeof(c->endpoint));
-	return 0;
-}
-
-/* Numbers first: they never ask a name server. A name does, and blocks, here and never again. */
-static int look_up(const char *host, const char *port, struct addrinfo **ret)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-	int r = getaddrinfo(host, port, &hints, ret);
-
-	if (r == EAI_NONAME) {
-		hints.ai_flags = AI_NUMERICSERV;
-		r = getaddrinfo(host, port, &hints, ret);
-	}
-	if (r == 0)
-		return 0;
-	if (r == EAI_SYSTEM)
-		return -errno;
-	return r == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
-}
-
-static int tcp_addresses(struct conn *c)
-{
-	struct addrinfo *found;
-	char port[8], host[128];
-	int r;
-
-	if (!c->opt.host)
-		return -EINVAL;
-	(void)snprintf(port, sizeof(port), "%u", (unsigned int)c->opt.port);
-	r = look_up(c->opt.host, port, &found);
-	if (r < 0)
-		return r;
-	for (const struct addrinfo *at = found; at && c->n_addresses < ADDRESSES_MAX; at = at->ai_next) {
-		struct address *address = &c->addresses[c->n_addresses++];
-
-		memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
-		address->len = at->ai_addrlen;
-	}
-	freeaddrinfo(found);
-	(void)snprintf(c->endpoint, sizeof(c->endpoint), "%s:%s",
-		       printable(c->opt.host, strlen(c->opt.host), host, sizeof(host)), port);
-	return 0;
-}
 
 static int copy_string(const char **to, const char *from)
 {
@@ -691,7 +625,8 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	if (r >= 0)
 		r = allocate(c);
 	if (r >= 0)
-		r = c->opt.unix_socket ? unix_address(c) : tcp_addresses(c);
+		r = opt->unix_socket ? endpoint_unix(&c->endpoint, opt->unix_socket)
+				     : endpoint_tcp(&c->endpoint, opt->host, opt->port);
 	if (r >= 0)
 		r = add_sources(c, event);
 	if (r < 0)
@@ -724,11 +659,6 @@ void conn_free(struct conn *c)
 bool conn_ready(const struct conn *c)
 {
 	return c->state == CONN_READY;
-}
-
-const char *conn_label(const struct conn *c)
-{
-	return c->opt.label;
 }
 
 static bool takes_commands(const struct conn *c)

@@ -62,7 +62,6 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 void conn_free(struct conn *c);
 
 bool conn_ready(const struct conn *c);
-const char *conn_label(const struct conn *c);
 /* Commands that may still be sent before the in-flight bound is reached. 0 when not ready. */
 size_t conn_room(const struct conn *c);
 size_t conn_in_flight(const struct conn *c);

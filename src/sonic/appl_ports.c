@@ -127,11 +127,9 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 
 /* --- scan of all --- */
 
-static struct port *port_of_key(struct appl_ports *a, const char *name, size_t len)
+static bool is_port_key(const char *name, size_t len)
 {
-	if (len == 0 || len >= IFNAMSIZ || strlen(name) != len || !rules_port_name(name))
-		return NULL;
-	return links_get(a->links, name);
+	return len > 0 && len < IFNAMSIZ && strlen(name) == len && rules_port_name(name);
 }
 
 static void on_key(const struct resp_value *key, void *user)
@@ -144,7 +142,9 @@ static void on_key(const struct resp_value *key, void *user)
 		return;
 	if (strcmp(key->str + skip, MARKER) == 0)
 		a->marker_seen = true;
-	port = port_of_key(a, key->str + skip, key->len - skip);
+	if (!is_port_key(key->str + skip, key->len - skip))
+		return;
+	port = links_get(a->links, key->str + skip);
 	if (!port)
 		return;
 	port->seen_round = a->round;
@@ -246,16 +246,18 @@ void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
 void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, const struct resp_value *payload)
 {
 	const char *name = strstr(channel->str, a->prefix);
+	bool written = strcmp(payload->str, "hset") == 0;
 	struct port *port;
 
 	if (!name)
 		return;
 	name += strlen(a->prefix);
-	port = port_of_key(a, name, channel->len - (size_t)(name - channel->str));
-	if (!port)
+	if (!is_port_key(name, channel->len - (size_t)(name - channel->str)))
 		return;
-	/* orchagent writes configured rows all the time; only their end is news. */
-	if (port->configured && strcmp(payload->str, "hset") == 0)
+	/* Of a port that nobody knows, only a new row is news; of a configured one, which orchagent writes all the time,
+	 * only the end. */
+	port = written ? links_get(a->links, name) : links_find(a->links, name);
+	if (!port || port->configured == written)
 		return;
 	lookup(a, port);
 	links_release(a->links, port);

@@ -80,7 +80,7 @@ static void accepted(struct publish *p, struct port *port)
 {
 	if (port->writing > 0 || port->known != ROW_READ)
 		return;
-	if (port->mine)
+	if (port->mine && !port->delete_owed)
 		links_mark_published(p->links, port);
 	port->retry_ms = 0;
 	if (!port->failing)

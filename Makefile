@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# Verbs in front of meson. `make` builds; `make demo` shows it at work; `make test` proves it.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+# Each compiler has its own build directory: `CC=clang make` builds into build-clang.
+ifeq ($(notdir $(CC)),gcc)
+BUILD ?= build
+else
+BUILD ?= build-$(notdir $(CC))
+endif
+PREFIX ?= /usr
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+export CC BUILD FUZZ_SECONDS
+
+C_FILES = $(shell find src tests -name '*.[ch]')
+
+.PHONY: all deps demo test lint fuzz install format clean
+.NOTPARALLEL:
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) --prefix=$(PREFIX)
+
+deps:
+	@scripts/install-deps
+
+demo: deps all
+	@PORTSYNCD=$(BUILD)/portsyncd scripts/demo
+
+test: deps
+	@scripts/test
+
+lint: deps
+	@scripts/lint
+
+fuzz: deps
+	@scripts/fuzz
+
+install: all
+	@meson configure $(BUILD) --prefix=$(PREFIX)
+	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD)
+
+format:
+	@clang-format-14 -i $(C_FILES)
+
+clean:
+	@rm -rf build build-*

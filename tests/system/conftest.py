@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the system tests. They need root (network namespaces), redis-server and iproute2."""
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from lib.daemon import Daemon, binary
+from lib.netns import NetNs, remove_stale
+from lib.redis_server import RedisServer
+from lib.switch import Switch, port_names
+
+LOG_SHOWN_CHARACTERS = 20_000
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if os.geteuid() != 0:
+        pytest.exit("The system tests make network namespaces: run them as root.", returncode=2)
+    if not binary().is_file():
+        pytest.exit(f"{binary()} is not built: run make.", returncode=2)
+    remove_stale()
+
+
+class SwitchFactory:
+    """switch(...) gives a running Switch, switch.build(...) one that the test starts itself. ports: how many, or which.
+    The options are those of Switch."""
+
+    def __init__(self) -> None:
+        self.made: list[Switch] = []
+
+    def __call__(self, ports: int | Sequence[str] = 8, wait: bool = True, **options: Any) -> Switch:
+        made = self.build(ports, **options)
+        made.start(wait)
+        return made
+
+    def build(self, ports: int | Sequence[str] = 8, **options: Any) -> Switch:
+        made = Switch(port_names(ports) if isinstance(ports, int) else list(ports), **options)
+        self.made.append(made)
+        made.build()
+        return made
+
+
+@pytest.fixture
+def switch(request: pytest.FixtureRequest, redis_server: Callable[..., RedisServer]) -> Iterator[SwitchFactory]:
+    """A daemon that still runs at the end of a test that passed must end with 0 on SIGTERM. (Asks for redis_server only
+    to be gone before those servers are.)"""
+    factory = SwitchFactory()
+    with ExitStack() as cleanup:
+        yield factory
+        for made in factory.made:
+            cleanup.callback(made.close)
+        if not request.node.stash.get(FAILED, False):
+            for made in factory.made:
+                end_well(made.daemon)
+
+
+def end_well(daemon: Daemon) -> None:
+    if daemon.alive:
+        daemon.stop()
+    daemon.assert_sane()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Callable[..., RedisServer]]:
+    """redis_server(...) gives one more running server."""
+    servers: list[RedisServer] = []
+
+    def start(*extra: str, **options: Any) -> RedisServer:
+        servers.append(RedisServer(*extra, **options))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def netns() -> Iterator[NetNs]:
+    namespace = NetNs()
+    yield namespace
+    namespace.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """A failed test shows what its daemons logged."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    item.stash[FAILED] = True
+    factory = getattr(item, "funcargs", {}).get("switch")
+    for made in factory.made if factory else []:
+        if hasattr(made, "daemon"):
+            report.sections.append(("portsyncd log", made.daemon.log[-LOG_SHOWN_CHARACTERS:]))

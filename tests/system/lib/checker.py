@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Says whether STATE_DB equals the kernel. Shares no code with the daemon, and also runs by itself:
+
+    checker.py --netns NAME --database-config FILE
+"""
+
+import argparse
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import redis
+
+from lib.databases import Database, open_database
+
+CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS = 0x8913
+IFF_UP = 0x1
+IFF_RUNNING = 0x40
+
+FIELDS = ("state", "netdev_oper_status", "admin_status", "mtu")
+
+
+def socket_in(netns: str | None, *kind: int) -> socket.socket:
+    """socket(*kind) that lives in the namespace: it sees that namespace's links, from any thread."""
+    if netns is None:
+        return socket.socket(*kind)
+    made: list[socket.socket] = []
+
+    def enter_and_open() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open(f"/run/netns/{netns}", "rb") as handle:
+            if libc.setns(handle.fileno(), CLONE_NEWNET) == 0:
+                made.append(socket.socket(*kind))
+
+    # A namespace is entered by a thread, not by a process: this one ends and leaves us where we are.
+    thread = threading.Thread(target=enter_and_open)
+    thread.start()
+    thread.join()
+    if not made:
+        raise OSError(errno.EPERM, f"cannot enter the network namespace {netns}")
+    return made[0]
+
+
+class Kernel:
+    """What the kernel says of the links of a namespace."""
+
+    def __init__(self, netns: str | None) -> None:
+        self._ip = ["ip"] + (["-n", netns] if netns else [])
+        self._socket = socket_in(netns, socket.AF_INET, socket.SOCK_DGRAM)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def flags(self, name: str) -> int | None:
+        """The interface flags; None when the link is gone."""
+        request = struct.pack("16sH14x", os.fsencode(name), 0)
+        try:
+            answer = fcntl.ioctl(self._socket, SIOCGIFFLAGS, request)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        return int(struct.unpack("16sH14x", answer)[1])
+
+    def links(self) -> dict[str, int]:
+        """Name -> MTU of all links."""
+        shown = subprocess.run([*self._ip, "-json", "link", "show"], capture_output=True, check=True)
+        listed: list[dict[str, Any]] = json.loads(shown.stdout)
+        return {link["ifname"]: link["mtu"] for link in listed}
+
+    def rows(self) -> dict[str, dict[str, str]]:
+        """Name -> the row that STATE_DB should hold, of all links."""
+        rows: dict[str, dict[str, str]] = {}
+        for name, mtu in self.links().items():
+            flags = self.flags(name)
+            if flags is not None:
+                rows[name] = {
+                    "state": "ok",
+                    "netdev_oper_status": "up" if flags & IFF_RUNNING else "down",
+                    "admin_status": "up" if flags & IFF_UP else "down",
+                    "mtu": str(mtu),
+                }
+        return rows
+
+
+@dataclass
+class Comparison:
+    ports: int
+    differences: list[str]
+
+    @property
+    def verdict(self) -> str:
+        if not self.differences:
+            return f"STATE_DB equals the kernel for {self.ports} ports"
+        shown = "; ".join(self.differences[:10])
+        more = f"; and {len(self.differences) - 10} more" if len(self.differences) > 10 else ""
+        return f"STATE_DB differs from the kernel in {len(self.differences)} places: {shown}{more}"
+
+
+class Checker:
+    """A port is a netdev named Ethernet* that APPL_DB knows. `ignored` names are not looked at."""
+
+    def __init__(self, netns: str | None, appl_db: Database, state_db: Database) -> None:
+        self._kernel = Kernel(netns)
+        self._appl_db = appl_db
+        self._state_db = state_db
+
+    def close(self) -> None:
+        self._kernel.close()
+
+    def compare(self, ignored: Collection[str] = ()) -> Comparison:
+        configured = set(self._appl_db.keys("PORT_TABLE"))
+        held = self._state_rows()
+        wanted = self._kernel.rows()
+        ports = [n for n in wanted if n.startswith("Ethernet") and n in configured and n not in ignored]
+        differences = [text for name in ports for text in differing(name, wanted[name], held.get(name))]
+        for name, row in held.items():
+            gone = name not in wanted and name not in ignored
+            if gone and (row is None or "netdev_oper_status" in row):
+                differences.append(f"{name}: a row {row} without a link")
+        return Comparison(len(ports), differences)
+
+    def _state_rows(self) -> dict[str, dict[str, str] | None]:
+        """Our fields of each row; None for a key that is no hash."""
+        names = self._state_db.keys("PORT_TABLE")
+        pipe = self._state_db.client.pipeline(transaction=False)
+        for name in names:
+            pipe.hmget(self._state_db.key("PORT_TABLE", name), *FIELDS)
+        rows: dict[str, dict[str, str] | None] = {}
+        for name, values in zip(names, pipe.execute(raise_on_error=False)):
+            if isinstance(values, redis.RedisError):
+                rows[name] = None
+            else:
+                rows[name] = {field: value for field, value in zip(FIELDS, values) if value is not None}
+        return rows
+
+
+def differing(name: str, wanted: dict[str, str], held: dict[str, str] | None) -> list[str]:
+    if held is None:
+        return [f"{name}: no row, or none that is a hash"]
+    return [
+        f"{name}: {field} is {held.get(field)!r}, the kernel says {wanted[field]!r}"
+        for field in FIELDS
+        if held.get(field) != wanted[field]
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compares STATE_DB PORT_TABLE with the kernel's links.")
+    parser.add_argument("--netns", help="network namespace (default: this one)")
+    parser.add_argument("--database-config", type=Path, required=True, help="SONiC's database_config.json")
+    arguments = parser.parse_args()
+    databases = [open_database(arguments.database_config, name) for name in ("APPL_DB", "STATE_DB")]
+    comparison = Checker(arguments.netns, *databases).compare()
+    print(comparison.verdict)
+    return 1 if comparison.differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

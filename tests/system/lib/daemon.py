@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs portsyncd and reads what it logs."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lib.wait import wait_for
+
+ROOT = Path(__file__).resolve().parents[3]
+STOP_TIMEOUT_SECS = 20.0
+SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer: detected")
+
+# Section -> key -> value of portsyncd.conf.
+Settings = Mapping[str, Mapping[str, object]]
+
+
+def binary() -> Path:
+    """The daemon under test: $PORTSYNCD, or the one that `make` builds."""
+    return Path(os.environ.get("PORTSYNCD", ROOT / "build" / "portsyncd")).resolve()
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    lines: list[str] = []
+    for section, keys in settings.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {value}" for key, value in keys.items()]
+    path.write_text("\n".join(lines) + "\n")
+
+
+class Daemon:
+    """One process of portsyncd; its stderr (and stdout) is kept in log_path over restarts."""
+
+    def __init__(self, arguments: Sequence[str], log_path: Path, environment: Mapping[str, str]) -> None:
+        self.command = [str(binary()), *arguments]
+        self.log_path = log_path
+        self.log_path.touch()
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert not self.alive, "portsyncd runs already"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "portsyncd was not started"
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="backslashreplace")
+
+    def mark(self) -> int:
+        """The place where the log ends now, for wait_log(since=) and log_since()."""
+        return len(self.log)
+
+    def log_since(self, mark: int) -> str:
+        return self.log[mark:]
+
+    def wait_log(self, pattern: str, timeout: float = 10.0, since: int = 0) -> re.Match[str]:
+        """The first match of the pattern (multi-line, from `since` on)."""
+        compiled = re.compile(pattern, re.MULTILINE)
+        return wait_for(
+            lambda: compiled.search(self.log_since(since)),
+            timeout,
+            lambda: f"/{pattern}/ in the log, which says:\n{self.log_since(since)}",
+        )
+
+    def send(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def pause(self) -> None:
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.send(signal.SIGCONT)
+
+    def wait_exit(self, timeout: float = STOP_TIMEOUT_SECS) -> int:
+        """The exit status of a daemon that ends by itself; negative: ended by that signal."""
+        assert self._process is not None, "portsyncd was not started"
+        status = self._process.wait(timeout)
+        self.assert_sane()
+        return status
+
+    def stop(self, number: int = signal.SIGTERM, expected: int = 0) -> None:
+        """Asks it to end and insists on the exit status and on a log without a sanitizer's report."""
+        self.send(number)
+        status = self.wait_exit()
+        assert status == expected, f"exit {status}, expected {expected}; log:\n{self.log}"
+
+    def kill(self) -> None:
+        """SIGKILL; harmless when it is dead already."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def assert_sane(self) -> None:
+        assert not SANITIZER_REPORT.search(self.log), self.log

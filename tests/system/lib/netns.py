@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network namespace of our own with ports that are real links: veth pairs whose other end gives the carrier."""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+NAME_PREFIX = "pt-"
+
+
+def run(*command: str, stdin: str | None = None) -> str:
+    """The command's stdout. AssertionError with its stderr if it fails."""
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}: {done.stderr.strip()}"
+    return done.stdout
+
+
+def remove_stale() -> None:
+    """Removes the namespaces of runs that were killed before they could clean up."""
+    for line in run("ip", "netns", "list").splitlines():
+        owner = re.match(rf"{NAME_PREFIX}(\d+)-\d+\b", line)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            run("ip", "netns", "delete", line.split()[0])
+
+
+class NetNs:
+    """Ports are named as given; the other end of Ethernet4 is p4 and stands in the same namespace."""
+
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.name = f"{NAME_PREFIX}{os.getpid()}-{next(self._numbers)}"
+        self._peers: dict[str, str] = {}
+        self._peer_numbers = itertools.count()
+        run("ip", "netns", "add", self.name)
+        # With IPv6 the kernel does much more for each change of a link than it tells us about.
+        self.exec(
+            "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"
+        )
+
+    def close(self) -> None:
+        with contextlib.suppress(AssertionError):
+            run("ip", "netns", "delete", self.name)
+
+    def exec(self, *command: str) -> str:
+        return run("ip", "netns", "exec", self.name, *command)
+
+    def ip(self, *arguments: str) -> str:
+        return run("ip", "-n", self.name, *arguments)
+
+    def batch(self, lines: Iterable[str]) -> None:
+        """Many ip commands in one process; ends at the first that fails."""
+        run("ip", "-n", self.name, "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
+
+    def links(self) -> list[dict[str, Any]]:
+        return json.loads(self.ip("-json", "-details", "link", "show"))
+
+    def ifindex(self, name: str) -> int:
+        return int(json.loads(self.ip("-json", "link", "show", "dev", name))[0]["ifindex"])
+
+    def peer(self, port: str) -> str:
+        return self._peers[port]
+
+    @property
+    def ports(self) -> list[str]:
+        return list(self._peers)
+
+    def add_port(self, name: str, mtu: int = 9100, admin: str = "up", carrier: str = "up", index: int = 0) -> None:
+        self.batch(self._add_lines(name, mtu, admin, carrier, index))
+
+    def add_ports(self, names: Sequence[str], mtu: int = 9100, admin: str = "up", carrier: str = "up") -> None:
+        self.batch(line for name in names for line in self._add_lines(name, mtu, admin, carrier, 0))
+
+    def delete_port(self, name: str) -> None:
+        del self._peers[name]
+        self.batch([f"link delete dev {name}"])
+
+    def rename_port(self, name: str, new_name: str) -> None:
+        """Takes it down around the rename: older kernels refuse to rename a link that is up."""
+        self.batch([f"link set dev {name} down", f"link set dev {name} name {new_name}", f"link set dev {new_name} up"])
+        self._peers[new_name] = self._peers.pop(name)
+
+    def set_carrier(self, name: str, state: str) -> None:
+        """Plugs ("up") or pulls ("down") the cable."""
+        self.batch([f"link set dev {self._peers[name]} {state}"])
+
+    def set_admin(self, name: str, state: str) -> None:
+        self.batch([f"link set dev {name} {state}"])
+
+    def set_mtu(self, name: str, mtu: int) -> None:
+        self.batch([f"link set dev {name} mtu {mtu}"])
+
+    def add_bridge(self, name: str) -> None:
+        self.batch([f"link add name {name} type bridge", f"link set dev {name} up"])
+
+    def set_master(self, name: str, master: str | None) -> None:
+        self.batch([f"link set dev {name} " + (f"master {master}" if master else "nomaster")])
+
+    def _add_lines(self, name: str, mtu: int, admin: str, carrier: str, index: int) -> Iterator[str]:
+        peer = self._new_peer(name)
+        fixed_index = f" index {index}" if index else ""
+        yield f"link add name {name}{fixed_index} mtu {mtu} type veth peer name {peer} mtu {mtu}"
+        if carrier == "up":
+            yield f"link set dev {peer} up"
+        if admin == "up":
+            yield f"link set dev {name} up"
+
+    def _new_peer(self, name: str) -> str:
+        number = re.fullmatch(r"Ethernet(\d+)", name)
+        peer = f"p{number[1]}" if number else f"px{next(self._peer_numbers)}"
+        if peer in self._peers.values():
+            peer = f"px{next(self._peer_numbers)}"
+        self._peers[name] = peer
+        return peer

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private redis-server on a Unix socket in a folder of its own."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import redis
+
+from lib.databases import Instance
+from lib.wait import wait_for
+
+START_TIMEOUT_SECS = 20.0
+
+
+def free_tcp_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class RedisServer:
+    """Keeps nothing on disk, so a restart is empty. password is for the default user."""
+
+    def __init__(
+        self,
+        *extra: str,
+        tcp: bool = False,
+        password: str | None = None,
+        notify_keyspace_events: str = "AKE",
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-redis-"))
+        self.unix_socket = str(self.folder / "redis.sock")
+        self.port = free_tcp_port() if tcp else 0
+        self.password = password
+        self._extra = list(extra)
+        self._notify = notify_keyspace_events
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "redis.log"
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
+    def instance(self) -> Instance:
+        """How database_config.json names this server: by TCP if it listens there, else by its Unix socket."""
+        if self.port:
+            return Instance(port=self.port)
+        return Instance(unix_socket=self.unix_socket)
+
+    def client(self, number: int = 0, decode: bool = True) -> redis.Redis:
+        return redis.Redis(
+            unix_socket_path=self.unix_socket, db=number, password=self.password, decode_responses=decode
+        )
+
+    def start(self) -> None:
+        assert self._process is None, "redis-server runs already"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        wait_for(self._answers, START_TIMEOUT_SECS, lambda: f"redis-server answers: {self.log_path.read_text()}")
+
+    def kill(self) -> None:
+        """SIGKILL; harmless when it is dead already."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart_empty(self) -> None:
+        self.kill()
+        self.start()
+
+    def pause(self) -> None:
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._running().send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "redis-server does not run"
+        return self._process
+
+    def _command(self) -> list[str]:
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": self.unix_socket,
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "save": "",
+            "appendonly": "no",
+            "notify-keyspace-events": self._notify,
+        }
+        if self.password:
+            options["requirepass"] = self.password
+        command = ["redis-server"]
+        for name, value in options.items():
+            command += [f"--{name}", value]
+        return command + self._extra
+
+    def _answers(self) -> bool:
+        assert self._running().poll() is None, f"redis-server ended: {self.log_path.read_text()}"
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stands in for rsyslog: a datagram socket in a folder of its own that keeps what the logger sends. */
+#ifndef PORTSYNCD_LOG_CATCHER_H
+#define PORTSYNCD_LOG_CATCHER_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "observe/log.h"
+
+struct log_catcher {
+	int fd;
+	char folder[64], path[96];
+	char line[2048]; /* the last one */
+};
+
+static inline void catcher_listen(struct log_catcher *k)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	(void)unlink(k->path);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", k->path);
+	k->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_true(k->fd >= 0);
+	assert_int_equal(bind(k->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static inline void catcher_start(struct log_catcher *k, int level)
+{
+	(void)snprintf(k->folder, sizeof(k->folder), "/tmp/portsyncd-log.XXXXXX");
+	assert_non_null(mkdtemp(k->folder));
+	(void)snprintf(k->path, sizeof(k->path), "%s/log", k->folder);
+	catcher_listen(k);
+	log_open(LOG_SINK_SYSLOG, level, k->path);
+}
+
+static inline void catcher_stop(struct log_catcher *k)
+{
+	log_open(LOG_SINK_STDERR, LOG_NOTICE, "");
+	(void)close(k->fd);
+	(void)unlink(k->path);
+	(void)rmdir(k->folder);
+}
+
+/* Puts the next line into k->line; false when there is none. */
+static inline bool catcher_next(struct log_catcher *k)
+{
+	ssize_t n = recv(k->fd, k->line, sizeof(k->line) - 1, 0);
+
+	k->line[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* Reads all lines, counts those that hold text. */
+static inline unsigned int catcher_count(struct log_catcher *k, const char *text)
+{
+	unsigned int found = 0;
+
+	while (catcher_next(k))
+		found += strstr(k->line, text) != NULL;
+	return found;
+}
+
+#endif

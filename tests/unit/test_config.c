@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "sonic/dbconfig.h"
+
+#define NO_EFFECT_OF_RUST                                                                                              \
+	"performance.max_latency_us, performance.min_success_rate, health.max_stall_seconds, "                         \
+	"health.max_failure_rate_percent, health.min_port_sync_rate, health.watchdog_interval_secs, "                  \
+	"metrics.enabled, metrics.save_interval_secs, metrics.retention_days, metrics.max_file_size_mb, "              \
+	"metrics.export_format, metrics.storage_path"
+#define OPTIONS                                                                                                        \
+	"-c/--config FILE, --database-config FILE, --netns NAME, --log-level LEVEL, --log-target TARGET, "             \
+	"--check-config, --dry-run, -h/--help, -V/--version"
+#define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
+#define SECTIONS "[database] [performance] [health] [metrics] [netlink] [sonic] [log]"
+#define PORTS "; allowed: an integer 1..65535\n"
+#define NO_KEY "line without 'key ='; allowed: [section], key = value, # comment\n"
+#define UTF8 "allowed: UTF-8 without control characters\n"
+#define NETNS "; allowed: 1..255 bytes without '/', not . or ..\n"
+#define SHAPE "allowed: a value bare or in double quotes, without quotes or \\ in it"
+
+/* The tests run in a directory of their own, so that messages hold short names. */
+static char directory[] = "/tmp/portsyncd-test-config-XXXXXX";
+
+static char *captured; /* what the last call wrote to err */
+static size_t captured_len;
+static char *answered; /* and to out */
+static size_t answered_len;
+
+static void forget(void)
+{
+	free(captured);
+	free(answered);
+	captured = answered = NULL;
+}
+
+static void write_file(const char *path, const char *bytes, size_t len, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write_all(fd, bytes, len), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	write_file(path, text, strlen(text), 0644);
+}
+
+static int read_file(struct config *config, const char *path)
+{
+	FILE *err;
+	int r;
+
+	forget();
+	err = open_memstream(&captured, &captured_len);
+	assert_non_null(err);
+	config_defaults(config);
+	r = config_read_file(config, path, err);
+	assert_int_equal(fclose(err), 0);
+	return r;
+}
+
+static int read_text(struct config *config, const char *text)
+{
+	write_text("F", text);
+	return read_file(config, "F");
+}
+
+/* args: what follows the program's name, ended by NULL */
+static enum config_outcome load(struct config *config, const char *const *args)
+{
+	static char name[] = "portsyncd";
+	char *argv[16] = {name};
+	enum config_outcome outcome;
+	FILE *out, *err;
+	int argc = 1;
+
+	forget();
+	out = open_memstream(&answered, &answered_len);
+	err = open_memstream(&captured, &captured_len);
+	assert_true(out && err);
+	for (; *args; args++) /* memcpy: getopt_long() takes no const, and writes nothing */
+		memcpy(&argv[argc++], args, sizeof(*args));
+	outcome = config_load(config, argc, argv, out, err);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(fclose(err), 0);
+	return outcome;
+}
+
+#define LOAD(config, ...) load(config, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_defaults(void **state)
+{
+	struct config c;
+
+	(void)state;
+	memset(&c, 0xff, sizeof(c));
+	config_defaults(&c);
+	assert_string_equal(c.database_config, "");
+	assert_string_equal(c.redis_host, "");
+	assert_int_equal(c.redis_port, 0);
+	assert_string_equal(c.redis_unix_socket, "");
+	assert_int_equal(c.config_db_number, -1);
+	assert_int_equal(c.appl_db_number, -1);
+	assert_int_equal(c.state_db_number, -1);
+	assert_int_equal(c.connection_timeout_secs, 5);
+	assert_int_equal(c.retry_interval_secs, 2);
+	assert_string_equal(c.redis_username, "");
+	assert_string_equal(c.redis_password_file, "");
+	assert_int_equal(c.max_event_queue, 1000);
+	assert_int_equal(c.batch_timeout_ms, 100);
+	assert_true(c.enable_watchdog);
+	assert_int_equal(c.receive_buffer_bytes, 16777216);
+	assert_int_equal(c.send_buffer_bytes, 2097152);
+	assert_int_equal(c.audit_interval_secs, 60);
+	assert_int_equal(c.log_level, LOG_NOTICE);
+	assert_int_equal(c.log_target, LOG_TARGET_AUTO);
+	assert_string_equal(c.netns, "");
+	assert_false(c.check_config || c.dry_run);
+}
+
+static void test_file_of_the_rust_daemon(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_file(&c, TEST_DATA "/rust-portsyncd.conf"), 0);
+	assert_string_equal(captured, "portsyncd: " TEST_DATA
+				      "/rust-portsyncd.conf: accepted but without effect: " NO_EFFECT_OF_RUST "\n");
+	assert_string_equal(c.redis_host, "127.0.0.1");
+	assert_int_equal(c.redis_port, 6379);
+	assert_int_equal(c.config_db_number, 4);
+	assert_int_equal(c.appl_db_number, -1);
+	assert_int_equal(c.state_db_number, 6);
+	assert_int_equal(c.connection_timeout_secs, 5);
+	assert_int_equal(c.retry_interval_secs, 2);
+	assert_int_equal(c.max_event_queue, 1000);
+	assert_int_equal(c.batch_timeout_ms, 100);
+	assert_true(c.enable_watchdog);
+}
+
+static void test_own_keys(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_text(&c,
+				   "[database]\n"
+				   "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
+				   "appl_db_number = 1023\nredis_username = so ;nic # bare\n"
+				   "redis_password_file = \"/etc/p w\"\r\n"
+				   "[health]\n enable_watchdog = false\n"
+				   "[ netlink ] # kernel\n\treceive_buffer_bytes\t=\t4096\nsend_buffer_bytes=1073741824"
+				   "\n[sonic]\naudit_interval_secs = \"86400\"\n"
+				   "[log]\nlevel = Debug\ntarget = syslog"),
+			 0);
+	assert_string_equal(captured, "");
+	assert_string_equal(c.database_config, "/a/b.json");
+	assert_string_equal(c.redis_unix_socket, "/run/r#1.sock");
+	assert_int_equal(c.appl_db_number, 1023);
+	assert_string_equal(c.redis_username, "so ;nic");
+	assert_string_equal(c.redis_password_file, "/etc/p w");
+	assert_false(c.enable_watchdog);
+	assert_int_equal(c.receive_buffer_bytes, 4096);
+	assert_int_equal(c.send_buffer_bytes, 1073741824);
+	assert_int_equal(c.audit_interval_secs, 86400);
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
+}
+
+static void test_section_may_come_again(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "[database]\nredis_port = 1\n[log]\n[database]\nredis_host = a\n"), 0);
+	assert_int_equal(c.redis_port, 1);
+	assert_string_equal(c.redis_host, "a");
+}
+
+static void test_host_and_port_complete_each_other(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "[database]\nredis_host = \"::1\"\n"), 0);
+	assert_string_equal(c.redis_host, "::1");
+	assert_int_equal(c.redis_port, 6379);
+	assert_int_equal(read_text(&c, "[database]\nredis_port = 65535\n"), 0);
+	assert_string_equal(c.redis_host, "127.0.0.1");
+	assert_int_equal(c.redis_port, 65535);
+	assert_int_equal(read_text(&c, "[database]\nredis_host = \"\"\n"), 0);
+	assert_string_equal(c.redis_host, "");
+	assert_int_equal(c.redis_port, 0);
+}
+
+static const struct {
+	const char *text, *complaint;
+} faults[] = {
+	{"\n[data]\nx = 1\n", "F:2: [data]: unknown section; allowed: " SECTIONS "\n"},
+	{"[database\n", "F:1: \"[database\" is not a section; allowed: " SECTIONS "\n"},
+	{"[database] x\n", "F:1: \"[database] x\" is not a section; allowed: " SECTIONS "\n"},
+	{"[[log]]\n", "F:1: \"[[log]]\" is not a section; allowed: " SECTIONS "\n"},
+	{"[Log]\n", "F:1: [Log]: unknown section; allowed: " SECTIONS "\n"},
+	{"redis_port = 1\n", "F:1: redis_port: stands before any section; allowed: " SECTIONS "\n"},
+	{"[log]\nlevels = info\n", "F:2: log.levels: unknown key; allowed: level, target\n"},
+	{"[log]\nredis_port = 1\n", "F:2: log.redis_port: unknown key; allowed: level, target\n"},
+	{"[log]\n\"level\" = info\n", "F:2: log.\"level\": unknown key; allowed: level, target\n"},
+	{"[log]\nlevel info\n", "F:2: " NO_KEY},
+	{"[log]\nlevel: info\n", "F:2: " NO_KEY},
+	{"[log]\n= info\n", "F:2: " NO_KEY},
+	{"[log]\n; old comment\n", "F:2: " NO_KEY},
+	{"[log]\nlevel = info\n  notice\n", "F:3: " NO_KEY},
+	{"[log]\nlevel =\n", "F:2: log.level: no value; " SHAPE "\n"},
+	{"[log]\nlevel = # info\n", "F:2: log.level: no value; " SHAPE "\n"},
+	{"[log]\nlevel = \"info # x\n", "F:2: log.level: unterminated quote; " SHAPE "\n"},
+	{"[log]\nlevel = \"info\" x\n", "F:2: log.level: text after the closing quote; " SHAPE "\n"},
+	{"[log]\nlevel = \"in\\\\fo\"\n", "F:2: log.level: backslash in quotes; " SHAPE "\n"},
+	{"[log]\nlevel = 'info'\n", "F:2: log.level: quote in a bare value; " SHAPE "\n"},
+	{"[log]\nlevel = loud\n", "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"},
+	{"[log]\nlevel = \"\"\n", "F:2: log.level: \"\" is not a level; allowed: " LEVELS "\n"},
+	{"[log]\ntarget = file\n",
+	 "F:2: log.target: \"file\" is not a target; allowed: auto, journal, syslog, stderr\n"},
+	{"[metrics]\nexport_format = xml\n", "F:2: metrics.export_format: \"xml\" is not a format; "
+					     "allowed: prometheus, json, both\n"
+					     "portsyncd: F: accepted but without effect: metrics.export_format\n"},
+	{"[log]\nlevel = info\n\nlevel = info\n", "F:4: log.level: already set in line 2; allowed: once\n"},
+	{"[database]\nredis_port = 0\n", "F:2: database.redis_port: \"0\" is out of range" PORTS},
+	{"[database]\nredis_port = 65536\n", "F:2: database.redis_port: \"65536\" is out of range" PORTS},
+	{"[database]\nredis_port = 99999999999999999999\n",
+	 "F:2: database.redis_port: \"99999999999999999999\" is out of range" PORTS},
+	{"[database]\nredis_port = 6379.0\n", "F:2: database.redis_port: \"6379.0\" is not an integer" PORTS},
+	{"[database]\nredis_port = 0x10\n", "F:2: database.redis_port: \"0x10\" is not an integer" PORTS},
+	{"[database]\nredis_port = 1-1\n", "F:2: database.redis_port: \"1-1\" is not an integer" PORTS},
+	{"[database]\nredis_port = \" 1\"\n", "F:2: database.redis_port: \" 1\" is not an integer" PORTS},
+	{"[database]\nstate_db_number = -1\n",
+	 "F:2: database.state_db_number: \"-1\" is out of range; allowed: an integer 0..1023\n"},
+	{"[database]\nappl_db_number = 1024\n",
+	 "F:2: database.appl_db_number: \"1024\" is out of range; allowed: an integer 0..1023\n"},
+	{"[netlink]\nreceive_buffer_bytes = 4095\n", "F:2: netlink.receive_buffer_bytes: \"4095\" is out of range; "
+						     "allowed: an integer 4096..1073741824\n"},
+	{"[sonic]\naudit_interval_secs = 0\n",
+	 "F:2: sonic.audit_interval_secs: \"0\" is out of range; allowed: an integer 1..86400\n"},
+	{"[health]\nenable_watchdog = yes\n",
+	 "F:2: health.enable_watchdog: \"yes\" is not a boolean; allowed: true, false\n"},
+	{"[health]\nmin_port_sync_rate = 100.1\n",
+	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"
+	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	{"[health]\nmin_port_sync_rate = nan\n",
+	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"
+	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	{"[health]\nmin_port_sync_rate = 1e\n",
+	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"
+	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	{"[database]\nredis_unix_socket = redis.sock\n", "F:2: database.redis_unix_socket: \"redis.sock\" is not an "
+							 "absolute path; allowed: an absolute path of at most 107 "
+							 "bytes\n"},
+	{"[database]\nredis_host = a\nredis_unix_socket = /r\n",
+	 "F:3: database.redis_unix_socket: set together with redis_host or redis_port; allowed: either\n"},
+	{"[database]\nredis_unix_socket = /r\nredis_port = 1\n",
+	 "F:2: database.redis_unix_socket: set together with redis_host or redis_port; allowed: either\n"},
+	{"[log]\nlevel = i\001nfo\n", "F:2: byte 0x01 at 10; " UTF8},
+	{"# \xc3\xa4 \xe2\x82\xac \xf0\x9f\x90\xa7\n# \xff\n", "F:2: byte 0xff at 3; " UTF8},
+	{"# \xc0\xaf\n", "F:1: byte 0xc0 at 3; " UTF8},
+	{"# \xed\xa0\x80\n", "F:1: byte 0xed at 3; " UTF8},
+	{"# \xe0\x80\x80\n", "F:1: byte 0xe0 at 3; " UTF8},
+	{"# \xf4\x90\x80\x80\n", "F:1: byte 0xf4 at 3; " UTF8},
+	{"# \xf5\x80\x80\x80\n", "F:1: byte 0xf5 at 3; " UTF8},
+	{"# \xe2\x82", "F:1: byte 0xe2 at 3; " UTF8},
+	{"# a\rb\n", "F:1: byte 0x0d at 4; " UTF8},
+	/* all of them, in order */
+	{"[log]\nlevel = loud\nlevle = info\n[x]\ny = 1\n[sonic]\naudit_interval_secs = a\n",
+	 "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"
+	 "F:3: log.levle: unknown key; allowed: level, target\n"
+	 "F:4: [x]: unknown section; allowed: " SECTIONS "\n"
+	 "F:7: sonic.audit_interval_secs: \"a\" is not an integer; allowed: an integer 1..86400\n"},
+};
+
+static void test_faults_in_a_file(void **state)
+{
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		assert_int_equal(read_text(&c, faults[i].text), -EINVAL);
+		assert_string_equal(captured, faults[i].complaint);
+	}
+}
+
+static void test_nul_byte(void **state)
+{
+	static const char text[] = "[log]\nlevel = info\0rmation\n";
+	struct config c;
+
+	(void)state;
+	write_file("F", text, sizeof(text) - 1, 0644);
+	assert_int_equal(read_file(&c, "F"), -EINVAL);
+	assert_string_equal(captured, "F:2: byte 0x00 at 13; " UTF8);
+}
+
+static void test_long_values(void **state)
+{
+	char text[6000], value[5001];
+	struct config c;
+
+	(void)state;
+	memset(value, 'a', sizeof(value) - 1);
+	value[5000] = '\0';
+	(void)snprintf(text, sizeof(text), "[database]\nredis_host = %.255s\n", value);
+	assert_int_equal(read_text(&c, text), 0);
+	assert_int_equal(strlen(c.redis_host), 255);
+	(void)snprintf(text, sizeof(text), "[database]\nredis_host = %.256s\n", value);
+	assert_int_equal(read_text(&c, text), -EINVAL);
+	assert_non_null(strstr(captured, "F:2: database.redis_host: \"aaaa"));
+	assert_non_null(strstr(captured, "...\" is too long; allowed: text of at most 255 bytes\n"));
+	(void)snprintf(text, sizeof(text), "[database]\ndatabase_config = \"/%.4094s\"\n", value);
+	assert_int_equal(read_text(&c, text), 0);
+	assert_int_equal(strlen(c.database_config), PATH_MAX - 1);
+	(void)snprintf(text, sizeof(text), "[database]\ndatabase_config = \"/%.4095s\"\n", value);
+	assert_int_equal(read_text(&c, text), -EINVAL);
+	assert_non_null(strstr(captured, "is too long; allowed: an absolute path of at most 4095 bytes\n"));
+	(void)snprintf(text, sizeof(text), "# %.4347s\n[log]\nlevel = info\n", value);
+	assert_int_equal(read_text(&c, text), 0);
+	assert_int_equal(c.log_level, LOG_INFO);
+	(void)snprintf(text, sizeof(text), "# %.4348s\n[log]\nlevel = info\n", value);
+	assert_int_equal(read_text(&c, text), -EINVAL);
+	assert_string_equal(captured, "F:1: line of 4350 bytes; allowed: at most 4349\n");
+}
+
+static void test_many_faults_are_bounded(void **state)
+{
+	char text[2000] = "[log]\n";
+	struct config c;
+	size_t lines = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++)
+		memcpy(text + 6 + i * 4, "x=1\n", 5);
+	assert_int_equal(read_text(&c, text), -EINVAL);
+	for (const char *at = captured; (at = strchr(at, '\n')); at++)
+		lines++;
+	assert_int_equal(lines, 51);
+	assert_non_null(strstr(captured, "F:51: log.x: "));
+	assert_non_null(strstr(captured, "\nportsyncd: F: 10 more faults\n"));
+}
+
+static void test_what_is_no_file(void **state)
+{
+	static char big[(1 << 20) + 1];
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_file(&c, "none"), -ENOENT);
+	assert_string_equal(captured, "");
+	assert_int_equal(read_file(&c, "/"), -EISDIR);
+	assert_string_equal(captured,
+			    "portsyncd: /: Is a directory; allowed: a readable file of at most 1048576 bytes\n");
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(read_file(&c, "fifo"), -ENOTSUP);
+	assert_string_equal(captured,
+			    "portsyncd: fifo: not a regular file; allowed: a readable file of at most 1048576 bytes\n");
+	memset(big, '\n', sizeof(big));
+	write_file("F", big, sizeof(big), 0644);
+	assert_int_equal(read_file(&c, "F"), -EFBIG);
+	assert_string_equal(captured,
+			    "portsyncd: F: File too large; allowed: a readable file of at most 1048576 bytes\n");
+	write_file("F", big, sizeof(big) - 1, 0644);
+	assert_int_equal(read_file(&c, "F"), 0);
+	if (geteuid() == 0)
+		return; /* root reads everything */
+	write_file("F", "", 0, 0);
+	assert_int_equal(read_file(&c, "F"), -EACCES);
+	assert_string_equal(captured,
+			    "portsyncd: F: Permission denied; allowed: a readable file of at most 1048576 bytes\n");
+	assert_int_equal(unlink("F"), 0);
+}
+
+static const struct {
+	const char *args[4], *complaint;
+} bad_lines[] = {
+	{{"--bogus"}, "portsyncd: --bogus: unknown option; allowed: " OPTIONS "\n"},
+	{{"--bogus=1"}, "portsyncd: --bogus: unknown option; allowed: " OPTIONS "\n"},
+	{{"--log=debug"}, "portsyncd: --log: ambiguous option; allowed: " OPTIONS "\n"},
+	{{"-x"}, "portsyncd: -x: unknown option; allowed: " OPTIONS "\n"},
+	{{"--dry-run", "-xc"}, "portsyncd: -x: unknown option; allowed: " OPTIONS "\n"},
+	{{"-\xff"}, "portsyncd: -\\xff: unknown option; allowed: " OPTIONS "\n"},
+	{{"-c"}, "portsyncd: -c: value is missing; allowed: " OPTIONS "\n"},
+	{{"--config"}, "portsyncd: --config: value is missing; allowed: " OPTIONS "\n"},
+	{{"--netns"}, "portsyncd: --netns: value is missing; allowed: " OPTIONS "\n"},
+	{{"--help=all"}, "portsyncd: --help: takes no value; allowed: " OPTIONS "\n"},
+	{{"--dry-run=1"}, "portsyncd: --dry-run: takes no value; allowed: " OPTIONS "\n"},
+	{{"start"}, "portsyncd: start: stray argument; allowed: " OPTIONS "\n"},
+	{{"--", "--help"}, "portsyncd: --help: stray argument; allowed: " OPTIONS "\n"},
+	{{"--log-level", "loud"}, "portsyncd: --log-level: \"loud\" is not a level; allowed: " LEVELS "\n"},
+	{{"--log-target", "x"},
+	 "portsyncd: --log-target: \"x\" is not a target; allowed: auto, journal, syslog, stderr\n"},
+	{{"--config", ""}, "portsyncd: --config: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
+	{{"--database-config", ""},
+	 "portsyncd: --database-config: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
+	{{"--netns", ""}, "portsyncd: --netns: \"\" is not a name" NETNS},
+	{{"--netns", "a/b"}, "portsyncd: --netns: \"a/b\" is not a name" NETNS},
+	{{"--netns", ".."}, "portsyncd: --netns: \"..\" is not a name" NETNS},
+	{{"-c", "none"}, "portsyncd: --config: none: No such file or directory; allowed: a file that exists\n"},
+};
+
+static void test_bad_command_lines(void **state)
+{
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad_lines); i++) {
+		assert_int_equal(load(&c, bad_lines[i].args), CONFIG_BAD);
+		assert_string_equal(captured, bad_lines[i].complaint);
+		assert_string_equal(answered, "");
+	}
+}
+
+static void test_long_names_of_flags(void **state)
+{
+	char name[PATH_MAX + 1];
+	struct config c;
+
+	(void)state;
+	write_text("F", "");
+	memset(name, 'a', sizeof(name) - 1);
+	name[PATH_MAX] = '\0';
+	assert_int_equal(LOAD(&c, "--database-config", name), CONFIG_BAD);
+	assert_int_equal(LOAD(&c, "-c", "F", "--database-config", name + 1), CONFIG_RUN);
+	assert_string_equal(c.database_config, name + 1);
+	assert_int_equal(LOAD(&c, "--netns", name + PATH_MAX - 256), CONFIG_BAD);
+	assert_int_equal(LOAD(&c, "-c", "F", "--netns", name + PATH_MAX - 255), CONFIG_RUN);
+	assert_int_equal(strlen(c.netns), 255);
+}
+
+static void test_help_and_version(void **state)
+{
+	static const char *const shown[] = {"-c, --config FILE ",
+					    "--database-config FILE ",
+					    "--netns NAME ",
+					    "--log-level LEVEL ",
+					    "--log-target TARGET ",
+					    "--check-config ",
+					    "--dry-run ",
+					    "-h, --help ",
+					    "-V, --version ",
+					    "PORTSYNCD_LOG_LEVEL ",
+					    CONFIG_DEFAULT_PATH,
+					    DBCONFIG_DEFAULT_PATH,
+					    "Exit codes: 0 ",
+					    "database.redis_port: ",
+					    "an integer 1..65535; default not set\n",
+					    "an integer 1..86400; default 60\n"};
+	struct config c;
+
+	(void)state;
+	write_text("F", "broken");
+	assert_int_equal(LOAD(&c, "-c", "F", "-h"), CONFIG_DONE);
+	assert_string_equal(captured, "");
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		assert_non_null(strstr(answered, shown[i]));
+	assert_int_equal(LOAD(&c, "--help"), CONFIG_DONE);
+	assert_int_equal(LOAD(&c, "--config=F", "--version"), CONFIG_DONE);
+	assert_string_equal(answered, "portsyncd 0.1.0\n");
+	assert_int_equal(LOAD(&c, "-V"), CONFIG_DONE);
+	assert_string_equal(answered, "portsyncd 0.1.0\n");
+	assert_string_equal(captured, "");
+}
+
+static void test_flags(void **state)
+{
+	struct config c;
+
+	(void)state;
+	write_text("F", "");
+	assert_int_equal(LOAD(&c, "--dry-run", "-cF", "--netns=blue", "--database-config", "d.json",
+			      "--log-level=ERROR", "--log-target", "Journal"),
+			 CONFIG_RUN);
+	assert_string_equal(captured, "");
+	assert_true(c.dry_run);
+	assert_false(c.check_config);
+	assert_string_equal(c.netns, "blue");
+	assert_string_equal(c.database_config, "d.json");
+	assert_int_equal(c.log_level, LOG_ERR);
+	assert_int_equal(c.log_target, LOG_TARGET_JOURNAL);
+}
+
+/* flags > environment > file > default, wherever -c stands */
+static void test_precedence(void **state)
+{
+	struct config c;
+
+	(void)state;
+	write_text("F", "[log]\nlevel = crit\ntarget = syslog\n[database]\ndatabase_config = /f\n");
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
+	assert_int_equal(c.log_level, LOG_CRIT);
+	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
+	assert_string_equal(c.database_config, "/f");
+	assert_int_equal(setenv("PORTSYNCD_LOG_LEVEL", "info", 1), 0);
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
+	assert_int_equal(c.log_level, LOG_INFO);
+	assert_int_equal(
+		LOAD(&c, "--log-level", "debug", "--log-target", "stderr", "--database-config", "/a", "-c", "F"),
+		CONFIG_RUN);
+	assert_int_equal(c.log_level, LOG_DEBUG);
+	assert_int_equal(c.log_target, LOG_TARGET_STDERR);
+	assert_string_equal(c.database_config, "/a");
+	assert_int_equal(setenv("PORTSYNCD_LOG_LEVEL", "", 1), 0);
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
+	assert_int_equal(c.log_level, LOG_CRIT);
+	assert_int_equal(setenv("PORTSYNCD_LOG_LEVEL", "loud", 1), 0);
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_BAD);
+	assert_string_equal(captured, "portsyncd: PORTSYNCD_LOG_LEVEL: \"loud\" is not a level; allowed: " LEVELS "\n");
+	assert_int_equal(unsetenv("PORTSYNCD_LOG_LEVEL"), 0);
+}
+
+static void test_check_config(void **state)
+{
+	static const char databases[] = TEST_DATA "/database_config.json";
+	static const char broken[] = "portsyncd: none.json: No such file or directory; "
+				     "allowed: a readable file of at most 1048576 bytes\n"
+				     "portsyncd: /nowhere: No such file or directory; "
+				     "allowed: a readable file of at most 4096 bytes\n";
+	struct config c;
+
+	(void)state;
+	write_text("F", "");
+	assert_int_equal(LOAD(&c, "--check-config", "-cF", "--database-config", databases), CONFIG_DONE);
+	assert_string_equal(answered, "portsyncd: configuration is good\n");
+	assert_string_equal(captured, "");
+	write_text("F", "[database]\nredis_password_file = /nowhere\n");
+	assert_int_equal(LOAD(&c, "--check-config", "-cF", "--database-config", "none.json"), CONFIG_BAD);
+	assert_string_equal(answered, "");
+	assert_string_equal(captured, broken);
+	write_text("F", "[log]\nlevel = 3\n");
+	assert_int_equal(LOAD(&c, "--check-config", "-cF"), CONFIG_BAD);
+	assert_string_equal(captured, "F:2: log.level: \"3\" is not a level; allowed: " LEVELS "\n");
+}
+
+static void test_names(void **state)
+{
+	(void)state;
+	assert_string_equal(config_level_name(LOG_EMERG), "EMERG");
+	assert_string_equal(config_level_name(LOG_NOTICE), "NOTICE");
+	assert_string_equal(config_level_name(LOG_DEBUG), "DEBUG");
+	assert_string_equal(config_level_name(-1), "UNKNOWN");
+	assert_string_equal(config_level_name(8), "UNKNOWN");
+	assert_string_equal(config_target_name(LOG_TARGET_AUTO), "auto");
+	assert_string_equal(config_target_name(LOG_TARGET_STDERR), "stderr");
+}
+
+static const struct {
+	const char *bytes;
+	size_t len;
+	mode_t mode;
+	int result;
+	const char *outcome; /* the password, or the complaint */
+} passwords[] = {
+	{"secret", 6, 0600, 0, "secret"},
+	{"secret\n", 7, 0640, 0, "secret"},
+	{"se cret \n\n", 10, 0400, 0, "se cret \n"},
+	{"", 0, 0600, -EINVAL, "P: empty; allowed: a password of 1 to 4096 bytes"},
+	{"\n", 1, 0600, -EINVAL, "P: empty; allowed: a password of 1 to 4096 bytes"},
+	{"se\0cret", 7, 0600, -EINVAL, "P: has a NUL byte; allowed: a password as text"},
+	{"secret", 6, 0604, -EACCES, "P: readable or writable by others; allowed: chmod 0600 P"},
+	{"secret", 6, 0602, -EACCES, "P: readable or writable by others; allowed: chmod 0600 P"},
+};
+
+static void test_passwords(void **state)
+{
+	struct config c = {.redis_password_file = "P"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(passwords); i++) {
+		char *password cleanup(config_wipe_password) = NULL, error[256] = "";
+
+		write_file("P", passwords[i].bytes, passwords[i].len, passwords[i].mode);
+		assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), passwords[i].result);
+		if (passwords[i].result == 0)
+			assert_string_equal(password, passwords[i].outcome);
+		else
+			assert_string_equal(error, passwords[i].outcome);
+		assert_int_equal(password == NULL, passwords[i].result < 0);
+		assert_int_equal(unlink("P"), 0);
+	}
+}
+
+static void test_size_of_passwords(void **state)
+{
+	struct config c = {.redis_password_file = "P"};
+	char *password cleanup(config_wipe_password) = NULL, error[256];
+	static char bytes[4097];
+
+	(void)state;
+	memset(bytes, 'p', sizeof(bytes));
+	write_file("P", bytes, 4096, 0600);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_int_equal(strlen(password), 4096);
+	config_wipe_password(&password);
+	assert_null(password);
+	write_file("P", bytes, 4097, 0600);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EFBIG);
+	assert_string_equal(error, "P: File too large; allowed: a readable file of at most 4096 bytes");
+	assert_int_equal(unlink("P"), 0);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -ENOENT);
+	assert_string_equal(error, "P: No such file or directory; allowed: a readable file of at most 4096 bytes");
+	memcpy(c.redis_password_file, "/", 2);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EISDIR);
+	/* It opens, but nothing is mapped where reading starts. */
+	memcpy(c.redis_password_file, "/proc/self/mem", 15);
+	assert_true(config_read_password(&c, &password, error, sizeof(error)) < 0);
+	assert_null(password);
+}
+
+static void test_credential(void **state)
+{
+	struct config c = {.redis_password_file = ""};
+	char *password cleanup(config_wipe_password) = NULL, error[256];
+
+	(void)state;
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_null(password);
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_null(password);
+	write_file("redis_password", "cred\n", 5, 0400);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_string_equal(password, "cred");
+	config_wipe_password(&password);
+	write_file("P", "file", 4, 0600);
+	memcpy(c.redis_password_file, "P", 2);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_string_equal(password, "file");
+	c.redis_password_file[0] = '\0';
+	assert_int_equal(chmod("redis_password", 0604), 0);
+	config_wipe_password(&password);
+	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EACCES);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return !mkdtemp(directory) || chdir(directory) < 0 || unsetenv("PORTSYNCD_LOG_LEVEL") < 0 ||
+	       unsetenv("CREDENTIALS_DIRECTORY") < 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const files[] = {"F", "P", "fifo", "redis_password"};
+
+	(void)state;
+	forget();
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		(void)unlink(files[i]);
+	return rmdir(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_file_of_the_rust_daemon),
+		cmocka_unit_test(test_own_keys),
+		cmocka_unit_test(test_section_may_come_again),
+		cmocka_unit_test(test_host_and_port_complete_each_other),
+		cmocka_unit_test(test_faults_in_a_file),
+		cmocka_unit_test(test_nul_byte),
+		cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_many_faults_are_bounded),
+		cmocka_unit_test(test_what_is_no_file),
+		cmocka_unit_test(test_bad_command_lines),
+		cmocka_unit_test(test_long_names_of_flags),
+		cmocka_unit_test(test_help_and_version),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_check_config),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_passwords),
+		cmocka_unit_test(test_size_of_passwords),
+		cmocka_unit_test(test_credential),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

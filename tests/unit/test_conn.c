@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "redis/conn.h"
+
+#include <errno.h>
+
+#include "fake_redis.h"
+#include "log_catcher.h"
+
+#define PING "*1\r\n$4\r\nPING\r\n"
+#define TEXT_BYTES 512
+
+struct fixture {
+	sd_event *event;
+	struct fake_redis server;
+	struct log_catcher log;
+	struct conn_options opt;
+	struct conn *conn;
+	unsigned int ready, lost, messages;
+	unsigned int answers, unknown, out_of_order; /* of commands sent by send_numbered() */
+	uint64_t next_cookie;
+	char last[TEXT_BYTES]; /* the last answer */
+	bool send_when_answered, send_when_ready;
+	int send_result;
+};
+
+static void on_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
+
+static int send_numbered(struct fixture *x, uint64_t cookie)
+{
+	const struct resp_arg argv[] = {RESP_STR("PING")};
+
+	return conn_command(x->conn, on_answer, x, &x->answers, cookie, 1, argv);
+}
+
+static void on_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct fixture *x = user;
+
+	assert_ptr_equal(item, &x->answers);
+	assert_int_equal(x->lost, 0);
+	x->out_of_order += cookie != x->next_cookie++;
+	x->answers++;
+	x->unknown += reply == NULL;
+	if (reply && reply->str)
+		(void)snprintf(x->last, sizeof(x->last), "%s", reply->str);
+	if (x->send_when_answered) {
+		x->send_when_answered = false;
+		x->send_result = send_numbered(x, 1000);
+		conn_flush(x->conn);
+	}
+}
+
+static void on_ready(void *user)
+{
+	struct fixture *x = user;
+
+	assert_true(conn_ready(x->conn));
+	x->ready++;
+	x->lost = 0;
+	if (x->send_when_ready)
+		assert_int_equal(send_numbered(x, 0), 0);
+}
+
+static void on_lost(void *user)
+{
+	struct fixture *x = user;
+
+	assert_false(conn_ready(x->conn));
+	assert_int_equal(conn_in_flight(x->conn), 0);
+	x->lost++;
+}
+
+static void on_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
+{
+	struct fixture *x = user;
+
+	(void)snprintf(x->last, sizeof(x->last), "%s=%s", channel->str, payload->str);
+	x->messages++;
+}
+
+static const struct conn_ops ops = {.ready = on_ready, .lost = on_lost, .message = on_message};
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	assert_non_null(x);
+	assert_true(sd_event_new(&x->event) >= 0);
+	fake_init(&x->server, x->event);
+	catcher_start(&x->log, LOG_NOTICE);
+	x->opt = (struct conn_options){
+		.label = "TEST_DB",
+		.unix_socket = x->server.path,
+		.timeout_usec = 5 * USEC_PER_SEC,
+		.retry_initial_ms = 1,
+		.retry_max_ms = 8,
+		.max_in_flight = 100,
+	};
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	conn_free(x->conn);
+	fake_done(&x->server);
+	catcher_stop(&x->log);
+	sd_event_unref(x->event);
+	free(x);
+	return 0;
+}
+
+static void open_conn(struct fixture *x)
+{
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
+}
+
+static void connect_now(struct fixture *x)
+{
+	fake_listen(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, x->ready == 1);
+}
+
+static void send_many(struct fixture *x, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(send_numbered(x, i), 0);
+	conn_flush(x->conn);
+}
+
+/* ---- set-up ---- */
+
+static void answers_come_in_order(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	assert_string_equal(conn_label(x->conn), "TEST_DB");
+	assert_int_equal(conn_room(x->conn), 100);
+	send_many(x, 3);
+	assert_int_equal(conn_room(x->conn), 97);
+	fake_expect(&x->server, PING PING PING);
+	fake_send(&x->server, "+a\r\n-ERR b\r\n$1\r\nc\r\n");
+	RUN_UNTIL(x->event, x->answers == 3);
+	assert_int_equal(x->out_of_order, 0);
+	assert_int_equal(x->unknown, 0);
+	assert_string_equal(x->last, "c");
+	assert_int_equal(conn_in_flight(x->conn), 0);
+	assert_int_equal(conn_stats(x->conn)->errors, 1);
+	assert_int_equal(conn_stats(x->conn)->commands, 3);
+	assert_int_equal(catcher_count(&x->log, ""), 0);
+}
+
+static void nothing_is_taken_before_ready(void **state)
+{
+	struct fixture *x = *state;
+
+	open_conn(x);
+	assert_false(conn_ready(x->conn));
+	assert_int_equal(conn_room(x->conn), 0);
+	assert_int_equal(send_numbered(x, 0), -ENOTCONN);
+	conn_flush(x->conn);
+}
+
+static void authenticates_with_user(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.username = "bob";
+	x->opt.password = "secret";
+	x->opt.database = 15;
+	x->server.setup = "*3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$2\r\n15\r\n" PING;
+	x->server.setup_answer = "+OK\r\n+OK\r\n+PONG\r\n";
+	connect_now(x);
+	assert_int_equal(x->server.len, 0);
+}
+
+static void authenticates_without_user(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.password = "secret";
+	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n" SETUP_0;
+	x->server.setup_answer = "+OK\r\n" SETUP_0_ANSWER;
+	connect_now(x);
+}
+
+/* Refuses the set-up a few times, then takes it: one line when it begins and one when it is over. */
+static void refuse_for_a_while(struct fixture *x, const char *refusal, const char *answer, const char *logged)
+{
+	x->server.setup_answer = refusal;
+	fake_listen(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, x->server.connections == 4);
+	assert_int_equal(x->ready, 0);
+	assert_true(catcher_next(&x->log));
+	assert_non_null(strstr(x->log.line, "<12>"));
+	assert_non_null(strstr(x->log.line, "TEST_DB"));
+	assert_non_null(strstr(x->log.line, x->server.path));
+	assert_non_null(strstr(x->log.line, logged));
+	assert_null(strstr(x->log.line, "secret"));
+	assert_false(catcher_next(&x->log));
+	x->server.setup_answer = answer;
+	RUN_UNTIL(x->event, x->ready == 1);
+	assert_int_equal(x->lost, 0);
+	assert_true(catcher_next(&x->log));
+	assert_non_null(strstr(x->log.line, "<13>"));
+	assert_non_null(strstr(x->log.line, "was away"));
+	assert_false(catcher_next(&x->log));
+}
+
+static void wrong_password_is_told_once(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.password = "secret";
+	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n" SETUP_0;
+	refuse_for_a_while(x, "-WRONGPASS not 'secret'\r\n-NOAUTH a\r\n-NOAUTH b\r\n", "+OK\r\n" SETUP_0_ANSWER,
+			   "AUTH refused: WRONGPASS");
+}
+
+static void missing_password_is_told_once(void **state)
+{
+	refuse_for_a_while(*state, "-NOAUTH Authentication \x01 required.\r\n-NOAUTH\r\n", SETUP_0_ANSWER,
+			   "SELECT refused: NOAUTH Authentication \\x01 required.");
+}
+
+static void select_while_loading(void **state)
+{
+	refuse_for_a_while(*state, "-LOADING dataset\r\n", SETUP_0_ANSWER, "SELECT refused: LOADING dataset");
+}
+
+static void ping_while_loading(void **state)
+{
+	refuse_for_a_while(*state, "+OK\r\n-LOADING dataset\r\n", SETUP_0_ANSWER, "PING refused: LOADING dataset");
+}
+
+static void bad_database(void **state)
+{
+	refuse_for_a_while(*state, "-ERR DB index is out of range\r\n", SETUP_0_ANSWER, "DB index is out of range");
+}
+
+static void odd_setup_answer(void **state)
+{
+	refuse_for_a_while(*state, ":1\r\n", SETUP_0_ANSWER, "unexpected answer to SELECT");
+}
+
+static void forbidden_ping_is_an_answer(void **state)
+{
+	struct fixture *x = *state;
+
+	x->server.setup_answer = "+OK\r\n-NOPERM no ping for you\r\n";
+	connect_now(x);
+}
+
+static void last_words_are_told(void **state)
+{
+	struct fixture *x = *state;
+
+	x->server.last_words = "-ERR max number of clients reached\r\n";
+	fake_listen(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, x->server.connections == 3);
+	assert_int_equal(catcher_count(&x->log, "max number of clients"), 1);
+	x->server.last_words = NULL;
+	RUN_UNTIL(x->event, x->ready == 1);
+}
+
+static void hung_setup_times_out(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.timeout_usec = 20 * USEC_PER_MSEC;
+	x->server.setup_answer = "+OK\r\n";
+	fake_listen(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, x->server.connections == 3);
+	assert_true(conn_stats(x->conn)->timeouts >= 2);
+	assert_int_equal(x->lost, 0);
+	x->server.setup_answer = SETUP_0_ANSWER;
+	RUN_UNTIL(x->event, x->ready == 1);
+}
+
+static void connects_when_the_server_appears(void **state)
+{
+	struct fixture *x = *state;
+
+	open_conn(x);
+	for (int i = 0; i < 5; i++)
+		assert_true(sd_event_run(x->event, USEC_PER_SEC) > 0);
+	assert_int_equal(catcher_count(&x->log, "No such file"), 1);
+	fake_listen(&x->server);
+	RUN_UNTIL(x->event, x->ready == 1);
+	assert_int_equal(catcher_count(&x->log, "was away"), 1);
+}
+
+static void long_unix_path(void **state)
+{
+	struct fixture *x = *state;
+	char path[200];
+
+	memset(path, 'a', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	x->opt.unix_socket = path;
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), -ENAMETOOLONG);
+	path[108] = '\0';
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), -ENAMETOOLONG);
+	path[107] = '\0';
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
+}
+
+static void connect_by_tcp(struct fixture *x, const char *host)
+{
+	fake_listen_tcp(&x->server);
+	x->opt.unix_socket = NULL;
+	x->opt.host = host;
+	x->opt.port = x->server.port;
+	open_conn(x);
+	RUN_UNTIL(x->event, x->ready == 1);
+	send_many(x, 1);
+	fake_expect(&x->server, PING);
+	fake_send(&x->server, "+PONG\r\n");
+	RUN_UNTIL(x->event, x->answers == 1);
+}
+
+static void tcp_number(void **state)
+{
+	connect_by_tcp(*state, "127.0.0.1");
+}
+
+/* May name ::1 first, where nobody listens: the next address follows. */
+static void tcp_name(void **state)
+{
+	connect_by_tcp(*state, "localhost");
+}
+
+static void tcp_refused_then_taken(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_listen_tcp(&x->server);
+	x->opt.unix_socket = NULL;
+	x->opt.host = "127.0.0.1";
+	x->opt.port = x->server.port;
+	fake_stop_listening(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, catcher_count(&x->log, "Connection refused") == 1);
+}
+
+static void unusable_hosts(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.unix_socket = NULL;
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), -EINVAL);
+	x->opt.host = "no such host";
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), -EHOSTUNREACH);
+	x->opt.unix_socket = "";
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), -EINVAL);
+	conn_free(NULL);
+}
+
+/* ---- answers ---- */
+
+static void run_all(struct fixture *x)
+{
+	int r;
+
+	do
+		r = sd_event_run(x->event, 0);
+	while (r > 0);
+	assert_int_equal(r, 0);
+}
+
+static void answers_byte_by_byte(void **state)
+{
+	static const char bytes[] = "$5\r\nhello\r\n*2\r\n:1\r\n$-1\r\n";
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 2);
+	for (size_t i = 0; i < sizeof(bytes) - 1; i++) {
+		assert_int_equal(x->answers, i < 11 ? 0 : 1);
+		fake_send_bytes(&x->server, bytes + i, 1);
+		run_all(x);
+	}
+	assert_int_equal(x->answers, 2);
+	assert_string_equal(x->last, "hello");
+	assert_int_equal(x->unknown, 0);
+}
+
+static void fault_answers_all_unknown(struct fixture *x, unsigned int answered, const char *logged)
+{
+	RUN_UNTIL(x->event, x->ready == 2 || x->lost == 1);
+	assert_int_equal(x->answers, 5);
+	assert_int_equal(x->unknown, 5 - answered);
+	assert_int_equal(x->out_of_order, 0);
+	assert_int_equal(conn_stats(x->conn)->losses, 1);
+	assert_int_equal(catcher_count(&x->log, logged), 1);
+	RUN_UNTIL(x->event, x->ready == 2);
+	assert_int_equal(conn_room(x->conn), 100);
+	assert_int_equal(conn_stats(x->conn)->connects, 2);
+}
+
+static void close_in_the_middle(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 5);
+	fake_send(&x->server, "+1\r\n+2\r\n$5\r\nhal");
+	fake_hang_up(&x->server);
+	fault_answers_all_unknown(x, 2, "no connection to");
+}
+
+static void garbage(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 5);
+	fake_send(&x->server, "+1\r\nHTTP/1.1 400\r\n");
+	fault_answers_all_unknown(x, 1, "protocol error: Protocol error, got \"H\"");
+}
+
+static void unsolicited_answer(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 5);
+	fake_send(&x->server, "+1\r\n+2\r\n+3\r\n+4\r\n+5\r\n+6\r\n");
+	fault_answers_all_unknown(x, 5, "an answer without a command");
+}
+
+static void hung_server(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.timeout_usec = 30 * USEC_PER_MSEC;
+	connect_now(x);
+	send_many(x, 5);
+	fake_expect(&x->server, PING PING PING PING PING);
+	fake_send(&x->server, "+1\r\n");
+	fault_answers_all_unknown(x, 1, "no answer within 30 ms");
+	assert_int_equal(conn_stats(x->conn)->timeouts, 1);
+}
+
+/* Answers that wait in the socket while we did not run ourselves are no timeout, though they take more than one read.
+ */
+static void stopped_ourselves(void **state)
+{
+	static char answer[903];
+	struct fixture *x = *state;
+	uint64_t begin, now;
+
+	memset(answer, 'x', sizeof(answer));
+	answer[0] = '+';
+	answer[901] = '\r';
+	answer[902] = '\n';
+	x->opt.timeout_usec = 20 * USEC_PER_MSEC;
+	connect_now(x);
+	begin = now_usec();
+	send_many(x, 100);
+	for (unsigned int i = 0; i < 100; i++)
+		fake_send_bytes(&x->server, answer, sizeof(answer));
+	do
+		now = now_usec();
+	while (now < begin + 100 * USEC_PER_MSEC);
+	RUN_UNTIL(x->event, x->answers == 100);
+	assert_int_equal(x->unknown, 0);
+	assert_int_equal(conn_stats(x->conn)->timeouts, 0);
+}
+
+/* M4: the server went while we were idle, and we find out by writing. No SIGPIPE, no callback inside conn_flush(). */
+static void write_to_a_closed_connection(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	fake_hang_up(&x->server);
+	send_many(x, 5);
+	conn_flush(x->conn);
+	assert_int_equal(x->answers, 0);
+	assert_true(conn_ready(x->conn));
+	fault_answers_all_unknown(x, 0, "no connection to");
+}
+
+/* The peer no longer reads but its end stays open: only the write tells. */
+static void write_to_a_deaf_connection(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	assert_int_equal(shutdown(x->server.client, SHUT_RD), 0);
+	x->server.reading = sd_event_source_disable_unref(x->server.reading);
+	send_many(x, 5);
+	fault_answers_all_unknown(x, 0, "Broken pipe");
+}
+
+static void callbacks_may_send(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	x->send_when_answered = true;
+	send_many(x, 1);
+	fake_expect(&x->server, PING);
+	fake_send(&x->server, "+1\r\n");
+	fake_expect(&x->server, PING);
+	assert_int_equal(x->send_result, 0);
+	assert_int_equal(conn_in_flight(x->conn), 1);
+}
+
+static void ready_may_send(void **state)
+{
+	struct fixture *x = *state;
+
+	x->send_when_ready = true;
+	connect_now(x);
+	fake_expect(&x->server, PING);
+}
+
+static void callbacks_of_a_lost_connection_may_not_send(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	x->send_when_answered = true;
+	send_many(x, 5);
+	fake_hang_up(&x->server);
+	fault_answers_all_unknown(x, 0, "no connection to");
+	assert_int_equal(x->send_result, -ENOTCONN);
+}
+
+/* ---- bounds ---- */
+
+static void in_flight_bound(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.max_in_flight = 3;
+	connect_now(x);
+	for (unsigned int round = 0; round < 5; round++) {
+		send_many(x, 3);
+		assert_int_equal(conn_room(x->conn), 0);
+		assert_int_equal(send_numbered(x, 3), -EAGAIN);
+		fake_expect(&x->server, PING PING PING);
+		fake_send(&x->server, "+1\r\n+2\r\n+3\r\n");
+		x->next_cookie = 0;
+		RUN_UNTIL(x->event, x->answers == 3 * (round + 1));
+	}
+	assert_int_equal(x->out_of_order, 0);
+}
+
+static void many_commands_are_one_write(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t before;
+
+	connect_now(x);
+	before = conn_stats(x->conn)->flushes;
+	send_many(x, 100);
+	conn_flush(x->conn);
+	assert_int_equal(conn_stats(x->conn)->flushes - before, 1);
+	RUN_UNTIL(x->event, x->server.len == 100 * strlen(PING));
+}
+
+static int send_block(struct fixture *x, char *block, size_t len, unsigned int number)
+{
+	const struct resp_arg argv[] = {RESP_STR("SET"), {block, len}};
+
+	memset(block, (int)('a' + number % 26), len);
+	return conn_command(x->conn, on_answer, x, &x->answers, number, 2, argv);
+}
+
+static void check_block(struct fake_redis *server, char *block, size_t len, unsigned int number)
+{
+	struct resp_buffer expected;
+	const struct resp_arg argv[] = {RESP_STR("SET"), {block, len}};
+
+	memset(block, (int)('a' + number % 26), len);
+	assert_int_equal(resp_buffer_init(&expected, len + 64, len + 64), 0);
+	assert_int_equal(resp_append(&expected, 2, argv), 0);
+	RUN_UNTIL(server->event, server->len >= expected.len);
+	assert_memory_equal(server->in, expected.data, expected.len);
+	fake_forget(server, expected.len);
+	resp_buffer_done(&expected);
+}
+
+static void slow_reader(void **state)
+{
+	static char block[100000];
+	struct fixture *x = *state;
+	uint64_t before;
+
+	connect_now(x);
+	fake_pause(&x->server, true);
+	before = conn_stats(x->conn)->bytes_out;
+	for (unsigned int i = 0; i < 60; i++) {
+		assert_int_equal(send_block(x, block, sizeof(block), i), 0);
+		conn_flush(x->conn);
+	}
+	assert_true(conn_stats(x->conn)->bytes_out - before < 60 * sizeof(block));
+	fake_pause(&x->server, false);
+	for (unsigned int i = 0; i < 60; i++)
+		check_block(&x->server, block, sizeof(block), i);
+	for (unsigned int i = 0; i < 60; i++)
+		fake_send(&x->server, "+OK\r\n");
+	RUN_UNTIL(x->event, x->answers == 60);
+	assert_int_equal(x->out_of_order, 0);
+	assert_int_equal(conn_stats(x->conn)->losses, 0);
+}
+
+static void output_bound(void **state)
+{
+	enum { LEN = 3 << 20 };
+	struct fixture *x = *state;
+	char *block = calloc(1, 17 << 20);
+
+	assert_non_null(block);
+	connect_now(x);
+	fake_pause(&x->server, true);
+	assert_int_equal(send_block(x, block, 17 << 20, 0), -E2BIG);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(send_block(x, block, LEN, i), 0);
+	assert_int_equal(send_block(x, block, LEN, 5), -EAGAIN);
+	assert_int_equal(conn_in_flight(x->conn), 5);
+	conn_flush(x->conn);
+	fake_pause(&x->server, false);
+	for (unsigned int i = 0; i < 5; i++)
+		check_block(&x->server, block, LEN, i);
+	assert_int_equal(send_block(x, block, LEN, 5), 0);
+	free(block);
+}
+
+/* S18, M14: when all is answered the loop sleeps for good, after at most one wake-up of the timer. */
+static void idle_connection_does_not_wake(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.timeout_usec = 20 * USEC_PER_MSEC;
+	connect_now(x);
+	assert_int_equal(sd_event_run(x->event, 100 * USEC_PER_MSEC), 0);
+	send_many(x, 3);
+	fake_expect(&x->server, PING PING PING);
+	fake_send(&x->server, "+1\r\n+2\r\n+3\r\n");
+	RUN_UNTIL(x->event, x->answers == 3);
+	assert_true(sd_event_run(x->event, USEC_PER_SEC) > 0);
+	assert_int_equal(sd_event_run(x->event, 200 * USEC_PER_MSEC), 0);
+	assert_true(conn_ready(x->conn));
+	send_many(x, 1);
+	fake_expect(&x->server, PING);
+	RUN_UNTIL(x->event, x->lost == 1);
+	assert_int_equal(x->unknown, 1);
+}
+
+/* A server that ends each connection at once is not asked at the shortest delay for ever. */
+static void delays_grow_without_progress(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t begin;
+
+	x->opt.retry_initial_ms = 10;
+	x->opt.retry_max_ms = 1000;
+	connect_now(x);
+	begin = now_usec();
+	for (unsigned int round = 2; round < 6; round++) {
+		fake_hang_up(&x->server);
+		RUN_UNTIL(x->event, x->ready == round);
+	}
+	/* 10 + 20 + 40 + 80 ms, less a quarter at most */
+	assert_true(now_usec() - begin >= 110 * USEC_PER_MSEC);
+	/* One that held for longer than the next delay is lost as if for the first time. */
+	assert_int_equal(sd_event_run(x->event, 300 * USEC_PER_MSEC), 0);
+	begin = now_usec();
+	fake_hang_up(&x->server);
+	RUN_UNTIL(x->event, x->ready == 6);
+	assert_true(now_usec() - begin < 100 * USEC_PER_MSEC);
+}
+
+/* ---- subscription ---- */
+
+#define SUBSCRIBE "*2\r\n$10\r\nPSUBSCRIBE\r\n$7\r\n__key*_\r\n"
+#define SUBSCRIBED "*3\r\n$10\r\npsubscribe\r\n$7\r\n__key*_\r\n:1\r\n"
+
+static void subscribe(struct fixture *x)
+{
+	x->opt.pattern = "__key*_";
+	x->opt.timeout_usec = 20 * USEC_PER_MSEC;
+	x->server.setup = SETUP_0 SUBSCRIBE;
+	x->server.setup_answer = SETUP_0_ANSWER SUBSCRIBED;
+	connect_now(x);
+}
+
+static void subscription(void **state)
+{
+	struct fixture *x = *state;
+
+	subscribe(x);
+	assert_int_equal(send_numbered(x, 0), -ENOTCONN);
+	assert_int_equal(conn_room(x->conn), 0);
+	fake_send(&x->server, "*4\r\n$8\r\npmessage\r\n$1\r\np\r\n$7\r\nchannel\r\n$4\r\nhset\r\n");
+	RUN_UNTIL(x->event, x->messages == 1);
+	assert_string_equal(x->last, "channel=hset");
+	fake_send(&x->server, "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n+OK\r\n*0\r\n*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n"
+			      "*4\r\n$8\r\npmessage\r\n$-1\r\n$-1\r\n$-1\r\n"
+			      "*4\r\n$8\r\npmessage\r\n$1\r\np\r\n$1\r\nc\r\n$3\r\ndel\r\n");
+	RUN_UNTIL(x->event, x->messages == 2);
+	assert_string_equal(x->last, "c=del");
+	/* No timeout, no wake-up. */
+	assert_int_equal(sd_event_run(x->event, 100 * USEC_PER_MSEC), 0);
+	assert_true(conn_ready(x->conn));
+	fake_hang_up(&x->server);
+	RUN_UNTIL(x->event, x->lost == 1);
+	RUN_UNTIL(x->event, x->ready == 2);
+}
+
+static void refused_subscription(void **state)
+{
+	struct fixture *x = *state;
+
+	x->opt.pattern = "__key*_";
+	x->server.setup = SETUP_0 SUBSCRIBE;
+	refuse_for_a_while(x, SETUP_0_ANSWER "-NOPERM no\r\n", SETUP_0_ANSWER SUBSCRIBED, "PSUBSCRIBE refused: NOPERM");
+}
+
+static void freed_with_commands_in_flight(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 5);
+	conn_free(x->conn);
+	x->conn = NULL;
+	assert_int_equal(x->answers, 0);
+	RUN_UNTIL(x->event, x->server.client < 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(answers_come_in_order),
+		TEST(nothing_is_taken_before_ready),
+		TEST(authenticates_with_user),
+		TEST(authenticates_without_user),
+		TEST(wrong_password_is_told_once),
+		TEST(missing_password_is_told_once),
+		TEST(select_while_loading),
+		TEST(ping_while_loading),
+		TEST(bad_database),
+		TEST(odd_setup_answer),
+		TEST(forbidden_ping_is_an_answer),
+		TEST(last_words_are_told),
+		TEST(hung_setup_times_out),
+		TEST(connects_when_the_server_appears),
+		TEST(long_unix_path),
+		TEST(tcp_number),
+		TEST(tcp_name),
+		TEST(tcp_refused_then_taken),
+		TEST(unusable_hosts),
+		TEST(answers_byte_by_byte),
+		TEST(close_in_the_middle),
+		TEST(garbage),
+		TEST(unsolicited_answer),
+		TEST(hung_server),
+		TEST(stopped_ourselves),
+		TEST(write_to_a_closed_connection),
+		TEST(write_to_a_deaf_connection),
+		TEST(callbacks_may_send),
+		TEST(ready_may_send),
+		TEST(callbacks_of_a_lost_connection_may_not_send),
+		TEST(in_flight_bound),
+		TEST(many_commands_are_one_write),
+		TEST(slow_reader),
+		TEST(output_bound),
+		TEST(idle_connection_does_not_wake),
+		TEST(delays_grow_without_progress),
+		TEST(subscription),
+		TEST(refused_subscription),
+		TEST(freed_with_commands_in_flight),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

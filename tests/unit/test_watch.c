@@ -1,0 +1,1009 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a listener hears is written down as a line of signs and compared as a whole:
+ * states U D T S (unsynced, dumping, settling, synced), ( a dump begins, r2 a row of ifindex 2, ) commit, ! abort,
+ * e2 an event of ifindex 2, x2 its deletion.
+ */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "fake_nlsock.h"
+#include "kernel/watch.h"
+#include "observe/log.h"
+
+#define DEADLINE_USEC (5 * USEC_PER_SEC)
+
+struct fixture {
+	sd_event *event;
+	struct watch *watch;
+	struct watch_options opt;
+	char heard[4096];
+	size_t heard_len;
+	char act_on;                     /* when this sign is heard ... */
+	void (*act)(struct fixture *fx); /* ... this is done, once */
+	unsigned synced;                 /* times */
+	FILE *log;
+	int old_stderr;
+};
+
+/* ---- listener ---- */
+
+static void hear(struct fixture *fx, const char *sign, int ifindex)
+{
+	size_t room = sizeof(fx->heard) - fx->heard_len;
+	int n = ifindex ? snprintf(fx->heard + fx->heard_len, room, "%s%d", sign, ifindex)
+			: snprintf(fx->heard + fx->heard_len, room, "%s", sign);
+
+	fx->heard_len = MIN(fx->heard_len + (size_t)n, sizeof(fx->heard) - 1);
+	if (fx->act && fx->act_on == sign[0]) {
+		void (*act)(struct fixture *) = fx->act;
+
+		fx->act = NULL;
+		act(fx);
+	}
+}
+
+static void on_event(const struct link_msg *msg, void *user)
+{
+	hear(user, msg->type == RTM_NEWLINK ? "e" : "x", msg->ifindex);
+}
+
+static void on_begin(void *user)
+{
+	hear(user, "(", 0);
+}
+
+static void on_row(const struct link_msg *msg, void *user)
+{
+	hear(user, "r", msg->ifindex);
+}
+
+static void on_commit(void *user)
+{
+	hear(user, ")", 0);
+}
+
+static void on_abort(void *user)
+{
+	hear(user, "!", 0);
+}
+
+static void on_state(enum watch_state state, void *user)
+{
+	static const char *const signs[] = {"U", "D", "T", "S"};
+	struct fixture *fx = user;
+
+	fx->synced += state == WATCH_SYNCED;
+	hear(fx, signs[state], 0);
+}
+
+static const struct watch_ops ops = {
+	.event = on_event,
+	.dump_begin = on_begin,
+	.dump_row = on_row,
+	.dump_commit = on_commit,
+	.dump_abort = on_abort,
+	.state_changed = on_state,
+};
+
+/* ---- messages ---- */
+
+struct bytes {
+	_Alignas(struct nlmsghdr) unsigned char data[1024];
+	size_t len;
+};
+
+static struct nlmsghdr *put(struct bytes *b, uint16_t type, uint16_t flags, uint32_t seq, size_t payload)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(b->data + b->len);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = flags;
+	nlh->nlmsg_seq = seq;
+	if (payload)
+		(void)mnl_nlmsg_put_extra_header(nlh, payload);
+	b->len += nlh->nlmsg_len;
+	return nlh;
+}
+
+static struct nlmsghdr *put_link(struct bytes *b, uint16_t type, int ifindex)
+{
+	struct nlmsghdr *nlh = put(b, type, 0, FAKE_SEQ, sizeof(struct ifinfomsg));
+
+	((struct ifinfomsg *)mnl_nlmsg_get_payload(nlh))->ifi_index = ifindex;
+	return nlh;
+}
+
+static struct nlmsghdr *put_error(struct bytes *b, uint16_t type, int error)
+{
+	struct nlmsghdr *nlh = put(b, type, 0, FAKE_SEQ, sizeof(struct nlmsgerr));
+
+	((struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error = error;
+	return nlh;
+}
+
+static void event(int ifindex)
+{
+	struct bytes b = {0};
+
+	(void)put_link(&b, RTM_NEWLINK, ifindex);
+	fake_event_data(b.data, b.len);
+}
+
+static void dump_row(unsigned n, int ifindex)
+{
+	struct bytes b = {0};
+
+	(void)put_link(&b, RTM_NEWLINK, ifindex);
+	fake_dump_data(n, b.data, b.len);
+}
+
+static void dump_done(unsigned n)
+{
+	struct bytes b = {0};
+
+	(void)put(&b, NLMSG_DONE, 0, FAKE_SEQ, sizeof(int));
+	fake_dump_data(n, b.data, b.len);
+}
+
+static void good_dump(unsigned n)
+{
+	dump_row(n, 2);
+	dump_row(n, 3);
+	dump_done(n);
+}
+
+/* ---- running ---- */
+
+static bool is_synced(const struct fixture *fx)
+{
+	return watch_state(fx->watch) == WATCH_SYNCED;
+}
+
+static bool is_dumping(const struct fixture *fx)
+{
+	return watch_state(fx->watch) == WATCH_DUMPING;
+}
+
+static bool is_settling(const struct fixture *fx)
+{
+	return watch_state(fx->watch) == WATCH_SETTLING;
+}
+
+static bool all_events_read(const struct fixture *fx)
+{
+	(void)fx;
+	return fake_events_left() == 0;
+}
+
+static void run_until(struct fixture *fx, bool (*condition)(const struct fixture *fx))
+{
+	uint64_t deadline = now_usec() + DEADLINE_USEC;
+
+	while (!condition(fx)) {
+		assert_true(now_usec() < deadline);
+		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
+	}
+}
+
+/* Everything that can happen without waiting. */
+static void run_dry(struct fixture *fx)
+{
+	unsigned turns = 0;
+
+	while (sd_event_run(fx->event, 0) > 0)
+		assert_true(turns++ < 10000);
+}
+
+static void start(struct fixture *fx)
+{
+	assert_int_equal(watch_new(&fx->watch, fx->event, &fx->opt, &ops, fx), 0);
+}
+
+static void start_synced(struct fixture *fx)
+{
+	good_dump(0);
+	start(fx);
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2r3)TS");
+	fx->heard_len = 0;
+}
+
+static size_t logged(struct fixture *fx, const char *text)
+{
+	size_t n = 0;
+	char line[1200];
+
+	rewind(fx->log);
+	while (fgets(line, sizeof(line), fx->log))
+		n += strstr(line, text) != NULL;
+	return n;
+}
+
+/* ---- tests ---- */
+
+static void normal(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	assert_int_equal(watch_stats(fx->watch)->dumps, 1);
+	assert_int_equal(fake.open_sockets, 1);
+	assert_int_equal(logged(fx, "in sync with the kernel after"), 1);
+	assert_int_equal(logged(fx, "receive buffer 4242 bytes"), 1);
+	event(5);
+	run_until(fx, all_events_read);
+	assert_string_equal(fx->heard, "e5");
+	assert_int_equal(watch_stats(fx->watch)->newlink, 1);
+}
+
+static void deletion(void **state)
+{
+	struct fixture *fx = *state;
+	struct bytes b = {0};
+
+	start_synced(fx);
+	(void)put_link(&b, RTM_DELLINK, 5);
+	(void)put_link(&b, RTM_NEWLINK, 6);
+	(void)put_link(&b, RTM_NEWADDR, 7);
+	fake_event_data(b.data, b.len);
+	run_until(fx, all_events_read);
+	assert_string_equal(fx->heard, "x5e6");
+	assert_int_equal(watch_stats(fx->watch)->dellink, 1);
+	assert_int_equal(watch_stats(fx->watch)->messages, 3);
+	assert_int_equal(watch_stats(fx->watch)->datagrams, 1);
+}
+
+static void quiet_when_synced(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.settle_usec = fx->opt.dump_timeout_usec = 5 * USEC_PER_MSEC;
+	start_synced(fx);
+	assert_int_equal(sd_event_run(fx->event, 30 * USEC_PER_MSEC), 0);
+}
+
+static void overrun_while_synced(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	good_dump(1);
+	event(5);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	event(6);
+	event(7);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "e5Ue6e7D(r2r3)TS");
+	assert_int_equal(fake.pending_at_request, 0);
+	assert_int_equal(watch_stats(fx->watch)->overruns, 1);
+	assert_int_equal(logged(fx, "link events were lost (overrun; 1 overruns so far, receive buffer 4242 bytes)"),
+			 1);
+	assert_int_equal(logged(fx, "in sync with the kernel after"), 2);
+}
+
+/* One turn takes 16 batches of 64; the dump has to wait for the rest, too. */
+static void long_queue_is_drained_first(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	good_dump(1);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	for (int i = 0; i < 3000; i++)
+		event(5);
+	run_until(fx, is_dumping);
+	assert_int_equal(fake.pending_at_request, 0);
+	assert_int_equal(watch_stats(fx->watch)->newlink, 3000);
+	run_until(fx, is_synced);
+}
+
+/* A turn takes 16 batches. The last one of the second turn empties the queue without saying so; epoll stays silent. */
+static void queue_ends_with_the_turn(void **state)
+{
+	struct fixture *fx = *state;
+
+	good_dump(0);
+	start(fx);
+	for (int i = 0; i < 2 * 16 * NLSOCK_BATCH; i++)
+		event(5);
+	run_dry(fx);
+	assert_true(is_synced(fx));
+}
+
+static void overrun_during_dump(void **state)
+{
+	struct fixture *fx = *state;
+
+	dump_row(0, 2);
+	good_dump(1);
+	start(fx);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "D(r2");
+	event(5);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	event(6);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "D(r2e5!Ue6D(r2r3)TS");
+	assert_int_equal(fake.pending_at_request, 0);
+}
+
+static void events_during_dump(void **state)
+{
+	struct fixture *fx = *state;
+
+	dump_row(0, 2);
+	start(fx);
+	run_dry(fx);
+	event(5);
+	run_dry(fx);
+	dump_done(0);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "D(r2e5)TS");
+}
+
+static void queued_event_before_synced(void **state)
+{
+	struct fixture *fx = *state;
+
+	dump_row(0, 2);
+	start(fx);
+	run_dry(fx);
+	dump_done(0);
+	event(5);
+	run_dry(fx);
+	/* Whichever socket is read first: the event is never heard after S. */
+	assert_true(strcmp(fx->heard, "D(r2)Te5S") == 0 || strcmp(fx->heard, "D(r2e5)TS") == 0);
+}
+
+static void overrun_while_settling(void **state)
+{
+	struct fixture *fx = *state;
+
+	fake.endless = true;
+	fx->opt.settle_usec = 10 * USEC_PER_SEC;
+	good_dump(0);
+	good_dump(1);
+	start(fx);
+	fake.endless = false;
+	run_until(fx, is_dumping);
+	fake.endless = true;
+	run_until(fx, is_settling);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	fake.endless = false;
+	run_dry(fx);
+	assert_string_equal(fx->heard, "D(r2r3)TUD(r2r3)TS");
+}
+
+static void settle_ends_by_time(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.settle_usec = 10 * USEC_PER_MSEC;
+	good_dump(0);
+	start(fx);
+	run_until(fx, is_dumping);
+	fake.endless = true;
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2r3)TS");
+}
+
+/* ---- dumps that end badly ---- */
+
+static void bad_row_interrupted(void)
+{
+	struct bytes b = {0};
+
+	put_link(&b, RTM_NEWLINK, 2)->nlmsg_flags |= NLM_F_DUMP_INTR;
+	(void)put_link(&b, RTM_NEWLINK, 3);
+	fake_dump_data(0, b.data, b.len);
+	dump_done(0);
+}
+
+static void bad_done_interrupted(void)
+{
+	struct bytes b = {0};
+
+	(void)put_link(&b, RTM_NEWLINK, 2);
+	put(&b, NLMSG_DONE, NLM_F_DUMP_INTR, FAKE_SEQ, sizeof(int));
+	fake_dump_data(0, b.data, b.len);
+}
+
+static void bad_error_in_the_middle(void)
+{
+	struct bytes b = {0};
+
+	(void)put_link(&b, RTM_NEWLINK, 2);
+	(void)put_error(&b, NLMSG_ERROR, -EBUSY);
+	(void)put_link(&b, RTM_NEWLINK, 3);
+	fake_dump_data(0, b.data, b.len);
+	dump_done(0);
+}
+
+static void bad_error_too_short(void)
+{
+	struct bytes b = {0};
+
+	put(&b, NLMSG_ERROR, 0, FAKE_SEQ, sizeof(int))->nlmsg_len -= 2;
+	fake_dump_data(0, b.data, b.len);
+}
+
+static void bad_error_out_of_range(void)
+{
+	struct bytes b = {0};
+
+	(void)put_error(&b, NLMSG_ERROR, INT32_MIN);
+	fake_dump_data(0, b.data, b.len);
+}
+
+static void bad_done_with_error(void)
+{
+	struct bytes b = {0};
+
+	(void)put_link(&b, RTM_NEWLINK, 2);
+	(void)put_error(&b, NLMSG_DONE, -ENOMEM);
+	fake_dump_data(0, b.data, b.len);
+}
+
+static void bad_overrun_message(void)
+{
+	struct bytes b = {0};
+
+	(void)put(&b, NLMSG_OVERRUN, 0, FAKE_SEQ, 0);
+	fake_dump_data(0, b.data, b.len);
+}
+
+static void bad_row_malformed(void)
+{
+	dump_row(0, 0);
+	dump_done(0);
+}
+
+static void bad_leftover(void)
+{
+	struct bytes b = {0};
+
+	(void)put_link(&b, RTM_NEWLINK, 2);
+	fake_dump_data(0, b.data, b.len + 7);
+	dump_done(0);
+}
+
+static void bad_socket_overrun(void)
+{
+	fake_dump_outcome(0, NLSOCK_OVERRUN, -ENOBUFS);
+	dump_done(0);
+}
+
+static void bad_socket_truncated(void)
+{
+	dump_row(0, 2);
+	fake_dump_outcome(0, NLSOCK_TRUNCATED, 0);
+	dump_done(0);
+}
+
+static void bad_socket_error(void)
+{
+	fake_dump_outcome(0, NLSOCK_ERROR, -EIO);
+	dump_done(0);
+}
+
+static void bad_silence(void)
+{
+	dump_row(0, 2);
+}
+
+static void bad_dumps(void **state)
+{
+	static const struct {
+		void (*script)(void);
+		const char *heard, *logged;
+		unsigned interrupted, malformed;
+	} cases[] = {
+		{bad_row_interrupted, "D(!UD(r2r3)TS", "interrupted by a change", 1, 0},
+		{bad_done_interrupted, "D(r2!UD(r2r3)TS", "interrupted by a change", 1, 0},
+		{bad_error_in_the_middle, "D(r2!UD(r2r3)TS", "busy", 0, 0},
+		{bad_error_too_short, "D(!UD(r2r3)TS", "Bad message", 0, 1},
+		{bad_error_out_of_range, "D(!UD(r2r3)TS", "Bad message", 0, 1},
+		{bad_done_with_error, "D(r2!UD(r2r3)TS", "Cannot allocate memory", 0, 0},
+		{bad_overrun_message, "D(!UD(r2r3)TS", "No buffer space", 0, 0},
+		{bad_row_malformed, "D(!UD(r2r3)TS", "Bad message", 0, 1},
+		{bad_leftover, "D(r2!UD(r2r3)TS", "Bad message", 0, 1},
+		{bad_socket_overrun, "D(!UD(r2r3)TS", "No buffer space", 0, 0},
+		{bad_socket_truncated, "D(r2!UD(r2r3)TS", "too long", 0, 0},
+		{bad_socket_error, "D(!UD(r2r3)TS", "Input/output error", 0, 0},
+		{bad_silence, "D(r2!UD(r2r3)TS", "timed out", 0, 0},
+	};
+	struct fixture *fx = *state;
+
+	fx->opt.dump_timeout_usec = 10 * USEC_PER_MSEC;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake_reset();
+		fx->heard_len = 0;
+		cases[i].script();
+		good_dump(1);
+		start(fx);
+		run_until(fx, is_synced);
+		assert_string_equal(fx->heard, cases[i].heard);
+		assert_int_equal(watch_stats(fx->watch)->dumps, 2);
+		assert_int_equal(watch_stats(fx->watch)->dumps_interrupted, cases[i].interrupted);
+		assert_int_equal(watch_stats(fx->watch)->dumps_failed, !cases[i].interrupted);
+		assert_int_equal(watch_stats(fx->watch)->malformed, cases[i].malformed);
+		assert_true(logged(fx, cases[i].logged) > 0);
+		assert_int_equal(fake.open_sockets, 1);
+		watch_free(fx->watch);
+	}
+	fx->watch = NULL;
+}
+
+static void progress_extends_the_timeout(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t end;
+
+	fx->opt.dump_timeout_usec = 100 * USEC_PER_MSEC;
+	start(fx);
+	run_until(fx, is_dumping);
+	for (end = now_usec() + 250 * USEC_PER_MSEC; now_usec() < end;) {
+		dump_row(0, 2);
+		assert_true(sd_event_run(fx->event, 10 * USEC_PER_MSEC) >= 0);
+	}
+	dump_done(0);
+	run_until(fx, is_synced);
+	assert_int_equal(watch_stats(fx->watch)->dumps, 1);
+}
+
+static bool six_requests(const struct fixture *fx)
+{
+	(void)fx;
+	return fake.requests >= 6;
+}
+
+static void retries_are_bounded(void **state)
+{
+	struct fixture *fx = *state;
+	struct bytes b = {0};
+
+	fx->opt.retry_initial_ms = 4;
+	fx->opt.retry_max_ms = 20;
+	fx->opt.retry_bound = 3;
+	(void)put_error(&b, NLMSG_ERROR, -EBUSY);
+	for (unsigned i = 0; i < 6; i++)
+		fake_dump_data(i, b.data, b.len);
+	good_dump(6);
+	start(fx);
+	run_until(fx, six_requests);
+	/* 4 ms and 8 ms of which a quarter may be missing, then 20 ms each. */
+	assert_true(fake.request_at[1] - fake.request_at[0] >= 3 * USEC_PER_MSEC);
+	assert_true(fake.request_at[2] - fake.request_at[1] >= 6 * USEC_PER_MSEC);
+	for (unsigned i = 3; i < 6; i++)
+		assert_true(fake.request_at[i] - fake.request_at[i - 1] >= 20 * USEC_PER_MSEC);
+	assert_int_equal(logged(fx, "WARNING"), 1);
+	assert_int_equal(logged(fx, "not in sync with the kernel: reading all links failed 3 times in a row, now: "),
+			 1);
+	run_until(fx, is_synced);
+	assert_int_equal(watch_stats(fx->watch)->dumps_failed, 6);
+	assert_int_equal(logged(fx, "in sync with the kernel after"), 1);
+}
+
+static void success_resets_the_bound(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.retry_bound = 2;
+	bad_overrun_message();
+	good_dump(1);
+	start(fx);
+	run_until(fx, is_synced);
+	fake_dump_outcome(2, NLSOCK_OVERRUN, -ENOBUFS);
+	good_dump(3);
+	watch_resync(fx->watch, "test");
+	run_dry(fx);
+	run_until(fx, is_synced);
+	assert_int_equal(watch_stats(fx->watch)->dumps_failed, 2);
+	assert_int_equal(logged(fx, "WARNING"), 0);
+}
+
+static bool one_failure(const struct fixture *fx)
+{
+	return watch_stats(fx->watch)->dumps_failed > 0;
+}
+
+static void no_dump_socket(void **state)
+{
+	struct fixture *fx = *state;
+
+	fake.open_dump_error = -EMFILE;
+	start(fx);
+	run_until(fx, one_failure);
+	fake.open_dump_error = 0;
+	good_dump(0);
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2r3)TS");
+}
+
+static void request_refused(void **state)
+{
+	struct fixture *fx = *state;
+
+	fake.request_error = -EPERM;
+	start(fx);
+	run_until(fx, one_failure);
+	fake.request_error = 0;
+	for (unsigned i = 1; i < FAKE_DUMPS; i++)
+		good_dump(i);
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2r3)TS");
+}
+
+static void foreign_sequence_numbers(void **state)
+{
+	struct fixture *fx = *state;
+	struct bytes b = {0};
+
+	put_link(&b, RTM_NEWLINK, 9)->nlmsg_seq = 12345;
+	put(&b, NLMSG_DONE, NLM_F_DUMP_INTR, 12345, sizeof(int));
+	(void)put_link(&b, RTM_NEWLINK, 2);
+	(void)put_link(&b, RTM_DELLINK, 8);
+	(void)put_error(&b, NLMSG_ERROR, 0);
+	(void)put(&b, NLMSG_NOOP, 0, FAKE_SEQ, 0);
+	(void)put(&b, NLMSG_DONE, NLM_F_MULTI, FAKE_SEQ, 0);
+	fake_dump_data(0, b.data, b.len);
+	start(fx);
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2)TS");
+}
+
+static void spoofed(void **state)
+{
+	struct fixture *fx = *state;
+
+	fake_dump_spoofed(0);
+	good_dump(0);
+	fake_event_spoofed();
+	fake_event_spoofed();
+	start(fx);
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2r3)TS");
+	assert_int_equal(watch_stats(fx->watch)->spoofed, 3);
+	assert_int_equal(watch_stats(fx->watch)->datagrams, 0);
+}
+
+/* ---- losses other than an overrun ---- */
+
+static void truncated_event(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	good_dump(1);
+	event(5);
+	fake_event_outcome(NLSOCK_TRUNCATED, 0);
+	event(6);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "e5Ue6D(r2r3)TS");
+	assert_int_equal(watch_stats(fx->watch)->truncations, 1);
+	assert_int_equal(logged(fx, "truncated datagram"), 1);
+}
+
+static void malformed_events(void **state)
+{
+	struct fixture *fx = *state;
+	struct bytes b = {0};
+
+	start_synced(fx);
+	good_dump(1);
+	(void)put_link(&b, RTM_NEWLINK, 0);
+	(void)put_link(&b, RTM_NEWLINK, 5);
+	fake_event_data(b.data, b.len);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "Ue5D(r2r3)TS");
+	assert_int_equal(watch_stats(fx->watch)->malformed, 1);
+}
+
+static void leftover_bytes(void **state)
+{
+	static const uint32_t lies[] = {0, 1, 15, 33, 0x7fffffff, 0x80000010, UINT32_MAX - 2, UINT32_MAX};
+	struct fixture *fx = *state;
+
+	fx->opt.retry_initial_ms = fx->opt.retry_max_ms = 1;
+	start_synced(fx);
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+		struct bytes b = {0};
+
+		fx->heard_len = 0;
+		good_dump(i + 1);
+		(void)put_link(&b, RTM_NEWLINK, 5);
+		put_link(&b, RTM_NEWLINK, 6)->nlmsg_len = lies[i];
+		fake_event_data(b.data, b.len);
+		run_until(fx, all_events_read);
+		run_until(fx, is_synced);
+		assert_string_equal(fx->heard, "e5UD(r2r3)TS");
+		assert_int_equal(watch_stats(fx->watch)->malformed, i + 1);
+	}
+}
+
+static void read_error(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	good_dump(1);
+	fake_event_outcome(NLSOCK_ERROR, -EIO);
+	event(5);
+	run_until(fx, all_events_read);
+	run_until(fx, is_synced);
+	event(6);
+	run_until(fx, all_events_read);
+	assert_string_equal(fx->heard, "Ue5D(r2r3)TSe6");
+	assert_int_equal(watch_stats(fx->watch)->errors, 1);
+	assert_int_equal(logged(fx, "Input/output error"), 1);
+}
+
+static void read_error_during_dump(void **state)
+{
+	struct fixture *fx = *state;
+
+	dump_row(0, 2);
+	good_dump(1);
+	start(fx);
+	run_dry(fx);
+	fake_event_outcome(NLSOCK_ERROR, -EIO);
+	run_until(fx, all_events_read);
+	run_until(fx, is_synced);
+	assert_string_equal(fx->heard, "D(r2!UD(r2r3)TS");
+}
+
+static bool synced_seven_times(const struct fixture *fx)
+{
+	return fx->synced >= 7;
+}
+
+static void lose_again(struct fixture *fx)
+{
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	fx->act = lose_again;
+}
+
+/* Each time in sync the next loss is there: the first dump comes at once, the others with growing delay. */
+static void losses_in_a_row(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.retry_initial_ms = 2;
+	fx->opt.retry_max_ms = 8;
+	for (unsigned i = 0; i < 8; i++)
+		good_dump(i);
+	fx->act_on = 'S';
+	fx->act = lose_again;
+	start(fx);
+	run_until(fx, synced_seven_times);
+	for (unsigned i = 2; i < 7; i++) {
+		uint64_t least = MIN(2U << (i - 2), 8U) * USEC_PER_MSEC * 3 / 4;
+
+		assert_true(fake.request_at[i] - fake.request_at[i - 1] >= least);
+	}
+	assert_int_equal(logged(fx, "link events were lost"), 3); /* then the log is spared */
+	assert_int_equal(logged(fx, "in sync with the kernel after"), 4);
+}
+
+/* ---- calls from callbacks ---- */
+
+static void resync(struct fixture *fx)
+{
+	watch_resync(fx->watch, "because");
+}
+
+static void resync_in_callbacks(void **state)
+{
+	static const char signs[] = "(r)TS";
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; signs[i]; i++) {
+		fake_reset();
+		fx->heard_len = 0;
+		fx->act_on = signs[i];
+		fx->act = resync;
+		good_dump(0);
+		good_dump(1);
+		start(fx);
+		run_dry(fx);
+		assert_true(is_synced(fx));
+		assert_int_equal(watch_stats(fx->watch)->resyncs, 1);
+		assert_int_equal(watch_stats(fx->watch)->dumps, 2);
+		assert_string_equal(fx->heard + fx->heard_len - strlen("UD(r2r3)TS"), "UD(r2r3)TS");
+		watch_free(fx->watch);
+	}
+	fx->watch = NULL;
+	assert_int_equal(logged(fx, "all links will be read again: because"), strlen(signs));
+}
+
+static void resync_in_an_event(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	good_dump(1);
+	fx->act_on = 'e';
+	fx->act = resync;
+	event(5);
+	event(6);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "e5e6UD(r2r3)TS");
+}
+
+static void resync_aborts_a_dump(void **state)
+{
+	struct fixture *fx = *state;
+
+	dump_row(0, 2);
+	good_dump(1);
+	start(fx);
+	run_dry(fx);
+	watch_resync(fx->watch, "one");
+	watch_resync(fx->watch, "two");
+	run_dry(fx);
+	assert_string_equal(fx->heard, "D(r2!UD(r2r3)TS");
+	assert_int_equal(watch_stats(fx->watch)->resyncs, 2);
+	assert_int_equal(watch_stats(fx->watch)->dumps, 2);
+}
+
+static void free_watch(struct fixture *fx)
+{
+	watch_free(fx->watch);
+	fx->watch = NULL;
+}
+
+static void free_in_callbacks(void **state)
+{
+	static const char signs[] = "D(r!U)TSex";
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; signs[i]; i++) {
+		struct bytes b = {0};
+
+		fake_reset();
+		fx->heard_len = 0;
+		fx->act_on = signs[i];
+		fx->act = free_watch;
+		bad_row_interrupted();
+		good_dump(1);
+		start(fx);
+		(void)put_link(&b, RTM_DELLINK, 5);
+		(void)put_link(&b, RTM_NEWLINK, 6);
+		for (int j = 0; j < 3; j++)
+			fake_event_data(b.data, b.len);
+		for (uint64_t deadline = now_usec() + DEADLINE_USEC; fx->watch;) {
+			assert_true(now_usec() < deadline);
+			assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
+		}
+		/* Nothing is heard after the call. */
+		assert_true(fx->heard[fx->heard_len - 1] == signs[i] || fx->heard[fx->heard_len - 2] == signs[i]);
+		assert_int_equal(fake.open_sockets, 0);
+		run_dry(fx);
+	}
+}
+
+static void free_in_each_state(void **state)
+{
+	struct fixture *fx = *state;
+
+	watch_free(NULL);
+	start(fx);
+	free_watch(fx);
+
+	start(fx);
+	run_until(fx, is_dumping);
+	free_watch(fx);
+
+	fake_reset();
+	good_dump(0);
+	start(fx);
+	run_until(fx, is_dumping);
+	fake.endless = true;
+	run_until(fx, is_settling);
+	free_watch(fx);
+
+	fake_reset();
+	fx->heard_len = 0;
+	start_synced(fx);
+	watch_resync(fx->watch, "never");
+	free_watch(fx);
+	assert_int_equal(fake.open_sockets, 0);
+	run_dry(fx);
+}
+
+static void state_names(void **state)
+{
+	(void)state;
+	assert_string_equal(watch_state_name(WATCH_UNSYNCED), "unsynced");
+	assert_string_equal(watch_state_name(WATCH_DUMPING), "dumping");
+	assert_string_equal(watch_state_name(WATCH_SETTLING), "settling");
+	assert_string_equal(watch_state_name(WATCH_SYNCED), "synced");
+}
+
+/* ---- fixture ---- */
+
+static int set_up(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+
+	if (!fx || sd_event_new(&fx->event) < 0)
+		return -1;
+	fx->opt = (struct watch_options){
+		.settle_usec = 10 * USEC_PER_SEC,
+		.dump_timeout_usec = 10 * USEC_PER_SEC,
+		.retry_initial_ms = 1,
+		.retry_max_ms = 4,
+		.retry_bound = 100,
+	};
+	fake_reset();
+	log_set_level(LOG_INFO);
+	fx->log = tmpfile();
+	fx->old_stderr = dup(STDERR_FILENO);
+	if (!fx->log || fx->old_stderr < 0 || dup2(fileno(fx->log), STDERR_FILENO) < 0)
+		return -1;
+	*state = fx;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fx = *state;
+
+	watch_free(fx->watch);
+	sd_event_unref(fx->event);
+	(void)dup2(fx->old_stderr, STDERR_FILENO);
+	(void)close(fx->old_stderr);
+	(void)fclose(fx->log);
+	free(fx);
+	return fake.open_sockets == 0 ? 0 : -1;
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(normal),
+		TEST(deletion),
+		TEST(quiet_when_synced),
+		TEST(overrun_while_synced),
+		TEST(long_queue_is_drained_first),
+		TEST(queue_ends_with_the_turn),
+		TEST(overrun_during_dump),
+		TEST(events_during_dump),
+		TEST(queued_event_before_synced),
+		TEST(overrun_while_settling),
+		TEST(settle_ends_by_time),
+		TEST(bad_dumps),
+		TEST(progress_extends_the_timeout),
+		TEST(retries_are_bounded),
+		TEST(success_resets_the_bound),
+		TEST(no_dump_socket),
+		TEST(request_refused),
+		TEST(foreign_sequence_numbers),
+		TEST(spoofed),
+		TEST(truncated_event),
+		TEST(malformed_events),
+		TEST(leftover_bytes),
+		TEST(read_error),
+		TEST(read_error_during_dump),
+		TEST(losses_in_a_row),
+		TEST(resync_in_callbacks),
+		TEST(resync_in_an_event),
+		TEST(resync_aborts_a_dump),
+		TEST(free_in_callbacks),
+		TEST(free_in_each_state),
+		TEST(state_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
