@@ -14,6 +14,7 @@
 #include "base/backoff.h"
 #include "base/util.h"
 #include "observe/log.h"
+#include "redis/conn_options.h"
 #include "redis/endpoint.h"
 
 #define OUTPUT_BYTES (256U << 10)
@@ -543,41 +544,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 
 /* ---- the object ---- */
 
-static int copy_string(const char **to, const char *from)
-{
-	*to = from ? strdup(from) : NULL;
-	return from && !*to ? -ENOMEM : 0;
-}
-
-static int copy_options(struct conn *c, const struct conn_options *opt)
-{
-	c->opt = *opt;
-	c->opt.label = c->opt.unix_socket = c->opt.host = NULL;
-	c->opt.username = c->opt.password = c->opt.pattern = NULL;
-	if (copy_string(&c->opt.label, opt->label) < 0 || copy_string(&c->opt.unix_socket, opt->unix_socket) < 0 ||
-	    copy_string(&c->opt.host, opt->host) < 0 || copy_string(&c->opt.username, opt->username) < 0 ||
-	    copy_string(&c->opt.password, opt->password) < 0 || copy_string(&c->opt.pattern, opt->pattern) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-static void free_secret(const char *secret)
-{
-	if (secret)
-		explicit_bzero((char *)secret, strlen(secret));
-	free((char *)secret);
-}
-
-static void free_options(struct conn_options *opt)
-{
-	free((char *)opt->label);
-	free((char *)opt->unix_socket);
-	free((char *)opt->host);
-	free((char *)opt->pattern);
-	free_secret(opt->username);
-	free_secret(opt->password);
-}
-
 static int allocate(struct conn *c)
 {
 	int r = resp_buffer_init(&c->out, OUTPUT_BYTES, OUTPUT_BYTES_MAX);
@@ -621,7 +587,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	c->ops = *ops;
 	c->user = user;
 	c->backoff = (struct backoff){.initial_ms = MAX(opt->retry_initial_ms, 1U), .max_ms = opt->retry_max_ms};
-	r = copy_options(c, opt);
+	r = conn_options_copy(&c->opt, opt);
 	if (r >= 0)
 		r = allocate(c);
 	if (r >= 0)
@@ -652,7 +618,7 @@ void conn_free(struct conn *c)
 	resp_reader_free(c->reader);
 	free(c->in);
 	free(c->pending);
-	free_options(&c->opt);
+	conn_options_wipe(&c->opt);
 	free(c);
 }
 

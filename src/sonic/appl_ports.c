@@ -254,10 +254,10 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 	name += strlen(a->prefix);
 	if (!is_port_key(name, channel->len - (size_t)(name - channel->str)))
 		return;
-	/* Of a port that nobody knows, only a new row is news; of a configured one, which orchagent writes all the time,
-	 * only the end. */
-	port = written ? links_get(a->links, name) : links_find(a->links, name);
-	if (!port || port->configured == written)
+	/* The end of a row that nobody heard of is no news, nor is a field of a row that is known: orchagent writes all
+	 * day. */
+	port = strcmp(payload->str, "del") == 0 ? links_find(a->links, name) : links_get(a->links, name);
+	if (!port || (port->configured && written))
 		return;
 	lookup(a, port);
 	links_release(a->links, port);
