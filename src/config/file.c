@@ -4,9 +4,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/regular.h"
 #include "base/util.h"
 #include "config/keys.h"
-#include "config/regular.h"
 
 #define FILE_MAX_BYTES (1 << 20)
 #define LINE_MAX_BYTES (PATH_MAX + 256)
@@ -329,13 +329,13 @@ int config_read_file(struct config *config, const char *path, FILE *err)
 {
 	struct reader in = {.config = config, .path = path, .err = err};
 	struct stat st;
-	int fd = config_open_regular(path, FILE_MAX_BYTES, &st), r;
+	int fd = regular_open(path, FILE_MAX_BYTES, &st), r;
 
 	if (fd == -ENOENT)
 		return fd;
 	if (fd < 0) {
 		(void)fprintf(err, "portsyncd: %s: %s; allowed: a readable file of at most %d bytes\n", path,
-			      config_open_error(fd), FILE_MAX_BYTES);
+			      regular_error(fd), FILE_MAX_BYTES);
 		return fd;
 	}
 	in.file = fdopen(fd, "r");

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/regular.h"
 #include "base/util.h"
 #include "config.h"
-#include "config/regular.h"
 
 #define PASSWORD_MAX_BYTES 4096
 
@@ -61,12 +61,12 @@ static int read_password(const char *path, char **ret, char *error, size_t size)
 	char buf[PASSWORD_MAX_BYTES + 1];
 	const char *wrong = "";
 	struct stat st = {0};
-	int fd cleanup(close_fd) = config_open_regular(path, PASSWORD_MAX_BYTES, &st), r;
+	int fd cleanup(close_fd) = regular_open(path, PASSWORD_MAX_BYTES, &st), r;
 	ssize_t len;
 
 	if (fd < 0) {
 		(void)snprintf(error, size, "%s: %s; allowed: a readable file of at most %d bytes", path,
-			       config_open_error(fd), PASSWORD_MAX_BYTES);
+			       regular_error(fd), PASSWORD_MAX_BYTES);
 		return fd;
 	}
 	if (st.st_mode & (S_IROTH | S_IWOTH)) {

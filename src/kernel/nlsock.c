@@ -76,29 +76,24 @@ static int make_pool(struct nlsock *s, size_t buffer_size)
 	return 0;
 }
 
-static void free_sock(struct nlsock **s)
+/* NULL with errno. */
+static struct nlsock *open_sock(const struct nlsock_options *opt, unsigned n_buffers, size_t buffer_size)
 {
-	nlsock_free(*s);
-}
-
-static int open_sock(struct nlsock **ret, const struct nlsock_options *opt, unsigned n_buffers, size_t buffer_size)
-{
-	struct nlsock *s cleanup(free_sock) = calloc(1, sizeof(*s));
-	int r;
+	struct nlsock *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		return -ENOMEM;
+		return NULL;
 	s->n_buffers = n_buffers;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (s->fd < 0)
-		return -errno;
+	if (s->fd < 0 || make_pool(s, buffer_size) < 0) {
+		int error = errno;
+
+		nlsock_free(s);
+		errno = error;
+		return NULL;
+	}
 	size_buffers(s, opt);
-	r = make_pool(s, buffer_size);
-	if (r < 0)
-		return r;
-	*ret = s;
-	s = NULL;
-	return 0;
+	return s;
 }
 
 /*
@@ -134,30 +129,29 @@ static int join_links(int fd)
 
 int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	struct nlsock *s cleanup(free_sock) = NULL;
-	int r = open_sock(&s, opt, NLSOCK_BATCH, NLSOCK_DATAGRAM);
+	struct nlsock *s = open_sock(opt, NLSOCK_BATCH, NLSOCK_DATAGRAM);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!s)
+		return -errno;
 	/* Before joining: else unfiltered datagrams could already be in the queue. */
 	r = attach_filter(s->fd);
-	if (r < 0)
+	if (r == 0)
+		r = join_links(s->fd);
+	if (r < 0) {
+		nlsock_free(s);
 		return r;
-	r = join_links(s->fd);
-	if (r < 0)
-		return r;
+	}
 	*ret = s;
-	s = NULL;
 	return 0;
 }
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	struct nlsock *s;
-	int r = open_sock(&s, opt, DUMP_BATCH, DUMP_DATAGRAM);
+	struct nlsock *s = open_sock(opt, DUMP_BATCH, DUMP_DATAGRAM);
 
-	if (r < 0)
-		return r;
+	if (!s)
+		return -errno;
 	/* Only makes the kernel look closer at our request; kernels before 4.20 do not know it. */
 	(void)set_option(s->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
 	*ret = s;

@@ -3,20 +3,20 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/regular.h"
 #include "base/util.h"
 
 #define NUMBER_MAX 1023
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define QUOTE_MAX 80
 #define PARSE_FLAGS JSON_REJECT_DUPLICATES
+#define DATABASES 3
 
 struct database {
 	const char *name;
@@ -25,8 +25,7 @@ struct database {
 
 struct dbconfig {
 	json_t *root; /* owns every text below */
-	size_t n;
-	struct database databases[];
+	struct database databases[DATABASES];
 };
 
 static const char defaults[] = "{\"INSTANCES\":{\"redis\":{\"hostname\":\"127.0.0.1\",\"port\":6379,"
@@ -196,54 +195,21 @@ static int read_database(const struct report *at, const json_t *object, const js
 	return read_instance(&there, instance, db);
 }
 
-/* Instances that no database uses must be right as well: a slip there is a slip in the file. */
-static int check_instances(struct report *at, json_t *instances)
-{
-	json_t *instance;
-
-	at->group = "INSTANCES";
-	json_object_foreach(instances, at->item, instance)
-	{
-		struct dbconfig_db unused;
-		int r = read_instance(at, instance, &unused);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int check_required(struct report *at, const struct dbconfig *c)
-{
-	static const char *const required[] = {"CONFIG_DB", "APPL_DB", "STATE_DB"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
-		at->item = required[i];
-		if (!dbconfig_get(c, required[i]))
-			return refuse(at, NULL, allowed_database, "is missing");
-	}
-	return 0;
-}
-
+/* Only what we use is judged: a slip in the entry of another database is not our business. */
 static int fill(struct dbconfig *c, struct report *at, json_t *instances, json_t *databases)
 {
-	json_t *object;
-	int r = check_instances(at, instances);
+	static const char *const wanted[DATABASES] = {"CONFIG_DB", "APPL_DB", "STATE_DB"};
 
-	if (r < 0)
-		return r;
 	at->group = "DATABASES";
-	json_object_foreach(databases, at->item, object)
-	{
-		struct database *to = &c->databases[c->n];
+	for (size_t i = 0; i < DATABASES; i++) {
+		int r;
 
-		to->name = at->item;
-		r = read_database(at, object, instances, &to->db);
+		at->item = c->databases[i].name = wanted[i];
+		r = read_database(at, json_object_get(databases, wanted[i]), instances, &c->databases[i].db);
 		if (r < 0)
 			return r;
-		c->n++;
 	}
-	return check_required(at, c);
+	return 0;
 }
 
 /* The two objects that everything is in. */
@@ -272,7 +238,7 @@ static int build(struct dbconfig **ret, struct report *at, json_t *root)
 	databases = instances ? get_group(at, root, "DATABASES") : NULL;
 	if (!databases)
 		return -EINVAL;
-	c = calloc(1, sizeof(*c) + json_object_size(databases) * sizeof(c->databases[0]));
+	c = calloc(1, sizeof(*c));
 	if (!c) {
 		(void)snprintf(at->error, at->size, "%s: out of memory", at->file);
 		return -ENOMEM;
@@ -324,43 +290,20 @@ int dbconfig_parse(struct dbconfig **ret, const char *name, const char *bytes, s
 	return finish(ret, &at, json_loadb(bytes, len, PARSE_FLAGS, &syntax), &syntax);
 }
 
-static int check_file(const struct report *at, int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return refuse_file(at, -errno, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return refuse_file(at, -EISDIR, strerror(EISDIR));
-	if (!S_ISREG(st.st_mode))
-		return refuse_file(at, -ENOTSUP, "not a regular file");
-	if (st.st_size > DBCONFIG_MAX_BYTES)
-		return refuse_file(at, -EFBIG, strerror(EFBIG));
-	return 0;
-}
-
 int dbconfig_load(struct dbconfig **ret, const char *path, bool missing_ok, char *error, size_t size)
 {
 	struct report at = {.file = path, .error = error, .size = size};
-	/* A FIFO in its place must not hold us up. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
+	int fd cleanup(close_fd) = -1, r;
 	json_error_t syntax = {0};
-	FILE *file;
+	struct stat st;
 
 	*ret = NULL;
-	if (fd < 0 && errno == ENOENT && missing_ok)
+	r = fd = regular_open(path, DBCONFIG_MAX_BYTES, &st);
+	if (r == -ENOENT && missing_ok)
 		return dbconfig_parse(ret, "defaults", defaults, sizeof(defaults) - 1, error, size);
-	if (fd < 0)
-		return refuse_file(&at, -errno, strerror(errno));
-	r = check_file(&at, fd);
-	file = r < 0 ? NULL : fdopen(fd, "r");
-	if (!file) {
-		(void)close(fd);
-		return r < 0 ? r : refuse_file(&at, -ENOMEM, strerror(ENOMEM));
-	}
-	r = finish(ret, &at, json_loadf(file, PARSE_FLAGS, &syntax), &syntax);
-	(void)fclose(file);
-	return r;
+	if (r < 0)
+		return refuse_file(&at, r, regular_error(r));
+	return finish(ret, &at, json_loadfd(fd, PARSE_FLAGS, &syntax), &syntax);
 }
 
 void dbconfig_free(struct dbconfig *c)
@@ -373,7 +316,7 @@ void dbconfig_free(struct dbconfig *c)
 
 const struct dbconfig_db *dbconfig_get(const struct dbconfig *c, const char *database)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < DATABASES; i++)
 		if (strcmp(c->databases[i].name, database) == 0)
 			return &c->databases[i].db;
 	return NULL;

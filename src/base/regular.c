@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config/regular.h"
+#include "base/regular.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* A FIFO must not hold us up, hence O_NONBLOCK. */
-int config_open_regular(const char *path, off_t max, struct stat *st)
+int regular_open(const char *path, off_t max, struct stat *st)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
 
@@ -27,7 +27,7 @@ int config_open_regular(const char *path, off_t max, struct stat *st)
 	return r;
 }
 
-const char *config_open_error(int error)
+const char *regular_error(int error)
 {
 	if (error == -ENOTSUP)
 		return "not a regular file";
