@@ -33,7 +33,7 @@ int dbconfig_load(struct dbconfig **ret, const char *path, bool missing_ok, char
 int dbconfig_parse(struct dbconfig **ret, const char *name, const char *bytes, size_t len, char *error, size_t size);
 void dbconfig_free(struct dbconfig *c);
 
-/* NULL for a database that the file does not name. */
+/* CONFIG_DB, APPL_DB or STATE_DB; NULL for any other: the rest of the file is not judged. */
 const struct dbconfig_db *dbconfig_get(const struct dbconfig *c, const char *database);
 
 #endif
