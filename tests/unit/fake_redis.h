@@ -62,7 +62,7 @@ static inline void fake_hang_up(struct fake_redis *f)
 
 static inline void fake_send_bytes(struct fake_redis *f, const void *bytes, size_t len)
 {
-	assert_int_equal(send(f->client, bytes, len, MSG_NOSIGNAL), len);
+	assert_int_equal(send(f->client, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT), len);
 }
 
 static inline void fake_send(struct fake_redis *f, const char *text)
