@@ -108,7 +108,7 @@ static void dump_datagrams(void **state)
 	static const char *const names[] = {"lo", "br0", "peer0"};
 	struct file file;
 	const struct nlmsghdr *nlh = (const void *)file.data;
-	struct link_msg msg;
+	struct link_msg msg = {0};
 	int left;
 	size_t n = 0;
 
