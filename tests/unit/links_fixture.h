@@ -140,7 +140,7 @@ static inline void dump_range(struct links *l, int from, int to, uint32_t mtu)
 	for (int i = from; i <= to; i++) {
 		char name[IFNAMSIZ];
 
-		(void)snprintf(name, sizeof(name), "Ethernet%d", i);
+		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 1000000);
 		row_with(l, i, name, UP, mtu);
 	}
 	links_dump_commit(l);
@@ -151,7 +151,7 @@ static inline void range_is(struct links *l, int from, int to, uint32_t mtu)
 	for (int i = from; i <= to; i++) {
 		char name[IFNAMSIZ];
 
-		(void)snprintf(name, sizeof(name), "Ethernet%d", i);
+		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 1000000);
 		assert_true(links_present(has_link(l, name, i)));
 		has_state(l, name, UP, mtu);
 	}
