@@ -80,7 +80,7 @@ const struct key config_keys[] = {
 	{"database", "redis_password_file", FILE_PATH, 0, ROOM(redis_password_file), NULL, AT(redis_password_file),
 	 NULL, "file with the Redis password, mode 0600"},
 
-	{"performance", "max_event_queue", INTEGER, 1, 1000000, "1000", AT(max_event_queue), NULL,
+	{"performance", "max_event_queue", INTEGER, 16, 1000000, "1000", AT(max_event_queue), NULL,
 	 "commands without an answer on a connection"},
 	{"performance", "batch_timeout_ms", INTEGER, 0, 60000, "100", AT(batch_timeout_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},

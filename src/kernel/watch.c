@@ -548,6 +548,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 {
 	const struct nlsock_options sizes = {.rcvbuf = opt->rcvbuf, .sndbuf = opt->sndbuf};
 	struct watch *w cleanup(free_watch) = calloc(1, sizeof(*w));
+	bool limited;
 	int r;
 
 	if (!w)
@@ -562,8 +563,9 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	r = add_sources(w);
 	if (r < 0)
 		return r;
+	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
 	log_notice("following the kernel's links: receive buffer %zu bytes (asked for %zu%s)", nlsock_rcvbuf(w->events),
-		   opt->rcvbuf, nlsock_rcvbuf_forced(w->events) ? "" : ", net.core.rmem_max is the limit");
+		   opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;
 	w = NULL;
 	return 0;

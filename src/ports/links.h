@@ -58,6 +58,7 @@ struct port {
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */
 	bool looking_up;
+	bool look_again; /* the row changed while it was looked up: the answer on its way may be older */
 	uint32_t seen_round;
 	struct list waiting; /* in the list of links without a row */
 

@@ -54,6 +54,8 @@ static void set_configured(struct appl_ports *a, struct port *port, bool configu
 	links_set_configured(a->links, port, configured);
 }
 
+static void lookup(struct appl_ports *a, struct port *port);
+
 static void on_lookup(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct appl_ports *a = user;
@@ -65,6 +67,8 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 		set_configured(a, port, reply->integer > 0);
 	else if (reply && reply->type == RESP_ERROR && log_limit_pass(&a->limit, 3))
 		log_warning("%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
+	if (port->look_again)
+		lookup(a, port);
 	links_release(a->links, port);
 }
 
@@ -73,6 +77,7 @@ static void lookup(struct appl_ports *a, struct port *port)
 	char key[sizeof(a->prefix) + IFNAMSIZ];
 	struct resp_arg argv[2];
 
+	port->look_again = port->looking_up;
 	if (port->looking_up)
 		return;
 	(void)snprintf(key, sizeof(key), "%s%s", a->prefix, port->name);

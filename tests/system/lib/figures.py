@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of the daemon's summary line."""
+
+import re
+import signal
+
+from lib.daemon import Daemon
+
+LINE = r"log_summary: (events \d+, overruns .*)$"
+
+
+def parse(line: str) -> dict[str, int]:
+    """Name -> figure, of "events 7, dumps 2 (interrupted 1, failed 0), ..."."""
+    return {name.strip(): int(figure) for name, figure in re.findall(r"([a-z ]+) (\d+)", line)}
+
+
+def figures(daemon: Daemon) -> dict[str, int]:
+    """Those of a running daemon: SIGHUP makes it say them."""
+    mark = daemon.mark()
+    daemon.send(signal.SIGHUP)
+    return parse(daemon.wait_log(LINE, timeout=30, since=mark)[1])
+
+
+def stop_figures(daemon: Daemon) -> dict[str, int]:
+    """Those that it ends with on SIGTERM."""
+    mark = daemon.mark()
+    daemon.stop(signal.SIGTERM)
+    return parse(daemon.wait_log(LINE, since=mark)[1])

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of links in numbers."""
+
+from collections.abc import Iterator, Sequence
+
+from lib.figures import figures
+from lib.switch import Switch
+
+# So small that a storm overruns it at once, yet enough for some messages.
+SMALL_BUFFER = {"netlink": {"receive_buffer_bytes": 16384}}
+
+
+def mtu_changes(ports: Sequence[str], count: int, first: int = 1500) -> Iterator[str]:
+    for i in range(count):
+        yield f"link set dev {ports[i % len(ports)]} mtu {first + i // len(ports) % 5000}"
+
+
+def mixed_changes(ports: Sequence[str], count: int) -> Iterator[str]:
+    """MTU and both flags, so that the last message of each port matters."""
+    kinds = ("mtu {mtu}", "down", "mtu {other}", "up")
+    for i in range(count):
+        turn = i // len(ports)
+        change = kinds[turn % len(kinds)].format(mtu=1500 + turn % 3000, other=5000 + turn % 3000)
+        yield f"link set dev {ports[i % len(ports)]} {change}"
+
+
+def overrun_while_stopped(sw: Switch, lines: Sequence[str], flood: int = 2000) -> None:
+    """The lines are carried out while the daemon is stopped and its receive buffer is full: it never hears of them."""
+    victim = sw.ports[-1]
+    before = figures(sw.daemon)["overruns"]
+    sw.daemon.pause()
+    sw.netns.batch(mtu_changes([victim], flood))
+    sw.netns.batch(lines)
+    sw.daemon.resume()
+    assert figures(sw.daemon)["overruns"] > before, "the buffer was overrun"

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line and the configuration file, as a user meets them: what is wrong and what is allowed, in one line."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.daemon import ROOT, binary, write_settings
+from lib.netns import NetNs
+
+RUST_SAMPLE = ROOT / "tests/data/rust-portsyncd.conf"
+DATABASE_SAMPLE = ROOT / "tests/data/database_config.json"
+Done = subprocess.CompletedProcess[str]
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def portsyncd(*arguments: object, before: tuple[str, ...] = (), program: Path | None = None, **environment: str) -> Done:
+    """Runs it to its end, with nothing of ours in the environment but what is given."""
+    variables = {"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if k.startswith("ASAN_")}}
+    command = [*before, str(program or binary()), *map(str, arguments)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=20,
+        check=False,
+        env={**variables, **environment},
+    )
+
+
+def assert_refused(done: Done, *named: str, status: int = 2) -> None:
+    assert (done.returncode, done.stdout) == (status, ""), done
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    for text in named:
+        assert text in lines[0], (text, lines[0])
+
+
+def assert_good(done: Done) -> None:
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "configuration is good" in done.stdout
+
+
+def conf(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "portsyncd.conf"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# --- answers ---
+
+
+@pytest.mark.skipif(Path("/etc/sonic/portsyncd.conf").exists(), reason="the machine has a configuration of its own")
+def test_no_argument_is_needed() -> None:
+    assert_good(portsyncd("--check-config"))
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help", "--he"])
+def test_help(flag: str) -> None:
+    done = portsyncd(flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    for option in ("--config", "--database-config", "--netns", "--log-level", "--log-target", "--check-config", "--dry-run"):
+        assert option in done.stdout
+    assert "database.redis_port: " in done.stdout and "1..65535" in done.stdout
+
+
+@pytest.mark.parametrize("flag", ["-V", "--version"])
+def test_version(flag: str) -> None:
+    done = portsyncd(flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"portsyncd \d+\.\d+\.\d+\n", done.stdout)
+
+
+# --- bad command lines ---
+
+
+BAD_LINES: dict[str, tuple[list[str], list[str]]] = {
+    "unknown long": (["--bogus"], ["--bogus", "unknown option", "--dry-run"]),
+    "unknown long with value": (["--bogus=1"], ["--bogus:", "unknown option"]),
+    "unknown short": (["-x"], ["-x", "unknown option", "--dry-run"]),
+    "unknown short in a group": (["-xV"], ["-x"]),
+    "ambiguous": (["--log"], ["--log", "ambiguous", "--log-level"]),
+    "stray": (["stray"], ["stray", "stray argument"]),
+    "stray after --": (["--", "--dry-run"], ["--dry-run", "stray argument"]),
+    "stray with line end": (["a\nb"], [r"a\x0ab"]),
+    "empty": ([""], ["stray argument"]),
+    "value of a switch": (["--dry-run=yes"], ["--dry-run", "takes no value"]),
+    "no level": (["--log-level"], ["--log-level", "value is missing"]),
+    "no target": (["--log-target"], ["--log-target", "value is missing"]),
+    "no netns": (["--netns"], ["--netns", "value is missing"]),
+    "no file": (["-c"], ["-c", "value is missing"]),
+    "no database file": (["--database-config"], ["--database-config", "value is missing"]),
+    "bad level": (["--log-level", "loud"], ["--log-level", '"loud"', "notice", "debug"]),
+    "bad target": (["--log-target", "tape"], ["--log-target", '"tape"', "journal", "stderr"]),
+    "empty level": (["--log-level", ""], ["--log-level", "notice"]),
+    "bad netns": (["--netns", "../x"], ["--netns", '"../x"', "allowed"]),
+    "empty netns": (["--netns", ""], ["--netns", "allowed"]),
+    "long netns": (["--netns", "n" * 300], ["--netns", "allowed"]),
+    "empty file": (["--config", ""], ["--config", "allowed"]),
+    "long file": (["--config", "/" + "x" * 5000], ["--config", "allowed"]),
+    "absent file": (["--config", "/nonexistent.conf"], ["/nonexistent.conf", "No such file"]),
+    "a directory": (["--config", "/tmp"], ["/tmp", "directory"]),
+}
+
+
+@pytest.mark.parametrize(("line", "named"), BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_bad_command_line_is_refused_in_one_line(line: list[str], named: list[str]) -> None:
+    assert_refused(portsyncd(*line), *named)
+
+
+def test_a_bad_flag_is_told_before_a_bad_file(tmp_path: Path) -> None:
+    assert_refused(portsyncd("-c", conf(tmp_path, "nonsense"), "--log-level", "loud"), "--log-level")
+
+
+def test_a_bad_level_in_the_environment_is_refused() -> None:
+    assert_refused(portsyncd("--check-config", PORTSYNCD_LOG_LEVEL="loud"), "PORTSYNCD_LOG_LEVEL", '"loud"', "notice")
+
+
+# --- the file ---
+
+
+def test_the_file_of_the_rust_daemon_is_read_as_it_is() -> None:
+    done = portsyncd("--check-config", "-c", RUST_SAMPLE, "--database-config", DATABASE_SAMPLE)
+    assert done.returncode == 0, done
+    assert "configuration is good" in done.stdout
+    assert len(done.stderr.splitlines()) == 1 and "without effect" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# only a comment",
+        "[database]\nredis_port = 6380\n",
+        '[database]\r\nredis_port = "6380"\r\n',
+        "  [ log ]  # comment\n\tlevel=DEBUG# comment\n",
+    ],
+)
+def test_a_good_file(text: str, tmp_path: Path) -> None:
+    assert_good(portsyncd("--check-config", "-c", conf(tmp_path, text), "--database-config", DATABASE_SAMPLE))
+
+
+FILE_FAULTS: dict[str, tuple[str, int, str, str]] = {
+    # text, line, key, what is allowed
+    "unknown key": ("[database]\nredis_prot = 1", 2, "database.redis_prot: unknown key", "redis_port"),
+    "unknown section": ("[databaes]\nredis_port = 1", 1, "[databaes]: unknown section", "[database]"),
+    "no section": ("redis_port = 1", 1, "redis_port: ", "[database]"),
+    "key of another section": ("[log]\nredis_port = 1", 2, "log.redis_port: unknown key", "level"),
+    "wrong type": ("[database]\n\nredis_port = many", 3, 'database.redis_port: "many" is not an integer', "1..65535"),
+    "float": ("[database]\nredis_port = 6379.5", 2, "database.redis_port: ", "1..65535"),
+    "hex": ("[database]\nredis_port = 0x10", 2, "database.redis_port: ", "1..65535"),
+    "too small": ("[database]\nredis_port = 0", 2, 'database.redis_port: "0" is out of range', "1..65535"),
+    "too large": ("[database]\nredis_port = 65536", 2, "database.redis_port: ", "1..65535"),
+    "far too large": ("[sonic]\naudit_interval_secs = 99999999999999999999", 2, "sonic.audit_interval_secs: ", "86400"),
+    "negative": ("[database]\nstate_db_number = -1", 2, "database.state_db_number: ", "0..1023"),
+    "no value": ("[database]\nredis_port =", 2, "database.redis_port: ", "a value"),
+    "duplicate": ("[log]\nlevel = info\nlevel = info", 3, "log.level: already set in line 2", "once"),
+    "no level": ("[log]\nlevel = loud", 2, 'log.level: "loud"', "notice"),
+    "boolean": ("[health]\nenable_watchdog = yes", 2, 'health.enable_watchdog: "yes"', "true, false"),
+    "open quote": ('[log]\nlevel = "info', 2, "log.level: unterminated quote", "double quotes"),
+    "after the quote": ('[log]\nlevel = "info" x', 2, "log.level: ", "double quotes"),
+    "no equals sign": ("[log]\nlevel", 2, "", "key = value"),
+    "relative path": ("[database]\nredis_unix_socket = x.sock", 2, "database.redis_unix_socket: ", "absolute path"),
+    "socket and host": (
+        "[database]\nredis_host = h\nredis_unix_socket = /x",
+        3,
+        "database.redis_unix_socket: ",
+        "either",
+    ),
+    "line too long": (f"[log]\nlevel = {'x' * 9000}", 2, "", "at most"),
+    "control character": ("[log]\nlevel = in\x07fo", 2, "", "UTF-8"),
+    "nul": ("[log]\nlevel = info\0", 2, "", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "key", "allowed"), FILE_FAULTS.values(), ids=FILE_FAULTS.keys())
+def test_a_fault_in_the_file_names_line_and_key(text: str, line: int, key: str, allowed: str, tmp_path: Path) -> None:
+    path = conf(tmp_path, text)
+    for check in ([], ["--check-config"]):
+        assert_refused(portsyncd("-c", path, *check), f"{path}:{line}: {key}", "allowed: ", allowed)
+
+
+def test_every_fault_of_a_file_is_told(tmp_path: Path) -> None:
+    path = conf(tmp_path, "[database]\nredis_port = 0\nbogus = 1\n[log]\nlevel = loud\n")
+    done = portsyncd("-c", path)
+    assert done.returncode == 2
+    assert [line.removeprefix(f"{path}:")[0] for line in done.stderr.splitlines()] == ["2", "3", "5"]
+
+
+def test_a_file_of_bytes_is_refused(tmp_path: Path) -> None:
+    done = portsyncd("-c", conf(tmp_path, bytes(range(256)) * 3000))
+    assert done.returncode == 2
+    assert 1 <= len(done.stderr.splitlines()) <= 52
+
+
+def test_check_config_reads_the_database_file_and_the_password(tmp_path: Path) -> None:
+    broken = tmp_path / "database_config.json"
+    broken.write_text("{")
+    assert_refused(portsyncd("--check-config", "--database-config", broken), str(broken), "JSON")
+    absent = tmp_path / "absent"
+    path = conf(tmp_path, f"[database]\nredis_password_file = {absent}\n")
+    assert_refused(portsyncd("--check-config", "-c", path, "--database-config", DATABASE_SAMPLE), str(absent))
+
+
+# --- weights ---
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "flag", "info_shown"),
+    [
+        (None, None, None, False),
+        ("info", None, None, True),
+        ("notice", "info", None, True),
+        ("info", "notice", None, False),
+        ("notice", "notice", "info", True),
+        ("info", "info", "notice", False),
+        ("info", "", None, True),
+    ],
+)
+def test_flags_beat_environment_beats_file_beats_default(
+    file: str | None, environment: str | None, flag: str | None, info_shown: bool, switch: SwitchFactory
+) -> None:
+    """Connecting is told at level info, following the links at notice."""
+    variables = {} if environment is None else {"PORTSYNCD_LOG_LEVEL": environment}
+    sw = switch.build(ports=1, settings={"log": {"level": file}} if file else {}, environment=variables)
+    at = sw.daemon.command.index("--log-level")
+    del sw.daemon.command[at : at + 2]
+    if flag:
+        sw.daemon.command += ["--log-level", flag]
+    sw.start()
+    sw.daemon.wait_log("NOTICE: .*follows the kernel's links")
+    assert ("INFO: " in sw.daemon.log) == info_shown
+
+
+def test_signals_move_the_level(switch: SwitchFactory) -> None:
+    sw = switch(ports=1, log_level="notice")
+    sw.daemon.send(signal.SIGUSR1)
+    sw.daemon.wait_log("log level is INFO now")
+    sw.daemon.send(signal.SIGUSR1)
+    sw.daemon.wait_log("log level is DEBUG now")
+    sw.daemon.send(signal.SIGUSR2)
+    sw.daemon.wait_log("log level is INFO now[^$]*log level is INFO now")
+    sw.daemon.send(signal.SIGHUP)
+    sw.daemon.wait_log("SIGHUP changes nothing")
+    sw.netns.set_mtu("Ethernet0", 1500)
+    sw.wait_field("Ethernet0", "mtu", "1500")
+
+
+# --- what cannot work at all ---
+
+
+@pytest.mark.parametrize("target", ["stderr", "syslog", "journal", "auto"])
+def test_an_unknown_namespace(target: str) -> None:
+    """One line on stderr, wherever the log goes."""
+    done = portsyncd("--netns", "no-such-namespace", "--log-target", target, "--database-config", DATABASE_SAMPLE)
+    assert_refused(done, "/run/netns/no-such-namespace", "No such file", status=1)
+
+
+def test_a_namespace_that_may_not_be_entered(netns: NetNs) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        program = Path(shutil.copy(binary(), folder))
+        done = portsyncd("--netns", netns.name, "--log-target", "stderr", before=NOBODY, program=program)
+    assert_refused(done, f"/run/netns/{netns.name}", "not permitted", status=1)
+
+
+def test_without_net_admin_it_follows_with_a_smaller_buffer(switch: SwitchFactory) -> None:
+    """Old links cannot be set down either; all that is told, and the rest works."""
+    sw = switch.build(ports=2, links="before", audit_secs=3600)
+    sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
+    sw.orch.start()
+    sw.daemon.start()
+    sw.daemon.wait_log(r"receive buffer \d+ bytes \(asked for 16777216, net.core.rmem_max is the limit\)")
+    sw.daemon.wait_log("WARNING: .*2 of 2 old interfaces could not be set down")
+    for port in sw.ports:
+        sw.netns.delete_port(port)
+        sw.netns.add_port(port)
+    sw.wait_init_done()
+    sw.wait_equal(ports=2)

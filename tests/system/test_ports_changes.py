@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports that come, go and are broken out while the daemon runs: portmgrd writes APPL_DB, orchagent the links."""
+
+import socket
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.fence import fence
+from lib.figures import figures
+from lib.monitor import Monitor
+from lib.orch import TABLE
+from lib.portmgr import delete_port, push_port
+from lib.redis_server import RedisServer
+from lib.switch import Switch
+from lib.wait import wait_for
+
+SELDOM = 3600
+BREAKOUT = ["Ethernet4", "Ethernet5", "Ethernet6", "Ethernet7"]
+
+
+def test_a_port_added_later_gets_its_row(switch: SwitchFactory) -> None:
+    """R6: portmgrd's row, orchagent's link, our row."""
+    sw = switch(ports=2, audit_secs=SELDOM)
+    push_port(sw, "Ethernet100", mtu=1600)
+    sw.wait_oper("Ethernet100", "up")
+    sw.wait_equal(ports=3)
+    assert len([taken for taken in sw.orch.taken if taken.key.startswith("Port")]) == 2, "no second marker"
+
+
+def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
+    """M8, R16: link first, row later; several, in one transaction."""
+    sw = switch(ports=1, audit_secs=SELDOM)
+    names = [f"Ethernet{100 + i}" for i in range(20)]
+    sw.netns.add_ports(names)
+    fence(sw)
+    pipe = sw.appl_db.client.pipeline()
+    for name in names:
+        pipe.hset(f"PORT_TABLE:{name}", mapping={"admin_status": "up"})
+    pipe.execute()
+    for name in names:
+        sw.wait_oper(name, "up")
+    sw.wait_equal(ports=21)
+
+
+def add_row_during_its_look_up(sw: Switch, orchagent: socket.socket, port: str) -> None:
+    """Redis answers "there is none", takes the row and tells of it in one turn; the daemon finds both at once."""
+    sw.redis.pause()
+    sw.netns.add_port(port)
+    figures(sw.daemon)  # behind this the look-up is on its way
+    sw.daemon.pause()
+    orchagent.sendall(f"HSET PORT_TABLE:{port} admin_status up\r\n".encode())
+    sw.redis.resume()
+    assert orchagent.recv(100) == b":1\r\n"
+    sw.daemon.resume()
+
+
+def test_a_row_that_comes_during_its_look_up_is_not_missed(switch: SwitchFactory) -> None:
+    """M8, R16: the notice of the row may be read before the answer that there is none. Which is, is left to chance."""
+    sw = switch(ports=1, audit_secs=SELDOM)
+    with socket.socket(socket.AF_UNIX) as orchagent:
+        orchagent.connect(sw.redis.unix_socket)
+        orchagent.sendall(b"PING\r\n")
+        assert orchagent.recv(100) == b"+PONG\r\n"
+        for i in range(20):
+            add_row_during_its_look_up(sw, orchagent, f"Ethernet{100 + i}")
+            sw.wait_oper(f"Ethernet{100 + i}", "up")
+
+
+@pytest.mark.parametrize("notifications, audit_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "audited"])
+def test_a_link_that_lost_its_row_in_appl_db_is_not_written_any_more(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
+) -> None:
+    """SONIC.md 0, message rule: without an APPL_DB row nothing is written; when it is back, all is."""
+    sw = switch(ports=2, audit_secs=audit_secs, server=redis_server(notify_keyspace_events=notifications))
+    sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
+    fence(sw)
+    wait_for(lambda: not reacts(sw, "Ethernet4"), 15, "Ethernet4 is not written any more")
+    with Monitor(sw.redis.client()) as seen:
+        for state in ("down", "up", "down"):
+            sw.netns.set_carrier("Ethernet4", state)
+        fence(sw)
+    assert seen.writes("PORT_TABLE|Ethernet4") == []
+    sw.appl_db.client.hset("PORT_TABLE:Ethernet4", mapping={"admin_status": "up"})
+    sw.wait_oper("Ethernet4", "down")
+    sw.wait_equal(ports=2)
+
+
+def test_a_link_deleted_after_its_row_in_appl_db_loses_its_row_too(switch: SwitchFactory) -> None:
+    """S15: orchagent takes the row first and the link second; nothing is left behind in STATE_DB."""
+    sw = switch(ports=2, audit_secs=SELDOM)
+    sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
+    wait_for(lambda: not reacts(sw, "Ethernet4"), 15, "Ethernet4 is not written any more")
+    assert sw.row("Ethernet4")
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")
+
+
+def reacts(sw: Switch, port: str) -> bool:
+    """True if a new MTU reaches STATE_DB before a later change of Ethernet0 does."""
+    before = sw.row(port).get("mtu")
+    sw.netns.set_mtu(port, int(before or 1500) - 1)
+    fence(sw)
+    return sw.row(port).get("mtu") != before
+
+
+def break_out(sw: Switch, old: Sequence[str], new: Sequence[str]) -> None:
+    for port in old:
+        delete_port(sw, port)
+    for port in old:
+        sw.wait_no_row(port)
+    for port in new:
+        push_port(sw, port)
+    for port in new:
+        sw.wait_oper(port, "up")
+
+
+def test_breaking_out_and_back_leaves_no_row_behind(switch: SwitchFactory) -> None:
+    """SONIC.md 2.2, DPB: 1x100G to 4x25G and back, again and again; Ethernet4 is in both."""
+    sw = switch(ports=3, audit_secs=SELDOM)
+    for _ in range(4):
+        break_out(sw, ["Ethernet4"], BREAKOUT)
+        sw.wait_equal(ports=6)
+        assert set(sw.state_db.keys(TABLE)) == {"Ethernet0", "Ethernet8", *BREAKOUT}
+        break_out(sw, BREAKOUT, ["Ethernet4"])
+        sw.wait_equal(ports=3)
+        assert set(sw.state_db.keys(TABLE)) == set(sw.ports)
+
+
+def test_a_breakout_that_the_daemon_sees_at_once_is_a_del_of_the_old_row(switch: SwitchFactory) -> None:
+    """S16: the links change while the daemon is stopped; fields of the old port do not reach the new one."""
+    sw = switch(ports=2, audit_secs=SELDOM)
+    sw.state_db.client.hset("PORT_TABLE|Ethernet4", "NPU_SI_SETTINGS_SYNC_STATUS", "NPU_SI_SETTINGS_DONE")
+    for port in BREAKOUT:
+        sw.appl_db.client.hset(f"PORT_TABLE:{port}", mapping={"speed": "25000", "admin_status": "up"})
+    sw.daemon.pause()
+    sw.netns.delete_port("Ethernet4")
+    sw.netns.add_ports(BREAKOUT)
+    sw.daemon.resume()
+    for port in BREAKOUT:
+        sw.wait_oper(port, "up")
+    sw.wait_equal(ports=5)
+    assert "NPU_SI_SETTINGS_SYNC_STATUS" not in sw.row("Ethernet4")
+
+
+def test_port_config_done_counts_only_what_config_db_has(switch: SwitchFactory) -> None:
+    """S8: the count of the start; later ports add no key of their own to PORT_TABLE (S10)."""
+    sw = switch(ports=2, audit_secs=SELDOM)
+    push_port(sw, "Ethernet100")
+    sw.wait_oper("Ethernet100", "up")
+    assert set(sw.appl_db.keys(TABLE)) == {*sw.ports, "Ethernet100", "PortConfigDone", "PortInitDone"}
+    assert sw.appl_db.row(TABLE, "PortConfigDone") == {"count": "2"}

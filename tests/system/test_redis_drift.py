@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Others write to our tables behind our back: the audit (every second here) repairs our four fields, counts that, and
+leaves everything else alone."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from conftest import SwitchFactory
+from lib.switch import Switch, load_config
+from lib.wait import wait_for
+
+PORT = "Ethernet4"
+ROW = f"PORT_TABLE|{PORT}"
+FOREIGN = {"PORT_TABLE|Ethernet999": {"host_tx_ready": "true"}, "PORT_TABLE|Ethernet0.10": {"state": "ok"}}
+
+
+def summary(sw: Switch) -> dict[str, int]:
+    """Stops the daemon; the counters of its last line."""
+    mark = sw.daemon.mark()
+    sw.daemon.stop()
+    line = sw.daemon.log_since(mark).splitlines()[-1]
+    return {name: int(count) for name, count in re.findall(r"([a-z][a-z ]*[a-z]) (\d+)", line)}
+
+
+def wait_two_audits(sw: Switch) -> None:
+    """A repair of what is broken now is the work of an audit that begins after now; twice is sure to be a whole one."""
+    for mtu in ("1", "2"):
+        sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", mtu)
+        sw.wait_field("Ethernet0", "mtu", "9100")
+
+
+def no_hash(client: redis.Redis, write: Callable[[redis.Redis], object]) -> None:
+    client.delete(ROW)
+    write(client)
+
+
+SPOILERS: dict[str, Callable[[redis.Redis], object]] = {
+    "deleted": lambda c: c.delete(ROW),
+    "renamed": lambda c: c.rename(ROW, "elsewhere"),
+    "expiring": lambda c: c.pexpire(ROW, 1),
+    "field_changed": lambda c: c.hset(ROW, "netdev_oper_status", "down"),
+    "field_bogus": lambda c: c.hset(ROW, "admin_status", "bogus"),
+    "field_removed": lambda c: c.hdel(ROW, "netdev_oper_status"),
+    "other_field_removed": lambda c: c.hdel(ROW, "state"),
+    "all_fields_empty": lambda c: c.hset(ROW, mapping={"state": "", "netdev_oper_status": "", "mtu": ""}),
+    "mtu_too_large": lambda c: c.hset(ROW, "mtu", "99999999999999999999"),
+    "mtu_with_zeros": lambda c: c.hset(ROW, "mtu", "009100"),
+    "mtu_binary": lambda c: c.hset(ROW, "mtu", b"9100\x00\xff"),
+    "string": lambda c: no_hash(c, lambda d: d.set(ROW, "x")),
+    "list": lambda c: no_hash(c, lambda d: d.rpush(ROW, "x")),
+    "set": lambda c: no_hash(c, lambda d: d.sadd(ROW, "x")),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILERS.values(), ids=SPOILERS.keys())
+def test_a_row_spoilt_behind_our_back_is_repaired(spoil: Callable[[redis.Redis], object], switch: SwitchFactory) -> None:
+    sw = switch(ports=3)
+    for port in sw.ports:
+        sw.wait_oper(port, "up")
+    before = sw.row(PORT)
+    spoil(sw.state_db.client)
+    sw.daemon.wait_log(rf"PORT_TABLE\|{PORT}: was changed by somebody else")
+    wait_for(lambda: sw.state_db.client.type(ROW) == "hash" and sw.row(PORT) == before, 10, "the row as before")
+    sw.wait_equal(ports=3)
+    assert "Redis refused" not in sw.daemon.log, "what the audit has read needs no refusal to be known"
+    assert summary(sw)["drift"] == 1
+
+
+def test_flushdb_of_state_db(switch: SwitchFactory) -> None:
+    sw = switch(ports=6)
+    for port in sw.ports:
+        sw.wait_oper(port, "up")
+    sw.state_db.client.flushdb()
+    sw.wait_equal(ports=6)
+    assert summary(sw)["drift"] == 6
+
+
+def test_flushdb_of_appl_db(switch: SwitchFactory) -> None:
+    """The rows of CONFIG_DB are pushed again; STATE_DB, which is right, is not touched."""
+    sw = switch(ports=3)
+    sw.appl_db.client.flushdb()
+    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortConfigDone again")
+    wait_for(lambda: "PortInitDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortInitDone again")
+    assert {port: sw.appl_db.row("PORT_TABLE", port) for port in sw.ports} == sw.config["PORT"]
+    sw.wait_equal(ports=3)
+    counters = summary(sw)
+    assert (counters["drift"], counters["deletes"]) == (0, 0)
+
+
+def test_flushall(switch: SwitchFactory) -> None:
+    sw = switch(ports=4)
+    for port in sw.ports:
+        sw.wait_oper(port, "up")
+    sw.state_db.client.flushall()
+    for port in sw.ports:
+        sw.wait_oper(port, "up")
+    sw.daemon.wait_log("APPL_DB was emptied|CONFIG_DB has lost its PORT rows")
+    load_config(sw.config_db, sw.config)
+    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortConfigDone again")
+    sw.wait_equal(ports=4)
+    assert sw.appl_db.row("PORT_TABLE", "PortConfigDone") == {"count": "4"}
+    assert summary(sw)["drift"] == 4
+
+
+def test_nothing_is_written_while_nothing_drifts(switch: SwitchFactory) -> None:
+    """Every write to the row wakes xcvrd, buffermgrd and sflowmgrd (S17)."""
+    sw = switch(ports=3)
+    for port in sw.ports:
+        sw.wait_oper(port, "up")
+    client = sw.state_db.client
+    client.config_resetstat()
+    wait_for(lambda: client.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0) >= 3 * 3, 15, "three audits")
+    written = {"cmdstat_hset", "cmdstat_del", "cmdstat_hdel", "cmdstat_eval", "cmdstat_evalsha"}
+    # eval is the orchagent stand-in's; hset and del would be ours.
+    assert not written.intersection(client.info("commandstats")) - {"cmdstat_eval"}
+
+
+def test_rows_and_fields_of_others_are_left_alone(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=3)
+    for key, fields in FOREIGN.items():
+        sw.state_db.client.hset(key, mapping=fields)
+    sw.state_db.client.set("PORT_TABLE|eth0", "a string of somebody")
+    sw.state_db.client.hset("PORT_TABLE|eth1", "netdev_oper_status", "up")
+    sw.start(wait=False)
+    sw.wait_init_done()
+    sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
+    wait_two_audits(sw)
+    for key, fields in FOREIGN.items():
+        assert sw.state_db.client.hgetall(key) == fields
+    assert sw.state_db.client.get("PORT_TABLE|eth0") == "a string of somebody"
+    assert sw.state_db.client.hgetall("PORT_TABLE|eth1") == {"netdev_oper_status": "up"}
+    assert sw.row("Ethernet0")["host_tx_ready"] == "true"
+
+
+@pytest.mark.parametrize("when", ["before the start", "while it runs"])
+def test_a_row_of_ours_without_a_link_is_removed(when: str, switch: SwitchFactory) -> None:
+    """M8: left by an earlier run, or by somebody who plays portsyncd."""
+    sw = switch.build(ports=2)
+    stale = {"state": "ok", "netdev_oper_status": "up", "admin_status": "up", "mtu": "9100"}
+    if when == "before the start":
+        sw.state_db.client.hset("PORT_TABLE|Ethernet96", mapping=stale)
+    sw.start(wait=False)
+    sw.wait_init_done()
+    if when == "while it runs":
+        sw.wait_equal(ports=2)
+        sw.state_db.client.hset("PORT_TABLE|Ethernet96", mapping=stale)
+    sw.wait_no_row("Ethernet96")
+    sw.wait_equal(ports=2)
+
+
+def test_drift_during_a_storm(switch: SwitchFactory) -> None:
+    """An audit that crosses our own writes sees no drift that is none, and repairs what is one."""
+    sw = switch(ports=8)
+    for i in range(40):
+        sw.netns.batch(f"link set dev {port} mtu {2000 + i}" for port in sw.ports)
+        if i == 20:
+            sw.state_db.client.delete(ROW)
+    sw.netns.set_mtu("Ethernet0", 9100)
+    sw.wait_field("Ethernet0", "mtu", "9100")
+    wait_two_audits(sw)
+    sw.wait_equal(ports=8)
+    # Two repairs of wait_two_audits() and at most the deleted row.
+    assert summary(sw)["drift"] <= 3

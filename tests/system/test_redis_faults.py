@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Redis absent, killed, emptied, hung, or cut off in the middle of a word: afterwards STATE_DB equals the kernel. The
+audit is far away where it could hide that a reconnection forgot something."""
+
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.checker import FIELDS, Kernel
+from lib.proxy import Proxy, command
+from lib.redis_server import RedisServer
+from lib.switch import Switch, load_config
+from lib.wait import wait_for
+
+LABELS = ("CONFIG_DB", "APPL_DB", "APPL_DB events", "STATE_DB")
+QUICK = {"connection_timeout_secs": 1, "retry_interval_secs": 1}
+NO_AUDIT = 3600
+
+
+@pytest.fixture
+def behind_proxy(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer]
+) -> Iterator[Callable[..., tuple[Switch, Proxy]]]:
+    """behind_proxy(ports=..., ...) gives a switch, not started, whose daemon reaches Redis through a proxy."""
+    server = redis_server()
+    with Proxy(server.unix_socket) as proxy:
+
+        def build(**options: Any) -> tuple[Switch, Proxy]:
+            database = {**QUICK, "redis_unix_socket": proxy.path}
+            settings = {"database": database, **options.pop("settings", {})}
+            options.setdefault("audit_secs", NO_AUDIT)
+            return switch.build(server=server, settings=settings, **options), proxy
+
+        yield build
+
+
+def change_all(sw: Switch) -> None:
+    """One change of every port: alternately of the carrier, the MTU and the admin status."""
+    for i, port in enumerate(sw.ports):
+        if i % 3 == 0:
+            sw.netns.set_carrier(port, "down")
+        elif i % 3 == 1:
+            sw.netns.set_mtu(port, 1500)
+        else:
+            sw.netns.set_admin(port, "down")
+
+
+def wait_rows_equal_kernel(sw: Switch, timeout: float = 15.0) -> None:
+    """As wait_equal(), where APPL_DB does not know the ports."""
+    kernel = Kernel(sw.netns.name)
+    try:
+        wanted = kernel.rows()
+        wait_for(
+            lambda: all({f: sw.row(p).get(f) for f in FIELDS} == wanted[p] for p in sw.ports),
+            timeout,
+            lambda: f"rows equal {wanted}; log:\n{sw.daemon.log}",
+        )
+    finally:
+        kernel.close()
+
+
+def lines_about(sw: Switch, text: str) -> int:
+    return sum(text in line for line in sw.daemon.log.splitlines())
+
+
+def test_absent_at_start_then_there(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    hidden = sw.redis.unix_socket + ".hidden"
+    os.rename(sw.redis.unix_socket, hidden)
+    sw.orch.start()
+    sw.daemon.start()
+    for label in LABELS:
+        sw.daemon.wait_log(f"{label}: no connection to .*redis.sock: No such file")
+    sw.daemon.wait_log("in sync with the kernel")
+    os.rename(hidden, sw.redis.unix_socket)
+    sw.wait_init_done()
+    sw.wait_equal(ports=4)
+    assert sw.orch.fields("PortConfigDone") == {"count": "4"}
+    for label in LABELS:
+        assert lines_about(sw, f" {label}: no connection to") == 1, "one line for the whole time away"
+
+
+def test_killed_and_restarted_empty_with_config_db_reloaded(switch: SwitchFactory) -> None:
+    sw = switch(ports=6, settings={"database": QUICK})
+    sw.redis.kill()
+    change_all(sw)
+    sw.daemon.wait_log("STATE_DB: no connection to")
+    sw.redis.start()
+    load_config(sw.config_db, sw.config)
+    sw.wait_equal(20, ports=6)
+    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 20, "PortConfigDone again")
+    assert sw.appl_db.row("PORT_TABLE", "PortConfigDone") == {"count": "6"}
+    for port in sw.ports:
+        assert sw.appl_db.row("PORT_TABLE", port) == sw.config["PORT"][port]
+
+
+def test_restarted_empty_and_config_db_stays_empty(switch: SwitchFactory) -> None:
+    """What the kernel says is still true: the rows of the ports that were configured come back at once."""
+    sw = switch(ports=6, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.kill()
+    change_all(sw)
+    sw.redis.start()
+    wait_rows_equal_kernel(sw)
+    sw.netns.set_mtu("Ethernet0", 4321)
+    sw.wait_field("Ethernet0", "mtu", "4321")
+    assert "PortConfigDone" not in sw.appl_db.keys("PORT_TABLE"), "an emptied CONFIG_DB is no order to have no ports"
+
+
+def test_restarts_again_and_again(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    for mtu in range(2000, 2003):
+        sw.redis.restart_empty()
+        sw.netns.set_mtu("Ethernet4", mtu)
+        sw.wait_field("Ethernet4", "mtu", str(mtu))
+        wait_rows_equal_kernel(sw)
+    assert sw.daemon.alive
+
+
+def test_links_deleted_while_redis_is_away_lose_their_rows(switch: SwitchFactory) -> None:
+    """The server keeps its data this time: it is only out of reach."""
+    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    hidden = sw.redis.unix_socket + ".hidden"
+    sw.state_db.client.ping()
+    os.rename(sw.redis.unix_socket, hidden)
+    sw.state_db.client.client_kill_filter(_type="normal", skipme=True)
+    sw.daemon.wait_log("STATE_DB: no connection to")
+    sw.netns.delete_port("Ethernet0")
+    sw.netns.rename_port("Ethernet8", "Ethernet96")
+    os.rename(hidden, sw.redis.unix_socket)
+    sw.wait_no_row("Ethernet0")
+    sw.wait_no_row("Ethernet8")
+    sw.wait_equal(ports=2)
+
+
+@pytest.mark.parametrize("direction", ["replies", "requests"])
+def test_reset_after_any_number_of_bytes(
+    direction: str, behind_proxy: Callable[..., tuple[Switch, Proxy]]
+) -> None:
+    sw, proxy = behind_proxy(ports=4)
+    sw.start()
+    mtus = itertools.count(1500)
+
+    def cut() -> bool:
+        for port in sw.ports:
+            sw.netns.set_mtu(port, next(mtus))
+        return proxy.cuts > cuts
+
+    for size in (0, 1, 4, 6, 14, 40, 150, 500):
+        cuts = proxy.cuts
+        proxy.cut_after(size, direction)
+        wait_for(cut, 10, f"a cut after {size} bytes of {direction}")
+        proxy.heal()
+        sw.wait_equal(ports=4)
+    assert sw.daemon.alive
+
+
+@pytest.mark.parametrize("size", [0, 3, 30, 100, 300])
+def test_reset_in_the_middle_of_the_start(
+    size: int, behind_proxy: Callable[..., tuple[Switch, Proxy]]
+) -> None:
+    sw, proxy = behind_proxy(ports=3)
+    proxy.cut_after(size, "replies")
+    sw.orch.start()
+    sw.daemon.start()
+    wait_for(lambda: proxy.cuts >= 2, 10, "two cuts")
+    proxy.heal()
+    sw.wait_init_done()
+    sw.wait_equal(ports=3)
+    assert sw.appl_db.row("PORT_TABLE", "PortConfigDone") == {"count": "3"}
+
+
+def test_half_written_replies(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
+    sw, proxy = behind_proxy(ports=3)
+    proxy.piece = 1
+    sw.start()
+    change_all(sw)
+    sw.wait_equal(ports=3)
+
+
+def test_a_reply_that_is_none(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
+    sw, proxy = behind_proxy(ports=3)
+    sw.start()
+    garbage = proxy.refuse(command("HSET", "PORT_TABLE|Ethernet4"), "HTTP/1.1 400 Bad Request")
+    change_all(sw)
+    sw.daemon.wait_log("STATE_DB: no connection to .*protocol error")
+    garbage.lift()
+    sw.wait_equal(ports=3)
+
+
+def test_hung_until_the_command_timeout(switch: SwitchFactory) -> None:
+    sw = switch(ports=6, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    change_all(sw)
+    sw.daemon.wait_log("STATE_DB: no connection to .*no answer within 1000 ms")
+    sw.netns.delete_port("Ethernet20")
+    sw.netns.set_mtu("Ethernet0", 3000)
+    sw.redis.resume()
+    sw.wait_equal(ports=5)
+    assert lines_about(sw, " STATE_DB: no connection to") == 1
+
+
+def test_hung_for_less_than_the_command_timeout(switch: SwitchFactory) -> None:
+    sw = switch(ports=6, settings={"database": {"connection_timeout_secs": 600}}, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    change_all(sw)
+    sw.netns.delete_port("Ethernet20")
+    sw.redis.resume()
+    sw.wait_equal(ports=5)
+    assert lines_about(sw, "no connection to") == 0
+
+
+def test_hung_at_start(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=3, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    sw.daemon.start()
+    for label in LABELS:
+        sw.daemon.wait_log(f"{label}: no connection to .*no answer within 1000 ms")
+    sw.redis.resume()
+    sw.orch.start()
+    sw.wait_init_done()
+    sw.wait_equal(ports=3)
+
+
+def test_a_daemon_that_was_stopped_itself_blames_nobody(switch: SwitchFactory) -> None:
+    """Answers that waited in the socket while the process was stopped are no timeout."""
+    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    sw.netns.set_mtu("Ethernet0", 2000)
+    wait_for(lambda: sw.daemon.alive and pending(sw), 5, "the command is under way")
+    sw.daemon.pause()
+    sw.redis.resume()
+    wait_for(lambda: sw.row("Ethernet0").get("mtu") == "2000", 10, "Redis has carried it out")
+    before = sw.state_db.client.time()[0]
+    wait_for(lambda: sw.state_db.client.time()[0] > before + 1, 10, "more than the command timeout")
+    sw.daemon.resume()
+    change_all(sw)
+    sw.wait_equal(ports=4)
+    assert lines_about(sw, "no answer within") == 0
+
+
+def pending(sw: Switch) -> bool:
+    """Bytes wait in a socket of the paused Redis."""
+    shown = sw.netns.exec("ss", "-xH", "src", sw.redis.unix_socket)
+    return any(line.split()[2] != "0" for line in shown.splitlines())
+
+
+def test_slow_answers_under_a_storm_are_few_writes(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
+    """While a write is under way changes collect: what is owed is the latest truth, not a queue."""
+    sw, proxy = behind_proxy(ports=4)
+    sw.start()
+    proxy.delay = 0.05
+    before = proxy.count(command("HSET"))
+    rounds = range(300)
+    sw.netns.batch(f"link set dev {port} mtu {2000 + i}" for i in rounds for port in sw.ports)
+    sw.wait_equal(ports=4)
+    written = proxy.count(command("HSET")) - before
+    assert written < len(rounds) * len(sw.ports) / 4, f"{written} writes for {len(rounds) * len(sw.ports)} changes"
+
+
+@pytest.mark.parametrize(("bound", "ports"), [(1, 20), (2, 20), (4, 20), (16, 200)])
+def test_bounded_in_flight(bound: int, ports: int, switch: SwitchFactory) -> None:
+    """Every value that the table of keys allows has to work."""
+    settings = {"performance": {"max_event_queue": bound}}
+    sw = switch(ports=ports, wait=False, audit_secs=NO_AUDIT, settings=settings)
+    sw.wait_equal(ports=ports)
+    sw.daemon.pause()
+    sw.netns.batch(f"link set dev {port} mtu 1700" for port in sw.ports)
+    sw.daemon.resume()
+    sw.wait_equal(20, ports=ports)
+
+
+def test_connections_closed_by_the_server(switch: SwitchFactory) -> None:
+    """CLIENT KILL: a reset on a server that is well."""
+    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    for mtu in (1500, 1501, 1502):
+        sw.state_db.client.client_kill_filter(_type="normal", skipme=True)
+        sw.netns.set_mtu("Ethernet4", mtu)
+        sw.wait_equal(ports=4)
+    sw.daemon.stop(signal.SIGINT)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ends: everything that is known is written before exit 0, within two seconds; and what systemd is told."""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.proxy import Proxy, command
+from lib.switch import Switch
+from lib.wait import wait_for
+from test_redis_faults import NO_AUDIT, QUICK, behind_proxy, change_all  # noqa: F401 (a fixture)
+
+NOT_WRITTEN = "not everything could be written"
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+def assert_equal_now(sw: Switch) -> None:
+    comparison = sw.checker.compare()
+    assert not comparison.differences, f"{comparison.verdict}\n{sw.daemon.log[-3000:]}"
+
+
+@contextlib.contextmanager
+def storm(sw: Switch) -> Iterator[None]:
+    """Changes without a pause; over when the block is left."""
+    over = threading.Event()
+    rounds = [0]
+
+    def blow() -> None:
+        while not over.is_set():
+            rounds[0] += 1
+            sw.netns.batch(f"link set dev {port} mtu {1500 + rounds[0] % 1000}" for port in sw.ports)
+
+    thread = threading.Thread(target=blow)
+    thread.start()
+    try:
+        wait_for(lambda: rounds[0] >= 5, 20, "a storm")
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_at_the_end_of_a_storm(number: signal.Signals, switch: SwitchFactory) -> None:
+    sw = switch(ports=32, audit_secs=NO_AUDIT)
+    with storm(sw):
+        pass
+    sw.daemon.stop(number)
+    assert_equal_now(sw)
+
+
+def test_in_the_middle_of_a_storm(switch: SwitchFactory) -> None:
+    sw = switch(ports=32, audit_secs=NO_AUDIT)
+    with storm(sw):
+        sw.daemon.stop()
+    assert NOT_WRITTEN not in sw.daemon.log
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, switch: SwitchFactory) -> None:
+    """The signal and the events become visible in the same instant."""
+    sw = switch(ports=16, audit_secs=NO_AUDIT)
+    sw.daemon.pause()
+    change_all(sw)
+    sw.netns.delete_port("Ethernet60")
+    sw.daemon.send(number)
+    sw.daemon.resume()
+    assert sw.daemon.wait_exit() == 0, sw.daemon.log
+    assert_equal_now(sw)
+
+
+def test_answers_that_are_slow_are_waited_for(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:  # noqa: F811
+    """Also the change that came while the write before it was under way."""
+    sw, proxy = behind_proxy(ports=4)
+    sw.start()
+    proxy.delay = 0.3
+    before = proxy.count(command("HSET"))
+    change_all(sw)
+    wait_for(lambda: proxy.count(command("HSET")) > before, 10, "a write is under way")
+    sw.netns.set_mtu("Ethernet0", 1234)
+    sw.daemon.stop()
+    assert_equal_now(sw)
+    assert NOT_WRITTEN not in sw.daemon.log
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_redis_hangs(number: signal.Signals, switch: SwitchFactory) -> None:
+    """Two seconds, exit 0, and a line that says so."""
+    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    change_all(sw)
+    sw.daemon.stop(number)
+    sw.redis.resume()
+    assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+
+
+def test_redis_hangs_longer_than_a_command_may_take(switch: SwitchFactory) -> None:
+    """The connection is given up before the two seconds are over: that must not pass for done."""
+    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    change_all(sw)
+    sw.daemon.stop()
+    sw.redis.resume()
+    assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+
+
+def test_redis_is_gone(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.kill()
+    sw.daemon.wait_log("STATE_DB: no connection to")
+    change_all(sw)
+    sw.daemon.stop()
+    assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+
+
+def test_a_connection_that_is_being_made_again_is_waited_for(switch: SwitchFactory) -> None:
+    """Redis is well, only the connection was reset: two seconds are enough to come back and write."""
+    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw.daemon.pause()
+    change_all(sw)
+    sw.state_db.client.client_kill_filter(_type="normal", skipme=True)
+    sw.daemon.send(signal.SIGTERM)
+    sw.daemon.resume()
+    assert sw.daemon.wait_exit() == 0
+    assert_equal_now(sw)
+
+
+def test_a_refused_write_is_not_passed_over_in_silence(
+    behind_proxy: Callable[..., tuple[Switch, Proxy]],  # noqa: F811
+) -> None:
+    sw, proxy = behind_proxy(ports=2)
+    sw.start()
+    refusal = proxy.refuse(command("HSET", "PORT_TABLE|Ethernet4"), "-OOM no")
+    sw.netns.set_mtu("Ethernet4", 1500)
+    wait_for(lambda: len(refusal.at) >= 3, 10, "three attempts")
+    sw.daemon.stop()
+    assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+
+
+def test_nothing_owed_says_nothing(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    mark = sw.daemon.mark()
+    sw.daemon.stop()
+    shown = sw.daemon.log_since(mark).splitlines()
+    assert len(shown) == 2 and "stopping on SIGTERM" in shown[0] and "events " in shown[1], shown
+
+
+def test_redis_never_appeared(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=2)
+    sw.redis.kill()
+    sw.daemon.start()
+    sw.daemon.wait_log("STATE_DB: no connection to")
+    sw.daemon.stop()
+
+
+def test_before_anything_is_there(switch: SwitchFactory) -> None:
+    """As soon as it listens to signals at all."""
+    sw = switch.build(ports=2)
+    sw.daemon.start()
+    sw.daemon.wait_log("follows the kernel's links")
+    sw.daemon.stop()
+
+
+def test_more_signals_while_it_ends(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    change_all(sw)
+    sw.daemon.send(signal.SIGTERM)
+    sw.daemon.wait_log("stopping on SIGTERM")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM):
+        sw.daemon.send(number)
+    sw.daemon.wait_log("SIGHUP changes nothing")
+    sw.redis.resume()
+    assert sw.daemon.wait_exit() == 0
+    assert sw.daemon.log.count("stopping on") == 1
+    assert_equal_now(sw)
+
+
+def test_redis_comes_back_while_it_ends(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw.redis.pause()
+    change_all(sw)
+    sw.daemon.send(signal.SIGTERM)
+    sw.daemon.wait_log("stopping on SIGTERM")
+    sw.redis.resume()
+    assert sw.daemon.wait_exit() == 0
+    assert_equal_now(sw)
+    assert NOT_WRITTEN not in sw.daemon.log
+
+
+# --- what systemd is told ---
+
+
+class Notified:
+    """A stand-in for systemd's notification socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self._seen: list[str] = []
+
+    @property
+    def seen(self) -> list[str]:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._seen += self._socket.recv(4096).decode().splitlines()
+        return self._seen
+
+    def wait(self, line: str, count: int = 1) -> None:
+        wait_for(lambda: self.seen.count(line) >= count, 15, lambda: f"{count} times {line}: {self.seen}")
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def notified(tmp_path: Path) -> Iterator[Notified]:
+    made = Notified(tmp_path / "notify")
+    yield made
+    made.close()
+
+
+def test_systemd_is_told_ready_and_stopping(notified: Notified, switch: SwitchFactory) -> None:
+    sw = switch(ports=3, environment={"NOTIFY_SOCKET": str(notified.path)})
+    notified.wait("READY=1")
+    assert "STOPPING=1" not in notified.seen
+    sw.daemon.stop()
+    notified.wait("STOPPING=1")
+    assert notified.seen.count("READY=1") == 1
+    assert notified.seen.index("READY=1") < notified.seen.index("STOPPING=1")
+
+
+def test_ready_comes_after_the_first_sync(notified: Notified, switch: SwitchFactory) -> None:
+    sw = switch.build(ports=3, environment={"NOTIFY_SOCKET": str(notified.path)})
+    sw.daemon.start()
+    notified.wait("READY=1")
+    assert "in sync with the kernel" in sw.daemon.log
+
+
+def test_a_daemon_that_cannot_start_is_never_ready(notified: Notified, switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1, environment={"NOTIFY_SOCKET": str(notified.path)}, switch_type="fabric")
+    sw.daemon.start()
+    assert sw.daemon.wait_exit() == 1
+    assert "switch_type is" in sw.daemon.log
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_the_watchdog(enabled: str, notified: Notified, switch: SwitchFactory) -> None:
+    environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
+    sw = switch(ports=2, environment=environment, settings={"health": {"enable_watchdog": enabled}}, audit_secs=1)
+    if enabled == "true":
+        notified.wait("WATCHDOG=1", 4)
+        return
+    sw.state_db.client.delete("PORT_TABLE|Ethernet0")
+    sw.wait_oper("Ethernet0", "up")
+    assert "WATCHDOG=1" not in notified.seen
+    notified.wait("READY=1")
+
+
+def test_the_watchdog_while_redis_hangs(notified: Notified, switch: SwitchFactory) -> None:
+    """Redis that hangs is no reason to be killed: the loop goes on and says so."""
+    environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
+    sw = switch(ports=2, environment=environment, settings={"database": QUICK})
+    sw.redis.pause()
+    change_all(sw)
+    notified.wait("WATCHDOG=1", notified.seen.count("WATCHDOG=1") + 5)
+    sw.redis.resume()
+    sw.wait_equal(ports=2)
