@@ -40,6 +40,7 @@ struct config {
 
 	/* [sonic] */
 	long audit_interval_secs;
+	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */

@@ -277,7 +277,10 @@ static void on_state_ready(void *user)
 
 static void on_state_lost(void *user)
 {
-	publish_lost(((struct daemon *)user)->publish);
+	struct daemon *d = user;
+
+	publish_lost(d->publish);
+	startup_lost(d->startup);
 }
 
 static void on_unknown_port(struct port *port, void *user)
@@ -426,10 +429,13 @@ static int build_sonic(struct daemon *d)
 		.links = d->links,
 		.config = d->config_conn,
 		.appl = d->appl_conn,
+		.state = d->state_conn,
 		.appl_ports = d->appl_ports,
 		.producer = d->producer,
 		.config_separator = d->config_db.separator,
 		.appl_separator = d->appl_db.separator,
+		.state_separator = d->state_db.separator,
+		.follow_count = d->config->track_port_config_done,
 	};
 	r = startup_new(&d->startup, &deps, &startup_ops, d);
 	if (r < 0)

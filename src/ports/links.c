@@ -203,6 +203,7 @@ void links_set_configured(struct links *l, struct port *port, bool configured)
 	if (port->configured == configured)
 		return;
 	port->configured = configured;
+	l->stats.configured += configured ? 1 : (size_t)-1;
 	links_mark_dirty(l, port);
 	meet_expectation(l, port);
 }
@@ -220,6 +221,11 @@ void links_expect(struct links *l, struct port *port)
 	port->expected = true;
 	l->expected++;
 	meet_expectation(l, port);
+}
+
+void links_keep(struct port *port)
+{
+	port->kept = !port->ifindex;
 }
 
 size_t links_expected(const struct links *l)
@@ -250,6 +256,7 @@ static void attach(struct links *l, struct port *port, const struct link_msg *ms
 	port->ifindex = msg->ifindex;
 	port->flags = msg->flags;
 	port->old = old;
+	port->kept = false;
 	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
 	l->stats.present++;
 	links_mark_dirty(l, port);
