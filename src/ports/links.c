@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ports/links.h"
 
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,21 @@ struct port_chunk {
 	struct port ports[CHUNK_PORTS];
 };
 
+/* Told by ifindex, whatever the link is called meanwhile. */
+struct old_link {
+	struct hash_node node;
+	int ifindex;
+};
+
 struct links {
 	struct hash by_name, by_ifindex;
 	struct list all, dirty, unused; /* of port.all, port.dirty, port.all */
 	struct port_chunk *chunks;
 	struct stage stage;
 	bool dumping;
+	struct hash old; /* of old_links */
+	struct old_link *old_links;
+	size_t old_count;
 	size_t expected;
 	struct links_stats stats;
 };
@@ -50,7 +60,8 @@ struct links *links_new(size_t reserve)
 	list_init(&l->all);
 	list_init(&l->dirty);
 	list_init(&l->unused);
-	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 || stage_init(&l->stage) < 0)
+	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 ||
+	    hash_init(&l->old, 0) < 0 || stage_init(&l->stage) < 0)
 		goto fail;
 	for (size_t have = 0; have < reserve; have += CHUNK_PORTS)
 		if (!add_chunk(l))
@@ -69,7 +80,9 @@ void links_free(struct links *l)
 		next = chunk->next;
 		free(chunk);
 	}
+	free(l->old_links);
 	stage_done(&l->stage);
+	hash_done(&l->old);
 	hash_done(&l->by_name);
 	hash_done(&l->by_ifindex);
 	free(l);
@@ -233,29 +246,58 @@ size_t links_expected(const struct links *l)
 	return l->expected;
 }
 
+/* --- old links --- */
+
+static struct old_link *find_old(const struct links *l, int ifindex)
+{
+	struct hash_node *node = hash_first(&l->old, hash_int((uint32_t)ifindex));
+
+	for (; node; node = hash_next(node)) {
+		struct old_link *old = container_of(node, struct old_link, node);
+
+		if (old->ifindex == ifindex)
+			return old;
+	}
+	return NULL;
+}
+
+static void release_old(struct links *l, int ifindex)
+{
+	struct old_link *old = find_old(l, ifindex);
+
+	if (old)
+		hash_del(&l->old, &old->node);
+}
+
 size_t links_mark_old(struct links *l, int *ifindex, size_t max)
 {
 	size_t n = 0;
 
-	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
-		if (!links_present(port))
+	if (l->old_links)
+		return 0;
+	l->old_links = calloc(l->stats.present + 1, sizeof(*l->old_links));
+	for (struct port *port = links_next(l, NULL); port && l->old_links; port = links_next(l, port)) {
+		if (!port->ifindex)
 			continue;
 		port->old = true;
+		l->old_links[n].ifindex = port->ifindex;
+		hash_add(&l->old, &l->old_links[n].node, hash_int((uint32_t)port->ifindex));
 		links_mark_dirty(l, port);
 		if (n < max)
 			ifindex[n] = port->ifindex;
 		n++;
 	}
+	l->old_count = n;
 	return n;
 }
 
 /* --- what the kernel says of links --- */
 
-static void attach(struct links *l, struct port *port, const struct link_msg *msg, bool old)
+static void attach(struct links *l, struct port *port, const struct link_msg *msg)
 {
 	port->ifindex = msg->ifindex;
 	port->flags = msg->flags;
-	port->old = old;
+	port->old = find_old(l, msg->ifindex) != NULL;
 	port->kept = false;
 	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
 	l->stats.present++;
@@ -278,7 +320,6 @@ static void detach(struct links *l, struct port *port)
 static struct port *settle_name(struct links *l, const struct link_msg *msg)
 {
 	struct port *port = find_ifindex(l, msg->ifindex);
-	bool old = port && port->old;
 
 	if (port && strcmp(port->name, msg->name) == 0)
 		return port;
@@ -289,7 +330,7 @@ static struct port *settle_name(struct links *l, const struct link_msg *msg)
 		return NULL;
 	if (port->ifindex) /* no two links have one name: this one's end was missed */
 		detach(l, port);
-	attach(l, port, msg, old);
+	attach(l, port, msg);
 	return port;
 }
 
@@ -321,6 +362,10 @@ static void apply(struct links *l, const struct link_msg *msg)
 			update(l, port, msg);
 		return;
 	}
+	if (msg->type == RTM_DELLINK)
+		release_old(l, msg->ifindex);
+	else if (msg->name[0] == '\0')
+		return; /* says nothing of what the link is */
 	port = find_ifindex(l, msg->ifindex);
 	if (port)
 		detach(l, port);
@@ -343,8 +388,9 @@ void links_dump_begin(struct links *l)
 
 void links_dump_row(struct links *l, const struct link_msg *msg)
 {
-	/* A link that is no port needs no row: whatever port it was before is swept. */
-	if (l->dumping && rules_classify(msg) == RULE_PRESENT)
+	/* A link that is no port needs no row, since whatever port it was before is swept; but an old one stays known.
+	 */
+	if (l->dumping && (rules_classify(msg) == RULE_PRESENT || find_old(l, msg->ifindex)))
 		stage_add_row(&l->stage, msg);
 }
 
@@ -353,8 +399,16 @@ static void apply_row(const struct link_msg *row, void *user)
 	apply(user, row);
 }
 
+static void sweep_old(struct links *l)
+{
+	for (size_t i = 0; i < l->old_count; i++)
+		if (!stage_find(&l->stage, l->old_links[i].ifindex))
+			release_old(l, l->old_links[i].ifindex);
+}
+
 static void sweep(struct links *l)
 {
+	sweep_old(l);
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port))
 		if (port->ifindex && !stage_find(&l->stage, port->ifindex))
 			detach(l, port);

@@ -87,7 +87,7 @@ void links_dump_commit(struct links *l);
 void links_dump_abort(struct links *l);
 
 struct port *links_find(const struct links *l, const char *name);
-/* Finds or makes the port. NULL when the name is no possible interface name, or without memory. */
+/* Finds or makes the port. NULL when the name is empty or longer than an interface name may be, or without memory. */
 struct port *links_get(struct links *l, const char *name);
 /* All ports: start with NULL, ends with NULL. The current one may be released while iterating if next was taken before.
  */
@@ -105,7 +105,10 @@ size_t links_expected(const struct links *l);
 /* The row that an earlier run left for this port waits for its link (warm start). */
 void links_keep(struct port *port);
 
-/* Marks every link that is there now as old and returns how many; their ifindexes go to ifindex[0 .. max-1]. */
+/*
+ * Marks every link that is there now as old, whatever it will be called, until it is deleted; returns how many. Their
+ * ifindexes go to ifindex[0 .. max-1]. Only the first call does anything.
+ */
 size_t links_mark_old(struct links *l, int *ifindex, size_t max);
 
 void links_mark_dirty(struct links *l, struct port *port);

@@ -53,5 +53,8 @@ int dryrun_flush(struct links *links, const char *separator, FILE *out)
 		port->configured = false;
 		links_release(links, port);
 	}
-	return fflush(out) == 0 ? 0 : -errno;
+	/* A stream that is not fully buffered has dropped its bytes by now: only the error mark is left. */
+	if (fflush(out) != 0)
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }

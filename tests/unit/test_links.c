@@ -1,0 +1,950 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "links_fixture.h"
+
+/* --- events --- */
+
+static void new_link(void **state)
+{
+	struct link_msg msg = {RTM_NEWLINK, AF_UNSPEC, 3, IFF_UP, 9100, 7, 5, 6, "Ethernet0", "veth"};
+	struct links *l = *state;
+	struct port *port;
+
+	assert_null(links_find(l, "Ethernet0"));
+	links_event(l, &msg);
+	port = has_link(l, "Ethernet0", 3);
+	assert_true(links_present(port));
+	has_state(l, "Ethernet0", IFF_UP, 9100);
+	assert_int_equal(port->master, 7);
+	assert_int_equal(port->carrier_up, 5);
+	assert_int_equal(port->carrier_down, 6);
+	assert_false(port->delete_owed);
+	assert_false(port->configured);
+	assert_int_equal(port->known, ROW_UNKNOWN);
+	assert_int_equal(row_diff(&port->acked, &row_nil), 0);
+	assert_int_equal(links_stats(l)->ports, 1);
+	assert_int_equal(links_stats(l)->present, 1);
+	dirty_are(l, "Ethernet0");
+}
+
+static void other_links_leave_no_trace(void **state)
+{
+	static const char *const names[] = {"eth0", "PortChannel1", "Bridge", "", "ethernet0"};
+	struct link_msg team = message(RTM_NEWLINK, 90, "Ethernet0", UP, 9100);
+	struct links *l = *state;
+
+	(void)snprintf(team.kind, sizeof(team.kind), "team");
+	links_event(l, &team);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		seen(l, (int)i + 1, names[i]);
+	assert_int_equal(links_stats(l)->ports, 0);
+	assert_int_equal(links_stats(l)->present, 0);
+	dirty_are(l, "");
+}
+
+/* Each step is compared with the one before. */
+static void only_our_fields_make_dirty(void **state)
+{
+	static const struct {
+		uint32_t flags, mtu;
+		bool dirty;
+	} steps[] = {
+		{0, 1500, true}, /* first sight */
+		{0, 1500, false},
+		{IFF_UP, 1500, true},
+		{IFF_UP | IFF_RUNNING, 1500, true},
+		{IFF_UP | IFF_RUNNING | IFF_LOWER_UP, 1500, false},
+		{IFF_UP | IFF_RUNNING | IFF_PROMISC | IFF_ALLMULTI | IFF_DORMANT, 1500, false},
+		{IFF_UP | IFF_RUNNING, 1500, false},
+		{IFF_UP | IFF_RUNNING, 9100, true},
+		{IFF_UP | IFF_RUNNING, 9100, false},
+		{IFF_UP, 9100, true},
+		{IFF_RUNNING, 9100, true},
+		{IFF_RUNNING, 0, false}, /* the message has no mtu */
+		{0, 68, true},
+	};
+	struct links *l = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		event(l, 3, "Ethernet0", steps[i].flags, steps[i].mtu);
+		dirty_are(l, steps[i].dirty ? "Ethernet0" : "");
+		has_state(l, "Ethernet0", steps[i].flags, steps[i].mtu ? steps[i].mtu : 9100);
+	}
+}
+
+/* M17: joining, leaving and rejoining a bridge says nothing new of the port. */
+static void bridge_membership_makes_nothing_dirty(void **state)
+{
+	static const struct {
+		uint16_t type;
+		uint8_t family;
+		uint32_t master;
+	} steps[] = {
+		{RTM_NEWLINK, AF_UNSPEC, 7}, {RTM_NEWLINK, AF_BRIDGE, 7}, {RTM_NEWLINK, AF_UNSPEC, 7},
+		{RTM_DELLINK, AF_BRIDGE, 7}, {RTM_NEWLINK, AF_UNSPEC, 0}, {RTM_NEWLINK, AF_UNSPEC, 7},
+	};
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	dirty_are(l, "Ethernet0");
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct link_msg msg = message(steps[i].type, 3, "Ethernet0", UP, 9100);
+
+		msg.family = steps[i].family;
+		msg.master = steps[i].master;
+		links_event(l, &msg);
+		dirty_are(l, "");
+		assert_true(links_present(has_link(l, "Ethernet0", 3)));
+		assert_int_equal(links_find(l, "Ethernet0")->master, steps[i].master);
+	}
+}
+
+/* A bridge port's message may name what the device is not: it is not even looked at. */
+static void bridge_messages_make_no_port(void **state)
+{
+	struct link_msg msg = message(RTM_NEWLINK, 3, "Ethernet0", UP, 9100);
+	struct links *l = *state;
+
+	msg.family = AF_BRIDGE;
+	links_event(l, &msg);
+	assert_null(links_find(l, "Ethernet0"));
+	seen(l, 3, "Ethernet0");
+	dirty_are(l, "Ethernet0");
+	msg.flags = 0;
+	msg.mtu = 1500;
+	links_event(l, &msg);
+	has_state(l, "Ethernet0", UP, 9100);
+	dirty_are(l, "");
+}
+
+/* S12: whatever it is called, and whatever master it has. */
+static void dellink_goes_by_ifindex(void **state)
+{
+	static const char *const names[] = {"Ethernet0", "Ethernet4", "eth0", "PortChannel1", ""};
+	struct links *l = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct link_msg msg = message(RTM_DELLINK, 3, names[i], UP, 9100);
+
+		msg.master = i % 2 ? 7 : 0;
+		seen(l, 3, "Ethernet0");
+		settle(l);
+		links_event(l, &msg);
+		dirty_are(l, "Ethernet0");
+		has_link(l, "Ethernet0", 0);
+		assert_true(owes_delete(l, "Ethernet0"));
+		assert_int_equal(links_stats(l)->present, 0);
+		assert_null(links_find(l, "Ethernet4"));
+	}
+}
+
+static void deleted_link_has_no_state(void **state)
+{
+	struct link_msg msg = {RTM_NEWLINK, AF_UNSPEC, 3, UP, 9100, 7, 5, 6, "Ethernet0", "veth"};
+	struct links *l = *state;
+
+	links_event(l, &msg);
+	gone(l, 3, "Ethernet0");
+	has_state(l, "Ethernet0", 0, 0);
+	assert_int_equal(links_find(l, "Ethernet0")->master, 0);
+	/* Nor does the next one inherit any. */
+	event(l, 4, "Ethernet0", 0, 0);
+	has_state(l, "Ethernet0", 0, 0);
+}
+
+static void dellink_of_a_stranger(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	dirty_are(l, "Ethernet0");
+	gone(l, 4, "Ethernet0");
+	gone(l, 5, "Ethernet4");
+	assert_true(links_present(has_link(l, "Ethernet0", 3)));
+	assert_false(owes_delete(l, "Ethernet0"));
+	assert_int_equal(links_stats(l)->ports, 1);
+	dirty_are(l, "");
+	gone(l, 3, "Ethernet0");
+	dirty_are(l, "Ethernet0");
+	gone(l, 3, "Ethernet0");
+	dirty_are(l, "");
+}
+
+/* M15 */
+static void rename_moves_the_link(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	dirty_are(l, "Ethernet0");
+	event(l, 3, "Ethernet4", IFF_UP, 1500);
+	has_link(l, "Ethernet0", 0);
+	assert_true(owes_delete(l, "Ethernet0"));
+	assert_true(links_present(has_link(l, "Ethernet4", 3)));
+	assert_false(owes_delete(l, "Ethernet4"));
+	has_state(l, "Ethernet4", IFF_UP, 1500);
+	assert_int_equal(links_stats(l)->present, 1);
+	/* The end of the one comes before the start of the other. */
+	dirty_are(l, "Ethernet0 Ethernet4");
+	gone(l, 3, "Ethernet4");
+	has_link(l, "Ethernet4", 0);
+	dirty_are(l, "Ethernet4");
+}
+
+/* M15, S16: back under its first name the link is a new one to those who follow the row. */
+static void rename_there_and_back(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	settle(l);
+	seen(l, 3, "Ethernet4");
+	seen(l, 3, "Ethernet0");
+	assert_true(links_present(has_link(l, "Ethernet0", 3)));
+	assert_true(owes_delete(l, "Ethernet0"));
+	has_link(l, "Ethernet4", 0);
+	dirty_are(l, "Ethernet0 Ethernet4");
+}
+
+static void rename_away_from_the_ports_and_back(void **state)
+{
+	static const char *const names[] = {"eth0", "PortChannel1", "ethernet0"};
+	struct links *l = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		seen(l, 3, "Ethernet0");
+		settle(l);
+		seen(l, 3, names[i]);
+		has_link(l, "Ethernet0", 0);
+		assert_true(owes_delete(l, "Ethernet0"));
+		assert_null(links_find(l, names[i]));
+		assert_int_equal(links_stats(l)->present, 0);
+		dirty_are(l, "Ethernet0");
+		seen(l, 3, "Ethernet0");
+		assert_true(links_present(has_link(l, "Ethernet0", 3)));
+		dirty_are(l, "Ethernet0");
+	}
+}
+
+static void rename_by_way_of_a_free_name(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	settle(l);
+	seen(l, 3, "tmp");
+	seen(l, 4, "Ethernet0");
+	seen(l, 3, "Ethernet4");
+	assert_true(links_present(has_link(l, "Ethernet0", 4)));
+	assert_true(links_present(has_link(l, "Ethernet4", 3)));
+	assert_true(owes_delete(l, "Ethernet0"));
+	assert_true(owes_delete(l, "Ethernet4"));
+	assert_int_equal(links_stats(l)->present, 2);
+}
+
+/* No two links have one name: the end of the first was missed. */
+static void missed_dellink(void **state)
+{
+	struct links *l = *state;
+
+	event(l, 3, "Ethernet0", UP, 9100);
+	settle(l);
+	event(l, 8, "Ethernet0", 0, 1500);
+	assert_true(links_present(has_link(l, "Ethernet0", 8)));
+	assert_true(owes_delete(l, "Ethernet0"));
+	has_state(l, "Ethernet0", 0, 1500);
+	assert_int_equal(links_stats(l)->present, 1);
+	dirty_are(l, "Ethernet0");
+	/* The first one's end, should it still come, does not touch the second. */
+	gone(l, 3, "Ethernet0");
+	assert_true(links_present(has_link(l, "Ethernet0", 8)));
+	dirty_are(l, "");
+	gone(l, 8, "Ethernet0");
+	has_link(l, "Ethernet0", 0);
+}
+
+static void ifindex_reused(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	gone(l, 3, "Ethernet0");
+	seen(l, 3, "Ethernet4");
+	has_link(l, "Ethernet0", 0);
+	assert_true(owes_delete(l, "Ethernet0"));
+	assert_true(links_present(has_link(l, "Ethernet4", 3)));
+	assert_false(owes_delete(l, "Ethernet4"));
+	/* By a link that is no port. */
+	gone(l, 3, "Ethernet4");
+	settle(l);
+	seen(l, 3, "eth0");
+	gone(l, 3, "eth0");
+	assert_int_equal(links_stats(l)->ports, 0);
+	dirty_are(l, "");
+}
+
+/* S16 */
+static void made_again_before_a_flush(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	settle(l);
+	gone(l, 3, "Ethernet0");
+	seen(l, 3, "Ethernet0");
+	assert_true(links_present(has_link(l, "Ethernet0", 3)));
+	assert_true(owes_delete(l, "Ethernet0"));
+	has_state(l, "Ethernet0", UP, 9100);
+	dirty_are(l, "Ethernet0");
+}
+
+static void flaps_are_changes_of_oper(void **state)
+{
+	static const struct {
+		uint32_t flags, mtu;
+		uint64_t flaps;
+	} steps[] = {
+		{UP, 9100, 0}, /* first sight */
+		{UP, 9100, 0},     {IFF_RUNNING, 9100, 0},           {IFF_RUNNING, 1500, 0},          {0, 1500, 1},
+		{IFF_UP, 1500, 1}, {IFF_UP | IFF_LOWER_UP, 1500, 1}, {IFF_UP | IFF_RUNNING, 1500, 2}, {0, 9100, 3},
+	};
+	struct links *l = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		event(l, 3, "Ethernet0", steps[i].flags, steps[i].mtu);
+		assert_int_equal(links_find(l, "Ethernet0")->flaps, steps[i].flaps);
+		assert_int_equal(links_stats(l)->flaps, steps[i].flaps);
+	}
+	/* An end, a start and a rename are no flaps. */
+	seen(l, 4, "Ethernet4");
+	gone(l, 4, "Ethernet4");
+	seen(l, 5, "Ethernet4");
+	event(l, 5, "Ethernet8", 0, 9100);
+	assert_int_equal(links_stats(l)->flaps, 3);
+	event(l, 5, "Ethernet8", IFF_RUNNING, 9100);
+	assert_int_equal(links_find(l, "Ethernet8")->flaps, 1);
+	assert_int_equal(links_find(l, "Ethernet0")->flaps, 3);
+	assert_int_equal(links_stats(l)->flaps, 4);
+}
+
+/* --- names --- */
+
+static void impossible_names(void **state)
+{
+	struct links *l = *state;
+
+	assert_null(links_get(l, ""));
+	assert_null(links_get(l, "Ethernet12345678"));
+	assert_null(links_get(l, "Ethernet123456789012345678901234567890"));
+	assert_int_equal(links_stats(l)->ports, 0);
+	assert_non_null(links_get(l, "Ethernet1234567"));
+	assert_ptr_equal(links_get(l, "Ethernet1234567"), links_find(l, "Ethernet1234567"));
+	assert_int_equal(links_stats(l)->ports, 1);
+	assert_null(links_find(l, "Ethernet123456"));
+	assert_null(links_find(l, "Ethernet12345678"));
+	/* A port that only SONiC knows has no link and owes nothing. */
+	has_link(l, "Ethernet1234567", 0);
+	dirty_are(l, "");
+}
+
+/* --- old links --- */
+
+static void all_links_are_marked_old(void **state)
+{
+	int ifindex[3] = {0};
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	seen(l, 5, "Ethernet8");
+	gone(l, 4, "Ethernet4");
+	(void)links_get(l, "Ethernet12");
+	dirty_are(l, "Ethernet0 Ethernet4 Ethernet8");
+	assert_int_equal(links_mark_old(l, ifindex, ARRAY_SIZE(ifindex)), 2);
+	assert_int_equal(ifindex[0], 3);
+	assert_int_equal(ifindex[1], 5);
+	assert_int_equal(ifindex[2], 0);
+	assert_false(links_present(links_find(l, "Ethernet0")));
+	assert_false(links_present(links_find(l, "Ethernet8")));
+	/* A row that says they are there is to go. */
+	dirty_are(l, "Ethernet0 Ethernet8");
+	/* Once is enough. */
+	assert_int_equal(links_mark_old(l, ifindex, ARRAY_SIZE(ifindex)), 0);
+	dirty_are(l, "");
+}
+
+static void more_old_links_than_asked_for(void **state)
+{
+	int ifindex[3] = {0, 0, -1};
+	struct links *l = *state;
+
+	for (int i = 1; i <= 5; i++) {
+		char name[IFNAMSIZ];
+
+		(void)snprintf(name, sizeof(name), "Ethernet%d", i);
+		seen(l, i, name);
+	}
+	assert_int_equal(links_mark_old(l, ifindex, 2), 5);
+	assert_int_equal(ifindex[0], 1);
+	assert_int_equal(ifindex[1], 2);
+	assert_int_equal(ifindex[2], -1);
+	assert_false(links_present(links_find(l, "Ethernet5")));
+	assert_int_equal(links_mark_old(l, NULL, 0), 0);
+}
+
+/* S4, S5, M7 */
+static void old_until_deleted(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	assert_int_equal(mark_old(l), 1);
+	settle(l);
+	event(l, 3, "Ethernet0", 0, 1500);
+	event(l, 3, "Ethernet0", UP, 9100);
+	assert_false(links_present(has_link(l, "Ethernet0", 3)));
+	assert_false(owes_delete(l, "Ethernet0"));
+	gone(l, 3, "Ethernet0");
+	has_link(l, "Ethernet0", 0);
+	/* Nobody heard of its start. */
+	assert_false(owes_delete(l, "Ethernet0"));
+	seen(l, 3, "Ethernet0");
+	assert_true(links_present(has_link(l, "Ethernet0", 3)));
+	assert_false(owes_delete(l, "Ethernet0"));
+	has_state(l, "Ethernet0", UP, 9100);
+}
+
+/* A delete that is owed already stays owed. */
+static void old_link_forgets_no_debt(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	gone(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet0");
+	assert_int_equal(mark_old(l), 1);
+	gone(l, 4, "Ethernet0");
+	assert_true(owes_delete(l, "Ethernet0"));
+}
+
+static void new_links_beside_old_ones_count(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	assert_int_equal(mark_old(l), 1);
+	seen(l, 4, "Ethernet4");
+	assert_true(links_present(links_find(l, "Ethernet4")));
+	assert_int_equal(links_stats(l)->present, 2);
+	/* One that takes an old one's name, whose end was missed. */
+	seen(l, 5, "Ethernet0");
+	assert_true(links_present(has_link(l, "Ethernet0", 5)));
+	assert_int_equal(links_stats(l)->present, 2);
+}
+
+static void old_through_a_rename(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	assert_int_equal(mark_old(l), 1);
+	settle(l);
+	seen(l, 3, "Ethernet4");
+	has_link(l, "Ethernet0", 0);
+	assert_false(owes_delete(l, "Ethernet0"));
+	assert_false(links_present(has_link(l, "Ethernet4", 3)));
+	gone(l, 3, "Ethernet4");
+	seen(l, 3, "Ethernet4");
+	assert_true(links_present(has_link(l, "Ethernet4", 3)));
+	/* The name that is free again is no old one. */
+	seen(l, 5, "Ethernet0");
+	assert_true(links_present(has_link(l, "Ethernet0", 5)));
+}
+
+/* S4: a name that is no port's, for a while, does not make an old link a new one. */
+static void old_through_a_name_that_is_no_port(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	assert_int_equal(mark_old(l), 1);
+	settle(l);
+	seen(l, 3, "tmp");
+	seen(l, 3, "Ethernet4");
+	assert_false(links_present(has_link(l, "Ethernet4", 3)));
+}
+
+static void old_through_a_dump(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	assert_int_equal(mark_old(l), 2);
+	settle(l);
+	links_dump_begin(l);
+	row(l, 3, "Ethernet0");
+	links_dump_commit(l);
+	assert_false(links_present(has_link(l, "Ethernet0", 3)));
+	/* The other's end was missed; what comes now is new. */
+	has_link(l, "Ethernet4", 0);
+	assert_false(owes_delete(l, "Ethernet4"));
+	dirty_are(l, "Ethernet4");
+	seen(l, 4, "Ethernet4");
+	assert_true(links_present(has_link(l, "Ethernet4", 4)));
+}
+
+/* S4: a dump says all renames of an overrun at once. */
+static void old_through_a_swap_of_names(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	assert_int_equal(mark_old(l), 2);
+	settle(l);
+	links_dump_begin(l);
+	row(l, 3, "Ethernet4");
+	row(l, 4, "Ethernet0");
+	links_dump_commit(l);
+	assert_false(links_present(has_link(l, "Ethernet4", 3)));
+	assert_false(links_present(has_link(l, "Ethernet0", 4)));
+}
+
+/* --- PortInitDone --- */
+
+enum step { LINK, ROW, WRITTEN, EXPECT, STEPS };
+
+static void take(struct links *l, enum step step)
+{
+	struct port *port = links_get(l, "Ethernet0");
+
+	assert_non_null(port);
+	if (step == LINK)
+		seen(l, 3, "Ethernet0");
+	else if (step == ROW)
+		links_set_configured(l, port, true);
+	else if (step == WRITTEN)
+		links_mark_published(l, port);
+	else
+		links_expect(l, port);
+}
+
+/* Each step twice: none is missed, and none counts twice. */
+static void take_all(const enum step *order)
+{
+	struct links *l = links_new(0);
+	bool expected = false;
+
+	assert_non_null(l);
+	for (int i = 0; i < STEPS; i++) {
+		expected = (expected || order[i] == EXPECT) && i + 1 < STEPS;
+		for (int again = 0; again < 2; again++) {
+			take(l, order[i]);
+			assert_int_equal(links_expected(l), expected);
+			assert_int_equal(links_find(l, "Ethernet0")->expected, expected);
+		}
+	}
+	links_free(l);
+}
+
+/* Whatever comes last; only a row that is written always has a link. */
+static void initialised_in_every_order(void **state)
+{
+	static const enum step orders[][STEPS] = {
+		{LINK, ROW, WRITTEN, EXPECT}, {LINK, ROW, EXPECT, WRITTEN}, {LINK, WRITTEN, ROW, EXPECT},
+		{LINK, WRITTEN, EXPECT, ROW}, {LINK, EXPECT, ROW, WRITTEN}, {LINK, EXPECT, WRITTEN, ROW},
+		{ROW, LINK, WRITTEN, EXPECT}, {ROW, LINK, EXPECT, WRITTEN}, {ROW, EXPECT, LINK, WRITTEN},
+		{EXPECT, LINK, ROW, WRITTEN}, {EXPECT, LINK, WRITTEN, ROW}, {EXPECT, ROW, LINK, WRITTEN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
+		take_all(orders[i]);
+}
+
+static struct port *configured(struct links *l, const char *name)
+{
+	struct port *port = links_get(l, name);
+
+	assert_non_null(port);
+	links_set_configured(l, port, true);
+	links_expect(l, port);
+	return port;
+}
+
+/* M3, M16: it waits for every port, and for nothing else. */
+static void waits_for_every_port(void **state)
+{
+	struct links *l = *state;
+	struct port *first = configured(l, "Ethernet0"), *second = configured(l, "Ethernet4");
+
+	assert_int_equal(links_expected(l), 2);
+	seen(l, 9, "Ethernet8");
+	gone(l, 8, "Ethernet4");
+	links_mark_published(l, links_find(l, "Ethernet8"));
+	assert_int_equal(links_expected(l), 2);
+	seen(l, 3, "Ethernet0");
+	links_mark_published(l, first);
+	assert_int_equal(links_expected(l), 1);
+	assert_false(first->expected);
+	assert_true(second->expected);
+	links_dump_begin(l);
+	row(l, 3, "Ethernet0");
+	row(l, 4, "Ethernet4");
+	links_dump_commit(l);
+	assert_int_equal(links_expected(l), 1);
+	links_mark_published(l, second);
+	assert_int_equal(links_expected(l), 0);
+	/* What was initialised once is not waited for again. */
+	gone(l, 4, "Ethernet4");
+	links_set_configured(l, second, false);
+	assert_int_equal(links_expected(l), 0);
+}
+
+/* All is needed at the same time: what a link had does not count for the next one. */
+static void the_next_link_begins_anew(void **state)
+{
+	struct links *l = *state;
+	struct port *port = links_get(l, "Ethernet0");
+
+	links_expect(l, port);
+	seen(l, 3, "Ethernet0");
+	links_mark_published(l, port);
+	gone(l, 3, "Ethernet0");
+	links_set_configured(l, port, true);
+	assert_int_equal(links_expected(l), 1);
+	seen(l, 4, "Ethernet0");
+	event(l, 4, "Ethernet0", 0, 1500);
+	links_set_configured(l, port, false);
+	links_set_configured(l, port, true);
+	assert_int_equal(links_expected(l), 1);
+	links_set_configured(l, port, false);
+	links_mark_published(l, port);
+	assert_int_equal(links_expected(l), 1);
+	links_set_configured(l, port, true);
+	assert_int_equal(links_expected(l), 0);
+}
+
+static void another_name_is_written_anew(void **state)
+{
+	struct links *l = *state;
+	struct port *second = configured(l, "Ethernet4");
+
+	seen(l, 3, "Ethernet0");
+	links_mark_published(l, links_find(l, "Ethernet0"));
+	seen(l, 3, "Ethernet4");
+	assert_int_equal(links_expected(l), 1);
+	links_mark_published(l, second);
+	assert_int_equal(links_expected(l), 0);
+}
+
+/* S4: an old link does not initialise its port, under none of its names. */
+static void an_old_link_is_waited_for(void **state)
+{
+	struct links *l = *state;
+	struct port *first, *second;
+
+	seen(l, 3, "Ethernet0");
+	assert_int_equal(mark_old(l), 1);
+	first = configured(l, "Ethernet0");
+	second = configured(l, "Ethernet4");
+	links_mark_published(l, first);
+	assert_int_equal(links_expected(l), 2);
+	event(l, 3, "Ethernet0", 0, 9100);
+	seen(l, 3, "Ethernet4");
+	links_mark_published(l, second);
+	assert_int_equal(links_expected(l), 2);
+	gone(l, 3, "Ethernet4");
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	assert_int_equal(links_expected(l), 2);
+	links_mark_published(l, first);
+	links_mark_published(l, second);
+	assert_int_equal(links_expected(l), 0);
+}
+
+/* M8: a row that comes after its link is a reason to write. */
+static void rows_of_appl_db_make_dirty(void **state)
+{
+	struct links *l = *state;
+	struct port *port;
+
+	seen(l, 3, "Ethernet0");
+	dirty_are(l, "Ethernet0");
+	port = links_find(l, "Ethernet0");
+	links_set_configured(l, port, true);
+	assert_true(port->configured);
+	dirty_are(l, "Ethernet0");
+	links_set_configured(l, port, true);
+	dirty_are(l, "");
+	links_set_configured(l, port, false);
+	assert_false(port->configured);
+	dirty_are(l, "Ethernet0");
+}
+
+/* --- memory --- */
+
+/* M12: upstream grows with every name it ever saw. */
+static void ever_new_names_take_no_memory(void **state)
+{
+	struct links *l = links_new(64);
+	size_t chunks;
+
+	(void)state;
+	assert_non_null(l);
+	chunks = links_stats(l)->chunks;
+	assert_true(chunks > 0);
+	for (int i = 1; i <= 10000; i++) {
+		char name[IFNAMSIZ];
+
+		(void)snprintf(name, sizeof(name), "Ethernet%d", i);
+		seen(l, i, name);
+		settle(l);
+		gone(l, i, name);
+		settle(l);
+		assert_null(links_find(l, name));
+	}
+	assert_int_equal(links_stats(l)->ports, 0);
+	assert_int_equal(links_stats(l)->present, 0);
+	assert_int_equal(links_stats(l)->chunks, chunks);
+	assert_null(links_next(l, NULL));
+	links_free(l);
+}
+
+static void reserve_is_enough(void **state)
+{
+	static const size_t reserves[] = {1, 64, 65, 512};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(reserves); i++) {
+		struct links *l = links_new(reserves[i]);
+		size_t chunks;
+
+		assert_non_null(l);
+		chunks = links_stats(l)->chunks;
+		dump_range(l, 1, (int)reserves[i], 9100);
+		assert_int_equal(links_stats(l)->chunks, chunks);
+		/* And it is no limit. */
+		dump_range(l, 1, (int)reserves[i] + 200, 9100);
+		range_is(l, 1, (int)reserves[i] + 200, 9100);
+		assert_true(links_stats(l)->chunks > chunks);
+		links_free(l);
+	}
+}
+
+/* A used place holds nothing of the port before. */
+static void reused_memory_is_clean(void **state)
+{
+	struct links *l = *state;
+	struct port *port = links_get(l, "Ethernet0"), *again;
+	struct list waiting;
+
+	list_init(&waiting);
+	list_append(&waiting, &port->waiting);
+	port->acked.value[ROW_MTU] = 9100;
+	port->known = ROW_READ;
+	port->had_admin = port->failing = port->rewrite = port->again = port->published = true;
+	port->flaps = port->generation = port->retry_ms = port->read_round = port->seen_round = 9;
+	links_release(l, port);
+	assert_null(links_find(l, "Ethernet0"));
+	assert_true(list_empty(&waiting));
+	for (int i = 0; i < 64; i++) {
+		char name[IFNAMSIZ];
+
+		(void)snprintf(name, sizeof(name), "Ethernet%d", i + 4);
+		again = links_get(l, name);
+		assert_non_null(again);
+		assert_string_equal(again->name, name);
+		assert_int_equal(row_diff(&again->acked, &row_nil), 0);
+		assert_int_equal(again->known, ROW_UNKNOWN);
+		assert_false(again->had_admin || again->failing || again->rewrite || again->again || again->published);
+		assert_int_equal(again->flaps + again->generation + again->retry_ms, 0);
+		assert_int_equal(again->read_round + again->seen_round, 0);
+		assert_false(list_linked(&again->waiting) || list_linked(&again->dirty));
+	}
+	/* All of one chunk, that of the released port among them. */
+	assert_int_equal(links_stats(l)->chunks, 1);
+}
+
+#define USE(member)                                                                                                    \
+	{                                                                                                              \
+#member, offsetof(struct port, member)                                                                 \
+	}
+
+/* Any of these alone means that somebody will come back to the port. */
+static void a_port_in_use_is_kept(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} uses[] = {
+		USE(ifindex),  USE(configured),  USE(expected), USE(asking),  USE(asked),      USE(mine),
+		USE(retry_at), USE(delete_owed), USE(writing),  USE(reading), USE(looking_up),
+	};
+	struct links *l = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
+		struct port *port = links_get(l, "Ethernet0");
+		char *use = (char *)port + uses[i].offset;
+
+		*use = 1;
+		links_release(l, port);
+		if (links_find(l, "Ethernet0") != port)
+			fail_msg("released although %s is set", uses[i].name);
+		*use = 0;
+		links_release(l, port);
+		assert_null(links_find(l, "Ethernet0"));
+		assert_int_equal(links_stats(l)->ports, 0);
+	}
+}
+
+static void a_dirty_port_is_kept(void **state)
+{
+	struct links *l = *state;
+	struct port *port = links_get(l, "Ethernet0");
+
+	links_mark_dirty(l, port);
+	links_release(l, port);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
+	dirty_are(l, "Ethernet0");
+	links_release(l, port);
+	assert_null(links_find(l, "Ethernet0"));
+}
+
+/* As its users see it: a link, a row, a PortInitDone that waits for it. */
+static void a_port_that_is_known_is_kept(void **state)
+{
+	struct links *l = *state;
+	struct port *port = links_get(l, "Ethernet0");
+
+	links_expect(l, port);
+	links_set_configured(l, port, true);
+	settle(l);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
+	links_set_configured(l, port, false);
+	settle(l);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
+	assert_int_equal(links_expected(l), 1);
+	seen(l, 3, "Ethernet0");
+	settle(l);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
+}
+
+static void all_ports_once(void **state)
+{
+	struct links *l = *state;
+	unsigned int n = 0;
+
+	assert_null(links_next(l, NULL));
+	for (int i = 0; i < 200; i++) {
+		char name[IFNAMSIZ];
+
+		(void)snprintf(name, sizeof(name), "Ethernet%d", i);
+		(void)links_get(l, name);
+	}
+	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
+		port->flaps++;
+		n++;
+	}
+	assert_int_equal(n, 200);
+	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port))
+		assert_int_equal(port->flaps, 1);
+}
+
+static void release_while_iterating(void **state)
+{
+	struct links *l = *state;
+	unsigned int n = 0;
+
+	dump_range(l, 1, 200, 9100);
+	settle(l);
+	for (int i = 2; i <= 200; i += 2)
+		gone(l, i, "");
+	for (struct port *port; (port = links_pop_dirty(l)) != NULL;)
+		port->delete_owed = false;
+	for (struct port *port = links_next(l, NULL), *next; port; port = next) {
+		next = links_next(l, port);
+		links_release(l, port);
+		n++;
+	}
+	assert_int_equal(n, 200);
+	assert_int_equal(links_stats(l)->ports, 100);
+	for (const struct port *port = links_next(l, NULL); port; port = links_next(l, port))
+		assert_int_equal(port->ifindex % 2, 1);
+	assert_non_null(links_find(l, "Ethernet199"));
+	assert_null(links_find(l, "Ethernet200"));
+}
+
+/* --- the dirty list --- */
+
+/* The longest waiting one first: a port that changes all the time holds back no other. */
+static void dirty_ports_come_in_order(void **state)
+{
+	struct links *l = *state;
+
+	assert_false(links_any_dirty(l));
+	assert_null(links_pop_dirty(l));
+	seen(l, 5, "Ethernet8");
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	event(l, 5, "Ethernet8", 0, 1500);
+	links_mark_dirty(l, links_find(l, "Ethernet0"));
+	assert_true(links_any_dirty(l));
+	dirty_are(l, "Ethernet8 Ethernet0 Ethernet4");
+	/* What was taken out queues again at the end. */
+	links_mark_dirty(l, links_find(l, "Ethernet4"));
+	links_mark_dirty(l, links_find(l, "Ethernet8"));
+	assert_string_equal(links_pop_dirty(l)->name, "Ethernet4");
+	links_mark_dirty(l, links_find(l, "Ethernet4"));
+	dirty_are(l, "Ethernet8 Ethernet4");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(new_link),
+		TEST(other_links_leave_no_trace),
+		TEST(only_our_fields_make_dirty),
+		TEST(bridge_membership_makes_nothing_dirty),
+		TEST(bridge_messages_make_no_port),
+		TEST(dellink_goes_by_ifindex),
+		TEST(deleted_link_has_no_state),
+		TEST(dellink_of_a_stranger),
+		TEST(rename_moves_the_link),
+		TEST(rename_there_and_back),
+		TEST(rename_away_from_the_ports_and_back),
+		TEST(rename_by_way_of_a_free_name),
+		TEST(missed_dellink),
+		TEST(ifindex_reused),
+		TEST(made_again_before_a_flush),
+		TEST(flaps_are_changes_of_oper),
+		TEST(impossible_names),
+		TEST(all_links_are_marked_old),
+		TEST(more_old_links_than_asked_for),
+		TEST(old_until_deleted),
+		TEST(old_link_forgets_no_debt),
+		TEST(new_links_beside_old_ones_count),
+		TEST(old_through_a_rename),
+		TEST(old_through_a_name_that_is_no_port),
+		TEST(old_through_a_dump),
+		TEST(old_through_a_swap_of_names),
+		TEST(initialised_in_every_order),
+		TEST(waits_for_every_port),
+		TEST(the_next_link_begins_anew),
+		TEST(another_name_is_written_anew),
+		TEST(an_old_link_is_waited_for),
+		TEST(rows_of_appl_db_make_dirty),
+		TEST(ever_new_names_take_no_memory),
+		TEST(reserve_is_enough),
+		TEST(reused_memory_is_clean),
+		TEST(a_port_in_use_is_kept),
+		TEST(a_dirty_port_is_kept),
+		TEST(a_port_that_is_known_is_kept),
+		TEST(all_ports_once),
+		TEST(release_while_iterating),
+		TEST(dirty_ports_come_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
