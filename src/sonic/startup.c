@@ -209,7 +209,6 @@ static void marker_accepted(struct startup *s)
 	}
 	log_notice("PortInitDone");
 	s->state = STARTUP_DONE;
-	turn_off(s->missing);
 	s->ops->init_done(s->user);
 }
 
@@ -280,23 +279,40 @@ static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 
 /* --- waiting for host interfaces --- */
 
-/* M16: upstream waits for ever and nothing says for what. */
+static bool is_awaited(const struct port *port)
+{
+	return port->expected && !port->old;
+}
+
+static bool is_stuck(const struct port *port)
+{
+	return port->old && (port->expected || port->configured);
+}
+
+/* Says how many ports are such, and the names of the first ones; nothing when there are none. */
+static void warn_of(struct startup *s, bool (*such)(const struct port *port), const char *before, const char *after)
+{
+	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
+	size_t at = 0, total = 0;
+
+	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port)) {
+		if (!such(port) || total++ >= MISSING_NAMED)
+			continue;
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", port->name);
+	}
+	if (total > 0)
+		log_warning("%s%zu configured ports %s: %s%s", before, total, after, names,
+			    total > MISSING_NAMED ? ", ..." : "");
+}
+
+/* Upstream waits for ever, or ignores a port for ever, and nothing says so (M16, S5). */
 static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 {
-	struct startup *s = user;
-	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
-	size_t at = 0, named = 0, total = links_expected(s->deps.links);
-
 	(void)timer;
 	(void)usec;
-	for (struct port *port = links_next(s->deps.links, NULL); port && named < MISSING_NAMED;
-	     port = links_next(s->deps.links, port)) {
-		if (!port->expected)
-			continue;
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", named++ ? ", " : "", port->name);
-	}
-	log_warning("PortInitDone waits for %zu configured ports without a host interface: %s%s", total, names,
-		    total > named ? ", ..." : "");
+	warn_of(user, is_awaited, "PortInitDone waits for ", "without a host interface");
+	warn_of(user, is_stuck, "",
+		"are ignored, as their interfaces are left from before this start; delete those, or restart swss");
 	return 0;
 }
 
