@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
@@ -8,10 +9,12 @@
 #include "base/util.h"
 #include "config/keys.h"
 #include "sonic/dbconfig.h"
+#include "sonic/dbglobal.h"
 
 #define LEVEL_VARIABLE "PORTSYNCD_LOG_LEVEL"
 
-static const char options_allowed[] = "-c/--config FILE, --database-config FILE, --netns NAME, --log-level LEVEL, "
+static const char options_allowed[] = "-c/--config FILE, --database-config FILE, -n/--namespace NAME, "
+				      "--database-global FILE, --netns NAME, --log-level LEVEL, "
 				      "--log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version";
 
 static const char help_options[] =
@@ -21,7 +24,10 @@ static const char help_options[] =
 	"Options (they outweigh the environment, that the file, that the defaults):\n"
 	"  -c, --config FILE           configuration file (default " CONFIG_DEFAULT_PATH ")\n"
 	"      --database-config FILE  SONiC's database_config.json (default " DBCONFIG_DEFAULT_PATH ")\n"
-	"      --netns NAME            watch the links of this network namespace\n"
+	"  -n, --namespace NAME        use the databases of this SONiC namespace or container (asic0, dpu0), which\n"
+	"                              database_global.json knows; the links are chosen by --netns alone\n"
+	"      --database-global FILE  SONiC's database_global.json (default " DBGLOBAL_DEFAULT_PATH ")\n"
+	"      --netns NAME            watch the links of this network namespace; the databases stay the same\n"
 	"      --log-level LEVEL       emerg, alert, crit, err, warning, notice, info or debug\n"
 	"      --log-target TARGET     auto, journal, syslog or stderr\n"
 	"      --check-config          read all configuration, say whether it is good, and end\n"
@@ -37,6 +43,8 @@ static const char help_options[] =
 	"  " CONFIG_DEFAULT_PATH "   may be missing\n"
 	"  " DBCONFIG_DEFAULT_PATH "\n"
 	"                              may be missing: then all is on /var/run/redis/redis.sock\n"
+	"  " DBGLOBAL_DEFAULT_PATH "\n"
+	"                              read for --namespace only\n"
 	"\n"
 	"Exit codes: 0 stopped by SIGTERM or SIGINT, or answered; 1 could not go on; 2 bad option or configuration\n"
 	"\n"
@@ -44,7 +52,7 @@ static const char help_options[] =
 
 /* The command line, before it is weighed against the rest. */
 struct flags {
-	const char *config, *database_config, *netns, *log_level, *log_target;
+	const char *config, *database_config, *namespace_name, *database_global, *netns, *log_level, *log_target;
 	bool check_config, dry_run;
 };
 
@@ -52,6 +60,8 @@ struct flags {
 enum {
 	LONG_CONFIG = 256,
 	LONG_DATABASE_CONFIG,
+	LONG_NAMESPACE,
+	LONG_DATABASE_GLOBAL,
 	LONG_NETNS,
 	LONG_LOG_LEVEL,
 	LONG_LOG_TARGET,
@@ -64,6 +74,8 @@ enum {
 static const struct option long_options[] = {
 	{"config", required_argument, NULL, LONG_CONFIG},
 	{"database-config", required_argument, NULL, LONG_DATABASE_CONFIG},
+	{"namespace", required_argument, NULL, LONG_NAMESPACE},
+	{"database-global", required_argument, NULL, LONG_DATABASE_GLOBAL},
 	{"netns", required_argument, NULL, LONG_NETNS},
 	{"log-level", required_argument, NULL, LONG_LOG_LEVEL},
 	{"log-target", required_argument, NULL, LONG_LOG_TARGET},
@@ -132,6 +144,13 @@ static enum config_outcome take_option(struct flags *flags, int option, FILE *ou
 	case LONG_DATABASE_CONFIG:
 		flags->database_config = optarg;
 		break;
+	case 'n':
+	case LONG_NAMESPACE:
+		flags->namespace_name = optarg;
+		break;
+	case LONG_DATABASE_GLOBAL:
+		flags->database_global = optarg;
+		break;
 	case LONG_NETNS:
 		flags->netns = optarg;
 		break;
@@ -164,7 +183,7 @@ static enum config_outcome read_command_line(struct flags *flags, int argc, char
 
 	opterr = 0;
 	optind = 0; /* glibc: start afresh */
-	while ((option = getopt_long(argc, argv, ":c:hV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":c:n:hV", long_options, NULL)) != -1) {
 		enum config_outcome outcome;
 
 		if (option == '?' || option == ':')
@@ -206,6 +225,13 @@ static int check_path(const char *name, const char *path, FILE *err)
 	return 0;
 }
 
+static bool all_printable(const char *text)
+{
+	while (isprint((unsigned char)*text))
+		text++;
+	return *text == '\0';
+}
+
 static int check_netns(const char *name, FILE *err)
 {
 	if (name && (name[0] == '\0' || strlen(name) > NAME_MAX || strchr(name, '/') || strcmp(name, ".") == 0 ||
@@ -214,17 +240,50 @@ static int check_netns(const char *name, FILE *err)
 	return 0;
 }
 
-static int apply_flags(struct config *config, const struct flags *flags, FILE *err)
+static int check_namespace(const struct flags *flags, FILE *err)
+{
+	static const char option[] = "--namespace", allowed[] = "1..255 printable bytes without '/'";
+	const char *name = flags->namespace_name;
+
+	if (!name)
+		return 0;
+	if (name[0] == '\0' || strlen(name) > NAME_MAX || strchr(name, '/') || !all_printable(name))
+		return refuse_value(option, name, "is not a name", allowed, err);
+	if (!flags->database_config)
+		return 0;
+	(void)fprintf(err, "portsyncd: %s: given together with --database-config; allowed: either\n", option);
+	return -EINVAL;
+}
+
+/* What no file and no environment is asked for. */
+static int check_flags(const struct flags *flags, FILE *err)
 {
 	if (check_path("--config", flags->config, err) < 0 ||
-	    check_path("--database-config", flags->database_config, err) < 0 || check_netns(flags->netns, err) < 0 ||
+	    check_path("--database-config", flags->database_config, err) < 0 ||
+	    check_path("--database-global", flags->database_global, err) < 0 || check_namespace(flags, err) < 0)
+		return -EINVAL;
+	return check_netns(flags->netns, err);
+}
+
+/* Has been checked for its length. */
+static void copy_flag(char *field, const char *value)
+{
+	if (value)
+		memcpy(field, value, strlen(value) + 1);
+}
+
+static int apply_flags(struct config *config, const struct flags *flags, FILE *err)
+{
+	if (check_flags(flags, err) < 0 ||
 	    set_named(config, "--log-level", config_find("log", "level"), flags->log_level, err) < 0 ||
 	    set_named(config, "--log-target", config_find("log", "target"), flags->log_target, err) < 0)
 		return -EINVAL;
-	if (flags->database_config)
-		memcpy(config->database_config, flags->database_config, strlen(flags->database_config) + 1);
-	if (flags->netns)
-		memcpy(config->netns, flags->netns, strlen(flags->netns) + 1);
+	copy_flag(config->database_config, flags->database_config);
+	copy_flag(config->namespace_name, flags->namespace_name);
+	copy_flag(config->database_global, flags->database_global);
+	copy_flag(config->netns, flags->netns);
+	config->level_chosen = config->level_chosen || flags->log_level != NULL;
+	config->target_chosen = flags->log_target != NULL;
 	config->check_config = flags->check_config;
 	config->dry_run = flags->dry_run;
 	return 0;
@@ -248,19 +307,18 @@ static int apply_environment(struct config *config, FILE *err)
 
 	if (level && level[0] == '\0')
 		level = NULL;
+	config->level_chosen = level != NULL;
 	return set_named(config, LEVEL_VARIABLE, config_find("log", "level"), level, err);
 }
 
 /* Reads the rest of what a run would read. */
 static int check_files(const struct config *config, FILE *err)
 {
-	bool named = config->database_config[0] != '\0';
 	char error[PATH_MAX + CONFIG_WHY_MAX], *password = NULL;
 	struct dbconfig *databases = NULL;
 	int r, ret = 0;
 
-	r = dbconfig_load(&databases, named ? config->database_config : DBCONFIG_DEFAULT_PATH, !named, error,
-			  sizeof(error));
+	r = config_load_databases(config, &databases, error, sizeof(error));
 	if (r < 0) {
 		(void)fprintf(err, "portsyncd: %s\n", error);
 		ret = r;

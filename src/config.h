@@ -16,6 +16,8 @@
 
 enum config_log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
 
+struct dbconfig;
+
 struct config {
 	/* [database]; an empty text or a negative number: what database_config.json says */
 	char database_config[PATH_MAX]; /* "" : the default path, which may be missing */
@@ -40,13 +42,18 @@ struct config {
 
 	/* [sonic] */
 	long audit_interval_secs;
+	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
+	bool level_chosen;  /* by the command line or the environment */
+	bool target_chosen; /* by the command line */
 
 	/* Command line only */
-	char netns[NAME_MAX + 1]; /* "": stay in our own */
+	char namespace_name[NAME_MAX + 1]; /* whose databases; outweighs database_config. "": none */
+	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
+	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, dry_run;
 };
 
@@ -58,7 +65,7 @@ enum config_outcome {
 
 /*
  * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL) and the file. Help, version and the verdict of
- * --check-config (which also reads database_config.json and the password file) go to out, complaints to err.
+ * --check-config (which also reads the files of SONiC's databases and the password file) go to out, complaints to err.
  */
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
 
@@ -73,6 +80,12 @@ void config_defaults(struct config *config);
 /* The name of a level, "NOTICE", or of a target, "journal". */
 const char *config_level_name(int level);
 const char *config_target_name(enum config_log_target target);
+
+/*
+ * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Promises
+ * and failures are those of dbconfig_load() and dbglobal_resolve().
+ */
+int config_load_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
 
 /*
  * The Redis password from redis_password_file, or from the systemd credential "redis_password"

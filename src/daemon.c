@@ -19,6 +19,7 @@
 #include "sonic/appl_ports.h"
 #include "sonic/dbconfig.h"
 #include "sonic/dryrun.h"
+#include "sonic/loglevel.h"
 #include "sonic/producer.h"
 #include "sonic/publish.h"
 #include "sonic/startup.h"
@@ -39,7 +40,9 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
 	struct links *links;
 	struct watch *watch;
-	struct conn *config_conn, *appl_conn, *events_conn, *state_conn;
+	struct conn *config_conn, *appl_conn, *state_conn;
+	struct conn *appl_events, *logger_events; /* keyspace notifications */
+	struct loglevel *loglevel;
 	struct appl_ports *appl_ports;
 	struct producer *producer;
 	struct startup *startup;
@@ -62,7 +65,7 @@ PRINTF_LIKE(2, 3) static void fail(struct daemon *d, const char *format, ...)
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_err("%s", text);
-	if (!log_to_stderr())
+	if (log_sink() != LOG_SINK_STDERR)
 		(void)dprintf(STDERR_FILENO, "portsyncd: %s\n", text);
 	d->status = EXIT_FAILURE;
 	if (d->event)
@@ -181,6 +184,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	}
 	publish_audit(d->publish);
 	appl_ports_rescan(d->appl_ports);
+	loglevel_read(d->loglevel);
 	startup_check(d->startup);
 	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -231,7 +235,10 @@ static void on_watch_state(enum watch_state state, void *user)
 
 static void on_config_ready(void *user)
 {
-	startup_ready(((struct daemon *)user)->startup);
+	struct daemon *d = user;
+
+	loglevel_read(d->loglevel);
+	startup_ready(d->startup);
 }
 
 static void on_config_lost(void *user)
@@ -270,6 +277,18 @@ static void on_events_message(const struct resp_value *channel, const struct res
 	appl_ports_message(((struct daemon *)user)->appl_ports, channel, payload);
 }
 
+static void on_logger_ready(void *user)
+{
+	loglevel_read(((struct daemon *)user)->loglevel);
+}
+
+static void on_logger_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
+{
+	(void)channel;
+	(void)payload;
+	loglevel_read(((struct daemon *)user)->loglevel);
+}
+
 static void on_state_ready(void *user)
 {
 	publish_ready(((struct daemon *)user)->publish);
@@ -277,7 +296,10 @@ static void on_state_ready(void *user)
 
 static void on_state_lost(void *user)
 {
-	publish_lost(((struct daemon *)user)->publish);
+	struct daemon *d = user;
+
+	publish_lost(d->publish);
+	startup_lost(d->startup);
 }
 
 static void on_unknown_port(struct port *port, void *user)
@@ -337,10 +359,8 @@ static void override(struct dbconfig_db *db, const struct config *config, long n
 static int load_databases(struct daemon *d)
 {
 	const struct config *config = d->config;
-	bool named = config->database_config[0] != '\0';
 	char error[512];
-	int r = dbconfig_load(&d->dbconfig, named ? config->database_config : DBCONFIG_DEFAULT_PATH, !named, error,
-			      sizeof(error));
+	int r = config_load_databases(config, &d->dbconfig, error, sizeof(error));
 
 	if (r < 0) {
 		fail(d, "%s", error);
@@ -386,6 +406,7 @@ static int open_conns(struct daemon *d)
 	static const struct conn_ops appl_ops = {.ready = on_appl_ready, .lost = on_appl_lost};
 	static const struct conn_ops events_ops = {
 		.ready = on_events_ready, .lost = on_events_lost, .message = on_events_message};
+	static const struct conn_ops logger_ops = {.ready = on_logger_ready, .message = on_logger_message};
 	static const struct conn_ops state_ops = {.ready = on_state_ready, .lost = on_state_lost};
 	char *password cleanup(config_wipe_password) = NULL;
 	char pattern[64], error[512];
@@ -400,7 +421,10 @@ static int open_conns(struct daemon *d)
 	if (r == 0)
 		r = open_conn(d, &d->appl_conn, "APPL_DB", &d->appl_db, NULL, password, &appl_ops);
 	if (r == 0)
-		r = open_conn(d, &d->events_conn, "APPL_DB events", &d->appl_db, pattern, password, &events_ops);
+		r = open_conn(d, &d->appl_events, "APPL_DB events", &d->appl_db, pattern, password, &events_ops);
+	(void)loglevel_pattern(pattern, sizeof(pattern), d->config_db.separator, d->config_db.number);
+	if (r == 0)
+		r = open_conn(d, &d->logger_events, "CONFIG_DB events", &d->config_db, pattern, password, &logger_ops);
 	if (r == 0)
 		r = open_conn(d, &d->state_conn, "STATE_DB", &d->state_db, NULL, password, &state_ops);
 	return r;
@@ -410,11 +434,19 @@ static int build_sonic(struct daemon *d)
 {
 	static const struct startup_ops startup_ops = {
 		.decided = on_decided, .init_done = on_init_done, .refuse = on_refuse};
+	const struct loglevel_options log_options = {
+		.sink = log_sink(),
+		.level_chosen = d->config->level_chosen,
+		.sink_chosen = d->config->target_chosen,
+	};
 	struct startup_deps deps;
 	int r = open_conns(d);
 
 	if (r < 0)
 		return r;
+	d->loglevel = loglevel_new(d->config_conn, d->config_db.separator, &log_options);
+	if (!d->loglevel)
+		return -ENOMEM;
 	r = appl_ports_new(&d->appl_ports, d->event, d->links, d->appl_conn, d->appl_db.separator);
 	if (r < 0)
 		return r;
@@ -426,10 +458,13 @@ static int build_sonic(struct daemon *d)
 		.links = d->links,
 		.config = d->config_conn,
 		.appl = d->appl_conn,
+		.state = d->state_conn,
 		.appl_ports = d->appl_ports,
 		.producer = d->producer,
 		.config_separator = d->config_db.separator,
 		.appl_separator = d->appl_db.separator,
+		.state_separator = d->state_db.separator,
+		.follow_count = d->config->track_port_config_done,
 	};
 	r = startup_new(&d->startup, &deps, &startup_ops, d);
 	if (r < 0)
@@ -531,11 +566,13 @@ static void take_down(struct daemon *d)
 {
 	watch_free(d->watch);
 	conn_free(d->state_conn);
-	conn_free(d->events_conn);
+	conn_free(d->logger_events);
+	conn_free(d->appl_events);
 	conn_free(d->appl_conn);
 	conn_free(d->config_conn);
 	publish_free(d->publish);
 	startup_free(d->startup);
+	loglevel_free(d->loglevel);
 	producer_free(d->producer);
 	appl_ports_free(d->appl_ports);
 	links_free(d->links);

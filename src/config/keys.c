@@ -109,6 +109,8 @@ const struct key config_keys[] = {
 
 	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
+	{"sonic", "track_port_config_done", BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
+	 "PortConfigDone's count follows the ports that come and go, so that a later warm start accepts it"},
 
 	{"log", "level", CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
 	{"log", "target", CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},

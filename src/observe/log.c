@@ -19,7 +19,7 @@ static struct {
 	int fd; /* of /dev/log */
 	char syslog_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	uint64_t dropped;
-} logger = {.sink = LOG_SINK_STDERR, .level = LOG_NOTICE, .fd = -1};
+} logger = {.sink = LOG_SINK_STDERR, .level = LOG_NOTICE, .fd = -1, .syslog_path = "/dev/log"};
 
 static const char *const level_names[] = {"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
 
@@ -44,12 +44,16 @@ static int connect_syslog(void)
 void log_open(enum log_sink sink, int level, const char *syslog_path)
 {
 	log_close();
-	logger.sink = sink;
 	logger.level = level;
-	if (sink != LOG_SINK_SYSLOG)
-		return;
 	(void)snprintf(logger.syslog_path, sizeof(logger.syslog_path), "%s", syslog_path);
-	logger.fd = connect_syslog();
+	log_set_sink(sink);
+}
+
+void log_set_sink(enum log_sink sink)
+{
+	logger.sink = sink;
+	if (sink == LOG_SINK_SYSLOG && logger.fd < 0)
+		logger.fd = connect_syslog();
 }
 
 void log_close(void)
@@ -83,9 +87,9 @@ uint64_t log_dropped(void)
 	return logger.dropped;
 }
 
-bool log_to_stderr(void)
+enum log_sink log_sink(void)
 {
-	return logger.sink == LOG_SINK_STDERR;
+	return logger.sink;
 }
 
 static bool send_syslog(const char *line, size_t len)
@@ -127,9 +131,9 @@ static void to_journal(int level, const char *function, const char *message)
 		logger.dropped++;
 }
 
-static void to_stderr(int level, const char *function, const char *message)
+static void to_stream(int fd, int level, const char *function, const char *message)
 {
-	if (dprintf(STDERR_FILENO, "portsyncd: %s: %s: %s\n", level_names[level], function, message) < 0)
+	if (dprintf(fd, "portsyncd: %s: %s: %s\n", level_names[level], function, message) < 0)
 		logger.dropped++;
 }
 
@@ -144,7 +148,10 @@ void log_line(int level, const char *function, const char *format, ...)
 	va_end(args);
 	switch (logger.sink) {
 	case LOG_SINK_STDERR:
-		to_stderr(level, function, message);
+		to_stream(STDERR_FILENO, level, function, message);
+		break;
+	case LOG_SINK_STDOUT:
+		to_stream(STDOUT_FILENO, level, function, message);
 		break;
 	case LOG_SINK_SYSLOG:
 		to_syslog(level, function, message);

@@ -13,7 +13,7 @@
 
 #include "base/util.h"
 
-enum log_sink { LOG_SINK_STDERR, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL };
+enum log_sink { LOG_SINK_STDERR, LOG_SINK_STDOUT, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL };
 
 /*
  * Chooses where lines go; before the first call they go to stderr. Never fails: a sink that cannot be reached drops
@@ -22,11 +22,13 @@ enum log_sink { LOG_SINK_STDERR, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL };
 void log_open(enum log_sink sink, int level, const char *syslog_path);
 /* The sink "auto" means here and now: journal, else syslog, else stderr. */
 enum log_sink log_auto_sink(void);
+/* Another sink, with the level and syslog_path of log_open(). */
+void log_set_sink(enum log_sink sink);
+enum log_sink log_sink(void);
 void log_close(void);
 void log_set_level(int level);
 int log_level(void);
 uint64_t log_dropped(void);
-bool log_to_stderr(void);
 
 void log_line(int level, const char *function, const char *format, ...) PRINTF_LIKE(3, 4);
 

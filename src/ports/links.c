@@ -216,6 +216,7 @@ void links_set_configured(struct links *l, struct port *port, bool configured)
 	if (port->configured == configured)
 		return;
 	port->configured = configured;
+	l->stats.configured += configured ? 1 : (size_t)-1;
 	links_mark_dirty(l, port);
 	meet_expectation(l, port);
 }
@@ -233,6 +234,11 @@ void links_expect(struct links *l, struct port *port)
 	port->expected = true;
 	l->expected++;
 	meet_expectation(l, port);
+}
+
+void links_keep(struct port *port)
+{
+	port->kept = !port->ifindex;
 }
 
 size_t links_expected(const struct links *l)
@@ -292,6 +298,7 @@ static void attach(struct links *l, struct port *port, const struct link_msg *ms
 	port->ifindex = msg->ifindex;
 	port->flags = msg->flags;
 	port->old = find_old(l, msg->ifindex) != NULL;
+	port->kept = false;
 	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
 	l->stats.present++;
 	links_mark_dirty(l, port);

@@ -37,6 +37,7 @@ struct port {
 	/* SONiC's view of it. */
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
 	bool expected;   /* holds back PortInitDone */
+	bool kept;       /* warm start: the row of an earlier run stays until the link was seen */
 	bool asking;     /* for had_admin */
 	bool asked;      /* had_admin is known */
 	bool had_admin;  /* APPL_DB's row had admin_status before our first push: initialised before this start (M3) */
@@ -102,6 +103,8 @@ void links_mark_published(struct links *l, struct port *port);
 /* The port holds back PortInitDone until it has a link, a row in APPL_DB, and its row in STATE_DB. */
 void links_expect(struct links *l, struct port *port);
 size_t links_expected(const struct links *l);
+/* The row that an earlier run left for this port waits for its link (warm start). */
+void links_keep(struct port *port);
 
 /*
  * Marks every link that is there now as old, whatever it will be called, until it is deleted; returns how many. Their
@@ -119,7 +122,8 @@ void links_release(struct links *l, struct port *port);
 struct links_stats {
 	size_t ports;   /* in memory */
 	size_t present; /* with a link */
-	size_t chunks;  /* growths of the port memory */
+	size_t configured;
+	size_t chunks; /* growths of the port memory */
 	uint64_t flaps, no_memory;
 };
 const struct links_stats *links_stats(const struct links *l);

@@ -13,7 +13,8 @@
 #define LOOKUP_INITIAL_MS 100
 #define LOOKUP_MAX_MS 30000
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
-#define MARKER "PortConfigDone"
+#define CONFIG_DONE "PortConfigDone"
+#define INIT_DONE "PortInitDone"
 
 struct appl_ports {
 	struct links *links;
@@ -21,12 +22,13 @@ struct appl_ports {
 	char prefix[24];     /* "PORT_TABLE:" */
 	struct list waiting; /* port.waiting: links without a row */
 	struct scan scan;
-	uint32_t round;   /* of scans; port.seen_round tells which saw the port */
-	bool known;       /* a scan of this connection was complete */
-	bool marker_seen; /* by the scan that runs */
-	bool scan_again;  /* asked for while one ran */
-	bool subscribed;  /* Redis tells us of every change ... */
-	bool notifies;    /* ... if it is configured to */
+	uint32_t round;             /* of scans; port.seen_round tells which saw the port */
+	size_t others, others_seen; /* rows that are no ports of ours: of the last scan, of the one that runs */
+	bool known;                 /* a scan of this connection was complete */
+	bool marker_seen;           /* by the scan that runs */
+	bool scan_again;            /* asked for while one ran */
+	bool subscribed;            /* Redis tells us of every change ... */
+	bool notifies;              /* ... if it is configured to */
 	sd_event_source *timer;
 	struct backoff backoff;
 	struct log_limit limit;
@@ -137,6 +139,11 @@ static bool is_port_key(const char *name, size_t len)
 	return len > 0 && len < IFNAMSIZ && strlen(name) == len && rules_port_name(name);
 }
 
+static bool is_marker(const char *name)
+{
+	return strcmp(name, CONFIG_DONE) == 0 || strcmp(name, INIT_DONE) == 0;
+}
+
 static void on_key(const struct resp_value *key, void *user)
 {
 	struct appl_ports *a = user;
@@ -145,10 +152,12 @@ static void on_key(const struct resp_value *key, void *user)
 
 	if (key->len <= skip)
 		return;
-	if (strcmp(key->str + skip, MARKER) == 0)
+	if (strcmp(key->str + skip, CONFIG_DONE) == 0)
 		a->marker_seen = true;
-	if (!is_port_key(key->str + skip, key->len - skip))
+	if (!is_port_key(key->str + skip, key->len - skip)) {
+		a->others_seen += !is_marker(key->str + skip);
 		return;
+	}
 	port = links_get(a->links, key->str + skip);
 	if (!port)
 		return;
@@ -184,6 +193,7 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 			arm(a);
 		return;
 	}
+	a->others = a->others_seen;
 	if (a->marker_seen)
 		forget_missing(a);
 	if (!a->known)
@@ -221,6 +231,7 @@ void appl_ports_rescan(struct appl_ports *a)
 	}
 	a->round++;
 	a->marker_seen = a->scan_again = false;
+	a->others_seen = 0;
 	(void)conn_command(a->conn, on_notify_setting, a, NULL, 0, ARRAY_SIZE(ask), ask);
 	(void)scan_start(&a->scan, a->conn, a->prefix, "hash", &ops, a);
 }
@@ -272,6 +283,11 @@ const char *appl_ports_pattern(char *out, size_t size, const char *separator, un
 {
 	(void)snprintf(out, size, "__keyspace@%u__:PORT_TABLE%s*", database, separator);
 	return out;
+}
+
+size_t appl_ports_rows(const struct appl_ports *a)
+{
+	return a->others + links_stats(a->links)->configured;
 }
 
 bool appl_ports_known(const struct appl_ports *a)

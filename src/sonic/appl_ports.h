@@ -35,5 +35,7 @@ void appl_ports_wait(struct appl_ports *a, struct port *port);
 void appl_ports_rescan(struct appl_ports *a);
 /* True once a scan of this connection is complete. */
 bool appl_ports_known(const struct appl_ports *a);
+/* Rows of PORT_TABLE but the two markers, as far as is known. */
+size_t appl_ports_rows(const struct appl_ports *a);
 
 #endif

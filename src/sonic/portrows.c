@@ -29,6 +29,7 @@ struct portrows {
 	struct row_item *items;
 	size_t count, capacity, next, outstanding;
 	bool running, refused, lost;
+	bool push;
 	bool start_again; /* asked for while answers to an earlier run were owed */
 	bool said_refused;
 	struct log_limit limit;
@@ -43,6 +44,7 @@ struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, 
 	r->deps = *deps;
 	r->fn = fn;
 	r->user = user;
+	r->push = true;
 	(void)snprintf(r->prefix, sizeof(r->prefix), "PORT%s", deps->config_separator);
 	return r;
 }
@@ -67,6 +69,11 @@ void portrows_free(struct portrows *r)
 void portrows_stop(struct portrows *r)
 {
 	r->running = r->start_again = false;
+}
+
+void portrows_set_push(struct portrows *r, bool push)
+{
+	r->push = push;
 }
 
 void portrows_forget(struct portrows *r)
@@ -195,6 +202,10 @@ static bool take_row(struct portrows *r, struct row_item *item, const struct res
 		settle(item, false);
 		return false;
 	}
+	if (!r->push) {
+		settle(item, true);
+		return false;
+	}
 	result = push(r, item, reply);
 	if (result == -E2BIG) {
 		bad_row(r, item->name, item->len, "is too large; 16 MiB are allowed");
@@ -241,8 +252,10 @@ static int ask_admin(struct portrows *r, const struct row_item *item)
 	struct resp_arg argv[3];
 	int result;
 
-	if (!port || port->asked || port->asking)
-		return port ? 0 : -ENOMEM;
+	if (!port)
+		return -ENOMEM;
+	if (!r->push || port->asked || port->asking)
+		return 0;
 	(void)snprintf(key, sizeof(key), "PORT_TABLE%s%s", r->deps.appl_separator, item->name);
 	argv[0] = RESP_STR("HGET");
 	argv[1] = RESP_STR(key);
@@ -279,25 +292,34 @@ static bool room(const struct portrows *r)
 	return r->outstanding < ROWS_AT_ONCE && conn_room(r->deps.config) > 0 && conn_room(r->deps.appl) >= needed;
 }
 
+static void expect(struct portrows *r, const char *name)
+{
+	struct port *port = links_get(r->deps.links, name);
+
+	if (!port)
+		return;
+	if (!rules_port_name(name)) {
+		log_warning("CONFIG_DB %s%s: does not begin with \"Ethernet\": it is passed on, but no link is watched "
+			    "for it",
+			    r->prefix, name);
+	} else if (!r->push) {
+		links_keep(port);
+		links_expect(r->deps.links, port);
+	} else if (!port->had_admin) {
+		links_expect(r->deps.links, port);
+	}
+	links_release(r->deps.links, port);
+}
+
 static size_t expect_pushed(struct portrows *r)
 {
 	size_t pushed = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
-		struct port *port;
-
 		if (!r->items[i].pushed)
 			continue;
 		pushed++;
-		port = links_get(r->deps.links, r->items[i].name);
-		if (!port)
-			continue;
-		if (!rules_port_name(port->name))
-			bad_row(r, port->name, strlen(port->name),
-				"does not begin with \"Ethernet\": pushed, but not watched");
-		else if (!port->had_admin)
-			links_expect(r->deps.links, port);
-		links_release(r->deps.links, port);
+		expect(r, r->items[i].name);
 	}
 	return pushed;
 }

@@ -29,6 +29,8 @@ typedef void (*portrows_fn)(enum portrows_outcome outcome, size_t count, void *u
 /* NULL without memory. deps is copied, what it names must outlive it. */
 struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, void *user);
 void portrows_free(struct portrows *r);
+/* With push false the rows are read and judged only: on a warm start APPL_DB has them already. True at first. */
+void portrows_set_push(struct portrows *r, bool push);
 /* Reads and pushes all rows; if answers to an earlier run are still owed, after those. fn is told later. */
 void portrows_start(struct portrows *r);
 void portrows_again(struct portrows *r);

@@ -190,7 +190,8 @@ static void publish_port(struct publish *p, struct port *port)
 	case WISH_LEAVE:
 		if (port->delete_owed)
 			remove_row(p, port);
-		p->unknown(port, p->user);
+		if (links_present(port))
+			p->unknown(port, p->user);
 		break;
 	}
 	links_release(p->links, port);

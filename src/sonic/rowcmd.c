@@ -9,7 +9,7 @@
 enum row_wish rowcmd_wish(const struct port *port, struct row *want)
 {
 	if (!links_present(port))
-		return WISH_NONE;
+		return port->kept ? WISH_LEAVE : WISH_NONE;
 	if (!port->configured)
 		return WISH_LEAVE;
 	*want = rules_row(port->flags, port->mtu);

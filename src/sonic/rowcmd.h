@@ -9,7 +9,7 @@
 enum row_wish {
 	WISH_ROW,   /* the row should hold our four fields */
 	WISH_NONE,  /* there is no link: the row should not exist */
-	WISH_LEAVE, /* a link that SONiC does not know as a port: not our business */
+	WISH_LEAVE, /* not our business, or not yet */
 };
 
 #define ROWCMD_KEY_MAX 64

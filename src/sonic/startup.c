@@ -10,7 +10,9 @@
 #include "kernel/nlsock.h"
 #include "observe/log.h"
 #include "ports/rules.h"
+#include "sonic/portcount.h"
 #include "sonic/portrows.h"
+#include "sonic/warm.h"
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 30000
@@ -20,7 +22,7 @@
 
 enum startup_state {
 	STARTUP_WAITING,     /* for the kernel, CONFIG_DB, APPL_DB */
-	STARTUP_ASKING,      /* switch_type */
+	STARTUP_ASKING,      /* switch_type, and whether this is a warm start */
 	STARTUP_PUSHING,     /* rows of PORT */
 	STARTUP_CONFIG_DONE, /* PortConfigDone is under way */
 	STARTUP_INIT_WAIT,   /* for the host interfaces */
@@ -34,13 +36,18 @@ struct startup {
 	void *user;
 	enum startup_state state;
 	bool links_known;
-	bool decided;     /* which links are old */
+	bool decided;     /* which links are old, warm or cold */
+	bool warm_now;    /* a warm start whose APPL_DB was not emptied since */
+	bool asking_held; /* the back-off before the questions are asked again */
 	bool pushed;      /* PortConfigDone was accepted once */
 	bool emptied;     /* said that APPL_DB was emptied */
 	bool config_lost; /* said that CONFIG_DB was emptied as well */
 	bool checking;
 	size_t count;
+	struct warm *warm;
+	struct portcount *portcount;
 	struct portrows *rows;
+	char switch_type[16];
 	sd_event_source *retry, *missing;
 	struct backoff backoff;
 };
@@ -63,7 +70,8 @@ static void retry_later(struct startup *s)
 
 static bool connected(const struct startup *s)
 {
-	return conn_ready(s->deps.config) && conn_ready(s->deps.appl) && appl_ports_known(s->deps.appl_ports);
+	return conn_ready(s->deps.config) && conn_ready(s->deps.appl) && conn_ready(s->deps.state) &&
+	       appl_ports_known(s->deps.appl_ports);
 }
 
 /* --- old links --- */
@@ -100,41 +108,70 @@ static void retire_old_links(struct startup *s)
 	set_down(ifindex, MIN(n, max));
 }
 
-static void decide(struct startup *s, const char *switch_type)
+static void ask_again(struct startup *s)
 {
-	if (strcmp(switch_type, "fabric") == 0) {
-		s->ops->refuse(
-			"switch_type is \"fabric\": such a switch has no front panel ports, portsyncd must not run",
-			s->user);
-		return;
-	}
-	if (!s->decided && strcmp(switch_type, "dpu") != 0)
+	s->state = STARTUP_WAITING;
+	s->asking_held = true;
+	retry_later(s);
+}
+
+/*
+ * Warm: the links that are there are the ports' own, and APPL_DB has the configuration. Nothing is published before the
+ * configured ports are known, since the rows of those wait for their links.
+ */
+static void decide(struct startup *s, bool warm)
+{
+	if (!s->decided && !warm && strcmp(s->switch_type, "dpu") != 0)
 		retire_old_links(s);
+	if (!s->decided)
+		s->warm_now = warm;
 	s->decided = true;
-	s->ops->decided(s->user);
+	portrows_set_push(s->rows, !s->warm_now);
+	if (!s->warm_now)
+		s->ops->decided(s->user);
 	s->state = STARTUP_PUSHING;
 	portrows_start(s->rows);
+}
+
+static void on_warm(enum warm_answer answer, void *user)
+{
+	struct startup *s = user;
+
+	if (s->state != STARTUP_ASKING)
+		return;
+	if (answer == WARM_UNKNOWN)
+		ask_again(s);
+	else
+		decide(s, answer == WARM_WARM);
 }
 
 static void on_switch_type(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct startup *s = user;
+	const char *key = "DEVICE_METADATA";
 
 	(void)item;
 	(void)cookie;
 	if (!reply || s->state != STARTUP_ASKING)
 		return;
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
-		log_warning("DEVICE_METADATA%slocalhost: switch_type cannot be read: %s", s->deps.config_separator,
-			    reply->str);
-		s->state = STARTUP_WAITING;
-		retry_later(s);
+		log_warning("%s%slocalhost: switch_type cannot be read: %s", key, s->deps.config_separator, reply->str);
+		ask_again(s);
 		return;
 	}
 	if (reply->type == RESP_ERROR)
-		log_warning("DEVICE_METADATA%slocalhost: is no hash; switch_type is taken as \"switch\"",
+		log_warning("%s%slocalhost: is no hash; switch_type is taken as \"switch\"", key,
 			    s->deps.config_separator);
-	decide(s, reply->type == RESP_STRING ? reply->str : "switch");
+	(void)snprintf(s->switch_type, sizeof(s->switch_type), "%s",
+		       reply->type == RESP_STRING ? reply->str : "switch");
+	if (strcmp(s->switch_type, "fabric") == 0) {
+		s->ops->refuse(
+			"switch_type is \"fabric\": such a switch has no front panel ports, portsyncd must not run",
+			s->user);
+		return;
+	}
+	if (warm_ask(s->warm) < 0)
+		ask_again(s);
 }
 
 static void ask_switch_type(struct startup *s)
@@ -154,20 +191,24 @@ static void ask_switch_type(struct startup *s)
 
 static void push_marker(struct startup *s);
 
+static void await_links(struct startup *s)
+{
+	s->pushed = true;
+	s->emptied = s->config_lost = false;
+	s->state = STARTUP_INIT_WAIT;
+	arm(s->missing, MISSING_WARN_USEC);
+}
+
 static void marker_accepted(struct startup *s)
 {
 	backoff_reset(&s->backoff);
 	if (s->state == STARTUP_CONFIG_DONE) {
 		log_notice("PortConfigDone: %zu ports", s->count);
-		s->pushed = true;
-		s->emptied = s->config_lost = false;
-		s->state = STARTUP_INIT_WAIT;
-		arm(s->missing, MISSING_WARN_USEC);
+		await_links(s);
 		return;
 	}
 	log_notice("PortInitDone");
 	s->state = STARTUP_DONE;
-	turn_off(s->missing);
 	s->ops->init_done(s->user);
 }
 
@@ -202,6 +243,13 @@ static void push_marker(struct startup *s)
 		retry_later(s);
 }
 
+static void warm_started(struct startup *s)
+{
+	portcount_repair(s->portcount, appl_ports_rows(s->deps.appl_ports));
+	await_links(s);
+	s->ops->decided(s->user);
+}
+
 static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 {
 	struct startup *s = user;
@@ -221,29 +269,50 @@ static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 		return;
 	}
 	s->count = count;
+	if (s->warm_now) {
+		warm_started(s);
+		return;
+	}
 	s->state = STARTUP_CONFIG_DONE;
 	push_marker(s);
 }
 
 /* --- waiting for host interfaces --- */
 
-/* M16: upstream waits for ever and nothing says for what. */
+static bool is_awaited(const struct port *port)
+{
+	return port->expected && !port->old;
+}
+
+static bool is_stuck(const struct port *port)
+{
+	return port->old && (port->expected || port->configured);
+}
+
+/* Says how many ports are such, and the names of the first ones; nothing when there are none. */
+static void warn_of(struct startup *s, bool (*such)(const struct port *port), const char *before, const char *after)
+{
+	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
+	size_t at = 0, total = 0;
+
+	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port)) {
+		if (!such(port) || total++ >= MISSING_NAMED)
+			continue;
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", port->name);
+	}
+	if (total > 0)
+		log_warning("%s%zu configured ports %s: %s%s", before, total, after, names,
+			    total > MISSING_NAMED ? ", ..." : "");
+}
+
+/* Upstream waits for ever, or ignores a port for ever, and nothing says so (M16, S5). */
 static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 {
-	struct startup *s = user;
-	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
-	size_t at = 0, named = 0, total = links_expected(s->deps.links);
-
 	(void)timer;
 	(void)usec;
-	for (struct port *port = links_next(s->deps.links, NULL); port && named < MISSING_NAMED;
-	     port = links_next(s->deps.links, port)) {
-		if (!port->expected)
-			continue;
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", named++ ? ", " : "", port->name);
-	}
-	log_warning("PortInitDone waits for %zu configured ports without a host interface: %s%s", total, names,
-		    total > named ? ", ..." : "");
+	warn_of(user, is_awaited, "PortInitDone waits for ", "without a host interface");
+	warn_of(user, is_stuck, "",
+		"are ignored, as their interfaces are left from before this start; delete those, or restart swss");
 	return 0;
 }
 
@@ -253,8 +322,10 @@ void startup_turn(struct startup *s)
 		s->state = STARTUP_INIT_DONE;
 		push_marker(s);
 	}
-	if (s->state == STARTUP_WAITING && s->links_known && connected(s))
+	if (s->state == STARTUP_WAITING && s->links_known && !s->asking_held && connected(s))
 		ask_switch_type(s);
+	if (s->state == STARTUP_DONE && s->deps.follow_count && connected(s))
+		portcount_follow(s->portcount, appl_ports_rows(s->deps.appl_ports));
 }
 
 static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
@@ -263,6 +334,7 @@ static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
 
 	(void)timer;
 	(void)usec;
+	s->asking_held = false;
 	if (!connected(s))
 		return 0;
 	if (s->state == STARTUP_PUSHING)
@@ -290,6 +362,9 @@ static void on_markers_counted(const struct resp_value *reply, void *user, void 
 	s->emptied = true;
 	s->state = STARTUP_PUSHING;
 	turn_off(s->missing);
+	s->warm_now = false;
+	portcount_forget(s->portcount);
+	portrows_set_push(s->rows, true);
 	portrows_forget(s->rows);
 	portrows_start(s->rows);
 }
@@ -300,6 +375,7 @@ void startup_check(struct startup *s)
 	char moved[40], waiting[sizeof(moved) + 1];
 	struct resp_arg argv[3];
 
+	warm_settle(s->warm);
 	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
 		return;
 	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%sPortConfigDone", s->deps.appl_separator);
@@ -325,6 +401,8 @@ void startup_ready(struct startup *s)
 void startup_lost(struct startup *s)
 {
 	turn_off(s->retry);
+	s->asking_held = false;
+	portcount_forget(s->portcount);
 	backoff_reset(&s->backoff);
 	portrows_stop(s->rows);
 	switch (s->state) {
@@ -368,7 +446,9 @@ int startup_new(struct startup **ret, const struct startup_deps *deps, const str
 						       .config_separator = deps->config_separator,
 						       .appl_separator = deps->appl_separator},
 			       on_rows, s);
-	if (s->rows)
+	s->warm = warm_new(deps->state, deps->state_separator, on_warm, s);
+	s->portcount = portcount_new(deps->appl, deps->appl_separator);
+	if (s->rows && s->warm && s->portcount)
 		r = add_timer(s, &s->retry, on_retry);
 	if (r >= 0)
 		r = add_timer(s, &s->missing, on_missing);
@@ -387,5 +467,7 @@ void startup_free(struct startup *s)
 	sd_event_source_disable_unref(s->retry);
 	sd_event_source_disable_unref(s->missing);
 	portrows_free(s->rows);
+	portcount_free(s->portcount);
+	warm_free(s->warm);
 	free(s);
 }

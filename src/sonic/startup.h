@@ -18,10 +18,11 @@
 struct startup_deps {
 	sd_event *event;
 	struct links *links;
-	struct conn *config, *appl;
+	struct conn *config, *appl, *state;
 	struct appl_ports *appl_ports;
 	struct producer *producer;
-	const char *config_separator, *appl_separator;
+	const char *config_separator, *appl_separator, *state_separator;
+	bool follow_count; /* PortConfigDone's count follows the rows of APPL_DB (S8) */
 };
 
 struct startup_ops {
@@ -46,7 +47,7 @@ void startup_ready(struct startup *s);
 void startup_lost(struct startup *s);
 /* Goes on if there is something to go on with. Called once a loop turn. */
 void startup_turn(struct startup *s);
-/* Looks whether APPL_DB still holds what was pushed; if it was emptied, pushes again. */
+/* Looks whether APPL_DB still holds what was pushed; if it was emptied, pushes again. Called at each audit. */
 void startup_check(struct startup *s);
 
 #endif

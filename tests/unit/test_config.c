@@ -14,6 +14,7 @@
 
 #include "base/util.h"
 #include "sonic/dbconfig.h"
+#include "sonic/dbglobal.h"
 
 #define NO_EFFECT_OF_RUST                                                                                              \
 	"performance.max_latency_us, performance.min_success_rate, health.max_stall_seconds, "                         \
@@ -21,14 +22,15 @@
 	"metrics.enabled, metrics.save_interval_secs, metrics.retention_days, metrics.max_file_size_mb, "              \
 	"metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
-	"-c/--config FILE, --database-config FILE, --netns NAME, --log-level LEVEL, --log-target TARGET, "             \
-	"--check-config, --dry-run, -h/--help, -V/--version"
+	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
+	"--netns NAME, --log-level LEVEL, --log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
 #define SECTIONS "[database] [performance] [health] [metrics] [netlink] [sonic] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define NO_KEY "line without 'key ='; allowed: [section], key = value, # comment\n"
 #define UTF8 "allowed: UTF-8 without control characters\n"
 #define NETNS "; allowed: 1..255 bytes without '/', not . or ..\n"
+#define NAMESPACE "; allowed: 1..255 printable bytes without '/'\n"
 #define SHAPE "allowed: a value bare or in double quotes, without quotes or \\ in it"
 
 /* The tests run in a directory of their own, so that messages hold short names. */
@@ -131,7 +133,9 @@ static void test_defaults(void **state)
 	assert_int_equal(c.log_level, LOG_NOTICE);
 	assert_int_equal(c.log_target, LOG_TARGET_AUTO);
 	assert_string_equal(c.netns, "");
-	assert_false(c.check_config || c.dry_run);
+	assert_string_equal(c.namespace_name, "");
+	assert_string_equal(c.database_global, "");
+	assert_false(c.check_config || c.dry_run || c.level_chosen || c.target_chosen);
 }
 
 static void test_file_of_the_rust_daemon(void **state)
@@ -415,6 +419,18 @@ static const struct {
 	{{"--netns", ""}, "portsyncd: --netns: \"\" is not a name" NETNS},
 	{{"--netns", "a/b"}, "portsyncd: --netns: \"a/b\" is not a name" NETNS},
 	{{"--netns", ".."}, "portsyncd: --netns: \"..\" is not a name" NETNS},
+	{{"-n"}, "portsyncd: -n: value is missing; allowed: " OPTIONS "\n"},
+	{{"--namespace"}, "portsyncd: --namespace: value is missing; allowed: " OPTIONS "\n"},
+	{{"--database-global"}, "portsyncd: --database-global: value is missing; allowed: " OPTIONS "\n"},
+	{{"--database=x"}, "portsyncd: --database: ambiguous option; allowed: " OPTIONS "\n"},
+	{{"--database-global", ""},
+	 "portsyncd: --database-global: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
+	{{"--namespace", ""}, "portsyncd: --namespace: \"\" is not a name" NAMESPACE},
+	{{"-n", "a/b"}, "portsyncd: --namespace: \"a/b\" is not a name" NAMESPACE},
+	{{"-n", "asic0\n"}, "portsyncd: --namespace: \"asic0\\x0a\" is not a name" NAMESPACE},
+	{{"-n\xc3\xa4"}, "portsyncd: --namespace: \"\\xc3\\xa4\" is not a name" NAMESPACE},
+	{{"-nasic0", "--database-config=d.json"},
+	 "portsyncd: --namespace: given together with --database-config; allowed: either\n"},
 	{{"-c", "none"}, "portsyncd: --config: none: No such file or directory; allowed: a file that exists\n"},
 };
 
@@ -445,12 +461,21 @@ static void test_long_names_of_flags(void **state)
 	assert_int_equal(LOAD(&c, "--netns", name + PATH_MAX - 256), CONFIG_BAD);
 	assert_int_equal(LOAD(&c, "-c", "F", "--netns", name + PATH_MAX - 255), CONFIG_RUN);
 	assert_int_equal(strlen(c.netns), 255);
+	assert_int_equal(LOAD(&c, "-n", name + PATH_MAX - 256), CONFIG_BAD);
+	assert_int_equal(LOAD(&c, "-c", "F", "-n", name + PATH_MAX - 255), CONFIG_RUN);
+	assert_int_equal(strlen(c.namespace_name), 255);
+	assert_int_equal(LOAD(&c, "--database-global", name), CONFIG_BAD);
+	assert_int_equal(LOAD(&c, "-c", "F", "--database-global", name + 1), CONFIG_RUN);
+	assert_string_equal(c.database_global, name + 1);
 }
 
 static void test_help_and_version(void **state)
 {
 	static const char *const shown[] = {"-c, --config FILE ",
 					    "--database-config FILE ",
+					    "-n, --namespace NAME ",
+					    "the links are chosen by --netns alone\n",
+					    "--database-global FILE ",
 					    "--netns NAME ",
 					    "--log-level LEVEL ",
 					    "--log-target TARGET ",
@@ -461,6 +486,7 @@ static void test_help_and_version(void **state)
 					    "PORTSYNCD_LOG_LEVEL ",
 					    CONFIG_DEFAULT_PATH,
 					    DBCONFIG_DEFAULT_PATH,
+					    DBGLOBAL_DEFAULT_PATH,
 					    "Exit codes: 0 ",
 					    "database.redis_port: ",
 					    "an integer 1..65535; default not set\n",
@@ -497,6 +523,47 @@ static void test_flags(void **state)
 	assert_string_equal(c.database_config, "d.json");
 	assert_int_equal(c.log_level, LOG_ERR);
 	assert_int_equal(c.log_target, LOG_TARGET_JOURNAL);
+}
+
+static void test_namespace(void **state)
+{
+	struct config c;
+
+	(void)state;
+	write_text("F", "[database]\ndatabase_config = /f\n");
+	assert_int_equal(LOAD(&c, "-cF", "-n", "asic0"), CONFIG_RUN);
+	assert_string_equal(c.namespace_name, "asic0");
+	assert_string_equal(c.database_global, "");
+	assert_string_equal(c.netns, "");
+	assert_int_equal(LOAD(&c, "-cF", "--namespace=dpu 0", "--database-global", "g.json", "--netns", "n"),
+			 CONFIG_RUN);
+	assert_string_equal(c.namespace_name, "dpu 0");
+	assert_string_equal(c.database_global, "g.json");
+	assert_string_equal(c.netns, "n");
+}
+
+/* What the file says was not chosen: LOGGER in CONFIG_DB outweighs it. */
+static void test_who_chose_the_log(void **state)
+{
+	struct config c;
+
+	(void)state;
+	write_text("F", "[log]\nlevel = crit\ntarget = syslog\n");
+	assert_int_equal(LOAD(&c, "-cF"), CONFIG_RUN);
+	assert_false(c.level_chosen || c.target_chosen);
+	assert_int_equal(LOAD(&c, "-cF", "--log-level", "info"), CONFIG_RUN);
+	assert_true(c.level_chosen && !c.target_chosen);
+	assert_int_equal(LOAD(&c, "-cF", "--log-target", "auto"), CONFIG_RUN);
+	assert_true(!c.level_chosen && c.target_chosen);
+	assert_int_equal(setenv("PORTSYNCD_LOG_LEVEL", "info", 1), 0);
+	assert_int_equal(LOAD(&c, "-cF"), CONFIG_RUN);
+	assert_true(c.level_chosen && !c.target_chosen);
+	assert_int_equal(LOAD(&c, "-cF", "--log-level", "debug"), CONFIG_RUN);
+	assert_true(c.level_chosen);
+	assert_int_equal(setenv("PORTSYNCD_LOG_LEVEL", "", 1), 0);
+	assert_int_equal(LOAD(&c, "-cF"), CONFIG_RUN);
+	assert_false(c.level_chosen);
+	assert_int_equal(unsetenv("PORTSYNCD_LOG_LEVEL"), 0);
 }
 
 /* flags > environment > file > default, wherever -c stands */
@@ -549,6 +616,26 @@ static void test_check_config(void **state)
 	write_text("F", "[log]\nlevel = 3\n");
 	assert_int_equal(LOAD(&c, "--check-config", "-cF"), CONFIG_BAD);
 	assert_string_equal(captured, "F:2: log.level: \"3\" is not a level; allowed: " LEVELS "\n");
+}
+
+static void test_check_config_of_a_namespace(void **state)
+{
+	static const char unknown[] = "portsyncd: G: INCLUDES: \"asic1\" is the name of no entry; "
+				      "allowed: asic0, dpu0\n";
+	struct config c;
+
+	(void)state;
+	write_text("F", "[database]\ndatabase_config = /nowhere\n");
+	write_text("G", "{\"INCLUDES\":[{\"namespace\":\"asic0\",\"include\":\"" TEST_DATA
+			"/database_config.json\"},{\"container_name\":\"dpu0\",\"include\":\"none.json\"}]}");
+	assert_int_equal(LOAD(&c, "--check-config", "-cF", "--database-global=G", "-nasic0"), CONFIG_DONE);
+	assert_string_equal(answered, "portsyncd: configuration is good\n");
+	assert_string_equal(captured, "");
+	assert_int_equal(LOAD(&c, "--check-config", "-cF", "--database-global=./G", "-ndpu0"), CONFIG_BAD);
+	assert_string_equal(captured, "portsyncd: ./none.json: No such file or directory; "
+				      "allowed: a readable file of at most 1048576 bytes\n");
+	assert_int_equal(LOAD(&c, "--check-config", "-cF", "--database-global=G", "-nasic1"), CONFIG_BAD);
+	assert_string_equal(captured, unknown);
 }
 
 static void test_names(void **state)
@@ -661,7 +748,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const files[] = {"F", "P", "fifo", "redis_password"};
+	static const char *const files[] = {"F", "G", "P", "fifo", "redis_password"};
 
 	(void)state;
 	forget();
@@ -687,8 +774,11 @@ int main(void)
 		cmocka_unit_test(test_long_names_of_flags),
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_namespace),
+		cmocka_unit_test(test_who_chose_the_log),
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_check_config),
+		cmocka_unit_test(test_check_config_of_a_namespace),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_size_of_passwords),

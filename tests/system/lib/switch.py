@@ -78,6 +78,9 @@ class Switch:
     others: Mapping[str, RedisServer] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
+    # The daemon finds database_config.json by -n and the test's database_global.json instead of being told its path.
+    namespace: str | None = None
+    database_global: Path | None = None
     # Of this class's own clients (default: the server's password); the daemon gets its credentials by settings.
     username: str | None = None
     password: str | None = None
@@ -199,10 +202,13 @@ class Switch:
         options = {
             "--netns": self.netns.name,
             "--config": str(self.config_file),
-            "--database-config": str(self.database_config),
             "--log-target": "stderr",
             "--log-level": self.log_level,
         }
+        if self.namespace:
+            options |= {"-n": self.namespace, "--database-global": str(self.database_global)}
+        else:
+            options["--database-config"] = str(self.database_config)
         command = [word for option in options.items() for word in option]
         return Daemon([*command, *self.arguments], self.folder / "portsyncd.log", self.environment)
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CONFIG_DB LOGGER|portsyncd {LOGLEVEL, LOGOUTPUT}, as swssloglevel writes it: created where missing, followed while we
+ * run (SONIC.md 5.4). A value that means nothing is named in the log and changes nothing.
+ */
+#ifndef PORTSYNCD_LOGLEVEL_H
+#define PORTSYNCD_LOGLEVEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "observe/log.h"
+#include "redis/conn.h"
+
+struct loglevel_options {
+	enum log_sink sink; /* what LOGOUTPUT "SYSLOG" stands for */
+	bool level_chosen;  /* by the user: the table's first value does not outweigh it, later changes do */
+	bool sink_chosen;
+};
+
+struct loglevel;
+
+/* NULL without memory. */
+struct loglevel *loglevel_new(struct conn *config, const char *separator, const struct loglevel_options *opt);
+void loglevel_free(struct loglevel *l);
+
+/* The pattern of keyspace notifications that concern the row, for a connection of its own. */
+const char *loglevel_pattern(char *out, size_t size, const char *separator, unsigned database);
+/* Reads the row; fields that are missing are written. Called when connected, on a notification, and at each audit. */
+void loglevel_read(struct loglevel *l);
+
+#endif

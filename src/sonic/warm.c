@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/warm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "observe/log.h"
+
+#define KEY_BYTES 48
+
+enum question { ASK_SYSTEM, ASK_SWSS, ASK_COUNT, QUESTIONS };
+
+struct warm {
+	struct conn *conn;
+	char enable_keys[2][KEY_BYTES];
+	char count_key[KEY_BYTES];
+	warm_fn fn;
+	void *user;
+	bool enabled, refused, decided, writing, written;
+	enum warm_answer answer;
+	char count_text[24]; /* what Redis held; "" for nothing */
+	uint32_t count;      /* what it shall hold */
+};
+
+struct warm *warm_new(struct conn *state, const char *separator, warm_fn fn, void *user)
+{
+	struct warm *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->conn = state;
+	w->fn = fn;
+	w->user = user;
+	(void)snprintf(w->enable_keys[0], KEY_BYTES, "WARM_RESTART_ENABLE_TABLE%ssystem", separator);
+	(void)snprintf(w->enable_keys[1], KEY_BYTES, "WARM_RESTART_ENABLE_TABLE%sswss", separator);
+	(void)snprintf(w->count_key, KEY_BYTES, "WARM_RESTART_TABLE%sportsyncd", separator);
+	return w;
+}
+
+void warm_free(struct warm *w)
+{
+	free(w);
+}
+
+static void on_count_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct warm *w = user;
+
+	(void)item;
+	(void)cookie;
+	w->writing = false;
+	w->written = reply && reply->type != RESP_ERROR;
+	if (reply && reply->type == RESP_ERROR)
+		log_warning("%s: restore_count cannot be written, it is tried again: %s", w->count_key, reply->str);
+}
+
+void warm_settle(struct warm *w)
+{
+	char count[16];
+	struct resp_arg argv[4];
+
+	if (!w->decided || w->written || w->writing)
+		return;
+	(void)snprintf(count, sizeof(count), "%" PRIu32, w->count);
+	argv[0] = RESP_STR("HSET");
+	argv[1] = RESP_STR(w->count_key);
+	argv[2] = RESP_STR("restore_count");
+	argv[3] = RESP_STR(count);
+	w->writing = conn_command(w->conn, on_count_written, w, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+}
+
+/* Digits only, and room for one more. */
+static bool parse_count(const char *text, uint32_t *ret)
+{
+	uint64_t value = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		value = value * 10 + (uint64_t)(*text - '0');
+		if (value >= UINT32_MAX)
+			return false;
+	}
+	*ret = (uint32_t)value;
+	return true;
+}
+
+static void decide(struct warm *w)
+{
+	uint32_t count = 0;
+
+	w->decided = true;
+	w->answer = WARM_COLD;
+	w->count = 0;
+	if (!w->enabled)
+		return;
+	if (w->count_text[0] == '\0') {
+		log_warning("warm start is enabled, but %s has no restore_count: this start is cold", w->count_key);
+		return;
+	}
+	if (!parse_count(w->count_text, &count)) {
+		log_warning("warm start is enabled, but %s restore_count \"%s\" is no number: this start is cold",
+			    w->count_key, w->count_text);
+		return;
+	}
+	w->answer = WARM_WARM;
+	w->count = count + 1;
+	log_notice("warm start, restore count %" PRIu32, w->count);
+}
+
+static void take_answer(struct warm *w, enum question question, const struct resp_value *reply)
+{
+	/* A key that is no hash says nothing; any other refusal passes. */
+	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
+		if (!w->refused)
+			log_warning("the warm start tables cannot be read, it is tried again: %s", reply->str);
+		w->refused = true;
+	}
+	if (reply->type != RESP_STRING)
+		return;
+	if (question == ASK_COUNT)
+		(void)printable(reply->str, reply->len, w->count_text, sizeof(w->count_text));
+	else if (strcmp(reply->str, "true") == 0)
+		w->enabled = true;
+}
+
+static void on_answer(const struct resp_value *reply, void *user, void *item, uint64_t question)
+{
+	struct warm *w = user;
+
+	(void)item;
+	if (!reply)
+		return;
+	take_answer(w, (enum question)question, reply);
+	if (question != ASK_COUNT)
+		return;
+	if (w->refused) {
+		w->fn(WARM_UNKNOWN, w->user);
+		return;
+	}
+	decide(w);
+	warm_settle(w);
+	w->fn(w->answer, w->user);
+}
+
+static int ask(struct warm *w, enum question question, const char *key, const char *field)
+{
+	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(key), RESP_STR(field)};
+
+	return conn_command(w->conn, on_answer, w, NULL, question, ARRAY_SIZE(argv), argv);
+}
+
+int warm_ask(struct warm *w)
+{
+	int r;
+
+	if (w->decided) {
+		w->fn(w->answer, w->user);
+		return 0;
+	}
+	w->enabled = w->refused = false;
+	w->count_text[0] = '\0';
+	r = ask(w, ASK_SYSTEM, w->enable_keys[0], "enable");
+	if (r == 0)
+		r = ask(w, ASK_SWSS, w->enable_keys[1], "enable");
+	if (r == 0)
+		r = ask(w, ASK_COUNT, w->count_key, "restore_count");
+	return r;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether this is a warm start, by the tables of STATE_DB (SONIC.md 5.5): WARM_RESTART_ENABLE_TABLE|system or |swss
+ * says enable "true", and WARM_RESTART_TABLE|portsyncd has a restore_count, which is then counted up. Else the start is
+ * cold and restore_count becomes 0. No state field is written: comparisons of warm against cold starts fail on one.
+ */
+#ifndef PORTSYNCD_WARM_H
+#define PORTSYNCD_WARM_H
+
+#include <stdbool.h>
+
+#include "redis/conn.h"
+
+enum warm_answer {
+	WARM_COLD,
+	WARM_WARM,
+	WARM_UNKNOWN, /* Redis refused to answer: ask again later */
+};
+
+typedef void (*warm_fn)(enum warm_answer answer, void *user);
+
+struct warm;
+
+/* NULL without memory. */
+struct warm *warm_new(struct conn *state, const char *separator, warm_fn fn, void *user);
+void warm_free(struct warm *w);
+/*
+ * Asks; fn is told later, not at all when the connection is lost meanwhile. Once decided, the answer stays for the
+ * process. 0 or conn_command()'s errors.
+ */
+int warm_ask(struct warm *w);
+/* Writes restore_count if Redis did not take it yet. */
+void warm_settle(struct warm *w);
+
+#endif
