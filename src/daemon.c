@@ -100,7 +100,8 @@ static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	log_warning("not everything could be written within 2 s");
+	log_warning("not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports",
+		    publish_owed(d->publish));
 	finish_stop(d);
 	return 0;
 }
@@ -169,7 +170,7 @@ static int on_turn(sd_event_source *source, void *user)
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
-	if (d->stopping && publish_idle(d->publish))
+	if (d->stopping && publish_owed(d->publish) == 0)
 		finish_stop(d);
 	return 0;
 }

@@ -333,9 +333,30 @@ void publish_hold(struct publish *p, bool hold)
 	p->held = hold;
 }
 
-bool publish_idle(const struct publish *p)
+static bool owes(const struct port *port)
 {
-	return !p->live || (!links_any_dirty(p->links) && conn_in_flight(p->conn) == 0);
+	struct row want;
+
+	if (port->writing > 0 || (port->delete_owed && port->mine))
+		return true;
+	switch (rowcmd_wish(port, &want)) {
+	case WISH_ROW:
+		return port->known != ROW_READ || row_diff(&port->acked, &want) != 0;
+	case WISH_NONE:
+		return port->mine;
+	case WISH_LEAVE:
+		break;
+	}
+	return false;
+}
+
+size_t publish_owed(const struct publish *p)
+{
+	size_t owed = 0;
+
+	for (const struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port))
+		owed += owes(port);
+	return owed;
 }
 
 const struct publish_stats *publish_stats(const struct publish *p)

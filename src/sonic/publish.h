@@ -45,8 +45,8 @@ void publish_flush(struct publish *p);
 /* Starts a reading of our fields; what differs is repaired and counted. */
 void publish_audit(struct publish *p);
 
-/* True when nothing is owed and nothing is under way. */
-bool publish_idle(const struct publish *p);
+/* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
+size_t publish_owed(const struct publish *p);
 const struct publish_stats *publish_stats(const struct publish *p);
 
 #endif

@@ -112,8 +112,13 @@ static void take_reply(struct readback *rb, struct port *port, const struct resp
 		rb->ops->row(port, NULL, generation, rb->user);
 		return;
 	}
-	rb->failed = true;
-	if (reply && reply->type == RESP_ERROR && log_limit_pass(&rb->limit, 3))
+	if (!reply) {
+		rb->failed = true;
+		return;
+	}
+	/* One row that Redis refuses must not silence the others: what is not known of it is written in full. */
+	links_mark_dirty(rb->links, port);
+	if (reply->type == RESP_ERROR && log_limit_pass(&rb->limit, 3))
 		log_warning("%s%s: cannot be read back: %s", rb->prefix, port->name, reply->str);
 }
 

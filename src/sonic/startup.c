@@ -155,7 +155,9 @@ static void on_switch_type(const struct resp_value *reply, void *user, void *ite
 	if (!reply || s->state != STARTUP_ASKING)
 		return;
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
-		log_warning("%s%slocalhost: switch_type cannot be read: %s", key, s->deps.config_separator, reply->str);
+		if (s->backoff.next_ms == 0)
+			log_warning("%s%slocalhost: switch_type cannot be read, it is tried again: %s", key,
+				    s->deps.config_separator, reply->str);
 		ask_again(s);
 		return;
 	}

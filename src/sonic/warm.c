@@ -20,6 +20,7 @@ struct warm {
 	warm_fn fn;
 	void *user;
 	bool enabled, refused, decided, writing, written;
+	bool said; /* that the tables cannot be read */
 	enum warm_answer answer;
 	char count_text[24]; /* what Redis held; "" for nothing */
 	uint32_t count;      /* what it shall hold */
@@ -117,9 +118,9 @@ static void take_answer(struct warm *w, enum question question, const struct res
 {
 	/* A key that is no hash says nothing; any other refusal passes. */
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
-		if (!w->refused)
+		if (!w->said)
 			log_warning("the warm start tables cannot be read, it is tried again: %s", reply->str);
-		w->refused = true;
+		w->refused = w->said = true;
 	}
 	if (reply->type != RESP_STRING)
 		return;

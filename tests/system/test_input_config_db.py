@@ -102,7 +102,7 @@ def test_a_port_of_another_name(switch: SwitchFactory) -> None:
     assert sw.orch.wait_config_done() == {"count": "4"}
     assert sw.orch.wait_for_key("eth7") == GOOD
     sw.wait_init_done()
-    sw.daemon.wait_log(r"CONFIG_DB PORT\|eth7: .*not watched")
+    sw.daemon.wait_log(r"CONFIG_DB PORT\|eth7: .*no link is watched for it")
 
 
 def test_tables_beside_port(switch: SwitchFactory) -> None:
