@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from lib.daemon import Daemon, binary
+from lib.faults import NO_AUDIT, QUICK
 from lib.netns import NetNs, remove_stale
+from lib.proxy import Proxy
 from lib.redis_server import RedisServer
 from lib.switch import Switch, port_names
 
@@ -98,3 +100,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     for made in factory.made if factory else []:
         if hasattr(made, "daemon"):
             report.sections.append(("portsyncd log", made.daemon.log[-LOG_SHOWN_CHARACTERS:]))
+
+
+@pytest.fixture
+def behind_proxy(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer]
+) -> Iterator[Callable[..., tuple[Switch, Proxy]]]:
+    """behind_proxy(ports=..., ...) gives a switch, not started, whose daemon reaches Redis through a proxy."""
+    server = redis_server()
+    with Proxy(server.unix_socket) as proxy:
+
+        def build(**options: Any) -> tuple[Switch, Proxy]:
+            database = {**QUICK, "redis_unix_socket": proxy.path}
+            settings = {"database": database, **options.pop("settings", {})}
+            options.setdefault("audit_secs", NO_AUDIT)
+            return switch.build(server=server, settings=settings, **options), proxy
+
+        yield build

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.daemon import ROOT, binary, write_settings
+from lib.daemon import ROOT, binary
 from lib.netns import NetNs
 
 RUST_SAMPLE = ROOT / "tests/data/rust-portsyncd.conf"
@@ -22,7 +22,9 @@ Done = subprocess.CompletedProcess[str]
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
-def portsyncd(*arguments: object, before: tuple[str, ...] = (), program: Path | None = None, **environment: str) -> Done:
+def portsyncd(
+    *arguments: object, before: tuple[str, ...] = (), program: Path | None = None, **environment: str
+) -> Done:
     """Runs it to its end, with nothing of ours in the environment but what is given."""
     variables = {"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if k.startswith("ASAN_")}}
     command = [*before, str(program or binary()), *map(str, arguments)]
@@ -68,7 +70,8 @@ def test_no_argument_is_needed() -> None:
 def test_help(flag: str) -> None:
     done = portsyncd(flag)
     assert (done.returncode, done.stderr) == (0, "")
-    for option in ("--config", "--database-config", "--netns", "--log-level", "--log-target", "--check-config", "--dry-run"):
+    options = ("--config", "--database-config", "--netns", "--log-level", "--log-target", "--check-config", "--dry-run")
+    for option in options:
         assert option in done.stdout
     assert "database.redis_port: " in done.stdout and "1..65535" in done.stdout
 

@@ -107,7 +107,8 @@ def test_a_port_of_another_name(switch: SwitchFactory) -> None:
 
 def test_tables_beside_port(switch: SwitchFactory) -> None:
     sw = switch.build(ports=3)
-    for key in ("PORTCHANNEL|PortChannel1", "PORT_QOS_MAP|Ethernet0", "PORT", "PORTEthernet96", "port|Ethernet96", "xPORT|Ethernet96"):
+    others = ("PORTCHANNEL|PortChannel1", "PORT_QOS_MAP|Ethernet0", "PORT", "PORTEthernet96", "port|Ethernet96")
+    for key in (*others, "xPORT|Ethernet96"):
         sw.config_db.client.hset(key, mapping=GOOD)
     sw.start(wait=False)
     assert_good_rows_went_on(sw)

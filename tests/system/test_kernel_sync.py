@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pytest
 
 from conftest import SwitchFactory
 from lib.figures import figures, stop_figures

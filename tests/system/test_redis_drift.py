@@ -56,7 +56,9 @@ SPOILERS: dict[str, Callable[[redis.Redis], object]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILERS.values(), ids=SPOILERS.keys())
-def test_a_row_spoilt_behind_our_back_is_repaired(spoil: Callable[[redis.Redis], object], switch: SwitchFactory) -> None:
+def test_a_row_spoilt_behind_our_back_is_repaired(
+    spoil: Callable[[redis.Redis], object], switch: SwitchFactory
+) -> None:
     sw = switch(ports=3)
     for port in sw.ports:
         sw.wait_oper(port, "up")

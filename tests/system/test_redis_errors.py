@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from conftest import SwitchFactory
+from lib.faults import NO_AUDIT, change_all
 from lib.proxy import Proxy, command
 from lib.switch import Switch
 from lib.wait import wait_for
-from test_redis_faults import NO_AUDIT, behind_proxy, change_all  # noqa: F401 (a fixture)
 
 Build = Callable[..., tuple[Switch, Proxy]]
 
@@ -45,7 +45,7 @@ def assert_one_episode(sw: Switch, error: str) -> None:
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: error.split()[0].lstrip("-"))
-def test_one_refused_row_of_a_batch(error: str, behind_proxy: Build) -> None:  # noqa: F811
+def test_one_refused_row_of_a_batch(error: str, behind_proxy: Build) -> None:
     sw, proxy = behind_proxy(ports=6)
     sw.start()
     refusal = proxy.refuse(command("HSET", ROW), error)
@@ -59,7 +59,7 @@ def test_one_refused_row_of_a_batch(error: str, behind_proxy: Build) -> None:  #
     assert_one_episode(sw, error)
 
 
-def test_back_off_grows(behind_proxy: Build) -> None:  # noqa: F811
+def test_back_off_grows(behind_proxy: Build) -> None:
     """100 ms, doubled each time: the fifth wait is 1.2 to 1.6 s, the first at most 0.1 s and what the machine adds."""
     sw, proxy = behind_proxy(ports=2)
     sw.start()
@@ -72,7 +72,7 @@ def test_back_off_grows(behind_proxy: Build) -> None:  # noqa: F811
     assert waits[4] >= 1.0, waits
 
 
-def test_new_changes_do_not_shorten_the_back_off(behind_proxy: Build) -> None:  # noqa: F811
+def test_new_changes_do_not_shorten_the_back_off(behind_proxy: Build) -> None:
     sw, proxy = behind_proxy(ports=2)
     sw.start()
     refusal = proxy.refuse(command("HSET", ROW), "-OOM no")
@@ -88,7 +88,7 @@ def test_new_changes_do_not_shorten_the_back_off(behind_proxy: Build) -> None:  
     sw.wait_equal(ports=2)
 
 
-def test_a_new_episode_is_logged_again(behind_proxy: Build) -> None:  # noqa: F811
+def test_a_new_episode_is_logged_again(behind_proxy: Build) -> None:
     sw, proxy = behind_proxy(ports=2)
     sw.start()
     for mtu in (1500, 1600):
@@ -102,7 +102,7 @@ def test_a_new_episode_is_logged_again(behind_proxy: Build) -> None:  # noqa: F8
         assert f"OOM at {mtu}" in sw.daemon.log_since(mark)
 
 
-def test_a_refused_delete(behind_proxy: Build) -> None:  # noqa: F811
+def test_a_refused_delete(behind_proxy: Build) -> None:
     sw, proxy = behind_proxy(ports=4)
     sw.start()
     refusal = proxy.refuse(command("DEL", ROW), "-READONLY no")
@@ -116,7 +116,7 @@ def test_a_refused_delete(behind_proxy: Build) -> None:  # noqa: F811
     sw.wait_equal(ports=3)
 
 
-def test_a_refused_delete_of_a_port_that_came_back(behind_proxy: Build) -> None:  # noqa: F811
+def test_a_refused_delete_of_a_port_that_came_back(behind_proxy: Build) -> None:
     """Consumers wait for the DEL: it is still owed when the port is there again."""
     sw, proxy = behind_proxy(ports=2)
     sw.start()
@@ -130,7 +130,7 @@ def test_a_refused_delete_of_a_port_that_came_back(behind_proxy: Build) -> None:
     sw.wait_equal(ports=2)
 
 
-def test_one_row_that_cannot_be_read_back(behind_proxy: Build) -> None:  # noqa: F811
+def test_one_row_that_cannot_be_read_back(behind_proxy: Build) -> None:
     """At start every row is read once; one that is refused is written in full, and silences no other."""
     sw, proxy = behind_proxy(ports=4)
     sw.state_db.client.hset(ROW, "netdev_oper_status", "down")
@@ -153,7 +153,7 @@ def test_one_row_that_cannot_be_read_back(behind_proxy: Build) -> None:  # noqa:
         ("SCAN", "PORT_TABLE|*"),
     ],
 )
-def test_a_refusal_at_start_is_tried_again_with_back_off(verb: str, word: str, behind_proxy: Build) -> None:  # noqa: F811
+def test_a_refusal_at_start_is_tried_again_with_back_off(verb: str, word: str, behind_proxy: Build) -> None:
     """Neither given up nor asked in a tight loop, and the log is not flooded."""
     sw, proxy = behind_proxy(ports=3)
     refusal = proxy.refuse(command(verb, word), "-LOADING Redis is loading")
@@ -172,7 +172,7 @@ def test_a_refusal_at_start_is_tried_again_with_back_off(verb: str, word: str, b
     ("verb", "word"),
     [("SCRIPT", "LOAD"), ("HGET", f"PORT_TABLE:{PORT}"), ("CONFIG", "notify-keyspace-events"), ("EVALSHA", "")],
 )
-def test_what_redis_may_refuse_for_ever(verb: str, word: str, behind_proxy: Build) -> None:  # noqa: F811
+def test_what_redis_may_refuse_for_ever(verb: str, word: str, behind_proxy: Build) -> None:
     sw, proxy = behind_proxy(ports=3)
     error = "-NOSCRIPT no" if verb == "EVALSHA" else "-NOPERM no"
     refusal = proxy.refuse(command(verb, word), error)
@@ -182,7 +182,7 @@ def test_what_redis_may_refuse_for_ever(verb: str, word: str, behind_proxy: Buil
     sw.wait_equal(ports=3)
 
 
-def test_a_refused_push_does_not_hold_back_the_other_rows(behind_proxy: Build) -> None:  # noqa: F811
+def test_a_refused_push_does_not_hold_back_the_other_rows(behind_proxy: Build) -> None:
     sw, proxy = behind_proxy(ports=4)
     refusals = [proxy.refuse(command(verb, PORT), "-OOM no") for verb in ("EVAL", "EVALSHA")]
     sw.start(wait=False)

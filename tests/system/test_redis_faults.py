@@ -5,50 +5,16 @@ audit is far away where it could hide that a reconnection forgot something."""
 import itertools
 import os
 import signal
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from conftest import SwitchFactory
 from lib.checker import FIELDS, Kernel
+from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.proxy import Proxy, command
-from lib.redis_server import RedisServer
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
-
-LABELS = ("CONFIG_DB", "APPL_DB", "APPL_DB events", "STATE_DB")
-QUICK = {"connection_timeout_secs": 1, "retry_interval_secs": 1}
-NO_AUDIT = 3600
-
-
-@pytest.fixture
-def behind_proxy(
-    switch: SwitchFactory, redis_server: Callable[..., RedisServer]
-) -> Iterator[Callable[..., tuple[Switch, Proxy]]]:
-    """behind_proxy(ports=..., ...) gives a switch, not started, whose daemon reaches Redis through a proxy."""
-    server = redis_server()
-    with Proxy(server.unix_socket) as proxy:
-
-        def build(**options: Any) -> tuple[Switch, Proxy]:
-            database = {**QUICK, "redis_unix_socket": proxy.path}
-            settings = {"database": database, **options.pop("settings", {})}
-            options.setdefault("audit_secs", NO_AUDIT)
-            return switch.build(server=server, settings=settings, **options), proxy
-
-        yield build
-
-
-def change_all(sw: Switch) -> None:
-    """One change of every port: alternately of the carrier, the MTU and the admin status."""
-    for i, port in enumerate(sw.ports):
-        if i % 3 == 0:
-            sw.netns.set_carrier(port, "down")
-        elif i % 3 == 1:
-            sw.netns.set_mtu(port, 1500)
-        else:
-            sw.netns.set_admin(port, "down")
-
 
 def wait_rows_equal_kernel(sw: Switch, timeout: float = 15.0) -> None:
     """As wait_equal(), where APPL_DB does not know the ports."""

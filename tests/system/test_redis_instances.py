@@ -13,11 +13,11 @@ from conftest import SwitchFactory
 from lib.checker import socket_in
 from lib.daemon import write_settings
 from lib.databases import DATABASES
+from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.proxy import Proxy
 from lib.redis_server import RedisServer
 from lib.switch import Switch
 from lib.wait import wait_for
-from test_redis_faults import LABELS, NO_AUDIT, QUICK, change_all
 
 Servers = Callable[..., RedisServer]
 
@@ -162,7 +162,8 @@ def test_user_name_with_the_least_rights(switch: SwitchFactory, tmp_path: Path) 
     sw.start()
     change_all(sw)
     sw.wait_equal(ports=3)
-    users = {client["user"] for client in sw.state_db.client.client_list() if int(client["fd"]) and client["name"] == ""}
+    clients = sw.state_db.client.client_list()
+    users = {client["user"] for client in clients if int(client["fd"]) and client["name"] == ""}
     assert "portsyncd" in users
     assert_secret_is_nowhere(sw)
 

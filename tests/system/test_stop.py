@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
+from lib.faults import NO_AUDIT, QUICK, change_all
 from lib.proxy import Proxy, command
 from lib.switch import Switch
 from lib.wait import wait_for
-from test_redis_faults import NO_AUDIT, QUICK, behind_proxy, change_all  # noqa: F401 (a fixture)
 
 NOT_WRITTEN = "not everything could be written"
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -75,7 +75,7 @@ def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, s
     assert_equal_now(sw)
 
 
-def test_answers_that_are_slow_are_waited_for(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:  # noqa: F811
+def test_answers_that_are_slow_are_waited_for(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
     """Also the change that came while the write before it was under way."""
     sw, proxy = behind_proxy(ports=4)
     sw.start()
@@ -132,7 +132,7 @@ def test_a_connection_that_is_being_made_again_is_waited_for(switch: SwitchFacto
 
 
 def test_a_refused_write_is_not_passed_over_in_silence(
-    behind_proxy: Callable[..., tuple[Switch, Proxy]],  # noqa: F811
+    behind_proxy: Callable[..., tuple[Switch, Proxy]],
 ) -> None:
     sw, proxy = behind_proxy(ports=2)
     sw.start()

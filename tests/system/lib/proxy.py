@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Unix socket in front of a real Redis that spoils what passes: refusals of chosen commands, cuts, delays, silence."""
+"""A Unix socket in front of a real Redis that spoils what passes: refused commands, cuts, delays, silence."""
 
 import contextlib
 import shutil

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of Redis' faults share."""
+
+from lib.switch import Switch
+
+# The daemon's connections, as its log names them.
+LABELS = ("CONFIG_DB", "CONFIG_DB events", "APPL_DB", "APPL_DB events", "STATE_DB")
+# Faults are noticed soon, and no audit hides that a reconnection forgot something.
+QUICK = {"connection_timeout_secs": 1, "retry_interval_secs": 1}
+NO_AUDIT = 3600
+
+
+def change_all(sw: Switch) -> None:
+    """One change of every port: alternately of the carrier, the MTU and the admin status."""
+    for i, port in enumerate(sw.ports):
+        if i % 3 == 0:
+            sw.netns.set_carrier(port, "down")
+        elif i % 3 == 1:
+            sw.netns.set_mtu(port, 1500)
+        else:
+            sw.netns.set_admin(port, "down")
