@@ -117,3 +117,7 @@ def behind_proxy(
             return switch.build(server=server, settings=settings, **options), proxy
 
         yield build
+        # While Redis can be reached: else a daemon waits for it before it ends.
+        for made in switch.made:
+            if made.daemon.alive:
+                made.daemon.stop()

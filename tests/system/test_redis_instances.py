@@ -11,7 +11,6 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.checker import socket_in
-from lib.daemon import write_settings
 from lib.databases import DATABASES
 from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.proxy import Proxy
