@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What others make of our output: readers that know SONiC's protocols only, late ones, absent ones, and daemons that
+write to the same rows. (Single readers and writers, step by step: test_kernel_links.py, test_redis_drift.py.)"""
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Iterator
+
+from conftest import SwitchFactory
+from lib.checker import Kernel
+from lib.consumer import BATCH, StateTableConsumer, TableSubscriber
+from lib.databases import Database, open_database
+from lib.fence import fence, init_done_pushed
+from lib.figures import figures
+from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
+from lib.storm import mixed_changes
+from lib.switch import Switch
+from lib.wait import wait_for
+
+SELDOM = 3600
+MARKERS = {CONFIG_DONE, INIT_DONE}
+KEY_SET = f"{TABLE}_KEY_SET"
+OURS = {"state", "netdev_oper_status", "admin_status", "mtu"}
+
+
+def own_client(sw: Switch, name: str) -> Database:
+    """For one thread."""
+    return open_database(sw.database_config, name)
+
+
+def kernel_rows(sw: Switch) -> dict[str, dict[str, str]]:
+    kernel = Kernel(sw.netns.name)
+    try:
+        return {name: row for name, row in kernel.rows().items() if name in sw.ports}
+    finally:
+        kernel.close()
+
+
+def flap(sw: Switch, rounds: int = 10) -> None:
+    """Carrier, MTU and admin status of every port; the cables are plugged in at the end."""
+    for _ in range(rounds):
+        sw.netns.batch(f"link set dev {sw.netns.peer(port)} down" for port in sw.ports)
+        sw.netns.batch(mixed_changes(sw.ports, 8 * len(sw.ports)))
+        sw.netns.batch(f"link set dev {sw.netns.peer(port)} up" for port in sw.ports)
+
+
+def start_without_orch(sw: Switch) -> None:
+    sw.daemon.start()
+    wait_for(lambda: sw.appl_db.client.sismember(KEY_SET, CONFIG_DONE), 20, "PortConfigDone waits for a consumer")
+
+
+def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> None:
+    """Issue 3, item 8: more ports than a batch takes; links come, flap and go while both read."""
+    sw = switch.build(ports=BATCH + 20, links="none", audit_secs=SELDOM)
+    with (
+        StateTableConsumer(own_client(sw, "APPL_DB")) as orchagent,
+        TableSubscriber(own_client(sw, "STATE_DB")) as portmgrd,
+    ):
+        sw.daemon.start()
+        wait_for(lambda: CONFIG_DONE in orchagent.table, 20, "PortConfigDone")
+        sw.netns.add_ports(sw.ports)
+        wait_for(lambda: INIT_DONE in orchagent.table, 30, "PortInitDone")
+        flap(sw, rounds=3)
+        for port in sw.ports[::10]:
+            sw.netns.delete_port(port)
+        sw.wait_equal(30)
+        wait_for(lambda: portmgrd.table == kernel_rows(sw), 30, "the subscriber's table is the kernel's")
+    assert sw.config and {key: row for key, row in orchagent.table.items() if key not in MARKERS} == sw.config["PORT"]
+    assert orchagent.table[CONFIG_DONE] == {"count": str(len(sw.ports))}
+    assert orchagent.order[-1] == INIT_DONE and len(orchagent.order) == len(sw.ports) + len(MARKERS)
+    assert {port for port, event in portmgrd.heard if event == "del"} == set(sw.ports[::10])
+
+
+def test_a_late_consumer_finds_everything(switch: SwitchFactory) -> None:
+    """All rows are taken in full batches however late; the links then come up as ever."""
+    sw = switch.build(ports=BATCH + 20, links="none", audit_secs=1)
+    start_without_orch(sw)
+    audits = figures(sw.daemon)["audits"]
+    wait_for(lambda: figures(sw.daemon)["audits"] > audits + 1, what="two audits see that nobody took the rows")
+    assert sw.appl_db.client.scard(KEY_SET) == len(sw.ports) + 1
+    with StateTableConsumer(own_client(sw, "APPL_DB")) as orchagent:
+        wait_for(lambda: CONFIG_DONE in orchagent.table, what="PortConfigDone")
+        wait_for(lambda: len(orchagent.table) > len(sw.ports), what="all rows")
+        assert orchagent.batches == [BATCH, len(sw.ports) + 1 - BATCH]
+        sw.netns.add_ports(sw.ports)
+        wait_for(lambda: INIT_DONE in orchagent.table, 30, "PortInitDone")
+        sw.wait_equal(30, ports=len(sw.ports))
+    assert orchagent.order.count(CONFIG_DONE) == 1
+    subscriber = TableSubscriber(own_client(sw, "STATE_DB"))
+    with subscriber:
+        wait_for(lambda: subscriber.table == kernel_rows(sw), what="a late subscriber finds the rows too")
+
+
+def test_a_consumer_that_never_runs_changes_nothing(switch: SwitchFactory) -> None:
+    """The rows wait, each once; no port is known: no row of STATE_DB, no PortInitDone; no drift, no repetition."""
+    sw = switch.build(ports=8, links="none", audit_secs=1)
+    start_without_orch(sw)
+    sw.netns.add_ports(sw.ports)
+    flap(sw)
+    audits = figures(sw.daemon)["audits"]
+    wait_for(lambda: figures(sw.daemon)["audits"] > audits + 1, what="two audits")
+    assert sw.appl_db.client.smembers(KEY_SET) == {*sw.ports, CONFIG_DONE}
+    assert sw.appl_db.keys(TABLE) == [] and sw.state_db.keys(TABLE) == []
+    assert not init_done_pushed(sw)
+    counted = figures(sw.daemon)
+    assert (counted["sets"], counted["drift"]) == (0, 0)
+    assert sw.daemon.log.count("WARNING") == 0, "a slow orchagent is no fault of ours"
+    sw.orch.start()
+    sw.orch.wait_init_done()
+    sw.wait_equal(ports=8)
+
+
+# --- writers of the same row ---
+
+OTHERS = {
+    "host_tx_ready": "true",
+    "speed": "{turn}000",
+    "supported_speeds": "10000,{turn}",
+    "supported_fecs": "none,rs,{turn}",
+    "rmt_adv_speeds": "{turn}",
+    "link_training_status": "trained{turn}",
+    "NPU_SI_SETTINGS_SYNC_STATUS": "NPU_SI_SETTINGS_{turn}",
+    "CMIS_REINIT_REQUIRED": "{turn}",
+}
+
+
+def fields_of_others(turn: int) -> dict[str, str]:
+    return {name: value.format(turn=turn) for name, value in OTHERS.items()}
+
+
+class Writers:
+    """orchagent and xcvrd in one thread: all their fields of all rows, again and again, one HSET a field as they do."""
+
+    def __init__(self, sw: Switch) -> None:
+        self.turn = 0
+        self._db = own_client(sw, "STATE_DB")
+        self._ports = sw.ports
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        for self.turn in itertools.count(1):
+            pipe = self._db.client.pipeline(transaction=False)
+            for port in self._ports:
+                for name, value in fields_of_others(self.turn).items():
+                    pipe.hset(self._db.key(TABLE, port), name, value)
+            pipe.execute()
+            if self._over.is_set():
+                return
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        self._thread.start()
+        yield
+        self._over.set()
+        self._thread.join(30)
+
+
+def test_fields_of_concurrent_writers_survive_flapping_and_audits(switch: SwitchFactory) -> None:
+    """Issue 3, item 8: whatever the moment, their last word stands beside ours; DELLINK takes all."""
+    sw = switch(ports=4, audit_secs=1)
+    writers = Writers(sw)
+    with writers.at_work():
+        audits = figures(sw.daemon)["audits"]
+        while figures(sw.daemon)["audits"] < audits + 3:
+            flap(sw, rounds=1)
+    sw.wait_equal(ports=4)
+    for port in sw.ports:
+        row = sw.row(port)
+        assert {name: value for name, value in row.items() if name not in OURS} == fields_of_others(writers.turn)
+    counted = figures(sw.daemon)
+    assert (counted["drift"], counted["deletes"]) == (0, 0)
+    for port in sw.ports:
+        sw.netns.delete_port(port)
+        sw.wait_no_row(port)
+    assert sw.state_db.keys(TABLE) == []
+
+
+def test_a_row_of_orchagent_alone_is_not_ours(switch: SwitchFactory) -> None:
+    """S15: it HSETs host_tx_ready right after our DEL. That row stays as it is, over audits and a restart, is filled
+    when the link is back, and goes with it."""
+    sw = switch(ports=2, audit_secs=1)
+    orchagent = own_client(sw, "STATE_DB")
+
+    def write_after_del(port: str, event: str) -> None:
+        if event == "del":
+            orchagent.client.hset(orchagent.key(TABLE, port), "host_tx_ready", "false")
+
+    with TableSubscriber(own_client(sw, "STATE_DB"), on_event=write_after_del) as subscriber:
+        sw.netns.delete_port("Ethernet4")
+        wait_for(lambda: sw.row("Ethernet4") == {"host_tx_ready": "false"}, what="orchagent's row")
+        audits = figures(sw.daemon)["audits"]
+        wait_for(lambda: figures(sw.daemon)["audits"] > audits + 2, what="audits")
+        fence(sw)
+        assert subscriber.heard.count(("Ethernet4", "del")) == 1
+    sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+    sw.daemon.stop()
+    sw.daemon.start()
+    sw.netns.set_mtu("Ethernet0", 4000)
+    sw.wait_field("Ethernet0", "mtu", "4000")
+    assert sw.row("Ethernet4") == {"host_tx_ready": "false"}
+    sw.netns.add_port("Ethernet4")
+    sw.wait_oper("Ethernet4", "up")
+    assert sw.row("Ethernet4")["host_tx_ready"] == "false"
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")

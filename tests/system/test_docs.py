@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/sonic-compatibility.md says of every row of SONIC.md what we do and which test shows it: both are checked."""
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.daemon import ROOT
+
+DOCUMENT = ROOT / "docs" / "sonic-compatibility.md"
+EXPECTED = [f"{letter}{number}" for letter, last in (("S", 30), ("R", 16), ("M", 17)) for number in range(1, last + 1)]
+VERDICTS = ("same", "better", "not ours")
+NO_TEST = "-"
+
+
+@dataclass(frozen=True)
+class Row:
+    number: str
+    what: str
+    ours: str
+    tests: str
+
+
+def rows() -> list[Row]:
+    lines = DOCUMENT.read_text().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| [SRM]\d", line)]
+    assert all(len(row) == 4 for row in cells), [row for row in cells if len(row) != 4]
+    return [Row(*row) for row in cells]
+
+
+def system_tests(path: Path) -> set[str]:
+    parsed = ast.parse(path.read_text())
+    return {node.name for node in parsed.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+def unit_tests(path: Path) -> set[str]:
+    """Those that run: registered with cmocka, not only written."""
+    return set(re.findall(r"\b(?:cmocka_unit_test\w*|TEST)\((\w+)", path.read_text()))
+
+
+def exists(name: str) -> bool:
+    file, _, test = name.partition("::")
+    path = ROOT / "tests" / (file if file.startswith("unit/") else f"system/{file}")
+    if not path.is_file():
+        return False
+    return test in (unit_tests(path) if path.suffix == ".c" else system_tests(path))
+
+
+def test_no_row_is_missing_or_out_of_order() -> None:
+    assert [row.number for row in rows()] == EXPECTED
+
+
+def test_each_row_has_a_verdict() -> None:
+    assert [row for row in rows() if not row.what or not row.ours.startswith(VERDICTS)] == []
+
+
+def test_each_row_names_its_tests() -> None:
+    """Only what is not ours may do without."""
+    unnamed = [row for row in rows() if not re.fullmatch(r"`[^`]+`(, `[^`]+`)*", row.tests)]
+    assert [row for row in unnamed if row.tests != NO_TEST or not row.ours.startswith("not ours")] == []
+
+
+def test_each_named_test_exists() -> None:
+    named = {name for row in rows() for name in re.findall(r"`([^`]+)`", row.tests)}
+    assert sorted(name for name in named if not exists(name)) == []

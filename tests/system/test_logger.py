@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logging as SONiC expects it (SONIC.md 5.4): the lines, CONFIG_DB LOGGER|portsyncd, and no ERR where nothing is
+wrong."""
+
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.fence import fence
+from lib.figures import figures
+from lib.portmgr import delete_port, push_port
+from lib.redis_server import RedisServer
+from lib.switch import Switch
+from lib.wait import wait_for
+
+KEY = "LOGGER|portsyncd"
+SELDOM = 3600
+ERROR_LINE = re.compile(r"^portsyncd: (EMERG|ALERT|CRIT|ERR): .*$", re.MULTILINE)
+# RFC 3164: a day below 10 has a blank before it.
+SYSLOG_LINE = re.compile(
+    rb"<(?P<pri>\d+)>(?P<stamp>[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d) portsyncd\[(?P<pid>\d+)\]: :- "
+    rb"(?P<function>[a-z_0-9]+): (?P<text>[^\n\0]+)"
+)
+
+
+def without(sw: Switch, *options: str) -> None:
+    """Takes options that the harness gives, with their values, from the daemon's command."""
+    for option in options:
+        at = sw.daemon.command.index(option)
+        del sw.daemon.command[at : at + 2]
+
+
+def row(sw: Switch) -> dict[str, str]:
+    return sw.config_db.client.hgetall(KEY)
+
+
+def set_field(sw: Switch, field: str, value: str) -> None:
+    sw.config_db.client.hset(KEY, field, value)
+
+
+def wait_audits(sw: Switch) -> None:
+    before = figures(sw.daemon).get("audits", 0)
+    wait_for(lambda: figures(sw.daemon).get("audits", 0) > before + 1, what="audits pass")
+
+
+def test_the_row_is_created_with_defaults(switch: SwitchFactory) -> None:
+    """NOTICE and SYSLOG, as swss-common's; swssloglevel -p lists only rows that are there."""
+    sw = switch.build(ports=1)
+    without(sw, "--log-level")
+    sw.start()
+    wait_for(lambda: len(row(sw)) == 2, what="the row is created")
+    assert row(sw) == {"LOGLEVEL": "NOTICE", "LOGOUTPUT": "SYSLOG"}
+
+
+@pytest.mark.parametrize("field, value", [("LOGLEVEL", "WARN"), ("LOGOUTPUT", "STDERR")])
+def test_a_field_that_is_there_is_left_alone(switch: SwitchFactory, field: str, value: str) -> None:
+    sw = switch.build(ports=1)
+    without(sw, "--log-level")
+    set_field(sw, field, value)
+    sw.start()
+    wait_for(lambda: len(row(sw)) == 2, what="the other field is created")
+    assert row(sw)[field] == value
+
+
+def test_the_row_of_an_earlier_run_is_taken(switch: SwitchFactory) -> None:
+    """A level set before stays over a restart."""
+    sw = switch.build(ports=1)
+    without(sw, "--log-level")
+    set_field(sw, "LOGLEVEL", "WARN")
+    sw.start()
+    assert "PortInitDone\n" not in sw.daemon.log
+    sw.daemon.stop()
+    assert "log_summary" not in sw.daemon.log
+
+
+def says_notice(sw: Switch) -> bool:
+    """Whether the line that SIGHUP asks for passes."""
+    mark = sw.daemon.mark()
+    sw.daemon.send(signal.SIGHUP)
+    fence(sw)
+    return "log_summary" in sw.daemon.log_since(mark)
+
+
+def exact_level(sw: Switch) -> str:
+    """One step down and up again says it, for NOTICE and above: up alone would not, from DEBUG."""
+    mark = sw.daemon.mark()
+    for step in (signal.SIGUSR2, signal.SIGUSR1):
+        sw.daemon.send(step)
+        fence(sw)
+    return re.findall(r"log level is (\w+) now$", sw.daemon.log_since(mark), re.MULTILINE)[-1]
+
+
+@pytest.mark.parametrize("notifications, audit_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "not-notified"])
+def test_swssloglevel_is_followed_live(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
+) -> None:
+    """swssloglevel -l DEBUG -c portsyncd, and back: at once where Redis tells of it, else with the next audit."""
+    server = redis_server(notify_keyspace_events=notifications)
+    sw = switch(ports=1, log_level="notice", server=server, audit_secs=audit_secs)
+    for level, notice in (("WARN", False), ("DEBUG", True), ("EMERG", False), ("NOTICE", True), ("ERROR", False)):
+        set_field(sw, "LOGLEVEL", level)
+        wait_for(lambda: says_notice(sw) == notice, what=f"{level} is in force")
+
+
+def test_debug_is_debug_and_back_is_notice(switch: SwitchFactory) -> None:
+    """The exact level, not only that something changed."""
+    sw = switch(ports=1, log_level="notice", audit_secs=SELDOM)
+    for level in ("DEBUG", "INFO", "NOTICE"):
+        set_field(sw, "LOGLEVEL", "WARN")
+        wait_for(lambda: not says_notice(sw), what="WARN is in force")
+        set_field(sw, "LOGLEVEL", level)
+        wait_for(lambda: says_notice(sw), what=f"{level} is in force")
+        assert exact_level(sw) == level
+
+
+def test_a_chosen_level_holds_until_the_table_changes(switch: SwitchFactory) -> None:
+    """--log-level outweighs what the table says at the start, and is outweighed by swssloglevel later."""
+    sw = switch.build(ports=1, log_level="notice")
+    set_field(sw, "LOGLEVEL", "WARN")
+    sw.start()
+    wait_audits(sw)
+    assert says_notice(sw)
+    assert row(sw)["LOGLEVEL"] == "WARN"
+    set_field(sw, "LOGLEVEL", "ERROR")
+    wait_for(lambda: not says_notice(sw), what="ERROR is in force")
+
+
+def summary_goes_to(sw: Switch, stdout: Path) -> str:
+    """Where the line goes that SIGHUP asks for."""
+    mark, size = sw.daemon.mark(), stdout.stat().st_size
+    sw.daemon.send(signal.SIGHUP)
+
+    def found() -> str:
+        if "log_summary" in sw.daemon.log_since(mark):
+            return "stderr"
+        return "stdout" if "log_summary" in stdout.read_text()[size:] else ""
+
+    return wait_for(found, what="the summary line")
+
+
+def test_logoutput_is_followed_live(switch: SwitchFactory) -> None:
+    """STDOUT, STDERR, and SYSLOG for what the command line chose (stderr here)."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    stdout = sw.folder / "stdout"
+    stdout.touch()
+    sw.daemon.command = ["sh", "-c", f'exec "$@" >>{stdout}', "sh", *sw.daemon.command]
+    sw.start()
+    assert summary_goes_to(sw, stdout) == "stderr"
+    for output, place in (("STDOUT", "stdout"), ("STDERR", "stderr"), ("STDOUT", "stdout"), ("SYSLOG", "stderr")):
+        set_field(sw, "LOGOUTPUT", output)
+        wait_for(lambda: summary_goes_to(sw, stdout) == place, what=f"lines go to {place}")
+
+
+def test_bad_values_are_named_once_and_change_nothing(switch: SwitchFactory) -> None:
+    """M13: not an ERROR line, not another level."""
+    sw = switch(ports=1)
+    set_field(sw, "LOGLEVEL", "LOUD")
+    set_field(sw, "LOGOUTPUT", "PRINTER")
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "LOUD" is no level, INFO stays; allowed: EMERG, ')
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is no output, .*allowed: SYSLOG, ')
+    wait_audits(sw)
+    assert (sw.daemon.log.count('"LOUD"'), sw.daemon.log.count('"PRINTER"')) == (1, 1)
+    assert row(sw) == {"LOGLEVEL": "LOUD", "LOGOUTPUT": "PRINTER"}
+    assert not ERROR_LINE.search(sw.daemon.log)
+
+
+def test_a_row_of_the_wrong_type_is_named_once(switch: SwitchFactory) -> None:
+    """SONIC.md 5, inputs; once it is mended it is followed."""
+    sw = switch.build(ports=1)
+    sw.config_db.client.set(KEY, "a string")
+    sw.start()
+    wait_audits(sw)
+    assert len(re.findall(rf"WARNING: .*{re.escape(KEY)}: cannot be read", sw.daemon.log)) == 1
+    sw.config_db.client.delete(KEY)
+    wait_for(lambda: sw.config_db.client.type(KEY) == "hash", what="the row is created")
+
+
+class Collector:
+    """Stands in for rsyslog."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._thread = threading.Thread(target=self._follow, name="collector", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """After all that was sent; recv() then returns nothing."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"", self._socket.getsockname())
+        self._thread.join(10)
+        self._socket.close()
+
+    def _follow(self) -> None:
+        while line := self._socket.recv(65536):
+            self.lines.append(line)
+
+
+@contextmanager
+def own_syslog(sw: Switch) -> Iterator[Collector]:
+    """The daemon gets a /dev of its own, in which log is our collector."""
+    folder = sw.folder / "dev"
+    folder.mkdir()
+    own_dev = ["unshare", "--mount", "sh", "-c", f'mount --bind {folder} /dev && exec "$@"', "sh"]
+    sw.daemon.command = [*own_dev, *sw.daemon.command, "--log-target", "syslog"]
+    collector = Collector(folder / "log")
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
+def stamps(since: float) -> list[bytes]:
+    """Of each second from then to now, as rsyslog expects them."""
+    seconds = range(int(since), int(time.time()) + 1)
+    return [time.strftime("%b %e %H:%M:%S", time.localtime(second)).encode() for second in seconds]
+
+
+def matched(lines: Sequence[bytes]) -> list[re.Match[bytes]]:
+    found = [SYSLOG_LINE.fullmatch(line) for line in lines]
+    assert all(found), [line for line, match in zip(lines, found) if not match]
+    return [match for match in found if match]
+
+
+def test_syslog_lines_look_as_swss_commons(switch: SwitchFactory) -> None:
+    """`<PRI>Mon dd hh:mm:ss portsyncd[pid]: :- function: text`, byte for byte, without an end of line."""
+    sw = switch.build(ports=2)
+    started = time.time()
+    with own_syslog(sw) as collector:
+        sw.start()
+        set_field(sw, "LOGLEVEL", "LOUD")
+        wait_for(lambda: any(b"LOUD" in line for line in collector.lines), what="a warning")
+        pid = sw.daemon.pid
+        sw.daemon.stop()
+    last = next(line for line in collector.lines if b"stopping" in line)
+    assert last in [b"<13>%s portsyncd[%d]: :- on_stop: stopping on SIGTERM" % (s, pid) for s in stamps(started)]
+    lines = matched(collector.lines)
+    assert {int(line["pid"]) for line in lines} == {pid}
+    assert {line["stamp"] for line in lines} <= set(stamps(started))
+    assert {int(line["pri"]) for line in lines} == {8 + 4, 8 + 5, 8 + 6}, "user.warning, user.notice, user.info"
+    texts = [line["text"] for line in lines]
+    assert b"PortInitDone" in texts and b"Publish Ethernet0(ok:up) to state db" in texts
+    assert sw.daemon.log == "", "nothing on stderr"
+
+
+def test_control_characters_do_not_break_a_line(switch: SwitchFactory) -> None:
+    """A value of the table that holds line ends and a NUL is one line still."""
+    sw = switch.build(ports=1)
+    with own_syslog(sw) as collector:
+        sw.start()
+        sw.redis.client(4, decode=False).hset(KEY, b"LOGLEVEL", b"LOUD\n<11>Jan  1\0\x1b[31m")
+        wait_for(lambda: any(b"LOUD" in line for line in collector.lines), what="a warning")
+        sw.daemon.stop()
+    assert any(rb"LOUD\x0a<11>" in line for line in collector.lines)
+    matched(collector.lines)
+
+
+def warm(sw: Switch) -> None:
+    sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|swss", "enable", "true")
+
+
+def restart(sw: Switch) -> None:
+    sw.daemon.stop()
+    mark = sw.daemon.mark()
+    sw.daemon.start()
+    sw.daemon.wait_log("PortInitDone$", since=mark)
+
+
+def break_out_and_back(sw: Switch) -> None:
+    for pushed, deleted in ((("Ethernet1", "Ethernet2"), ("Ethernet0",)), (("Ethernet0",), ("Ethernet1", "Ethernet2"))):
+        for port in deleted:
+            delete_port(sw, port)
+        for port in deleted:
+            sw.wait_no_row(port)
+        for port in pushed:
+            push_port(sw, port)
+        for port in pushed:
+            sw.wait_oper(port, "up")
+
+
+def test_nothing_normal_says_err(switch: SwitchFactory) -> None:
+    """sonic-mgmt's log analyser fails on any new ERR line: start, breakout, warm restart, stop, cold restart over old
+    interfaces."""
+    sw = switch(ports=4, log_level="debug")
+    break_out_and_back(sw)
+    warm(sw)
+    restart(sw)
+    break_out_and_back(sw)
+    sw.wait_equal(ports=4)
+    sw.state_db.client.delete("WARM_RESTART_ENABLE_TABLE|swss")
+    restart(sw)
+    sw.daemon.stop()
+    assert not ERROR_LINE.findall(sw.daemon.log)

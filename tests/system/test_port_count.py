@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""[sonic] track_port_config_done: PortConfigDone's count follows the rows of PORT_TABLE (SONIC.md S8, S10)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.fence import fence
+from lib.figures import figures
+from lib.monitor import WRITES, Monitor
+from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
+from lib.portmgr import delete_port, push_port
+from lib.proc import Proc
+from lib.redis_server import RedisServer
+from lib.switch import Switch, load_config
+from lib.wait import wait_for
+
+KEY = f"{TABLE}:{CONFIG_DONE}"
+TRACK = {"sonic": {"track_port_config_done": "true"}}
+PARTS = ("Ethernet5", "Ethernet6", "Ethernet7")
+
+
+def count(sw: Switch) -> str | None:
+    return sw.appl_db.client.hget(KEY, "count")
+
+
+def wait_count(sw: Switch, expected: int, timeout: float = 10.0) -> None:
+    wait_for(lambda: count(sw) == str(expected), timeout, lambda: f"count is {expected}: {count(sw)}")
+    rows = [key for key in sw.appl_db.keys(TABLE) if key not in (CONFIG_DONE, INIT_DONE)]
+    assert len(rows) == expected, "what orchagent's bake compares it with"
+
+
+def wait_audits(sw: Switch) -> None:
+    before = figures(sw.daemon).get("audits", 0)
+    wait_for(lambda: figures(sw.daemon).get("audits", 0) > before + 1, what="audits pass")
+
+
+def table_keys_written(seen: Monitor) -> set[str]:
+    """Of APPL_DB PORT_TABLE itself, by whomever."""
+    words = [word for c in seen.commands if c[0].upper() in WRITES - {"EVAL", "EVALSHA"} for word in c[1:2]]
+    return {word.removeprefix(f"{TABLE}:") for word in words if word.startswith(f"{TABLE}:")}
+
+
+@pytest.mark.parametrize("notifications, audit_secs", [("AKE", 3600), ("", 1)], ids=["notified", "not-notified"])
+def test_the_count_follows_ports_that_come_and_go(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
+) -> None:
+    """S8: a breakout and back; told by Redis at once, else found by the audit. Nothing else is written, no key is
+    added."""
+    server = redis_server(notify_keyspace_events=notifications)
+    sw = switch(ports=3, settings=TRACK, server=server, audit_secs=audit_secs)
+    with Monitor(sw.redis.client()) as seen:
+        for port in PARTS:
+            push_port(sw, port)
+        wait_count(sw, 6)
+        sw.wait_equal(ports=6)
+        for port in PARTS:
+            delete_port(sw, port)
+        wait_count(sw, 3)
+        sw.wait_equal(ports=3)
+        delete_port(sw, "Ethernet8")
+        wait_count(sw, 2)
+    written = seen.writes(KEY)
+    assert [command[:3] for command in written] == [["HSET", KEY, "count"]] * len(written)
+    assert all(before != after for before, after in zip(written, written[1:])), "changes only"
+    assert table_keys_written(seen) == {CONFIG_DONE, *PARTS, "Ethernet8"}
+    assert set(sw.appl_db.keys(TABLE)) == {"Ethernet0", "Ethernet4", CONFIG_DONE, INIT_DONE}
+    assert sw.appl_db.row(TABLE, CONFIG_DONE) == {"count": "2"}
+
+
+def test_rows_that_are_no_ports_of_ours_are_counted_and_markers_are_not(switch: SwitchFactory) -> None:
+    """S10: orchagent counts every key of the table but the two."""
+    sw = switch(ports=2, settings=TRACK)
+    assert count(sw) == "2"
+    sw.appl_db.client.hset(f"{TABLE}:Inband0", mapping={"admin_status": "up"})
+    wait_count(sw, 3)
+    sw.appl_db.client.delete(f"{TABLE}:{INIT_DONE}")
+    wait_audits(sw)
+    assert count(sw) == "3"
+    sw.appl_db.client.delete(f"{TABLE}:Inband0")
+    wait_count(sw, 2)
+
+
+def test_by_default_the_count_stays_as_it_was_pushed(switch: SwitchFactory) -> None:
+    """As upstream's: what portmgrd adds later is not counted."""
+    sw = switch(ports=3)
+    with Monitor(sw.redis.client()) as seen:
+        for port in PARTS:
+            push_port(sw, port)
+        sw.wait_equal(ports=6)
+        delete_port(sw, "Ethernet8")
+        sw.wait_no_row("Ethernet8")
+        wait_audits(sw)
+        sw.daemon.stop()
+    assert seen.writes(KEY) == []
+    assert count(sw) == "3"
+
+
+def test_a_warm_start_after_a_breakout_finds_the_count_right(switch: SwitchFactory) -> None:
+    """S8: "Invalid port table: portCount, expecting 66, got 67" does not happen; there is nothing to repair."""
+    sw = switch(ports=2, settings=TRACK)
+    push_port(sw, "Ethernet5")
+    wait_count(sw, 3)
+    sw.wait_equal(ports=3)
+    sw.config_db.client.hset("PORT|Ethernet5", mapping={"lanes": "1"})
+    sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+    sw.daemon.stop()
+    with Monitor(sw.redis.client()) as seen:
+        mark = sw.daemon.mark()
+        sw.daemon.start()
+        sw.daemon.wait_log("PortInitDone$", since=mark)
+        fence(sw)
+        sw.daemon.stop()
+    assert seen.writes(KEY) == []
+
+
+def test_the_count_follows_after_redis_was_emptied_and_refilled(switch: SwitchFactory) -> None:
+    """What was known of the old content is not taken for the new one's."""
+    sw = switch(ports=2, settings=TRACK)
+    push_port(sw, "Ethernet5")
+    wait_count(sw, 3)
+    sw.orch.taken.clear()
+    sw.redis.restart_empty()
+    load_config(sw.config_db, sw.config or {})
+    sw.wait_init_done()
+    wait_count(sw, 2)
+    push_port(sw, "Ethernet6")
+    wait_count(sw, 3)
+
+
+def assert_quiet(sw: Switch) -> None:
+    """It neither spins nor fills the log while there is nothing that it could do."""
+    mark = sw.daemon.mark()
+    spent = Proc(sw.daemon.pid).measure(1)
+    lines = sw.daemon.log_since(mark).splitlines()
+    assert spent.switches < 200, f"{spent}, {len(lines)} lines, the last: {lines[-2:]}"
+    assert len(lines) < 20, lines[-3:]
+
+
+def test_a_missing_config_done_is_not_asked_for_again_and_again(switch: SwitchFactory) -> None:
+    """All of Redis was emptied and nobody fills it yet: there is no count to follow."""
+    sw = switch(ports=2, settings=TRACK, audit_secs=2)
+    sw.redis.client().flushall()
+    sw.daemon.wait_log("CONFIG_DB has lost its PORT rows")
+    assert_quiet(sw)
+    load_config(sw.config_db, sw.config or {})
+    wait_count(sw, 2)
+
+
+def test_no_config_done_is_invented(switch: SwitchFactory) -> None:
+    """APPL_DB is emptied, and portmgrd adds a port before the audit notices: a PortConfigDone of ours would say that
+    nothing was lost, and orchagent would never get its ports back."""
+    sw = switch(ports=2, settings=TRACK, audit_secs=3)
+    mark = sw.daemon.mark()
+    sw.orch.taken.clear()
+    sw.appl_db.client.flushdb()
+    push_port(sw, "Ethernet5")
+    sw.wait_oper("Ethernet5", "up")
+    sw.daemon.wait_log("APPL_DB was emptied", since=mark)
+    assert sw.orch.wait_config_done() == {"count": "2"}
+    for port in sw.ports:
+        sw.orch.wait_for_key(port)
+    wait_count(sw, 3)
+
+
+def test_a_refused_count_is_not_written_again_and_again(switch: SwitchFactory) -> None:
+    """Redis refuses the write (ACL here, OOM or READONLY as well): tried again later, and one line says so."""
+    sw = switch(ports=2, settings=TRACK)
+    others = ["%R~*", "~_PORT_TABLE:*", "~PORT_TABLE_*", "~PORT_TABLE|*", "~PORT_TABLE:E*"]
+    sw.redis.client().execute_command("ACL", "SETUSER", "default", "resetkeys", *others)
+    push_port(sw, "Ethernet5")
+    sw.daemon.wait_log("count cannot be written")
+    assert_quiet(sw)
+    sw.redis.client().execute_command("ACL", "SETUSER", "default", "allkeys")
+    wait_count(sw, 3)

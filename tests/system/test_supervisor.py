@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""deploy/supervisord/portsyncd.conf under the real supervisord: the order of the start, and how each end looks to
+supervisor-proc-exit-listener, which restarts swss (SONIC.md 5.3)."""
+
+import os
+import shlex
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.daemon import ROOT
+from lib.monitor import Monitor
+from lib.netns import run
+from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
+from lib.supervisor import Supervisor
+from lib.switch import Switch
+from lib.wait import wait_for
+
+DEPLOYED = ROOT / "deploy" / "supervisord" / "portsyncd.conf"
+QUICK = {"database": {"retry_interval_secs": 1}}
+START_RETRIES = 3  # supervisord's default; with startsecs=1 it gives up after some seconds
+
+RSYSLOGD = """
+[program:rsyslogd]
+command = /usr/bin/sleep infinity
+priority = 1
+startsecs = 0
+"""
+ORCHAGENT = """
+[program:orchagent]
+command = /usr/bin/sleep infinity
+priority = 4
+startsecs = 0
+autostart = false
+dependent_startup = true
+dependent_startup_wait_for = portsyncd:running
+"""
+
+
+def deployed_section(sw: Switch) -> str:
+    """The file as it is but for the binary, its namespace and files, and where the test reads what it says."""
+    lines = []
+    for line in DEPLOYED.read_text().splitlines():
+        key = line.partition("=")[0]
+        if key == "command":
+            line = "command=" + shlex.join(sw.daemon.command).replace("%", "%%")
+        elif key in ("stdout_logfile", "stderr_logfile"):
+            line = f"{key}={sw.daemon.log_path}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+Supervise = Callable[[Switch], Supervisor]
+
+
+@pytest.fixture
+def supervise(switch: SwitchFactory) -> Iterator[Supervise]:
+    """supervise(sw) runs the daemon of a built switch in its turn. (Asks for switch so that supervisord ends first.)"""
+    made: list[Supervisor] = []
+
+    def start(sw: Switch) -> Supervisor:
+        made.append(Supervisor({"rsyslogd": RSYSLOGD, "portsyncd": deployed_section(sw), "orchagent": ORCHAGENT}))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for supervisor in made:
+        supervisor.close()
+
+
+def run_switch(sw: Switch, supervisor: Supervisor) -> int:
+    """Until all ports are up; the pid of portsyncd."""
+    supervisor.wait_event("orchagent", "RUNNING")
+    sw.orch.start()
+    sw.orch.wait_init_done(30)
+    sw.wait_equal(30)
+    return int(supervisor.info("portsyncd")["pid"])
+
+
+def test_the_program_is_the_one_that_sonic_expects() -> None:
+    """SONIC.md 5.3, line by line: what the tests below replace or cannot see."""
+    lines = set(DEPLOYED.read_text().splitlines())
+    assert {
+        "[program:portsyncd]",
+        "command=/usr/bin/portsyncd",
+        "autostart=false",
+        "autorestart=false",
+        "startsecs=1",
+        "stdout_logfile=syslog",
+        "stderr_logfile=syslog",
+        "dependent_startup=true",
+        "dependent_startup_wait_for=rsyslogd:running",
+    } <= lines
+
+
+def test_start_order_and_name(switch: SwitchFactory, supervise: Supervise) -> None:
+    """S5, S29: rsyslogd, portsyncd, and orchagent once that is RUNNING, which finds all rows; pgrep -x finds it."""
+    sw = switch.build(ports=4)
+    supervisor = supervise(sw)
+    orchagent = supervisor.wait_event("orchagent", "STARTING")
+    running = supervisor.wait_event("portsyncd", "RUNNING")
+    starting = supervisor.wait_event("portsyncd", "STARTING")
+    assert supervisor.wait_event("rsyslogd", "RUNNING").at <= starting.at <= running.at - 0.9
+    assert running.at <= orchagent.at
+    wanted = {*sw.ports, CONFIG_DONE}
+    wait_for(lambda: sw.appl_db.client.smembers(f"{TABLE}_KEY_SET") == wanted, what="the rows wait for orchagent")
+    pid = run_switch(sw, supervisor)
+    assert str(pid) in run("pgrep", "-x", "portsyncd").split()
+    assert Path(f"/proc/{pid}/comm").read_text() == "portsyncd\n"
+    assert supervisor.states("portsyncd") == ["STARTING", "RUNNING"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_killed_is_unexpected_and_a_warm_start_is_hitless(
+    switch: SwitchFactory, supervise: Supervise, number: signal.Signals
+) -> None:
+    """An end that nobody ordered restarts swss; started again, with warm restart enabled, it writes no row."""
+    sw = switch.build(ports=4)
+    supervisor = supervise(sw)
+    pid = run_switch(sw, supervisor)
+    sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+    os.kill(pid, number)
+    ended = supervisor.wait_event("portsyncd", "EXITED")
+    assert not ended.expected, supervisor.words
+    assert supervisor.info("portsyncd")["statename"] == "EXITED"
+    sw.orch.taken.clear()
+    with Monitor(sw.redis.client()) as seen:
+        assert "portsyncd: started" in supervisor.control("start", "portsyncd")
+        sw.orch.wait_init_done()
+        sw.wait_equal(ports=4)
+    assert [seen.writes(f"PORT_TABLE|{port}") for port in sw.ports] == [[]] * 4
+    assert [taken.key for taken in sw.orch.taken] == [INIT_DONE]
+    assert sw.state_db.row("WARM_RESTART_TABLE", "portsyncd") == {"restore_count": "1"}
+    assert supervisor.states("portsyncd", ended.at) == ["EXITED", "STARTING", "RUNNING"]
+
+
+def test_stop_is_a_clean_end(switch: SwitchFactory, supervise: Supervise) -> None:
+    """supervisorctl stop: SIGTERM, what is owed is written, exit 0, STOPPED and no EXITED."""
+    sw = switch.build(ports=2, audit_secs=3600)
+    supervisor = supervise(sw)
+    pid = run_switch(sw, supervisor)
+    os.kill(pid, signal.SIGSTOP)
+    sw.netns.set_mtu("Ethernet4", 2222)
+    os.kill(pid, signal.SIGCONT)
+    assert "portsyncd: stopped" in supervisor.control("stop", "portsyncd")
+    assert supervisor.info("portsyncd")["statename"] == "STOPPED"
+    assert "stopped: portsyncd (exit status 0)" in supervisor.words
+    assert "EXITED" not in supervisor.states("portsyncd")
+    assert sw.row("Ethernet4")["mtu"] == "2222"
+    sw.daemon.assert_sane()
+
+
+def ends_unexpected(supervisor: Supervisor, status: int) -> bool:
+    """Within startsecs it leads to BACKOFF, else (supervisord looks once a second) to EXITED."""
+    supervisor.wait_words(f"exited: portsyncd (exit status {status}; not expected)")
+    return not any(event.expected for event in supervisor.events("portsyncd"))
+
+
+def test_a_fabric_switch_ends_unexpected(switch: SwitchFactory, supervise: Supervise) -> None:
+    """SONIC.md 5.3: it must not run there, and nobody takes its end for a good one."""
+    sw = switch.build(ports=1, switch_type="fabric")
+    assert ends_unexpected(supervise(sw), 1)
+    assert "fabric" in sw.daemon.log
+
+
+def test_a_bad_configuration_ends_unexpected(switch: SwitchFactory, supervise: Supervise) -> None:
+    """One line, which supervisord passes on, and exit 2."""
+    sw = switch.build(ports=1, settings={"sonic": {"audit_interval_secs": "soon"}})
+    assert ends_unexpected(supervise(sw), 2)
+    assert "audit_interval_secs" in sw.daemon.log
+
+
+def test_redis_missing_for_longer_than_all_retries(switch: SwitchFactory, supervise: Supervise) -> None:
+    """S29, S19: it is RUNNING all the time, never BACKOFF or FATAL, and in sync once Redis is there."""
+    sw = switch.build(ports=4, settings=QUICK)
+    hidden = sw.redis.unix_socket + ".hidden"
+    os.rename(sw.redis.unix_socket, hidden)
+    supervisor = supervise(sw)
+    started = supervisor.wait_event("portsyncd", "STARTING").at
+    supervisor.wait_event("orchagent", "RUNNING")
+    supervisor.wait_event("", "TICK", since=started + START_RETRIES + 1)
+    assert supervisor.states("portsyncd") == ["STARTING", "RUNNING"]
+    os.rename(hidden, sw.redis.unix_socket)
+    run_switch(sw, supervisor)
+    assert supervisor.states("portsyncd") == ["STARTING", "RUNNING"]

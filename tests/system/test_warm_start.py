@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warm starts: what a switch that goes on forwarding may notice of a new portsyncd, which is nothing (SONIC.md 5.5)."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.checker import FIELDS
+from lib.fence import fence, init_done_pushed
+from lib.figures import figures
+from lib.monitor import WRITES, Monitor
+from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
+from lib.switch import Switch, load_config
+from lib.wait import wait_for
+
+COUNT_KEY = "WARM_RESTART_TABLE|portsyncd"
+CONFIG_DONE_KEY = f"{TABLE}:{CONFIG_DONE}"
+# EVALSHA, the script, 3, channel, key set, hash, "G", and then the key.
+PUSHED_KEY = 7
+OF_OTHERS = {"host_tx_ready": "true", "NPU_SI_SETTINGS_SYNC_STATUS": "DONE", "supported_speeds": "40000,100000"}
+
+
+def enable(sw: Switch, by: str = "system", word: str = "true") -> None:
+    sw.state_db.client.hset(f"WARM_RESTART_ENABLE_TABLE|{by}", "enable", word)
+
+
+def set_restore_count(sw: Switch, count: str | None) -> None:
+    sw.state_db.client.delete(COUNT_KEY)
+    if count is not None:
+        sw.state_db.client.hset(COUNT_KEY, "restore_count", count)
+
+
+def restore_count(sw: Switch) -> dict[str, str]:
+    """The whole row: there must be nothing else in it, above all no state."""
+    return sw.state_db.client.hgetall(COUNT_KEY)
+
+
+def start_again(sw: Switch) -> int:
+    """Starts the daemon and waits for PortInitDone; returns where its log begins."""
+    mark = sw.daemon.mark()
+    sw.daemon.start()
+    sw.daemon.wait_log(r"PortInitDone$", since=mark)
+    return mark
+
+
+def restart_warm(sw: Switch, by: str = "system") -> int:
+    enable(sw, by)
+    sw.daemon.stop()
+    return start_again(sw)
+
+
+def wait_audits(sw: Switch, more: int = 2) -> None:
+    before = figures(sw.daemon).get("audits", 0)
+    wait_for(lambda: figures(sw.daemon).get("audits", 0) >= before + more, 15, "audits pass")
+
+
+def pushes(seen: Monitor) -> list[str]:
+    """The keys that the daemon pushed into APPL_DB PORT_TABLE, in order."""
+    return [c[PUSHED_KEY] for c in seen.named("EVAL", "EVALSHA") if f"{TABLE}_CHANNEL@0" in c]
+
+
+def row_writes(seen: Monitor) -> list[list[str]]:
+    """Every write to STATE_DB PORT_TABLE."""
+    return [c for c in seen.commands if c[0].upper() in WRITES and any(w.startswith(f"{TABLE}|") for w in c)]
+
+
+def carrier_changes(sw: Switch) -> dict[str, str]:
+    """Counted by the kernel: setting a link down would show, however short."""
+    return {port: sw.netns.exec("cat", f"/sys/class/net/{port}/carrier_changes") for port in sw.ports}
+
+
+@pytest.mark.parametrize("by", ["system", "swss"])
+def test_a_warm_restart_over_unchanged_links_is_hitless(switch: SwitchFactory, by: str) -> None:
+    """Issue 3, item 2: no push but PortInitDone (once), no link set down, and from start to stop not one write to
+    STATE_DB PORT_TABLE; restore_count is one more, and there is no state field."""
+    sw = switch(ports=8)
+    rows = {port: sw.row(port) for port in sw.ports}
+    before = carrier_changes(sw)
+    enable(sw, by)
+    sw.daemon.stop()
+    sw.orch.taken.clear()
+    with Monitor(sw.redis.client()) as seen:
+        mark = start_again(sw)
+        wait_audits(sw)
+        sw.daemon.stop()
+    assert row_writes(seen) == []
+    assert pushes(seen) == [INIT_DONE]
+    assert seen.writes(CONFIG_DONE_KEY) == []
+    assert carrier_changes(sw) == before
+    assert {port: sw.row(port) for port in sw.ports} == rows
+    assert restore_count(sw) == {"restore_count": "1"}
+    assert seen.writes(COUNT_KEY) == [["HSET", COUNT_KEY, "restore_count", "1"]]
+    assert " WARNING: " not in sw.daemon.log_since(mark)
+
+
+def test_restore_count_counts_warm_starts_and_a_cold_one_resets_it(switch: SwitchFactory) -> None:
+    """sonic-mgmt warm_vs_cold.py: 0 after cold, 1 after warm, and so on."""
+    sw = switch(ports=2)
+    assert restore_count(sw) == {"restore_count": "0"}
+    for expected in ("1", "2", "3"):
+        restart_warm(sw)
+        assert restore_count(sw) == {"restore_count": expected}
+    enable(sw, word="false")
+    sw.daemon.stop()
+    sw.orch.taken.clear()
+    start_again(sw)
+    assert restore_count(sw) == {"restore_count": "0"}
+    assert sw.orch.wait_config_done() == {"count": "2"}
+
+
+@pytest.mark.parametrize("count", [None, "abc", "", "-1", "4294967295"])
+def test_without_a_usable_restore_count_the_start_is_cold(switch: SwitchFactory, count: str | None) -> None:
+    """SONIC.md 5.5: one warning, then all that a cold start does."""
+    sw = switch(ports=2)
+    enable(sw)
+    set_restore_count(sw, count)
+    sw.daemon.stop()
+    sw.orch.taken.clear()
+    mark = start_again(sw)
+    said = [line for line in sw.daemon.log_since(mark).splitlines() if "this start is cold" in line]
+    assert len(said) == 1 and " WARNING: " in said[0] and COUNT_KEY in said[0]
+    assert restore_count(sw) == {"restore_count": "0"}
+    assert sw.orch.wait_config_done() == {"count": "2"}
+    for port in sw.ports:
+        sw.orch.wait_for_key(port)
+    sw.daemon.wait_log("2 old interfaces are set down", since=mark)
+
+
+def test_a_word_that_is_not_true_is_no_warm_start(switch: SwitchFactory) -> None:
+    """enable "True", as Python would write it, is not what swss-common compares with."""
+    sw = switch(ports=2)
+    enable(sw, word="True")
+    enable(sw, by="swss", word="false")
+    set_restore_count(sw, "4")
+    sw.daemon.stop()
+    mark = start_again(sw)
+    assert restore_count(sw) == {"restore_count": "0"}
+    sw.daemon.wait_log("2 old interfaces are set down", since=mark)
+
+
+def change_while_down(sw: Switch) -> None:
+    sw.netns.set_mtu("Ethernet0", 1500)
+    sw.netns.set_carrier("Ethernet4", "down")
+    sw.netns.set_admin("Ethernet8", "down")
+
+
+def test_exactly_the_changed_fields_are_written(switch: SwitchFactory) -> None:
+    """test_swss_port_state_syncup: what changed while it was down, and nothing else, in one command a port."""
+    sw = switch(ports=5)
+    enable(sw)
+    sw.daemon.stop()
+    change_while_down(sw)
+    with Monitor(sw.redis.client()) as seen:
+        start_again(sw)
+        sw.wait_equal(ports=5)
+        wait_audits(sw)
+        sw.daemon.stop()
+    assert sorted(row_writes(seen)) == [
+        ["HSET", "PORT_TABLE|Ethernet0", "mtu", "1500"],
+        ["HSET", "PORT_TABLE|Ethernet4", "netdev_oper_status", "down"],
+        ["HSET", "PORT_TABLE|Ethernet8", "netdev_oper_status", "down", "admin_status", "down"],
+    ]
+
+
+def hdel_our_fields(sw: Switch) -> None:
+    for port in sw.ports:
+        sw.state_db.client.hdel(f"{TABLE}|{port}", *FIELDS)
+
+
+def test_the_fields_that_fast_reboot_deleted_come_back(switch: SwitchFactory) -> None:
+    """SONIC.md 1.2: fast-reboot keeps host_tx_ready and the like and HDELs the rest; no row is deleted for that."""
+    sw = switch(ports=4)
+    enable(sw)
+    sw.daemon.stop()
+    for port in sw.ports:
+        sw.state_db.client.hset(f"{TABLE}|{port}", mapping=OF_OTHERS)
+    hdel_our_fields(sw)
+    with Monitor(sw.redis.client()) as seen:
+        start_again(sw)
+        sw.wait_equal(ports=4)
+    assert [command[:2] for command in sorted(row_writes(seen))] == sorted(
+        ["HSET", f"{TABLE}|{port}"] for port in sw.ports
+    )
+    assert all(sw.row(port).items() >= OF_OTHERS.items() for port in sw.ports)
+    assert all(len(sw.row(port)) == len(OF_OTHERS) + len(FIELDS) for port in sw.ports)
+
+
+def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> None:
+    """After a warm reboot syncd makes the links anew: until one is seen its row stays as it is, then it is updated."""
+    sw = switch(ports=3)
+    sw.state_db.client.hset(f"{TABLE}|Ethernet4", mapping=OF_OTHERS)
+    enable(sw)
+    sw.daemon.stop()
+    sw.netns.delete_port("Ethernet4")
+    row = sw.row("Ethernet4")
+    sw.appl_db.client.delete(f"{TABLE}:{INIT_DONE}")
+    with Monitor(sw.redis.client()) as seen:
+        mark = sw.daemon.mark()
+        sw.daemon.start()
+        sw.daemon.wait_log("warm start, restore count 1$", since=mark)
+        wait_audits(sw)
+        assert sw.row("Ethernet4") == row
+        assert not init_done_pushed(sw)
+        sw.netns.add_port("Ethernet4", mtu=1500)
+        sw.wait_field("Ethernet4", "mtu", "1500")
+        sw.wait_equal(ports=3)
+        wait_for(lambda: init_done_pushed(sw), what="PortInitDone is pushed")
+    assert not [command for command in row_writes(seen) if command[0] == "DEL"]
+    # The row says up and 9100; a new link is down at first.
+    fields = {field for command in row_writes(seen) for field in command[2::2]}
+    assert {"mtu"} <= fields <= {"mtu", "netdev_oper_status", "admin_status"}
+    assert sw.row("Ethernet4").items() >= OF_OTHERS.items()
+    assert pushes(seen) == [INIT_DONE]
+    # It is a port as all others from then on.
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")
+
+
+def test_a_row_without_configuration_and_link_is_removed(switch: SwitchFactory) -> None:
+    """A port that was broken out while portsyncd was down: only those of CONFIG_DB may wait for their links."""
+    sw = switch(ports=3)
+    enable(sw)
+    sw.daemon.stop()
+    sw.netns.delete_port("Ethernet8")
+    sw.config_db.client.delete("PORT|Ethernet8")
+    sw.appl_db.client.delete(f"{TABLE}:Ethernet8")
+    start_again(sw)
+    sw.wait_no_row("Ethernet8")
+    sw.wait_equal(ports=2)
+
+
+def test_killed_and_started_warm_again_it_ends_equal(switch: SwitchFactory) -> None:
+    """kill -9 with links changed, deleted and made anew meanwhile: supervisord's restart."""
+    sw = switch(ports=8)
+    enable(sw, by="swss")
+    sw.daemon.kill()
+    change_while_down(sw)
+    for port in ("Ethernet12", "Ethernet16"):
+        sw.netns.delete_port(port)
+        sw.netns.add_port(port, mtu=4000, admin="down" if port == "Ethernet16" else "up")
+    sw.netns.batch(["link set dev Ethernet20 down", "link set dev Ethernet20 up"])
+    mark = start_again(sw)
+    sw.wait_equal(ports=8)
+    assert "old interface" not in sw.daemon.log_since(mark)
+    assert restore_count(sw) == {"restore_count": "1"}
+
+
+@pytest.mark.parametrize(
+    "ports, count", [(8, "0"), (8, "abc"), (8, "67"), (8, "99999999999999999999"), (8, ""), (0, "67")]
+)
+def test_an_impossible_count_is_repaired_before_init_done(switch: SwitchFactory, ports: int, count: str) -> None:
+    """S9: orchagent's bake refuses a count that is not the number of rows. Whoever waits for PortInitDone finds it
+    right."""
+    sw = switch(ports=ports)
+    enable(sw)
+    sw.daemon.stop()
+    sw.appl_db.client.hset(CONFIG_DONE_KEY, "count", count)
+    with Monitor(sw.redis.client()) as seen:
+        start_again(sw)
+        wait_for(lambda: sw.appl_db.client.hget(CONFIG_DONE_KEY, "count") == str(ports), what="the count is repaired")
+        sw.daemon.stop()
+    repair = ["HSET", CONFIG_DONE_KEY, "count", str(ports)]
+    assert seen.writes(CONFIG_DONE_KEY) == [repair]
+    assert pushes(seen) == [INIT_DONE]
+    pushed = next(i for i, c in enumerate(seen.commands) if c[0].startswith("EVAL") and INIT_DONE in c)
+    assert seen.commands.index(repair) < pushed, "the repair comes first"
+
+
+def test_a_right_count_is_not_written(switch: SwitchFactory) -> None:
+    """S9: also where rows of the table are no ports of ours."""
+    sw = switch(ports=3)
+    sw.appl_db.client.hset(f"{TABLE}:Inband0", mapping={"admin_status": "up"})
+    sw.appl_db.client.hset(CONFIG_DONE_KEY, "count", "4")
+    enable(sw)
+    sw.daemon.stop()
+    with Monitor(sw.redis.client()) as seen:
+        start_again(sw)
+        wait_audits(sw)
+        sw.daemon.stop()
+    assert seen.writes(CONFIG_DONE_KEY) == []
+
+
+def test_a_refused_repair_is_tried_again(switch: SwitchFactory) -> None:
+    """S9: Redis refuses for a while (ACL here, OOM or READONLY as well); nobody else mends the count."""
+    sw = switch(ports=3)
+    enable(sw)
+    sw.daemon.stop()
+    sw.appl_db.client.hset(CONFIG_DONE_KEY, "count", "67")
+    others = ["%R~*", "~_PORT_TABLE:*", "~PORT_TABLE_*", "~PORT_TABLE|*", "~PORT_TABLE:E*", "~*RESTART*", "~LOGGER*"]
+    sw.redis.client().execute_command("ACL", "SETUSER", "default", "resetkeys", *others)
+    sw.daemon.start()
+    sw.daemon.wait_log("count cannot be written")
+    sw.redis.client().execute_command("ACL", "SETUSER", "default", "allkeys")
+    wait_for(
+        lambda: sw.appl_db.client.hget(CONFIG_DONE_KEY, "count") == "3",
+        what=lambda: f"count is 3: {sw.appl_db.row(TABLE, CONFIG_DONE)}",
+    )
+
+
+def test_restore_count_comes_back_after_redis_was_emptied(switch: SwitchFactory) -> None:
+    """Else the next warm start finds none and is cold, which the forwarding plane notices."""
+    sw = switch(ports=2)
+    sw.orch.taken.clear()
+    sw.redis.restart_empty()
+    load_config(sw.config_db, sw.config or {})
+    sw.wait_init_done()
+    wait_for(lambda: restore_count(sw) == {"restore_count": "0"}, what=lambda: f"restore_count 0: {restore_count(sw)}")
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["seen-empty", "refilled-at-once"])
+def test_ports_are_pushed_after_all_was_flushed_in_a_warm_run(switch: SwitchFactory, wait: bool) -> None:
+    """An APPL_DB emptied under a warm process has nobody else to fill it: as on a cold start, but for the links."""
+    sw = switch(ports=4)
+    restart_warm(sw)
+    mark = sw.daemon.mark()
+    before = carrier_changes(sw)
+    sw.orch.taken.clear()
+    with Monitor(sw.redis.client()) as seen:
+        sw.redis.client().flushall()
+        if wait:
+            sw.daemon.wait_log("CONFIG_DB has lost its PORT rows", since=mark)
+        load_config(sw.config_db, sw.config or {})
+        sw.daemon.wait_log(r"PortInitDone$", since=mark)
+        sw.orch.wait_init_done()
+        sw.wait_equal(ports=4)
+    assert sorted(pushes(seen)[:-2]) == sorted(sw.ports)
+    assert pushes(seen)[-2:] == [CONFIG_DONE, INIT_DONE]
+    assert sw.orch.wait_config_done() == {"count": "4"}
+    assert carrier_changes(sw) == before
+
+
+def test_warm_without_anything_in_appl_db_pushes_the_ports(switch: SwitchFactory) -> None:
+    """Warm by the tables of STATE_DB, but APPL_DB was lost: the ports would never come otherwise."""
+    sw = switch(ports=2)
+    enable(sw)
+    sw.daemon.stop()
+    sw.appl_db.client.flushdb()
+    sw.orch.taken.clear()
+    sw.daemon.start()
+    assert sw.orch.wait_config_done() == {"count": "2"}
+    sw.orch.wait_init_done()
+    sw.wait_equal(ports=2)
+
+
+def test_the_process_is_called_portsyncd(switch: SwitchFactory) -> None:
+    """test_PortSyncdWarmRestart runs `pkill -x portsyncd`."""
+    sw = switch(ports=1)
+    assert Path(f"/proc/{sw.daemon.pid}/comm").read_text() == "portsyncd\n"
+
+
+def test_port_syncd_warm_restart(switch: SwitchFactory) -> None:
+    """test_warm_reboot.py, test_PortSyncdWarmRestart: afterwards links are followed, host_tx_ready is intact."""
+    sw = switch(ports=3)
+    for port in sw.ports:
+        sw.state_db.client.hset(f"{TABLE}|{port}", "host_tx_ready", "true")
+    restart_warm(sw)
+    for state in ("down", "up"):
+        sw.netns.set_carrier("Ethernet4", state)
+        sw.wait_oper("Ethernet4", state)
+    fence(sw)
+    assert [sw.row(port)["host_tx_ready"] for port in sw.ports] == ["true"] * 3
+    sw.wait_equal(ports=3)

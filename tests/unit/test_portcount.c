@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/portcount.h"
+
+#include "fake_redis.h"
+#include "log_catcher.h"
+
+#define KEY "$25\r\nPORT_TABLE:PortConfigDone\r\n$5\r\ncount\r\n"
+#define READ "*3\r\n$4\r\nHGET\r\n" KEY
+#define WRITE(len, count) "*4\r\n$4\r\nHSET\r\n" KEY "$" #len "\r\n" count "\r\n"
+#define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+
+struct fixture {
+	sd_event *event;
+	struct fake_redis server;
+	struct log_catcher log;
+	struct conn_options opt;
+	struct conn *conn;
+	struct portcount *count;
+	unsigned int ready, echoes;
+};
+
+static void on_ready(void *user)
+{
+	((struct fixture *)user)->ready++;
+}
+
+static const struct conn_ops ops = {.ready = on_ready};
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	assert_non_null(x);
+	assert_true(sd_event_new(&x->event) >= 0);
+	fake_init(&x->server, x->event);
+	catcher_start(&x->log, LOG_NOTICE);
+	x->opt = (struct conn_options){
+		.label = "APPL_DB",
+		.unix_socket = x->server.path,
+		.timeout_usec = 5 * USEC_PER_SEC,
+		.retry_initial_ms = 1,
+		.retry_max_ms = 8,
+		.max_in_flight = 8,
+	};
+	fake_listen(&x->server);
+	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
+	x->count = portcount_new(x->conn, ":");
+	assert_non_null(x->count);
+	RUN_UNTIL(x->event, x->ready == 1);
+	while (catcher_next(&x->log)) { /* that it is connected */
+	}
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	conn_free(x->conn);
+	portcount_free(x->count);
+	fake_done(&x->server);
+	sd_event_unref(x->event);
+	catcher_stop(&x->log);
+	free(x);
+	return 0;
+}
+
+static void on_echo(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	(void)reply;
+	(void)item;
+	(void)cookie;
+	((struct fixture *)user)->echoes++;
+}
+
+/* All that was sent is in, and nobody sent anything but our PING. */
+static void expect_silence(struct fixture *x)
+{
+	const struct resp_arg argv[] = {RESP_STR("PING")};
+	unsigned int before = x->echoes;
+
+	assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);
+	conn_flush(x->conn);
+	fake_expect(&x->server, "*1\r\n$4\r\nPING\r\n");
+	fake_send(&x->server, "+PONG\r\n");
+	RUN_UNTIL(x->event, x->echoes > before);
+}
+
+static void repair(struct fixture *x, size_t rows)
+{
+	portcount_repair(x->count, rows);
+	conn_flush(x->conn);
+}
+
+static void follow(struct fixture *x, size_t rows)
+{
+	portcount_follow(x->count, rows);
+	conn_flush(x->conn);
+}
+
+static void expect_and_answer(struct fixture *x, const char *command, const char *answer)
+{
+	fake_expect(&x->server, command);
+	fake_send(&x->server, answer);
+}
+
+static void write_taken(struct fixture *x, const char *command)
+{
+	expect_and_answer(x, command, ":0\r\n");
+	expect_silence(x);
+}
+
+static void a_right_count_is_not_written(void **state)
+{
+	struct fixture *x = *state;
+
+	repair(x, 8);
+	expect_and_answer(x, READ, "$1\r\n8\r\n");
+	expect_silence(x);
+	repair(x, 0);
+	expect_and_answer(x, READ, "$1\r\n0\r\n");
+	expect_silence(x);
+	assert_false(catcher_next(&x->log));
+}
+
+static void a_wrong_count_is_mended(void **state)
+{
+	static const char *const wrong[] = {"$1\r\n0\r\n",
+					    "$1\r\n7\r\n",
+					    "$3\r\nabc\r\n",
+					    "$0\r\n\r\n",
+					    "$2\r\n-8\r\n",
+					    "$2\r\n 8\r\n",
+					    "$2\r\n8 \r\n",
+					    "$2\r\n08\r\n",
+					    "$3\r\n8.0\r\n",
+					    "$2\r\n80\r\n",
+					    "$20\r\n18446744073709551624\r\n"};
+	struct fixture *x = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		repair(x, 8);
+		expect_and_answer(x, READ, wrong[i]);
+		write_taken(x, WRITE(1, "8"));
+	}
+	assert_int_equal(catcher_count(&x->log, "but there are 8 ports: mended"), ARRAY_SIZE(wrong));
+}
+
+static void a_count_with_a_nul_is_wrong(void **state)
+{
+	static const char eight_nul[] = "$3\r\n8\0x\r\n";
+	struct fixture *x = *state;
+
+	repair(x, 8);
+	fake_expect(&x->server, READ);
+	fake_send_bytes(&x->server, eight_nul, sizeof(eight_nul) - 1);
+	write_taken(x, WRITE(1, "8"));
+}
+
+/* There was no PortConfigDone, or somebody made something else of it: neither is ours to write. */
+static void without_a_count_nothing_is_invented(void **state)
+{
+	static const char *const none[] = {"$-1\r\n", "-WRONGTYPE Operation against a key\r\n", "-LOADING wait\r\n"};
+	struct fixture *x = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+		repair(x, 8);
+		expect_and_answer(x, READ, none[i]);
+		expect_silence(x);
+	}
+	assert_int_equal(catcher_count(&x->log, "mended"), 0);
+}
+
+static void it_follows_changes_only(void **state)
+{
+	struct fixture *x = *state;
+
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n8\r\n");
+	expect_silence(x);
+	follow(x, 8);
+	expect_silence(x);
+	follow(x, 11);
+	write_taken(x, WRITE(2, "11"));
+	follow(x, 11);
+	expect_silence(x);
+	follow(x, 0);
+	write_taken(x, WRITE(1, "0"));
+	follow(x, 0);
+	expect_silence(x);
+	assert_false(catcher_next(&x->log));
+}
+
+static void a_repair_is_known_to_what_follows(void **state)
+{
+	struct fixture *x = *state;
+
+	repair(x, 8);
+	expect_and_answer(x, READ, "$1\r\n5\r\n");
+	write_taken(x, WRITE(1, "8"));
+	follow(x, 8);
+	expect_silence(x);
+}
+
+/* What changes while a command is under way is written once that was answered. */
+static void changes_wait_for_the_write_under_way(void **state)
+{
+	struct fixture *x = *state;
+
+	follow(x, 8);
+	fake_expect(&x->server, READ);
+	follow(x, 9);
+	repair(x, 9);
+	fake_send(&x->server, "$1\r\n8\r\n");
+	expect_silence(x);
+	follow(x, 9);
+	fake_expect(&x->server, WRITE(1, "9"));
+	follow(x, 10);
+	fake_send(&x->server, ":0\r\n");
+	expect_silence(x);
+	follow(x, 10);
+	write_taken(x, WRITE(2, "10"));
+}
+
+static void a_refused_write_is_done_again(void **state)
+{
+	struct fixture *x = *state;
+
+	repair(x, 8);
+	expect_and_answer(x, READ, "$1\r\n5\r\n");
+	expect_and_answer(x, WRITE(1, "8"), OOM);
+	expect_silence(x);
+	assert_int_equal(catcher_count(&x->log, "PORT_TABLE:PortConfigDone: count cannot be written: OOM"), 1);
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n5\r\n");
+	write_taken(x, WRITE(1, "8"));
+	follow(x, 8);
+	expect_silence(x);
+}
+
+static void after_a_loss_it_is_read_again(void **state)
+{
+	struct fixture *x = *state;
+
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n5\r\n");
+	fake_expect(&x->server, WRITE(1, "8"));
+	fake_hang_up(&x->server);
+	RUN_UNTIL(x->event, x->ready == 2);
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n8\r\n");
+	expect_silence(x);
+	follow(x, 8);
+	expect_silence(x);
+	assert_int_equal(catcher_count(&x->log, "cannot be written"), 0);
+}
+
+static void what_was_known_is_forgotten(void **state)
+{
+	struct fixture *x = *state;
+
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n8\r\n");
+	expect_silence(x);
+	portcount_forget(x->count);
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n0\r\n");
+	write_taken(x, WRITE(1, "8"));
+}
+
+static void without_connection_nothing_hangs(void **state)
+{
+	struct fixture *x = *state;
+
+	fake_stop_listening(&x->server);
+	fake_hang_up(&x->server);
+	RUN_UNTIL(x->event, !conn_ready(x->conn));
+	repair(x, 8);
+	follow(x, 8);
+	fake_listen(&x->server);
+	RUN_UNTIL(x->event, x->ready == 2);
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n8\r\n");
+	expect_silence(x);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_right_count_is_not_written),
+		TEST(a_wrong_count_is_mended),
+		TEST(a_count_with_a_nul_is_wrong),
+		TEST(without_a_count_nothing_is_invented),
+		TEST(it_follows_changes_only),
+		TEST(a_repair_is_known_to_what_follows),
+		TEST(changes_wait_for_the_write_under_way),
+		TEST(a_refused_write_is_done_again),
+		TEST(after_a_loss_it_is_read_again),
+		TEST(what_was_known_is_forgotten),
+		TEST(without_connection_nothing_hangs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
