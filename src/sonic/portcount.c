@@ -11,8 +11,8 @@
 struct portcount {
 	struct conn *conn;
 	char key[40];
-	bool known, busy;
-	size_t count; /* with known: what Redis holds */
+	bool busy, tried;
+	size_t rows; /* with busy or tried: what was wanted */
 };
 
 struct portcount *portcount_new(struct conn *appl, const char *separator)
@@ -31,70 +31,64 @@ void portcount_free(struct portcount *p)
 	free(p);
 }
 
-static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t rows)
+static void answered(struct portcount *p, bool tried)
+{
+	p->busy = false;
+	p->tried = tried;
+}
+
+static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct portcount *p = user;
 
 	(void)item;
-	p->busy = false;
-	p->known = reply && reply->type != RESP_ERROR;
-	p->count = (size_t)rows;
+	(void)cookie;
 	if (reply && reply->type == RESP_ERROR)
-		log_warning("%s: count cannot be written: %s", p->key, reply->str);
+		log_warning("%s: count cannot be written, the next audit tries again: %s", p->key, reply->str);
+	answered(p, reply != NULL);
 }
 
-static void write_count(struct portcount *p, size_t rows)
+static bool ask(struct portcount *p, conn_reply_fn fn, const char *verb, const char *count)
 {
-	char count[24];
-	struct resp_arg argv[4];
+	const struct resp_arg argv[] = {RESP_STR(verb), RESP_STR(p->key), RESP_STR("count"), RESP_STR(count)};
 
-	(void)snprintf(count, sizeof(count), "%zu", rows);
-	argv[0] = RESP_STR("HSET");
-	argv[1] = RESP_STR(p->key);
-	argv[2] = RESP_STR("count");
-	argv[3] = RESP_STR(count);
-	p->busy = conn_command(p->conn, on_written, p, NULL, rows, ARRAY_SIZE(argv), argv) == 0;
+	return conn_command(p->conn, fn, p, NULL, 0, *count ? 4 : 3, argv) == 0;
 }
 
-static void on_read(const struct resp_value *reply, void *user, void *item, uint64_t rows)
+static void on_read(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct portcount *p = user;
-	char expected[24], found[32];
+	char wanted[24], found[32];
 
 	(void)item;
-	p->busy = false;
-	/* No count at all: there was no PortConfigDone, and it is not ours to invent one. */
-	if (!reply || reply->type != RESP_STRING)
+	(void)cookie;
+	(void)snprintf(wanted, sizeof(wanted), "%zu", p->rows);
+	if (!reply || reply->type != RESP_STRING ||
+	    (reply->len == strlen(wanted) && memcmp(reply->str, wanted, reply->len) == 0)) {
+		answered(p, reply != NULL);
 		return;
-	(void)snprintf(expected, sizeof(expected), "%zu", (size_t)rows);
-	p->known = strcmp(reply->str, expected) == 0;
-	p->count = (size_t)rows;
-	if (p->known)
-		return;
+	}
 	log_notice("%s: count is %s, but there are %s ports: mended", p->key,
-		   printable(reply->str, reply->len, found, sizeof(found)), expected);
-	write_count(p, (size_t)rows);
+		   printable(reply->str, reply->len, found, sizeof(found)), wanted);
+	if (!ask(p, on_written, "HSET", wanted))
+		answered(p, false);
 }
 
-void portcount_repair(struct portcount *p, size_t rows)
+void portcount_want(struct portcount *p, size_t rows)
 {
-	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(p->key), RESP_STR("count")};
-
-	if (!p->busy)
-		p->busy = conn_command(p->conn, on_read, p, NULL, rows, ARRAY_SIZE(argv), argv) == 0;
-}
-
-void portcount_follow(struct portcount *p, size_t rows)
-{
-	if (p->busy || (p->known && p->count == rows))
+	if (p->busy || (p->tried && p->rows == rows))
 		return;
-	if (p->known)
-		write_count(p, rows);
-	else
-		portcount_repair(p, rows);
+	p->rows = rows;
+	p->tried = false;
+	p->busy = ask(p, on_read, "HGET", "");
 }
 
-void portcount_forget(struct portcount *p)
+bool portcount_settled(const struct portcount *p)
 {
-	p->known = false;
+	return !p->busy && p->tried;
+}
+
+void portcount_retry(struct portcount *p)
+{
+	p->tried = false;
 }

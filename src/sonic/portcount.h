@@ -2,11 +2,13 @@
 /*
  * PORT_TABLE:PortConfigDone count against the rows that are really there. orchagent refuses a warm start when they
  * differ (SONIC.md S8, S9). Written straight into the applied table, as db_migrator does: the consumer reads it there
- * at its start, and must not be told of a second PortConfigDone while it runs.
+ * at its start, and must not be told of a second PortConfigDone while it runs. Where there is no count none is
+ * invented: that is how an emptied APPL_DB is known.
  */
 #ifndef PORTSYNCD_PORTCOUNT_H
 #define PORTSYNCD_PORTCOUNT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "redis/conn.h"
@@ -16,11 +18,10 @@ struct portcount;
 /* NULL without memory. */
 struct portcount *portcount_new(struct conn *appl, const char *separator);
 void portcount_free(struct portcount *p);
-/* Reads the count; if there is one and it is not rows, it is mended. */
-void portcount_repair(struct portcount *p, size_t rows);
-/* The count follows the rows: writes it unless that is what was written, or found right, last. */
-void portcount_follow(struct portcount *p, size_t rows);
-/* Redis' content is not known any more. */
-void portcount_forget(struct portcount *p);
+/* The count shall be rows: reads it, and mends it where it differs. Does nothing if that was tried for these rows. */
+void portcount_want(struct portcount *p, size_t rows);
+/* True when what was wanted is done, or was refused: portcount_retry() makes the next portcount_want() try again. */
+bool portcount_settled(const struct portcount *p);
+void portcount_retry(struct portcount *p);
 
 #endif

@@ -38,6 +38,7 @@ struct startup {
 	bool links_known;
 	bool decided;     /* which links are old, warm or cold */
 	bool warm_now;    /* a warm start whose APPL_DB was not emptied since */
+	bool mending;     /* PortConfigDone's count of an earlier boot is not known to be right yet (S9) */
 	bool asking_held; /* the back-off before the questions are asked again */
 	bool pushed;      /* PortConfigDone was accepted once */
 	bool emptied;     /* said that APPL_DB was emptied */
@@ -247,7 +248,7 @@ static void push_marker(struct startup *s)
 
 static void warm_started(struct startup *s)
 {
-	portcount_repair(s->portcount, appl_ports_rows(s->deps.appl_ports));
+	s->mending = true;
 	await_links(s);
 	s->ops->decided(s->user);
 }
@@ -318,16 +319,25 @@ static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 	return 0;
 }
 
+/* Not before all ports came: till then orchagent still moves the rows that were counted. */
+static void follow_count(struct startup *s)
+{
+	if (!connected(s))
+		return;
+	if (s->mending || (s->state == STARTUP_DONE && s->deps.follow_count))
+		portcount_want(s->portcount, appl_ports_rows(s->deps.appl_ports));
+}
+
 void startup_turn(struct startup *s)
 {
-	if (s->state == STARTUP_INIT_WAIT && links_expected(s->deps.links) == 0 && conn_ready(s->deps.appl)) {
+	follow_count(s);
+	if (s->state == STARTUP_INIT_WAIT && links_expected(s->deps.links) == 0 && conn_ready(s->deps.appl) &&
+	    (!s->mending || portcount_settled(s->portcount))) {
 		s->state = STARTUP_INIT_DONE;
 		push_marker(s);
 	}
 	if (s->state == STARTUP_WAITING && s->links_known && !s->asking_held && connected(s))
 		ask_switch_type(s);
-	if (s->state == STARTUP_DONE && s->deps.follow_count && connected(s))
-		portcount_follow(s->portcount, appl_ports_rows(s->deps.appl_ports));
 }
 
 static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
@@ -364,8 +374,7 @@ static void on_markers_counted(const struct resp_value *reply, void *user, void 
 	s->emptied = true;
 	s->state = STARTUP_PUSHING;
 	turn_off(s->missing);
-	s->warm_now = false;
-	portcount_forget(s->portcount);
+	s->warm_now = s->mending = false;
 	portrows_set_push(s->rows, true);
 	portrows_forget(s->rows);
 	portrows_start(s->rows);
@@ -378,6 +387,7 @@ void startup_check(struct startup *s)
 	struct resp_arg argv[3];
 
 	warm_settle(s->warm);
+	portcount_retry(s->portcount);
 	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
 		return;
 	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%sPortConfigDone", s->deps.appl_separator);
@@ -404,7 +414,7 @@ void startup_lost(struct startup *s)
 {
 	turn_off(s->retry);
 	s->asking_held = false;
-	portcount_forget(s->portcount);
+	portcount_retry(s->portcount);
 	backoff_reset(&s->backoff);
 	portrows_stop(s->rows);
 	switch (s->state) {

@@ -58,19 +58,46 @@ static void on_count_written(const struct resp_value *reply, void *user, void *i
 		log_warning("%s: restore_count cannot be written, it is tried again: %s", w->count_key, reply->str);
 }
 
-void warm_settle(struct warm *w)
+static void write_count(struct warm *w)
 {
 	char count[16];
 	struct resp_arg argv[4];
 
-	if (!w->decided || w->written || w->writing)
-		return;
 	(void)snprintf(count, sizeof(count), "%" PRIu32, w->count);
 	argv[0] = RESP_STR("HSET");
 	argv[1] = RESP_STR(w->count_key);
 	argv[2] = RESP_STR("restore_count");
 	argv[3] = RESP_STR(count);
 	w->writing = conn_command(w->conn, on_count_written, w, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+}
+
+/* Whoever emptied the database took the count with it, and the next warm start would be a cold one. */
+static void on_count_checked(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct warm *w = user;
+
+	(void)item;
+	(void)cookie;
+	w->writing = false;
+	if (reply && reply->type == RESP_NIL)
+		write_count(w);
+}
+
+static int ask_count(struct warm *w, conn_reply_fn fn)
+{
+	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(w->count_key), RESP_STR("restore_count")};
+
+	return conn_command(w->conn, fn, w, NULL, ASK_COUNT, ARRAY_SIZE(argv), argv);
+}
+
+void warm_settle(struct warm *w)
+{
+	if (!w->decided || w->writing)
+		return;
+	if (!w->written)
+		write_count(w);
+	else
+		w->writing = ask_count(w, on_count_checked) == 0;
 }
 
 /* Digits only, and room for one more. */
@@ -126,7 +153,7 @@ static void take_answer(struct warm *w, enum question question, const struct res
 		return;
 	if (question == ASK_COUNT)
 		(void)printable(reply->str, reply->len, w->count_text, sizeof(w->count_text));
-	else if (strcmp(reply->str, "true") == 0)
+	else if (reply->len == 4 && memcmp(reply->str, "true", 4) == 0)
 		w->enabled = true;
 }
 
@@ -149,9 +176,9 @@ static void on_answer(const struct resp_value *reply, void *user, void *item, ui
 	w->fn(w->answer, w->user);
 }
 
-static int ask(struct warm *w, enum question question, const char *key, const char *field)
+static int ask_enable(struct warm *w, enum question question)
 {
-	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(key), RESP_STR(field)};
+	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(w->enable_keys[question]), RESP_STR("enable")};
 
 	return conn_command(w->conn, on_answer, w, NULL, question, ARRAY_SIZE(argv), argv);
 }
@@ -166,10 +193,8 @@ int warm_ask(struct warm *w)
 	}
 	w->enabled = w->refused = false;
 	w->count_text[0] = '\0';
-	r = ask(w, ASK_SYSTEM, w->enable_keys[0], "enable");
+	r = ask_enable(w, ASK_SYSTEM);
 	if (r == 0)
-		r = ask(w, ASK_SWSS, w->enable_keys[1], "enable");
-	if (r == 0)
-		r = ask(w, ASK_COUNT, w->count_key, "restore_count");
-	return r;
+		r = ask_enable(w, ASK_SWSS);
+	return r == 0 ? ask_count(w, on_answer) : r;
 }

@@ -29,7 +29,7 @@ void warm_free(struct warm *w);
  * process. 0 or conn_command()'s errors.
  */
 int warm_ask(struct warm *w);
-/* Writes restore_count if Redis did not take it yet. */
+/* Writes restore_count if Redis did not take it yet, or has lost it. Called at each audit. */
 void warm_settle(struct warm *w);
 
 #endif
