@@ -149,7 +149,10 @@ static void expect_written(struct fixture *x, const char *write)
 	fake_expect(&x->server, write);
 	fake_send(&x->server, ":0\r\n");
 	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	expect_silence(x);
 	settle(x);
+	fake_expect(&x->server, ASK_COUNT);
+	fake_send(&x->server, "$1\r\n0\r\n");
 	expect_silence(x);
 }
 
@@ -409,6 +412,20 @@ static void a_refused_count_is_written_later(void **state)
 	assert_int_equal(x->answers, 1);
 }
 
+/* An emptied database would make the next warm start a cold one. */
+static void a_count_that_is_gone_is_written_again(void **state)
+{
+	struct fixture *x = *state;
+
+	ask_and_answer(x, TRUE, NIL, "$1\r\n3\r\n");
+	expect_written(x, WRITE(1, "4"));
+	settle(x);
+	fake_expect(&x->server, ASK_COUNT);
+	fake_send(&x->server, NIL);
+	expect_written(x, WRITE(1, "4"));
+	assert_int_equal(x->answers, 1);
+}
+
 static void a_count_whose_fate_is_unknown_is_written_later(void **state)
 {
 	struct fixture *x = *state;
@@ -463,6 +480,7 @@ int main(void)
 		TEST(without_connection_the_question_is_refused),
 		TEST(the_answer_stays_for_the_process),
 		TEST(a_refused_count_is_written_later),
+		TEST(a_count_that_is_gone_is_written_again),
 		TEST(a_count_whose_fate_is_unknown_is_written_later),
 		TEST(nothing_is_settled_before_the_decision),
 		TEST(the_separator_is_the_databases),
