@@ -16,7 +16,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.fence import fence
 from lib.figures import figures
-from lib.portmgr import delete_port, push_port
+from lib.portmgr import break_out
 from lib.redis_server import RedisServer
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -276,15 +276,8 @@ def restart(sw: Switch) -> None:
 
 
 def break_out_and_back(sw: Switch) -> None:
-    for pushed, deleted in ((("Ethernet1", "Ethernet2"), ("Ethernet0",)), (("Ethernet0",), ("Ethernet1", "Ethernet2"))):
-        for port in deleted:
-            delete_port(sw, port)
-        for port in deleted:
-            sw.wait_no_row(port)
-        for port in pushed:
-            push_port(sw, port)
-        for port in pushed:
-            sw.wait_oper(port, "up")
+    break_out(sw, ["Ethernet0"], ["Ethernet1", "Ethernet2"])
+    break_out(sw, ["Ethernet1", "Ethernet2"], ["Ethernet0"])
 
 
 def test_nothing_normal_says_err(switch: SwitchFactory) -> None:

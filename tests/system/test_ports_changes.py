@@ -2,7 +2,7 @@
 """Ports that come, go and are broken out while the daemon runs: portmgrd writes APPL_DB, orchagent the links."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +11,7 @@ from lib.fence import fence
 from lib.figures import figures
 from lib.monitor import Monitor
 from lib.orch import TABLE
-from lib.portmgr import delete_port, push_port
+from lib.portmgr import break_out, push_port
 from lib.redis_server import RedisServer
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -103,17 +103,6 @@ def reacts(sw: Switch, port: str) -> bool:
     sw.netns.set_mtu(port, int(before or 1500) - 1)
     fence(sw)
     return sw.row(port).get("mtu") != before
-
-
-def break_out(sw: Switch, old: Sequence[str], new: Sequence[str]) -> None:
-    for port in old:
-        delete_port(sw, port)
-    for port in old:
-        sw.wait_no_row(port)
-    for port in new:
-        push_port(sw, port)
-    for port in new:
-        sw.wait_oper(port, "up")
 
 
 def test_breaking_out_and_back_leaves_no_row_behind(switch: SwitchFactory) -> None:

@@ -11,7 +11,7 @@ from conftest import SwitchFactory
 from lib.fence import fence, init_done_pushed
 from lib.monitor import Monitor
 from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
-from lib.portmgr import delete_port, push_port
+from lib.portmgr import break_out
 from lib.switch import Switch, port_names
 from lib.wait import wait_for
 
@@ -228,18 +228,6 @@ def test_PortHostTxReadiness(switch: SwitchFactory) -> None:
 
 
 # --- test_port_dpb.py, test_port_dpb_system.py, test_port_config.py ---
-
-
-def break_out(sw: Switch, old: Sequence[str], new: Sequence[str]) -> None:
-    """Rows of all old ports go, then all new ones come; orchagent deletes and creates the links."""
-    for port in old:
-        delete_port(sw, port)
-    for port in old:
-        sw.wait_no_row(port)
-    for port in new:
-        push_port(sw, port)
-    for port in new:
-        sw.wait_oper(port, "up")
 
 
 def lanes_of(ports: Sequence[str], step: int = 1) -> list[str]:

@@ -3,19 +3,12 @@
 
 #include <errno.h>
 
-#include "fake_redis.h"
-#include "log_catcher.h"
+#include "conn_fixture.h"
 
-#define PING "*1\r\n$4\r\nPING\r\n"
 #define TEXT_BYTES 512
 
-struct fixture {
-	sd_event *event;
-	struct fake_redis server;
-	struct log_catcher log;
-	struct conn_options opt;
-	struct conn *conn;
-	unsigned int ready, lost, messages;
+struct own {
+	unsigned int messages;
 	unsigned int answers, unknown, out_of_order; /* of commands sent by send_numbered() */
 	uint64_t next_cookie;
 	char last[TEXT_BYTES]; /* the last answer */
@@ -29,73 +22,53 @@ static int send_numbered(struct fixture *x, uint64_t cookie)
 {
 	const struct resp_arg argv[] = {RESP_STR("PING")};
 
-	return conn_command(x->conn, on_answer, x, &x->answers, cookie, 1, argv);
+	return conn_command(x->conn, on_answer, x, &x->own->answers, cookie, 1, argv);
 }
 
 static void on_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct fixture *x = user;
 
-	assert_ptr_equal(item, &x->answers);
+	assert_ptr_equal(item, &x->own->answers);
 	assert_int_equal(x->lost, 0);
-	x->out_of_order += cookie != x->next_cookie++;
-	x->answers++;
-	x->unknown += reply == NULL;
+	x->own->out_of_order += cookie != x->own->next_cookie++;
+	x->own->answers++;
+	x->own->unknown += reply == NULL;
 	if (reply && reply->str)
-		(void)snprintf(x->last, sizeof(x->last), "%s", reply->str);
-	if (x->send_when_answered) {
-		x->send_when_answered = false;
-		x->send_result = send_numbered(x, 1000);
+		(void)snprintf(x->own->last, sizeof(x->own->last), "%s", reply->str);
+	if (x->own->send_when_answered) {
+		x->own->send_when_answered = false;
+		x->own->send_result = send_numbered(x, 1000);
 		conn_flush(x->conn);
 	}
 }
 
-static void on_ready(void *user)
+static void ready_then_send(void *user)
 {
 	struct fixture *x = user;
 
-	assert_true(conn_ready(x->conn));
-	x->ready++;
+	on_ready(x);
 	x->lost = 0;
-	if (x->send_when_ready)
+	if (x->own->send_when_ready)
 		assert_int_equal(send_numbered(x, 0), 0);
-}
-
-static void on_lost(void *user)
-{
-	struct fixture *x = user;
-
-	assert_false(conn_ready(x->conn));
-	assert_int_equal(conn_in_flight(x->conn), 0);
-	x->lost++;
 }
 
 static void on_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
 {
 	struct fixture *x = user;
 
-	(void)snprintf(x->last, sizeof(x->last), "%s=%s", channel->str, payload->str);
-	x->messages++;
+	(void)snprintf(x->own->last, sizeof(x->own->last), "%s=%s", channel->str, payload->str);
+	x->own->messages++;
 }
 
-static const struct conn_ops ops = {.ready = on_ready, .lost = on_lost, .message = on_message};
+static const struct conn_ops ops = {.ready = ready_then_send, .lost = on_lost, .message = on_message};
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
+	struct fixture *x = fixture_new("TEST_DB", LOG_NOTICE, sizeof(struct own));
 
-	assert_non_null(x);
-	assert_true(sd_event_new(&x->event) >= 0);
-	fake_init(&x->server, x->event);
-	catcher_start(&x->log, LOG_NOTICE);
-	x->opt = (struct conn_options){
-		.label = "TEST_DB",
-		.unix_socket = x->server.path,
-		.timeout_usec = 5 * USEC_PER_SEC,
-		.retry_initial_ms = 1,
-		.retry_max_ms = 8,
-		.max_in_flight = 100,
-	};
+	x->ops = &ops;
+	x->opt.max_in_flight = 100;
 	*state = x;
 	return 0;
 }
@@ -105,23 +78,8 @@ static int teardown(void **state)
 	struct fixture *x = *state;
 
 	conn_free(x->conn);
-	fake_done(&x->server);
-	catcher_stop(&x->log);
-	sd_event_unref(x->event);
-	free(x);
+	fixture_free(x);
 	return 0;
-}
-
-static void open_conn(struct fixture *x)
-{
-	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
-}
-
-static void connect_now(struct fixture *x)
-{
-	fake_listen(&x->server);
-	open_conn(x);
-	RUN_UNTIL(x->event, x->ready == 1);
 }
 
 static void send_many(struct fixture *x, unsigned int n)
@@ -141,12 +99,11 @@ static void answers_come_in_order(void **state)
 	assert_int_equal(conn_room(x->conn), 100);
 	send_many(x, 3);
 	assert_int_equal(conn_room(x->conn), 97);
-	fake_expect(&x->server, PING PING PING);
-	fake_send(&x->server, "+a\r\n-ERR b\r\n$1\r\nc\r\n");
-	RUN_UNTIL(x->event, x->answers == 3);
-	assert_int_equal(x->out_of_order, 0);
-	assert_int_equal(x->unknown, 0);
-	assert_string_equal(x->last, "c");
+	expect_and_answer(x, PING PING PING, "+a\r\n-ERR b\r\n$1\r\nc\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 3);
+	assert_int_equal(x->own->out_of_order, 0);
+	assert_int_equal(x->own->unknown, 0);
+	assert_string_equal(x->own->last, "c");
 	assert_int_equal(conn_in_flight(x->conn), 0);
 	assert_int_equal(conn_stats(x->conn)->errors, 1);
 	assert_int_equal(conn_stats(x->conn)->commands, 3);
@@ -320,9 +277,8 @@ static void connect_by_tcp(struct fixture *x, const char *host)
 	open_conn(x);
 	RUN_UNTIL(x->event, x->ready == 1);
 	send_many(x, 1);
-	fake_expect(&x->server, PING);
-	fake_send(&x->server, "+PONG\r\n");
-	RUN_UNTIL(x->event, x->answers == 1);
+	expect_and_answer(x, PING, "+PONG\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 1);
 }
 
 static void tcp_number(void **state)
@@ -382,21 +338,21 @@ static void answers_byte_by_byte(void **state)
 	connect_now(x);
 	send_many(x, 2);
 	for (size_t i = 0; i < sizeof(bytes) - 1; i++) {
-		assert_int_equal(x->answers, i < 11 ? 0 : 1);
+		assert_int_equal(x->own->answers, i < 11 ? 0 : 1);
 		fake_send_bytes(&x->server, bytes + i, 1);
 		run_all(x);
 	}
-	assert_int_equal(x->answers, 2);
-	assert_string_equal(x->last, "hello");
-	assert_int_equal(x->unknown, 0);
+	assert_int_equal(x->own->answers, 2);
+	assert_string_equal(x->own->last, "hello");
+	assert_int_equal(x->own->unknown, 0);
 }
 
 static void fault_answers_all_unknown(struct fixture *x, unsigned int answered, const char *logged)
 {
 	RUN_UNTIL(x->event, x->ready == 2 || x->lost == 1);
-	assert_int_equal(x->answers, 5);
-	assert_int_equal(x->unknown, 5 - answered);
-	assert_int_equal(x->out_of_order, 0);
+	assert_int_equal(x->own->answers, 5);
+	assert_int_equal(x->own->unknown, 5 - answered);
+	assert_int_equal(x->own->out_of_order, 0);
 	assert_int_equal(conn_stats(x->conn)->losses, 1);
 	assert_int_equal(catcher_count(&x->log, logged), 1);
 	RUN_UNTIL(x->event, x->ready == 2);
@@ -442,8 +398,7 @@ static void hung_server(void **state)
 	x->opt.timeout_usec = 30 * USEC_PER_MSEC;
 	connect_now(x);
 	send_many(x, 5);
-	fake_expect(&x->server, PING PING PING PING PING);
-	fake_send(&x->server, "+1\r\n");
+	expect_and_answer(x, PING PING PING PING PING, "+1\r\n");
 	fault_answers_all_unknown(x, 1, "no answer within 30 ms");
 	assert_int_equal(conn_stats(x->conn)->timeouts, 1);
 }
@@ -471,8 +426,8 @@ static void stopped_ourselves(void **state)
 	do
 		now = now_usec();
 	while (now < begin + 100 * USEC_PER_MSEC);
-	RUN_UNTIL(x->event, x->answers == ANSWERS);
-	assert_int_equal(x->unknown, 0);
+	RUN_UNTIL(x->event, x->own->answers == ANSWERS);
+	assert_int_equal(x->own->unknown, 0);
 	assert_int_equal(conn_stats(x->conn)->timeouts, 0);
 }
 
@@ -485,7 +440,7 @@ static void write_to_a_closed_connection(void **state)
 	fake_hang_up(&x->server);
 	send_many(x, 5);
 	conn_flush(x->conn);
-	assert_int_equal(x->answers, 0);
+	assert_int_equal(x->own->answers, 0);
 	assert_true(conn_ready(x->conn));
 	fault_answers_all_unknown(x, 0, "no connection to");
 }
@@ -507,12 +462,11 @@ static void callbacks_may_send(void **state)
 	struct fixture *x = *state;
 
 	connect_now(x);
-	x->send_when_answered = true;
+	x->own->send_when_answered = true;
 	send_many(x, 1);
+	expect_and_answer(x, PING, "+1\r\n");
 	fake_expect(&x->server, PING);
-	fake_send(&x->server, "+1\r\n");
-	fake_expect(&x->server, PING);
-	assert_int_equal(x->send_result, 0);
+	assert_int_equal(x->own->send_result, 0);
 	assert_int_equal(conn_in_flight(x->conn), 1);
 }
 
@@ -520,7 +474,7 @@ static void ready_may_send(void **state)
 {
 	struct fixture *x = *state;
 
-	x->send_when_ready = true;
+	x->own->send_when_ready = true;
 	connect_now(x);
 	fake_expect(&x->server, PING);
 }
@@ -530,11 +484,11 @@ static void callbacks_of_a_lost_connection_may_not_send(void **state)
 	struct fixture *x = *state;
 
 	connect_now(x);
-	x->send_when_answered = true;
+	x->own->send_when_answered = true;
 	send_many(x, 5);
 	fake_hang_up(&x->server);
 	fault_answers_all_unknown(x, 0, "no connection to");
-	assert_int_equal(x->send_result, -ENOTCONN);
+	assert_int_equal(x->own->send_result, -ENOTCONN);
 }
 
 /* ---- bounds ---- */
@@ -549,12 +503,11 @@ static void in_flight_bound(void **state)
 		send_many(x, 3);
 		assert_int_equal(conn_room(x->conn), 0);
 		assert_int_equal(send_numbered(x, 3), -EAGAIN);
-		fake_expect(&x->server, PING PING PING);
-		fake_send(&x->server, "+1\r\n+2\r\n+3\r\n");
-		x->next_cookie = 0;
-		RUN_UNTIL(x->event, x->answers == 3 * (round + 1));
+		expect_and_answer(x, PING PING PING, "+1\r\n+2\r\n+3\r\n");
+		x->own->next_cookie = 0;
+		RUN_UNTIL(x->event, x->own->answers == 3 * (round + 1));
 	}
-	assert_int_equal(x->out_of_order, 0);
+	assert_int_equal(x->own->out_of_order, 0);
 }
 
 static void many_commands_are_one_write(void **state)
@@ -575,7 +528,7 @@ static int send_block(struct fixture *x, char *block, size_t len, unsigned int n
 	const struct resp_arg argv[] = {RESP_STR("SET"), {block, len}};
 
 	memset(block, (int)('a' + number % 26), len);
-	return conn_command(x->conn, on_answer, x, &x->answers, number, 2, argv);
+	return conn_command(x->conn, on_answer, x, &x->own->answers, number, 2, argv);
 }
 
 static void check_block(struct fake_redis *server, char *block, size_t len, unsigned int number)
@@ -611,8 +564,8 @@ static void slow_reader(void **state)
 		check_block(&x->server, block, sizeof(block), i);
 	for (unsigned int i = 0; i < 60; i++)
 		fake_send(&x->server, "+OK\r\n");
-	RUN_UNTIL(x->event, x->answers == 60);
-	assert_int_equal(x->out_of_order, 0);
+	RUN_UNTIL(x->event, x->own->answers == 60);
+	assert_int_equal(x->own->out_of_order, 0);
 	assert_int_equal(conn_stats(x->conn)->losses, 0);
 }
 
@@ -647,16 +600,15 @@ static void idle_connection_does_not_wake(void **state)
 	connect_now(x);
 	assert_int_equal(sd_event_run(x->event, 100 * USEC_PER_MSEC), 0);
 	send_many(x, 3);
-	fake_expect(&x->server, PING PING PING);
-	fake_send(&x->server, "+1\r\n+2\r\n+3\r\n");
-	RUN_UNTIL(x->event, x->answers == 3);
+	expect_and_answer(x, PING PING PING, "+1\r\n+2\r\n+3\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 3);
 	assert_true(sd_event_run(x->event, USEC_PER_SEC) > 0);
 	assert_int_equal(sd_event_run(x->event, 200 * USEC_PER_MSEC), 0);
 	assert_true(conn_ready(x->conn));
 	send_many(x, 1);
 	fake_expect(&x->server, PING);
 	RUN_UNTIL(x->event, x->lost == 1);
-	assert_int_equal(x->unknown, 1);
+	assert_int_equal(x->own->unknown, 1);
 }
 
 /* A server that ends each connection at once is not asked at the shortest delay for ever. */
@@ -705,13 +657,13 @@ static void subscription(void **state)
 	assert_int_equal(send_numbered(x, 0), -ENOTCONN);
 	assert_int_equal(conn_room(x->conn), 0);
 	fake_send(&x->server, "*4\r\n$8\r\npmessage\r\n$1\r\np\r\n$7\r\nchannel\r\n$4\r\nhset\r\n");
-	RUN_UNTIL(x->event, x->messages == 1);
-	assert_string_equal(x->last, "channel=hset");
+	RUN_UNTIL(x->event, x->own->messages == 1);
+	assert_string_equal(x->own->last, "channel=hset");
 	fake_send(&x->server, "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n+OK\r\n*0\r\n*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n"
 			      "*4\r\n$8\r\npmessage\r\n$-1\r\n$-1\r\n$-1\r\n"
 			      "*4\r\n$8\r\npmessage\r\n$1\r\np\r\n$1\r\nc\r\n$3\r\ndel\r\n");
-	RUN_UNTIL(x->event, x->messages == 2);
-	assert_string_equal(x->last, "c=del");
+	RUN_UNTIL(x->event, x->own->messages == 2);
+	assert_string_equal(x->own->last, "c=del");
 	/* No timeout, no wake-up. */
 	assert_int_equal(sd_event_run(x->event, 100 * USEC_PER_MSEC), 0);
 	assert_true(conn_ready(x->conn));
@@ -737,11 +689,9 @@ static void freed_with_commands_in_flight(void **state)
 	send_many(x, 5);
 	conn_free(x->conn);
 	x->conn = NULL;
-	assert_int_equal(x->answers, 0);
+	assert_int_equal(x->own->answers, 0);
 	RUN_UNTIL(x->event, x->server.client < 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,69 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sonic/loglevel.h"
 
-#include "fake_redis.h"
-#include "log_catcher.h"
+#include "conn_fixture.h"
 
 #define KEY "$16\r\nLOGGER|portsyncd\r\n"
 #define READ "*4\r\n$5\r\nHMGET\r\n" KEY "$8\r\nLOGLEVEL\r\n$9\r\nLOGOUTPUT\r\n"
 #define WRITE_LEVEL(len, level) "*4\r\n$4\r\nHSET\r\n" KEY "$8\r\nLOGLEVEL\r\n$" #len "\r\n" level "\r\n"
 #define WRITE_OUTPUT "*4\r\n$4\r\nHSET\r\n" KEY "$9\r\nLOGOUTPUT\r\n$6\r\nSYSLOG\r\n"
-#define WRONGTYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 
-struct fixture {
-	sd_event *event;
-	struct fake_redis server;
-	struct log_catcher log;
-	struct conn_options opt;
-	struct conn *conn;
+struct own {
 	struct loglevel *level;
-	unsigned int ready, echoes;
 };
-
-static void on_ready(void *user)
-{
-	((struct fixture *)user)->ready++;
-}
-
-static const struct conn_ops ops = {.ready = on_ready};
-
-static void forget_lines(struct fixture *x)
-{
-	while (catcher_next(&x->log)) {
-	}
-}
 
 static void make_loglevel(struct fixture *x, bool level_chosen, bool sink_chosen)
 {
 	const struct loglevel_options opt = {
 		.sink = LOG_SINK_SYSLOG, .level_chosen = level_chosen, .sink_chosen = sink_chosen};
 
-	loglevel_free(x->level);
-	x->level = loglevel_new(x->conn, "|", &opt);
-	assert_non_null(x->level);
+	loglevel_free(x->own->level);
+	x->own->level = loglevel_new(x->conn, "|", &opt);
+	assert_non_null(x->own->level);
 }
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
+	struct fixture *x = fixture_new("CONFIG_DB", LOG_NOTICE, sizeof(struct own));
 
-	assert_non_null(x);
-	assert_true(sd_event_new(&x->event) >= 0);
-	fake_init(&x->server, x->event);
-	catcher_start(&x->log, LOG_NOTICE);
-	x->opt = (struct conn_options){
-		.label = "CONFIG_DB",
-		.unix_socket = x->server.path,
-		.timeout_usec = 5 * USEC_PER_SEC,
-		.retry_initial_ms = 1,
-		.retry_max_ms = 8,
-		.max_in_flight = 8,
-	};
-	fake_listen(&x->server);
-	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
+	connect_now(x);
 	make_loglevel(x, false, false);
-	RUN_UNTIL(x->event, x->ready == 1);
-	forget_lines(x);
 	*state = x;
 	return 0;
 }
@@ -73,38 +37,14 @@ static int teardown(void **state)
 	struct fixture *x = *state;
 
 	conn_free(x->conn);
-	loglevel_free(x->level);
-	fake_done(&x->server);
-	sd_event_unref(x->event);
-	catcher_stop(&x->log);
-	free(x);
+	loglevel_free(x->own->level);
+	fixture_free(x);
 	return 0;
-}
-
-static void on_echo(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
-{
-	(void)reply;
-	(void)item;
-	(void)cookie;
-	((struct fixture *)user)->echoes++;
-}
-
-/* All that was sent is in, and nobody sent anything but our PING. */
-static void expect_silence(struct fixture *x)
-{
-	const struct resp_arg argv[] = {RESP_STR("PING")};
-	unsigned int before = x->echoes;
-
-	assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);
-	conn_flush(x->conn);
-	fake_expect(&x->server, "*1\r\n$4\r\nPING\r\n");
-	fake_send(&x->server, "+PONG\r\n");
-	RUN_UNTIL(x->event, x->echoes > before);
 }
 
 static void read_now(struct fixture *x)
 {
-	loglevel_read(x->level);
+	loglevel_read(x->own->level);
 	conn_flush(x->conn);
 }
 
@@ -136,8 +76,7 @@ static void read_and_create(struct fixture *x, const char *level, const char *ou
 	read_now(x);
 	fake_expect(&x->server, READ);
 	send_row(x, level, output);
-	fake_expect(&x->server, writes);
-	fake_send(&x->server, level || output ? ":1\r\n" : ":1\r\n:1\r\n");
+	expect_and_answer(x, writes, level || output ? ":1\r\n" : ":1\r\n:1\r\n");
 	expect_silence(x);
 }
 
@@ -208,9 +147,9 @@ static void syslog_is_the_sink_of_the_options(void **state)
 	const struct loglevel_options opt = {.sink = LOG_SINK_STDOUT};
 	struct fixture *x = *state;
 
-	loglevel_free(x->level);
-	x->level = loglevel_new(x->conn, "|", &opt);
-	assert_non_null(x->level);
+	loglevel_free(x->own->level);
+	x->own->level = loglevel_new(x->conn, "|", &opt);
+	assert_non_null(x->own->level);
 	read_row(x, "NOTICE", "STDERR");
 	read_row(x, "NOTICE", "SYSLOG");
 	assert_int_equal(log_sink(), LOG_SINK_STDOUT);
@@ -325,8 +264,7 @@ static void a_key_that_is_no_hash_is_named_once(void **state)
 
 	for (int i = 0; i < 3; i++) {
 		read_now(x);
-		fake_expect(&x->server, READ);
-		fake_send(&x->server, WRONGTYPE);
+		expect_and_answer(x, READ, WRONGTYPE);
 		expect_silence(x);
 	}
 	assert_int_equal(log_level(), LOG_NOTICE);
@@ -335,8 +273,7 @@ static void a_key_that_is_no_hash_is_named_once(void **state)
 	read_row(x, "DEBUG", "SYSLOG");
 	assert_int_equal(log_level(), LOG_DEBUG);
 	read_now(x);
-	fake_expect(&x->server, READ);
-	fake_send(&x->server, WRONGTYPE);
+	expect_and_answer(x, READ, WRONGTYPE);
 	expect_silence(x);
 	assert_int_equal(catcher_count(&x->log, "the log level stays DEBUG"), 1);
 }
@@ -348,8 +285,7 @@ static void a_row_that_cannot_be_created_is_named(void **state)
 	read_now(x);
 	fake_expect(&x->server, READ);
 	send_row(x, NULL, "SYSLOG");
-	fake_expect(&x->server, WRITE_LEVEL(6, "NOTICE"));
-	fake_send(&x->server, "-READONLY You can't write against a read only replica.\r\n");
+	expect_and_answer(x, WRITE_LEVEL(6, "NOTICE"), "-READONLY You can't write against a read only replica.\r\n");
 	expect_silence(x);
 	assert_int_equal(catcher_count(&x->log, "LOGGER|portsyncd: cannot be created: READONLY"), 1);
 	read_row(x, "DEBUG", "SYSLOG");
@@ -379,8 +315,7 @@ static void a_loss_while_reading_passes(void **state)
 	read_now(x);
 	fake_expect(&x->server, READ);
 	read_now(x);
-	fake_hang_up(&x->server);
-	RUN_UNTIL(x->event, x->ready == 2);
+	reconnect(x);
 	read_row(x, "DEBUG", "SYSLOG");
 	assert_int_equal(log_level(), LOG_DEBUG);
 }
@@ -392,8 +327,6 @@ static void the_pattern_is_that_of_the_row(void **state)
 	(void)state;
 	assert_string_equal(loglevel_pattern(text, sizeof(text), "|", 4), "__keyspace@4__:LOGGER|portsyncd");
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

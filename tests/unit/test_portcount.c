@@ -1,54 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sonic/portcount.h"
 
-#include "fake_redis.h"
-#include "log_catcher.h"
+#include "conn_fixture.h"
 
 #define KEY "$25\r\nPORT_TABLE:PortConfigDone\r\n$5\r\ncount\r\n"
 #define READ "*3\r\n$4\r\nHGET\r\n" KEY
 #define WRITE(len, count) "*4\r\n$4\r\nHSET\r\n" KEY "$" #len "\r\n" count "\r\n"
-#define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 
-struct fixture {
-	sd_event *event;
-	struct fake_redis server;
-	struct log_catcher log;
-	struct conn_options opt;
-	struct conn *conn;
+struct own {
 	struct portcount *count;
-	unsigned int ready, echoes;
 };
-
-static void on_ready(void *user)
-{
-	((struct fixture *)user)->ready++;
-}
-
-static const struct conn_ops ops = {.ready = on_ready};
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
+	struct fixture *x = fixture_new("APPL_DB", LOG_NOTICE, sizeof(struct own));
 
-	assert_non_null(x);
-	assert_true(sd_event_new(&x->event) >= 0);
-	fake_init(&x->server, x->event);
-	catcher_start(&x->log, LOG_NOTICE);
-	x->opt = (struct conn_options){
-		.label = "APPL_DB",
-		.unix_socket = x->server.path,
-		.timeout_usec = 5 * USEC_PER_SEC,
-		.retry_initial_ms = 1,
-		.retry_max_ms = 8,
-		.max_in_flight = 8,
-	};
-	fake_listen(&x->server);
-	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
-	x->count = portcount_new(x->conn, ":");
-	assert_non_null(x->count);
-	RUN_UNTIL(x->event, x->ready == 1);
-	while (catcher_next(&x->log)) { /* that it is connected */
-	}
+	connect_now(x);
+	x->own->count = portcount_new(x->conn, ":");
+	assert_non_null(x->own->count);
 	*state = x;
 	return 0;
 }
@@ -58,52 +27,22 @@ static int teardown(void **state)
 	struct fixture *x = *state;
 
 	conn_free(x->conn);
-	portcount_free(x->count);
-	fake_done(&x->server);
-	sd_event_unref(x->event);
-	catcher_stop(&x->log);
-	free(x);
+	portcount_free(x->own->count);
+	fixture_free(x);
 	return 0;
-}
-
-static void on_echo(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
-{
-	(void)reply;
-	(void)item;
-	(void)cookie;
-	((struct fixture *)user)->echoes++;
-}
-
-/* All that was sent is in, and nobody sent anything but our PING. */
-static void expect_silence(struct fixture *x)
-{
-	const struct resp_arg argv[] = {RESP_STR("PING")};
-	unsigned int before = x->echoes;
-
-	assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);
-	conn_flush(x->conn);
-	fake_expect(&x->server, "*1\r\n$4\r\nPING\r\n");
-	fake_send(&x->server, "+PONG\r\n");
-	RUN_UNTIL(x->event, x->echoes > before);
 }
 
 static void follow(struct fixture *x, size_t rows)
 {
-	portcount_want(x->count, rows);
+	portcount_want(x->own->count, rows);
 	conn_flush(x->conn);
 }
 
 /* As after an audit. */
 static void repair(struct fixture *x, size_t rows)
 {
-	portcount_retry(x->count);
+	portcount_retry(x->own->count);
 	follow(x, rows);
-}
-
-static void expect_and_answer(struct fixture *x, const char *command, const char *answer)
-{
-	fake_expect(&x->server, command);
-	fake_send(&x->server, answer);
 }
 
 static void write_taken(struct fixture *x, const char *command)
@@ -167,10 +106,10 @@ static void without_a_count_nothing_is_invented(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
 		repair(x, 8);
-		assert_false(portcount_settled(x->count));
+		assert_false(portcount_settled(x->own->count));
 		expect_and_answer(x, READ, none[i]);
 		expect_silence(x);
-		assert_true(portcount_settled(x->count));
+		assert_true(portcount_settled(x->own->count));
 		follow(x, 8);
 		expect_silence(x);
 	}
@@ -241,7 +180,7 @@ static void a_refused_write_is_done_again(void **state)
 	expect_and_answer(x, WRITE(1, "8"), OOM);
 	expect_silence(x);
 	assert_int_equal(catcher_count(&x->log, "PORT_TABLE:PortConfigDone: count cannot be written"), 1);
-	assert_true(portcount_settled(x->count));
+	assert_true(portcount_settled(x->own->count));
 	follow(x, 8);
 	expect_silence(x);
 	repair(x, 8);
@@ -258,8 +197,7 @@ static void after_a_loss_it_is_read_again(void **state)
 	follow(x, 8);
 	expect_and_answer(x, READ, "$1\r\n5\r\n");
 	fake_expect(&x->server, WRITE(1, "8"));
-	fake_hang_up(&x->server);
-	RUN_UNTIL(x->event, x->ready == 2);
+	reconnect(x);
 	follow(x, 8);
 	expect_and_answer(x, READ, "$1\r\n8\r\n");
 	expect_silence(x);
@@ -272,9 +210,7 @@ static void without_connection_nothing_hangs(void **state)
 {
 	struct fixture *x = *state;
 
-	fake_stop_listening(&x->server);
-	fake_hang_up(&x->server);
-	RUN_UNTIL(x->event, !conn_ready(x->conn));
+	stay_away(x);
 	repair(x, 8);
 	follow(x, 8);
 	fake_listen(&x->server);
@@ -283,8 +219,6 @@ static void without_connection_nothing_hangs(void **state)
 	expect_and_answer(x, READ, "$1\r\n8\r\n");
 	expect_silence(x);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

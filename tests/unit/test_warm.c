@@ -3,8 +3,7 @@
 
 #include <errno.h>
 
-#include "fake_redis.h"
-#include "log_catcher.h"
+#include "conn_fixture.h"
 
 #define ASK(len, key, field) "*3\r\n$4\r\nHGET\r\n$" #len "\r\n" key "\r\n" field
 #define ASK_SYSTEM ASK(32, "WARM_RESTART_ENABLE_TABLE|system", "$6\r\nenable\r\n")
@@ -14,71 +13,37 @@
 #define WRITE(len, count)                                                                                              \
 	"*4\r\n$4\r\nHSET\r\n$28\r\nWARM_RESTART_TABLE|portsyncd\r\n$13\r\nrestore_count\r\n$" #len "\r\n" count "\r"  \
 	"\n"
-#define PING "*1\r\n$4\r\nPING\r\n"
-#define NIL "$-1\r\n"
 #define TRUE "$4\r\ntrue\r\n"
-#define WRONGTYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 #define LOADING "-LOADING Redis is loading the dataset in memory\r\n"
 
-struct fixture {
-	sd_event *event;
-	struct fake_redis server;
-	struct log_catcher log;
-	struct conn_options opt;
-	struct conn *conn;
+struct own {
 	struct warm *warm;
-	unsigned int ready, lost, answers, echoes;
+	unsigned int answers;
 	enum warm_answer answer;
 };
-
-static void on_ready(void *user)
-{
-	((struct fixture *)user)->ready++;
-}
-
-static void on_lost(void *user)
-{
-	((struct fixture *)user)->lost++;
-}
-
-static const struct conn_ops ops = {.ready = on_ready, .lost = on_lost};
 
 static void on_warm(enum warm_answer answer, void *user)
 {
 	struct fixture *x = user;
 
-	x->answers++;
-	x->answer = answer;
+	x->own->answers++;
+	x->own->answer = answer;
 }
 
 static void make_warm(struct fixture *x)
 {
-	warm_free(x->warm);
-	x->warm = warm_new(x->conn, "|", on_warm, x);
-	assert_non_null(x->warm);
-	x->answers = 0;
+	warm_free(x->own->warm);
+	x->own->warm = warm_new(x->conn, "|", on_warm, x);
+	assert_non_null(x->own->warm);
+	x->own->answers = 0;
 }
 
 static int setup(void **state)
 {
-	struct fixture *x = calloc(1, sizeof(*x));
+	struct fixture *x = fixture_new("STATE_DB", LOG_WARNING, sizeof(struct own));
 
-	assert_non_null(x);
-	assert_true(sd_event_new(&x->event) >= 0);
-	fake_init(&x->server, x->event);
-	catcher_start(&x->log, LOG_WARNING);
-	x->opt = (struct conn_options){
-		.label = "STATE_DB",
-		.unix_socket = x->server.path,
-		.timeout_usec = 5 * USEC_PER_SEC,
-		.retry_initial_ms = 1,
-		.retry_max_ms = 8,
-		.max_in_flight = 8,
-	};
-	fake_listen(&x->server);
-	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, &ops, x), 0);
+	connect_now(x);
 	make_warm(x);
-	RUN_UNTIL(x->event, x->ready == 1);
 	*state = x;
 	return 0;
 }
@@ -88,71 +53,45 @@ static int teardown(void **state)
 	struct fixture *x = *state;
 
 	conn_free(x->conn);
-	warm_free(x->warm);
-	fake_done(&x->server);
-	sd_event_unref(x->event);
-	catcher_stop(&x->log);
-	free(x);
+	warm_free(x->own->warm);
+	fixture_free(x);
 	return 0;
 }
 
 static void ask(struct fixture *x)
 {
-	assert_int_equal(warm_ask(x->warm), 0);
+	assert_int_equal(warm_ask(x->own->warm), 0);
 	conn_flush(x->conn);
 }
 
 static void settle(struct fixture *x)
 {
-	warm_settle(x->warm);
+	warm_settle(x->own->warm);
 	conn_flush(x->conn);
 }
 
-static void on_echo(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
-{
-	(void)reply;
-	(void)item;
-	(void)cookie;
-	((struct fixture *)user)->echoes++;
-}
-
-/* All that was sent is in, and nobody sent anything but our PING. */
-static void expect_silence(struct fixture *x)
-{
-	const struct resp_arg argv[] = {RESP_STR("PING")};
-	unsigned int before = x->echoes;
-
-	assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);
-	conn_flush(x->conn);
-	fake_expect(&x->server, PING);
-	fake_send(&x->server, "+PONG\r\n");
-	RUN_UNTIL(x->event, x->echoes > before);
-}
-
-/* Asks, and gives these answers; what warm_fn hears is in x->answer. */
+/* Asks, and gives these answers; what warm_fn hears is in x->own->answer. */
 static void ask_and_answer(struct fixture *x, const char *system, const char *swss, const char *count)
 {
-	unsigned int before = x->answers;
+	unsigned int before = x->own->answers;
 
 	ask(x);
 	fake_expect(&x->server, QUESTIONS);
 	fake_send(&x->server, system);
 	fake_send(&x->server, swss);
 	fake_send(&x->server, count);
-	RUN_UNTIL(x->event, x->answers > before);
-	assert_int_equal(x->answers, before + 1);
+	RUN_UNTIL(x->event, x->own->answers > before);
+	assert_int_equal(x->own->answers, before + 1);
 }
 
 /* Redis takes the write; nothing else follows, above all no state. */
 static void expect_written(struct fixture *x, const char *write)
 {
-	fake_expect(&x->server, write);
-	fake_send(&x->server, ":0\r\n");
+	expect_and_answer(x, write, ":0\r\n");
 	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
 	expect_silence(x);
 	settle(x);
-	fake_expect(&x->server, ASK_COUNT);
-	fake_send(&x->server, "$1\r\n0\r\n");
+	expect_and_answer(x, ASK_COUNT, "$1\r\n0\r\n");
 	expect_silence(x);
 }
 
@@ -166,7 +105,7 @@ static void a_cold_start_counts_zero(void **state)
 	struct fixture *x = *state;
 
 	ask_and_answer(x, NIL, NIL, NIL);
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	assert_false(catcher_next(&x->log));
 }
@@ -176,7 +115,7 @@ static void a_cold_start_forgets_the_count(void **state)
 	struct fixture *x = *state;
 
 	ask_and_answer(x, NIL, NIL, "$1\r\n5\r\n");
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	make_warm(x);
 	ask_and_answer(x, NIL, NIL, "$3\r\nabc\r\n");
@@ -189,15 +128,15 @@ static void a_warm_start_counts_one_more(void **state)
 	struct fixture *x = *state;
 
 	ask_and_answer(x, TRUE, NIL, "$1\r\n0\r\n");
-	assert_int_equal(x->answer, WARM_WARM);
+	assert_int_equal(x->own->answer, WARM_WARM);
 	expect_written(x, WRITE(1, "1"));
 	make_warm(x);
 	ask_and_answer(x, NIL, TRUE, "$2\r\n41\r\n");
-	assert_int_equal(x->answer, WARM_WARM);
+	assert_int_equal(x->own->answer, WARM_WARM);
 	expect_written(x, WRITE(2, "42"));
 	make_warm(x);
 	ask_and_answer(x, TRUE, "$5\r\nfalse\r\n", "$10\r\n4294967294\r\n");
-	assert_int_equal(x->answer, WARM_WARM);
+	assert_int_equal(x->own->answer, WARM_WARM);
 	expect_written(x, WRITE(10, "4294967295"));
 	assert_false(catcher_next(&x->log));
 }
@@ -213,7 +152,7 @@ static void only_true_enables(void **state)
 		bulk(text, sizeof(text), words[i], strlen(words[i]));
 		make_warm(x);
 		ask_and_answer(x, text, text, "$1\r\n3\r\n");
-		assert_int_equal(x->answer, WARM_COLD);
+		assert_int_equal(x->own->answer, WARM_COLD);
 		expect_written(x, WRITE(1, "0"));
 	}
 	assert_false(catcher_next(&x->log));
@@ -224,7 +163,7 @@ static void without_a_count_the_start_is_cold(void **state)
 	struct fixture *x = *state;
 
 	ask_and_answer(x, TRUE, NIL, NIL);
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	assert_true(catcher_next(&x->log));
 	assert_non_null(strstr(x->log.line, "WARM_RESTART_TABLE|portsyncd has no restore_count: this start is cold"));
@@ -244,7 +183,7 @@ static void a_count_that_is_no_number_is_named(void **state)
 		bulk(text, sizeof(text), counts[i], strlen(counts[i]));
 		make_warm(x);
 		ask_and_answer(x, NIL, TRUE, text);
-		assert_int_equal(x->answer, WARM_COLD);
+		assert_int_equal(x->own->answer, WARM_COLD);
 		expect_written(x, WRITE(1, "0"));
 		assert_true(catcher_next(&x->log));
 		assert_non_null(strstr(x->log.line, "this start is cold"));
@@ -261,11 +200,10 @@ static void a_nul_in_a_count_does_not_cut_it(void **state)
 	struct fixture *x = *state;
 
 	ask(x);
-	fake_expect(&x->server, QUESTIONS);
-	fake_send(&x->server, TRUE NIL);
+	expect_and_answer(x, QUESTIONS, TRUE NIL);
 	fake_send_bytes(&x->server, three_nul, sizeof(three_nul) - 1);
-	RUN_UNTIL(x->event, x->answers == 1);
-	assert_int_equal(x->answer, WARM_COLD);
+	RUN_UNTIL(x->event, x->own->answers == 1);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	assert_int_equal(catcher_count(&x->log, "this start is cold"), 1);
 }
@@ -279,8 +217,8 @@ static void a_nul_in_enable_does_not_cut_it(void **state)
 	fake_expect(&x->server, QUESTIONS);
 	fake_send_bytes(&x->server, true_nul, sizeof(true_nul) - 1);
 	fake_send(&x->server, NIL "$1\r\n3\r\n");
-	RUN_UNTIL(x->event, x->answers == 1);
-	assert_int_equal(x->answer, WARM_COLD);
+	RUN_UNTIL(x->event, x->own->answers == 1);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 }
 
@@ -289,16 +227,16 @@ static void a_key_of_the_wrong_type_says_nothing(void **state)
 	struct fixture *x = *state;
 
 	ask_and_answer(x, WRONGTYPE, TRUE, "$1\r\n3\r\n");
-	assert_int_equal(x->answer, WARM_WARM);
+	assert_int_equal(x->own->answer, WARM_WARM);
 	expect_written(x, WRITE(1, "4"));
 	make_warm(x);
 	ask_and_answer(x, WRONGTYPE, WRONGTYPE, "$1\r\n3\r\n");
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	assert_false(catcher_next(&x->log));
 	make_warm(x);
 	ask_and_answer(x, TRUE, TRUE, WRONGTYPE);
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	assert_int_equal(catcher_count(&x->log, "has no restore_count"), 1);
 }
@@ -313,12 +251,12 @@ static void a_refused_question_is_asked_again(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
 		make_warm(x);
 		ask_and_answer(x, replies[i][0], replies[i][1], replies[i][2]);
-		assert_int_equal(x->answer, WARM_UNKNOWN);
+		assert_int_equal(x->own->answer, WARM_UNKNOWN);
 		settle(x);
 		expect_silence(x);
 		assert_int_equal(catcher_count(&x->log, "it is tried again: LOADING"), 1);
 		ask_and_answer(x, TRUE, NIL, "$1\r\n3\r\n");
-		assert_int_equal(x->answer, WARM_WARM);
+		assert_int_equal(x->own->answer, WARM_WARM);
 		expect_written(x, WRITE(1, "4"));
 	}
 }
@@ -328,23 +266,15 @@ static void nothing_stays_of_a_refused_round(void **state)
 	struct fixture *x = *state;
 
 	ask_and_answer(x, TRUE, LOADING, "$1\r\n3\r\n");
-	assert_int_equal(x->answer, WARM_UNKNOWN);
+	assert_int_equal(x->own->answer, WARM_UNKNOWN);
 	ask_and_answer(x, NIL, NIL, NIL);
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 	make_warm(x);
 	ask_and_answer(x, LOADING, TRUE, "$1\r\n3\r\n");
 	ask_and_answer(x, TRUE, NIL, NIL);
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
-}
-
-static void reconnect(struct fixture *x)
-{
-	unsigned int before = x->ready;
-
-	fake_hang_up(&x->server);
-	RUN_UNTIL(x->event, x->ready > before);
 }
 
 static void a_connection_lost_in_the_middle_says_nothing(void **state)
@@ -358,11 +288,11 @@ static void a_connection_lost_in_the_middle_says_nothing(void **state)
 	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 1);
 	reconnect(x);
 	assert_int_equal(x->lost, 1);
-	assert_int_equal(x->answers, 0);
+	assert_int_equal(x->own->answers, 0);
 	settle(x);
 	expect_silence(x);
 	ask_and_answer(x, NIL, NIL, "$1\r\n3\r\n");
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_written(x, WRITE(1, "0"));
 }
 
@@ -370,11 +300,9 @@ static void without_connection_the_question_is_refused(void **state)
 {
 	struct fixture *x = *state;
 
-	fake_stop_listening(&x->server);
-	fake_hang_up(&x->server);
-	RUN_UNTIL(x->event, x->lost == 1);
-	assert_int_equal(warm_ask(x->warm), -ENOTCONN);
-	assert_int_equal(x->answers, 0);
+	stay_away(x);
+	assert_int_equal(warm_ask(x->own->warm), -ENOTCONN);
+	assert_int_equal(x->own->answers, 0);
 }
 
 static void the_answer_stays_for_the_process(void **state)
@@ -385,15 +313,15 @@ static void the_answer_stays_for_the_process(void **state)
 	expect_written(x, WRITE(1, "4"));
 	reconnect(x);
 	ask(x);
-	assert_int_equal(x->answers, 2);
-	assert_int_equal(x->answer, WARM_WARM);
+	assert_int_equal(x->own->answers, 2);
+	assert_int_equal(x->own->answer, WARM_WARM);
 	expect_silence(x);
 	make_warm(x);
 	ask_and_answer(x, NIL, NIL, NIL);
 	expect_written(x, WRITE(1, "0"));
 	ask(x);
-	assert_int_equal(x->answers, 2);
-	assert_int_equal(x->answer, WARM_COLD);
+	assert_int_equal(x->own->answers, 2);
+	assert_int_equal(x->own->answer, WARM_COLD);
 	expect_silence(x);
 }
 
@@ -404,12 +332,12 @@ static void a_refused_count_is_written_later(void **state)
 	ask_and_answer(x, TRUE, NIL, "$1\r\n3\r\n");
 	fake_expect(&x->server, WRITE(1, "4"));
 	settle(x); /* under way: not once more */
-	fake_send(&x->server, "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+	fake_send(&x->server, OOM);
 	expect_silence(x);
 	assert_int_equal(catcher_count(&x->log, "restore_count cannot be written, it is tried again: OOM"), 1);
 	settle(x);
 	expect_written(x, WRITE(1, "4"));
-	assert_int_equal(x->answers, 1);
+	assert_int_equal(x->own->answers, 1);
 }
 
 /* An emptied database would make the next warm start a cold one. */
@@ -420,10 +348,9 @@ static void a_count_that_is_gone_is_written_again(void **state)
 	ask_and_answer(x, TRUE, NIL, "$1\r\n3\r\n");
 	expect_written(x, WRITE(1, "4"));
 	settle(x);
-	fake_expect(&x->server, ASK_COUNT);
-	fake_send(&x->server, NIL);
+	expect_and_answer(x, ASK_COUNT, NIL);
 	expect_written(x, WRITE(1, "4"));
-	assert_int_equal(x->answers, 1);
+	assert_int_equal(x->own->answers, 1);
 }
 
 static void a_count_whose_fate_is_unknown_is_written_later(void **state)
@@ -444,23 +371,21 @@ static void nothing_is_settled_before_the_decision(void **state)
 
 	settle(x);
 	expect_silence(x);
-	assert_int_equal(x->answers, 0);
+	assert_int_equal(x->own->answers, 0);
 }
 
 static void the_separator_is_the_databases(void **state)
 {
 	struct fixture *x = *state;
 
-	warm_free(x->warm);
-	x->warm = warm_new(x->conn, "^", on_warm, x);
-	assert_non_null(x->warm);
+	warm_free(x->own->warm);
+	x->own->warm = warm_new(x->conn, "^", on_warm, x);
+	assert_non_null(x->own->warm);
 	ask(x);
 	fake_expect(&x->server, ASK(32, "WARM_RESTART_ENABLE_TABLE^system", "$6\r\nenable\r\n")
 					ASK(30, "WARM_RESTART_ENABLE_TABLE^swss", "$6\r\nenable\r\n")
 						ASK(28, "WARM_RESTART_TABLE^portsyncd", "$13\r\nrestore_count\r\n"));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -6,7 +6,8 @@ import signal
 
 from lib.daemon import Daemon
 
-LINE = r"log_summary: (events \d+, overruns .*)$"
+# With its end: a line that is only half written yet lacks figures, or digits of one.
+LINE = r"log_summary: (events \d+, overruns .*)\n"
 
 
 def parse(line: str) -> dict[str, int]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The producer side of ProducerStateTable for APPL_DB PORT_TABLE, as portmgrd does it: ports come and go later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lib.orch import TABLE
 from lib.switch import Switch
@@ -28,3 +28,15 @@ def push_port(sw: Switch, port: str, mtu: int = 9100, speed: int = 25000) -> Non
 def delete_port(sw: Switch, port: str) -> None:
     """The orchagent stand-in deletes the host interface when it takes the deletion."""
     _push(sw, port, {})
+
+
+def break_out(sw: Switch, old: Sequence[str], new: Sequence[str]) -> None:
+    """Rows of all old ports go, then all new ones come; the orchagent stand-in deletes and makes the links."""
+    for port in old:
+        delete_port(sw, port)
+    for port in old:
+        sw.wait_no_row(port)
+    for port in new:
+        push_port(sw, port)
+    for port in new:
+        sw.wait_oper(port, "up")
