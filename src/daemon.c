@@ -47,7 +47,7 @@ struct daemon {
 	struct producer *producer;
 	struct startup *startup;
 	struct publish *publish;
-	sd_event_source *turn, *audit, *stop_limit, *signals[5];
+	sd_event_source *audit, *stop_limit, *signals[5];
 	bool synced_once, stopping;
 	uint64_t no_memory; /* links_stats' at the last audit */
 	int status;
@@ -153,17 +153,14 @@ static void dry_run_turn(struct daemon *d)
 		fail(d, "standard output: %s", strerror(-r));
 }
 
-/* After every round of events: what they changed goes out, once. */
-static int on_turn(sd_event_source *source, void *user)
+/* After every dispatched event source: what it changed goes out, once. */
+static void end_turn(struct daemon *d)
 {
-	struct daemon *d = user;
-
-	(void)source;
 	if (d->config->dry_run) {
 		dry_run_turn(d);
 		if (d->stopping)
 			finish_stop(d);
-		return 0;
+		return;
 	}
 	startup_turn(d->startup);
 	publish_flush(d->publish);
@@ -172,6 +169,19 @@ static int on_turn(sd_event_source *source, void *user)
 	conn_flush(d->config_conn);
 	if (d->stopping && publish_owed(d->publish) == 0)
 		finish_stop(d);
+}
+
+/* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
+static int run_loop(struct daemon *d)
+{
+	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
+		int r = sd_event_run(d->event, UINT64_MAX);
+
+		if (r < 0)
+			return r;
+		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL)
+			end_turn(d);
+	}
 	return 0;
 }
 
@@ -528,8 +538,6 @@ static int add_sources(struct daemon *d)
 {
 	int r = add_signals(d);
 
-	if (r >= 0)
-		r = sd_event_add_post(d->event, &d->turn, on_turn, d);
 	if (r >= 0 && d->config->enable_watchdog)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)
@@ -582,7 +590,6 @@ static void take_down(struct daemon *d)
 		sd_event_source_disable_unref(d->signals[i]);
 	sd_event_source_disable_unref(d->stop_limit);
 	sd_event_source_disable_unref(d->audit);
-	sd_event_source_disable_unref(d->turn);
 	sd_event_unref(d->event);
 }
 
@@ -593,7 +600,7 @@ int daemon_run(const struct config *config)
 
 	if (r >= 0) {
 		log_notice("portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
-		r = sd_event_loop(d.event);
+		r = run_loop(&d);
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS)
 		fail(&d, "%s", strerror(-r));
