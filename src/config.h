@@ -32,6 +32,7 @@ struct config {
 
 	/* [performance] */
 	long max_event_queue;  /* commands without an answer, a connection */
+	long gather_usecs;     /* between two reads of the event socket in a storm; 0: none */
 	long batch_timeout_ms; /* how long publishing may be held back to settle after a dump */
 
 	/* [health] */

@@ -497,6 +497,7 @@ static int build_watch(struct daemon *d)
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
 		.sndbuf = (size_t)d->config->send_buffer_bytes,
 		.settle_usec = (uint64_t)d->config->batch_timeout_ms * USEC_PER_MSEC,
+		.gather_usec = (uint64_t)d->config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
 		.retry_initial_ms = DUMP_RETRY_INITIAL_MS,
 		.retry_max_ms = DUMP_RETRY_MAX_MS,

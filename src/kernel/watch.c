@@ -17,7 +17,9 @@
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
 #define LOSS_LINES 3
-#define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
+#define STORM_WINDOW_USEC 1000
+#define STORM_EVENTS 15 /* in a window */
+#define ERRNO_MAX 4095  /* of the kernel: MAX_ERRNO in linux/err.h */
 
 struct watch {
 	sd_event *event;
@@ -30,6 +32,11 @@ struct watch {
 
 	struct nlsock *events, *dump; /* dump: only in DUMPING */
 	sd_event_source *events_source, *dump_source, *resync_source;
+	sd_event_source *gather; /* the next read in a storm, while events_source is off */
+	bool gathering;
+	bool broken;            /* the event socket failed: it is left alone until the timer */
+	uint64_t window_usec;   /* since when the events are counted ... */
+	uint64_t window_events; /* ... from this figure on */
 	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
 	uint32_t seq;           /* of the running dump */
 
@@ -215,6 +222,8 @@ static void events_failed(struct watch *w, int error)
 	w->stats.errors++;
 	tell_loss(w, strerror(-error));
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
+	w->broken = true;
+	w->gathering = false;
 	abort_dump(w);
 	wait_for_dump(w, backoff_next_usec(&w->storm));
 }
@@ -442,6 +451,7 @@ static void destroy(struct watch *w)
 	close_dump(w);
 	(void)sd_event_source_disable_unref(w->events_source);
 	(void)sd_event_source_disable_unref(w->resync_source);
+	(void)sd_event_source_disable_unref(w->gather);
 	(void)sd_event_source_disable_unref(w->timer);
 	nlsock_free(w->events);
 	(void)sd_event_unref(w->event);
@@ -461,17 +471,74 @@ static int leave(struct watch *w)
 	return 0;
 }
 
+static void restart_window(struct watch *w, uint64_t now)
+{
+	w->window_usec = now;
+	w->window_events = w->stats.datagrams;
+}
+
+/*
+ * True when events come so fast that it pays to let them gather: this many in one read, or within a window. It ends at
+ * half the rate.
+ */
+static bool is_storm(struct watch *w, uint64_t just_read)
+{
+	uint64_t now = now_usec(), elapsed = now - w->window_usec;
+	uint64_t events = w->stats.datagrams - w->window_events;
+	bool storm = just_read >= STORM_EVENTS;
+
+	if (w->gathering)
+		storm = events * 2 * STORM_WINDOW_USEC >= STORM_EVENTS * elapsed;
+	else if (elapsed <= STORM_WINDOW_USEC)
+		storm = storm || events >= STORM_EVENTS;
+	if (storm || w->gathering || elapsed > STORM_WINDOW_USEC)
+		restart_window(w, now);
+	return storm;
+}
+
+/* After a read: leaves the socket alone for a while, or gives it back to epoll. */
+static void pace(struct watch *w, uint64_t just_read)
+{
+	bool storm = w->opt.gather_usec > 0 && is_storm(w, just_read);
+
+	if (w->broken)
+		return;
+	if (storm) {
+		(void)sd_event_source_set_time(w->gather, now_usec() + w->opt.gather_usec);
+		(void)sd_event_source_set_enabled(w->gather, SD_EVENT_ONESHOT);
+	}
+	if (storm != w->gathering)
+		(void)sd_event_source_set_enabled(w->events_source, storm ? SD_EVENT_OFF : SD_EVENT_ON);
+	w->gathering = storm;
+}
+
+static int read_paced(struct watch *w)
+{
+	uint64_t before = w->stats.datagrams;
+
+	w->busy = true;
+	read_events(w);
+	pace(w, w->stats.datagrams - before);
+	return leave(w);
+}
+
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
-	struct watch *w = user;
-
 	/* revents tell nothing: EPOLLERR means an overrun that the next read reports, never a hang-up. */
 	(void)source;
 	(void)fd;
 	(void)revents;
-	w->busy = true;
-	read_events(w);
-	return leave(w);
+	return read_paced(user);
+}
+
+static int on_gather(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct watch *w = user;
+
+	(void)source;
+	(void)usec;
+	/* After a failure the timer reads. */
+	return w->broken ? 0 : read_paced(w);
 }
 
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -501,7 +568,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	switch (w->state) {
 	case WATCH_UNSYNCED:
 		w->due = true;
-		(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_ON);
+		if (w->broken)
+			(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_ON);
+		w->broken = false;
 		read_events(w);
 		break;
 	case WATCH_DUMPING:
@@ -535,6 +604,12 @@ static int add_sources(struct watch *w)
 	if (r < 0)
 		return r;
 	r = sd_event_add_time(w->event, &w->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, w);
+	if (r < 0)
+		return r;
+	/* An accuracy of 0 would mean sd-event's default, a quarter of a second. */
+	r = sd_event_add_time(w->event, &w->gather, CLOCK_MONOTONIC, 0, 1, on_gather, w);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(w->gather, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
 	r = sd_event_add_defer(w->event, &w->resync_source, on_resync, w);

@@ -5,6 +5,9 @@
  *   UNSYNCED --drained--> DUMPING --complete dump--> SETTLING --first empty read, or settle time--> SYNCED
  *      ^---------- overrun, truncated datagram, watch_resync() in any state ----------'
  *
+ * When quiet an event is read at once. In a storm, events are left in the socket for gather_usec between two reads, as
+ * network drivers poll under load: a wake-up for each would cost more than the event.
+ *
  * A dump that is interrupted (NLM_F_DUMP_INTR on any message), fails, or takes too long is thrown away and tried again
  * with back-off, while events go on being delivered.
  */
@@ -36,6 +39,7 @@ struct watch_ops {
 struct watch_options {
 	size_t rcvbuf, sndbuf;      /* bytes */
 	uint64_t settle_usec;       /* longest time in SETTLING */
+	uint64_t gather_usec;       /* in a storm events are read this far apart; 0: always at once */
 	uint64_t dump_timeout_usec; /* longest time without progress of a dump */
 	uint32_t retry_initial_ms;  /* back-off between dumps: doubles ... */
 	uint32_t retry_max_ms;      /* ... up to this */

@@ -401,6 +401,83 @@ static void settle_ends_by_time(void **state)
 	assert_string_equal(fx->heard, "D(r2r3)TS");
 }
 
+/* ---- storms ---- */
+
+#define STORM 32 /* events at once: more than are read one by one */
+#define GATHER_USEC (50 * USEC_PER_MSEC)
+
+static void start_storm(struct fixture *fx)
+{
+	fx->opt.gather_usec = GATHER_USEC;
+	start_synced(fx);
+	for (int i = 0; i < STORM; i++)
+		event(2);
+}
+
+static void events_of_a_storm_gather(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_storm(fx);
+	run_until(fx, all_events_read);
+	event(9);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 1);
+	run_until(fx, all_events_read);
+	assert_string_equal(fx->heard + fx->heard_len - 4, "e2e9");
+	/* One event in all that time is no storm. */
+	event(8);
+	run_dry(fx);
+	assert_string_equal(fx->heard + fx->heard_len - 6, "e2e9e8");
+	assert_int_equal(sd_event_run(fx->event, 2 * GATHER_USEC), 0);
+}
+
+static void single_events_never_wait(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.gather_usec = GATHER_USEC;
+	start_synced(fx);
+	for (int i = 0; i < 5; i++) {
+		event(2);
+		run_dry(fx);
+		assert_int_equal(fake_events_left(), 0);
+	}
+}
+
+static void a_storm_that_overruns(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_storm(fx);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	event(9);
+	good_dump(1);
+	run_until(fx, all_events_read);
+	run_until(fx, is_synced);
+	assert_int_equal(fake.requests, 2);
+	assert_string_equal(strchr(fx->heard, 'U'), "Ue9D(r2r3)TS");
+}
+
+/* The back-off of a socket that failed is not cut short by the next gathering. */
+static void a_storm_that_breaks_the_socket(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_storm(fx);
+	run_until(fx, all_events_read);
+	fake_event_outcome(NLSOCK_ERROR, -EIO);
+	event(9);
+	good_dump(1);
+	run_until(fx, all_events_read);
+	run_until(fx, is_synced);
+	assert_int_equal(watch_stats(fx->watch)->errors, 1);
+	assert_string_equal(strchr(fx->heard, 'U'), "Ue9D(r2r3)TS");
+	event(8);
+	run_until(fx, all_events_read);
+	assert_string_equal(fx->heard + fx->heard_len - 2, "e8");
+}
+
 /* ---- dumps that end badly ---- */
 
 static void bad_row_interrupted(void)
@@ -988,6 +1065,10 @@ int main(void)
 		TEST(queued_event_before_synced),
 		TEST(overrun_while_settling),
 		TEST(settle_ends_by_time),
+		TEST(events_of_a_storm_gather),
+		TEST(single_events_never_wait),
+		TEST(a_storm_that_overruns),
+		TEST(a_storm_that_breaks_the_socket),
 		TEST(bad_dumps),
 		TEST(progress_extends_the_timeout),
 		TEST(retries_are_bounded),
