@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/publish.h"
+
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include "conn_fixture.h"
+
+#define UP (IFF_UP | IFF_RUNNING)
+#define ROW_KEY "PORT_TABLE|Ethernet0"
+#define SCAN "SCAN 0 MATCH PORT_TABLE|* COUNT 512"
+#define HMGET "HMGET " ROW_KEY " state netdev_oper_status admin_status mtu"
+#define FULL(mtu) "HSET " ROW_KEY " state ok netdev_oper_status up admin_status up mtu " mtu
+#define NO_KEYS "*2\r\n$1\r\n0\r\n*0\r\n"
+#define ONE_KEY "*2\r\n$1\r\n0\r\n*1\r\n$20\r\n" ROW_KEY "\r\n"
+#define HOLDS(mtu) "*4\r\n$2\r\nok\r\n$2\r\nup\r\n$2\r\nup\r\n$4\r\n" mtu "\r\n"
+#define HOLDS_NOTHING "*4\r\n" NIL NIL NIL NIL
+#define TAKEN ":0\r\n"
+
+struct own {
+	struct links *links;
+	struct publish *publish;
+	unsigned int unknown; /* times a port without a row in APPL_DB was told */
+};
+
+static void on_unknown(struct port *port, void *user)
+{
+	(void)port;
+	((struct own *)user)->unknown++;
+}
+
+static int setup(void **state)
+{
+	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
+
+	connect_now(x);
+	x->own->links = links_new(4);
+	assert_non_null(x->own->links);
+	assert_int_equal(publish_new(&x->own->publish, x->event, x->own->links, x->conn, "|", on_unknown, x->own), 0);
+	publish_enable(x->own->publish, true);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	conn_free(x->conn);
+	publish_free(x->own->publish);
+	links_free(x->own->links);
+	fixture_free(x);
+	return 0;
+}
+
+/* ---- the kernel and APPL_DB ---- */
+
+static void link_is(struct fixture *x, uint16_t type, uint32_t mtu)
+{
+	struct link_msg msg = {.type = type, .ifindex = 7, .flags = UP, .mtu = mtu, .name = "Ethernet0"};
+
+	links_event(x->own->links, &msg);
+}
+
+static void configured_link(struct fixture *x, uint32_t mtu)
+{
+	links_set_configured(x->own->links, links_get(x->own->links, "Ethernet0"), true);
+	link_is(x, RTM_NEWLINK, mtu);
+}
+
+/* ---- Redis ---- */
+
+static void append(struct resp_buffer *out, char *words)
+{
+	struct resp_arg argv[16];
+	size_t argc = 0;
+	char *word;
+
+	while ((word = strsep(&words, " ")) != NULL)
+		argv[argc++] = RESP_STR(word);
+	assert_int_equal(resp_append(out, argc, argv), 0);
+}
+
+/* Commands that come at once: words parted by spaces, commands by ';'. */
+static void expect(struct fixture *x, const char *commands)
+{
+	char copy[256], *rest = copy, *command;
+	struct resp_buffer out;
+
+	(void)snprintf(copy, sizeof(copy), "%s", commands);
+	assert_int_equal(resp_buffer_init(&out, 1024, 4096), 0);
+	while ((command = strsep(&rest, ";")) != NULL)
+		append(&out, command);
+	out.data[out.len] = '\0';
+	fake_expect(&x->server, out.data);
+	resp_buffer_done(&out);
+}
+
+static void turn(struct fixture *x)
+{
+	publish_flush(x->own->publish);
+	conn_flush(x->conn);
+}
+
+/* Redis answers, and what follows from that is sent. */
+static void answer(struct fixture *x, const char *reply)
+{
+	size_t before = conn_in_flight(x->conn);
+
+	fake_send(&x->server, reply);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) != before || publish_stats(x->own->publish)->readbacks > 0);
+	while (sd_event_run(x->event, 0) > 0)
+		continue;
+	turn(x);
+}
+
+/* Reads back a database that holds this row, or none (NULL). */
+static void read_back(struct fixture *x, const char *row)
+{
+	uint64_t before = publish_stats(x->own->publish)->readbacks;
+
+	expect(x, SCAN);
+	fake_send(&x->server, row ? ONE_KEY : NO_KEYS);
+	if (row || links_next(x->own->links, NULL)) {
+		expect(x, HMGET);
+		fake_send(&x->server, row ? row : HOLDS_NOTHING);
+	}
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks > before);
+	turn(x);
+}
+
+static void start(struct fixture *x, const char *row)
+{
+	publish_ready(x->own->publish);
+	conn_flush(x->conn);
+	read_back(x, row);
+}
+
+static void audit(struct fixture *x)
+{
+	publish_audit(x->own->publish);
+	conn_flush(x->conn);
+}
+
+/* ---- tests ---- */
+
+static void an_unchanged_row_is_not_written(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	start(x, HOLDS("9100"));
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+static void only_the_difference_is_written(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("1500"));
+	expect(x, "HSET " ROW_KEY " mtu 9100");
+	answer(x, TAKEN);
+	expect_silence(x);
+}
+
+static void nothing_is_written_before_it_is_enabled_or_while_held(void **state)
+{
+	struct fixture *x = *state;
+
+	publish_enable(x->own->publish, false);
+	configured_link(x, 9100);
+	start(x, NULL);
+	expect_silence(x);
+	publish_enable(x->own->publish, true);
+	publish_hold(x->own->publish, true);
+	turn(x);
+	expect_silence(x);
+	publish_hold(x->own->publish, false);
+	turn(x);
+	expect(x, FULL("9100"));
+}
+
+/* What changes while a write is under way becomes one difference. */
+static void changes_under_way_are_one_write(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, NULL);
+	expect(x, FULL("9100"));
+	for (uint32_t mtu = 2000; mtu < 2100; mtu++) {
+		link_is(x, RTM_NEWLINK, mtu);
+		turn(x);
+	}
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	answer(x, TAKEN);
+	expect(x, "HSET " ROW_KEY " mtu 2099");
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->sets, 2);
+}
+
+static void drift_is_repaired_and_counted(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	audit(x);
+	read_back(x, HOLDS("1500"));
+	expect(x, "HSET " ROW_KEY " mtu 9100");
+	answer(x, TAKEN);
+	assert_int_equal(publish_stats(x->own->publish)->drift, 1);
+	audit(x);
+	read_back(x, HOLDS("9100"));
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->drift, 1);
+}
+
+/* The audit's question was on its way when the row was changed by us: its answer is older than what we know. */
+static void a_read_that_crossed_a_write_is_not_believed(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	audit(x);
+	expect(x, SCAN);
+	fake_send(&x->server, ONE_KEY);
+	expect(x, HMGET);
+	link_is(x, RTM_NEWLINK, 1500);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1500");
+	answer(x, HOLDS("9100"));
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->drift, 0);
+}
+
+static void a_refused_write_is_done_again_in_full(void **state)
+{
+	unsigned int refusals = 0, recoveries = 0;
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("1500"));
+	expect(x, "HSET " ROW_KEY " mtu 9100");
+	answer(x, OOM);
+	expect_silence(x);
+	for (int i = 0; i < 2; i++) {
+		RUN_UNTIL(x->event, links_any_dirty(x->own->links));
+		turn(x);
+		expect(x, FULL("9100"));
+		answer(x, i == 0 ? OOM : TAKEN);
+	}
+	expect_silence(x);
+	while (catcher_next(&x->log)) {
+		refusals += strstr(x->log.line, ROW_KEY ": Redis refused the write") != NULL;
+		recoveries += strstr(x->log.line, ROW_KEY ": written again after refusals") != NULL;
+	}
+	assert_int_equal(refusals, 1);
+	assert_int_equal(recoveries, 1);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+static void what_is_no_hash_is_replaced(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, WRONGTYPE);
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	answer(x, ":1\r\n" TAKEN);
+	expect_silence(x);
+}
+
+/* S16: consumers wait for the DEL. */
+static void a_link_made_again_owes_the_delete(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	link_is(x, RTM_DELLINK, 9100);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	answer(x, ":1\r\n" TAKEN);
+	expect_silence(x);
+}
+
+static void a_refused_delete_stays_owed(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	link_is(x, RTM_DELLINK, 9100);
+	turn(x);
+	expect(x, "DEL " ROW_KEY);
+	answer(x, OOM);
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	RUN_UNTIL(x->event, links_any_dirty(x->own->links));
+	turn(x);
+	expect(x, "DEL " ROW_KEY);
+	answer(x, ":1\r\n");
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+/* M8 */
+static void a_row_of_an_earlier_run_is_deleted(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, HOLDS("9100"));
+	expect(x, "DEL " ROW_KEY);
+	answer(x, ":1\r\n");
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->orphans, 1);
+}
+
+/* R15, S15: what does not hold netdev_oper_status is somebody else's. */
+static void a_row_of_others_is_left_alone(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, "*4\r\n$2\r\nok\r\n" NIL NIL NIL);
+	expect_silence(x);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	assert_int_equal(x->own->unknown, 1);
+	link_is(x, RTM_DELLINK, 9100);
+	turn(x);
+	expect_silence(x);
+}
+
+static void after_a_loss_the_row_is_read_and_the_difference_written(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	reconnect(x);
+	publish_lost(x->own->publish);
+	link_is(x, RTM_NEWLINK, 1500);
+	turn(x);
+	expect_silence(x);
+	start(x, HOLDS("9100"));
+	expect(x, "HSET " ROW_KEY " mtu 1500");
+	answer(x, TAKEN);
+	expect_silence(x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_unchanged_row_is_not_written),
+		TEST(only_the_difference_is_written),
+		TEST(nothing_is_written_before_it_is_enabled_or_while_held),
+		TEST(changes_under_way_are_one_write),
+		TEST(drift_is_repaired_and_counted),
+		TEST(a_read_that_crossed_a_write_is_not_believed),
+		TEST(a_refused_write_is_done_again_in_full),
+		TEST(what_is_no_hash_is_replaced),
+		TEST(a_link_made_again_owes_the_delete),
+		TEST(a_refused_delete_stays_owed),
+		TEST(a_row_of_an_earlier_run_is_deleted),
+		TEST(a_row_of_others_is_left_alone),
+		TEST(after_a_loss_the_row_is_read_and_the_difference_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
