@@ -13,11 +13,12 @@ endif
 PREFIX ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+BENCH ?=
 export CC BUILD FUZZ_SECONDS
 
-C_FILES = $(shell find src tests -name '*.[ch]')
+C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all deps demo test lint fuzz install format clean
+.PHONY: all deps demo test bench lint fuzz install format clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -34,6 +35,12 @@ demo: deps all
 
 test: deps
 	@scripts/test
+
+# BENCH=--short: below 30 seconds; see bench/run --help
+bench: deps all
+	@meson configure $(BUILD) -Dbench=true
+	@ninja -C $(BUILD)
+	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(BENCH)
 
 lint: deps
 	@scripts/lint

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the programs of the bench share. A fault ends the program with a message: a bench without its parts is none. */
+#ifndef PORTSYNCD_BENCH_COMMON_H
+#define PORTSYNCD_BENCH_COMMON_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NSEC_PER_SEC UINT64_C(1000000000)
+#define NSEC_PER_MSEC UINT64_C(1000000)
+
+/* CLOCK_MONOTONIC, which Python's time.monotonic() reads too. */
+uint64_t now_nsec(void);
+/* User and system time of this process. */
+double cpu_seconds(void);
+
+/* A decimal number from min to max, or the end of the program. */
+unsigned long parse_number(const char *option, const char *text, unsigned long min, unsigned long max);
+
+/* From here on this thread (and those it starts) lives in /run/netns/<name>; NULL: nothing changes. */
+void enter_netns(const char *name);
+
+/* A socket that follows RTNLGRP_LINK, with a large receive buffer. */
+int open_links(void);
+/* How many messages the kernel could not put into the socket's buffer: an exact count, unlike that of ENOBUFS. */
+uint64_t socket_drops(int fd);
+
+/* A connection to the Unix socket. */
+int connect_redis(const char *path);
+
+/* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
+extern atomic_bool stopping;
+void catch_stop(void);
+
+/* The line that bench/run waits for. */
+void say_ready(void);
+
+#endif

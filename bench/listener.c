@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ceiling of receiving: takes every link message of the kernel and does nothing with it. Says "ready", and one line
+ * of JSON on SIGTERM.
+ */
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/util.h"
+#include "common.h"
+
+#define BATCH 64
+#define DATAGRAM (8U * 1024)
+
+struct batch {
+	struct mmsghdr headers[BATCH];
+	struct iovec iov[BATCH];
+	unsigned char pool[BATCH][DATAGRAM];
+};
+
+struct tally {
+	uint64_t events, overruns;
+	uint64_t first_nsec, last_nsec; /* when the first and the last batch came */
+};
+
+static void make_batch(struct batch *b)
+{
+	for (unsigned i = 0; i < BATCH; i++) {
+		b->iov[i] = (struct iovec){.iov_base = b->pool[i], .iov_len = DATAGRAM};
+		b->headers[i].msg_hdr = (struct msghdr){.msg_iov = &b->iov[i], .msg_iovlen = 1};
+	}
+}
+
+static void count(struct tally *t, unsigned n)
+{
+	t->last_nsec = now_nsec();
+	if (!t->events)
+		t->first_nsec = t->last_nsec;
+	t->events += n;
+}
+
+static void follow(int fd, struct batch *b, struct tally *t)
+{
+	while (!atomic_load(&stopping)) {
+		int n = recvmmsg(fd, b->headers, BATCH, MSG_WAITFORONE, NULL);
+
+		if (n > 0)
+			count(t, (unsigned)n);
+		else if (errno == ENOBUFS)
+			t->overruns++;
+		else if (errno != EINTR && errno != EAGAIN)
+			err(1, "recvmmsg");
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	/* Wakes up now and then, since a signal may come just before the waiting begins. */
+	const struct timeval timeout = {.tv_usec = 200000};
+	static struct batch batch;
+	struct tally tally = {0};
+	int fd;
+
+	if (argc > 1 && (argc != 3 || strcmp(argv[1], "--netns") != 0))
+		errx(2, "usage: listener [--netns NAME]");
+	enter_netns(argc > 1 ? argv[2] : NULL);
+	fd = open_links();
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+		err(1, "SO_RCVTIMEO");
+	make_batch(&batch);
+	catch_stop();
+	say_ready();
+	follow(fd, &batch, &tally);
+	(void)printf("{\"events\": %" PRIu64 ", \"overruns\": %" PRIu64 ", \"dropped\": %" PRIu64
+		     ", \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n",
+		     tally.events, tally.overruns, socket_drops(fd),
+		     (double)(tally.last_nsec - tally.first_nsec) / (double)NSEC_PER_SEC, cpu_seconds());
+	close_fd(&fd);
+	return 0;
+}
