@@ -78,9 +78,8 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 int config_read_file(struct config *config, const char *path, FILE *err);
 void config_defaults(struct config *config);
 
-/* The name of a level, "NOTICE", or of a target, "journal". */
+/* The name of a level, "NOTICE". */
 const char *config_level_name(int level);
-const char *config_target_name(enum config_log_target target);
 
 /*
  * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Promises

@@ -293,11 +293,3 @@ const char *config_level_name(int level)
 
 	return level >= 0 && level < (int)ARRAY_SIZE(names) ? names[level] : "UNKNOWN";
 }
-
-const char *config_target_name(enum config_log_target target)
-{
-	for (const struct choice *c = targets.list; c->name; c++)
-		if (c->value == (int)target)
-			return c->name;
-	return "unknown";
-}

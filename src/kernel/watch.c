@@ -97,6 +97,7 @@ static void enter(struct watch *w, enum watch_state state)
 	if (state == WATCH_SYNCED || w->state == WATCH_SYNCED)
 		w->since = now_usec();
 	w->state = state;
+	log_debug("%s", watch_state_name(state));
 	w->ops->state_changed(state, w->user);
 }
 

@@ -33,25 +33,6 @@ enum rule_verdict rules_classify(const struct link_msg *msg)
 	return RULE_PRESENT;
 }
 
-const char *rules_verdict_name(enum rule_verdict verdict)
-{
-	switch (verdict) {
-	case RULE_PRESENT:
-		return "present";
-	case RULE_GONE:
-		return "gone";
-	case RULE_IGNORE_BRIDGE:
-		return "ignored: bridge port message";
-	case RULE_IGNORE_NAME:
-		return "ignored: not a front panel port";
-	case RULE_IGNORE_PORTCHANNEL:
-		return "ignored: PortChannel";
-	case RULE_IGNORE_TEAM:
-		return "ignored: team device";
-	}
-	return "?";
-}
-
 struct row rules_row(unsigned flags, unsigned mtu)
 {
 	return (struct row){{

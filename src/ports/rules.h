@@ -18,7 +18,6 @@ enum rule_verdict {
 };
 
 enum rule_verdict rules_classify(const struct link_msg *msg);
-const char *rules_verdict_name(enum rule_verdict verdict);
 
 /* True for a name that the port rules apply to: what we may write, and what we may sweep, in STATE_DB. */
 bool rules_port_name(const char *name);

@@ -202,7 +202,7 @@ void publish_flush(struct publish *p)
 	uint64_t before = p->stats.sets + p->stats.deletes;
 	struct port *port;
 
-	if (!p->live || !p->enabled || p->held)
+	if (!links_any_dirty(p->links) || !p->live || !p->enabled || p->held)
 		return;
 	while (conn_room(p->conn) >= 2 && (port = links_pop_dirty(p->links)) != NULL)
 		publish_port(p, port);

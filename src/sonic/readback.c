@@ -53,11 +53,6 @@ void readback_free(struct readback *rb)
 	free(rb);
 }
 
-bool readback_running(const struct readback *rb)
-{
-	return rb->running;
-}
-
 static void add_name(struct readback *rb, const char *name, size_t len)
 {
 	if (rb->count == rb->capacity) {

@@ -26,6 +26,5 @@ struct readback *readback_new(struct links *links, struct conn *conn, const char
 void readback_free(struct readback *rb);
 /* 0; -EALREADY while one runs; or conn_command()'s errors. */
 int readback_start(struct readback *rb);
-bool readback_running(const struct readback *rb);
 
 #endif

@@ -61,9 +61,10 @@ def conf(tmp_path: Path, text: str | bytes) -> Path:
 # --- answers ---
 
 
-@pytest.mark.skipif(Path("/etc/sonic/portsyncd.conf").exists(), reason="the machine has a configuration of its own")
 def test_no_argument_is_needed() -> None:
-    assert_good(portsyncd("--check-config"))
+    """In a mount namespace whose /etc/sonic and /var/run/redis, if there are any, are empty."""
+    hide = "for at in /etc/sonic /var/run/redis; do ! [ -d $at ] || mount -t tmpfs none $at; done; exec \"$@\""
+    assert_good(portsyncd("--check-config", before=("unshare", "--mount", "sh", "-c", hide, "sh")))
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help", "--he"])

@@ -646,8 +646,6 @@ static void test_names(void **state)
 	assert_string_equal(config_level_name(LOG_DEBUG), "DEBUG");
 	assert_string_equal(config_level_name(-1), "UNKNOWN");
 	assert_string_equal(config_level_name(8), "UNKNOWN");
-	assert_string_equal(config_target_name(LOG_TARGET_AUTO), "auto");
-	assert_string_equal(config_target_name(LOG_TARGET_STDERR), "stderr");
 }
 
 static const struct {

@@ -57,9 +57,8 @@ static void check(struct tally *tally, const struct link_msg *msg, size_t name)
 	enum rule_verdict verdict = rules_classify(msg), want = expected(msg, name);
 
 	if (verdict != want)
-		fail_msg("type %u family %u name \"%s\" kind \"%s\" master %u: \"%s\", not \"%s\"", msg->type,
-			 msg->family, msg->name, msg->kind, msg->master, rules_verdict_name(verdict),
-			 rules_verdict_name(want));
+		fail_msg("type %u family %u name \"%s\" kind \"%s\" master %u: verdict %u, not %u", msg->type,
+			 msg->family, msg->name, msg->kind, msg->master, (unsigned int)verdict, (unsigned int)want);
 	tally->verdicts[verdict]++;
 	tally->all++;
 }
@@ -175,24 +174,12 @@ static void row_carries_any_mtu(void **state)
 		assert_int_equal(rules_row(IFF_UP, mtus[i]).value[ROW_MTU], mtus[i]);
 }
 
-static void verdicts_read_differently(void **state)
-{
-	(void)state;
-	for (unsigned int i = 0; i < VERDICTS; i++) {
-		const char *name = rules_verdict_name((enum rule_verdict)i);
-
-		assert_true(strlen(name) > 1);
-		for (unsigned int j = 0; j < i; j++)
-			assert_string_not_equal(name, rules_verdict_name((enum rule_verdict)j));
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_table),         cmocka_unit_test(state_decides_nothing),
 		cmocka_unit_test(names_of_ports),      cmocka_unit_test(row_follows_up_and_running),
-		cmocka_unit_test(row_carries_any_mtu), cmocka_unit_test(verdicts_read_differently),
+		cmocka_unit_test(row_carries_any_mtu),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
