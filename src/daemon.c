@@ -26,6 +26,7 @@
 
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
+#define DRAIN_READS 64 /* then the loop has its turn again */
 #define RETRY_INITIAL_MS 100
 #define DUMP_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define DUMP_RETRY_INITIAL_MS 10
@@ -48,7 +49,7 @@ struct daemon {
 	struct startup *startup;
 	struct publish *publish;
 	sd_event_source *audit, *stop_limit, *signals[5];
-	bool synced_once, stopping;
+	bool synced_once, stopping, drained;
 	uint64_t no_memory; /* links_stats' at the last audit */
 	int status;
 };
@@ -153,6 +154,18 @@ static void dry_run_turn(struct daemon *d)
 		fail(d, "standard output: %s", strerror(-r));
 }
 
+/* What the kernel said before the signal came is part of what is owed: it may still wait in the socket. */
+static bool drained_at_stop(struct daemon *d)
+{
+	if (d->drained)
+		return true;
+	for (unsigned i = 0; i < DRAIN_READS && !d->drained; i++)
+		d->drained = watch_drain(d->watch);
+	publish_flush(d->publish);
+	conn_flush(d->state_conn);
+	return d->drained;
+}
+
 /* After every dispatched event source: what it changed goes out, once. */
 static void end_turn(struct daemon *d)
 {
@@ -167,7 +180,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
-	if (d->stopping && publish_owed(d->publish) == 0)
+	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0)
 		finish_stop(d);
 }
 

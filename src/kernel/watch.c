@@ -11,15 +11,14 @@
 #include "base/backoff.h"
 #include "base/util.h"
 #include "kernel/nlsock.h"
+#include "kernel/pace.h"
 #include "observe/log.h"
 
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
 #define LOSS_LINES 3
-#define STORM_WINDOW_USEC 1000
-#define STORM_EVENTS 15 /* in a window */
-#define ERRNO_MAX 4095  /* of the kernel: MAX_ERRNO in linux/err.h */
+#define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
 
 struct watch {
 	sd_event *event;
@@ -34,9 +33,8 @@ struct watch {
 	sd_event_source *events_source, *dump_source, *resync_source;
 	sd_event_source *gather; /* the next read in a storm, while events_source is off */
 	bool gathering;
-	bool broken;            /* the event socket failed: it is left alone until the timer */
-	uint64_t window_usec;   /* since when the events are counted ... */
-	uint64_t window_events; /* ... from this figure on */
+	bool broken; /* the event socket failed: it is left alone until the timer */
+	struct pace pace;
 	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
 	uint32_t seq;           /* of the running dump */
 
@@ -427,12 +425,16 @@ static void drained(struct watch *w)
 		synced(w);
 }
 
-static void read_events(struct watch *w)
+/* True when the socket is empty now. */
+static bool read_events(struct watch *w)
 {
-	if (drain(w))
+	if (drain(w)) {
 		drained(w);
-	else if (w->due)
+		return true;
+	}
+	if (w->due)
 		arm(w, 0); /* the last batch may have emptied the queue: then epoll would stay silent */
+	return false;
 }
 
 /* What was queued before the last row is older than the dump, so it is read before anybody trusts the result. */
@@ -444,7 +446,7 @@ static void complete_dump(struct watch *w)
 	w->ops->dump_commit(w->user);
 	arm(w, w->opt.settle_usec);
 	enter(w, WATCH_SETTLING);
-	read_events(w);
+	(void)read_events(w);
 }
 
 static void destroy(struct watch *w)
@@ -472,42 +474,17 @@ static int leave(struct watch *w)
 	return 0;
 }
 
-static void restart_window(struct watch *w, uint64_t now)
-{
-	w->window_usec = now;
-	w->window_events = w->stats.datagrams;
-}
-
-/*
- * True when events come so fast that it pays to let them gather: this many in one read, or within a window. It ends at
- * half the rate.
- */
-static bool is_storm(struct watch *w, uint64_t just_read)
-{
-	uint64_t now = now_usec(), elapsed = now - w->window_usec;
-	uint64_t events = w->stats.datagrams - w->window_events;
-	bool storm = just_read >= STORM_EVENTS;
-
-	if (w->gathering)
-		storm = events * 2 * STORM_WINDOW_USEC >= STORM_EVENTS * elapsed;
-	else if (elapsed <= STORM_WINDOW_USEC)
-		storm = storm || events >= STORM_EVENTS;
-	if (storm || w->gathering || elapsed > STORM_WINDOW_USEC)
-		restart_window(w, now);
-	return storm;
-}
-
 /* After a read: leaves the socket alone for a while, or gives it back to epoll. */
-static void pace(struct watch *w, uint64_t just_read)
+static void set_pace(struct watch *w, uint64_t just_read)
 {
-	bool storm = w->opt.gather_usec > 0 && is_storm(w, just_read);
+	bool storm = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now_usec(), w->stats.datagrams, just_read);
 
 	if (w->broken)
 		return;
-	if (storm) {
+	if (storm)
 		(void)sd_event_source_set_time(w->gather, now_usec() + w->opt.gather_usec);
-		(void)sd_event_source_set_enabled(w->gather, SD_EVENT_ONESHOT);
-	}
+	if (storm || w->gathering)
+		(void)sd_event_source_set_enabled(w->gather, storm ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 	if (storm != w->gathering)
 		(void)sd_event_source_set_enabled(w->events_source, storm ? SD_EVENT_OFF : SD_EVENT_ON);
 	w->gathering = storm;
@@ -518,9 +495,21 @@ static int read_paced(struct watch *w)
 	uint64_t before = w->stats.datagrams;
 
 	w->busy = true;
-	read_events(w);
-	pace(w, w->stats.datagrams - before);
+	(void)read_events(w);
+	set_pace(w, w->stats.datagrams - before);
 	return leave(w);
+}
+
+bool watch_drain(struct watch *w)
+{
+	bool empty;
+
+	w->opt.gather_usec = 0;
+	w->busy = true;
+	empty = read_events(w);
+	set_pace(w, 0);
+	(void)leave(w);
+	return empty;
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -572,7 +561,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 		if (w->broken)
 			(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_ON);
 		w->broken = false;
-		read_events(w);
+		(void)read_events(w);
 		break;
 	case WATCH_DUMPING:
 		dump_failed(w, -ETIMEDOUT);
@@ -593,7 +582,7 @@ static int on_resync(sd_event_source *source, void *user)
 	(void)source;
 	w->busy = true;
 	restart(w);
-	read_events(w);
+	(void)read_events(w);
 	return leave(w);
 }
 

@@ -64,6 +64,11 @@ const char *watch_state_name(enum watch_state state);
 const struct watch_stats *watch_stats(const struct watch *w);
 /* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
+/*
+ * Before an end: reads what the kernel has sent so far; events do not gather any more. True when nothing is left, else
+ * the loop goes on reading. Not from a callback of the watch, which must not free it meanwhile either.
+ */
+bool watch_drain(struct watch *w);
 /* NULL is fine, and so is a call from a callback: no further callback comes, not even a dump_abort. */
 void watch_free(struct watch *w);
 

@@ -445,6 +445,25 @@ static void single_events_never_wait(void **state)
 	}
 }
 
+/* A daemon that ends still takes what waits in the socket. */
+static void drain_does_not_wait_for_the_gathering(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_storm(fx);
+	run_until(fx, all_events_read);
+	event(9);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 1);
+	assert_true(watch_drain(fx->watch));
+	assert_string_equal(fx->heard + fx->heard_len - 4, "e2e9");
+	event(8);
+	run_dry(fx);
+	assert_string_equal(fx->heard + fx->heard_len - 4, "e9e8");
+	fake.endless = true;
+	assert_false(watch_drain(fx->watch));
+}
+
 static void a_storm_that_overruns(void **state)
 {
 	struct fixture *fx = *state;
@@ -1067,6 +1086,7 @@ int main(void)
 		TEST(settle_ends_by_time),
 		TEST(events_of_a_storm_gather),
 		TEST(single_events_never_wait),
+		TEST(drain_does_not_wait_for_the_gathering),
 		TEST(a_storm_that_overruns),
 		TEST(a_storm_that_breaks_the_socket),
 		TEST(bad_dumps),

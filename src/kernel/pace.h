@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tells a storm of events from a quiet switch. Pure: the caller says what time it is. */
+#ifndef PORTSYNCD_PACE_H
+#define PORTSYNCD_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pace {
+	bool storm;
+	uint64_t window_usec;   /* since when events are counted ... */
+	uint64_t window_events; /* ... from this figure on */
+};
+
+/*
+ * After a read: true when events come so fast that it pays to let them gather. total: events so far; just_read: by this
+ * read. A storm begins with 15 in one read or in a millisecond, and ends at half that rate.
+ */
+bool pace_is_storm(struct pace *p, uint64_t now_usec, uint64_t total, uint64_t just_read);
+
+#endif
