@@ -15,9 +15,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/hist.h"
 #include "base/util.h"
 #include "common.h"
-#include "hist.h"
 #include "portmsg.h"
 
 #define CHANNEL_PREFIX "__keyspace@6__:PORT_TABLE|"

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -79,14 +80,16 @@ static void log_summary(const struct daemon *d)
 	const struct links_stats *l = links_stats(d->links);
 	struct publish_stats none = {0};
 	const struct publish_stats *p = d->publish ? publish_stats(d->publish) : &none;
+	static const struct hist no_latency;
+	const struct hist *latency = d->publish ? publish_latency(d->publish) : &no_latency;
 
 	log_notice("events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
 		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
 		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
-		   ", drift %" PRIu64 ", log lines dropped %" PRIu64,
+		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", latency p50 us %" PRIu64 ", latency p99 us %" PRIu64,
 		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
 		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift,
-		   log_dropped());
+		   log_dropped(), hist_quantile(latency, 0.5) / 1000, hist_quantile(latency, 0.99) / 1000);
 }
 
 static void finish_stop(struct daemon *d)
@@ -163,6 +166,7 @@ static bool drained_at_stop(struct daemon *d)
 		d->drained = watch_drain(d->watch);
 	publish_flush(d->publish);
 	conn_flush(d->state_conn);
+	conn_attend(d->state_conn);
 	return d->drained;
 }
 
@@ -176,6 +180,7 @@ static void end_turn(struct daemon *d)
 		return;
 	}
 	startup_turn(d->startup);
+	conn_collect(d->state_conn);
 	publish_flush(d->publish);
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
@@ -216,9 +221,9 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 
 /* --- kernel -> model --- */
 
-static void on_link(const struct link_msg *msg, void *user)
+static void on_link(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
-	links_event(((struct daemon *)user)->links, msg);
+	links_event(((struct daemon *)user)->links, msg, received_nsec);
 }
 
 static void on_dump_begin(void *user)
@@ -414,6 +419,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,
 		.retry_max_ms = (uint32_t)config->retry_interval_secs * 1000,
+		.reply_usec = (uint64_t)atoi(getenv("RU") ? getenv("RU") : "10000"),
 		.max_in_flight = (size_t)config->max_event_queue,
 		.pattern = pattern,
 	};
@@ -463,6 +469,7 @@ static int build_sonic(struct daemon *d)
 		.level_chosen = d->config->level_chosen,
 		.sink_chosen = d->config->target_chosen,
 	};
+	struct publish_options publish_options;
 	struct startup_deps deps;
 	int r = open_conns(d);
 
@@ -493,7 +500,11 @@ static int build_sonic(struct daemon *d)
 	r = startup_new(&d->startup, &deps, &startup_ops, d);
 	if (r < 0)
 		return r;
-	return publish_new(&d->publish, d->event, d->links, d->state_conn, d->state_db.separator, on_unknown_port, d);
+	publish_options = (struct publish_options){
+		.separator = d->state_db.separator,
+		.batch_size = (size_t)atoi(getenv("BS") ? getenv("BS") : "128"),
+	};
+	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }
 
 static int build_watch(struct daemon *d)

@@ -24,8 +24,8 @@
 enum watch_state { WATCH_UNSYNCED, WATCH_DUMPING, WATCH_SETTLING, WATCH_SYNCED };
 
 struct watch_ops {
-	/* A link changed or went, in the kernel's order. */
-	void (*event)(const struct link_msg *msg, void *user);
+	/* A link changed or went, in the kernel's order; received at this time, CLOCK_MONOTONIC. */
+	void (*event)(const struct link_msg *msg, uint64_t received_nsec, void *user);
 	/* A dump starts: from here on events are newer than, or equal to, what a row of this dump may say. */
 	void (*dump_begin)(void *user);
 	void (*dump_row)(const struct link_msg *msg, void *user);

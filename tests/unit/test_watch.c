@@ -51,8 +51,9 @@ static void hear(struct fixture *fx, const char *sign, int ifindex)
 	}
 }
 
-static void on_event(const struct link_msg *msg, void *user)
+static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
+	(void)received_nsec;
 	hear(user, msg->type == RTM_NEWLINK ? "e" : "x", msg->ifindex);
 }
 
