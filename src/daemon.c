@@ -509,6 +509,8 @@ static int build_watch(struct daemon *d)
 	struct watch_options options = {
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
 		.sndbuf = (size_t)d->config->send_buffer_bytes,
+		.receive_pool = (unsigned)d->config->receive_pool,
+		.datagram_bytes = (size_t)d->config->datagram_bytes,
 		.settle_usec = (uint64_t)d->config->batch_timeout_ms * USEC_PER_MSEC,
 		.gather_usec = (uint64_t)d->config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
