@@ -12,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "host/tuning.h"
 #include "kernel/watch.h"
 #include "observe/log.h"
 #include "ports/links.h"
@@ -51,6 +52,7 @@ struct daemon {
 	sd_event_source *audit, *stop_limit, *signals[5];
 	bool synced_once, stopping, drained;
 	uint64_t no_memory; /* links_stats' at the last audit */
+	unsigned settings_refused;
 	int status;
 };
 
@@ -83,10 +85,10 @@ static void log_summary(const struct daemon *d)
 	log_notice("events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
 		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
 		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
-		   ", drift %" PRIu64 ", log lines dropped %" PRIu64,
+		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", settings refused %u",
 		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
 		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift,
-		   log_dropped());
+		   log_dropped(), d->settings_refused);
 }
 
 static void finish_stop(struct daemon *d)
@@ -572,6 +574,8 @@ static int build(struct daemon *d)
 	r = load_databases(d);
 	if (r < 0)
 		return r;
+	if (!d->config->dry_run)
+		d->settings_refused = tuning_apply(d->config);
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;
