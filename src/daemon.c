@@ -8,11 +8,11 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "host/tuning.h"
 #include "kernel/watch.h"
 #include "observe/log.h"
 #include "ports/links.h"
@@ -51,7 +51,9 @@ struct daemon {
 	struct publish *publish;
 	sd_event_source *audit, *stop_limit, *signals[5];
 	bool synced_once, stopping, drained;
-	uint64_t no_memory; /* links_stats' at the last audit */
+	uint64_t no_memory;            /* links_stats' at the last audit */
+	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
+	unsigned settings_refused;
 	int status;
 };
 
@@ -86,10 +88,12 @@ static void log_summary(const struct daemon *d)
 	log_notice("events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
 		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
 		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
-		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", latency p50 us %" PRIu64 ", latency p99 us %" PRIu64,
+		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", settings refused %u, latency p50 us %" PRIu64
+		   ", latency p99 us %" PRIu64,
 		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
 		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift,
-		   log_dropped(), hist_quantile(latency, 0.5) / 1000, hist_quantile(latency, 0.99) / 1000);
+		   log_dropped(), d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
+		   hist_quantile(latency, 0.99) / NSEC_PER_USEC);
 }
 
 static void finish_stop(struct daemon *d)
@@ -189,11 +193,24 @@ static void end_turn(struct daemon *d)
 		finish_stop(d);
 }
 
+/* While events come, it can be worth to look for the next one without sleeping: that costs a processor. */
+static uint64_t patience(struct daemon *d)
+{
+	uint64_t messages = watch_stats(d->watch)->messages;
+
+	if (d->config->busy_poll_usecs == 0)
+		return UINT64_MAX;
+	if (messages != d->messages)
+		d->busy_until = now_usec() + (uint64_t)d->config->busy_poll_usecs;
+	d->messages = messages;
+	return now_usec() < d->busy_until ? 0 : UINT64_MAX;
+}
+
 /* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
 static int run_loop(struct daemon *d)
 {
 	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
-		int r = sd_event_run(d->event, UINT64_MAX);
+		int r = sd_event_run(d->event, patience(d));
 
 		if (r < 0)
 			return r;
@@ -419,7 +436,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,
 		.retry_max_ms = (uint32_t)config->retry_interval_secs * 1000,
-		.reply_usec = (uint64_t)atoi(getenv("RU") ? getenv("RU") : "10000"),
+		.reply_usec = (uint64_t)config->reply_usecs,
 		.max_in_flight = (size_t)config->max_event_queue,
 		.pattern = pattern,
 	};
@@ -502,7 +519,7 @@ static int build_sonic(struct daemon *d)
 		return r;
 	publish_options = (struct publish_options){
 		.separator = d->state_db.separator,
-		.batch_size = (size_t)atoi(getenv("BS") ? getenv("BS") : "128"),
+		.batch_size = (size_t)d->config->batch_size,
 	};
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }
@@ -520,6 +537,8 @@ static int build_watch(struct daemon *d)
 	struct watch_options options = {
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
 		.sndbuf = (size_t)d->config->send_buffer_bytes,
+		.receive_pool = (unsigned)d->config->receive_pool,
+		.datagram_bytes = (size_t)d->config->datagram_bytes,
 		.settle_usec = (uint64_t)d->config->batch_timeout_ms * USEC_PER_MSEC,
 		.gather_usec = (uint64_t)d->config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
@@ -581,6 +600,8 @@ static int build(struct daemon *d)
 	r = load_databases(d);
 	if (r < 0)
 		return r;
+	if (!d->config->dry_run)
+		d->settings_refused = tuning_apply(d->config);
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;

@@ -391,10 +391,20 @@ static void synced(struct watch *w)
 
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user);
 
+static struct nlsock_options nlsock_sizes(const struct watch_options *opt)
+{
+	return (struct nlsock_options){
+		.rcvbuf = opt->rcvbuf,
+		.sndbuf = opt->sndbuf,
+		.receive_pool = opt->receive_pool,
+		.datagram_bytes = opt->datagram_bytes,
+	};
+}
+
 static int open_dump(struct watch *w)
 {
 	struct nlsock *dump cleanup(free_nlsock) = NULL;
-	const struct nlsock_options sizes = {.rcvbuf = w->opt.rcvbuf, .sndbuf = w->opt.sndbuf};
+	const struct nlsock_options sizes = nlsock_sizes(&w->opt);
 	int r = nlsock_open_dump(&dump, &sizes);
 
 	if (r < 0)
@@ -624,7 +634,7 @@ static int add_sources(struct watch *w)
 int watch_new(struct watch **ret, sd_event *event, const struct watch_options *opt, const struct watch_ops *ops,
 	      void *user)
 {
-	const struct nlsock_options sizes = {.rcvbuf = opt->rcvbuf, .sndbuf = opt->sndbuf};
+	const struct nlsock_options sizes = nlsock_sizes(opt);
 	struct watch *w cleanup(free_watch) = calloc(1, sizeof(*w));
 	bool limited;
 	int r;

@@ -38,6 +38,8 @@ struct watch_ops {
 
 struct watch_options {
 	size_t rcvbuf, sndbuf;      /* bytes */
+	unsigned receive_pool;      /* datagrams that one receive call takes at most */
+	size_t datagram_bytes;      /* first size of a receive buffer */
 	uint64_t settle_usec;       /* longest time in SETTLING */
 	uint64_t gather_usec;       /* in a storm events are read this far apart; 0: always at once */
 	uint64_t dump_timeout_usec; /* longest time without progress of a dump */

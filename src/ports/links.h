@@ -30,9 +30,9 @@ struct port {
 	int ifindex; /* 0: there is none */
 	uint32_t flags, mtu, master;
 	uint32_t carrier_up, carrier_down;
-	bool published; /* STATE_DB has acknowledged this link's row */
-	bool old;       /* was there before our cold start: ignored until it is deleted (S4, S5) */
-	uint64_t flaps; /* changes of the oper status since start */
+	bool published;        /* STATE_DB has acknowledged this link's row */
+	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
+	uint64_t flaps;        /* changes of the oper status since start */
 	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
 
 	/* SONiC's view of it. */
@@ -55,8 +55,8 @@ struct port {
 	uint16_t reading;    /* reads without an answer */
 	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
 	uint32_t read_round;
-	uint32_t retry_ms; /* back-off after a refusal */
-	uint64_t retry_at; /* CLOCK_MONOTONIC us, 0: none */
+	uint32_t retry_ms;   /* back-off after a refusal */
+	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
 	uint64_t timed_nsec; /* changed_nsec of the write under way; 0: it is not timed */
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */

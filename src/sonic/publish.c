@@ -29,7 +29,7 @@ struct publish {
 	sd_event_source *retry_ports, *retry_readback;
 	struct backoff readback_backoff;
 	bool enabled, held;
-	bool live; /* what Redis holds was read back since it was connected */
+	bool live;   /* what Redis holds was read back since it was connected */
 	bool timing; /* the answers to this batch are read as soon as they come */
 	struct log_limit refused_limit, drift_limit, change_limit;
 	struct publish_stats stats;
