@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +14,7 @@
 #include "observe/log.h"
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
+#include "redis/sockopt.h"
 
 #define OUTPUT_BYTES (256U << 10)
 #define OUTPUT_BYTES_MAX (16U << 20)
@@ -466,13 +465,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 static int open_socket(struct conn *c)
 {
 	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
-	int on = 1;
 
 	c->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -errno;
-	if (address->storage.ss_family != AF_UNIX)
-		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	sockopt_apply(c->fd, address->storage.ss_family);
 	if (connect(c->fd, (const struct sockaddr *)&address->storage, address->len) < 0 && errno != EINPROGRESS &&
 	    errno != EINTR)
 		return -errno;
