@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +15,8 @@
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
+#include "redis/pending.h"
+#include "redis/sockopt.h"
 
 #define OUTPUT_BYTES (256U << 10)
 #define OUTPUT_BYTES_MAX (16U << 20)
@@ -33,13 +33,6 @@ enum conn_state {
 	CONN_CONNECTING, /* the timer bounds this and the next state */
 	CONN_SETUP,
 	CONN_READY, /* the timer watches the oldest pending command */
-};
-
-/* A command without an answer. */
-struct pending {
-	conn_reply_fn fn;
-	void *user, *item;
-	uint64_t cookie, sent_usec;
 };
 
 struct conn {
@@ -64,8 +57,7 @@ struct conn {
 	struct resp_buffer out;
 	struct resp_reader *reader;
 	char *in;
-	struct pending *pending; /* a ring of opt.max_in_flight */
-	size_t head, in_flight;
+	struct pending_ring pending; /* commands without an answer */
 
 	struct backoff backoff;
 	uint64_t ready_usec, away_usec; /* since when it is ready; since when it is away, 0: it is not */
@@ -139,19 +131,10 @@ static void close_socket(struct conn *c)
 	resp_consume(&c->out, c->out.len);
 }
 
-static struct pending take_pending(struct conn *c)
-{
-	struct pending oldest = c->pending[c->head];
-
-	c->head = (c->head + 1) % c->opt.max_in_flight;
-	c->in_flight--;
-	return oldest;
-}
-
 static void answer_all_unknown(struct conn *c)
 {
-	while (c->in_flight > 0) {
-		struct pending oldest = take_pending(c);
+	while (c->pending.n > 0) {
+		struct pending oldest = pending_take(&c->pending);
 
 		oldest.fn(NULL, oldest.user, oldest.item, oldest.cookie);
 	}
@@ -233,7 +216,7 @@ static void be_patient(struct conn *c, bool patient)
 
 static bool answer_awaited(const struct conn *c)
 {
-	return c->stats.commands - c->in_flight < c->awaited;
+	return c->stats.commands - c->pending.n < c->awaited;
 }
 
 static bool follows_soon(const struct conn *c)
@@ -352,11 +335,11 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 {
 	struct pending oldest;
 
-	if (c->in_flight == 0) {
+	if (c->pending.n == 0) {
 		drop(c, "protocol error: an answer without a command");
 		return;
 	}
-	oldest = take_pending(c);
+	oldest = pending_take(&c->pending);
 	if (v->type == RESP_ERROR)
 		c->stats.errors++;
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
@@ -409,7 +392,7 @@ static bool read_input(struct conn *c)
 
 void conn_collect(struct conn *c)
 {
-	if (c->patient && c->in_flight >= COLLECT_AT && c->write_error == 0)
+	if (c->patient && c->pending.n >= COLLECT_AT && c->write_error == 0)
 		(void)read_input(c);
 }
 
@@ -430,7 +413,7 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	if (c->in_flight > 0 && c->write_error == 0)
+	if (c->pending.n > 0 && c->write_error == 0)
 		(void)read_input(c);
 	if (c->patient && follows_soon(c))
 		arm_patience(c);
@@ -488,13 +471,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 static int open_socket(struct conn *c)
 {
 	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
-	int on = 1;
 
 	c->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -errno;
-	if (address->storage.ss_family != AF_UNIX)
-		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	sockopt_apply(c->fd, address->storage.ss_family);
 	if (connect(c->fd, (const struct sockaddr *)&address->storage, address->len) < 0 && errno != EINPROGRESS &&
 	    errno != EINTR)
 		return -errno;
@@ -525,7 +506,7 @@ static void time_out(struct conn *c)
 
 static bool overdue(const struct conn *c)
 {
-	return c->in_flight > 0 && c->pending[c->head].sent_usec + c->opt.timeout_usec <= loop_usec(c);
+	return c->pending.n > 0 && pending_oldest(&c->pending)->sent_usec + c->opt.timeout_usec <= loop_usec(c);
 }
 
 /* After a time in which we did not run ourselves the answers may wait in the socket: they are read before we judge. */
@@ -539,8 +520,8 @@ static void check_oldest(struct conn *c)
 		return;
 	if (overdue(c))
 		time_out(c);
-	else if (c->in_flight > 0)
-		arm_timer(c, c->pending[c->head].sent_usec + c->opt.timeout_usec);
+	else if (c->pending.n > 0)
+		arm_timer(c, pending_oldest(&c->pending)->sent_usec + c->opt.timeout_usec);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
@@ -575,8 +556,9 @@ static int allocate(struct conn *c)
 		return r;
 	c->reader = resp_reader_new();
 	c->in = malloc(INPUT_BYTES);
-	c->pending = calloc(MAX(c->opt.max_in_flight, (size_t)1), sizeof(*c->pending));
-	return c->reader && c->in && c->pending ? 0 : -ENOMEM;
+	if (!c->reader || !c->in)
+		return -ENOMEM;
+	return pending_init(&c->pending, c->opt.max_in_flight);
 }
 
 static int add_sources(struct conn *c, sd_event *event)
@@ -645,7 +627,7 @@ void conn_free(struct conn *c)
 	resp_buffer_done(&c->out);
 	resp_reader_free(c->reader);
 	free(c->in);
-	free(c->pending);
+	pending_done(&c->pending);
 	conn_options_wipe(&c->opt);
 	free(c);
 }
@@ -662,12 +644,12 @@ static bool takes_commands(const struct conn *c)
 
 size_t conn_room(const struct conn *c)
 {
-	return takes_commands(c) ? c->opt.max_in_flight - c->in_flight : 0;
+	return takes_commands(c) ? c->opt.max_in_flight - c->pending.n : 0;
 }
 
 size_t conn_in_flight(const struct conn *c)
 {
-	return c->in_flight;
+	return c->pending.n;
 }
 
 int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
@@ -678,16 +660,15 @@ int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t
 
 	if (!takes_commands(c))
 		return -ENOTCONN;
-	if (c->in_flight == c->opt.max_in_flight)
+	if (c->pending.n == c->opt.max_in_flight)
 		return -EAGAIN;
 	r = resp_append(&c->out, argc, argv);
 	if (r == -E2BIG && c->out.len > 0)
 		return -EAGAIN;
 	if (r < 0)
 		return r;
-	c->pending[(c->head + c->in_flight) % c->opt.max_in_flight] =
-		(struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = now};
-	c->in_flight++;
+	pending_put(&c->pending,
+		    (struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = now});
 	c->stats.commands++;
 	if (!c->timer_armed)
 		arm_timer(c, now + c->opt.timeout_usec);
