@@ -13,11 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/util.h"
 
 #define RCVBUF (256 << 20) /* of which the kernel makes twice as much: some 220,000 link messages */
 
@@ -109,6 +112,44 @@ int connect_redis(const char *path)
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		err(1, "%s", path);
 	return fd;
+}
+
+void wake_now_and_then(int fd)
+{
+	const struct timeval timeout = {.tv_usec = 200000};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+		err(1, "SO_RCVTIMEO");
+}
+
+bool port_number(const char *name, unsigned *number)
+{
+	const char *digits = name + strlen("Ethernet");
+	unsigned long lane;
+	char *end;
+
+	if (strncmp(name, "Ethernet", strlen("Ethernet")) != 0)
+		return false;
+	lane = strtoul(digits, &end, 10);
+	if (end == digits || *end || lane % 4 || lane / 4 >= PORTS_MAX)
+		return false;
+	*number = (unsigned)(lane / 4);
+	return true;
+}
+
+_Atomic uint64_t *map_stamps(const char *path)
+{
+	_Atomic uint64_t *stamps;
+	size_t len = PORTS_MAX * sizeof(*stamps);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+		err(1, "%s", path);
+	stamps = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (stamps == MAP_FAILED)
+		err(1, "%s", path);
+	close_fd(&fd);
+	return stamps;
 }
 
 static void on_stop(int number)

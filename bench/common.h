@@ -10,6 +10,7 @@
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
 #define NSEC_PER_MSEC UINT64_C(1000000)
+#define PORTS_MAX 32768
 
 /* CLOCK_MONOTONIC, which Python's time.monotonic() reads too. */
 uint64_t now_nsec(void);
@@ -29,6 +30,15 @@ uint64_t socket_drops(int fd);
 
 /* A connection to the Unix socket. */
 int connect_redis(const char *path);
+
+/* So that a program that waits for this socket sees a signal that came just before the waiting began. */
+void wake_now_and_then(int fd);
+
+/* The number n of a port's name, Ethernet<4 * n>; false: no such name, or not below PORTS_MAX. */
+bool port_number(const char *name, unsigned *number);
+
+/* PORTS_MAX stamps by port number in a file, which is made if it is missing; programs share them. */
+_Atomic uint64_t *map_stamps(const char *path);
 
 /* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
 extern atomic_bool stopping;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hist.h"
 
+#include <inttypes.h>
+
 #include "base/util.h"
 
 #define SUB (UINT64_C(1) << HIST_SUB_BITS)
@@ -52,7 +54,7 @@ void hist_print(const struct hist *h, FILE *out)
 		double share;
 	} quantiles[] = {{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
 
-	(void)fputc('{', out);
+	(void)fprintf(out, "{\"n\": %" PRIu64 ", ", h->count);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
 		(void)fprintf(out, "\"%s\": %.1f, ", quantiles[i].name,
 			      (double)hist_quantile(h, quantiles[i].share) / 1e3);

@@ -19,7 +19,7 @@ void hist_add(struct hist *h, uint64_t nsec);
 /* The upper end of the bucket below which this share (0.5, 0.99, ...) of the values lie; 0 when there are none. */
 uint64_t hist_quantile(const struct hist *h, double share);
 
-/* {"p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
+/* {"n": how many, "p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
 void hist_print(const struct hist *h, FILE *out);
 
 #endif
