@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine's Redis and kernel can do: redis-benchmark's rates, and a listener that does nothing with events."""
+"""What this machine's Redis and kernel can do: redis-benchmark's rates, and a listener that only listens."""
 
 import csv
 import subprocess
@@ -75,7 +75,8 @@ def tables(result: Result) -> list[str]:
 def goals(result: Result) -> list[Must]:
     found = result["ceilings"]
     cpu = spread([one["cpu_seconds"] / one["storm"]["emitted"] * 100_000 for one in found["daemon"]])
+    ratio = found["emission_ratio"]
     return [
-        least("flat out: kernel's rate with the daemon to that with a listener", found["emission_ratio"]["median"], 0.8),
+        least("flat out: kernel with the daemon to that with a listener", ratio["median"], 0.8, text=shown(ratio)),
         most("flat out: CPU per 100,000 events", cpu["median"], 0.25, " s"),
     ]

@@ -6,6 +6,7 @@ musts(result), which read them again. Times are CLOCK_MONOTONIC, which the C pro
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,17 +63,18 @@ class Bench:
     plan: Plan
     peer: Path | None = None
     result: Result = field(default_factory=dict)
+    storm_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
+    other_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
 
     @property
     def netns(self) -> str:
         return self.switch.netns.name
 
     def linkstorm(self, *options: object, netns: str = "") -> Result:
-        """By default over the daemon's links. CPU: of the storm, which the kernel's part of each change is added to."""
+        """By default over the daemon's links."""
         words = ["--netns", netns or self.netns, "--ports", len(self.switch.ports), *options]
-        done = subprocess.run(
-            [str(word) for word in (self.programs / "linkstorm", *words)], capture_output=True, text=True, check=False
-        )
+        command = self._command(self.storm_cpus, "linkstorm", *words)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"linkstorm failed: {done.stderr}{done.stdout}")
         return json.loads(done.stdout)
@@ -81,8 +83,8 @@ class Bench:
     def beside(self, name: str, *options: object, netns: str = "") -> Iterator[Result]:
         """Runs a program that says "ready" until the end of the block. The yielded dict has its pid, in the end also
         what it said, which is JSON."""
-        words = [self.programs / name, "--netns", netns or self.netns, *options]
-        with subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True) as process:
+        command = self._command(self.other_cpus, name, "--netns", netns or self.netns, *options)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             if process.stdout.readline() != "ready\n":
                 sys.exit(f"{name} does not start")
@@ -92,6 +94,29 @@ class Bench:
             finally:
                 process.terminate()
             said |= json.loads(process.stdout.read())
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within the block linkstorm, in whose system calls the kernel makes its messages, has a CPU of its own. Else
+        the scheduler, on its few CPUs, likes to put those who are woken by a message where it was sent from; there
+        they wait until the system call with its whole batch of changes is over."""
+        first, *others = sorted(os.sched_getaffinity(0))
+        self.storm_cpus, self.other_cpus = {first}, set(others) or {first}
+        self._place(self.other_cpus)
+        try:
+            yield
+        finally:
+            self.storm_cpus = self.other_cpus = {first, *others}
+            self._place(self.other_cpus)
+
+    def _place(self, cpus: set[int]) -> None:
+        for pid in (self.switch.daemon.pid, self.switch.redis.pid):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), cpus)
+
+    def _command(self, cpus: set[int], name: str, *words: object) -> list[str]:
+        line = ("taskset", "--cpu-list", ",".join(map(str, cpus)), self.programs / name, *words)
+        return [str(word) for word in line]
 
 
 def new_switch(ports: int, settings: Settings | None = None) -> Switch:

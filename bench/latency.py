@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's latency to the floor's, both seen from outside in turns."""
 
+import statistics
+
 from harness import Bench, Must, Result, most, table
 from outside import METHOD, SHOWN, daemon, floor, in_turns, label_of, latency_cells, ratios, shown
 
 LIMITS = {"p50": (1.25, 3.0), "p99": (1.5, 5.0)}  # to the floor's; on a noisy machine
-HEADING = ("latency, us", "rate", "n", "P50", "P95", "P99", "P99.9", "max")
+HEADING = ("latency, us", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "CPU/100k")
 
 
 def compare(bench: Bench, *storm: object) -> Result:
@@ -28,11 +30,12 @@ def measure(bench: Bench) -> None:
 
 
 def rows_of(label: str, found: Result) -> list[tuple[str, ...]]:
-    return [
-        (f"{name}, from the {clock}", label, *latency_cells(found[name], clock))
-        for name in ("floor", "daemon")
-        for clock in ("message", "request")
-    ]
+    rows: list[tuple[str, ...]] = []
+    for name in ("floor", "daemon"):
+        cpu = f"{statistics.median(one['cpu_per_100k'] for one in found[name]):.2f} s"
+        for clock in ("message", "request"):
+            rows.append((f"{name}, from the {clock}", label, *latency_cells(found[name], f"from_{clock}"), cpu))
+    return rows
 
 
 def tables(result: Result) -> list[str]:

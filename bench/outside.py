@@ -46,14 +46,14 @@ def daemon(bench: Bench) -> Subject:
 
 
 @contextmanager
-def running(bench: Bench, subject: Subject) -> Iterator[int]:
-    """Its pid."""
+def running(bench: Bench, subject: Subject) -> Iterator[Result]:
+    """Its pid; in the end also what it says of itself."""
     if subject.pid:
-        yield subject.pid
+        yield {"pid": subject.pid}
         return
     options = ("--redis", subject.unix_socket, "--database", subject.database)
     with bench.beside("floor", *options, netns=subject.netns) as said:
-        yield said["pid"]
+        yield said
 
 
 def cpu_seconds(pid: int) -> float:
@@ -74,14 +74,15 @@ def observe(bench: Bench, subject: Subject, *storm: object) -> Result:
     """Of one storm."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="portsyncd-bench-") as file:
         options = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", file.name)
-        with running(bench, subject) as pid, bench.beside("latency", *options, netns=subject.netns) as seen:
-            cpu = cpu_seconds(pid)
+        with running(bench, subject) as own, bench.beside("latency", *options, netns=subject.netns) as seen:
+            cpu = cpu_seconds(own["pid"])
             said = bench.linkstorm(*storm, "--stamps", file.name, netns=subject.netns)
             wait_visible(Path(file.name))
-            cpu = cpu_seconds(pid) - cpu
+            cpu = cpu_seconds(own["pid"]) - cpu
     return {
         "storm": said,
         "latency": seen,
+        "own": own,
         "cpu_share": cpu / said["seconds"],
         "cpu_per_100k": cpu / said["emitted"] * 100_000,
     }
@@ -110,8 +111,8 @@ def shown(ratio: Result) -> str:
 
 
 def latency_cells(found: Sequence[Result], clock: str) -> tuple[str, ...]:
-    """Of all runs n, of the runs' percentiles the median, of max the largest. clock: "message" or "request"."""
-    seen = [one["latency"][f"from_{clock}_usec"] for one in found]
+    """Of all runs n, of the runs' percentiles the median, of max the largest. clock: "from_message"."""
+    seen = [one["latency"][f"{clock}_usec"] for one in found]
     middle = [f"{statistics.median(one[name] for one in seen):.0f}" for name in SHOWN[:-1]]
     return (f"{sum(one['n'] for one in seen)}", *middle, f"{max(one['max'] for one in seen):.0f}")
 

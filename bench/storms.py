@@ -13,7 +13,7 @@ from lib.switch import Switch
 from outside import cpu_seconds, label_of
 
 SETTLE_WATCHED_SECS = 0.25  # so long after a storm STATE_DB is looked at all the time
-SETTLE_LIMIT_MS = 50.0
+SETTLE_LIMIT_MS, SETTLE_LOOSE_MS = 50.0, 1000.0
 BURST_RATE = 15_000
 NO_LOSS_SHARE = 0.9  # of the runs flat out
 
@@ -130,7 +130,7 @@ def no_loss(label: str, found: Sequence[Result]) -> list[Must]:
 def settled(label: str, found: Sequence[Result]) -> Must:
     """On a noisy machine: at all."""
     latest = max(one["settle_ms"] for one in found)
-    return most(f"{label}: STATE_DB equals the kernel after", latest, SETTLE_LIMIT_MS, " ms", ci=SETTLE_WATCHED_SECS * 4000)
+    return most(f"{label}: STATE_DB equals the kernel after", latest, SETTLE_LIMIT_MS, " ms", ci=SETTLE_LOOSE_MS)
 
 
 def musts(result: Result) -> list[Must]:
@@ -138,14 +138,15 @@ def musts(result: Result) -> list[Must]:
     ports = f"{result['ports']} ports"
     fast, flat = found["20000"], found["flat_out"]
     whole = sum(one["lost"] == 0 for one in flat)
-    events = sum(one["received"] for one in fast)
+    faults = sum(one["page_faults"] for one in fast) / sum(one["received"] for one in fast)
+    no_loss_runs = f"{ports}, flat out: runs without loss, of {len(flat)}"
     return [
         *no_loss(f"{ports}, 20,000/s", fast),
         *no_loss(f"{ports}, bursts of {BURST_RATE:,}/s", found["bursts"]),
-        least(f"{ports}, flat out: runs without loss, of {len(flat)}", whole, NO_LOSS_SHARE * len(flat), ci=len(flat) / 2),
+        least(no_loss_runs, whole, NO_LOSS_SHARE * len(flat), ci=len(flat) / 2),
         settled(f"{ports}, flat out", flat),
         most(f"{ports}, 20,000/s: CPU per 100,000 events", fast[0]["cpu_per_100k"], 0.5, " s"),
         most(f"{ports}, 1,000/s: CPU per 100,000 events", found["1000"][0]["cpu_per_100k"], 1.5, " s"),
         most(f"{ports}, 5,000/s: share of one CPU", 100 * found["5000"][0]["cpu_share"], 10, " %"),
-        most(f"{ports}, 20,000/s: page faults per event", sum(one["page_faults"] for one in fast) / events, 0.001, ci=0.001),
+        most(f"{ports}, 20,000/s: page faults per event", faults, 0.001, ci=0.001),
     ]
