@@ -14,6 +14,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 BENCH ?=
+PEER ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
@@ -36,11 +37,11 @@ demo: deps all
 test: deps
 	@scripts/test
 
-# BENCH=--short: below 30 seconds; see bench/run --help
+# PEER=/path/to/portsyncd: also compare with that one. BENCH: more options, see bench/run --help
 bench: deps all
 	@meson configure $(BUILD) -Dbench=true
 	@ninja -C $(BUILD)
-	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(BENCH)
+	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
 
 lint: deps
 	@scripts/lint

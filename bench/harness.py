@@ -44,13 +44,14 @@ class Plan:
     burst_secs: int
     latency_secs: dict[int, int]  # by events a second
     at_once_secs: int
+    peer_secs: int  # a storm
     pairs: int  # how often two are compared, in turns
     curve_secs: float
     idle_secs: int
 
 
-FULL = Plan(400_000, 300_000, 10, {1_000: 10, 5_000: 8, 20_000: 30}, 4, 5, {100: 10, 1_000: 5, 10_000: 3}, 6, 3, 2, 60)
-SHORT = Plan(100_000, 100_000, 2, {1_000: 2, 5_000: 1, 20_000: 3}, 1, 2, {100: 1, 1_000: 1, 10_000: 1}, 1, 3, 0.5, 5)
+FULL = Plan(400_000, 300_000, 10, {1_000: 10, 5_000: 8, 20_000: 30}, 4, 5, {100: 10, 1_000: 5, 10_000: 3}, 6, 4, 3, 2, 60)
+SHORT = Plan(100_000, 100_000, 2, {1_000: 2, 5_000: 1, 20_000: 3}, 1, 2, {100: 1, 1_000: 1, 10_000: 1}, 1, 1, 3, 0.5, 5)
 
 
 @dataclass

@@ -17,7 +17,8 @@ def tables_of(tables: Sequence[str], musts: Sequence[Must], goals: Sequence[Must
     parts = list(tables)
     if goals:
         parts.append(table(("goal", "measured", "limit", ""), verdicts(goals, "missed")))
-    parts.append(table(("must", "measured", "limit", ""), verdicts(musts)))
+    if musts:
+        parts.append(table(("must", "measured", "limit", ""), verdicts(musts)))
     return "\n\n".join(parts)
 
 
