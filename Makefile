@@ -15,6 +15,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 BENCH ?=
 PROFILE ?=
+PEER ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
@@ -37,11 +38,11 @@ demo: deps all
 test: deps
 	@scripts/test
 
-# BENCH=--short: below 30 seconds; see bench/run --help
+# PEER=/path/to/portsyncd: also compare with that one. BENCH: more options, see bench/run --help
 bench: deps all
 	@meson configure $(BUILD) -Dbench=true
 	@ninja -C $(BUILD)
-	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(BENCH)
+	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
 
 # Flame graph and call graph of a storm, into $(BUILD)/profile; PROFILE="--rate 20000 --seconds 5": see --help
 profile: deps all

@@ -4,6 +4,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -105,6 +107,44 @@ int connect_redis(const char *path)
 	return fd;
 }
 
+void wake_now_and_then(int fd)
+{
+	const struct timeval timeout = {.tv_usec = 200000};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
+		err(1, "SO_RCVTIMEO");
+}
+
+bool port_number(const char *name, unsigned *number)
+{
+	const char *digits = name + strlen("Ethernet");
+	unsigned long lane;
+	char *end;
+
+	if (strncmp(name, "Ethernet", strlen("Ethernet")) != 0)
+		return false;
+	lane = strtoul(digits, &end, 10);
+	if (end == digits || *end || lane % 4 || lane / 4 >= PORTS_MAX)
+		return false;
+	*number = (unsigned)(lane / 4);
+	return true;
+}
+
+_Atomic uint64_t *map_stamps(const char *path)
+{
+	_Atomic uint64_t *stamps;
+	size_t len = PORTS_MAX * sizeof(*stamps);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
+		err(1, "%s", path);
+	stamps = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (stamps == MAP_FAILED)
+		err(1, "%s", path);
+	close_fd(&fd);
+	return stamps;
+}
+
 static void on_stop(int number)
 {
 	(void)number;
@@ -132,7 +172,7 @@ void hist_print(const struct hist *h, FILE *out)
 		double share;
 	} quantiles[] = {{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
 
-	(void)fputc('{', out);
+	(void)fprintf(out, "{\"n\": %" PRIu64 ", ", h->count);
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
 		(void)fprintf(out, "\"%s\": %.1f, ", quantiles[i].name,
 			      (double)hist_quantile(h, quantiles[i].share) / 1e3);

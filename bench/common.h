@@ -11,6 +11,8 @@
 
 #include "base/hist.h"
 
+#define PORTS_MAX 32768
+
 /* User and system time of this process. */
 double cpu_seconds(void);
 
@@ -28,11 +30,20 @@ uint64_t socket_drops(int fd);
 /* A connection to the Unix socket. */
 int connect_redis(const char *path);
 
+/* So that a program that waits for this socket sees a signal that came just before the waiting began. */
+void wake_now_and_then(int fd);
+
+/* The number n of a port's name, Ethernet<4 * n>; false: no such name, or not below PORTS_MAX. */
+bool port_number(const char *name, unsigned *number);
+
+/* PORTS_MAX stamps by port number in a file, which is made if it is missing; programs share them. */
+_Atomic uint64_t *map_stamps(const char *path);
+
 /* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
 extern atomic_bool stopping;
 void catch_stop(void);
 
-/* {"p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
+/* {"n": how many, "p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
 void hist_print(const struct hist *h, FILE *out);
 
 /* The line that bench/run waits for. */

@@ -112,8 +112,6 @@ static void read_options(struct options *opt, int argc, char *argv[])
 
 int main(int argc, char *argv[])
 {
-	/* Wakes up now and then, since a signal may come just before the waiting begins. */
-	const struct timeval timeout = {.tv_usec = 200000};
 	static struct hist latency;
 	struct options opt = {.database = 6};
 	int links, redis;
@@ -123,8 +121,7 @@ int main(int argc, char *argv[])
 	select_database(redis, opt.database);
 	enter_netns(opt.netns);
 	links = open_links();
-	if (setsockopt(links, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
-		err(1, "SO_RCVTIMEO");
+	wake_now_and_then(links);
 	catch_stop();
 	say_ready();
 	follow(links, redis, &latency);

@@ -1,83 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Latency from outside, of whoever writes the rows: from the kernel's message of a port to Redis' keyspace notification
- * that the port's row was written, both as this process sees them. When several messages of a port came before a write
- * of its row, the oldest counts and the others do not: a storm should go over so many ports that this is seldom. Says
- * "ready", and one line of JSON on SIGTERM.
+ * Latency from outside, of whoever writes the rows: when did a subscriber of Redis' keyspace notifications hear that
+ * the row of a changed port was written? By two clocks, both CLOCK_MONOTONIC: since the change was requested (linkstorm
+ * stamps the port in shared memory just before its sendmsg) and since the kernel told of it (kstamps.h). The end is one
+ * and the same: when the recv() that brought the notification returned. When a port changed several times before a
+ * write of its row, the oldest change counts and the others do not: a storm should go over so many ports that this is
+ * seldom. Says "ready", and one line of JSON on SIGTERM.
  */
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
-#include <linux/netlink.h>
-#include <poll.h>
+#include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/hist.h"
 #include "base/util.h"
 #include "common.h"
-#include "portmsg.h"
-
-#define CHANNEL_PREFIX "__keyspace@6__:PORT_TABLE|"
-#define PORTS_MAX 32768
-#define WAKE_MSEC 200 /* a signal may come just before the waiting begins */
+#include "kstamps.h"
 
 struct probe {
-	int links, redis;
-	uint64_t since[PORTS_MAX]; /* when the oldest message without a write came; 0: none */
-	uint64_t pending;
-	struct hist latency;
-	char line[256]; /* of Redis' answers, as far as it has come */
+	int redis;
+	_Atomic uint64_t *requests; /* by port number */
+	_Atomic uint64_t *messages; /* by interface index */
+	unsigned ifindex[PORTS_MAX];
+	struct hist from_request, from_message, to_message;
+	char prefix[64]; /* of a port's channel */
+	char line[256];  /* of Redis' answers, as far as it has come */
 	size_t len;
 };
 
-/* The place for a port's name; NULL: not one of linkstorm's. */
-static uint64_t *find(struct probe *p, const char *name)
+static void find_ports(struct probe *p)
 {
-	const char *digits = name + strlen("Ethernet");
-	unsigned long number;
-	char *end;
+	struct if_nameindex *all = if_nameindex();
+	unsigned number;
 
-	if (strncmp(name, "Ethernet", strlen("Ethernet")) != 0)
-		return NULL;
-	number = strtoul(digits, &end, 10);
-	if (end == digits || *end || number / 4 >= PORTS_MAX)
-		return NULL;
-	return &p->since[number / 4];
+	if (!all)
+		err(1, "if_nameindex");
+	for (const struct if_nameindex *one = all; one->if_index; one++)
+		if (port_number(one->if_name, &number) && one->if_index < KSTAMPS_MAX)
+			p->ifindex[number] = one->if_index;
+	if_freenameindex(all);
 }
 
-static void on_event(struct probe *p, const char *name, uint64_t now)
-{
-	uint64_t *since = find(p, name);
-
-	if (!since || *since)
-		return;
-	*since = now;
-	p->pending++;
-}
-
+/* A write that no change asked for is not counted. */
 static void on_write(struct probe *p, const char *name, uint64_t now)
 {
-	uint64_t *since = find(p, name);
+	uint64_t request, message;
+	unsigned number;
 
-	if (!since || !*since)
+	if (!port_number(name, &number))
 		return;
-	hist_add(&p->latency, now - *since);
-	*since = 0;
-	p->pending--;
-}
-
-static void read_links(struct probe *p)
-{
-	static _Alignas(struct nlmsghdr) unsigned char datagram[PORTMSG_DATAGRAM];
-	struct portmsg port;
-	ssize_t n;
-
-	while ((n = recv(p->links, datagram, sizeof(datagram), MSG_DONTWAIT)) > 0)
-		if (portmsg_parse(datagram, (size_t)n, &port))
-			on_event(p, port.name, now_nsec());
+	request = atomic_exchange(&p->requests[number], 0);
+	message = atomic_exchange(&p->messages[p->ifindex[number]], 0);
+	if (request)
+		hist_add(&p->from_request, now - request);
+	if (message)
+		hist_add(&p->from_message, now - message);
+	if (request && message > request)
+		hist_add(&p->to_message, message - request);
 }
 
 /* Of a notification only the line that names the channel matters; the one of the pattern ends in an asterisk. */
@@ -89,67 +72,111 @@ static void take_byte(struct probe *p, char byte, uint64_t now)
 		return;
 	}
 	p->line[p->len] = '\0';
-	if (strncmp(p->line, CHANNEL_PREFIX, strlen(CHANNEL_PREFIX)) == 0)
-		on_write(p, p->line + strlen(CHANNEL_PREFIX), now);
+	if (strncmp(p->line, p->prefix, strlen(p->prefix)) == 0)
+		on_write(p, p->line + strlen(p->prefix), now);
 	p->len = 0;
 }
 
-static void read_redis(struct probe *p)
+static void follow(struct probe *p)
 {
-	char bytes[16384];
-	ssize_t n;
+	static char bytes[65536];
 
-	while ((n = recv(p->redis, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+	while (!atomic_load(&stopping)) {
+		ssize_t n = recv(p->redis, bytes, sizeof(bytes), 0);
 		uint64_t now = now_nsec();
 
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			err(1, "recv");
+		if (n == 0)
+			errx(1, "Redis has gone");
 		for (ssize_t i = 0; i < n; i++)
 			take_byte(p, bytes[i], now);
 	}
-	if (n == 0)
-		errx(1, "Redis has gone");
 }
 
-/* The kernel's messages first, always: none comes later than the write that it causes. */
-static void follow(struct probe *p)
+static void subscribe(struct probe *p, unsigned long database)
 {
-	struct pollfd fds[] = {{.fd = p->links, .events = POLLIN}, {.fd = p->redis, .events = POLLIN}};
+	char command[128], answer[128];
 
-	while (!atomic_load(&stopping)) {
-		if (poll(fds, ARRAY_SIZE(fds), WAKE_MSEC) < 0 && errno != EINTR)
-			err(1, "poll");
-		read_links(p);
-		read_redis(p);
-	}
-}
-
-static void subscribe(int fd)
-{
-	static const char command[] = "PSUBSCRIBE " CHANNEL_PREFIX "*\r\n";
-	char answer[128];
-
-	if (write_all(fd, command, strlen(command)) < 0 || recv(fd, answer, sizeof(answer), 0) <= 0 || answer[0] != '*')
+	(void)snprintf(p->prefix, sizeof(p->prefix), "__keyspace@%lu__:PORT_TABLE|", database);
+	(void)snprintf(command, sizeof(command), "PSUBSCRIBE %s*\r\n", p->prefix);
+	if (write_all(p->redis, command, strlen(command)) < 0)
+		errx(1, "Redis takes no command");
+	if (recv(p->redis, answer, sizeof(answer), 0) <= 0 || answer[0] != '*')
 		errx(1, "PSUBSCRIBE is refused");
+}
+
+/* Changes whose row was not written since. */
+static unsigned pending(const struct probe *p)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < PORTS_MAX; i++)
+		found += atomic_load(&p->requests[i]) != 0 || atomic_load(&p->messages[p->ifindex[i]]) != 0;
+	return found;
+}
+
+struct options {
+	const char *netns, *redis, *stamps;
+	unsigned long database;
+};
+
+static _Noreturn void usage(void)
+{
+	errx(2, "usage: latency --redis SOCKET --stamps FILE [--database N] [--netns NAME]");
+}
+
+static void read_options(struct options *opt, int argc, char *argv[])
+{
+	static const struct option known[] = {
+		{"netns", required_argument, NULL, 'n'},
+		{"redis", required_argument, NULL, 'r'},
+		{"stamps", required_argument, NULL, 's'},
+		{"database", required_argument, NULL, 'd'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (option == 'n')
+			opt->netns = optarg;
+		else if (option == 'r')
+			opt->redis = optarg;
+		else if (option == 's')
+			opt->stamps = optarg;
+		else if (option == 'd')
+			opt->database = parse_number("database", optarg, 0, 1000);
+		else
+			usage();
+	}
+	if (!opt->redis || !opt->stamps || optind != argc)
+		usage();
 }
 
 int main(int argc, char *argv[])
 {
 	static struct probe probe;
+	struct options opt = {.database = 6};
 
-	if (argc != 5 || strcmp(argv[1], "--netns") != 0 || strcmp(argv[3], "--redis") != 0)
-		errx(2, "usage: latency --netns NAME --redis SOCKET");
-	probe.redis = connect_redis(argv[4]);
-	subscribe(probe.redis);
-	enter_netns(argv[2]);
-	probe.links = open_links();
+	read_options(&opt, argc, argv);
+	probe.redis = connect_redis(opt.redis);
+	wake_now_and_then(probe.redis);
+	subscribe(&probe, opt.database);
+	probe.requests = map_stamps(opt.stamps);
+	enter_netns(opt.netns);
+	find_ports(&probe);
+	probe.messages = kstamps_open();
 	catch_stop();
 	say_ready();
 	follow(&probe);
-	(void)printf("{\"writes\": %" PRIu64 ", \"unwritten\": %" PRIu64 ", \"dropped\": %" PRIu64
-		     ", \"latency_usec\": ",
-		     probe.latency.count, probe.pending, socket_drops(probe.links));
-	hist_print(&probe.latency, stdout);
+	(void)printf("{\"writes\": %" PRIu64 ", \"unwritten\": %u, \"cpu_seconds\": %.6f, \"from_request_usec\": ",
+		     probe.from_message.count, pending(&probe), cpu_seconds());
+	hist_print(&probe.from_request, stdout);
+	(void)printf(", \"from_message_usec\": ");
+	hist_print(&probe.from_message, stdout);
+	(void)printf(", \"request_to_message_usec\": ");
+	hist_print(&probe.to_message, stdout);
 	(void)puts("}");
-	close_fd(&probe.links);
 	close_fd(&probe.redis);
 	return 0;
 }

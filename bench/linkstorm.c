@@ -3,7 +3,8 @@
  * Changes real links, many requests in one sendmsg(), at a given rate or as fast as the kernel goes, and counts what
  * the kernel said of it. The changes go round the ports Ethernet0, Ethernet4, ...; a port's MTU goes up by one with
  * each change and from MTU_LAST to MTU_FIRST again, its admin status turns over: so the end is known, and it is
- * compared with the kernel. Prints one line of JSON.
+ * compared with the kernel. --stamps: notes for each port when its change was requested, see latency.c. Prints one line
+ * of JSON.
  */
 #include <err.h>
 #include <errno.h>
@@ -24,12 +25,11 @@
 
 #define MTU_FIRST 1500U
 #define MTU_LAST 8999U
-#define PORTS_MAX 32768
 #define BATCH_MAX 1024
 #define BATCH_FLAT_OUT 64
 #define REQUEST_MAX 64 /* bytes of one request */
 #define COUNTER_BATCH 256
-#define COUNTER_NAP_NSEC NSEC_PER_MSEC
+#define COUNTER_NAP_NSEC (10 * NSEC_PER_MSEC)
 /* A change of a carrier is told of by a kernel worker, at most a second later. */
 #define CARRIER_LINGER_NSEC (3 * NSEC_PER_SEC / 2)
 
@@ -38,7 +38,7 @@ enum mode { MODE_MTU, MODE_FLAGS, MODE_BOTH };
 static const char *const mode_names[] = {[MODE_MTU] = "mtu", [MODE_FLAGS] = "flags", [MODE_BOTH] = "both"};
 
 struct options {
-	const char *netns;
+	const char *netns, *stamps;
 	enum mode mode;
 	unsigned long ports, rate, count, seconds, batch; /* rate 0: flat out; either count or seconds is 0 */
 };
@@ -56,6 +56,7 @@ struct storm {
 	uint32_t seq;
 	uint64_t sent, failed;
 	uint64_t begin_nsec, end_nsec;
+	_Atomic uint64_t *stamps; /* by port: when its oldest change was requested that is not visible yet */
 	struct port port[PORTS_MAX];
 };
 
@@ -226,6 +227,18 @@ static void read_answers(struct storm *s)
 	} while (ack.nlh.nlmsg_seq != s->seq);
 }
 
+/* The last n changes. */
+static void stamp(const struct storm *s, uint64_t n)
+{
+	uint64_t now = now_nsec();
+
+	for (uint64_t i = s->sent - n; s->stamps && i < s->sent; i++) {
+		uint64_t none = 0;
+
+		(void)atomic_compare_exchange_strong(&s->stamps[i % s->opt.ports], &none, now);
+	}
+}
+
 static void send_batch(struct storm *s, uint64_t n)
 {
 	static _Alignas(struct nlmsghdr) unsigned char buffer[BATCH_MAX * REQUEST_MAX];
@@ -233,6 +246,7 @@ static void send_batch(struct storm *s, uint64_t n)
 
 	for (uint64_t i = 0; i < n; i++)
 		len += put_request(s, buffer + len, i == n - 1);
+	stamp(s, n);
 	if (send(s->requests, buffer, len, 0) != (ssize_t)len)
 		err(1, "requests");
 	read_answers(s);
@@ -275,7 +289,7 @@ static void blow(struct storm *s)
 static _Noreturn void usage(void)
 {
 	errx(2, "usage: linkstorm --count N | --seconds N [--netns NAME] [--ports N] [--mode mtu|flags|both] "
-		"[--rate N] [--batch N]");
+		"[--rate N] [--batch N] [--stamps FILE]");
 }
 
 static enum mode parse_mode(const char *text)
@@ -310,6 +324,9 @@ static void set_option(struct options *opt, int option, const char *text)
 	case 'b':
 		opt->batch = parse_number("batch", text, 1, BATCH_MAX);
 		break;
+	case 't':
+		opt->stamps = text;
+		break;
 	default:
 		usage();
 	}
@@ -319,10 +336,15 @@ static void set_option(struct options *opt, int option, const char *text)
 static void read_options(struct options *opt, int argc, char *argv[])
 {
 	static const struct option known[] = {
-		{"netns", required_argument, NULL, 'n'}, {"ports", required_argument, NULL, 'p'},
-		{"mode", required_argument, NULL, 'm'},  {"rate", required_argument, NULL, 'r'},
-		{"count", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'},
-		{"batch", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0},
+		{"netns", required_argument, NULL, 'n'},
+		{"ports", required_argument, NULL, 'p'},
+		{"mode", required_argument, NULL, 'm'},
+		{"rate", required_argument, NULL, 'r'},
+		{"count", required_argument, NULL, 'c'},
+		{"seconds", required_argument, NULL, 's'},
+		{"batch", required_argument, NULL, 'b'},
+		{"stamps", required_argument, NULL, 't'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -370,6 +392,8 @@ int main(int argc, char *argv[])
 	enter_netns(storm.opt.netns);
 	open_sockets(&storm);
 	find_ports(&storm);
+	if (storm.opt.stamps)
+		storm.stamps = map_stamps(storm.opt.stamps);
 	start_counter(&counter);
 	blow(&storm);
 	if (storm.opt.mode != MODE_MTU)

@@ -59,8 +59,6 @@ static void follow(int fd, struct batch *b, struct tally *t)
 
 int main(int argc, char *argv[])
 {
-	/* Wakes up now and then, since a signal may come just before the waiting begins. */
-	const struct timeval timeout = {.tv_usec = 200000};
 	static struct batch batch;
 	struct tally tally = {0};
 	int fd;
@@ -69,8 +67,7 @@ int main(int argc, char *argv[])
 		errx(2, "usage: listener [--netns NAME]");
 	enter_netns(argc > 1 ? argv[2] : NULL);
 	fd = open_links();
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0)
-		err(1, "SO_RCVTIMEO");
+	wake_now_and_then(fd);
 	make_batch(&batch);
 	catch_stop();
 	say_ready();

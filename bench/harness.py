@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parts of the bench share: the switch under test, its programs, and what a must is.
+
+A part is a module with measure(bench), which leaves its figures in bench.result, and with tables(result) and
+musts(result), which read them again. Times are CLOCK_MONOTONIC, which the C programs read too.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "system"))
+
+try:
+    from lib.daemon import Settings
+    from lib.netns import NetNs
+    from lib.switch import Switch, port_names
+except ImportError as missing:
+    sys.exit(f"{missing}: run make deps first")
+
+# The floor writes into a database of its own: STATE_DB belongs to the daemon.
+STATE_DB, FLOOR_DB, SCRATCH_DB = 6, 14, 15
+SELDOM_SECS = 3600  # the audit is not what is measured
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long what is measured."""
+
+    benchmark_commands: int
+    flat_out_changes: int
+    flat_out_runs: int
+    storm_secs: dict[int, int]  # by events a second
+    bursts: int
+    burst_secs: int
+    latency_secs: dict[int, int]  # by events a second
+    at_once_secs: int
+    peer_secs: int  # a storm
+    pairs: int  # how often two are compared, in turns
+    curve_secs: float
+    idle_secs: int
+
+
+FULL = Plan(400_000, 300_000, 10, {1_000: 10, 5_000: 8, 20_000: 30}, 4, 5, {100: 10, 1_000: 5, 10_000: 3}, 6, 4, 3, 2, 60)
+SHORT = Plan(100_000, 100_000, 2, {1_000: 2, 5_000: 1, 20_000: 3}, 1, 2, {100: 1, 1_000: 1, 10_000: 1}, 1, 1, 3, 0.5, 5)
+
+
+@dataclass
+class Bench:
+    """A switch with the daemon at work, and links of the same names that only the bench looks at."""
+
+    switch: Switch
+    bare: NetNs
+    programs: Path
+    plan: Plan
+    peer: Path | None = None
+    result: Result = field(default_factory=dict)
+    storm_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
+    other_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
+
+    @property
+    def netns(self) -> str:
+        return self.switch.netns.name
+
+    def linkstorm(self, *options: object, netns: str = "") -> Result:
+        """By default over the daemon's links."""
+        words = ["--netns", netns or self.netns, "--ports", len(self.switch.ports), *options]
+        command = self._command(self.storm_cpus, "linkstorm", *words)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"linkstorm failed: {done.stderr}{done.stdout}")
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def beside(self, name: str, *options: object, netns: str = "") -> Iterator[Result]:
+        """Runs a program that says "ready" until the end of the block. The yielded dict has its pid, in the end also
+        what it said, which is JSON."""
+        command = self._command(self.other_cpus, name, "--netns", netns or self.netns, *options)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            if process.stdout.readline() != "ready\n":
+                sys.exit(f"{name} does not start")
+            said: Result = {"pid": process.pid}
+            try:
+                yield said
+            finally:
+                process.terminate()
+            said |= json.loads(process.stdout.read())
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within the block linkstorm, in whose system calls the kernel makes its messages, has a CPU of its own. Else
+        the scheduler, on its few CPUs, likes to put those who are woken by a message where it was sent from; there
+        they wait until the system call with its whole batch of changes is over."""
+        first, *others = sorted(os.sched_getaffinity(0))
+        self.storm_cpus, self.other_cpus = {first}, set(others) or {first}
+        self._place(self.other_cpus)
+        try:
+            yield
+        finally:
+            self.storm_cpus = self.other_cpus = {first, *others}
+            self._place(self.other_cpus)
+
+    def _place(self, cpus: set[int]) -> None:
+        for pid in (self.switch.daemon.pid, self.switch.redis.pid):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), cpus)
+
+    def _command(self, cpus: set[int], name: str, *words: object) -> list[str]:
+        line = ("taskset", "--cpu-list", ",".join(map(str, cpus)), self.programs / name, *words)
+        return [str(word) for word in line]
+
+
+def new_switch(ports: int, settings: Settings | None = None) -> Switch:
+    return Switch(port_names(ports), audit_secs=SELDOM_SECS, log_level="notice", settings=settings or {})
+
+
+@contextmanager
+def rig(ports: int, programs: Path, plan: Plan, peer: Path | None = None) -> Iterator[Bench]:
+    """A bench with the daemon started and warm."""
+    switch = new_switch(ports)
+    bare = NetNs()
+    try:
+        switch.build()
+        bare.add_ports(switch.ports)
+        bench = Bench(switch, bare, programs, plan, peer, {"ports": ports})
+        switch.start()
+        warm_up(bench)
+        yield bench
+    finally:
+        switch.close()
+        bare.close()
+
+
+def warm_up(bench: Bench) -> None:
+    """Flat out, so that the deepest batches have been there once."""
+    bench.linkstorm("--count", 20_000)
+    bench.switch.wait_equal()
+
+
+@dataclass(frozen=True)
+class Must:
+    name: str
+    measured: str
+    limit: str
+    passed: bool
+    ci: "Must | None" = None  # the same with what can be asked of a noisy machine; None: nothing can
+
+
+def most(name: str, value: float, limit: float, unit: str = "", *, text: str = "", ci: float | None = None) -> Must:
+    """text: of the value, when there is more to say."""
+    loose = None if ci is None else most(name, value, ci, unit, text=text)
+    return Must(name, text or f"{value:.4g}{unit}", f"<= {limit:g}{unit}", value <= limit, loose)
+
+
+def least(name: str, value: float, limit: float, unit: str = "", *, text: str = "", ci: float | None = None) -> Must:
+    loose = None if ci is None else least(name, value, ci, unit, text=text)
+    return Must(name, text or f"{value:.4g}{unit}", f">= {limit:g}{unit}", value >= limit, loose)
+
+
+def table(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """In Markdown."""
+    widths = [max(len(row[i]) for row in [heading, *rows]) for i in range(len(heading))]
+
+    def line(row: tuple[str, ...]) -> str:
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+
+    return "\n".join([line(heading), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(line, rows)])

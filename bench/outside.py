@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be seen of whoever follows links and writes rows without its help: latency and CPU time.
+
+Latency ends when the probe's recv() returned with Redis' keyspace notification of the row, and begins by two clocks:
+when linkstorm was about to send the request, and when the kernel told its listeners (see latency.c and kstamps.h).
+"""
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import FLOOR_DB, STATE_DB, Bench, Result
+from lib.wait import wait_for
+
+METHOD = (
+    "From just before linkstorm's sendmsg() of the request (from_request), or from the kernel's handing the message "
+    "to its listeners, stamped there by a socket filter (from_message), to the return of the recv() by which a "
+    "subscriber got Redis' keyspace notification of the row. CLOCK_MONOTONIC; histograms that keep every value to "
+    "1/64. Of several changes of a port before a write of its row the oldest counts. CPU: /proc/<pid>/task/*/schedstat."
+)
+VISIBLE_TIMEOUT_SECS = 5.0
+SHOWN = ("p50", "p95", "p99", "p999", "max")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is looked at, in whose links and in which database it writes."""
+
+    name: str
+    netns: str
+    unix_socket: str
+    database: int
+    pid: int = 0  # 0: the floor, which runs only while it is looked at
+
+
+def floor(bench: Bench) -> Subject:
+    return Subject("floor", bench.bare.name, bench.switch.redis.unix_socket, FLOOR_DB)
+
+
+def daemon(bench: Bench) -> Subject:
+    switch = bench.switch
+    return Subject("daemon", switch.netns.name, switch.redis.unix_socket, STATE_DB, switch.daemon.pid)
+
+
+@contextmanager
+def running(bench: Bench, subject: Subject) -> Iterator[Result]:
+    """Its pid; in the end also what it says of itself."""
+    if subject.pid:
+        yield {"pid": subject.pid}
+        return
+    options = ("--redis", subject.unix_socket, "--database", subject.database)
+    with bench.beside("floor", *options, netns=subject.netns) as said:
+        yield said
+
+
+def cpu_seconds(pid: int) -> float:
+    """Finer than the ticks of /proc/<pid>/stat."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def wait_visible(stamps: Path) -> None:
+    """Until the probe saw every change; who loses events never gets there."""
+    try:
+        wait_for(lambda: not any(stamps.read_bytes()), VISIBLE_TIMEOUT_SECS)
+    except AssertionError:
+        pass
+
+
+def observe(bench: Bench, subject: Subject, *storm: object) -> Result:
+    """Of one storm."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="portsyncd-bench-") as file:
+        options = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", file.name)
+        with running(bench, subject) as own, bench.beside("latency", *options, netns=subject.netns) as seen:
+            cpu = cpu_seconds(own["pid"])
+            said = bench.linkstorm(*storm, "--stamps", file.name, netns=subject.netns)
+            wait_visible(Path(file.name))
+            cpu = cpu_seconds(own["pid"]) - cpu
+    return {
+        "storm": said,
+        "latency": seen,
+        "own": own,
+        "cpu_share": cpu / said["seconds"],
+        "cpu_per_100k": cpu / said["emitted"] * 100_000,
+    }
+
+
+def in_turns(bench: Bench, subjects: Sequence[Subject], pairs: int, *storm: object) -> dict[str, list[Result]]:
+    """A B A B: what the machine does meanwhile meets both."""
+    found: dict[str, list[Result]] = {subject.name: [] for subject in subjects}
+    for _ in range(pairs):
+        for subject in subjects:
+            found[subject.name].append(observe(bench, subject, *storm))
+    return found
+
+
+def spread(values: Sequence[float]) -> Result:
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def ratios(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result], float]) -> Result:
+    """Of runs that took turns."""
+    return spread([figure(one) / figure(other) for one, other in zip(of, to)])
+
+
+def shown(ratio: Result) -> str:
+    return f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})"
+
+
+def latency_cells(found: Sequence[Result], clock: str) -> tuple[str, ...]:
+    """Of all runs n, of the runs' percentiles the median, of max the largest. clock: "from_message"."""
+    seen = [one["latency"][f"{clock}_usec"] for one in found]
+    middle = [f"{statistics.median(one[name] for one in seen):.0f}" for name in SHOWN[:-1]]
+    return (f"{sum(one['n'] for one in seen)}", *middle, f"{max(one['max'] for one in seen):.0f}")
+
+
+def label_of(rate: str) -> str:
+    return f"{int(rate):,}/s" if rate.isdigit() else rate.replace("_", " ")

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another portsyncd at the same work, in turns with ours. Both are started without arguments, as SONiC starts them, and
+only what can be seen from outside is compared."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from harness import STATE_DB, Bench, Result, new_switch, table
+from lib.daemon import binary
+from lib.proc import Proc
+from lib.switch import Switch
+from outside import METHOD, Subject, cpu_seconds, in_turns, label_of, ratios, spread
+
+# The database_config.json where both look for it, in a /run that nobody else sees: ip netns exec makes a mount
+# namespace.
+START = """
+mount -t tmpfs tmpfs /run && mkdir -p /var/run/redis/sonic-db &&
+cp "$1" /var/run/redis/sonic-db/database_config.json && exec "$2"
+"""
+LOSS_RATES = (4_000, 8_000, 20_000)
+LATENCY_RATES = (100, 1_000, 4_000)
+AT_ONCE_PER_SEC = 10
+RTNLGRP_LINK_BIT = 1
+QUIET_SECS = 1.0  # without CPU time: it does not work on what it has heard any more
+QUIET_CPU_SECS = 0.01
+QUIET_TIMEOUT_SECS = 60
+
+
+def start_plain(ports: int, program: Path) -> Switch:
+    """A switch whose daemon is this program, started without arguments."""
+    switch = new_switch(ports)
+    switch.build()
+    config = str(switch.database_config)
+    switch.daemon.command = ["ip", "netns", "exec", switch.netns.name, "sh", "-ec", START, "sh", config, str(program)]
+    switch.start()
+    return switch
+
+
+def subject_of(name: str, switch: Switch) -> Subject:
+    return Subject(name, switch.netns.name, switch.redis.unix_socket, STATE_DB, switch.daemon.pid)
+
+
+@contextmanager
+def plain(bench: Bench, programs: dict[str, Path]) -> Iterator[dict[str, Switch]]:
+    """Running switches by the names of their programs, with as many ports as the bench has."""
+    with ExitStack() as stack:
+        found: dict[str, Switch] = {}
+        for name, program in programs.items():
+            found[name] = start_plain(len(bench.switch.ports), program.resolve())
+            stack.callback(found[name].close)
+        yield found
+
+
+def link_drops(pid: int) -> int:
+    """Messages of links that the kernel could not put into the process' sockets."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    found = 0
+    for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]:
+        _, _, _, groups, *_, drops, inode = line.split()
+        if int(groups, 16) & RTNLGRP_LINK_BIT and f"socket:[{inode}]" in links:
+            found += int(drops)
+    return found
+
+
+def wait_quiet(pid: int) -> None:
+    deadline = time.monotonic() + QUIET_TIMEOUT_SECS
+    spent = QUIET_CPU_SECS
+    while spent >= QUIET_CPU_SECS and time.monotonic() < deadline:
+        spent = cpu_seconds(pid)
+        time.sleep(QUIET_SECS)
+        spent = cpu_seconds(pid) - spent
+
+
+def storm(bench: Bench, switch: Switch, *options: object) -> Result:
+    pid = switch.daemon.pid
+    cpu, drops = cpu_seconds(pid), link_drops(pid)
+    said = bench.linkstorm(*options, netns=switch.netns.name)
+    wait_quiet(pid)
+    cpu, drops = cpu_seconds(pid) - cpu, link_drops(pid) - drops
+    return {
+        "storm": said,
+        "lost_share": drops / said["emitted"],
+        "wrong_rows": len({text.split(":")[0] for text in switch.checker.compare().differences}),
+        "cpu_per_100k": cpu / said["emitted"] * 100_000,
+    }
+
+
+def storms(bench: Bench, switches: dict[str, Switch], *options: object) -> Result:
+    found: dict[str, list[Result]] = {name: [] for name in switches}
+    for _ in range(bench.plan.pairs):
+        for name, switch in switches.items():
+            found[name].append(storm(bench, switch, *options))
+    return found
+
+
+def measure(bench: Bench) -> None:
+    plan, ports = bench.plan, len(bench.switch.ports)
+    assert bench.peer
+    with plain(bench, {"ours": binary(), "peer": bench.peer}) as switches:
+        subjects = [subject_of(name, switch) for name, switch in switches.items()]
+        found_storms = {
+            str(rate): storms(bench, switches, "--rate", rate, "--seconds", plan.peer_secs) for rate in LOSS_RATES
+        }
+        found_storms["flat_out"] = storms(bench, switches, "--count", plan.flat_out_changes)
+        seen = {
+            str(rate): in_turns(bench, subjects, plan.pairs, "--rate", rate, "--seconds", plan.peer_secs)
+            for rate in LATENCY_RATES
+        }
+        rate = AT_ONCE_PER_SEC * ports
+        at_once = ("--rate", rate, "--batch", ports, "--count", rate * plan.at_once_secs)
+        seen[f"{ports}_at_once"] = in_turns(bench, subjects, plan.pairs, *at_once)
+        rss = {name: Proc(switch.daemon.pid).rss_kib for name, switch in switches.items()}
+    bench.result["peer"] = {"method": METHOD, "storms": found_storms, "latency": seen, "rss_kib": rss}
+
+
+Figure = Callable[[Result], float]
+
+
+def row(what: str, found: Result, figure: Figure, unit: str) -> tuple[str, ...]:
+    sides = [spread([figure(one) for one in found[name]]) for name in ("ours", "peer")]
+    cells = [f"{side['median']:.4g} ({side['min']:.4g}..{side['max']:.4g}) {unit}" for side in sides]
+    if any(figure(one) == 0 for one in found["ours"]):
+        return (what, *cells, "-")
+    ratio = ratios(found["peer"], found["ours"], figure)
+    return (what, *cells, f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})")
+
+
+def storm_rows(label: str, found: Result) -> list[tuple[str, ...]]:
+    return [
+        row(f"{label}: events lost", found, lambda one: 100 * one["lost_share"], "%"),
+        row(f"{label}: wrong rows after", found, lambda one: one["wrong_rows"], ""),
+        row(f"{label}: CPU per 100,000 events", found, lambda one: one["cpu_per_100k"], "s"),
+    ]
+
+
+def latency_figure(clock: str, name: str) -> Figure:
+    return lambda one: one["latency"][f"from_{clock}_usec"][name]
+
+
+def tables(result: Result) -> list[str]:
+    found = result["peer"]
+    rows: list[tuple[str, ...]] = []
+    for rate, one in found["storms"].items():
+        rows += storm_rows(label_of(rate), one)
+    for rate, one in found["latency"].items():
+        for name in ("p50", "p99"):
+            label = f"{label_of(rate)}: {name.upper()} from the"
+            for clock in ("request", "message"):
+                rows.append(row(f"{label} {clock}", one, latency_figure(clock, name), "us"))
+    rss = found["rss_kib"]
+    rows.append(("resident memory", f"{rss['ours']} KiB", f"{rss['peer']} KiB", f"{rss['peer'] / rss['ours']:.2f}"))
+    return [table((f"{result['ports']} ports", "ours", "peer", "peer to ours"), rows)]
