@@ -52,7 +52,7 @@ struct watch {
 	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
 };
 
-static void no_message(const struct link_msg *msg, void *user)
+static void no_row(const struct link_msg *msg, void *user)
 {
 	(void)msg;
 	(void)user;
@@ -79,7 +79,7 @@ static void no_state(enum watch_state state, void *user)
 static const struct watch_ops no_ops = {
 	.event = no_event,
 	.dump_begin = no_call,
-	.dump_row = no_message,
+	.dump_row = no_row,
 	.dump_commit = no_call,
 	.dump_abort = no_call,
 	.state_changed = no_state,
@@ -176,28 +176,9 @@ static void malformed_event(struct watch *w)
 	lost(w, "malformed message");
 }
 
-/*
- * Calls each() for every message until one returns other than 0. libmnl before 1.0.5 compares nlmsg_len as an int and
- * takes a huge length for a negative, fitting one.
- */
-static int walk(struct watch *w, const struct nlsock_datagram *datagram,
-		int (*each)(struct watch *w, const struct nlmsghdr *nlh))
+static int event_message(const struct nlmsghdr *nlh, void *user)
 {
-	const struct nlmsghdr *nlh = datagram->data;
-	int left = (int)datagram->len;
-
-	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned)left) {
-		int r = each(w, nlh);
-
-		if (r != 0)
-			return r;
-		nlh = mnl_nlmsg_next(nlh, &left);
-	}
-	return left > 0 ? -EBADMSG : 0;
-}
-
-static int event_message(struct watch *w, const struct nlmsghdr *nlh)
-{
+	struct watch *w = user;
 	struct link_msg msg;
 	int r = linkmsg_parse(nlh, &msg);
 
@@ -220,7 +201,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
 	for (size_t i = 0; i < batch->n; i++)
-		if (walk(w, &batch->datagram[i], event_message) < 0)
+		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
 }
 
@@ -314,8 +295,9 @@ static int dump_row(struct watch *w, const struct nlmsghdr *nlh)
 }
 
 /* 0: the dump goes on; > 0: it is complete; -EINTR: it was interrupted; any other negative errno: it failed. */
-static int dump_message(struct watch *w, const struct nlmsghdr *nlh)
+static int dump_message(const struct nlmsghdr *nlh, void *user)
 {
+	struct watch *w = user;
 	int r;
 
 	if (nlh->nlmsg_seq != w->seq)
@@ -339,7 +321,7 @@ static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 {
 	w->stats.spoofed += batch->spoofed;
 	for (size_t i = 0; i < batch->n; i++) {
-		int r = walk(w, &batch->datagram[i], dump_message);
+		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, dump_message, w);
 
 		if (r == -EBADMSG)
 			w->stats.malformed++;

@@ -202,6 +202,20 @@ static void await_links(struct startup *s)
 	arm(s->missing, MISSING_WARN_USEC);
 }
 
+static bool is_stuck(const struct port *port)
+{
+	return port->old && (port->expected || port->configured);
+}
+
+/* A timer that has nothing more to say would wake a quiet switch. */
+static void stop_warning(struct startup *s)
+{
+	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port))
+		if (is_stuck(port))
+			return;
+	turn_off(s->missing);
+}
+
 static void marker_accepted(struct startup *s)
 {
 	backoff_reset(&s->backoff);
@@ -212,6 +226,7 @@ static void marker_accepted(struct startup *s)
 	}
 	log_notice("PortInitDone");
 	s->state = STARTUP_DONE;
+	stop_warning(s);
 	s->ops->init_done(s->user);
 }
 
@@ -285,11 +300,6 @@ static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 static bool is_awaited(const struct port *port)
 {
 	return port->expected && !port->old;
-}
-
-static bool is_stuck(const struct port *port)
-{
-	return port->old && (port->expected || port->configured);
 }
 
 /* Says how many ports are such, and the names of the first ones; nothing when there are none. */

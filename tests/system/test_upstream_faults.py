@@ -315,13 +315,14 @@ def test_m13_a_bad_log_level_is_refused_by_name(
 
 
 def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> None:
-    """M14: not once in 8 s, after the time limit (1 s) of the last commands has run out."""
+    """M14: not once in 8 s, after the time limit (1 s) of the last commands has run out, nor before the next audit."""
     sw = switch(ports=8, audit_secs=SELDOM, settings={"database": {"connection_timeout_secs": 1}})
     sw.netns.add_port("Ethernet0.10")
     fence(sw)
     process = Proc(sw.daemon.pid)
     process.measure(2)
     assert process.measure(8).switches == 0
+    assert process.next_timer_secs > SELDOM / 2
 
 
 def test_m15_a_rename_moves_the_row(switch: SwitchFactory) -> None:
