@@ -452,6 +452,23 @@ static void events_of_a_storm_gather(void **state)
 	assert_int_equal(sd_event_run(fx->event, 2 * GATHER_USEC), 0);
 }
 
+/* More than a turn reads: the rest does not wait. */
+static void a_full_socket_is_read_again_at_once(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.gather_usec = 3600 * USEC_PER_SEC;
+	start_synced(fx);
+	for (int i = 0; i < 20 * FAKE_BATCH; i++)
+		event(2);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 0);
+	/* The storm is known all the same. */
+	event(9);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 1);
+}
+
 static void single_events_never_wait(void **state)
 {
 	struct fixture *fx = *state;
@@ -1106,6 +1123,7 @@ int main(void)
 		TEST(overrun_while_settling),
 		TEST(settle_ends_by_time),
 		TEST(events_of_a_storm_gather),
+		TEST(a_full_socket_is_read_again_at_once),
 		TEST(single_events_never_wait),
 		TEST(drain_does_not_wait_for_the_gathering),
 		TEST(a_storm_that_overruns),
