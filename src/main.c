@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "config.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "observe/log.h"
 
 #define EXIT_BAD_CONFIG 2

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share. */
+#ifndef PORTSYNCD_DAEMON_PRIVATE_H
+#define PORTSYNCD_DAEMON_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/util.h"
+#include "config.h"
+#include "kernel/watch.h"
+#include "ports/links.h"
+#include "redis/conn.h"
+#include "sonic/appl_ports.h"
+#include "sonic/dbconfig.h"
+#include "sonic/loglevel.h"
+#include "sonic/producer.h"
+#include "sonic/publish.h"
+#include "sonic/startup.h"
+
+struct daemon {
+	const struct config *config;
+	sd_event *event;
+	struct dbconfig *dbconfig;
+	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
+	struct links *links;
+	struct watch *watch;
+	struct conn *config_conn, *appl_conn, *state_conn;
+	struct conn *appl_events, *logger_events; /* keyspace notifications */
+	struct loglevel *loglevel;
+	struct appl_ports *appl_ports;
+	struct producer *producer;
+	struct startup *startup;
+	struct publish *publish;
+	sd_event_source *audit, *stop_limit, *signals[5];
+	bool synced_once, stopping, drained;
+	uint64_t no_memory;            /* links_stats' at the last audit */
+	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
+	unsigned settings_refused;
+	int status;
+};
+
+/* Ends the daemon: one line says why, on stderr whatever the log's sink is. */
+void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* What database_config.json and the configuration say of the databases. 0, or negative errno after daemon_fail(). */
+int databases_load(struct daemon *d);
+/* The connections to Redis and all that speaks through them. The same. */
+int databases_build(struct daemon *d);
+void databases_free(struct daemon *d);
+
+/* The kernel's events into the model. The same. */
+int kernel_build(struct daemon *d);
+
+#endif
