@@ -105,7 +105,7 @@ static void answers_come_in_order(void **state)
 	assert_int_equal(x->own->unknown, 0);
 	assert_string_equal(x->own->last, "c");
 	assert_int_equal(conn_in_flight(x->conn), 0);
-	assert_int_equal(conn_stats(x->conn)->errors, 1);
+	assert_int_equal(conn_stats(x->conn)->errors[REDIS_ERROR_OTHER], 1);
 	assert_int_equal(conn_stats(x->conn)->commands, 3);
 	assert_int_equal(catcher_count(&x->log, ""), 0);
 }
