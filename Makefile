@@ -14,12 +14,13 @@ PREFIX ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 BENCH ?=
+PROFILE ?=
 PEER ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all deps demo test bench lint fuzz install format clean
+.PHONY: all deps demo test bench profile lint fuzz install format clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -42,6 +43,12 @@ bench: deps all
 	@meson configure $(BUILD) -Dbench=true
 	@ninja -C $(BUILD)
 	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
+
+# Flame graph and call graph of a storm, into $(BUILD)/profile; PROFILE="--rate 20000 --seconds 5": see --help
+profile: deps all
+	@meson configure $(BUILD) -Dbench=true
+	@ninja -C $(BUILD)
+	@scripts/profile --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --out $(BUILD)/profile $(PROFILE)
 
 lint: deps
 	@scripts/lint

@@ -4,6 +4,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -26,14 +27,6 @@
 #define RCVBUF (256 << 20) /* of which the kernel makes twice as much: some 220,000 link messages */
 
 atomic_bool stopping;
-
-uint64_t now_nsec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static double seconds_of(const struct timeval *tv)
 {
@@ -166,4 +159,18 @@ void say_ready(void)
 {
 	(void)puts("ready");
 	(void)fflush(stdout);
+}
+
+void hist_print(const struct hist *h, FILE *out)
+{
+	static const struct {
+		const char *name;
+		double share;
+	} quantiles[] = {{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
+
+	(void)fprintf(out, "{\"n\": %" PRIu64 ", ", h->count);
+	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
+		(void)fprintf(out, "\"%s\": %.1f, ", quantiles[i].name,
+			      (double)hist_quantile(h, quantiles[i].share) / 1e3);
+	(void)fprintf(out, "\"max\": %.1f}", (double)h->max / 1e3);
 }

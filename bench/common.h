@@ -7,13 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
-#define NSEC_PER_SEC UINT64_C(1000000000)
-#define NSEC_PER_MSEC UINT64_C(1000000)
+#include "base/hist.h"
+
 #define PORTS_MAX 32768
 
-/* CLOCK_MONOTONIC, which Python's time.monotonic() reads too. */
-uint64_t now_nsec(void);
 /* User and system time of this process. */
 double cpu_seconds(void);
 
@@ -43,6 +42,9 @@ unsigned link_mtu(int fd, const char *name);
 /* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
 extern atomic_bool stopping;
 void catch_stop(void);
+
+/* {"n": how many, "p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
+void hist_print(const struct hist *h, FILE *out);
 
 /* The line that bench/run waits for. */
 void say_ready(void);

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/hist.h"
 #include "base/util.h"
 #include "common.h"
-#include "hist.h"
 #include "portmsg.h"
 
 /* One command, one answer. */

@@ -22,9 +22,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/hist.h"
 #include "base/util.h"
 #include "common.h"
-#include "hist.h"
 #include "stamps.h"
 
 #define MTU_UNKNOWN 0U

@@ -7,6 +7,7 @@
 #define PORTSYNCD_CONFIG_H
 
 #include <limits.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -34,12 +35,20 @@ struct config {
 	long max_event_queue;  /* commands without an answer, a connection */
 	long gather_usecs;     /* between two reads of the event socket in a storm; 0: none */
 	long batch_timeout_ms; /* how long publishing may be held back to settle after a dump */
+	long batch_size;       /* rows after which what is buffered is handed to Redis within a turn */
+	long busy_poll_usecs;  /* how long the loop looks again for events before it sleeps; 0: not at all */
+	long reply_usecs;      /* how long answers of STATE_DB may wait to be read while events come */
+	long receive_buffer_bytes, send_buffer_bytes; /* of the netlink sockets */
+	long receive_pool;                            /* datagrams one receive call takes at most */
+	long datagram_bytes;                          /* first size of a receive buffer */
+	bool lock_memory;
+	cpu_set_t cpu_affinity;  /* none: as it was started */
+	int scheduler;           /* SCHED_OTHER (as it was started), SCHED_FIFO, SCHED_RR */
+	long scheduler_priority; /* of the latter two */
+	long nice;               /* 0: as it was started */
 
 	/* [health] */
 	bool enable_watchdog;
-
-	/* [netlink] */
-	long receive_buffer_bytes, send_buffer_bytes;
 
 	/* [sonic] */
 	long audit_interval_secs;

@@ -12,6 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "host/tuning.h"
 #include "kernel/watch.h"
 #include "observe/log.h"
 #include "ports/links.h"
@@ -50,7 +51,9 @@ struct daemon {
 	struct publish *publish;
 	sd_event_source *audit, *stop_limit, *signals[5];
 	bool synced_once, stopping, drained;
-	uint64_t no_memory; /* links_stats' at the last audit */
+	uint64_t no_memory;            /* links_stats' at the last audit */
+	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
+	unsigned settings_refused;
 	int status;
 };
 
@@ -79,14 +82,18 @@ static void log_summary(const struct daemon *d)
 	const struct links_stats *l = links_stats(d->links);
 	struct publish_stats none = {0};
 	const struct publish_stats *p = d->publish ? publish_stats(d->publish) : &none;
+	static const struct hist no_latency;
+	const struct hist *latency = d->publish ? publish_latency(d->publish) : &no_latency;
 
 	log_notice("events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
 		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
 		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
-		   ", drift %" PRIu64 ", log lines dropped %" PRIu64,
+		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", settings refused %u, latency p50 us %" PRIu64
+		   ", latency p99 us %" PRIu64,
 		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
 		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift,
-		   log_dropped());
+		   log_dropped(), d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
+		   hist_quantile(latency, 0.99) / NSEC_PER_USEC);
 }
 
 static void finish_stop(struct daemon *d)
@@ -163,6 +170,7 @@ static bool drained_at_stop(struct daemon *d)
 		d->drained = watch_drain(d->watch);
 	publish_flush(d->publish);
 	conn_flush(d->state_conn);
+	conn_attend(d->state_conn);
 	return d->drained;
 }
 
@@ -176,6 +184,7 @@ static void end_turn(struct daemon *d)
 		return;
 	}
 	startup_turn(d->startup);
+	conn_collect(d->state_conn);
 	publish_flush(d->publish);
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
@@ -184,11 +193,24 @@ static void end_turn(struct daemon *d)
 		finish_stop(d);
 }
 
+/* While events come, it can be worth to look for the next one without sleeping: that costs a processor. */
+static uint64_t patience(struct daemon *d)
+{
+	uint64_t messages = watch_stats(d->watch)->messages;
+
+	if (d->config->busy_poll_usecs == 0)
+		return UINT64_MAX;
+	if (messages != d->messages)
+		d->busy_until = now_usec() + (uint64_t)d->config->busy_poll_usecs;
+	d->messages = messages;
+	return now_usec() < d->busy_until ? 0 : UINT64_MAX;
+}
+
 /* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
 static int run_loop(struct daemon *d)
 {
 	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
-		int r = sd_event_run(d->event, UINT64_MAX);
+		int r = sd_event_run(d->event, patience(d));
 
 		if (r < 0)
 			return r;
@@ -216,9 +238,9 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 
 /* --- kernel -> model --- */
 
-static void on_link(const struct link_msg *msg, void *user)
+static void on_link(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
-	links_event(((struct daemon *)user)->links, msg);
+	links_event(((struct daemon *)user)->links, msg, received_nsec);
 }
 
 static void on_dump_begin(void *user)
@@ -414,6 +436,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,
 		.retry_max_ms = (uint32_t)config->retry_interval_secs * 1000,
+		.reply_usec = (uint64_t)config->reply_usecs,
 		.max_in_flight = (size_t)config->max_event_queue,
 		.pattern = pattern,
 	};
@@ -463,6 +486,7 @@ static int build_sonic(struct daemon *d)
 		.level_chosen = d->config->level_chosen,
 		.sink_chosen = d->config->target_chosen,
 	};
+	struct publish_options publish_options;
 	struct startup_deps deps;
 	int r = open_conns(d);
 
@@ -493,7 +517,11 @@ static int build_sonic(struct daemon *d)
 	r = startup_new(&d->startup, &deps, &startup_ops, d);
 	if (r < 0)
 		return r;
-	return publish_new(&d->publish, d->event, d->links, d->state_conn, d->state_db.separator, on_unknown_port, d);
+	publish_options = (struct publish_options){
+		.separator = d->state_db.separator,
+		.batch_size = (size_t)d->config->batch_size,
+	};
+	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }
 
 static int build_watch(struct daemon *d)
@@ -509,6 +537,8 @@ static int build_watch(struct daemon *d)
 	struct watch_options options = {
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
 		.sndbuf = (size_t)d->config->send_buffer_bytes,
+		.receive_pool = (unsigned)d->config->receive_pool,
+		.datagram_bytes = (size_t)d->config->datagram_bytes,
 		.settle_usec = (uint64_t)d->config->batch_timeout_ms * USEC_PER_MSEC,
 		.gather_usec = (uint64_t)d->config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
@@ -570,6 +600,8 @@ static int build(struct daemon *d)
 	r = load_databases(d);
 	if (r < 0)
 		return r;
+	if (!d->config->dry_run)
+		d->settings_refused = tuning_apply(d->config);
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;

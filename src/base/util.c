@@ -6,12 +6,17 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t now_usec(void)
+uint64_t now_nsec(void)
 {
 	struct timespec ts;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t now_usec(void)
+{
+	return now_nsec() / NSEC_PER_USEC;
 }
 
 int write_all(int fd, const void *buf, size_t len)

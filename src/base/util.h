@@ -15,6 +15,9 @@
 
 #define USEC_PER_MSEC UINT64_C(1000)
 #define USEC_PER_SEC UINT64_C(1000000)
+#define NSEC_PER_USEC UINT64_C(1000)
+#define NSEC_PER_MSEC UINT64_C(1000000)
+#define NSEC_PER_SEC UINT64_C(1000000000)
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
@@ -34,8 +37,9 @@ static inline void close_fd(const int *fd)
 		(void)close(*fd);
 }
 
-/* CLOCK_MONOTONIC in microseconds. */
+/* CLOCK_MONOTONIC in microseconds, and in nanoseconds. */
 uint64_t now_usec(void);
+uint64_t now_nsec(void);
 
 /* Writes all of buf to fd, going on after short writes and EINTR. 0 or negative errno. */
 int write_all(int fd, const void *buf, size_t len);

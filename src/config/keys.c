@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <syslog.h>
 
+#include "base/cpulist.h"
 #include "base/util.h"
 
 /* Choices are stored as int. */
@@ -43,6 +44,11 @@ static const struct choices targets = {
 		{"stderr", LOG_TARGET_STDERR},
 		{NULL, 0},
 	},
+};
+
+static const struct choices schedulers = {
+	"is not a scheduler",
+	(const struct choice[]){{"other", SCHED_OTHER}, {"fifo", SCHED_FIFO}, {"rr", SCHED_RR}, {NULL, 0}},
 };
 
 static const struct choices export_formats = {
@@ -86,6 +92,30 @@ const struct key config_keys[] = {
 	 "how long link events gather between two reads when more than 15 come in a millisecond; 0: never"},
 	{"performance", "batch_timeout_ms", INTEGER, 0, 60000, "100", AT(batch_timeout_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},
+	{"performance", "batch_size", INTEGER, 1, 1000000, "128", AT(batch_size), NULL,
+	 "rows after which what is buffered is handed to Redis while more are written"},
+	{"performance", "busy_poll_usecs", INTEGER, 0, 10000, "0", AT(busy_poll_usecs), NULL,
+	 "how long the loop looks again for events before it sleeps; it costs CPU time"},
+	{"performance", "reply_usecs", INTEGER, 0, 100000, "10000", AT(reply_usecs), NULL,
+	 "how long the answers to rows may wait to be read while more rows follow; 0: not at all"},
+	{"performance", "receive_buffer_bytes", INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
+	 "SO_RCVBUF of the netlink socket"},
+	{"performance", "send_buffer_bytes", INTEGER, 4096, 1073741824, "2097152", AT(send_buffer_bytes), NULL,
+	 "SO_SNDBUF of the netlink socket"},
+	{"performance", "receive_pool", INTEGER, 1, 1024, "64", AT(receive_pool), NULL,
+	 "datagrams that one receive call takes at most"},
+	{"performance", "datagram_bytes", INTEGER, 4096, 1048576, "32768", AT(datagram_bytes), NULL,
+	 "first size of a receive buffer; it grows when a link needs more"},
+	{"performance", "lock_memory", BOOLEAN, 0, 0, "true", AT(lock_memory), NULL,
+	 "keep used pages in memory; needs CAP_IPC_LOCK or an unlimited RLIMIT_MEMLOCK"},
+	{"performance", "cpu_affinity", CPU_LIST, 0, 0, NULL, AT(cpu_affinity), NULL,
+	 "the CPUs to run on; not set or empty: as it was started"},
+	{"performance", "scheduler", CHOICE, 0, 0, "other", AT(scheduler), &schedulers,
+	 "scheduling policy; other: as it was started; fifo, rr: real-time, needs CAP_SYS_NICE or RLIMIT_RTPRIO"},
+	{"performance", "scheduler_priority", INTEGER, 1, 99, "1", AT(scheduler_priority), NULL,
+	 "priority of fifo and rr"},
+	{"performance", "nice", INTEGER, -20, 19, "0", AT(nice), NULL,
+	 "nice value; 0: as it was started; below 0 needs CAP_SYS_NICE or RLIMIT_NICE"},
 	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", NO_EFFECT, NULL, "no effect"},
 	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", NO_EFFECT, NULL, "no effect"},
 
@@ -103,11 +133,6 @@ const struct key config_keys[] = {
 	{"metrics", "export_format", CHOICE, 0, 0, "prometheus", NO_EFFECT, &export_formats, "no effect"},
 	{"metrics", "storage_path", TEXT, 0, PATH_MAX - 1, "/var/lib/sonic/portsyncd/metrics", NO_EFFECT, NULL,
 	 "no effect"},
-
-	{"netlink", "receive_buffer_bytes", INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
-	 "SO_RCVBUF of the netlink socket"},
-	{"netlink", "send_buffer_bytes", INTEGER, 4096, 1073741824, "2097152", AT(send_buffer_bytes), NULL,
-	 "SO_SNDBUF of the netlink socket"},
 
 	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
@@ -175,6 +200,13 @@ static const struct choice *find_choice(const struct choices *choices, const cha
 	return c->name ? c : NULL;
 }
 
+static const char *check_cpus(const char *text)
+{
+	cpu_set_t cpus;
+
+	return cpulist_parse(text, &cpus) < 0 ? "is not a list of CPUs" : NULL;
+}
+
 /* NULL, or what is wrong with the text. */
 static const char *check_value(const struct key *key, const char *text)
 {
@@ -188,6 +220,8 @@ static const char *check_value(const struct key *key, const char *text)
 	case TEXT:
 	case FILE_PATH:
 		return check_text(key, text);
+	case CPU_LIST:
+		return check_cpus(text);
 	case CHOICE:
 		break;
 	}
@@ -209,6 +243,8 @@ static void store_value(struct config *config, const struct key *key, const char
 		memcpy(field, &value, sizeof(value));
 	} else if (key->type == CHOICE) {
 		memcpy(field, &find_choice(key->choices, text)->value, sizeof(int));
+	} else if (key->type == CPU_LIST) {
+		(void)cpulist_parse(text, field);
 	} else {
 		memcpy(field, text, strlen(text) + 1);
 	}
@@ -243,6 +279,9 @@ const char *config_describe(const struct key *key, char *out, size_t size)
 		break;
 	case CHOICE:
 		list_choices(key->choices, out, size);
+		break;
+	case CPU_LIST:
+		(void)snprintf(out, size, "CPUs 0..%d as in 0-1,3, or \"\"", CPU_SETSIZE - 1);
 		break;
 	}
 	return out;

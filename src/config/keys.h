@@ -8,11 +8,11 @@
 
 #include "config.h"
 
-#define CONFIG_N_KEYS 33
+#define CONFIG_N_KEYS 43
 #define CONFIG_WHY_MAX 512  /* room for what is wrong and what is allowed */
 #define CONFIG_QUOTE_MAX 80 /* room for the user's own words in it */
 
-enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE };
+enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE, CPU_LIST };
 
 struct choice {
 	const char *name;
@@ -30,7 +30,7 @@ struct key {
 	const char *section, *name;
 	enum value_type type;
 	long min, max;        /* of a text or path: max is its length in bytes */
-	const char *fallback; /* NULL: not set, which is an empty text or one below min */
+	const char *fallback; /* NULL: not set, which is an empty text or list, or one below min */
 	size_t offset;        /* in struct config, or NO_EFFECT; that of a NUMBER always is */
 	const struct choices *choices;
 	const char *meaning;

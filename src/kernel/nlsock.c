@@ -14,25 +14,32 @@
 
 #include "base/util.h"
 
-#define DUMP_BATCH 8
+#define DUMP_POOL 8
 /*
- * A link with hundreds of alternative names does not fit NLSOCK_DATAGRAM, and a dump socket, new for each dump, could
- * not learn from a truncation. Pages that are never written cost nothing.
+ * The kernel fills dump datagrams up to 32 KiB, but a link with hundreds of alternative names needs more, and a dump
+ * socket, new for each dump, could not learn from a truncation. Pages that are never written cost nothing.
  */
-#define DUMP_DATAGRAM (8 * NLSOCK_DATAGRAM)
+#define DUMP_DATAGRAM (256U * 1024)
 #define ACK_TIMEOUT_SEC 1
+
+/* What a header of recvmmsg() points to. */
+struct slot {
+	struct iovec iov;
+	struct sockaddr_nl sender;
+};
 
 struct nlsock {
 	int fd;
 	size_t rcvbuf;
 	bool rcvbuf_forced;
-	bool grow; /* a datagram was truncated: enlarge the pool, but the last batch still points into it */
+	size_t truncated; /* length of a datagram that did not fit, or 0: the buffers grow before the next read, since
+			     the last batch still points into them */
 	unsigned n_buffers;
 	size_t buffer_size;
 	unsigned char *pool;
-	struct mmsghdr headers[NLSOCK_BATCH];
-	struct iovec iov[NLSOCK_BATCH];
-	struct sockaddr_nl senders[NLSOCK_BATCH];
+	struct mmsghdr *headers;
+	struct slot *slots;
+	struct nlsock_datagram *datagrams; /* of the last batch */
 };
 
 static int set_option(int fd, int level, int name, int value)
@@ -66,14 +73,23 @@ static int make_pool(struct nlsock *s, size_t buffer_size)
 	s->pool = pool;
 	s->buffer_size = buffer_size;
 	for (unsigned i = 0; i < s->n_buffers; i++) {
-		s->iov[i] = (struct iovec){.iov_base = pool + i * buffer_size, .iov_len = buffer_size};
+		s->slots[i].iov = (struct iovec){.iov_base = pool + i * buffer_size, .iov_len = buffer_size};
 		s->headers[i].msg_hdr = (struct msghdr){
-			.msg_name = &s->senders[i],
-			.msg_iov = &s->iov[i],
+			.msg_name = &s->slots[i].sender,
+			.msg_iov = &s->slots[i].iov,
 			.msg_iovlen = 1,
 		};
 	}
 	return 0;
+}
+
+static int make_slots(struct nlsock *s, unsigned n_buffers)
+{
+	s->n_buffers = n_buffers;
+	s->headers = calloc(n_buffers, sizeof(*s->headers));
+	s->slots = calloc(n_buffers, sizeof(*s->slots));
+	s->datagrams = calloc(n_buffers, sizeof(*s->datagrams));
+	return s->headers && s->slots && s->datagrams ? 0 : -ENOMEM;
 }
 
 /* NULL with errno. */
@@ -83,9 +99,8 @@ static struct nlsock *open_sock(const struct nlsock_options *opt, unsigned n_buf
 
 	if (!s)
 		return NULL;
-	s->n_buffers = n_buffers;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (s->fd < 0 || make_pool(s, buffer_size) < 0) {
+	if (s->fd < 0 || make_slots(s, n_buffers) < 0 || make_pool(s, buffer_size) < 0) {
 		int error = errno;
 
 		nlsock_free(s);
@@ -129,7 +144,7 @@ static int join_links(int fd)
 
 int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	struct nlsock *s = open_sock(opt, NLSOCK_BATCH, NLSOCK_DATAGRAM);
+	struct nlsock *s = open_sock(opt, opt->receive_pool, opt->datagram_bytes);
 	int r;
 
 	if (!s)
@@ -148,7 +163,7 @@ int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	struct nlsock *s = open_sock(opt, DUMP_BATCH, DUMP_DATAGRAM);
+	struct nlsock *s = open_sock(opt, DUMP_POOL, MAX(DUMP_DATAGRAM, opt->datagram_bytes));
 
 	if (!s)
 		return -errno;
@@ -200,16 +215,16 @@ static int receive_batch(struct nlsock *s)
 	int n;
 
 	for (unsigned i = 0; i < s->n_buffers; i++)
-		s->headers[i].msg_hdr.msg_namelen = sizeof(s->senders[i]);
-	do
-		n = recvmmsg(s->fd, s->headers, s->n_buffers, MSG_DONTWAIT, NULL);
+		s->headers[i].msg_hdr.msg_namelen = sizeof(s->slots[i].sender);
+	do /* MSG_TRUNC: msg_len tells the whole length of a datagram that was cut */
+		n = recvmmsg(s->fd, s->headers, s->n_buffers, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
 
 static bool from_kernel(const struct nlsock *s, unsigned i)
 {
-	return s->headers[i].msg_hdr.msg_namelen == sizeof(s->senders[i]) && s->senders[i].nl_pid == 0;
+	return s->headers[i].msg_hdr.msg_namelen == sizeof(s->slots[i].sender) && s->slots[i].sender.nl_pid == 0;
 }
 
 static void sort_out(struct nlsock *s, unsigned n, struct nlsock_batch *batch)
@@ -218,13 +233,24 @@ static void sort_out(struct nlsock *s, unsigned n, struct nlsock_batch *batch)
 		if (!from_kernel(s, i))
 			batch->spoofed++;
 		else if (s->headers[i].msg_hdr.msg_flags & MSG_TRUNC)
-			s->grow = true;
+			s->truncated = MAX(s->truncated, s->headers[i].msg_len);
 		else
-			batch->datagram[batch->n++] = (struct nlsock_datagram){
-				.data = s->iov[i].iov_base,
+			s->datagrams[batch->n++] = (struct nlsock_datagram){
+				.data = s->slots[i].iov.iov_base,
 				.len = s->headers[i].msg_len,
 			};
 	}
+}
+
+/* Without memory the old buffers stay, and the next long datagram asks again. */
+static void grow_pool(struct nlsock *s)
+{
+	size_t size = s->buffer_size;
+
+	while (size < s->truncated && size < NLSOCK_DATAGRAM_MAX)
+		size *= 2;
+	s->truncated = 0;
+	(void)make_pool(s, MIN(size, NLSOCK_DATAGRAM_MAX));
 }
 
 void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
@@ -233,10 +259,9 @@ void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
 
 	batch->n = batch->spoofed = 0;
 	batch->error = 0;
-	/* Without memory the old buffers stay, and the next long datagram asks again. */
-	if (s->grow)
-		(void)make_pool(s, MIN(s->buffer_size * 2, NLSOCK_DATAGRAM_MAX));
-	s->grow = false;
+	batch->datagram = s->datagrams;
+	if (s->truncated)
+		grow_pool(s);
 	n = receive_batch(s);
 	if (n < 0) {
 		batch->error = -errno;
@@ -249,7 +274,7 @@ void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
 	 * Or an error ended the batch: the kernel keeps it for the next call and epoll reports it.
 	 */
 	batch->outcome = (unsigned)n < s->n_buffers ? NLSOCK_AGAIN : NLSOCK_DATA;
-	if (s->grow)
+	if (s->truncated)
 		batch->outcome = NLSOCK_TRUNCATED;
 }
 
@@ -341,5 +366,8 @@ void nlsock_free(struct nlsock *s)
 		return;
 	close_fd(&s->fd);
 	free(s->pool);
+	free(s->headers);
+	free(s->slots);
+	free(s->datagrams);
 	free(s);
 }

@@ -10,16 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NLSOCK_BATCH 64                /* datagrams a receive call takes at most */
-#define NLSOCK_DATAGRAM (32U * 1024)   /* the kernel fills dump datagrams up to this; one single link may need more */
-#define NLSOCK_DATAGRAM_MAX (1U << 20) /* growth ends here */
+#define NLSOCK_DATAGRAM_MAX (1U << 20) /* growth of the buffers ends here */
 
 enum nlsock_outcome {
 	NLSOCK_DATA,      /* n > 0 datagrams; there may be more */
 	NLSOCK_AGAIN,     /* nothing (more) to read now; n datagrams came before that */
 	NLSOCK_OVERRUN,   /* ENOBUFS: the kernel dropped messages for this socket */
-	NLSOCK_TRUNCATED, /* a datagram was longer than its buffer: it is lost; the n others are good; buffers have
-			     grown */
+	NLSOCK_TRUNCATED, /* a datagram was longer than its buffer: it is lost; the n others are good; the next
+			     receive has buffers for one of its length */
 	NLSOCK_ERROR,     /* error holds a negative errno */
 };
 
@@ -33,12 +31,14 @@ struct nlsock_batch {
 	int error;
 	size_t n;
 	size_t spoofed; /* datagrams dropped because their sender was not the kernel (nl_pid != 0) */
-	struct nlsock_datagram datagram[NLSOCK_BATCH];
+	const struct nlsock_datagram *datagram; /* n of them, the socket's */
 };
 
 struct nlsock_options {
 	size_t rcvbuf; /* bytes asked for with SO_RCVBUFFORCE, then SO_RCVBUF */
 	size_t sndbuf;
+	unsigned receive_pool; /* of the event socket: datagrams that one receive call takes at most, from 1 on */
+	size_t datagram_bytes; /* first size of a buffer, which grows when the kernel sends a longer datagram */
 };
 
 struct nlsock;

@@ -35,6 +35,7 @@ struct watch {
 	bool gathering;
 	bool broken; /* the event socket failed: it is left alone until the timer */
 	struct pace pace;
+	uint64_t received_nsec; /* when the batch that is delivered came */
 	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
 	uint32_t seq;           /* of the running dump */
 
@@ -57,6 +58,13 @@ static void no_message(const struct link_msg *msg, void *user)
 	(void)user;
 }
 
+static void no_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
+{
+	(void)msg;
+	(void)received_nsec;
+	(void)user;
+}
+
 static void no_call(void *user)
 {
 	(void)user;
@@ -69,7 +77,7 @@ static void no_state(enum watch_state state, void *user)
 }
 
 static const struct watch_ops no_ops = {
-	.event = no_message,
+	.event = no_event,
 	.dump_begin = no_call,
 	.dump_row = no_message,
 	.dump_commit = no_call,
@@ -202,12 +210,13 @@ static int event_message(struct watch *w, const struct nlmsghdr *nlh)
 		w->stats.newlink++;
 	else
 		w->stats.dellink++;
-	w->ops->event(&msg, w->user);
+	w->ops->event(&msg, w->received_nsec, w->user);
 	return 0;
 }
 
 static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 {
+	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
 	for (size_t i = 0; i < batch->n; i++)
@@ -382,10 +391,20 @@ static void synced(struct watch *w)
 
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user);
 
+static struct nlsock_options nlsock_sizes(const struct watch_options *opt)
+{
+	return (struct nlsock_options){
+		.rcvbuf = opt->rcvbuf,
+		.sndbuf = opt->sndbuf,
+		.receive_pool = opt->receive_pool,
+		.datagram_bytes = opt->datagram_bytes,
+	};
+}
+
 static int open_dump(struct watch *w)
 {
 	struct nlsock *dump cleanup(free_nlsock) = NULL;
-	const struct nlsock_options sizes = {.rcvbuf = w->opt.rcvbuf, .sndbuf = w->opt.sndbuf};
+	const struct nlsock_options sizes = nlsock_sizes(&w->opt);
 	int r = nlsock_open_dump(&dump, &sizes);
 
 	if (r < 0)
@@ -474,10 +493,12 @@ static int leave(struct watch *w)
 	return 0;
 }
 
-/* After a read: leaves the socket alone for a while, or gives it back to epoll. */
-static void set_pace(struct watch *w, uint64_t just_read)
+/* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
+static void set_pace(struct watch *w, uint64_t just_read, bool empty)
 {
 	bool storm = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now_usec(), w->stats.datagrams, just_read);
+
+	storm = storm && empty;
 
 	if (w->broken)
 		return;
@@ -494,9 +515,11 @@ static int read_paced(struct watch *w)
 {
 	uint64_t before = w->stats.datagrams;
 
+	bool empty;
+
 	w->busy = true;
-	(void)read_events(w);
-	set_pace(w, w->stats.datagrams - before);
+	empty = read_events(w);
+	set_pace(w, w->stats.datagrams - before, empty);
 	return leave(w);
 }
 
@@ -507,7 +530,7 @@ bool watch_drain(struct watch *w)
 	w->opt.gather_usec = 0;
 	w->busy = true;
 	empty = read_events(w);
-	set_pace(w, 0);
+	set_pace(w, 0, empty);
 	(void)leave(w);
 	return empty;
 }
@@ -611,7 +634,7 @@ static int add_sources(struct watch *w)
 int watch_new(struct watch **ret, sd_event *event, const struct watch_options *opt, const struct watch_ops *ops,
 	      void *user)
 {
-	const struct nlsock_options sizes = {.rcvbuf = opt->rcvbuf, .sndbuf = opt->sndbuf};
+	const struct nlsock_options sizes = nlsock_sizes(opt);
 	struct watch *w cleanup(free_watch) = calloc(1, sizeof(*w));
 	bool limited;
 	int r;

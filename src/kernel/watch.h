@@ -24,8 +24,8 @@
 enum watch_state { WATCH_UNSYNCED, WATCH_DUMPING, WATCH_SETTLING, WATCH_SYNCED };
 
 struct watch_ops {
-	/* A link changed or went, in the kernel's order. */
-	void (*event)(const struct link_msg *msg, void *user);
+	/* A link changed or went, in the kernel's order; received at this time, CLOCK_MONOTONIC. */
+	void (*event)(const struct link_msg *msg, uint64_t received_nsec, void *user);
 	/* A dump starts: from here on events are newer than, or equal to, what a row of this dump may say. */
 	void (*dump_begin)(void *user);
 	void (*dump_row)(const struct link_msg *msg, void *user);
@@ -38,6 +38,8 @@ struct watch_ops {
 
 struct watch_options {
 	size_t rcvbuf, sndbuf;      /* bytes */
+	unsigned receive_pool;      /* datagrams that one receive call takes at most */
+	size_t datagram_bytes;      /* first size of a receive buffer */
 	uint64_t settle_usec;       /* longest time in SETTLING */
 	uint64_t gather_usec;       /* in a storm events are read this far apart; 0: always at once */
 	uint64_t dump_timeout_usec; /* longest time without progress of a dump */

@@ -334,13 +334,16 @@ static struct port *settle_name(struct links *l, const struct link_msg *msg)
 	return port;
 }
 
-static void update(struct links *l, struct port *port, const struct link_msg *msg)
+static void update(struct links *l, struct port *port, const struct link_msg *msg, uint64_t received_nsec)
 {
 	uint32_t changed = port->flags ^ msg->flags;
 	uint32_t mtu = msg->mtu ? msg->mtu : port->mtu;
 
-	if ((changed & (IFF_UP | IFF_RUNNING)) || mtu != port->mtu)
+	if ((changed & (IFF_UP | IFF_RUNNING)) || mtu != port->mtu) {
 		links_mark_dirty(l, port);
+		if (!port->changed_nsec)
+			port->changed_nsec = received_nsec;
+	}
 	if (changed & IFF_RUNNING) {
 		port->flaps++;
 		l->stats.flaps++;
@@ -352,14 +355,14 @@ static void update(struct links *l, struct port *port, const struct link_msg *ms
 	port->carrier_down = msg->carrier_down;
 }
 
-static void apply(struct links *l, const struct link_msg *msg)
+static void apply(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
 	struct port *port;
 
 	if (rules_classify(msg) == RULE_PRESENT) {
 		port = settle_name(l, msg);
 		if (port)
-			update(l, port, msg);
+			update(l, port, msg, received_nsec);
 		return;
 	}
 	if (msg->type == RTM_DELLINK)
@@ -371,13 +374,13 @@ static void apply(struct links *l, const struct link_msg *msg)
 		detach(l, port);
 }
 
-void links_event(struct links *l, const struct link_msg *msg)
+void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
 	if (rules_classify(msg) == RULE_IGNORE_BRIDGE)
 		return;
 	if (l->dumping)
 		stage_add_event(&l->stage, msg->ifindex);
-	apply(l, msg);
+	apply(l, msg, received_nsec);
 }
 
 void links_dump_begin(struct links *l)
@@ -396,7 +399,7 @@ void links_dump_row(struct links *l, const struct link_msg *msg)
 
 static void apply_row(const struct link_msg *row, void *user)
 {
-	apply(user, row);
+	apply(user, row, 0);
 }
 
 static void sweep_old(struct links *l)

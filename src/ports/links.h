@@ -30,9 +30,10 @@ struct port {
 	int ifindex; /* 0: there is none */
 	uint32_t flags, mtu, master;
 	uint32_t carrier_up, carrier_down;
-	bool published; /* STATE_DB has acknowledged this link's row */
-	bool old;       /* was there before our cold start: ignored until it is deleted (S4, S5) */
-	uint64_t flaps; /* changes of the oper status since start */
+	bool published;        /* STATE_DB has acknowledged this link's row */
+	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
+	uint64_t flaps;        /* changes of the oper status since start */
+	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
 
 	/* SONiC's view of it. */
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
@@ -54,8 +55,9 @@ struct port {
 	uint16_t reading;    /* reads without an answer */
 	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
 	uint32_t read_round;
-	uint32_t retry_ms; /* back-off after a refusal */
-	uint64_t retry_at; /* CLOCK_MONOTONIC us, 0: none */
+	uint32_t retry_ms;   /* back-off after a refusal */
+	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
+	uint64_t timed_nsec; /* changed_nsec of the write under way; 0: it is not timed */
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */
 	bool looking_up;
@@ -74,8 +76,8 @@ struct links;
 struct links *links_new(size_t reserve);
 void links_free(struct links *l);
 
-/* One message of the event socket. */
-void links_event(struct links *l, const struct link_msg *msg);
+/* One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: untold). */
+void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);
 
 /*
  * A dump is staged. links_dump_commit() applies the rows of links that no event named since links_dump_begin() (the

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,27 +14,25 @@
 #include "observe/log.h"
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
+#include "redis/handshake.h"
+#include "redis/pending.h"
+#include "redis/sockopt.h"
 
 #define OUTPUT_BYTES (256U << 10)
 #define OUTPUT_BYTES_MAX (16U << 20)
 #define INPUT_BYTES (64U << 10)
-#define STEPS_MAX 4
 #define LAST_READS 64
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
 #define ERROR_TEXT_BYTES 200
+#define COLLECT_AT 16 /* answers: fewer are not worth a system call */
+#define CONNECTING_INTEREST (EPOLLIN | EPOLLOUT)
 
 enum conn_state {
 	CONN_WAITING,    /* no socket; the timer says when to try again */
 	CONN_CONNECTING, /* the timer bounds this and the next state */
 	CONN_SETUP,
 	CONN_READY, /* the timer watches the oldest pending command */
-};
-
-/* A command without an answer. */
-struct pending {
-	conn_reply_fn fn;
-	void *user, *item;
-	uint64_t cookie, sent_usec;
 };
 
 struct conn {
@@ -47,20 +43,21 @@ struct conn {
 	size_t address; /* of the endpoint's, tried next */
 
 	sd_event *event;
-	sd_event_source *io, *timer, *kick;
+	sd_event_source *io, *timer, *kick, *patience;
 	bool timer_armed, wants_output;
+	bool patient;          /* answers wait to be collected: nothing wakes us for them */
+	uint32_t interest;     /* what epoll watches */
+	uint64_t written_usec; /* the last write */
+	uint64_t awaited;      /* the answers to so many commands of stats are waited for */
 	enum conn_state state;
 	int fd;
 	int write_error;
 
-	const char *steps[STEPS_MAX]; /* the set-up commands that were sent */
-	size_t n_steps, steps_done;
-	size_t secret_bytes; /* of out.data, from its start, hold AUTH */
+	struct handshake handshake;
 	struct resp_buffer out;
 	struct resp_reader *reader;
 	char *in;
-	struct pending *pending; /* a ring of opt.max_in_flight */
-	size_t head, in_flight;
+	struct pending_ring pending; /* commands without an answer */
 
 	struct backoff backoff;
 	uint64_t ready_usec, away_usec; /* since when it is ready; since when it is away, 0: it is not */
@@ -91,8 +88,8 @@ static void disarm_timer(struct conn *c)
 
 static void wipe_secret(struct conn *c)
 {
-	explicit_bzero(c->out.data, c->secret_bytes);
-	c->secret_bytes = 0;
+	explicit_bzero(c->out.data, c->handshake.secret_bytes);
+	c->handshake.secret_bytes = 0;
 }
 
 /* One line for each time away, whatever number of tries that takes. */
@@ -127,25 +124,17 @@ static void close_socket(struct conn *c)
 	close_fd(&c->fd);
 	c->fd = -1;
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
-	c->wants_output = false;
+	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
+	c->wants_output = c->patient = false;
 	c->write_error = 0;
 	wipe_secret(c);
 	resp_consume(&c->out, c->out.len);
 }
 
-static struct pending take_pending(struct conn *c)
-{
-	struct pending oldest = c->pending[c->head];
-
-	c->head = (c->head + 1) % c->opt.max_in_flight;
-	c->in_flight--;
-	return oldest;
-}
-
 static void answer_all_unknown(struct conn *c)
 {
-	while (c->in_flight > 0) {
-		struct pending oldest = take_pending(c);
+	while (c->pending.n > 0) {
+		struct pending oldest = pending_take(&c->pending);
 
 		oldest.fn(NULL, oldest.user, oldest.item, oldest.cookie);
 	}
@@ -191,19 +180,69 @@ PRINTF_LIKE(2, 3) static void drop_for(struct conn *c, const char *format, ...)
 
 /* ---- output ---- */
 
-static void set_interest(struct conn *c, bool output)
+/* Also without any interest epoll tells of a server that hung up. */
+static void set_interest(struct conn *c)
 {
-	if (c->wants_output == output)
-		return;
+	uint32_t interest = (c->patient ? 0 : EPOLLIN) | (c->wants_output ? EPOLLOUT : 0);
+
+	if (interest != c->interest)
+		(void)sd_event_source_set_io_events(c->io, interest);
+	c->interest = interest;
+}
+
+static void want_output(struct conn *c, bool output)
+{
 	c->wants_output = output;
-	(void)sd_event_source_set_io_events(c->io, output ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	set_interest(c);
+}
+
+static void arm_patience(struct conn *c)
+{
+	(void)sd_event_source_set_time(c->patience, loop_usec(c) + c->opt.reply_usec);
+	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_ONESHOT);
+}
+
+static void be_patient(struct conn *c, bool patient)
+{
+	if (patient == c->patient)
+		return;
+	c->patient = patient;
+	set_interest(c);
+	if (patient)
+		arm_patience(c);
+	else
+		(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
+}
+
+static bool answer_awaited(const struct conn *c)
+{
+	return c->stats.commands - c->pending.n < c->awaited;
+}
+
+static bool follows_soon(const struct conn *c)
+{
+	return loop_usec(c) - c->written_usec < c->opt.reply_usec;
+}
+
+/* While commands follow each other the next turn of the loop reads the answers too: to be woken for each costs more. */
+static void choose_patience(struct conn *c)
+{
+	bool goes_on = follows_soon(c);
+
+	if (c->state != CONN_READY)
+		return;
+	c->written_usec = loop_usec(c);
+	if (answer_awaited(c))
+		be_patient(c, false);
+	else if (goes_on)
+		be_patient(c, true);
 }
 
 /* A caller of conn_flush() may stand in a reply callback: the fault is dealt with from the loop. */
 static void write_failed(struct conn *c)
 {
 	c->write_error = errno;
-	set_interest(c, false);
+	want_output(c, false);
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT);
 }
 
@@ -215,19 +254,20 @@ static void write_output(struct conn *c)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			set_interest(c, true);
+			want_output(c, true);
 			return;
 		}
 		if (n < 0) {
 			write_failed(c);
 			return;
 		}
+		choose_patience(c);
 		c->stats.flushes++;
 		c->stats.bytes_out += (uint64_t)n;
 		resp_consume(&c->out, (size_t)n);
 	}
-	set_interest(c, false);
-	if (c->secret_bytes > 0)
+	want_output(c, false);
+	if (c->handshake.secret_bytes > 0)
 		wipe_secret(c);
 }
 
@@ -239,62 +279,14 @@ void conn_flush(struct conn *c)
 
 /* ---- set-up ---- */
 
-static int add_step(struct conn *c, size_t argc, const struct resp_arg *argv)
-{
-	int r = resp_append(&c->out, argc, argv);
-
-	if (r == 0)
-		c->steps[c->n_steps++] = argv[0].data;
-	return r;
-}
-
-static int add_auth(struct conn *c)
-{
-	struct resp_arg argv[3] = {RESP_STR("AUTH")};
-	size_t argc = 1;
-	int r;
-
-	if (!c->opt.password)
-		return 0;
-	if (c->opt.username)
-		argv[argc++] = RESP_STR(c->opt.username);
-	argv[argc++] = RESP_STR(c->opt.password);
-	r = add_step(c, argc, argv);
-	c->secret_bytes = c->out.len;
-	return r;
-}
-
-static int add_select(struct conn *c)
-{
-	char number[16];
-
-	(void)snprintf(number, sizeof(number), "%u", c->opt.database);
-	return add_step(c, 2, (struct resp_arg[]){RESP_STR("SELECT"), RESP_STR(number)});
-}
-
-/* A server that still loads its data, or hangs in a script, takes AUTH and SELECT but refuses this. */
-static int add_ping(struct conn *c)
-{
-	return add_step(c, 1, (struct resp_arg[]){RESP_STR("PING")});
-}
-
-static int add_subscribe(struct conn *c)
-{
-	if (!c->opt.pattern)
-		return 0;
-	return add_step(c, 2, (struct resp_arg[]){RESP_STR("PSUBSCRIBE"), RESP_STR(c->opt.pattern)});
-}
-
 static void begin_setup(struct conn *c)
 {
-	c->n_steps = c->steps_done = 0;
-	if (resp_reader_reset(c->reader) < 0 || add_auth(c) < 0 || add_select(c) < 0 || add_ping(c) < 0 ||
-	    add_subscribe(c) < 0) {
+	if (resp_reader_reset(c->reader) < 0 || handshake_begin(&c->handshake, &c->opt, &c->out) < 0) {
 		drop(c, "no memory for the set-up");
 		return;
 	}
 	c->state = CONN_SETUP;
-	set_interest(c, false);
+	want_output(c, false);
 	conn_flush(c);
 }
 
@@ -308,39 +300,20 @@ static void become_ready(struct conn *c)
 	c->ops.ready(c->user);
 }
 
-static bool step_passed(const char *step, const struct resp_value *v)
-{
-	if (strcmp(step, "PSUBSCRIBE") == 0)
-		return v->type == RESP_ARRAY;
-	if (strcmp(step, "PING") == 0 && resp_is_error(v, "NOPERM"))
-		return true;
-	return v->type == RESP_STATUS;
-}
-
-static void drop_for_step(struct conn *c, const char *step, const struct resp_value *v)
-{
-	size_t len = v->len;
-
-	if (v->type != RESP_ERROR) {
-		drop_for(c, "protocol error: unexpected answer to %s", step);
-		return;
-	}
-	/* Behind the first word a server that does not know AUTH repeats the password. */
-	if (strcmp(step, "AUTH") == 0)
-		len = strcspn(v->str, " ");
-	drop_for(c, "%s refused: %.*s", step, (int)MIN(len, (size_t)ERROR_TEXT_BYTES), v->str);
-}
-
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
 {
-	const char *step = c->steps[c->steps_done];
+	char why[ERROR_TEXT_BYTES];
 
-	if (!step_passed(step, v)) {
-		drop_for_step(c, step, v);
-		return;
-	}
-	if (++c->steps_done == c->n_steps)
+	switch (handshake_take(&c->handshake, v, why, sizeof(why))) {
+	case HANDSHAKE_DONE:
 		become_ready(c);
+		break;
+	case HANDSHAKE_REFUSED:
+		drop(c, why);
+		break;
+	case HANDSHAKE_GOES_ON:
+		break;
+	}
 }
 
 /* ---- input ---- */
@@ -362,11 +335,11 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 {
 	struct pending oldest;
 
-	if (c->in_flight == 0) {
+	if (c->pending.n == 0) {
 		drop(c, "protocol error: an answer without a command");
 		return;
 	}
-	oldest = take_pending(c);
+	oldest = pending_take(&c->pending);
 	if (v->type == RESP_ERROR)
 		c->stats.errors++;
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
@@ -415,6 +388,38 @@ static bool read_input(struct conn *c)
 	/* What the callbacks sent. */
 	conn_flush(c);
 	return c->state >= CONN_SETUP;
+}
+
+void conn_collect(struct conn *c)
+{
+	if (c->patient && c->pending.n >= COLLECT_AT && c->write_error == 0)
+		(void)read_input(c);
+}
+
+bool conn_prompt(const struct conn *c)
+{
+	return !c->patient && !follows_soon(c);
+}
+
+void conn_attend(struct conn *c)
+{
+	c->awaited = c->stats.commands;
+	be_patient(c, false);
+}
+
+static int on_patience(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct conn *c = user;
+
+	(void)source;
+	(void)usec;
+	if (c->pending.n > 0 && c->write_error == 0)
+		(void)read_input(c);
+	if (c->patient && follows_soon(c))
+		arm_patience(c);
+	else
+		be_patient(c, false);
+	return 0;
 }
 
 /* The server's last words are read first: they often say why it closed. */
@@ -466,13 +471,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 static int open_socket(struct conn *c)
 {
 	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
-	int on = 1;
 
 	c->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		return -errno;
-	if (address->storage.ss_family != AF_UNIX)
-		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	sockopt_apply(c->fd, address->storage.ss_family);
 	if (connect(c->fd, (const struct sockaddr *)&address->storage, address->len) < 0 && errno != EINPROGRESS &&
 	    errno != EINTR)
 		return -errno;
@@ -484,12 +487,13 @@ static void start_connect(struct conn *c)
 	int r = open_socket(c);
 
 	if (r >= 0)
-		r = sd_event_add_io(c->event, &c->io, c->fd, EPOLLIN | EPOLLOUT, on_io, c);
+		r = sd_event_add_io(c->event, &c->io, c->fd, CONNECTING_INTEREST, on_io, c);
 	if (r < 0) {
 		drop(c, strerror(-r));
 		return;
 	}
 	c->wants_output = true;
+	c->interest = CONNECTING_INTEREST;
 	c->state = CONN_CONNECTING;
 	arm_timer(c, loop_usec(c) + c->opt.timeout_usec);
 }
@@ -502,7 +506,7 @@ static void time_out(struct conn *c)
 
 static bool overdue(const struct conn *c)
 {
-	return c->in_flight > 0 && c->pending[c->head].sent_usec + c->opt.timeout_usec <= loop_usec(c);
+	return c->pending.n > 0 && pending_oldest(&c->pending)->sent_usec + c->opt.timeout_usec <= loop_usec(c);
 }
 
 /* After a time in which we did not run ourselves the answers may wait in the socket: they are read before we judge. */
@@ -516,8 +520,8 @@ static void check_oldest(struct conn *c)
 		return;
 	if (overdue(c))
 		time_out(c);
-	else if (c->in_flight > 0)
-		arm_timer(c, c->pending[c->head].sent_usec + c->opt.timeout_usec);
+	else if (c->pending.n > 0)
+		arm_timer(c, pending_oldest(&c->pending)->sent_usec + c->opt.timeout_usec);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
@@ -552,8 +556,9 @@ static int allocate(struct conn *c)
 		return r;
 	c->reader = resp_reader_new();
 	c->in = malloc(INPUT_BYTES);
-	c->pending = calloc(MAX(c->opt.max_in_flight, (size_t)1), sizeof(*c->pending));
-	return c->reader && c->in && c->pending ? 0 : -ENOMEM;
+	if (!c->reader || !c->in)
+		return -ENOMEM;
+	return pending_init(&c->pending, c->opt.max_in_flight);
 }
 
 static int add_sources(struct conn *c, sd_event *event)
@@ -564,6 +569,10 @@ static int add_sources(struct conn *c, sd_event *event)
 	r = sd_event_add_time(event, &c->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, c);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(event, &c->patience, CLOCK_MONOTONIC, 0, PATIENCE_ACCURACY_USEC, on_patience, c);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
 	if (r >= 0)
 		r = sd_event_add_defer(event, &c->kick, on_kick, c);
 	if (r >= 0)
@@ -610,6 +619,7 @@ void conn_free(struct conn *c)
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->timer);
 	sd_event_source_disable_unref(c->kick);
+	sd_event_source_disable_unref(c->patience);
 	sd_event_unref(c->event);
 	close_fd(&c->fd);
 	if (c->out.data)
@@ -617,7 +627,7 @@ void conn_free(struct conn *c)
 	resp_buffer_done(&c->out);
 	resp_reader_free(c->reader);
 	free(c->in);
-	free(c->pending);
+	pending_done(&c->pending);
 	conn_options_wipe(&c->opt);
 	free(c);
 }
@@ -634,36 +644,45 @@ static bool takes_commands(const struct conn *c)
 
 size_t conn_room(const struct conn *c)
 {
-	return takes_commands(c) ? c->opt.max_in_flight - c->in_flight : 0;
+	return takes_commands(c) ? c->opt.max_in_flight - c->pending.n : 0;
 }
 
 size_t conn_in_flight(const struct conn *c)
 {
-	return c->in_flight;
+	return c->pending.n;
 }
 
-int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
-		 const struct resp_arg *argv)
+int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+	      const struct resp_arg *argv)
 {
 	uint64_t now = loop_usec(c);
 	int r;
 
 	if (!takes_commands(c))
 		return -ENOTCONN;
-	if (c->in_flight == c->opt.max_in_flight)
+	if (c->pending.n == c->opt.max_in_flight)
 		return -EAGAIN;
 	r = resp_append(&c->out, argc, argv);
 	if (r == -E2BIG && c->out.len > 0)
 		return -EAGAIN;
 	if (r < 0)
 		return r;
-	c->pending[(c->head + c->in_flight) % c->opt.max_in_flight] =
-		(struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = now};
-	c->in_flight++;
+	pending_put(&c->pending,
+		    (struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = now});
 	c->stats.commands++;
 	if (!c->timer_armed)
 		arm_timer(c, now + c->opt.timeout_usec);
 	return 0;
+}
+
+int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+		 const struct resp_arg *argv)
+{
+	int r = conn_post(c, fn, user, item, cookie, argc, argv);
+
+	if (r == 0)
+		c->awaited = c->stats.commands;
+	return r;
 }
 
 const struct conn_stats *conn_stats(const struct conn *c)

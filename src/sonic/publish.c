@@ -12,6 +12,7 @@
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 30000
+#define TIMED_BATCHES 16 /* one in so many, when answers may wait to be read */
 #define CHANGE_LINES 200 /* a storm's log lines in 10 s */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
@@ -24,12 +25,15 @@ struct publish {
 	publish_unknown_fn unknown;
 	void *user;
 	struct readback *readback;
+	size_t batch_size;
 	sd_event_source *retry_ports, *retry_readback;
 	struct backoff readback_backoff;
 	bool enabled, held;
-	bool live; /* what Redis holds was read back since it was connected */
+	bool live;   /* what Redis holds was read back since it was connected */
+	bool timing; /* the answers to this batch are read as soon as they come */
 	struct log_limit refused_limit, drift_limit, change_limit;
 	struct publish_stats stats;
+	struct hist latency;
 };
 
 /* --- writes --- */
@@ -89,12 +93,21 @@ static void accepted(struct publish *p, struct port *port)
 	log_notice("PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
+/* From the moment the oldest change came to Redis' answer to the write of it. */
+static void take_time(struct publish *p, struct port *port)
+{
+	if (port->timed_nsec)
+		hist_add(&p->latency, now_nsec() - port->timed_nsec);
+	port->timed_nsec = 0;
+}
+
 static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct publish *p = user;
 	struct port *port = item;
 
 	port->writing--;
+	take_time(p, port);
 	if (!reply)
 		port->known = ROW_UNKNOWN;
 	else if (reply->type == RESP_ERROR)
@@ -111,7 +124,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 static void send_write(struct publish *p, struct port *port, enum write_kind kind, const struct rowcmd *cmd)
 {
 	port->generation++;
-	if (conn_command(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
+	if (conn_post(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
 		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
 		port->known = ROW_UNKNOWN;
 		retry_later(p, port);
@@ -119,6 +132,8 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	}
 	port->writing++;
 	port->known = ROW_READ;
+	port->timed_nsec = p->timing ? port->changed_nsec : 0;
+	port->changed_nsec = 0;
 }
 
 static void send_delete(struct publish *p, struct port *port)
@@ -175,9 +190,10 @@ static void publish_port(struct publish *p, struct port *port)
 
 	if (port->writing > 0) {
 		port->again = true;
+		conn_attend(p->conn);
 		return;
 	}
-	if (port->retry_at > now_usec())
+	if (port->retry_at && port->retry_at > now_usec())
 		return;
 	port->retry_at = 0;
 	switch (rowcmd_wish(port, &want)) {
@@ -197,16 +213,30 @@ static void publish_port(struct publish *p, struct port *port)
 	links_release(p->links, port);
 }
 
+static uint64_t written(const struct publish *p)
+{
+	return p->stats.sets + p->stats.deletes;
+}
+
+/* Redis sets to work on the first rows of a large batch while the others are still made. */
 void publish_flush(struct publish *p)
 {
-	uint64_t before = p->stats.sets + p->stats.deletes;
+	uint64_t before = written(p);
 	struct port *port;
+	bool sample;
 
 	if (!links_any_dirty(p->links) || !p->live || !p->enabled || p->held)
 		return;
-	while (conn_room(p->conn) >= 2 && (port = links_pop_dirty(p->links)) != NULL)
+	sample = p->stats.batches % TIMED_BATCHES == 0;
+	p->timing = sample || conn_prompt(p->conn);
+	for (size_t n = 1; conn_room(p->conn) >= 2 && (port = links_pop_dirty(p->links)) != NULL; n++) {
 		publish_port(p, port);
-	if (p->stats.sets + p->stats.deletes > before)
+		if (n % p->batch_size == 0)
+			conn_flush(p->conn);
+	}
+	if (sample || links_any_dirty(p->links))
+		conn_attend(p->conn);
+	if (written(p) > before)
 		p->stats.batches++;
 }
 
@@ -364,6 +394,11 @@ const struct publish_stats *publish_stats(const struct publish *p)
 	return &p->stats;
 }
 
+const struct hist *publish_latency(const struct publish *p)
+{
+	return &p->latency;
+}
+
 static int add_timer(sd_event *event, sd_event_source **ret, sd_event_time_handler_t handler, struct publish *p)
 {
 	int r = sd_event_add_time(event, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, p);
@@ -371,8 +406,8 @@ static int add_timer(sd_event *event, sd_event_source **ret, sd_event_time_handl
 	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
-int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn, const char *separator,
-		publish_unknown_fn unknown, void *user)
+int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn,
+		const struct publish_options *opt, publish_unknown_fn unknown, void *user)
 {
 	static const struct readback_ops ops = {.row = take_row, .done = readback_done};
 	struct publish *p = calloc(1, sizeof(*p));
@@ -385,8 +420,9 @@ int publish_new(struct publish **ret, sd_event *event, struct links *links, stru
 	p->unknown = unknown;
 	p->user = user;
 	p->readback_backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
-	(void)snprintf(p->separator, sizeof(p->separator), "%s", separator);
-	p->readback = readback_new(links, conn, separator, &ops, p);
+	(void)snprintf(p->separator, sizeof(p->separator), "%s", opt->separator);
+	p->batch_size = opt->batch_size;
+	p->readback = readback_new(links, conn, p->separator, &ops, p);
 	if (p->readback)
 		r = add_timer(event, &p->retry_ports, on_retry_ports, p);
 	if (r >= 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/hist.h"
 #include "ports/links.h"
 #include "redis/conn.h"
 
@@ -28,9 +29,14 @@ struct publish;
 /* Told of a port that has a link but no row in APPL_DB. */
 typedef void (*publish_unknown_fn)(struct port *port, void *user);
 
+struct publish_options {
+	const char *separator; /* STATE_DB's, "|" */
+	size_t batch_size;     /* rows after which what is buffered goes to Redis within a turn, > 0 */
+};
+
 /* conn's ops must call publish_ready() and publish_lost(). All must outlive it. 0 or negative errno. */
-int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn, const char *separator,
-		publish_unknown_fn unknown, void *user);
+int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn,
+		const struct publish_options *opt, publish_unknown_fn unknown, void *user);
 void publish_free(struct publish *p);
 
 void publish_ready(struct publish *p);
@@ -48,5 +54,10 @@ void publish_audit(struct publish *p);
 /* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
 size_t publish_owed(const struct publish *p);
 const struct publish_stats *publish_stats(const struct publish *p);
+/*
+ * Nanoseconds from the receipt of a port's oldest unwritten change to Redis' acknowledgement of the write. Only writes
+ * whose answers are read as they come are timed: in a storm one batch in sixteen.
+ */
+const struct hist *publish_latency(const struct publish *p);
 
 #endif

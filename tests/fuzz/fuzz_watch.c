@@ -27,8 +27,9 @@ static void check(bool good)
 		__builtin_trap();
 }
 
-static void on_event(const struct link_msg *msg, void *user)
+static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
+	(void)received_nsec;
 	(void)user;
 	check(msg->ifindex > 0);
 }

@@ -187,7 +187,7 @@ def test_without_the_capability_rmem_max_is_named_as_the_limit(switch: SwitchFac
     """Issue 2, item 6: less was granted, and the log says how much and why; all else works."""
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
     asked = 2 * limit
-    settings = {"netlink": {"receive_buffer_bytes": asked}}
+    settings = {"performance": {"receive_buffer_bytes": asked}}
     sw = switch.build(ports=2, switch_type="dpu", links="before", settings=settings)
     # The namespace is entered before: setns() needs a capability of its own.
     drop = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]

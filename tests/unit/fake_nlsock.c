@@ -29,7 +29,8 @@ struct nlsock {
 	int fd;
 	struct script *script;
 	uint32_t seq;
-	struct nlsock_batch given; /* freed by the next receive: whoever keeps a pointer longer is caught */
+	struct nlsock_datagram given[FAKE_BATCH]; /* freed by the next receive: whoever keeps a pointer is caught */
+	size_t n_given;
 };
 
 struct fake fake;
@@ -119,7 +120,7 @@ void fake_dump_spoofed(unsigned n)
 	add_step(&dump_scripts[n], (struct step){.kind = STEP_SPOOFED});
 }
 
-static int open_sock(struct nlsock **ret, struct script *script)
+static int open_sock(struct nlsock **ret, const struct nlsock_options *opt, struct script *script)
 {
 	struct nlsock *s = calloc(1, sizeof(*s));
 
@@ -129,6 +130,7 @@ static int open_sock(struct nlsock **ret, struct script *script)
 	s->script = script;
 	script->reader = s;
 	set_readable(s, script->at < script->n || fake.endless);
+	fake.options = *opt;
 	fake.open_sockets++;
 	*ret = s;
 	return 0;
@@ -136,16 +138,14 @@ static int open_sock(struct nlsock **ret, struct script *script)
 
 int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	(void)opt;
-	return open_sock(ret, &event_script);
+	return open_sock(ret, opt, &event_script);
 }
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	(void)opt;
 	if (fake.open_dump_error)
 		return fake.open_dump_error;
-	return open_sock(ret, &dump_scripts[fake.opened++ % FAKE_DUMPS]);
+	return open_sock(ret, opt, &dump_scripts[fake.opened++ % FAKE_DUMPS]);
 }
 
 int nlsock_request_dump(struct nlsock *s, uint32_t seq)
@@ -174,14 +174,14 @@ static void patch_seq(const struct nlsock *s, const struct step *step)
 static void give(struct nlsock *s, const struct step *step, struct nlsock_batch *batch)
 {
 	patch_seq(s, step);
-	batch->datagram[batch->n++] = (struct nlsock_datagram){.data = step->data, .len = step->len};
+	s->given[batch->n++] = (struct nlsock_datagram){.data = step->data, .len = step->len};
 }
 
 static void take_back(struct nlsock *s)
 {
-	for (size_t i = 0; i < s->given.n; i++)
-		free((void *)(uintptr_t)s->given.datagram[i].data);
-	s->given.n = 0;
+	for (size_t i = 0; i < s->n_given; i++)
+		free((void *)(uintptr_t)s->given[i].data);
+	s->n_given = 0;
 }
 
 /* Takes what comes before the next outcome; false when it ended at one, or at a full batch. */
@@ -192,7 +192,7 @@ static bool take_data(struct nlsock *s, struct nlsock_batch *batch)
 	while (script->at < script->n) {
 		const struct step *step = &script->steps[script->at];
 
-		if (step->kind == STEP_OUTCOME || batch->n == NLSOCK_BATCH)
+		if (step->kind == STEP_OUTCOME || batch->n == FAKE_BATCH)
 			return false;
 		script->at++;
 		if (step->kind == STEP_SPOOFED)
@@ -200,7 +200,7 @@ static bool take_data(struct nlsock *s, struct nlsock_batch *batch)
 		else
 			give(s, step, batch);
 	}
-	return batch->n < NLSOCK_BATCH;
+	return batch->n < FAKE_BATCH;
 }
 
 static bool at_outcome(const struct script *script)
@@ -215,6 +215,7 @@ void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
 	take_back(s);
 	batch->n = batch->spoofed = 0;
 	batch->error = 0;
+	batch->datagram = s->given;
 	batch->outcome = take_data(s, batch) ? NLSOCK_AGAIN : NLSOCK_DATA;
 	/* As in the kernel: a truncation comes with the datagrams around it, an error alone. */
 	if (at_outcome(script) && (batch->n == 0 || script->steps[script->at].outcome == NLSOCK_TRUNCATED)) {
@@ -225,7 +226,7 @@ void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
 		batch->outcome = NLSOCK_DATA;
 	else if (script->at == script->n)
 		set_readable(s, false);
-	s->given = *batch;
+	s->n_given = batch->n;
 }
 
 int nlsock_fd(const struct nlsock *s)

@@ -9,6 +9,7 @@
 #include "kernel/nlsock.h"
 
 #define FAKE_DUMPS 64
+#define FAKE_BATCH 64 /* datagrams that one receive takes */
 #define FAKE_RCVBUF 4242
 
 /* Messages in a dump's script with this nlmsg_seq get the sequence number that was asked for. */
@@ -20,6 +21,7 @@ extern struct fake {
 	int open_dump_error, request_error; /* given instead of success */
 
 	/* Seen by the test. */
+	struct nlsock_options options; /* of the last socket that was opened */
 	int open_sockets;
 	unsigned opened; /* dump sockets */
 	unsigned requests;

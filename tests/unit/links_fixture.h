@@ -45,7 +45,7 @@ static inline void event(struct links *l, int ifindex, const char *name, uint32_
 {
 	struct link_msg msg = message(RTM_NEWLINK, ifindex, name, flags, mtu);
 
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 }
 
 static inline void seen(struct links *l, int ifindex, const char *name)
@@ -57,7 +57,7 @@ static inline void gone(struct links *l, int ifindex, const char *name)
 {
 	struct link_msg msg = message(RTM_DELLINK, ifindex, name, 0, 9100);
 
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 }
 
 static inline void row(struct links *l, int ifindex, const char *name)

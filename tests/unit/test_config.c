@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpulist.h"
 #include "base/util.h"
 #include "sonic/dbconfig.h"
 #include "sonic/dbglobal.h"
@@ -25,8 +26,9 @@
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
-#define SECTIONS "[database] [performance] [health] [metrics] [netlink] [sonic] [log]"
+#define SECTIONS "[database] [performance] [health] [metrics] [sonic] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
+#define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
 #define NO_KEY "line without 'key ='; allowed: [section], key = value, # comment\n"
 #define UTF8 "allowed: UTF-8 without control characters\n"
 #define NETNS "; allowed: 1..255 bytes without '/', not . or ..\n"
@@ -125,10 +127,21 @@ static void test_defaults(void **state)
 	assert_string_equal(c.redis_username, "");
 	assert_string_equal(c.redis_password_file, "");
 	assert_int_equal(c.max_event_queue, 1000);
+	assert_int_equal(c.gather_usecs, 500);
 	assert_int_equal(c.batch_timeout_ms, 100);
-	assert_true(c.enable_watchdog);
+	assert_int_equal(c.batch_size, 128);
+	assert_int_equal(c.busy_poll_usecs, 0);
+	assert_int_equal(c.reply_usecs, 10000);
 	assert_int_equal(c.receive_buffer_bytes, 16777216);
 	assert_int_equal(c.send_buffer_bytes, 2097152);
+	assert_int_equal(c.receive_pool, 64);
+	assert_int_equal(c.datagram_bytes, 32768);
+	assert_true(c.lock_memory);
+	assert_int_equal(CPU_COUNT(&c.cpu_affinity), 0);
+	assert_int_equal(c.scheduler, SCHED_OTHER);
+	assert_int_equal(c.scheduler_priority, 1);
+	assert_int_equal(c.nice, 0);
+	assert_true(c.enable_watchdog);
 	assert_int_equal(c.audit_interval_secs, 60);
 	assert_int_equal(c.log_level, LOG_NOTICE);
 	assert_int_equal(c.log_target, LOG_TARGET_AUTO);
@@ -163,16 +176,16 @@ static void test_own_keys(void **state)
 	struct config c;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "[database]\n"
-				   "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
-				   "appl_db_number = 1023\nredis_username = so ;nic # bare\n"
-				   "redis_password_file = \"/etc/p w\"\r\n"
-				   "[health]\n enable_watchdog = false\n"
-				   "[ netlink ] # kernel\n\treceive_buffer_bytes\t=\t4096\nsend_buffer_bytes=1073741824"
-				   "\n[sonic]\naudit_interval_secs = \"86400\"\n"
-				   "[log]\nlevel = Debug\ntarget = syslog"),
-			 0);
+	assert_int_equal(
+		read_text(&c, "[database]\n"
+			      "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
+			      "appl_db_number = 1023\nredis_username = so ;nic # bare\n"
+			      "redis_password_file = \"/etc/p w\"\r\n"
+			      "[health]\n enable_watchdog = false\n"
+			      "[ performance ] # kernel\n\treceive_buffer_bytes\t=\t4096\nsend_buffer_bytes=1073741824"
+			      "\n[sonic]\naudit_interval_secs = \"86400\"\n"
+			      "[log]\nlevel = Debug\ntarget = syslog"),
+		0);
 	assert_string_equal(captured, "");
 	assert_string_equal(c.database_config, "/a/b.json");
 	assert_string_equal(c.redis_unix_socket, "/run/r#1.sock");
@@ -185,6 +198,97 @@ static void test_own_keys(void **state)
 	assert_int_equal(c.audit_interval_secs, 86400);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
+}
+
+/* Each value outside its range, then both ends of the range: as they are read, so they stand in the struct. */
+static const struct {
+	const char *name, *low, *min, *max, *high, *allowed;
+	size_t field;
+} tuning_ranges[] = {
+	{"batch_size", "0", "1", "1000000", "1000001", "1..1000000", offsetof(struct config, batch_size)},
+	{"busy_poll_usecs", "-1", "0", "10000", "10001", "0..10000", offsetof(struct config, busy_poll_usecs)},
+	{"reply_usecs", "-1", "0", "100000", "100001", "0..100000", offsetof(struct config, reply_usecs)},
+	{"receive_pool", "0", "1", "1024", "1025", "1..1024", offsetof(struct config, receive_pool)},
+	{"datagram_bytes", "4095", "4096", "1048576", "1048577", "4096..1048576",
+	 offsetof(struct config, datagram_bytes)},
+	{"scheduler_priority", "0", "1", "99", "100", "1..99", offsetof(struct config, scheduler_priority)},
+	{"nice", "-21", "-20", "19", "20", "-20..19", offsetof(struct config, nice)},
+};
+
+static int read_tuning(struct config *config, const char *name, const char *value)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "[performance]\n%s = %s\n", name, value);
+	return read_text(config, text);
+}
+
+static void assert_out_of_range(const char *name, const char *value, const char *allowed)
+{
+	struct config c;
+	char expected[256];
+
+	assert_int_equal(read_tuning(&c, name, value), -EINVAL);
+	(void)snprintf(expected, sizeof(expected),
+		       "F:2: performance.%s: \"%s\" is out of range; allowed: an integer %s\n", name, value, allowed);
+	assert_string_equal(captured, expected);
+}
+
+static void assert_read_as_it_is(const char *name, const char *value, size_t field)
+{
+	struct config c;
+	char text[32];
+	long got;
+
+	assert_int_equal(read_tuning(&c, name, value), 0);
+	memcpy(&got, (const char *)&c + field, sizeof(got));
+	(void)snprintf(text, sizeof(text), "%ld", got);
+	assert_string_equal(text, value);
+}
+
+static void test_ranges_of_the_tuning_keys(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(tuning_ranges); i++) {
+		assert_out_of_range(tuning_ranges[i].name, tuning_ranges[i].low, tuning_ranges[i].allowed);
+		assert_out_of_range(tuning_ranges[i].name, tuning_ranges[i].high, tuning_ranges[i].allowed);
+		assert_read_as_it_is(tuning_ranges[i].name, tuning_ranges[i].min, tuning_ranges[i].field);
+		assert_read_as_it_is(tuning_ranges[i].name, tuning_ranges[i].max, tuning_ranges[i].field);
+	}
+}
+
+static void test_memory_and_scheduler(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_tuning(&c, "lock_memory", "false"), 0);
+	assert_false(c.lock_memory);
+	assert_int_equal(read_tuning(&c, "scheduler", "FIFO"), 0);
+	assert_int_equal(c.scheduler, SCHED_FIFO);
+	assert_int_equal(read_tuning(&c, "scheduler", "rr"), 0);
+	assert_int_equal(c.scheduler, SCHED_RR);
+	assert_int_equal(read_tuning(&c, "scheduler", "other"), 0);
+	assert_int_equal(c.scheduler, SCHED_OTHER);
+}
+
+static void test_cpu_affinity(void **state)
+{
+	static const struct {
+		const char *value, *same;
+	} lists[] = {
+		{"\"\"", ""},         {"0", "0"},           {"0-1,3", "0-1,3"},
+		{"1023", "1023"},     {"3,1,0,1", "0-1,3"}, {"\"2-5\" # CPUs", "2-5"},
+		{"0-1023", "0-1023"},
+	};
+	struct config c;
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		assert_int_equal(read_tuning(&c, "cpu_affinity", lists[i].value), 0);
+		assert_string_equal(cpulist_format(&c.cpu_affinity, text, sizeof(text)), lists[i].same);
+	}
 }
 
 static void test_section_may_come_again(void **state)
@@ -256,8 +360,16 @@ static const struct {
 	 "F:2: database.state_db_number: \"-1\" is out of range; allowed: an integer 0..1023\n"},
 	{"[database]\nappl_db_number = 1024\n",
 	 "F:2: database.appl_db_number: \"1024\" is out of range; allowed: an integer 0..1023\n"},
-	{"[netlink]\nreceive_buffer_bytes = 4095\n", "F:2: netlink.receive_buffer_bytes: \"4095\" is out of range; "
-						     "allowed: an integer 4096..1073741824\n"},
+	{"[netlink]\n", "F:1: [netlink]: unknown section; allowed: " SECTIONS "\n"},
+	{"[performance]\nreceive_buffer_bytes = 4095\n",
+	 "F:2: performance.receive_buffer_bytes: \"4095\" is out of range; allowed: an integer 4096..1073741824\n"},
+	{"[performance]\ncpu_affinity = 0-\n", "F:2: performance.cpu_affinity: \"0-\" is not a list of CPUs" CPUS},
+	{"[performance]\ncpu_affinity = all\n", "F:2: performance.cpu_affinity: \"all\" is not a list of CPUs" CPUS},
+	{"[performance]\ncpu_affinity = 1024\n", "F:2: performance.cpu_affinity: \"1024\" is not a list of CPUs" CPUS},
+	{"[performance]\nscheduler = batch\n",
+	 "F:2: performance.scheduler: \"batch\" is not a scheduler; allowed: other, fifo, rr\n"},
+	{"[performance]\nlock_memory = yes\n",
+	 "F:2: performance.lock_memory: \"yes\" is not a boolean; allowed: true, false\n"},
 	{"[sonic]\naudit_interval_secs = 0\n",
 	 "F:2: sonic.audit_interval_secs: \"0\" is out of range; allowed: an integer 1..86400\n"},
 	{"[health]\nenable_watchdog = yes\n",
@@ -490,6 +602,7 @@ static void test_help_and_version(void **state)
 					    "Exit codes: 0 ",
 					    "database.redis_port: ",
 					    "an integer 1..65535; default not set\n",
+					    "CPUs 0..1023 as in 0-1,3, or \"\"; default not set\n",
 					    "an integer 1..86400; default 60\n"};
 	struct config c;
 
@@ -761,6 +874,9 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_file_of_the_rust_daemon),
 		cmocka_unit_test(test_own_keys),
+		cmocka_unit_test(test_ranges_of_the_tuning_keys),
+		cmocka_unit_test(test_memory_and_scheduler),
+		cmocka_unit_test(test_cpu_affinity),
 		cmocka_unit_test(test_section_may_come_again),
 		cmocka_unit_test(test_host_and_port_complete_each_other),
 		cmocka_unit_test(test_faults_in_a_file),

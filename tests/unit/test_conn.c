@@ -635,6 +635,117 @@ static void delays_grow_without_progress(void **state)
 	assert_true(now_usec() - begin < 100 * USEC_PER_MSEC);
 }
 
+/* ---- patience ---- */
+
+#define ANSWER_WAIT_USEC (50 * USEC_PER_MSEC)
+
+static void post_many(struct fixture *x, unsigned int n)
+{
+	const struct resp_arg argv[] = {RESP_STR("PING")};
+
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(conn_post(x->conn, on_answer, x, &x->own->answers, i, 1, argv), 0);
+	conn_flush(x->conn);
+}
+
+/* Nothing in the loop is due: nobody would be woken. */
+static bool sleeps(struct fixture *x)
+{
+	return sd_event_run(x->event, ANSWER_WAIT_USEC) == 0;
+}
+
+/* Two posts within reply_usec: the first was answered, the answer to the second is in the socket. */
+static void be_patient(struct fixture *x, uint64_t reply_usec)
+{
+	x->opt.reply_usec = reply_usec;
+	connect_now(x);
+	post_many(x, 1);
+	expect_and_answer(x, PING, "+1\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 1);
+	x->own->next_cookie = 0;
+	post_many(x, 1);
+	expect_and_answer(x, PING, "+2\r\n");
+}
+
+static void answers_to_posts_wake_nobody(void **state)
+{
+	struct fixture *x = *state;
+
+	be_patient(x, USEC_PER_SEC);
+	assert_false(conn_prompt(x->conn));
+	assert_true(sleeps(x));
+	assert_int_equal(x->own->answers, 1);
+	/* ... until the time is over */
+	RUN_UNTIL(x->event, x->own->answers == 2);
+	RUN_UNTIL(x->event, conn_prompt(x->conn));
+	assert_true(sleeps(x));
+}
+
+static void a_command_is_answered_at_once(void **state)
+{
+	struct fixture *x = *state;
+
+	be_patient(x, 3600 * USEC_PER_SEC);
+	assert_int_equal(send_numbered(x, 1), 0);
+	conn_flush(x->conn);
+	expect_and_answer(x, PING, "+3\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 3);
+	assert_int_equal(x->own->out_of_order, 0);
+}
+
+static void attended_posts_are_answered_at_once(void **state)
+{
+	struct fixture *x = *state;
+
+	be_patient(x, 3600 * USEC_PER_SEC);
+	conn_attend(x->conn);
+	RUN_UNTIL(x->event, x->own->answers == 2);
+	/* It ends with what was attended. */
+	x->own->next_cookie = 0;
+	post_many(x, 1);
+	expect_and_answer(x, PING, "+3\r\n");
+	assert_true(sleeps(x));
+	assert_int_equal(x->own->answers, 2);
+}
+
+static void many_answers_are_collected(void **state)
+{
+	struct fixture *x = *state;
+
+	be_patient(x, 3600 * USEC_PER_SEC);
+	conn_collect(x->conn);
+	assert_int_equal(x->own->answers, 1);
+	x->own->next_cookie = 0;
+	post_many(x, 40);
+	fake_send(&x->server, "+3\r\n+4\r\n+5\r\n");
+	conn_collect(x->conn);
+	assert_int_equal(x->own->answers, 5);
+	assert_true(conn_ready(x->conn));
+}
+
+static void patience_ends_with_the_connection(void **state)
+{
+	struct fixture *x = *state;
+
+	be_patient(x, 3600 * USEC_PER_SEC);
+	fake_hang_up(&x->server);
+	RUN_UNTIL(x->event, x->ready == 2);
+	assert_int_equal(x->own->answers, 2);
+	x->own->next_cookie = 0;
+	assert_int_equal(send_numbered(x, 0), 0);
+	conn_flush(x->conn);
+	expect_and_answer(x, PING, "+3\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 3);
+}
+
+static void posts_are_answered_at_once_without_reply_usec(void **state)
+{
+	struct fixture *x = *state;
+
+	be_patient(x, 0);
+	RUN_UNTIL(x->event, x->own->answers == 2);
+}
+
 /* ---- subscription ---- */
 
 #define SUBSCRIBE "*2\r\n$10\r\nPSUBSCRIBE\r\n$7\r\n__key*_\r\n"
@@ -732,6 +843,12 @@ int main(void)
 		TEST(output_bound),
 		TEST(idle_connection_does_not_wake),
 		TEST(delays_grow_without_progress),
+		TEST(answers_to_posts_wake_nobody),
+		TEST(a_command_is_answered_at_once),
+		TEST(attended_posts_are_answered_at_once),
+		TEST(many_answers_are_collected),
+		TEST(patience_ends_with_the_connection),
+		TEST(posts_are_answered_at_once_without_reply_usec),
 		TEST(subscription),
 		TEST(refused_subscription),
 		TEST(freed_with_commands_in_flight),

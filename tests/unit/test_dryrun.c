@@ -39,14 +39,14 @@ static void seen(struct links *l, int ifindex, const char *name, uint32_t flags,
 {
 	struct link_msg msg = message(RTM_NEWLINK, ifindex, name, flags, mtu);
 
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 }
 
 static void gone(struct links *l, int ifindex, const char *name)
 {
 	struct link_msg msg = message(RTM_DELLINK, ifindex, name, 0, 9100);
 
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 }
 
 static void prints_with(struct links *l, const char *separator, const char *want)

@@ -276,8 +276,8 @@ static void bridge_messages_are_no_events_of_the_link(void **state)
 	seen(l, 4, "Ethernet4");
 	settle(l);
 	links_dump_begin(l);
-	links_event(l, &left);
-	links_event(l, &joined);
+	links_event(l, &left, 0);
+	links_event(l, &joined, 0);
 	row_with(l, 3, "Ethernet0", 0, 1500);
 	links_dump_commit(l);
 	has_link(l, "Ethernet0", 3);

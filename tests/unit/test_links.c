@@ -10,7 +10,7 @@ static void new_link(void **state)
 	struct port *port;
 
 	assert_null(links_find(l, "Ethernet0"));
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 	port = has_link(l, "Ethernet0", 3);
 	assert_true(links_present(port));
 	has_state(l, "Ethernet0", IFF_UP, 9100);
@@ -33,7 +33,7 @@ static void other_links_leave_no_trace(void **state)
 	struct links *l = *state;
 
 	(void)snprintf(team.kind, sizeof(team.kind), "team");
-	links_event(l, &team);
+	links_event(l, &team, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		seen(l, (int)i + 1, names[i]);
 	assert_int_equal(links_stats(l)->ports, 0);
@@ -91,7 +91,7 @@ static void bridge_membership_makes_nothing_dirty(void **state)
 
 		msg.family = steps[i].family;
 		msg.master = steps[i].master;
-		links_event(l, &msg);
+		links_event(l, &msg, 0);
 		dirty_are(l, "");
 		assert_true(links_present(has_link(l, "Ethernet0", 3)));
 		assert_int_equal(links_find(l, "Ethernet0")->master, steps[i].master);
@@ -105,13 +105,13 @@ static void bridge_messages_make_no_port(void **state)
 	struct links *l = *state;
 
 	msg.family = AF_BRIDGE;
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 	assert_null(links_find(l, "Ethernet0"));
 	seen(l, 3, "Ethernet0");
 	dirty_are(l, "Ethernet0");
 	msg.flags = 0;
 	msg.mtu = 1500;
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 	has_state(l, "Ethernet0", UP, 9100);
 	dirty_are(l, "");
 }
@@ -128,7 +128,7 @@ static void dellink_goes_by_ifindex(void **state)
 		msg.master = i % 2 ? 7 : 0;
 		seen(l, 3, "Ethernet0");
 		settle(l);
-		links_event(l, &msg);
+		links_event(l, &msg, 0);
 		dirty_are(l, "Ethernet0");
 		has_link(l, "Ethernet0", 0);
 		assert_true(owes_delete(l, "Ethernet0"));
@@ -142,7 +142,7 @@ static void deleted_link_has_no_state(void **state)
 	struct link_msg msg = {RTM_NEWLINK, AF_UNSPEC, 3, UP, 9100, 7, 5, 6, "Ethernet0", "veth"};
 	struct links *l = *state;
 
-	links_event(l, &msg);
+	links_event(l, &msg, 0);
 	gone(l, 3, "Ethernet0");
 	has_state(l, "Ethernet0", 0, 0);
 	assert_int_equal(links_find(l, "Ethernet0")->master, 0);

@@ -31,12 +31,14 @@ static void on_unknown(struct port *port, void *user)
 
 static int setup(void **state)
 {
+	const struct publish_options options = {.separator = "|", .batch_size = 128};
 	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
 
 	connect_now(x);
 	x->own->links = links_new(4);
 	assert_non_null(x->own->links);
-	assert_int_equal(publish_new(&x->own->publish, x->event, x->own->links, x->conn, "|", on_unknown, x->own), 0);
+	assert_int_equal(publish_new(&x->own->publish, x->event, x->own->links, x->conn, &options, on_unknown, x->own),
+			 0);
 	publish_enable(x->own->publish, true);
 	*state = x;
 	return 0;
@@ -59,7 +61,7 @@ static void link_is(struct fixture *x, uint16_t type, uint32_t mtu)
 {
 	struct link_msg msg = {.type = type, .ifindex = 7, .flags = UP, .mtu = mtu, .name = "Ethernet0"};
 
-	links_event(x->own->links, &msg);
+	links_event(x->own->links, &msg, 0);
 }
 
 static void configured_link(struct fixture *x, uint32_t mtu)

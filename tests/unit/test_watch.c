@@ -51,8 +51,9 @@ static void hear(struct fixture *fx, const char *sign, int ifindex)
 	}
 }
 
-static void on_event(const struct link_msg *msg, void *user)
+static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
+	(void)received_nsec;
 	hear(user, msg->type == RTM_NEWLINK ? "e" : "x", msg->ifindex);
 }
 
@@ -245,6 +246,25 @@ static void normal(void **state)
 	assert_int_equal(watch_stats(fx->watch)->newlink, 1);
 }
 
+static void sizes_reach_both_sockets(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.rcvbuf = 100;
+	fx->opt.sndbuf = 200;
+	fx->opt.receive_pool = 3;
+	fx->opt.datagram_bytes = 4000;
+	start(fx);
+	for (int socket = 0; socket < 2; socket++) {
+		assert_int_equal(fake.options.rcvbuf, 100);
+		assert_int_equal(fake.options.sndbuf, 200);
+		assert_int_equal(fake.options.receive_pool, 3);
+		assert_int_equal(fake.options.datagram_bytes, 4000);
+		fake.options = (struct nlsock_options){0};
+		run_until(fx, is_dumping);
+	}
+}
+
 static void deletion(void **state)
 {
 	struct fixture *fx = *state;
@@ -315,7 +335,7 @@ static void queue_ends_with_the_turn(void **state)
 		fake_reset();
 		good_dump(0);
 		start(fx);
-		for (int i = 0; i < turns * 16 * NLSOCK_BATCH; i++)
+		for (int i = 0; i < turns * 16 * FAKE_BATCH; i++)
 			event(5);
 		run_dry(fx);
 		assert_true(is_synced(fx));
@@ -1074,6 +1094,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(normal),
+		TEST(sizes_reach_both_sockets),
 		TEST(deletion),
 		TEST(quiet_when_synced),
 		TEST(overrun_while_synced),

@@ -26,9 +26,9 @@ struct fixture {
 	struct watch *watch;
 };
 
-static void on_event(const struct link_msg *msg, void *user)
+static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
-	links_event(((struct fixture *)user)->links, msg);
+	links_event(((struct fixture *)user)->links, msg, received_nsec);
 }
 
 static void on_begin(void *user)

@@ -12,7 +12,7 @@ LINE = r"log_summary: (events \d+, overruns .*)\n"
 
 def parse(line: str) -> dict[str, int]:
     """Name -> figure, of "events 7, dumps 2 (interrupted 1, failed 0), ..."."""
-    return {name.strip(): int(figure) for name, figure in re.findall(r"([a-z ]+) (\d+)", line)}
+    return {name.strip(): int(figure) for name, figure in re.findall(r"([a-z][a-z0-9 ]*) (\d+)", line)}
 
 
 def figures(daemon: Daemon) -> dict[str, int]:

@@ -7,7 +7,7 @@ from lib.figures import figures
 from lib.switch import Switch
 
 # So small that a storm overruns it at once, yet enough for some messages.
-SMALL_BUFFER = {"netlink": {"receive_buffer_bytes": 16384}}
+SMALL_BUFFER = {"performance": {"receive_buffer_bytes": 16384}}
 
 
 def mtu_changes(ports: Sequence[str], count: int, first: int = 1500) -> Iterator[str]:

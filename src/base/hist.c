@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hist.h"
-
-#include <inttypes.h>
+#include "base/hist.h"
 
 #include "base/util.h"
 
@@ -45,18 +43,4 @@ uint64_t hist_quantile(const struct hist *h, double share)
 			return MIN(upper_end(i), h->max);
 	}
 	return h->max;
-}
-
-void hist_print(const struct hist *h, FILE *out)
-{
-	static const struct {
-		const char *name;
-		double share;
-	} quantiles[] = {{"p50", 0.5}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
-
-	(void)fprintf(out, "{\"n\": %" PRIu64 ", ", h->count);
-	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++)
-		(void)fprintf(out, "\"%s\": %.1f, ", quantiles[i].name,
-			      (double)hist_quantile(h, quantiles[i].share) / 1e3);
-	(void)fprintf(out, "\"max\": %.1f}", (double)h->max / 1e3);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A histogram of nanoseconds that keeps every value to 1/64: log-linear buckets, 64 for each power of two. */
-#ifndef PORTSYNCD_BENCH_HIST_H
-#define PORTSYNCD_BENCH_HIST_H
+#ifndef PORTSYNCD_HIST_H
+#define PORTSYNCD_HIST_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #define HIST_SUB_BITS 6
 #define HIST_BUCKETS ((64 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
@@ -18,8 +17,5 @@ void hist_add(struct hist *h, uint64_t nsec);
 
 /* The upper end of the bucket below which this share (0.5, 0.99, ...) of the values lie; 0 when there are none. */
 uint64_t hist_quantile(const struct hist *h, double share);
-
-/* {"n": how many, "p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
-void hist_print(const struct hist *h, FILE *out);
 
 #endif

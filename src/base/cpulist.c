@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cpulist.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* The CPU at *text, which is moved behind it; CPU_SETSIZE when there is none. */
+static unsigned take_number(const char **text)
+{
+	const char *at = *text;
+	unsigned value = 0;
+
+	while (*at >= '0' && *at <= '9' && value < CPU_SETSIZE)
+		value = value * 10 + (unsigned)(*at++ - '0');
+	if (at == *text || value >= CPU_SETSIZE)
+		return CPU_SETSIZE;
+	*text = at;
+	return value;
+}
+
+/* "3" or "0-1" at *text, which is moved behind it. */
+static int take_range(const char **text, cpu_set_t *cpus)
+{
+	unsigned first = take_number(text), last = first;
+
+	if (**text == '-') {
+		++*text;
+		last = take_number(text);
+	}
+	if (first > last || last == CPU_SETSIZE)
+		return -EINVAL;
+	for (unsigned cpu = first; cpu <= last; cpu++)
+		CPU_SET(cpu, cpus);
+	return 0;
+}
+
+int cpulist_parse(const char *text, cpu_set_t *cpus)
+{
+	CPU_ZERO(cpus);
+	if (*text == '\0')
+		return 0;
+	for (; take_range(&text, cpus) == 0; text++)
+		if (*text != ',')
+			return *text == '\0' ? 0 : -EINVAL;
+	return -EINVAL;
+}
+
+const char *cpulist_format(const cpu_set_t *cpus, char *out, size_t size)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (unsigned first = 0; first < CPU_SETSIZE && at < size; first++) {
+		unsigned last = first;
+
+		if (!CPU_ISSET(first, cpus))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus))
+			last++;
+		at += (size_t)snprintf(out + at, size - at, at > 0 ? ",%u" : "%u", first);
+		if (last > first && at < size)
+			at += (size_t)snprintf(out + at, size - at, "-%u", last);
+		first = last;
+	}
+	return out;
+}

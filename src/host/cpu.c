@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/cpu.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/cpulist.h"
+#include "observe/log.h"
+
+/* The kernel takes a set as long as one CPU in it can be used, and drops the others without a word. */
+static int set_exactly(const cpu_set_t *cpus)
+{
+	cpu_set_t granted;
+
+	if (sched_setaffinity(0, sizeof(*cpus), cpus) < 0 || sched_getaffinity(0, sizeof(granted), &granted) < 0)
+		return -errno;
+	return CPU_EQUAL(cpus, &granted) ? 0 : -EINVAL;
+}
+
+/* What it leaves of all CPUs is what this process can have. */
+static void find_usable(cpu_set_t *usable)
+{
+	memset(usable, 0xff, sizeof(*usable));
+	if (sched_setaffinity(0, sizeof(*usable), usable) < 0 || sched_getaffinity(0, sizeof(*usable), usable) < 0)
+		CPU_ZERO(usable);
+}
+
+static void warn_affinity(const cpu_set_t *cpus, int error)
+{
+	char wanted[256], present[256];
+	cpu_set_t usable;
+	size_t cpu = 0;
+
+	(void)cpulist_format(cpus, wanted, sizeof(wanted));
+	if (error != -EINVAL) {
+		log_warning("performance.cpu_affinity = %s is refused: %s", wanted, strerror(-error));
+		return;
+	}
+	find_usable(&usable);
+	while (cpu < CPU_SETSIZE && (!CPU_ISSET(cpu, cpus) || CPU_ISSET(cpu, &usable)))
+		cpu++;
+	log_warning("performance.cpu_affinity = %s is refused: CPU %zu does not exist, this machine has %s, if not the "
+		    "cpuset of this process has less",
+		    wanted, cpu, cpulist_format(&usable, present, sizeof(present)));
+}
+
+int cpu_set_affinity(const cpu_set_t *cpus)
+{
+	cpu_set_t before;
+	int r;
+
+	if (sched_getaffinity(0, sizeof(before), &before) < 0)
+		CPU_ZERO(&before);
+	r = set_exactly(cpus);
+	if (r == 0)
+		return 0;
+	warn_affinity(cpus, r);
+	(void)sched_setaffinity(0, sizeof(before), &before);
+	return r;
+}
+
+const char *cpu_scheduler_name(int policy)
+{
+	return policy == SCHED_FIFO ? "fifo" : policy == SCHED_RR ? "rr" : "other";
+}
+
+/* Of a limit that is too low, so never RLIM_INFINITY. */
+static unsigned limit_now(__rlimit_resource_t resource)
+{
+	struct rlimit limit = {0};
+
+	(void)getrlimit(resource, &limit);
+	return (unsigned)limit.rlim_cur;
+}
+
+int cpu_set_scheduler(int policy, int priority)
+{
+	const struct sched_param param = {.sched_priority = priority};
+	int r;
+
+	if (sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) == 0)
+		return 0;
+	r = -errno;
+	log_warning("performance.scheduler = %s with scheduler_priority = %d is refused: %s; what helps: the "
+		    "capability CAP_SYS_NICE, or an RLIMIT_RTPRIO (now %u) of at least %d: LimitRTPRIO=%d (systemd), "
+		    "--ulimit rtprio=%d (docker)",
+		    cpu_scheduler_name(policy), priority, strerror(-r), limit_now(RLIMIT_RTPRIO), priority, priority,
+		    priority);
+	return r;
+}
+
+int cpu_set_nice(int nice)
+{
+	int r;
+
+	if (setpriority(PRIO_PROCESS, 0, nice) == 0)
+		return 0;
+	r = -errno;
+	log_warning("performance.nice = %d is refused: %s; what helps: the capability CAP_SYS_NICE, or an RLIMIT_NICE "
+		    "(now %u) of at least %d: LimitNICE=%+d (systemd), --ulimit nice=%d (docker)",
+		    nice, strerror(-r), limit_now(RLIMIT_NICE), 20 - nice, nice, 20 - nice);
+	return r;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "redis/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+static int add_step(struct handshake *h, struct resp_buffer *out, size_t argc, const struct resp_arg *argv)
+{
+	int r = resp_append(out, argc, argv);
+
+	if (r == 0)
+		h->steps[h->n++] = argv[0].data;
+	return r;
+}
+
+static int add_auth(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out)
+{
+	struct resp_arg argv[3] = {RESP_STR("AUTH")};
+	size_t argc = 1;
+	int r;
+
+	if (!opt->password)
+		return 0;
+	if (opt->username)
+		argv[argc++] = RESP_STR(opt->username);
+	argv[argc++] = RESP_STR(opt->password);
+	r = add_step(h, out, argc, argv);
+	h->secret_bytes = out->len;
+	return r;
+}
+
+static int add_select(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out)
+{
+	char number[16];
+
+	(void)snprintf(number, sizeof(number), "%u", opt->database);
+	return add_step(h, out, 2, (struct resp_arg[]){RESP_STR("SELECT"), RESP_STR(number)});
+}
+
+/* A server that still loads its data, or hangs in a script, takes AUTH and SELECT but refuses this. */
+static int add_ping(struct handshake *h, struct resp_buffer *out)
+{
+	return add_step(h, out, 1, (struct resp_arg[]){RESP_STR("PING")});
+}
+
+static int add_subscribe(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out)
+{
+	if (!opt->pattern)
+		return 0;
+	return add_step(h, out, 2, (struct resp_arg[]){RESP_STR("PSUBSCRIBE"), RESP_STR(opt->pattern)});
+}
+
+int handshake_begin(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out)
+{
+	int r;
+
+	*h = (struct handshake){0};
+	r = add_auth(h, opt, out);
+	if (r == 0)
+		r = add_select(h, opt, out);
+	if (r == 0)
+		r = add_ping(h, out);
+	if (r == 0)
+		r = add_subscribe(h, opt, out);
+	return r;
+}
+
+static bool passed(const char *step, const struct resp_value *answer)
+{
+	if (strcmp(step, "PSUBSCRIBE") == 0)
+		return answer->type == RESP_ARRAY;
+	if (strcmp(step, "PING") == 0 && resp_is_error(answer, "NOPERM"))
+		return true;
+	return answer->type == RESP_STATUS;
+}
+
+static void explain(const char *step, const struct resp_value *answer, char *why, size_t size)
+{
+	size_t len = answer->len;
+
+	if (answer->type != RESP_ERROR) {
+		(void)snprintf(why, size, "protocol error: unexpected answer to %s", step);
+		return;
+	}
+	/* Behind the first word a server that does not know AUTH repeats the password. */
+	if (strcmp(step, "AUTH") == 0)
+		len = strcspn(answer->str, " ");
+	(void)snprintf(why, size, "%s refused: %.*s", step, (int)MIN(len, size), answer->str);
+}
+
+enum handshake_outcome handshake_take(struct handshake *h, const struct resp_value *answer, char *why, size_t size)
+{
+	const char *step = h->steps[h->done];
+
+	if (!passed(step, answer)) {
+		explain(step, answer, why, size);
+		return HANDSHAKE_REFUSED;
+	}
+	return ++h->done == h->n ? HANDSHAKE_DONE : HANDSHAKE_GOES_ON;
+}

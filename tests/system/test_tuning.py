@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Section [performance]: what is asked of the machine is in force, and what it refuses is told and does no harm."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.faults import NO_AUDIT
+from lib.figures import figures, stop_figures
+from lib.proc import Proc
+from lib.storm import mixed_changes
+from lib.switch import Switch
+
+IN_FORCE = "tuning in force: "
+ABSENT_CPU = 1023  # the last that can be named
+
+
+def without(capability: str, *limits: str) -> list[str]:
+    """What comes before the daemon's command; a limit is an option of prlimit, and only lowered."""
+    return ["prlimit", *limits, "setpriv", f"--bounding-set=-{capability}", f"--inh-caps=-{capability}"]
+
+
+def build(switch: SwitchFactory, *before: str, **performance: object) -> Switch:
+    sw = switch.build(ports=2, audit_secs=NO_AUDIT, settings={"performance": performance})
+    sw.daemon.command[:0] = before
+    return sw
+
+
+def tuned(switch: SwitchFactory, *before: str, **performance: object) -> Switch:
+    sw = build(switch, *before, **performance)
+    sw.start()
+    return sw
+
+
+def assert_follows(sw: Switch) -> None:
+    """It goes on: a change of a port comes to STATE_DB."""
+    sw.netns.set_mtu("Ethernet4", 1777)
+    sw.wait_field("Ethernet4", "mtu", "1777")
+    sw.wait_equal(ports=2)
+
+
+def warnings(sw: Switch) -> list[str]:
+    return [line for line in sw.daemon.log.splitlines() if " WARNING: " in line]
+
+
+def assert_refused(sw: Switch, *named: str) -> None:
+    """One warning names all this; the daemon works; its summary counts one."""
+    assert_follows(sw)
+    refusals = [line for line in warnings(sw) if "is refused: " in line]
+    assert len(refusals) == 1, sw.daemon.log
+    assert [text for text in named if text not in refusals[0]] == [], refusals[0]
+    assert stop_figures(sw.daemon)["settings refused"] == 1
+
+
+def assert_granted(sw: Switch, told: str | None) -> None:
+    assert_follows(sw)
+    assert re.findall(f"{IN_FORCE}(.*)", sw.daemon.log) == ([told] if told else [])
+    assert "refused:" not in sw.daemon.log
+    assert stop_figures(sw.daemon)["settings refused"] == 0
+
+
+def allowed_cpus(pid: int) -> str:
+    found = re.search(r"^Cpus_allowed_list:\s+(\S+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+# --- memory ---
+
+
+def test_memory_is_locked_but_not_used_up(switch: SwitchFactory) -> None:
+    """On fault: what is reserved, as the buffers for the longest datagrams, takes no room until it is used."""
+    sw = tuned(switch, lock_memory="false")
+    proc = Proc(sw.daemon.pid)
+    assert proc.status("VmLck") == 0
+    unlocked = proc.rss_kib
+    assert_granted(sw, "memory not locked")
+    sw = tuned(switch)
+    proc = Proc(sw.daemon.pid)
+    assert proc.status("VmLck") > unlocked
+    assert proc.rss_kib < unlocked + 2048
+    assert_granted(sw, None)
+
+
+@pytest.mark.parametrize("limit", [0, 65536])
+def test_a_limit_on_locked_memory(limit: int, switch: SwitchFactory) -> None:
+    """Issue 4, point 10. Locked all the same, up to the limit, the daemon would fail to allocate later: so not at all."""
+    sw = tuned(switch, *without("ipc_lock", f"--memlock={limit}"))
+    assert Proc(sw.daemon.pid).status("VmLck") == 0
+    assert_refused(sw, "performance.lock_memory", f"RLIMIT_MEMLOCK is {limit} bytes", "LimitMEMLOCK=", "CAP_IPC_LOCK")
+
+
+# --- processors ---
+
+
+def test_cpu_affinity(switch: SwitchFactory) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    sw = tuned(switch, cpu_affinity=cpu)
+    assert allowed_cpus(sw.daemon.pid) == str(cpu)
+    assert_granted(sw, f"memory locked, CPUs {cpu}")
+
+
+@pytest.mark.parametrize("beside", ["", "0,"])
+def test_a_cpu_that_does_not_exist(beside: str, switch: SwitchFactory) -> None:
+    """Not a fault of the configuration, which may serve many machines; nor is what exists of it taken instead."""
+    sw = tuned(switch, cpu_affinity=f"{beside}{ABSENT_CPU}")
+    assert allowed_cpus(sw.daemon.pid) == allowed_cpus(os.getpid())
+    present = Path("/sys/devices/system/cpu/online").read_text().strip()
+    assert_refused(sw, f"performance.cpu_affinity = {beside}{ABSENT_CPU}", f"CPU {ABSENT_CPU} ", f"has {present},")
+
+
+@pytest.mark.parametrize(("name", "policy"), [("fifo", os.SCHED_FIFO), ("rr", os.SCHED_RR)])
+def test_real_time_scheduling(name: str, policy: int, switch: SwitchFactory) -> None:
+    """What it forked, or a thread it made, would be an ordinary one."""
+    sw = tuned(switch, scheduler=name, scheduler_priority=7)
+    assert os.sched_getscheduler(sw.daemon.pid) == policy | os.SCHED_RESET_ON_FORK
+    assert os.sched_getparam(sw.daemon.pid).sched_priority == 7
+    assert_granted(sw, f"memory locked, scheduler {name} priority 7")
+
+
+def test_real_time_scheduling_refused(switch: SwitchFactory) -> None:
+    sw = tuned(switch, *without("sys_nice", "--rtprio=0"), scheduler="fifo", scheduler_priority=7)
+    assert os.sched_getscheduler(sw.daemon.pid) == os.SCHED_OTHER
+    named = "performance.scheduler = fifo", "scheduler_priority = 7", "CAP_SYS_NICE", "RLIMIT_RTPRIO (now 0) of at least 7"
+    assert_refused(sw, *named, "LimitRTPRIO=7")
+
+
+@pytest.mark.parametrize("nice", [-3, 5])
+def test_nice(nice: int, switch: SwitchFactory) -> None:
+    sw = tuned(switch, nice=nice)
+    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == nice
+    assert_granted(sw, f"memory locked, nice {nice}")
+
+
+def test_nice_refused(switch: SwitchFactory) -> None:
+    sw = tuned(switch, *without("sys_nice", "--nice=0"), nice=-3)
+    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert_refused(sw, "performance.nice = -3", "CAP_SYS_NICE", "RLIMIT_NICE (now 0) of at least 23", "LimitNICE=-3")
+
+
+def test_what_a_supervisor_set_stays(switch: SwitchFactory) -> None:
+    """Keys at their default change nothing: systemd's CPUAffinity=, CPUSchedulingPolicy= and Nice= hold."""
+    cpu = min(os.sched_getaffinity(0))
+    sw = tuned(switch, "taskset", "--cpu-list", str(cpu), "chrt", "--rr", "3", "nice", "-n", "4")
+    pid = sw.daemon.pid
+    assert allowed_cpus(pid) == str(cpu)
+    assert (os.sched_getscheduler(pid), os.sched_getparam(pid).sched_priority) == (os.SCHED_RR, 3)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 4
+    assert_granted(sw, None)
+
+
+def test_all_at_once(switch: SwitchFactory) -> None:
+    cpu = min(os.sched_getaffinity(0))
+    sw = tuned(switch, cpu_affinity=cpu, scheduler="rr", scheduler_priority=2, nice=-2)
+    assert_granted(sw, f"memory locked, CPUs {cpu}, scheduler rr priority 2, nice -2")
+
+
+def test_one_refused_among_others(switch: SwitchFactory) -> None:
+    """Each setting stands for itself."""
+    sw = tuned(switch, *without("ipc_lock", "--memlock=65536"), nice=-2)
+    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == -2
+    assert f"{IN_FORCE}memory not locked, nice -2\n" in sw.daemon.log
+    assert_refused(sw, "performance.lock_memory")
+
+
+def test_a_dry_run_asks_nothing_of_the_machine(switch: SwitchFactory) -> None:
+    sw = build(switch, nice=-2, cpu_affinity=ABSENT_CPU)
+    sw.daemon.command.append("--dry-run")
+    sw.daemon.start()
+    sw.daemon.wait_log("in sync with the kernel")
+    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert Proc(sw.daemon.pid).status("VmLck") == 0
+    assert stop_figures(sw.daemon)["settings refused"] == 0
+
+
+# --- receive buffers ---
+
+
+def test_the_smallest_buffers_follow_a_storm(switch: SwitchFactory) -> None:
+    sw = switch(
+        ports=8, audit_secs=NO_AUDIT, settings={"performance": {"receive_pool": 1, "datagram_bytes": 4096}}
+    )
+    sw.netns.batch(mixed_changes(sw.ports, 4003))
+    sw.wait_equal(timeout=30, ports=8)
+    assert stop_figures(sw.daemon)["events"] >= 4003
+
+
+@pytest.mark.parametrize(("first", "losses"), [(4096, 1), (32768, 1), (65536, 0)])
+def test_buffers_grow_once_for_a_link_that_needs_more(first: int, losses: int, switch: SwitchFactory) -> None:
+    """400 alternative names make 44 KiB. What was cut is read anew; after that the buffers are long enough."""
+    sw = switch.build(
+        ports=2,
+        audit_secs=NO_AUDIT,
+        switch_type="dpu",
+        links="before",
+        settings={"performance": {"receive_pool": 1, "datagram_bytes": first}},
+    )
+    sw.netns.batch(f"link property add dev Ethernet0 altname {'n' * 100}{i:03}" for i in range(400))
+    sw.start()
+    dumps = figures(sw.daemon)["dumps"]
+    for mtu in ("1777", "1888", "1999"):
+        sw.netns.set_mtu("Ethernet0", int(mtu))
+        sw.wait_field("Ethernet0", "mtu", mtu)
+    sw.wait_equal(ports=2)
+    assert sw.daemon.log.count("truncated datagram") == losses
+    assert figures(sw.daemon)["dumps"] == dumps + losses

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine refuses, and says no: as to a process without capabilities. What it grants is shown by the system tests.
+ */
+#include "host/tuning.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "host/cpu.h"
+#include "host/memory.h"
+#include "log_catcher.h"
+
+/* How syslog lines of these levels begin. */
+#define WARNING "<12>"
+#define NOTICE "<13>"
+#define NO_SUCH_CPU (CPU_SETSIZE - 1)
+
+struct fixture {
+	struct log_catcher catcher;
+	struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
+	struct rlimit memlock, nice, rtprio;
+	cpu_set_t cpus;
+};
+
+static struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+/* Returns what it is then: no more than the hard limit. */
+static rlim_t set_soft_limit(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(resource, &limit), 0);
+	limit.rlim_cur = value < limit.rlim_max ? value : limit.rlim_max;
+	assert_int_equal(setrlimit(resource, &limit), 0);
+	return limit.rlim_cur;
+}
+
+/* Only the effective ones go, so tear_down() can take them back. */
+static void drop_capabilities(const struct fixture *fx)
+{
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+	memcpy(none, fx->capabilities, sizeof(none));
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		none[i].effective = 0;
+	assert_int_equal(syscall(SYS_capset, &header, none), 0);
+}
+
+static unsigned long locked_kib(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long kib = 0;
+	char line[256];
+
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status))
+		if (strncmp(line, "VmLck:", 6) == 0)
+			kib = strtoul(line + 6, NULL, 10);
+	assert_int_equal(fclose(status), 0);
+	return kib;
+}
+
+static void assert_line(struct fixture *fx, const char *const *texts)
+{
+	assert_true(catcher_next(&fx->catcher));
+	for (; *texts; texts++)
+		if (!strstr(fx->catcher.line, *texts))
+			fail_msg("\"%s\" in: %s", *texts, fx->catcher.line);
+}
+
+#define ASSERT_LINE(fx, ...) assert_line(fx, (const char *const[]){__VA_ARGS__, NULL})
+#define ASSERT_NO_LINE(fx) assert_false(catcher_next(&(fx)->catcher))
+
+static void assert_unlocked_under(struct fixture *fx, rlim_t wanted)
+{
+	rlim_t limit = set_soft_limit(RLIMIT_MEMLOCK, wanted);
+	char value[64];
+	void *memory;
+
+	assert_true(memory_lock() < 0);
+	(void)snprintf(value, sizeof(value), "RLIMIT_MEMLOCK is %lu bytes", (unsigned long)limit);
+	ASSERT_LINE(fx, "performance.lock_memory", value, "LimitMEMLOCK=", "CAP_IPC_LOCK");
+	ASSERT_NO_LINE(fx);
+	assert_int_equal(locked_kib(), 0);
+	memory = malloc(2 * limit + 1);
+	assert_non_null(memory);
+	free(memory);
+}
+
+/* The last is more than this process has mapped: the lock itself would be granted. */
+static void test_a_limit_on_locked_memory_does_not_become_one_on_memory(void **state)
+{
+	struct fixture *fx = *state;
+
+	drop_capabilities(fx);
+	assert_unlocked_under(fx, 0);
+	assert_unlocked_under(fx, 65536);
+	assert_unlocked_under(fx, 8 << 20);
+}
+
+static cpu_set_t first_cpu(const struct fixture *fx)
+{
+	unsigned cpu = 0;
+	cpu_set_t one;
+
+	while (!CPU_ISSET(cpu, &fx->cpus))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return one;
+}
+
+static void test_cpus_that_are_there(void **state)
+{
+	struct fixture *fx = *state;
+	cpu_set_t one = first_cpu(fx), now;
+
+	assert_int_equal(cpu_set_affinity(&one), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(now), &now), 0);
+	assert_true(CPU_EQUAL(&now, &one));
+	assert_int_equal(cpu_set_affinity(&fx->cpus), 0);
+	ASSERT_NO_LINE(fx);
+}
+
+/* Alone, and beside one that does, where the kernel would have passed over it in silence. */
+static void test_a_cpu_that_does_not_exist(void **state)
+{
+	struct fixture *fx = *state;
+	cpu_set_t cpus, before = first_cpu(fx), now;
+
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&cpus);
+	for (int i = 0; i < 2; i++) {
+		CPU_SET(NO_SUCH_CPU, &cpus);
+		assert_int_equal(cpu_set_affinity(&cpus), -EINVAL);
+		ASSERT_LINE(fx, "performance.cpu_affinity = ", "1023 is refused",
+			    "CPU 1023 does not exist, this machine has 0");
+		ASSERT_NO_LINE(fx);
+		assert_int_equal(sched_getaffinity(0, sizeof(now), &now), 0);
+		assert_true(CPU_EQUAL(&now, &before));
+		cpus = fx->cpus;
+	}
+}
+
+static void test_scheduler_refused(void **state)
+{
+	struct fixture *fx = *state;
+
+	drop_capabilities(fx);
+	(void)set_soft_limit(RLIMIT_RTPRIO, 0);
+	assert_int_equal(cpu_set_scheduler(SCHED_RR, 42), -EPERM);
+	ASSERT_LINE(fx, "performance.scheduler = rr", "scheduler_priority = 42", "not permitted", "CAP_SYS_NICE",
+		    "RLIMIT_RTPRIO (now 0) of at least 42", "LimitRTPRIO=42");
+	ASSERT_NO_LINE(fx);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+}
+
+static void test_nice_refused(void **state)
+{
+	struct fixture *fx = *state;
+	int before = getpriority(PRIO_PROCESS, 0);
+
+	drop_capabilities(fx);
+	(void)set_soft_limit(RLIMIT_NICE, 0);
+	assert_int_equal(cpu_set_nice(before), 0);
+	ASSERT_NO_LINE(fx);
+	assert_int_equal(cpu_set_nice(-11), -EACCES);
+	ASSERT_LINE(fx, "performance.nice = -11", "denied", "CAP_SYS_NICE", "RLIMIT_NICE (now 0) of at least 31",
+		    "LimitNICE=-11", "nice=31");
+	ASSERT_NO_LINE(fx);
+	assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+}
+
+static void test_all_is_refused(void **state)
+{
+	struct fixture *fx = *state;
+	struct config config;
+
+	drop_capabilities(fx);
+	(void)set_soft_limit(RLIMIT_MEMLOCK, 65536);
+	(void)set_soft_limit(RLIMIT_RTPRIO, 0);
+	(void)set_soft_limit(RLIMIT_NICE, 0);
+	config_defaults(&config);
+	CPU_SET(NO_SUCH_CPU, &config.cpu_affinity);
+	config.scheduler = SCHED_FIFO;
+	config.nice = -1;
+	assert_int_equal(tuning_apply(&config), 4);
+	ASSERT_LINE(fx, WARNING, "performance.lock_memory");
+	ASSERT_LINE(fx, WARNING, "performance.cpu_affinity");
+	ASSERT_LINE(fx, WARNING, "performance.scheduler = fifo");
+	ASSERT_LINE(fx, WARNING, "performance.nice");
+	ASSERT_NO_LINE(fx);
+}
+
+static void test_what_is_granted_is_said(void **state)
+{
+	struct fixture *fx = *state;
+	struct config config;
+
+	config_defaults(&config);
+	config.lock_memory = false;
+	assert_int_equal(tuning_apply(&config), 0);
+	ASSERT_LINE(fx, NOTICE, "tuning in force: memory not locked");
+	config.cpu_affinity = fx->cpus;
+	assert_int_equal(tuning_apply(&config), 0);
+	ASSERT_LINE(fx, NOTICE, "tuning in force: memory not locked, CPUs ");
+	ASSERT_NO_LINE(fx);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+
+	assert_non_null(fx);
+	*state = fx;
+	catcher_start(&fx->catcher, LOG_NOTICE);
+	assert_int_equal(syscall(SYS_capget, &header, fx->capabilities), 0);
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &fx->memlock), 0);
+	assert_int_equal(getrlimit(RLIMIT_NICE, &fx->nice), 0);
+	assert_int_equal(getrlimit(RLIMIT_RTPRIO, &fx->rtprio), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(fx->cpus), &fx->cpus), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(syscall(SYS_capset, &header, fx->capabilities), 0);
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &fx->memlock), 0);
+	assert_int_equal(setrlimit(RLIMIT_NICE, &fx->nice), 0);
+	assert_int_equal(setrlimit(RLIMIT_RTPRIO, &fx->rtprio), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(fx->cpus), &fx->cpus), 0);
+	catcher_stop(&fx->catcher);
+	free(fx);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_limit_on_locked_memory_does_not_become_one_on_memory),
+		TEST(test_cpus_that_are_there),
+		TEST(test_a_cpu_that_does_not_exist),
+		TEST(test_scheduler_refused),
+		TEST(test_nice_refused),
+		TEST(test_all_is_refused),
+		TEST(test_what_is_granted_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
