@@ -3,11 +3,10 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from harness import Bench, Result, table
-from outside import METHOD, daemon, floor, in_turns
-from peer import plain, subject_of
+from outside import METHOD, daemon, floor, in_turns, subject_of
+from peer import plain
 from plot import Line, axis, plot
 
 RATES = (100, 300, 1_000, 3_000, 10_000, 20_000, 40_000)
@@ -83,11 +82,6 @@ def drawings(result: Result) -> dict[str, str]:
         ),
         "cpu.svg": draw(f"CPU time, {ports}", "share of one CPU", lambda share: f"{share:g} %", cpu),
     }
-
-
-def write(result: Result, folder: Path) -> None:
-    for name, drawing in drawings(result).items():
-        (folder / name).write_text(drawing)
 
 
 def tables(result: Result) -> list[str]:
