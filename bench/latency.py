@@ -4,9 +4,13 @@
 import statistics
 
 from harness import Bench, Must, Result, most, table
+from lib.figures import figures
 from outside import METHOD, SHOWN, daemon, floor, in_turns, label_of, latency_cells, ratios, shown
 
 LIMITS = {"p50": (1.25, 3.0), "p99": (1.5, 5.0)}  # to the floor's; on a noisy machine
+ACKNOWLEDGED = "latency p50 us"  # the daemon's own figure, of all so far: from receive to Redis' acknowledgement
+ACKNOWLEDGED_LIMIT_USEC = 100
+ROUND_TRIP_LIMIT_USEC = 70  # where one takes longer, nothing is asked
 HEADING = ("latency, us", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "CPU/100k")
 
 
@@ -21,12 +25,16 @@ def compare(bench: Bench, *storm: object) -> Result:
     }
 
 
+def compare_rate(bench: Bench, rate: int, seconds: float) -> Result:
+    found = compare(bench, "--rate", rate, "--count", int(rate * seconds))
+    return found | {"acknowledged_p50_usec": figures(bench.switch.daemon)[ACKNOWLEDGED]}
+
+
 def measure(bench: Bench) -> None:
-    rates = {
-        str(rate): compare(bench, "--rate", rate, "--seconds", seconds)
-        for rate, seconds in bench.plan.latency_secs.items()
+    bench.result["latency"] = {
+        "method": METHOD,
+        "rates": {str(rate): compare_rate(bench, rate, seconds) for rate, seconds in bench.plan.latency_secs.items()},
     }
-    bench.result["latency"] = {"method": METHOD, "rates": rates}
 
 
 def rows_of(label: str, found: Result) -> list[tuple[str, ...]]:
@@ -52,4 +60,16 @@ def musts(result: Result) -> list[Must]:
             ratio = one["ratios"][name]
             label = f"{label_of(rate)}: {name.upper()} to the floor's"
             found.append(most(label, ratio["median"], limit, text=shown(ratio), ci=loose))
-    return found
+    return found + acknowledgement(result)
+
+
+def acknowledgement(result: Result) -> list[Must]:
+    """After the calm rates: later ones are more of the figure than these."""
+    if "ceilings" not in result:
+        return []
+    round_trip = result["ceilings"]["redis_benchmark"]["1"]["p50_usec"]
+    value = result["latency"]["rates"]["1000"]["acknowledged_p50_usec"]
+    if round_trip >= ROUND_TRIP_LIMIT_USEC:
+        return []
+    label = f"P50 from receive to acknowledgement, one round trip is {round_trip:.0f} us"
+    return [most(label, value, ACKNOWLEDGED_LIMIT_USEC, " us")]
