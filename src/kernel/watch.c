@@ -12,12 +12,11 @@
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
-#define LOSS_LINES 3
 #define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
 
 struct watch {
@@ -47,7 +46,6 @@ struct watch {
 
 	bool episode; /* a loss that is not mended yet */
 	bool aloud;   /* the log tells that we are not in sync, so it must tell when we are again */
-	struct log_limit limit;
 
 	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
 };
@@ -103,7 +101,7 @@ static void enter(struct watch *w, enum watch_state state)
 	if (state == WATCH_SYNCED || w->state == WATCH_SYNCED)
 		w->since = now_usec();
 	w->state = state;
-	log_debug("%s", watch_state_name(state));
+	log_debug(KIND_WATCH_STATE, "%s", watch_state_name(state));
 	w->ops->state_changed(state, w->user);
 }
 
@@ -156,18 +154,28 @@ static void tell_loss(struct watch *w, const char *why)
 	if (w->episode)
 		return;
 	w->episode = true;
-	if (!log_limit_pass(&w->limit, LOSS_LINES))
+	if (!log_wanted(LOG_WARNING, KIND_EVENTS_LOST))
 		return;
 	w->aloud = true;
-	log_warning("link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
-		    "all links will be read again",
-		    why, w->stats.overruns, nlsock_rcvbuf(w->events));
+	log_line(LOG_WARNING, KIND_EVENTS_LOST, LOG_HERE, NULL,
+		 "link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
+		 "all links will be read again",
+		 why, w->stats.overruns, nlsock_rcvbuf(w->events));
 }
 
 static void lost(struct watch *w, const char *why)
 {
 	tell_loss(w, why);
 	restart(w);
+}
+
+static void count_spoofed(struct watch *w, size_t n)
+{
+	if (n == 0)
+		return;
+	w->stats.spoofed += n;
+	audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
+		     "%zu netlink messages were not the kernel's and were dropped", n);
 }
 
 static void malformed_event(struct watch *w)
@@ -199,7 +207,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 {
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
-	w->stats.spoofed += batch->spoofed;
+	count_spoofed(w, batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
@@ -235,6 +243,8 @@ static bool drain(struct watch *w)
 			return true;
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
+			audit_record(AUDIT_OVERRUN, AUDIT_FAILURE, AUDIT_KERNEL, NULL,
+				     "the kernel dropped link events: the receive buffer was full");
 			lost(w, "overrun");
 			break;
 		case NLSOCK_TRUNCATED:
@@ -262,7 +272,7 @@ static void dump_failed(struct watch *w, int error)
 		w->stats.dumps_failed++;
 	if (level == LOG_WARNING)
 		w->aloud = true;
-	log_at(level,
+	log_at(level, KIND_DUMP_FAILED,
 	       "not in sync with the kernel: reading all links failed %u times in a row, now: %s; again in %" PRIu64
 	       " ms",
 	       w->failures, error == -EINTR ? "interrupted by a change" : strerror(-error), delay / USEC_PER_MSEC);
@@ -319,7 +329,7 @@ static int dump_message(const struct nlmsghdr *nlh, void *user)
 
 static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 {
-	w->stats.spoofed += batch->spoofed;
+	count_spoofed(w, batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++) {
 		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, dump_message, w);
 
@@ -364,9 +374,13 @@ static void synced(struct watch *w)
 {
 	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
 	if (w->aloud)
-		log_notice("in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
+		log_notice(KIND_IN_SYNC,
+			   "in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
 			   " dumps so far)",
 			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
+	if (w->episode || w->aloud)
+		audit_record(AUDIT_RESYNC, AUDIT_SUCCESS, audit_self(), NULL,
+			     "all links were read: in sync with the kernel");
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -633,9 +647,13 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	r = add_sources(w);
 	if (r < 0)
 		return r;
+	if (!nlsock_rcvbuf_forced(w->events))
+		audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
+			     "CAP_NET_ADMIN is missing: the receive "
+			     "buffer is bounded by net.core.rmem_max");
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
-	log_notice("following the kernel's links: receive buffer %zu bytes (asked for %zu%s)", nlsock_rcvbuf(w->events),
-		   opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
+	log_notice(KIND_LINKS_FOLLOWED, "following the kernel's links: receive buffer %zu bytes (asked for %zu%s)",
+		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;
 	w = NULL;
 	return 0;
@@ -667,9 +685,9 @@ const struct watch_stats *watch_stats(const struct watch *w)
 void watch_resync(struct watch *w, const char *why)
 {
 	w->stats.resyncs++;
-	if (log_limit_pass(&w->limit, LOSS_LINES)) {
+	if (log_wanted(LOG_NOTICE, KIND_LINKS_REREAD)) {
 		w->aloud = true;
-		log_notice("all links will be read again: %s", why);
+		log_line(LOG_NOTICE, KIND_LINKS_REREAD, LOG_HERE, NULL, "all links will be read again: %s", why);
 	}
 	(void)sd_event_source_set_enabled(w->resync_source, SD_EVENT_ONESHOT);
 }

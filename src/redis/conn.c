@@ -11,7 +11,7 @@
 
 #include "base/backoff.h"
 #include "base/util.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
@@ -99,11 +99,11 @@ static void log_away(struct conn *c, const char *reason)
 
 	(void)printable(reason, strlen(reason), text, sizeof(text));
 	if (c->away_usec != 0) {
-		log_debug("%s: %s: %s", c->opt.label, c->endpoint.text, text);
+		log_debug(KIND_REDIS_RETRY, "%s: %s: %s", c->opt.label, c->endpoint.text, text);
 		return;
 	}
 	c->away_usec = loop_usec(c);
-	log_warning("%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint.text, text);
+	log_warning(KIND_REDIS_AWAY, "%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint.text, text);
 }
 
 static void log_back(struct conn *c)
@@ -111,10 +111,10 @@ static void log_back(struct conn *c)
 	uint64_t away_msec = (loop_usec(c) - c->away_usec) / USEC_PER_MSEC;
 
 	if (c->away_usec == 0)
-		log_info("%s: connected to %s", c->opt.label, c->endpoint.text);
+		log_info(KIND_REDIS_CONNECTED, "%s: connected to %s", c->opt.label, c->endpoint.text);
 	else
-		log_notice("%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s", c->opt.label,
-			   c->endpoint.text, away_msec / 1000, away_msec % 1000);
+		log_notice(KIND_REDIS_BACK, "%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s",
+			   c->opt.label, c->endpoint.text, away_msec / 1000, away_msec % 1000);
 	c->away_usec = 0;
 }
 
@@ -300,6 +300,14 @@ static void become_ready(struct conn *c)
 	c->ops.ready(c->user);
 }
 
+/* Also of a server that wants a password where we have none. */
+static void record_refusal(const struct conn *c, const char *why)
+{
+	if (strncmp(why, "AUTH ", 5) == 0 || strstr(why, "NOAUTH"))
+		audit_record(AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL, "%s at %s: %s", c->opt.label,
+			     c->endpoint.text, why);
+}
+
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
 {
 	char why[ERROR_TEXT_BYTES];
@@ -309,6 +317,7 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 		become_ready(c);
 		break;
 	case HANDSHAKE_REFUSED:
+		record_refusal(c, why);
 		drop(c, why);
 		break;
 	case HANDSHAKE_GOES_ON:

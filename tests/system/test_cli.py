@@ -254,7 +254,7 @@ def test_signals_move_the_level(switch: SwitchFactory) -> None:
     sw.daemon.send(signal.SIGUSR2)
     sw.daemon.wait_log("log level is INFO now[^$]*log level is INFO now")
     sw.daemon.send(signal.SIGHUP)
-    sw.daemon.wait_log("SIGHUP changes nothing")
+    sw.daemon.wait_log("the configuration was read again")
     sw.netns.set_mtu("Ethernet0", 1500)
     sw.wait_field("Ethernet0", "mtu", "1500")
 

@@ -18,6 +18,7 @@
 #include "fake_nlsock.h"
 #include "kernel/watch.h"
 #include "observe/log.h"
+#include "observe/loglimit.h"
 
 #define DEADLINE_USEC (5 * USEC_PER_SEC)
 
@@ -946,6 +947,7 @@ static void resync_in_callbacks(void **state)
 
 	for (size_t i = 0; signs[i]; i++) {
 		fake_reset();
+		loglimit_set(LOG_WINDOW_SECS, -1);
 		fx->heard_len = 0;
 		fx->act_on = signs[i];
 		fx->act = resync;
@@ -1084,6 +1086,7 @@ static int set_up(void **state)
 	};
 	fake_reset();
 	log_set_level(LOG_INFO);
+	loglimit_set(LOG_WINDOW_SECS, -1);
 	fx->log = tmpfile();
 	fx->old_stderr = dup(STDERR_FILENO);
 	if (!fx->log || fx->old_stderr < 0 || dup2(fileno(fx->log), STDERR_FILENO) < 0)
