@@ -52,8 +52,13 @@ struct config {
 	int scheduler;           /* SCHED_OTHER (as it was started), SCHED_FIFO, SCHED_RR */
 	long scheduler_priority; /* of the latter two */
 	long nice;               /* 0: as it was started */
+	long max_latency_us;     /* 99 % of the events should take no longer */
+	double min_success_rate; /* percent of the events */
 
 	/* [health] */
+	long max_stall_seconds; /* 0: any time is well */
+	double max_failure_rate_percent, min_port_sync_rate;
+	long max_memory_mb; /* 0: any */
 	bool enable_watchdog;
 
 	/* [sonic] */

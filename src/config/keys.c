@@ -118,12 +118,19 @@ const struct key config_keys[] = {
 	 "priority of fifo and rr"},
 	{"performance", "nice", INTEGER, -20, 19, "0", AT(nice), NULL,
 	 "nice value; 0: as it was started; below 0 needs CAP_SYS_NICE or RLIMIT_NICE"},
-	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", NO_EFFECT, NULL, "no effect"},
-	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", NO_EFFECT, NULL, "no effect"},
+	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", AT(max_latency_us), NULL,
+	 "if more than 1 % of a minute's events take longer, health is degraded"},
+	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", AT(min_success_rate), NULL,
+	 "percent of a minute's events; below it, health is degraded"},
 
-	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", NO_EFFECT, NULL, "no effect"},
-	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", NO_EFFECT, NULL, "no effect"},
-	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", NO_EFFECT, NULL, "no effect"},
+	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", AT(max_stall_seconds), NULL,
+	 "how long the loop may stall, or be without sync or Redis, before health is unhealthy; 0: for ever"},
+	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", AT(max_failure_rate_percent), NULL,
+	 "of a minute's events; above it, health is unhealthy"},
+	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", AT(min_port_sync_rate), NULL,
+	 "percent of the configured ports; if fewer are in sync for max_stall_seconds, health is degraded"},
+	{"health", "max_memory_mb", INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
+	 "resident memory above which health is degraded; 0: any"},
 	{"health", "enable_watchdog", BOOLEAN, 0, 0, "true", AT(enable_watchdog), NULL,
 	 "answer the watchdog of systemd"},
 	{"health", "watchdog_interval_secs", INTEGER, 1, YEAR_SECS, "15", NO_EFFECT, NULL, "no effect"},
@@ -248,6 +255,10 @@ static void store_value(struct config *config, const struct key *key, const char
 
 	if (key->type == INTEGER) {
 		long value = strtol(text, NULL, 10);
+
+		memcpy(field, &value, sizeof(value));
+	} else if (key->type == NUMBER) {
+		double value = strtod(text, NULL);
 
 		memcpy(field, &value, sizeof(value));
 	} else if (key->type == BOOLEAN) {

@@ -80,12 +80,20 @@ static void refused(struct publish *p, struct port *port, enum write_kind kind, 
 		 error->str);
 }
 
+/* The row is as it should be. */
+static void note_repair(struct publish *p, struct port *port)
+{
+	p->stats.repaired += port->drifted;
+	port->drifted = false;
+}
+
 static void accepted(struct publish *p, struct port *port)
 {
 	if (port->writing > 0 || port->known != ROW_READ)
 		return;
 	if (port->mine && !port->delete_owed)
 		links_mark_published(p->links, port);
+	note_repair(p, port);
 	port->retry_ms = 0;
 	if (!port->failing)
 		return;
@@ -246,8 +254,10 @@ static void write_row(struct publish *p, struct port *port, const struct row *wa
 	fields = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
 	if (fields)
 		send_set(p, port, want, fields);
-	else if (port->writing == 0)
-		links_mark_published(p->links, port);
+	if (fields || port->writing > 0)
+		return;
+	links_mark_published(p->links, port);
+	note_repair(p, port);
 }
 
 static void remove_row(struct publish *p, struct port *port)
@@ -310,8 +320,10 @@ void publish_flush(struct publish *p)
 	}
 	if (sample || links_any_dirty(p->links))
 		conn_attend(p->conn);
-	if (written(p) > before)
-		p->stats.batches++;
+	if (written(p) == before)
+		return;
+	p->stats.batches++;
+	hist_add(&p->stats.batch_rows, written(p) - before);
 }
 
 static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
@@ -336,6 +348,7 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 static void note_drift(struct publish *p, struct port *port)
 {
 	p->stats.drift++;
+	port->drifted = true;
 	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
 		 "PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
 }
@@ -437,7 +450,7 @@ void publish_hold(struct publish *p, bool hold)
 	p->held = hold;
 }
 
-static bool owes(const struct port *port)
+bool publish_owes(const struct port *port)
 {
 	struct row want;
 
@@ -459,7 +472,7 @@ size_t publish_owed(const struct publish *p)
 	size_t owed = 0;
 
 	for (const struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port))
-		owed += owes(port);
+		owed += publish_owes(port);
 	return owed;
 }
 

@@ -18,10 +18,8 @@
 #include "sonic/dbglobal.h"
 
 #define NO_EFFECT_OF_RUST                                                                                              \
-	"performance.max_latency_us, performance.min_success_rate, health.max_stall_seconds, "                         \
-	"health.max_failure_rate_percent, health.min_port_sync_rate, health.watchdog_interval_secs, "                  \
-	"metrics.enabled, metrics.save_interval_secs, metrics.retention_days, metrics.max_file_size_mb, "              \
-	"metrics.export_format, metrics.storage_path"
+	"health.watchdog_interval_secs, metrics.enabled, metrics.save_interval_secs, metrics.retention_days, "         \
+	"metrics.max_file_size_mb, metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version"
@@ -168,6 +166,11 @@ static void test_file_of_the_rust_daemon(void **state)
 	assert_int_equal(c.retry_interval_secs, 2);
 	assert_int_equal(c.max_event_queue, 1000);
 	assert_int_equal(c.batch_timeout_ms, 100);
+	assert_int_equal(c.max_latency_us, 10000);
+	assert_true(c.min_success_rate == 99.0);
+	assert_int_equal(c.max_stall_seconds, 10);
+	assert_true(c.max_failure_rate_percent == 5.0);
+	assert_true(c.min_port_sync_rate == 90.0);
 	assert_true(c.enable_watchdog);
 }
 
@@ -378,14 +381,11 @@ static const struct {
 	{"[health]\nenable_watchdog = yes\n",
 	 "F:2: health.enable_watchdog: \"yes\" is not a boolean; allowed: true, false\n"},
 	{"[health]\nmin_port_sync_rate = 100.1\n",
-	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"},
 	{"[health]\nmin_port_sync_rate = nan\n",
-	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"},
 	{"[health]\nmin_port_sync_rate = 1e\n",
-	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"},
 	{"[database]\nredis_unix_socket = redis.sock\n", "F:2: database.redis_unix_socket: \"redis.sock\" is not an "
 							 "absolute path; allowed: an absolute path of at most 107 "
 							 "bytes\n"},
