@@ -50,38 +50,12 @@ struct watch {
 	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
 };
 
-static void no_row(const struct link_msg *msg, void *user)
-{
-	(void)msg;
-	(void)user;
-}
-
-static void no_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
-{
-	(void)msg;
-	(void)received_nsec;
-	(void)user;
-}
-
-static void no_call(void *user)
-{
-	(void)user;
-}
-
-static void no_state(enum watch_state state, void *user)
-{
-	(void)state;
-	(void)user;
-}
-
-static const struct watch_ops no_ops = {
-	.event = no_event,
-	.dump_begin = no_call,
-	.dump_row = no_row,
-	.dump_commit = no_call,
-	.dump_abort = no_call,
-	.state_changed = no_state,
-};
+/* watch_free() was called in a callback: no further one comes. */
+#define TELL(w, what, ...)                                                                                             \
+	do {                                                                                                           \
+		if (!(w)->freed)                                                                                       \
+			(w)->ops->what(__VA_ARGS__);                                                                   \
+	} while (0)
 
 static void free_nlsock(struct nlsock **s)
 {
@@ -102,7 +76,7 @@ static void enter(struct watch *w, enum watch_state state)
 		w->since = now_usec();
 	w->state = state;
 	log_debug(KIND_WATCH_STATE, "%s", watch_state_name(state));
-	w->ops->state_changed(state, w->user);
+	TELL(w, state_changed, state, w->user);
 }
 
 /* Ends a running dump in the kernel too, so that no row of it can come later. */
@@ -118,7 +92,7 @@ static void abort_dump(struct watch *w)
 	if (!w->dump)
 		return;
 	close_dump(w);
-	w->ops->dump_abort(w->user);
+	TELL(w, dump_abort, w->user);
 }
 
 static void wait_for_dump(struct watch *w, uint64_t delay)
@@ -199,7 +173,7 @@ static int event_message(const struct nlmsghdr *nlh, void *user)
 		w->stats.newlink++;
 	else
 		w->stats.dellink++;
-	w->ops->event(&msg, w->received_nsec, w->user);
+	TELL(w, event, &msg, w->received_nsec, w->user);
 	return 0;
 }
 
@@ -300,7 +274,7 @@ static int dump_row(struct watch *w, const struct nlmsghdr *nlh)
 	r = linkmsg_parse(nlh, &msg);
 	if (r < 0)
 		return r;
-	w->ops->dump_row(&msg, w->user);
+	TELL(w, dump_row, &msg, w->user);
 	return 0;
 }
 
@@ -430,7 +404,7 @@ static void start_dump(struct watch *w)
 	}
 	arm(w, w->opt.dump_timeout_usec);
 	enter(w, WATCH_DUMPING);
-	w->ops->dump_begin(w->user);
+	TELL(w, dump_begin, w->user);
 }
 
 static void drained(struct watch *w)
@@ -459,7 +433,7 @@ static void complete_dump(struct watch *w)
 	w->failures = 0;
 	backoff_reset(&w->retry);
 	close_dump(w);
-	w->ops->dump_commit(w->user);
+	TELL(w, dump_commit, w->user);
 	arm(w, w->opt.settle_usec);
 	enter(w, WATCH_SETTLING);
 	(void)read_events(w);
@@ -705,6 +679,5 @@ void watch_free(struct watch *w)
 		destroy(w);
 		return;
 	}
-	w->ops = &no_ops;
 	w->freed = true;
 }
