@@ -21,7 +21,7 @@
 #define STACK_BYTES (256U * 1024)
 #define GATHER_USEC (20 * USEC_PER_MSEC)
 #define STOP_USEC USEC_PER_SEC
-#define JOIN_SECS 2                     /* longer than the thread itself takes for a stop */
+#define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
 #define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
 
 enum rest { AWAKE, GATHERING, ASLEEP };
@@ -37,7 +37,7 @@ static struct {
 	pthread_t thread;
 	atomic_bool running;
 	atomic_bool given_up; /* the thread hangs in its target: there is no consumer any more */
-	int wake;             /* eventfd */
+	int wake, ended;      /* eventfds */
 	_Atomic enum rest rest;
 	_Atomic uint64_t stop_at; /* 0: not asked to stop; CLOCK_MONOTONIC us */
 
@@ -47,13 +47,20 @@ static struct {
 	uint64_t announced;
 	bool announcing;
 	struct log_record announcement;
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1, .target = {.fd = -1}};
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1, .ended = -1, .target = {.fd = -1}};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void init_ring(void)
 {
 	logring_init(&writer.ring);
+}
+
+static void wake_up(int fd)
+{
+	const uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
 }
 
 /* --- consumer --- */
@@ -203,17 +210,11 @@ static void *run(void *unused)
 		else
 			wait_for_records(any);
 	}
+	wake_up(writer.ended);
 	return unused;
 }
 
 /* --- producers --- */
-
-static void wake_up(void)
-{
-	const uint64_t one = 1;
-
-	(void)!write(writer.wake, &one, sizeof(one));
-}
 
 struct log_record *logwriter_claim(bool audit)
 {
@@ -239,7 +240,7 @@ void logwriter_give(struct log_record *record)
 	rest = atomic_load(&writer.rest);
 	if (rest == ASLEEP || (rest == GATHERING && logring_used(&writer.ring) >= CROWDED))
 		if (atomic_compare_exchange_strong(&writer.rest, &rest, AWAKE))
-			wake_up();
+			wake_up(writer.wake);
 }
 
 /* --- settings, start and stop --- */
@@ -252,7 +253,7 @@ void logwriter_set(const struct logtarget_settings *settings)
 	(void)pthread_mutex_unlock(&writer.lock);
 	atomic_fetch_add(&writer.wishes, 1);
 	if (writer.running)
-		wake_up();
+		wake_up(writer.wake);
 }
 
 void logwriter_get(struct logtarget_settings *settings)
@@ -282,6 +283,26 @@ static int create_thread(void)
 	return -r;
 }
 
+static void close_fds(void)
+{
+	close_fd(&writer.wake);
+	close_fd(&writer.ended);
+	writer.wake = writer.ended = -1;
+}
+
+static int open_fds(void)
+{
+	int r;
+
+	writer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	writer.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = -errno;
+	if (writer.wake >= 0 && writer.ended >= 0)
+		return 0;
+	close_fds();
+	return r;
+}
+
 int logwriter_start(void)
 {
 	int r;
@@ -289,15 +310,14 @@ int logwriter_start(void)
 	if (writer.running || writer.given_up)
 		return 0;
 	(void)pthread_once(&once, init_ring);
-	writer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (writer.wake < 0)
-		return -errno;
+	r = open_fds();
+	if (r < 0)
+		return r;
 	atomic_store(&writer.stop_at, 0);
 	atomic_store(&writer.rest, AWAKE);
 	r = create_thread();
 	if (r < 0) {
-		(void)close(writer.wake);
-		writer.wake = -1;
+		close_fds();
 		return r;
 	}
 	writer.running = true;
@@ -307,20 +327,18 @@ int logwriter_start(void)
 /* A thread that hangs in a journal that does not read is left behind: the process ends. */
 static void end_thread(void)
 {
-	struct timespec limit;
+	struct pollfd ended = {.fd = writer.ended, .events = POLLIN};
 
 	atomic_store(&writer.stop_at, now_usec() + STOP_USEC);
-	wake_up();
-	(void)clock_gettime(CLOCK_MONOTONIC, &limit);
-	limit.tv_sec += JOIN_SECS;
+	wake_up(writer.wake);
 	writer.running = false;
-	if (pthread_clockjoin_np(writer.thread, NULL, CLOCK_MONOTONIC, &limit) != 0) {
+	if (poll(&ended, 1, JOIN_MS) != 1) {
 		(void)pthread_detach(writer.thread);
 		writer.given_up = true;
 		return;
 	}
-	(void)close(writer.wake);
-	writer.wake = -1;
+	(void)pthread_join(writer.thread, NULL);
+	close_fds();
 }
 
 /* The same without a thread. */
