@@ -21,6 +21,7 @@
 #define STACK_BYTES (256U * 1024)
 #define GATHER_USEC (20 * USEC_PER_MSEC)
 #define STOP_USEC USEC_PER_SEC
+#define PATIENCE_USEC USEC_PER_SEC
 #define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
 #define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
 
@@ -32,6 +33,8 @@ static struct {
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
+	_Atomic uint64_t wished_from; /* the position of the first record that comes after */
+	_Atomic uint64_t wished_at;   /* CLOCK_MONOTONIC us */
 	atomic_uint wishes;
 
 	pthread_t thread;
@@ -65,12 +68,27 @@ static void wake_up(int fd)
 
 /* --- consumer --- */
 
+/* UINT64_MAX: there is no wish. */
+static uint64_t patience_ends(void)
+{
+	return atomic_load(&writer.wishes) == writer.granted ? UINT64_MAX
+							     : atomic_load(&writer.wished_at) + PATIENCE_USEC;
+}
+
+/* What was said before a wish goes where it was meant to, the announcement of the change itself for one. */
+static bool may_grant(void)
+{
+	if (atomic_load(&writer.wishes) == writer.granted)
+		return false;
+	return logring_tail(&writer.ring) >= atomic_load(&writer.wished_from) || now_usec() >= patience_ends();
+}
+
 static void grant_wishes(void)
 {
 	struct logtarget_settings settings;
 	unsigned wishes = atomic_load(&writer.wishes);
 
-	if (wishes == writer.granted)
+	if (!may_grant())
 		return;
 	logwriter_get(&settings);
 	logtarget_close(&writer.target);
@@ -170,7 +188,7 @@ static void wait_for_target(void)
 	uint64_t until;
 	int fd = logtarget_wait(&writer.target, &until);
 
-	rest_until(until, fd);
+	rest_until(MIN(until, patience_ends()), fd);
 }
 
 /* Says how it rests first and looks then, as a producer gives first and looks then: one of them sees the other. */
@@ -251,6 +269,8 @@ void logwriter_set(const struct logtarget_settings *settings)
 	(void)pthread_mutex_lock(&writer.lock);
 	writer.wished = *settings;
 	(void)pthread_mutex_unlock(&writer.lock);
+	atomic_store(&writer.wished_from, logring_head(&writer.ring));
+	atomic_store(&writer.wished_at, now_usec());
 	atomic_fetch_add(&writer.wishes, 1);
 	if (writer.running)
 		wake_up(writer.wake);
