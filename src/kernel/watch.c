@@ -620,11 +620,10 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	r = add_sources(w);
 	if (r < 0)
 		return r;
-	if (!nlsock_rcvbuf_forced(w->events))
-		audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
-			     "CAP_NET_ADMIN is missing: the receive "
-			     "buffer is bounded by net.core.rmem_max");
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
+	if (limited)
+		audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
+			     "CAP_NET_ADMIN is missing: net.core.rmem_max bounds the receive buffer");
 	log_notice(KIND_LINKS_FOLLOWED, "following the kernel's links: receive buffer %zu bytes (asked for %zu%s)",
 		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;

@@ -20,10 +20,19 @@ void logring_init(struct logring *ring)
 		atomic_init(&ring->slots[i].turn, i);
 }
 
+uint64_t logring_head(struct logring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_relaxed);
+}
+
+uint64_t logring_tail(struct logring *ring)
+{
+	return atomic_load_explicit(&ring->tail, memory_order_relaxed);
+}
+
 uint64_t logring_used(struct logring *ring)
 {
-	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint64_t tail = logring_tail(ring), head = logring_head(ring);
 
 	return head > tail ? head - tail : 0;
 }

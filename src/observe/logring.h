@@ -41,6 +41,10 @@ void logring_give(struct log_record *record);
 struct log_record *logring_peek(struct logring *ring);
 void logring_drop(struct logring *ring);
 
+/* Where the next record comes, and up to where they were read: positions only grow. */
+uint64_t logring_head(struct logring *ring);
+uint64_t logring_tail(struct logring *ring);
+
 /* How many records are in it, about. */
 uint64_t logring_used(struct logring *ring);
 

@@ -21,7 +21,8 @@
 #define STACK_BYTES (256U * 1024)
 #define GATHER_USEC (20 * USEC_PER_MSEC)
 #define STOP_USEC USEC_PER_SEC
-#define JOIN_SECS 2                     /* longer than the thread itself takes for a stop */
+#define PATIENCE_USEC USEC_PER_SEC
+#define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
 #define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
 
 enum rest { AWAKE, GATHERING, ASLEEP };
@@ -32,12 +33,14 @@ static struct {
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
+	_Atomic uint64_t wished_from; /* the position of the first record that comes after */
+	_Atomic uint64_t wished_at;   /* CLOCK_MONOTONIC us */
 	atomic_uint wishes;
 
 	pthread_t thread;
 	atomic_bool running;
 	atomic_bool given_up; /* the thread hangs in its target: there is no consumer any more */
-	int wake;             /* eventfd */
+	int wake, ended;      /* eventfds */
 	_Atomic enum rest rest;
 	_Atomic uint64_t stop_at; /* 0: not asked to stop; CLOCK_MONOTONIC us */
 
@@ -47,7 +50,7 @@ static struct {
 	uint64_t announced;
 	bool announcing;
 	struct log_record announcement;
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1, .target = {.fd = -1}};
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1, .ended = -1, .target = {.fd = -1}};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -56,14 +59,36 @@ static void init_ring(void)
 	logring_init(&writer.ring);
 }
 
+static void wake_up(int fd)
+{
+	const uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
 /* --- consumer --- */
+
+/* UINT64_MAX: there is no wish. */
+static uint64_t patience_ends(void)
+{
+	return atomic_load(&writer.wishes) == writer.granted ? UINT64_MAX
+							     : atomic_load(&writer.wished_at) + PATIENCE_USEC;
+}
+
+/* What was said before a wish goes where it was meant to, the announcement of the change itself for one. */
+static bool may_grant(void)
+{
+	if (atomic_load(&writer.wishes) == writer.granted)
+		return false;
+	return logring_tail(&writer.ring) >= atomic_load(&writer.wished_from) || now_usec() >= patience_ends();
+}
 
 static void grant_wishes(void)
 {
 	struct logtarget_settings settings;
 	unsigned wishes = atomic_load(&writer.wishes);
 
-	if (wishes == writer.granted)
+	if (!may_grant())
 		return;
 	logwriter_get(&settings);
 	logtarget_close(&writer.target);
@@ -163,7 +188,7 @@ static void wait_for_target(void)
 	uint64_t until;
 	int fd = logtarget_wait(&writer.target, &until);
 
-	rest_until(until, fd);
+	rest_until(MIN(until, patience_ends()), fd);
 }
 
 /* Says how it rests first and looks then, as a producer gives first and looks then: one of them sees the other. */
@@ -203,17 +228,11 @@ static void *run(void *unused)
 		else
 			wait_for_records(any);
 	}
+	wake_up(writer.ended);
 	return unused;
 }
 
 /* --- producers --- */
-
-static void wake_up(void)
-{
-	const uint64_t one = 1;
-
-	(void)!write(writer.wake, &one, sizeof(one));
-}
 
 struct log_record *logwriter_claim(bool audit)
 {
@@ -239,7 +258,7 @@ void logwriter_give(struct log_record *record)
 	rest = atomic_load(&writer.rest);
 	if (rest == ASLEEP || (rest == GATHERING && logring_used(&writer.ring) >= CROWDED))
 		if (atomic_compare_exchange_strong(&writer.rest, &rest, AWAKE))
-			wake_up();
+			wake_up(writer.wake);
 }
 
 /* --- settings, start and stop --- */
@@ -250,9 +269,11 @@ void logwriter_set(const struct logtarget_settings *settings)
 	(void)pthread_mutex_lock(&writer.lock);
 	writer.wished = *settings;
 	(void)pthread_mutex_unlock(&writer.lock);
+	atomic_store(&writer.wished_from, logring_head(&writer.ring));
+	atomic_store(&writer.wished_at, now_usec());
 	atomic_fetch_add(&writer.wishes, 1);
 	if (writer.running)
-		wake_up();
+		wake_up(writer.wake);
 }
 
 void logwriter_get(struct logtarget_settings *settings)
@@ -282,6 +303,26 @@ static int create_thread(void)
 	return -r;
 }
 
+static void close_fds(void)
+{
+	close_fd(&writer.wake);
+	close_fd(&writer.ended);
+	writer.wake = writer.ended = -1;
+}
+
+static int open_fds(void)
+{
+	int r;
+
+	writer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	writer.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = -errno;
+	if (writer.wake >= 0 && writer.ended >= 0)
+		return 0;
+	close_fds();
+	return r;
+}
+
 int logwriter_start(void)
 {
 	int r;
@@ -289,15 +330,14 @@ int logwriter_start(void)
 	if (writer.running || writer.given_up)
 		return 0;
 	(void)pthread_once(&once, init_ring);
-	writer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (writer.wake < 0)
-		return -errno;
+	r = open_fds();
+	if (r < 0)
+		return r;
 	atomic_store(&writer.stop_at, 0);
 	atomic_store(&writer.rest, AWAKE);
 	r = create_thread();
 	if (r < 0) {
-		(void)close(writer.wake);
-		writer.wake = -1;
+		close_fds();
 		return r;
 	}
 	writer.running = true;
@@ -307,20 +347,18 @@ int logwriter_start(void)
 /* A thread that hangs in a journal that does not read is left behind: the process ends. */
 static void end_thread(void)
 {
-	struct timespec limit;
+	struct pollfd ended = {.fd = writer.ended, .events = POLLIN};
 
 	atomic_store(&writer.stop_at, now_usec() + STOP_USEC);
-	wake_up();
-	(void)clock_gettime(CLOCK_MONOTONIC, &limit);
-	limit.tv_sec += JOIN_SECS;
+	wake_up(writer.wake);
 	writer.running = false;
-	if (pthread_clockjoin_np(writer.thread, NULL, CLOCK_MONOTONIC, &limit) != 0) {
+	if (poll(&ended, 1, JOIN_MS) != 1) {
 		(void)pthread_detach(writer.thread);
 		writer.given_up = true;
 		return;
 	}
-	(void)close(writer.wake);
-	writer.wake = -1;
+	(void)pthread_join(writer.thread, NULL);
+	close_fds();
 }
 
 /* The same without a thread. */

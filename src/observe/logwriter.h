@@ -15,8 +15,8 @@
 #include "observe/logrecord.h"
 #include "observe/logtarget.h"
 
-/* Other settings, from the next record on that is written: one that waits for a dead collector goes to the new target.
- * Also opens a file anew. */
+/* Other settings, for the records that are given from now on; a second later also for older ones that wait for a dead
+ * collector. Also opens a file anew. */
 void logwriter_set(const struct logtarget_settings *settings);
 void logwriter_get(struct logtarget_settings *settings);
 
