@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "observe/http_address.h"
+
 #define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
 #define CONFIG_TEXT_MAX 256
 
@@ -24,6 +26,12 @@ enum config_log_target {
 };
 
 struct dbconfig;
+struct http_options;
+
+struct config_addresses {
+	char item[HTTP_LISTEN_MAX][HTTP_ADDRESS_MAX];
+	size_t n;
+};
 
 struct config {
 	/* [database]; an empty text or a negative number: what database_config.json says */
@@ -61,6 +69,13 @@ struct config {
 	long max_memory_mb; /* 0: any */
 	bool enable_watchdog;
 
+	/* [metrics], [http]; config_http_options() has the use of them */
+	bool metrics_enabled, http_enabled;
+	struct config_addresses http_listen;
+	char http_unix_socket[CONFIG_TEXT_MAX];
+	char http_cert[PATH_MAX], http_key[PATH_MAX], http_ca[PATH_MAX];
+	long http_max_clients, http_timeout_secs;
+
 	/* [sonic] */
 	long audit_interval_secs;
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
@@ -90,8 +105,9 @@ enum config_outcome {
 };
 
 /*
- * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL) and the file. Help, version and the verdict of
- * --check-config (which also reads the files of SONiC's databases and the password file) go to out, complaints to err.
+ * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL, PORTSYNCD_METRICS_CERT, _KEY, _CA) and the file. Help,
+ * version and the verdict of --check-config (which also reads the files of SONiC's databases, the password file and the
+ * certificates) go to out, complaints to err.
  */
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
 
@@ -118,6 +134,11 @@ const char *config_level_name(int level);
  * and failures are those of dbconfig_load() and dbglobal_resolve().
  */
 int config_load_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
+
+/*
+ * What http_new() is to be called with; points into *config. False: no HTTP server is wanted.
+ */
+bool config_http_options(const struct config *config, struct http_options *opt);
 
 /*
  * The Redis password from redis_password_file, or from the systemd credential "redis_password"

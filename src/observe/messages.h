@@ -59,6 +59,11 @@
 	X(CONFIG_READ, "config_read", "91dd8aa0b17244ec87f91408b3db66cc", 20) \
 	X(CONFIG_REFUSED, "config_refused", "bf28e743a2f14fdb8671f926eab69c02", 60) \
 	X(CONFIG_NEEDS_RESTART, "config_needs_restart", "cf778e21c20e47fcbe3a6f479ed14a22", 20) \
+	X(HTTP_LISTENING, "http_listening", "33023b35026b4b348896bce385b33a4e", 0) \
+	X(HTTP_CLIENT_DROPPED, "http_client_dropped", "662e14ff2338414cbbdf59f5534c7215", 3) \
+	X(HTTP_CLIENT_REFUSED, "http_client_refused", "a739e0d683fd42e6bbe9442ce601961c", 3) \
+	X(HTTP_NO_CLIENT, "http_no_client", "17467650a7b842878df042d5292b7cc0", 3) \
+	X(HTTP_CERTIFICATE, "http_certificate", "fb0c530cca5d489b97669ce005e3ae76", 0) \
 	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \
 	X(LINES_DROPPED, "lines_dropped", "1a27e21b05fb470ea4416d3297aee42e", 0)
 
