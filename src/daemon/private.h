@@ -12,6 +12,7 @@
 #include "config.h"
 #include "kernel/watch.h"
 #include "observe/health.h"
+#include "observe/http.h"
 #include "observe/pages.h"
 #include "observe/view.h"
 #include "ports/links.h"
@@ -27,6 +28,7 @@
 struct daemon_view {
 	struct view_exchange *exchange;
 	struct pages *pages;
+	struct http *http;
 	sd_event_source *asked, *status_timer;
 	uint64_t netlink_inode;
 

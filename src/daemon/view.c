@@ -307,6 +307,26 @@ void view_status_soon(struct daemon *d)
 	(void)sd_event_source_set_enabled(d->view.status_timer, SD_EVENT_ONESHOT);
 }
 
+/* --- serving --- */
+
+/* The ports matter more: without a server the daemon goes on. In a dry run there is nothing that a fleet should see. */
+static void serve(struct daemon *d)
+{
+	struct http_options options;
+	char text[256];
+	int r;
+
+	if (d->config->dry_run || !config_http_options(d->config, &options))
+		return;
+	r = http_new(&d->view.http, &options, pages_handle, d->view.pages, text, sizeof(text));
+	if (r < 0)
+		log_warning("metrics and health are not served: %s", text);
+	else if (text[0])
+		log_warning("%s", text);
+	if (r >= 0)
+		pages_set_server(d->view.pages, http_stats(d->view.http));
+}
+
 /* --- building --- */
 
 static struct health_limits limits(const struct config *config)
@@ -350,11 +370,15 @@ int view_build(struct daemon *d)
 		return -ENOMEM;
 	if (fstat(watch_socket(d->watch).fd, &socket) == 0)
 		v->netlink_inode = socket.st_ino;
-	return add_sources(d);
+	r = add_sources(d);
+	if (r == 0)
+		serve(d);
+	return r;
 }
 
 void view_free(struct daemon *d)
 {
+	http_free(d->view.http);
 	pages_free(d->view.pages);
 	sd_event_source_disable_unref(d->view.asked);
 	sd_event_source_disable_unref(d->view.status_timer);

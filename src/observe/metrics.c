@@ -453,6 +453,27 @@ static void write_process(const struct writer *w)
 	one(w, "portsyncd_pages_cpu_seconds", COUNTER, "CPU time spent on making them", SECONDS, w->in->pages_cpu_nsec);
 }
 
+static void write_server(const struct writer *w)
+{
+	static const char *const classes[] = {"other", "1xx", "2xx", "3xx", "4xx", "5xx"};
+	const struct http_stats *s = w->in->server;
+
+	if (!s)
+		return;
+	family(w, "portsyncd_http_answers", COUNTER, "Answers of the HTTP server by the class of their status");
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+		counter(w, "portsyncd_http_answers", label("class", classes[i]), NUMBER, s->answers[i]);
+	one(w, "portsyncd_http_clients", GAUGE, "Clients of the HTTP server now", NUMBER, s->open);
+	one(w, "portsyncd_http_accepted", COUNTER, "Clients of the HTTP server so far", NUMBER, s->accepted);
+	family(w, "portsyncd_http_dropped", COUNTER, "Clients that the HTTP server dropped");
+	counter(w, "portsyncd_http_dropped", label("reason", "evicted"), NUMBER, s->evicted);
+	counter(w, "portsyncd_http_dropped", label("reason", "late"), NUMBER, s->late);
+	counter(w, "portsyncd_http_dropped", label("reason", "not_accepted"), NUMBER, s->not_accepted);
+	one(w, "portsyncd_http_handshakes_failed", COUNTER, "TLS handshakes that failed", NUMBER, s->handshakes_failed);
+	one(w, "portsyncd_http_certificates_refused", COUNTER, "Client certificates that were refused", NUMBER,
+	    s->certificates_refused);
+}
+
 /* 1, 0.5 or 0. */
 static uint64_t level_figure(enum health_level level)
 {
@@ -486,6 +507,7 @@ void metrics_write(struct text *out, bool open, const struct metrics_input *in)
 	write_redis(&w);
 	write_loop(&w);
 	write_process(&w);
+	write_server(&w);
 	write_ports(&w);
 	if (open)
 		text_put(out, "# EOF\n");

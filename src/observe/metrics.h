@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "observe/health.h"
+#include "observe/http.h"
 #include "observe/procstat.h"
 #include "observe/text.h"
 #include "observe/view.h"
@@ -31,9 +32,10 @@ struct metrics_input {
 	const struct metrics_page *pages;
 	size_t n_pages;
 	uint64_t pages_cpu_nsec;
-	uint64_t now_nsec;     /* CLOCK_MONOTONIC */
-	uint64_t epoch_nsec;   /* what a time of that clock lacks to be one since the epoch */
-	uint64_t started_nsec; /* since the epoch */
+	const struct http_stats *server; /* NULL: none is known */
+	uint64_t now_nsec;               /* CLOCK_MONOTONIC */
+	uint64_t epoch_nsec;             /* what a time of that clock lacks to be one since the epoch */
+	uint64_t started_nsec;           /* since the epoch */
 };
 
 /* True when a header Accept prefers OpenMetrics to plain text; NULL: there is none. */

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -27,9 +28,10 @@ struct pages {
 	struct view_exchange *exchange;
 	struct health_limits limits;
 	const char *proc;
-	uint64_t started_nsec; /* since the epoch */
-	uint64_t epoch_nsec;   /* what a CLOCK_MONOTONIC time lacks to be one since the epoch */
-	pthread_mutex_t lock;  /* of what follows: the server may have several threads */
+	uint64_t started_nsec;                     /* since the epoch */
+	_Atomic(const struct http_stats *) server; /* NULL: not told */
+	uint64_t epoch_nsec;                       /* what a CLOCK_MONOTONIC time lacks to be one since the epoch */
+	pthread_mutex_t lock;                      /* of what follows: the server may have several threads */
 	struct health health;
 	struct metrics_page served[PAGES];
 	uint64_t cpu_nsec;
@@ -39,7 +41,7 @@ struct pages {
 struct question {
 	struct pages *pages;
 	const char *path, *accept;
-	struct page *out;
+	struct http_answer *out;
 };
 
 struct pages *pages_new(struct view_exchange *exchange, const struct health_limits *limits, const char *proc)
@@ -66,6 +68,11 @@ void pages_free(struct pages *p)
 		return;
 	(void)pthread_mutex_destroy(&p->lock);
 	free(p);
+}
+
+void pages_set_server(struct pages *p, const struct http_stats *stats)
+{
+	atomic_store(&p->server, stats);
 }
 
 /* --- answers --- */
@@ -112,24 +119,24 @@ static double seconds(uint64_t nsec)
 }
 
 /* Takes over json. */
-static void answer_json(struct page *out, unsigned status, json_t *json)
+static void answer_json(struct http_answer *out, unsigned status, json_t *json)
 {
 	char *body = json ? json_dumps(json, JSON_FLAGS) : NULL;
 
 	json_decref(json);
 	if (!body)
 		return;
-	*out = (struct page){.status = status, .content_type = JSON_TYPE, .body = body, .len = strlen(body)};
+	*out = (struct http_answer){.status = status, .content_type = JSON_TYPE, .body = body, .len = strlen(body)};
 }
 
 /* Takes over the text. */
-static void answer_text(struct page *out, const char *content_type, struct text *text)
+static void answer_text(struct http_answer *out, const char *content_type, struct text *text)
 {
 	if (text->failed) {
 		free(text->data);
 		return;
 	}
-	*out = (struct page){.status = 200, .content_type = content_type, .body = text->data, .len = text->len};
+	*out = (struct http_answer){.status = 200, .content_type = content_type, .body = text->data, .len = text->len};
 }
 
 static struct view_answer ask(const struct question *q)
@@ -142,7 +149,7 @@ static struct view_answer ask(const struct question *q)
 static void livez(const struct question *q)
 {
 	const struct health_limits *limits = &q->pages->limits;
-	uint64_t stall = view_stall_nsec(q->pages->exchange);
+	uint64_t stall = ask(q).stall_nsec; /* to answer is the proof */
 	bool live = health_is_live(stall, limits);
 
 	answer_json(q->out, live ? 200 : 503,
@@ -225,6 +232,7 @@ static void metrics(const struct question *q)
 			      .health = &q->pages->health,
 			      .pages = q->pages->served,
 			      .n_pages = PAGES,
+			      .server = atomic_load(&q->pages->server),
 			      .pages_cpu_nsec = q->pages->cpu_nsec,
 			      .now_nsec = now_nsec(),
 			      .epoch_nsec = epoch_nsec(q->pages),
@@ -318,15 +326,15 @@ static enum page_index which(const char *path)
 	return strcmp(path, "/") == 0 ? PAGE_INDEX : PAGE_OTHER;
 }
 
-void pages_get(struct pages *p, const char *path, const char *accept, struct page *out)
+void pages_handle(const struct http_request *request, struct http_answer *answer, void *user)
 {
 	static void (*const makers[PAGES])(const struct question *q) = {metrics, livez, readyz,     healthz,
 									ports,   port,  site_index, other};
-	const struct question q = {.pages = p, .path = path, .accept = accept, .out = out};
-	enum page_index page = which(path);
+	struct pages *p = user;
+	const struct question q = {.pages = p, .path = request->path, .accept = request->accept, .out = answer};
+	enum page_index page = which(request->path);
 	uint64_t before;
 
-	*out = (struct page){.status = 500, .content_type = JSON_TYPE};
 	(void)pthread_mutex_lock(&p->lock);
 	before = clock_nsec(CLOCK_THREAD_CPUTIME_ID);
 	makers[page](&q);

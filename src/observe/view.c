@@ -14,6 +14,7 @@
 #define SPARE_ROOM 16 /* for ports that come between two questions */
 #define FILL_MSEC 100 /* the loop has begun to fill: it takes microseconds, unless the processor is taken away */
 #define HANGS_NSEC NSEC_PER_SEC
+#define HANGING_PATIENCE_NSEC (20 * NSEC_PER_MSEC) /* enough for a loop that is well again */
 #define ROOM_TRIES 4
 
 /* Whose the buffer "work" is. */
@@ -30,6 +31,7 @@ struct view_exchange {
 	struct view *work;                 /* told by hand */
 	struct view *last;                 /* the other thread's: the last answer */
 	_Atomic(uint64_t) turn_began_usec; /* 0: the loop sleeps */
+	_Atomic(uint64_t) unanswered_nsec; /* since when no question was answered; 0: the last one was */
 };
 
 #define US(n) (UINT64_C(n) * 1000)
@@ -121,6 +123,7 @@ int view_exchange_new(struct view_exchange **ret)
 		return -errno;
 	atomic_init(&x->hand, HAND_IDLE);
 	atomic_init(&x->turn_began_usec, 0);
+	atomic_init(&x->unanswered_nsec, 0);
 	*ret = x;
 	x = NULL;
 	return 0;
@@ -183,11 +186,18 @@ void view_turn_ends(struct view_exchange *x)
 
 /* --- the other side --- */
 
-uint64_t view_stall_nsec(const struct view_exchange *x)
+static uint64_t since(uint64_t nsec)
 {
-	uint64_t began = atomic_load_explicit(&x->turn_began_usec, memory_order_relaxed), now = now_usec();
+	uint64_t now = now_nsec();
 
-	return began != 0 && now > began ? (now - began) * NSEC_PER_USEC : 0;
+	return nsec != 0 && now > nsec ? now - nsec : 0;
+}
+
+static uint64_t stall_nsec(const struct view_exchange *x)
+{
+	uint64_t began = atomic_load_explicit(&x->turn_began_usec, memory_order_relaxed);
+
+	return MAX(since(began * NSEC_PER_USEC), since(atomic_load(&x->unanswered_nsec)));
 }
 
 static void wait_ring(int fd, uint64_t until_nsec)
@@ -256,13 +266,15 @@ struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec)
 	uint64_t asked = now_nsec();
 	struct view_answer answer = {0};
 
-	if (view_stall_nsec(x) >= HANGS_NSEC)
-		patience_nsec = 0;
+	if (stall_nsec(x) >= HANGS_NSEC)
+		patience_nsec = MIN(patience_nsec, HANGING_PATIENCE_NSEC);
 	answer.fresh = reclaim(x) && ask_for_all(x, patience_nsec);
 	if (answer.fresh)
 		keep_answer(x);
+	if (answer.fresh || atomic_load(&x->unanswered_nsec) == 0)
+		atomic_store(&x->unanswered_nsec, answer.fresh ? 0 : asked);
 	answer.view = x->last;
 	answer.waited_nsec = now_nsec() - asked;
-	answer.stall_nsec = view_stall_nsec(x);
+	answer.stall_nsec = answer.fresh ? 0 : stall_nsec(x);
 	return answer;
 }

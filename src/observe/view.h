@@ -131,15 +131,13 @@ struct view_answer {
 	const struct view *view; /* the caller's until the next call; all 0 when there never was one */
 	bool fresh;              /* taken for this call; else the loop did not answer, and it is the last one */
 	uint64_t waited_nsec;    /* for the loop */
-	uint64_t stall_nsec;     /* as view_stall_nsec() */
+	uint64_t stall_nsec; /* how long the loop's present turn takes, or no question was answered; 0: all is well */
 };
 
 /*
- * The other side, one thread at a time: waits for the loop at most this long, and hardly at all when the loop is known
- * to hang.
+ * The other side, one thread at a time: waits for the loop at most this long, and hardly when the loop is known to
+ * hang.
  */
 struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec);
-/* How long the loop's present turn takes so far; 0: it sleeps. Any thread may ask; the loop is not woken. */
-uint64_t view_stall_nsec(const struct view_exchange *x);
 
 #endif

@@ -254,10 +254,8 @@ static void write_row(struct publish *p, struct port *port, const struct row *wa
 	fields = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
 	if (fields)
 		send_set(p, port, want, fields);
-	if (fields || port->writing > 0)
-		return;
-	links_mark_published(p->links, port);
-	note_repair(p, port);
+	else if (port->writing == 0)
+		links_mark_published(p->links, port);
 }
 
 static void remove_row(struct publish *p, struct port *port)
@@ -294,6 +292,8 @@ static void publish_port(struct publish *p, struct port *port)
 			p->unknown(port, p->user);
 		break;
 	}
+	if (port->writing == 0 && port->retry_at == 0)
+		note_repair(p, port);
 	links_release(p->links, port);
 }
 
