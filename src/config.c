@@ -8,10 +8,14 @@
 
 #include "base/util.h"
 #include "config/keys.h"
+#include "observe/http.h"
 #include "sonic/dbconfig.h"
 #include "sonic/dbglobal.h"
 
 #define LEVEL_VARIABLE "PORTSYNCD_LOG_LEVEL"
+#define CERT_VARIABLE "PORTSYNCD_METRICS_CERT"
+#define KEY_VARIABLE "PORTSYNCD_METRICS_KEY"
+#define CA_VARIABLE "PORTSYNCD_METRICS_CA"
 
 static const char options_allowed[] = "-c/--config FILE, --database-config FILE, -n/--namespace NAME, "
 				      "--database-global FILE, --netns NAME, --log-level LEVEL, "
@@ -37,6 +41,8 @@ static const char help_options[] =
 	"\n"
 	"Environment:\n"
 	"  " LEVEL_VARIABLE "         as --log-level\n"
+	"  " CERT_VARIABLE ", " KEY_VARIABLE ", " CA_VARIABLE "\n"
+	"                              as the keys http.cert, http.key and http.ca\n"
 	"  CREDENTIALS_DIRECTORY       Redis password in its file redis_password, unless redis_password_file is set\n"
 	"\n"
 	"Files:\n"
@@ -301,14 +307,43 @@ static int read_chosen_file(struct config *config, const char *path, FILE *err)
 	return r;
 }
 
+/* An empty variable is none. */
+static int set_from_environment(struct config *config, const char *name, const struct key *key, FILE *err)
+{
+	const char *value = getenv(name);
+
+	return set_named(config, name, key, value && value[0] != '\0' ? value : NULL, err);
+}
+
 static int apply_environment(struct config *config, FILE *err)
 {
 	const char *level = getenv(LEVEL_VARIABLE);
 
-	if (level && level[0] == '\0')
-		level = NULL;
-	config->level_chosen = level != NULL;
-	return set_named(config, LEVEL_VARIABLE, config_find("log", "level"), level, err);
+	config->level_chosen = level && level[0] != '\0';
+	if (set_from_environment(config, LEVEL_VARIABLE, config_find("log", "level"), err) < 0 ||
+	    set_from_environment(config, CERT_VARIABLE, config_find("http", "cert"), err) < 0 ||
+	    set_from_environment(config, KEY_VARIABLE, config_find("http", "key"), err) < 0)
+		return -EINVAL;
+	return set_from_environment(config, CA_VARIABLE, config_find("http", "ca"), err);
+}
+
+/* Of the whole, when each value is good by itself. */
+static int check_http_access(const struct config *config, FILE *err)
+{
+	char error[CONFIG_WHY_MAX];
+	struct http_options http;
+
+	if (!config_http_options(config, &http) || http_check_access(&http, error, sizeof(error)) == 0)
+		return 0;
+	(void)fprintf(err, "portsyncd: %s\n", error);
+	return -EINVAL;
+}
+
+static int check_http_files(const struct config *config, char *error, size_t size)
+{
+	struct http_options http;
+
+	return config_http_options(config, &http) ? http_check(&http, error, size) : 0;
 }
 
 /* Reads the rest of what a run would read. */
@@ -331,6 +366,11 @@ static int check_files(const struct config *config, FILE *err)
 		ret = r;
 	}
 	config_wipe_password(&password);
+	r = check_http_files(config, error, sizeof(error));
+	if (r < 0) {
+		(void)fprintf(err, "portsyncd: %s\n", error);
+		ret = r;
+	}
 	return ret;
 }
 
@@ -344,7 +384,8 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config_defaults(config);
 	/* Twice: a bad flag is told before any file is read, a good one outweighs the file. */
 	if (apply_flags(config, &flags, err) < 0 || read_chosen_file(config, flags.config, err) < 0 ||
-	    apply_environment(config, err) < 0 || apply_flags(config, &flags, err) < 0)
+	    apply_environment(config, err) < 0 || apply_flags(config, &flags, err) < 0 ||
+	    check_http_access(config, err) < 0)
 		return CONFIG_BAD;
 	if (!config->check_config)
 		return CONFIG_RUN;

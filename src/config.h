@@ -12,12 +12,20 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "observe/http_address.h"
+
 #define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
 #define CONFIG_TEXT_MAX 256
 
 enum config_log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
 
 struct dbconfig;
+struct http_options;
+
+struct config_addresses {
+	char item[HTTP_LISTEN_MAX][HTTP_ADDRESS_MAX];
+	size_t n;
+};
 
 struct config {
 	/* [database]; an empty text or a negative number: what database_config.json says */
@@ -46,9 +54,21 @@ struct config {
 	int scheduler;           /* SCHED_OTHER (as it was started), SCHED_FIFO, SCHED_RR */
 	long scheduler_priority; /* of the latter two */
 	long nice;               /* 0: as it was started */
+	long max_latency_us;     /* 99 % of the events should take no longer */
+	double min_success_rate; /* percent of the events */
 
 	/* [health] */
+	long max_stall_seconds; /* 0: any time is well */
+	double max_failure_rate_percent, min_port_sync_rate;
+	long max_memory_mb; /* 0: any */
 	bool enable_watchdog;
+
+	/* [metrics], [http]; config_http_options() has the use of them */
+	bool metrics_enabled, http_enabled;
+	struct config_addresses http_listen;
+	char http_unix_socket[CONFIG_TEXT_MAX];
+	char http_cert[PATH_MAX], http_key[PATH_MAX], http_ca[PATH_MAX];
+	long http_max_clients, http_timeout_secs;
 
 	/* [sonic] */
 	long audit_interval_secs;
@@ -74,8 +94,9 @@ enum config_outcome {
 };
 
 /*
- * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL) and the file. Help, version and the verdict of
- * --check-config (which also reads the files of SONiC's databases and the password file) go to out, complaints to err.
+ * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL, PORTSYNCD_METRICS_CERT, _KEY, _CA) and the file. Help,
+ * version and the verdict of --check-config (which also reads the files of SONiC's databases, the password file and the
+ * certificates) go to out, complaints to err.
  */
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
 
@@ -95,6 +116,11 @@ const char *config_level_name(int level);
  * and failures are those of dbconfig_load() and dbglobal_resolve().
  */
 int config_load_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
+
+/*
+ * What http_new() is to be called with; points into *config. False: no HTTP server is wanted.
+ */
+bool config_http_options(const struct config *config, struct http_options *opt);
 
 /*
  * The Redis password from redis_password_file, or from the systemd credential "redis_password"

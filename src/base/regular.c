@@ -27,6 +27,24 @@ int regular_open(const char *path, off_t max, struct stat *st)
 	return r;
 }
 
+ssize_t regular_read(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		ssize_t n = read(fd, buf + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
 const char *regular_error(int error)
 {
 	if (error == -ENOTSUP)

@@ -14,6 +14,7 @@
 
 #include "base/cpulist.h"
 #include "base/util.h"
+#include "observe/http_address.h"
 
 /* Choices are stored as int. */
 _Static_assert(sizeof(enum config_log_target) == sizeof(int), "size of enum config_log_target");
@@ -116,23 +117,46 @@ const struct key config_keys[] = {
 	 "priority of fifo and rr"},
 	{"performance", "nice", INTEGER, -20, 19, "0", AT(nice), NULL,
 	 "nice value; 0: as it was started; below 0 needs CAP_SYS_NICE or RLIMIT_NICE"},
-	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", NO_EFFECT, NULL, "no effect"},
-	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", NO_EFFECT, NULL, "no effect"},
+	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", AT(max_latency_us), NULL,
+	 "if more than 1 % of a minute's events take longer, health is degraded"},
+	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", AT(min_success_rate), NULL,
+	 "percent of a minute's events; below it, health is degraded"},
 
-	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", NO_EFFECT, NULL, "no effect"},
-	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", NO_EFFECT, NULL, "no effect"},
-	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", NO_EFFECT, NULL, "no effect"},
+	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", AT(max_stall_seconds), NULL,
+	 "how long the loop may stall, or be without sync or Redis, before health is unhealthy; 0: for ever"},
+	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", AT(max_failure_rate_percent), NULL,
+	 "of a minute's events; above it, health is unhealthy"},
+	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", AT(min_port_sync_rate), NULL,
+	 "percent of the configured ports; if fewer are in sync for max_stall_seconds, health is degraded"},
+	{"health", "max_memory_mb", INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
+	 "resident memory above which health is degraded; 0: any"},
 	{"health", "enable_watchdog", BOOLEAN, 0, 0, "true", AT(enable_watchdog), NULL,
 	 "answer the watchdog of systemd"},
 	{"health", "watchdog_interval_secs", INTEGER, 1, YEAR_SECS, "15", NO_EFFECT, NULL, "no effect"},
 
-	{"metrics", "enabled", BOOLEAN, 0, 0, "true", NO_EFFECT, NULL, "no effect"},
+	{"metrics", "enabled", BOOLEAN, 0, 0, "true", AT(metrics_enabled), NULL,
+	 "older name of http.enabled: if either is false there is no HTTP server"},
 	{"metrics", "save_interval_secs", INTEGER, 1, YEAR_SECS, "300", NO_EFFECT, NULL, "no effect"},
 	{"metrics", "retention_days", INTEGER, 1, 36500, "30", NO_EFFECT, NULL, "no effect"},
 	{"metrics", "max_file_size_mb", INTEGER, 1, 1048576, "100", NO_EFFECT, NULL, "no effect"},
 	{"metrics", "export_format", CHOICE, 0, 0, "prometheus", NO_EFFECT, &export_formats, "no effect"},
 	{"metrics", "storage_path", TEXT, 0, PATH_MAX - 1, "/var/lib/sonic/portsyncd/metrics", NO_EFFECT, NULL,
 	 "no effect"},
+
+	{"http", "enabled", BOOLEAN, 0, 0, "true", AT(http_enabled), NULL, "serve metrics and health"},
+	{"http", "listen", ADDRESS_LIST, 0, 0, "127.0.0.1:9090, [::1]:9090", AT(http_listen), NULL,
+	 "where by TCP; other than loopback needs cert, key and ca; empty: not at all"},
+	{"http", "unix_socket", FILE_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
+	 "where by Unix socket, mode 0660, always without TLS; empty: not at all"},
+	{"http", "cert", FILE_PATH, 0, ROOM(http_cert), NULL, AT(http_cert), NULL,
+	 "certificate with a P-384 key, and its chain, in PEM; then TCP speaks TLS 1.3 only"},
+	{"http", "key", FILE_PATH, 0, ROOM(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
+	{"http", "ca", FILE_PATH, 0, ROOM(http_ca), NULL, AT(http_ca), NULL,
+	 "certificates in PEM, one of which must have signed that of a client"},
+	{"http", "max_clients", INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
+	 "clients at once; for one more, the one that has waited longest is dropped"},
+	{"http", "timeout_secs", INTEGER, 1, 3600, "10", AT(http_timeout_secs), NULL,
+	 "how long a client may take for one request and its answer, or be idle"},
 
 	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
@@ -207,6 +231,49 @@ static const char *check_cpus(const char *text)
 	return cpulist_parse(text, &cpus) < 0 ? "is not a list of CPUs" : NULL;
 }
 
+/* One more for the list; false: it is full, too long or no address. */
+static bool add_address(struct config_addresses *list, const char *text, size_t len)
+{
+	struct http_address parsed;
+	char *item;
+
+	if (list->n == ARRAY_SIZE(list->item) || len >= sizeof(list->item[0]))
+		return false;
+	item = list->item[list->n++];
+	memcpy(item, text, len);
+	item[len] = '\0';
+	return http_address_parse(item, &parsed) == 0;
+}
+
+static bool parse_addresses(const char *text, struct config_addresses *list)
+{
+	static const char space[] = " \t";
+
+	memset(list, 0, sizeof(*list));
+	text += strspn(text, space);
+	if (*text == '\0')
+		return true;
+	for (;;) {
+		size_t part = strcspn(text, ","), len = part;
+
+		while (len > 0 && strchr(space, text[len - 1]))
+			len--;
+		if (!add_address(list, text, len))
+			return false;
+		if (text[part] == '\0')
+			return true;
+		text += part + 1;
+		text += strspn(text, space);
+	}
+}
+
+static const char *check_addresses(const char *text)
+{
+	struct config_addresses list;
+
+	return parse_addresses(text, &list) ? NULL : "is not a list of addresses";
+}
+
 /* NULL, or what is wrong with the text. */
 static const char *check_value(const struct key *key, const char *text)
 {
@@ -222,6 +289,8 @@ static const char *check_value(const struct key *key, const char *text)
 		return check_text(key, text);
 	case CPU_LIST:
 		return check_cpus(text);
+	case ADDRESS_LIST:
+		return check_addresses(text);
 	case CHOICE:
 		break;
 	}
@@ -237,6 +306,10 @@ static void store_value(struct config *config, const struct key *key, const char
 		long value = strtol(text, NULL, 10);
 
 		memcpy(field, &value, sizeof(value));
+	} else if (key->type == NUMBER) {
+		double value = strtod(text, NULL);
+
+		memcpy(field, &value, sizeof(value));
 	} else if (key->type == BOOLEAN) {
 		bool value = strcmp(text, "true") == 0;
 
@@ -245,6 +318,8 @@ static void store_value(struct config *config, const struct key *key, const char
 		memcpy(field, &find_choice(key->choices, text)->value, sizeof(int));
 	} else if (key->type == CPU_LIST) {
 		(void)cpulist_parse(text, field);
+	} else if (key->type == ADDRESS_LIST) {
+		(void)parse_addresses(text, field);
 	} else {
 		memcpy(field, text, strlen(text) + 1);
 	}
@@ -282,6 +357,9 @@ const char *config_describe(const struct key *key, char *out, size_t size)
 		break;
 	case CPU_LIST:
 		(void)snprintf(out, size, "CPUs 0..%d as in 0-1,3, or \"\"", CPU_SETSIZE - 1);
+		break;
+	case ADDRESS_LIST:
+		(void)snprintf(out, size, "at most %d as in 127.0.0.1:9090, [::1]:9090, or \"\"", HTTP_LISTEN_MAX);
 		break;
 	}
 	return out;

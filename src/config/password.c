@@ -16,25 +16,6 @@ void config_wipe_password(char **password)
 	*password = NULL;
 }
 
-/* Fills buf up to its size, so that a file that grew is seen. The length, or a negative errno. */
-static ssize_t read_full(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 static int take_password(const char *bytes, size_t len, char **ret, const char **wrong)
 {
 	if (len > PASSWORD_MAX_BYTES) {
@@ -73,7 +54,7 @@ static int read_password(const char *path, char **ret, char *error, size_t size)
 		(void)snprintf(error, size, "%s: readable or writable by others; allowed: chmod 0600 %s", path, path);
 		return -EACCES;
 	}
-	len = read_full(fd, buf, sizeof(buf));
+	len = regular_read(fd, buf, sizeof(buf));
 	if (len < 0) {
 		r = (int)len;
 		wrong = strerror(-r);

@@ -170,16 +170,30 @@ static uint64_t patience(struct daemon *d)
 	return now_usec() < d->busy_until ? 0 : UINT64_MAX;
 }
 
+/* As sd_event_run(), but it is known when the work begins. */
+static int run_turn(struct daemon *d)
+{
+	int r = sd_event_prepare(d->event);
+
+	if (r == 0)
+		r = sd_event_wait(d->event, patience(d));
+	if (r <= 0)
+		return r;
+	view_note_turn(d);
+	return sd_event_dispatch(d->event);
+}
+
 /* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
 static int run_loop(struct daemon *d)
 {
 	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
-		int r = sd_event_run(d->event, patience(d));
+		int r = run_turn(d);
 
 		if (r < 0)
 			return r;
 		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL)
 			end_turn(d);
+		view_note_turn_end(d);
 	}
 	return 0;
 }
@@ -196,6 +210,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	appl_ports_rescan(d->appl_ports);
 	loglevel_read(d->loglevel);
 	startup_check(d->startup);
+	view_status_soon(d);
 	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -280,6 +295,8 @@ static int build(struct daemon *d)
 	if (r >= 0)
 		r = kernel_build(d);
 	if (r >= 0)
+		r = view_build(d);
+	if (r >= 0)
 		r = add_sources(d);
 	return r;
 }
@@ -288,6 +305,7 @@ static void take_down(struct daemon *d)
 {
 	watch_free(d->watch);
 	databases_free(d);
+	view_free(d);
 	links_free(d->links);
 	dbconfig_free(d->dbconfig);
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)

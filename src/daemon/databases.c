@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/private.h"
 #include "observe/log.h"
@@ -16,11 +15,13 @@ static void on_config_ready(void *user)
 
 	loglevel_read(d->loglevel);
 	startup_ready(d->startup);
+	view_status_soon(user);
 }
 
 static void on_config_lost(void *user)
 {
 	startup_lost(((struct daemon *)user)->startup);
+	view_status_soon(user);
 }
 
 static void on_appl_ready(void *user)
@@ -29,6 +30,7 @@ static void on_appl_ready(void *user)
 
 	appl_ports_ready(d->appl_ports);
 	startup_ready(d->startup);
+	view_status_soon(user);
 }
 
 static void on_appl_lost(void *user)
@@ -37,16 +39,19 @@ static void on_appl_lost(void *user)
 
 	appl_ports_lost(d->appl_ports);
 	startup_lost(d->startup);
+	view_status_soon(user);
 }
 
 static void on_events_ready(void *user)
 {
 	appl_ports_subscribed(((struct daemon *)user)->appl_ports, true);
+	view_status_soon(user);
 }
 
 static void on_events_lost(void *user)
 {
 	appl_ports_subscribed(((struct daemon *)user)->appl_ports, false);
+	view_status_soon(user);
 }
 
 static void on_events_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
@@ -57,6 +62,12 @@ static void on_events_message(const struct resp_value *channel, const struct res
 static void on_logger_ready(void *user)
 {
 	loglevel_read(((struct daemon *)user)->loglevel);
+	view_status_soon(user);
+}
+
+static void on_logger_lost(void *user)
+{
+	view_status_soon(user);
 }
 
 static void on_logger_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
@@ -69,6 +80,7 @@ static void on_logger_message(const struct resp_value *channel, const struct res
 static void on_state_ready(void *user)
 {
 	publish_ready(((struct daemon *)user)->publish);
+	view_status_soon(user);
 }
 
 static void on_state_lost(void *user)
@@ -77,6 +89,7 @@ static void on_state_lost(void *user)
 
 	publish_lost(d->publish);
 	startup_lost(d->startup);
+	view_status_soon(user);
 }
 
 static void on_unknown_port(struct port *port, void *user)
@@ -91,8 +104,7 @@ static void on_decided(void *user)
 
 static void on_init_done(void *user)
 {
-	(void)user;
-	(void)sd_notify(0, "STATUS=PortInitDone was sent");
+	view_status_soon(user);
 }
 
 static void on_refuse(const char *why, void *user)
@@ -164,7 +176,8 @@ static int open_conns(struct daemon *d)
 	static const struct conn_ops appl_ops = {.ready = on_appl_ready, .lost = on_appl_lost};
 	static const struct conn_ops events_ops = {
 		.ready = on_events_ready, .lost = on_events_lost, .message = on_events_message};
-	static const struct conn_ops logger_ops = {.ready = on_logger_ready, .message = on_logger_message};
+	static const struct conn_ops logger_ops = {
+		.ready = on_logger_ready, .lost = on_logger_lost, .message = on_logger_message};
 	static const struct conn_ops state_ops = {.ready = on_state_ready, .lost = on_state_lost};
 	char *password cleanup(config_wipe_password) = NULL;
 	char pattern[64], error[512];

@@ -41,6 +41,7 @@ static void on_watch_state(enum watch_state state, void *user)
 
 	if (d->publish)
 		publish_hold(d->publish, state == WATCH_SETTLING);
+	view_note_sync(d, state == WATCH_SYNCED);
 	if (state != WATCH_SYNCED || d->synced_once)
 		return;
 	d->synced_once = true;

@@ -7,9 +7,14 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/hist.h"
 #include "base/util.h"
 #include "config.h"
 #include "kernel/watch.h"
+#include "observe/health.h"
+#include "observe/http.h"
+#include "observe/pages.h"
+#include "observe/view.h"
 #include "ports/links.h"
 #include "redis/conn.h"
 #include "sonic/appl_ports.h"
@@ -18,6 +23,26 @@
 #include "sonic/producer.h"
 #include "sonic/publish.h"
 #include "sonic/startup.h"
+
+/* How the daemon's figures are looked at, and what is counted for that alone; owned by view.c. */
+struct daemon_view {
+	struct view_exchange *exchange;
+	struct pages *pages;
+	struct http *http;
+	sd_event_source *asked, *status_timer;
+	uint64_t netlink_inode;
+
+	bool synced;
+	uint64_t sync_changed_nsec, last_sync_nsec, first_sync_took, resyncs;
+	struct hist resync, turn;
+	uint64_t turn_usec; /* when the present turn began; 0: none does */
+
+	bool notifies; /* somebody reads STATUS */
+	struct view own;
+	struct health health;
+	struct health_limits limits;
+	char status[256]; /* as it was last sent */
+};
 
 struct daemon {
 	const struct config *config;
@@ -38,6 +63,7 @@ struct daemon {
 	uint64_t no_memory;            /* links_stats' at the last audit */
 	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
 	unsigned settings_refused;
+	struct daemon_view view;
 	int status;
 };
 
@@ -52,5 +78,15 @@ void databases_free(struct daemon *d);
 
 /* The kernel's events into the model. The same. */
 int kernel_build(struct daemon *d);
+
+/* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
+int view_build(struct daemon *d);
+void view_free(struct daemon *d);
+/* The loop's turn begins its work, and ends; the latter may come without the former. */
+void view_note_turn(struct daemon *d);
+void view_note_turn_end(struct daemon *d);
+void view_note_sync(struct daemon *d, bool synced);
+/* Something changed that the text for systemd (STATUS=) tells: it is sent soon, if it is another one. */
+void view_status_soon(struct daemon *d);
 
 #endif

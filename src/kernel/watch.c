@@ -408,6 +408,7 @@ static void start_dump(struct watch *w)
 
 	w->due = false;
 	w->stats.dumps++;
+	w->stats.dumps_retried += w->failures > 0;
 	r = open_dump(w);
 	if (r < 0) {
 		dump_failed(w, r);
@@ -481,7 +482,6 @@ static void set_pace(struct watch *w, uint64_t just_read, bool empty)
 	bool storm = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now_usec(), w->stats.datagrams, just_read);
 
 	storm = storm && empty;
-
 	if (w->broken)
 		return;
 	if (storm)
@@ -496,7 +496,6 @@ static void set_pace(struct watch *w, uint64_t just_read, bool empty)
 static int read_paced(struct watch *w)
 {
 	uint64_t before = w->stats.datagrams;
-
 	bool empty;
 
 	w->busy = true;
@@ -661,6 +660,12 @@ const char *watch_state_name(enum watch_state state)
 const struct watch_stats *watch_stats(const struct watch *w)
 {
 	return &w->stats;
+}
+
+struct watch_socket watch_socket(const struct watch *w)
+{
+	return (struct watch_socket){
+		.fd = nlsock_fd(w->events), .rcvbuf = nlsock_rcvbuf(w->events), .works = !w->broken};
 }
 
 /* Deferred: the caller may stand in one of our callbacks, in the middle of a datagram. */

@@ -18,7 +18,7 @@ static struct {
 	int level;
 	int fd; /* of /dev/log */
 	char syslog_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	uint64_t dropped;
+	struct log_stats stats;
 } logger = {.sink = LOG_SINK_STDERR, .level = LOG_NOTICE, .fd = -1, .syslog_path = "/dev/log"};
 
 static const char *const level_names[] = {"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
@@ -84,12 +84,23 @@ int log_level(void)
 
 uint64_t log_dropped(void)
 {
-	return logger.dropped;
+	return logger.stats.dropped;
+}
+
+void log_stats(struct log_stats *stats)
+{
+	*stats = logger.stats;
 }
 
 enum log_sink log_sink(void)
 {
 	return logger.sink;
+}
+
+static void lost_line(void)
+{
+	logger.stats.written--;
+	logger.stats.dropped++;
 }
 
 static bool send_syslog(const char *line, size_t len)
@@ -121,20 +132,20 @@ static void to_syslog(int level, const char *function, const char *message)
 	len = snprintf(line, sizeof(line), "<%d>%s portsyncd[%d]: :- %s: %s", LOG_USER | level, stamp, (int)getpid(),
 		       function, message);
 	if (!send_syslog(line, MIN((size_t)len, sizeof(line) - 1)))
-		logger.dropped++;
+		lost_line();
 }
 
 static void to_journal(int level, const char *function, const char *message)
 {
 	if (sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level, "CODE_FUNC=%s", function,
 			    "SYSLOG_IDENTIFIER=portsyncd", NULL) < 0)
-		logger.dropped++;
+		lost_line();
 }
 
 static void to_stream(int fd, int level, const char *function, const char *message)
 {
 	if (dprintf(fd, "portsyncd: %s: %s: %s\n", level_names[level], function, message) < 0)
-		logger.dropped++;
+		lost_line();
 }
 
 void log_line(int level, const char *function, const char *format, ...)
@@ -146,6 +157,7 @@ void log_line(int level, const char *function, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	logger.stats.written++;
 	switch (logger.sink) {
 	case LOG_SINK_STDERR:
 		to_stream(STDERR_FILENO, level, function, message);
@@ -177,5 +189,6 @@ bool log_limit_pass(struct log_limit *limit, unsigned burst)
 		return true;
 	}
 	limit->suppressed++;
+	logger.stats.held_back++;
 	return false;
 }

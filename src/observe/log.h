@@ -30,6 +30,12 @@ void log_set_level(int level);
 int log_level(void);
 uint64_t log_dropped(void);
 
+struct log_stats {
+	uint64_t written, held_back, dropped;
+	uint64_t waiting; /* now */
+};
+void log_stats(struct log_stats *stats);
+
 void log_line(int level, const char *function, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define log_at(level, ...)                                                                                             \

@@ -126,6 +126,7 @@ static void close_socket(struct conn *c)
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
 	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
 	c->wants_output = c->patient = false;
+	rtt_forget(&c->stats.rtt);
 	c->write_error = 0;
 	wipe_secret(c);
 	resp_consume(&c->out, c->out.len);
@@ -208,6 +209,7 @@ static void be_patient(struct conn *c, bool patient)
 		return;
 	c->patient = patient;
 	set_interest(c);
+	rtt_forget(&c->stats.rtt);
 	if (patient)
 		arm_patience(c);
 	else
@@ -249,6 +251,7 @@ static void write_failed(struct conn *c)
 static void write_output(struct conn *c)
 {
 	while (c->out.len > 0) {
+		uint64_t begun = now_nsec();
 		ssize_t n = send(c->fd, c->out.data + c->out.start, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -262,6 +265,8 @@ static void write_output(struct conn *c)
 			return;
 		}
 		choose_patience(c);
+		if (!c->patient && (size_t)n == c->out.len && c->pending.n > 0)
+			rtt_sent(&c->stats.rtt, c->stats.commands, begun);
 		c->stats.flushes++;
 		c->stats.bytes_out += (uint64_t)n;
 		resp_consume(&c->out, (size_t)n);
@@ -341,7 +346,8 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 	}
 	oldest = pending_take(&c->pending);
 	if (v->type == RESP_ERROR)
-		c->stats.errors++;
+		c->stats.errors[redis_error_kind(v)]++;
+	rtt_answered(&c->stats.rtt, c->stats.commands - c->pending.n);
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
 }
 

@@ -80,12 +80,20 @@ static void refused(struct publish *p, struct port *port, enum write_kind kind, 
 			    error->str);
 }
 
+/* The row is as it should be. */
+static void note_repair(struct publish *p, struct port *port)
+{
+	p->stats.repaired += port->drifted;
+	port->drifted = false;
+}
+
 static void accepted(struct publish *p, struct port *port)
 {
 	if (port->writing > 0 || port->known != ROW_READ)
 		return;
 	if (port->mine && !port->delete_owed)
 		links_mark_published(p->links, port);
+	note_repair(p, port);
 	port->retry_ms = 0;
 	if (!port->failing)
 		return;
@@ -210,6 +218,8 @@ static void publish_port(struct publish *p, struct port *port)
 			p->unknown(port, p->user);
 		break;
 	}
+	if (port->writing == 0 && port->retry_at == 0)
+		note_repair(p, port);
 	links_release(p->links, port);
 }
 
@@ -236,8 +246,10 @@ void publish_flush(struct publish *p)
 	}
 	if (sample || links_any_dirty(p->links))
 		conn_attend(p->conn);
-	if (written(p) > before)
-		p->stats.batches++;
+	if (written(p) == before)
+		return;
+	p->stats.batches++;
+	hist_add(&p->stats.batch_rows, written(p) - before);
 }
 
 static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
@@ -262,6 +274,7 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 static void note_drift(struct publish *p, struct port *port)
 {
 	p->stats.drift++;
+	port->drifted = true;
 	if (log_limit_pass(&p->drift_limit, 10))
 		log_warning("PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
 }
@@ -363,7 +376,7 @@ void publish_hold(struct publish *p, bool hold)
 	p->held = hold;
 }
 
-static bool owes(const struct port *port)
+bool publish_owes(const struct port *port)
 {
 	struct row want;
 
@@ -385,7 +398,7 @@ size_t publish_owed(const struct publish *p)
 	size_t owed = 0;
 
 	for (const struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port))
-		owed += owes(port);
+		owed += publish_owes(port);
 	return owed;
 }
 

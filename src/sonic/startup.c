@@ -415,6 +415,21 @@ void startup_links_known(struct startup *s)
 	s->links_known = true;
 }
 
+bool startup_config_done(const struct startup *s)
+{
+	return s->pushed && s->state >= STARTUP_INIT_WAIT;
+}
+
+bool startup_init_done(const struct startup *s)
+{
+	return s->state == STARTUP_DONE;
+}
+
+bool startup_is_warm(const struct startup *s)
+{
+	return s->warm_now;
+}
+
 void startup_ready(struct startup *s)
 {
 	startup_check(s);

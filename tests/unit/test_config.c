@@ -14,21 +14,21 @@
 
 #include "base/cpulist.h"
 #include "base/util.h"
+#include "observe/http.h"
 #include "sonic/dbconfig.h"
 #include "sonic/dbglobal.h"
 
 #define NO_EFFECT_OF_RUST                                                                                              \
-	"performance.max_latency_us, performance.min_success_rate, health.max_stall_seconds, "                         \
-	"health.max_failure_rate_percent, health.min_port_sync_rate, health.watchdog_interval_secs, "                  \
-	"metrics.enabled, metrics.save_interval_secs, metrics.retention_days, metrics.max_file_size_mb, "              \
-	"metrics.export_format, metrics.storage_path"
+	"health.watchdog_interval_secs, metrics.save_interval_secs, metrics.retention_days, "                          \
+	"metrics.max_file_size_mb, metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
-#define SECTIONS "[database] [performance] [health] [metrics] [sonic] [log]"
+#define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
+#define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:9090, [::1]:9090, or \"\"\n"
 #define NO_KEY "line without 'key ='; allowed: [section], key = value, # comment\n"
 #define UTF8 "allowed: UTF-8 without control characters\n"
 #define NETNS "; allowed: 1..255 bytes without '/', not . or ..\n"
@@ -142,6 +142,16 @@ static void test_defaults(void **state)
 	assert_int_equal(c.scheduler_priority, 1);
 	assert_int_equal(c.nice, 0);
 	assert_true(c.enable_watchdog);
+	assert_true(c.metrics_enabled && c.http_enabled);
+	assert_int_equal(c.http_listen.n, 2);
+	assert_string_equal(c.http_listen.item[0], "127.0.0.1:9090");
+	assert_string_equal(c.http_listen.item[1], "[::1]:9090");
+	assert_string_equal(c.http_unix_socket, "/run/portsyncd/http.sock");
+	assert_string_equal(c.http_cert, "");
+	assert_string_equal(c.http_key, "");
+	assert_string_equal(c.http_ca, "");
+	assert_int_equal(c.http_max_clients, 64);
+	assert_int_equal(c.http_timeout_secs, 10);
 	assert_int_equal(c.audit_interval_secs, 60);
 	assert_int_equal(c.log_level, LOG_NOTICE);
 	assert_int_equal(c.log_target, LOG_TARGET_AUTO);
@@ -168,6 +178,11 @@ static void test_file_of_the_rust_daemon(void **state)
 	assert_int_equal(c.retry_interval_secs, 2);
 	assert_int_equal(c.max_event_queue, 1000);
 	assert_int_equal(c.batch_timeout_ms, 100);
+	assert_int_equal(c.max_latency_us, 10000);
+	assert_true(c.min_success_rate == 99.0);
+	assert_int_equal(c.max_stall_seconds, 10);
+	assert_true(c.max_failure_rate_percent == 5.0);
+	assert_true(c.min_port_sync_rate == 90.0);
 	assert_true(c.enable_watchdog);
 }
 
@@ -291,6 +306,61 @@ static void test_cpu_affinity(void **state)
 	}
 }
 
+static void test_http_addresses(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "[http]\nlisten = \"\"\n"), 0);
+	assert_int_equal(c.http_listen.n, 0);
+	assert_int_equal(read_text(&c, "[http]\nlisten = \" 127.0.0.2:1 ,[::1]:65535\" # two\n"), 0);
+	assert_int_equal(c.http_listen.n, 2);
+	assert_string_equal(c.http_listen.item[0], "127.0.0.2:1");
+	assert_string_equal(c.http_listen.item[1], "[::1]:65535");
+	assert_int_equal(read_text(&c, "[http]\nlisten = [::1]:1,[::1]:2,[::1]:3,[::1]:4,[::1]:5,[::1]:6,[::1]:7,"
+				       "[::1]:8\n"),
+			 0);
+	assert_int_equal(c.http_listen.n, 8);
+}
+
+static void test_http_options(void **state)
+{
+	struct http_options http;
+	struct config c;
+
+	(void)state;
+	assert_int_equal(read_text(&c, "[http]\nlisten = 127.0.0.1:1\nunix_socket = \"\"\ncert = /c\nkey = /k\n"
+				       "max_clients = 1024\ntimeout_secs = 3600\n"),
+			 0);
+	assert_true(config_http_options(&c, &http));
+	assert_int_equal(http.n_listen, 1);
+	assert_string_equal(http.listen[0], "127.0.0.1:1");
+	assert_null(http.unix_socket);
+	assert_string_equal(http.cert, "/c");
+	assert_string_equal(http.key, "/k");
+	assert_null(http.ca);
+	assert_int_equal(http.max_clients, 1024);
+	assert_int_equal(http.timeout_secs, 3600);
+}
+
+/* Either key does, and then nothing else of [http] is looked at. */
+static void test_http_switched_off(void **state)
+{
+	struct http_options http;
+	struct config c;
+
+	(void)state;
+	write_text("F", "[http]\nenabled = false\nca = /a\n");
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
+	assert_false(config_http_options(&c, &http));
+	write_text("F", "[metrics]\nenabled = false\n[http]\nca = /a\n");
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
+	assert_false(config_http_options(&c, &http));
+	write_text("F", "[http]\nca = /a\n");
+	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_BAD);
+	assert_string_equal(captured, "portsyncd: http.ca: set without http.cert and http.key; allowed: all three\n");
+}
+
 static void test_section_may_come_again(void **state)
 {
 	struct config c;
@@ -360,6 +430,13 @@ static const struct {
 	 "F:2: database.state_db_number: \"-1\" is out of range; allowed: an integer 0..1023\n"},
 	{"[database]\nappl_db_number = 1024\n",
 	 "F:2: database.appl_db_number: \"1024\" is out of range; allowed: an integer 0..1023\n"},
+	{"[http]\nlisten = localhost:9090\n",
+	 "F:2: http.listen: \"localhost:9090\" is not a list of addresses" ADDRESSES},
+	{"[http]\nlisten = 127.0.0.1:9090,\n",
+	 "F:2: http.listen: \"127.0.0.1:9090,\" is not a list of addresses" ADDRESSES},
+	{"[http]\nlisten = [::1]:1,[::1]:2,[::1]:3,[::1]:4,[::1]:5,[::1]:6,[::1]:7,[::1]:8,[::1]:9\n",
+	 "F:2: http.listen: \"[::1]:1,[::1]:2,[::1]:3,[::1]:4,[::1]:5,[::1]:6,[::1]:7,[::1]:8,[::1]:9\" is not a "
+	 "list of addresses" ADDRESSES},
 	{"[netlink]\n", "F:1: [netlink]: unknown section; allowed: " SECTIONS "\n"},
 	{"[performance]\nreceive_buffer_bytes = 4095\n",
 	 "F:2: performance.receive_buffer_bytes: \"4095\" is out of range; allowed: an integer 4096..1073741824\n"},
@@ -375,14 +452,11 @@ static const struct {
 	{"[health]\nenable_watchdog = yes\n",
 	 "F:2: health.enable_watchdog: \"yes\" is not a boolean; allowed: true, false\n"},
 	{"[health]\nmin_port_sync_rate = 100.1\n",
-	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"},
 	{"[health]\nmin_port_sync_rate = nan\n",
-	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"},
 	{"[health]\nmin_port_sync_rate = 1e\n",
-	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"},
 	{"[database]\nredis_unix_socket = redis.sock\n", "F:2: database.redis_unix_socket: \"redis.sock\" is not an "
 							 "absolute path; allowed: an absolute path of at most 107 "
 							 "bytes\n"},
@@ -877,6 +951,9 @@ int main(void)
 		cmocka_unit_test(test_ranges_of_the_tuning_keys),
 		cmocka_unit_test(test_memory_and_scheduler),
 		cmocka_unit_test(test_cpu_affinity),
+		cmocka_unit_test(test_http_addresses),
+		cmocka_unit_test(test_http_options),
+		cmocka_unit_test(test_http_switched_off),
 		cmocka_unit_test(test_section_may_come_again),
 		cmocka_unit_test(test_host_and_port_complete_each_other),
 		cmocka_unit_test(test_faults_in_a_file),

@@ -220,12 +220,16 @@ static void drift_is_repaired_and_counted(void **state)
 	audit(x);
 	read_back(x, HOLDS("1500"));
 	expect(x, "HSET " ROW_KEY " mtu 9100");
-	answer(x, TAKEN);
 	assert_int_equal(publish_stats(x->own->publish)->drift, 1);
+	assert_int_equal(publish_stats(x->own->publish)->repaired, 0);
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->repaired, 1);
 	audit(x);
 	read_back(x, HOLDS("9100"));
 	expect_silence(x);
 	assert_int_equal(publish_stats(x->own->publish)->drift, 1);
+	assert_int_equal(publish_stats(x->own->publish)->repaired, 1);
 }
 
 /* The audit's question was on its way when the row was changed by us: its answer is older than what we know. */
@@ -409,6 +413,8 @@ static void a_large_batch_goes_out_in_parts(void **state)
 	assert_int_equal(conn_stats(x->conn)->flushes - before, 3);
 	assert_int_equal(publish_stats(x->own->publish)->sets, BATCH_ROWS * 2 + 1);
 	assert_int_equal(publish_stats(x->own->publish)->batches, 1);
+	assert_int_equal(publish_stats(x->own->publish)->batch_rows.count, 1);
+	assert_int_equal(publish_stats(x->own->publish)->batch_rows.max, BATCH_ROWS * 2 + 1);
 }
 
 int main(void)

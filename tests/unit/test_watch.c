@@ -673,6 +673,7 @@ static void bad_dumps(void **state)
 		assert_int_equal(watch_stats(fx->watch)->dumps, 2);
 		assert_int_equal(watch_stats(fx->watch)->dumps_interrupted, cases[i].interrupted);
 		assert_int_equal(watch_stats(fx->watch)->dumps_failed, !cases[i].interrupted);
+		assert_int_equal(watch_stats(fx->watch)->dumps_retried, 1);
 		assert_int_equal(watch_stats(fx->watch)->malformed, cases[i].malformed);
 		assert_true(logged(fx, cases[i].logged) > 0);
 		assert_int_equal(fake.open_sockets, 1);

@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+
+#include "base/list.h"
+#include "base/util.h"
+#include "observe/http_listen.h"
+#include "observe/http_tls.h"
+#include "observe/log.h"
+
+#define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
+#define ACCEPT_BATCH 32        /* new clients of one address a turn */
+#define REST_USEC (100 * USEC_PER_MSEC)
+#define NICE_STEP 5
+#define LINES_MAX 3 /* of one kind in the log, see log_limit_pass() */
+
+/* One MHD daemon, without a thread or socket of its own. */
+struct server {
+	struct MHD_Daemon *mhd; /* NULL: not used */
+	int epoll_fd;
+};
+
+enum { PLAIN, TLS, N_SERVERS };
+
+struct listener {
+	int fd;
+	struct server *server;
+};
+
+struct client {
+	struct list link; /* in waiting or dropped */
+	struct http *http;
+	int fd;         /* MHD closes it */
+	uint64_t since; /* when its request began */
+	bool dropped, tls, trusted;
+};
+
+struct http {
+	http_handle_fn handle;
+	void *user;
+	unsigned max_clients, n_clients;
+	uint64_t timeout_usec;
+	bool need_certificate;
+	struct server servers[N_SERVERS];
+	struct listener listeners[HTTP_LISTEN_MAX + 1];
+	size_t n_listeners;
+	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
+	struct http_socket_file unix_file;
+	struct http_tls tls;
+	int wake; /* eventfd: it is time to end */
+	pthread_t thread;
+	bool started;
+
+	/* What follows is the thread's own. */
+	struct list waiting; /* by since */
+	struct list dropped; /* shut down, not yet closed by MHD */
+	struct client *arriving;
+	uint64_t rest_until; /* no client is accepted before */
+	struct log_limit refusals, evictions, shortages;
+	struct http_stats stats;
+};
+
+static void count(_Atomic uint64_t *number)
+{
+	(void)atomic_fetch_add_explicit(number, 1, memory_order_relaxed);
+}
+
+/* --- Clients --- */
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* MHD sees the hang-up in its next run and closes. */
+static void drop(struct client *c)
+{
+	c->dropped = true;
+	list_remove(&c->link);
+	list_append(&c->http->dropped, &c->link);
+	(void)shutdown(c->fd, SHUT_RDWR);
+}
+
+static struct client *oldest(struct http *h)
+{
+	return list_empty(&h->waiting) ? NULL : container_of(h->waiting.next, struct client, link);
+}
+
+static void drop_late(struct http *h)
+{
+	uint64_t now = now_usec();
+	struct client *c;
+
+	while ((c = oldest(h)) && now - c->since >= h->timeout_usec) {
+		drop(c);
+		count(&h->stats.late);
+	}
+}
+
+static void evict_one(struct http *h)
+{
+	struct client *c = oldest(h);
+
+	if (!c)
+		return;
+	drop(c);
+	count(&h->stats.evicted);
+	if (log_limit_pass(&h->evictions, LINES_MAX))
+		log_warning("http.max_clients = %u are connected: dropped the one that has waited longest",
+			    h->max_clients);
+}
+
+static void begin_request(struct client *c)
+{
+	c->since = now_usec();
+	list_remove(&c->link);
+	list_append(&c->http->waiting, &c->link);
+}
+
+/* --- TLS --- */
+
+static void print_peer(const struct client *c, char *out, size_t size)
+{
+	struct http_address peer = {.len = sizeof(peer.sa)};
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (getpeername(c->fd, &peer.sa.any, &peer.len) == 0 && peer.sa.any.sa_family == AF_INET)
+		(void)inet_ntop(AF_INET, &peer.sa.in.sin_addr, host, sizeof(host));
+	else if (peer.sa.any.sa_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &peer.sa.in6.sin6_addr, host, sizeof(host));
+	(void)snprintf(out, size, "%s", host);
+}
+
+static int verify_client(gnutls_session_t session)
+{
+	struct client *c = gnutls_session_get_ptr(session);
+	char problem[256], peer[INET6_ADDRSTRLEN];
+	int r = http_tls_verify_client(session, problem, sizeof(problem));
+
+	if (r == 0)
+		return 0;
+	count(&c->http->stats.certificates_refused);
+	if (log_limit_pass(&c->http->refusals, LINES_MAX)) {
+		print_peer(c, peer, sizeof(peer));
+		log_warning("certificate of the client at %s refused: %s", peer, problem);
+	}
+	return r;
+}
+
+/* The client's Finished ends the handshake. */
+static int on_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+		       const gnutls_datum_t *message)
+{
+	struct client *c = gnutls_session_get_ptr(session);
+
+	(void)type;
+	(void)when;
+	(void)message;
+	if (incoming)
+		c->trusted = true;
+	return 0;
+}
+
+static void begin_tls(struct client *c, gnutls_session_t session)
+{
+	c->tls = true;
+	gnutls_session_set_ptr(session, c);
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
+	if (c->http->need_certificate)
+		http_tls_require_client(session, verify_client);
+}
+
+/* --- What MHD calls --- */
+
+static void client_arrived(struct http *h, struct MHD_Connection *connection, void **context)
+{
+	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	struct client *c = h->arriving;
+
+	h->arriving = NULL;
+	*context = c;
+	h->n_clients++;
+	count(&h->stats.accepted);
+	count(&h->stats.open);
+	begin_request(c);
+	if (tls && tls->tls_session)
+		begin_tls(c, tls->tls_session);
+}
+
+static void client_left(struct http *h, struct client *c)
+{
+	if (c->tls && !c->trusted && !c->dropped)
+		count(&h->stats.handshakes_failed);
+	list_remove(&c->link);
+	free(c);
+	h->n_clients--;
+	(void)atomic_fetch_sub_explicit(&h->stats.open, 1, memory_order_relaxed);
+}
+
+static void on_connection(void *user, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		client_arrived(user, connection, context);
+	else
+		client_left(user, *context);
+}
+
+static void on_completed(void *user, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct client *c = client_of(connection);
+
+	(void)user;
+	(void)context;
+	(void)code;
+	if (!c->dropped)
+		begin_request(c);
+}
+
+static bool add_headers(struct MHD_Response *response, const char *content_type, const char *allow)
+{
+	return MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
+	       MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
+	       (!content_type ||
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type) == MHD_YES) &&
+	       (!allow || MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow) == MHD_YES);
+}
+
+/* MHD_NO closes the connection. */
+static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connection, struct http_answer *answer,
+				   const char *allow)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result = MHD_NO;
+
+	if (!response) {
+		free(answer->body);
+		return MHD_NO;
+	}
+	if (add_headers(response, answer->content_type, allow))
+		result = MHD_queue_response(connection, answer->status, response);
+	MHD_destroy_response(response);
+	if (result == MHD_YES)
+		count(&h->stats.answers[answer->status / 100 < 6 ? answer->status / 100 : 0]);
+	return result;
+}
+
+static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *connection)
+{
+	static const char text[] = "only GET and HEAD\n";
+	struct http_answer answer = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", strdup(text),
+				     sizeof(text) - 1};
+
+	return answer.body ? send_answer(h, connection, &answer, "GET, HEAD") : MHD_NO;
+}
+
+/*
+ * MHD calls once the headers are there, then with each part of a body, then once more. An answer to the first call
+ * closes the connection, which is right for methods we do not know.
+ */
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
+				  const char *version, const char *upload, size_t *upload_size, void **context)
+{
+	struct http_request request = {.path = path};
+	struct http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+	struct http *h = user;
+
+	(void)version;
+	(void)upload;
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return refuse_method(h, connection);
+	if (!*context || *upload_size > 0) {
+		*context = h;
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	h->handle(&request, &answer, h->user);
+	return send_answer(h, connection, &answer, NULL);
+}
+
+/* --- The thread --- */
+
+/* Every client costs a descriptor; accept() says so again and again until one is closed. */
+static void rest(struct http *h, int error)
+{
+	h->rest_until = now_usec() + REST_USEC;
+	count(&h->stats.not_accepted);
+	if (log_limit_pass(&h->shortages, LINES_MAX))
+		log_warning("no HTTP client can be accepted: %s", strerror(error));
+}
+
+/* False when there is nobody to accept. */
+static bool accept_one(struct http *h, const struct listener *l)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage room;
+	} peer;
+	socklen_t len = sizeof(peer);
+	int fd = accept4(l->fd, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			rest(h, errno);
+		return false;
+	}
+	h->arriving = calloc(1, sizeof(*h->arriving));
+	if (!h->arriving) {
+		(void)close(fd);
+		rest(h, ENOMEM);
+		return false;
+	}
+	h->arriving->http = h;
+	h->arriving->fd = fd;
+	list_init(&h->arriving->link);
+	(void)MHD_add_connection(l->server->mhd, fd, &peer.any, len); /* closes fd when it fails */
+	free(h->arriving);                                            /* NULL once the client has arrived */
+	h->arriving = NULL;
+	return true;
+}
+
+static void run_servers(struct http *h)
+{
+	for (size_t i = 0; i < N_SERVERS; i++)
+		if (h->servers[i].mhd)
+			(void)MHD_run(h->servers[i].mhd);
+}
+
+static void accept_from(struct http *h, const struct listener *l)
+{
+	if (h->n_clients >= h->max_clients) {
+		evict_one(h);
+		run_servers(h);
+	}
+	for (unsigned i = 0; i < ACCEPT_BATCH && h->n_clients < h->max_clients; i++)
+		if (!accept_one(h, l))
+			return;
+}
+
+static uint64_t next_deadline(struct http *h)
+{
+	const struct client *c = oldest(h);
+	uint64_t deadline = c ? c->since + h->timeout_usec : UINT64_MAX;
+
+	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
+}
+
+static int wait_msec(struct http *h)
+{
+	uint64_t deadline = next_deadline(h), now;
+
+	for (size_t i = 0; i < N_SERVERS; i++) {
+		MHD_UNSIGNED_LONG_LONG msec;
+
+		/* No timeout of MHD's own is set: it has work left. */
+		if (h->servers[i].mhd && MHD_get_timeout(h->servers[i].mhd, &msec) == MHD_YES)
+			return 0;
+	}
+	if (deadline == UINT64_MAX)
+		return -1;
+	now = now_usec();
+	return deadline <= now ? 0 : (int)MIN((deadline - now) / USEC_PER_MSEC + 1, (uint64_t)INT_MAX);
+}
+
+enum { POLL_WAKE, POLL_SERVERS, POLL_LISTENERS = POLL_SERVERS + N_SERVERS };
+
+/* poll() passes over negative descriptors. */
+static void wait_for_work(struct http *h, struct pollfd *fds)
+{
+	size_t n = POLL_LISTENERS + h->n_listeners;
+
+	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
+	for (size_t i = 0; i < N_SERVERS; i++)
+		fds[POLL_SERVERS + i] =
+			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
+	for (size_t i = 0; i < h->n_listeners; i++)
+		fds[POLL_LISTENERS + i] =
+			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->listeners[i].fd, .events = POLLIN};
+	(void)poll(fds, n, wait_msec(h));
+}
+
+static void turn(struct http *h, const struct pollfd *fds)
+{
+	if (h->rest_until > 0 && now_usec() >= h->rest_until)
+		h->rest_until = 0;
+	drop_late(h);
+	run_servers(h);
+	for (size_t i = 0; i < h->n_listeners; i++)
+		if (fds[POLL_LISTENERS + i].revents)
+			accept_from(h, &h->listeners[i]);
+}
+
+static void *run(void *user)
+{
+	struct pollfd fds[POLL_LISTENERS + HTTP_LISTEN_MAX + 1] = {0};
+	struct http *h = user;
+
+	(void)pthread_setname_np(pthread_self(), "http");
+	/* Of this thread alone (setpriority(2), "C library/kernel differences"): on a busy CPU the loop comes first. */
+	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE_STEP);
+	for (;;) {
+		wait_for_work(h, fds);
+		if (fds[POLL_WAKE].revents)
+			return NULL;
+		turn(h, fds);
+	}
+}
+
+/* --- Start and end --- */
+
+static int start_server(struct http *h, struct server *s, unsigned flags, struct MHD_OptionItem *more)
+{
+	const union MHD_DaemonInfo *info;
+
+	s->mhd = MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, h,
+				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED,
+				  on_completed, h, MHD_OPTION_CONNECTION_LIMIT, h->max_clients,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX_BYTES,
+				  MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	if (!s->mhd)
+		return -ENOMEM;
+	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	s->epoll_fd = info->epoll_fd;
+	return 0;
+}
+
+static int start_servers(struct http *h)
+{
+	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}},
+			      tls[] = {
+				      {MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls.cert},
+				      {MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls.key},
+				      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
+				      {h->tls.ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, h->tls.ca},
+				      {MHD_OPTION_END, 0, NULL},
+			      };
+	int r = start_server(h, &h->servers[PLAIN], 0, none);
+
+	if (r == 0 && h->tls.cert)
+		r = start_server(h, &h->servers[TLS], MHD_USE_TLS, tls);
+	http_tls_wipe_key(&h->tls);
+	return r;
+}
+
+/* What could be listened on, and what not. */
+struct report {
+	char up[512], down[512];
+	int error; /* of the last one */
+};
+
+PRINTF_LIKE(3, 4) static void append(char *text, size_t size, const char *format, ...)
+{
+	size_t at = strlen(text);
+	va_list args;
+
+	if (at > 0)
+		at += (size_t)snprintf(text + at, size - at, ", ");
+	va_start(args, format);
+	if (at < size)
+		(void)vsnprintf(text + at, size - at, format, args);
+	va_end(args);
+}
+
+static void add_listener(struct http *h, const char *name, int fd, struct server *server, struct report *report)
+{
+	if (fd >= 0) {
+		h->listeners[h->n_listeners++] = (struct listener){fd, server};
+		append(report->up, sizeof(report->up), "%s", name);
+		return;
+	}
+	report->error = fd;
+	append(report->down, sizeof(report->down), "%s: %s", name, strerror(-fd));
+}
+
+static void open_listeners(struct http *h, const struct http_options *opt, struct report *report)
+{
+	int fd;
+
+	for (size_t i = 0; i < opt->n_listen; i++) {
+		struct http_address address;
+
+		fd = http_address_parse(opt->listen[i], &address);
+		if (fd == 0)
+			fd = http_listen_tcp(&address);
+		add_listener(h, opt->listen[i], fd, &h->servers[h->tls.cert ? TLS : PLAIN], report);
+	}
+	if (!opt->unix_socket)
+		return;
+	fd = http_listen_unix(opt->unix_socket, &h->unix_file);
+	add_listener(h, opt->unix_socket, fd, &h->servers[PLAIN], report);
+	if (fd >= 0)
+		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
+}
+
+/* Signals are the loop's: a new thread begins with the mask of its maker. */
+static int start_thread(struct http *h)
+{
+	sigset_t all, before;
+	int r;
+
+	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (h->wake < 0)
+		return -errno;
+	(void)sigfillset(&all);
+	r = pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (r == 0) {
+		r = pthread_create(&h->thread, NULL, run, h);
+		(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	}
+	h->started = r == 0;
+	return -r;
+}
+
+static int start(struct http *h, const struct http_options *opt, char *error, size_t size)
+{
+	struct report report = {0};
+	int r = start_servers(h);
+
+	if (r == 0) {
+		open_listeners(h, opt, &report);
+		r = h->n_listeners > 0 ? start_thread(h) : report.error;
+	}
+	(void)snprintf(error, size, "%s", report.down);
+	if (r < 0 && error[0] == '\0')
+		(void)snprintf(error, size, "%s", strerror(-r));
+	if (r == 0)
+		log_notice("HTTP on %s%s", report.up,
+			   h->tls.ca     ? ", TCP with TLS and client certificates"
+			   : h->tls.cert ? ", TCP with TLS"
+					 : "");
+	return r;
+}
+
+static struct http *alloc_http(const struct http_options *opt, http_handle_fn handle, void *user)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->handle = handle;
+	h->user = user;
+	h->max_clients = opt->max_clients;
+	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
+	h->need_certificate = opt->ca != NULL;
+	h->wake = -1;
+	list_init(&h->waiting);
+	list_init(&h->dropped);
+	return h;
+}
+
+int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
+	     size_t size)
+{
+	struct http *h;
+	int r;
+
+	*ret = NULL;
+	error[0] = '\0';
+	r = http_check_access(opt, error, size);
+	if (r < 0)
+		return r;
+	h = alloc_http(opt, handle, user);
+	if (!h) {
+		(void)snprintf(error, size, "out of memory");
+		return -ENOMEM;
+	}
+	if (opt->cert)
+		r = http_tls_load(&h->tls, opt->cert, opt->key, opt->ca, error, size);
+	*ret = h; /* before the thread is there: its first page may ask for our stats */
+	if (r == 0)
+		r = start(h, opt, error, size);
+	if (r < 0) {
+		*ret = NULL;
+		http_free(h);
+	}
+	return r;
+}
+
+static void stop_thread(struct http *h)
+{
+	const uint64_t one = 1;
+
+	if (!h->started)
+		return;
+	(void)write_all(h->wake, &one, sizeof(one));
+	(void)pthread_join(h->thread, NULL);
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	stop_thread(h);
+	for (size_t i = 0; i < h->n_listeners; i++)
+		(void)close(h->listeners[i].fd);
+	if (h->unix_path[0] != '\0')
+		http_unlisten_unix(h->unix_path, &h->unix_file);
+	for (size_t i = 0; i < N_SERVERS; i++)
+		if (h->servers[i].mhd)
+			MHD_stop_daemon(h->servers[i].mhd);
+	close_fd(&h->wake);
+	http_tls_done(&h->tls);
+	free(h);
+}
+
+const struct http_stats *http_stats(const struct http *h)
+{
+	return &h->stats;
+}

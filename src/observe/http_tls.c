@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/http_tls.h"
+
+#include <errno.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/regular.h"
+#include "base/util.h"
+#include "observe/log.h"
+
+#define FILE_MAX_BYTES 262144
+
+/* One buffer of the right size from the start: growing would leave parts of a key behind. */
+static int read_text(int fd, size_t len, char **ret)
+{
+	char *text = malloc(len + 1);
+	ssize_t n;
+
+	if (!text)
+		return -ENOMEM;
+	n = regular_read(fd, text, len);
+	if (n >= 0 && !memchr(text, '\0', (size_t)n)) {
+		text[n] = '\0';
+		*ret = text;
+		return 0;
+	}
+	explicit_bzero(text, len);
+	free(text);
+	return n < 0 ? (int)n : -EINVAL;
+}
+
+static int read_file(const char *name, const char *path, bool secret, char **ret, char *error, size_t size)
+{
+	struct stat st = {0};
+	int fd cleanup(close_fd) = regular_open(path, FILE_MAX_BYTES, &st), r = fd;
+
+	if (fd >= 0 && secret && (st.st_mode & (S_IROTH | S_IWOTH))) {
+		(void)snprintf(error, size, "%s: %s: readable or writable by others; allowed: chmod 0600 %s", name,
+			       path, path);
+		return -EACCES;
+	}
+	if (fd >= 0)
+		r = read_text(fd, (size_t)st.st_size, ret);
+	if (r < 0)
+		(void)snprintf(error, size, "%s: %s: %s; allowed: a readable PEM file of at most %d bytes", name, path,
+			       regular_error(r), FILE_MAX_BYTES);
+	return r < 0 ? r : 0;
+}
+
+static gnutls_datum_t datum(char *text)
+{
+	return (gnutls_datum_t){(unsigned char *)text, (unsigned)strlen(text)};
+}
+
+static bool has_p384_key(gnutls_x509_crt_t certificate)
+{
+	gnutls_ecc_curve_t curve;
+
+	return gnutls_x509_crt_get_pk_ecc_raw(certificate, &curve, NULL, NULL) == 0 &&
+	       curve == GNUTLS_ECC_CURVE_SECP384R1;
+}
+
+static void warn_of_dates(gnutls_x509_crt_t certificate, const char *path)
+{
+	time_t now = time(NULL);
+
+	if (now > gnutls_x509_crt_get_expiration_time(certificate))
+		log_warning("http.cert: %s: the certificate has expired, clients will refuse it", path);
+	else if (now < gnutls_x509_crt_get_activation_time(certificate))
+		log_warning("http.cert: %s: the certificate is not valid yet, clients will refuse it", path);
+}
+
+static int check_leaf(gnutls_certificate_credentials_t credentials, const char *path, char *error, size_t size)
+{
+	gnutls_x509_crt_t *chain = NULL;
+	unsigned n = 0;
+	int r = 0;
+
+	if (gnutls_certificate_get_x509_crt(credentials, 0, &chain, &n) < 0 || n == 0 || !has_p384_key(chain[0])) {
+		(void)snprintf(error, size, "http.cert: %s: has no P-384 key; allowed: an EC certificate on secp384r1",
+			       path);
+		r = -EINVAL;
+	} else {
+		warn_of_dates(chain[0], path);
+	}
+	for (unsigned i = 0; i < n; i++)
+		gnutls_x509_crt_deinit(chain[i]);
+	gnutls_free(chain);
+	return r;
+}
+
+/* Has GnuTLS read the texts as the server will, for a complaint that says which. */
+static int check_pair(const struct http_tls *tls, gnutls_certificate_credentials_t credentials, const char *path,
+		      char *error, size_t size)
+{
+	gnutls_datum_t cert = datum(tls->cert), key = datum(tls->key);
+	int r = gnutls_certificate_set_x509_key_mem2(credentials, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
+
+	if (r >= 0)
+		return check_leaf(credentials, path, error, size);
+	(void)snprintf(error, size,
+		       "http.cert, http.key: %s: %s; allowed: a certificate in PEM and its key without a password",
+		       path, gnutls_strerror(r));
+	return -EINVAL;
+}
+
+static int check_ca(const struct http_tls *tls, gnutls_certificate_credentials_t credentials, const char *path,
+		    char *error, size_t size)
+{
+	gnutls_datum_t ca = datum(tls->ca);
+	int n = gnutls_certificate_set_x509_trust_mem(credentials, &ca, GNUTLS_X509_FMT_PEM);
+
+	if (n > 0)
+		return 0;
+	(void)snprintf(error, size, "http.ca: %s: %s; allowed: certificates in PEM", path,
+		       n < 0 ? gnutls_strerror(n) : "holds no certificate");
+	return -EINVAL;
+}
+
+static int check(const struct http_tls *tls, const char *cert, const char *ca, char *error, size_t size)
+{
+	gnutls_certificate_credentials_t credentials;
+	int r;
+
+	if (gnutls_certificate_allocate_credentials(&credentials) < 0) {
+		(void)snprintf(error, size, "out of memory");
+		return -ENOMEM;
+	}
+	r = check_pair(tls, credentials, cert, error, size);
+	if (r == 0 && ca)
+		r = check_ca(tls, credentials, ca, error, size);
+	gnutls_certificate_free_credentials(credentials);
+	return r;
+}
+
+int http_tls_load(struct http_tls *tls, const char *cert, const char *key, const char *ca, char *error, size_t size)
+{
+	int r;
+
+	*tls = (struct http_tls){0};
+	r = read_file("http.cert", cert, false, &tls->cert, error, size);
+	if (r == 0)
+		r = read_file("http.key", key, true, &tls->key, error, size);
+	if (r == 0 && ca)
+		r = read_file("http.ca", ca, false, &tls->ca, error, size);
+	if (r == 0)
+		r = check(tls, cert, ca, error, size);
+	if (r < 0)
+		http_tls_done(tls);
+	return r;
+}
+
+void http_tls_wipe_key(struct http_tls *tls)
+{
+	if (tls->key)
+		explicit_bzero(tls->key, strlen(tls->key));
+}
+
+void http_tls_done(struct http_tls *tls)
+{
+	http_tls_wipe_key(tls);
+	free(tls->cert);
+	free(tls->key);
+	free(tls->ca);
+	*tls = (struct http_tls){0};
+}
+
+void http_tls_require_client(gnutls_session_t session, gnutls_certificate_verify_function *verify)
+{
+	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+	gnutls_session_set_verify_function(session, verify);
+}
+
+static void describe(unsigned status, char *text, size_t size)
+{
+	gnutls_datum_t said = {0};
+
+	if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &said, 0) < 0) {
+		(void)snprintf(text, size, "status 0x%x", status);
+		return;
+	}
+	(void)snprintf(text, size, "%s", (const char *)said.data);
+	gnutls_free(said.data);
+}
+
+int http_tls_verify_client(gnutls_session_t session, char *text, size_t size)
+{
+	static char for_clients[] = GNUTLS_KP_TLS_WWW_CLIENT;
+	gnutls_typed_vdata_st purpose = {GNUTLS_DT_KEY_PURPOSE_OID, (unsigned char *)for_clients, 0};
+	unsigned status = 0;
+	int r = gnutls_certificate_verify_peers(session, &purpose, 1, &status);
+
+	if (r == 0 && status == 0)
+		return 0;
+	if (r < 0)
+		(void)snprintf(text, size, "%s", gnutls_strerror(r));
+	else
+		describe(status, text, size);
+	(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+	return GNUTLS_E_CERTIFICATE_ERROR;
+}

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP server: requests good and bad, and clients that mean it harm."""
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lib.http_probe import REFUSED, HttpProbe, ask
+from lib.netns import NetNs
+from lib.proc import Proc
+from lib.wait import wait_for
+
+HALF_OPEN = 1000
+MEBIBYTE = 1 << 20
+MEMORY_KIB = 16 * 1024  # what an attack may cost: sanitizers keep what was freed
+HELLO = b"hello -\n"
+QUIET_SECS = 0.5
+
+NO_REQUESTS = {
+    "empty lines": b"\r\n\r\n",
+    "no path": b"GET\r\n\r\n",
+    "unknown version": b"GET /hello HTTP/9.9\r\nHost: x\r\n\r\n",
+    "no host": b"GET /hello HTTP/1.1\r\n\r\n",
+    "negative length": b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "length past all": b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+    "chunk past all": b"GET /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + 500 * b"\x00",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "zeros": MEBIBYTE * b"\x00",
+}
+HUGE_REQUESTS = {
+    "path": b"GET /" + MEBIBYTE * b"a" + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "method": MEBIBYTE * b"G",
+    "header": b"GET /hello HTTP/1.1\r\nHost: x\r\nCookie: " + MEBIBYTE * b"a" + b"\r\n\r\n",
+    "headers": b"GET /hello HTTP/1.1\r\nHost: x\r\n" + MEBIBYTE // 8 * b"a: b\r\n" + b"\r\n",
+    "spaces": b"GET /hello HTTP/1.1\r\nHost: x\r\n" + MEBIBYTE * b" ",
+    "query": b"GET /hello?" + MEBIBYTE // 4 * b"a=b&" + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+Start = Callable[..., HttpProbe]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    probes: list[HttpProbe] = []
+
+    def start_one(**options: object) -> HttpProbe:
+        folder = tmp_path / str(len(probes))
+        folder.mkdir()
+        probes.append(HttpProbe(folder, **options))
+        probes[-1].start_and_wait()
+        return probes[-1]
+
+    yield start_one
+    for probe in probes:
+        if probe.alive:
+            probe.stop()
+
+
+def threads(probe: HttpProbe) -> list[str]:
+    tasks = Path(f"/proc/{probe.pid}/task").glob("*/comm")
+    return sorted(path.read_text().strip() for path in tasks)
+
+
+def http_thread(probe: HttpProbe) -> Path:
+    tasks = Path(f"/proc/{probe.pid}/task").iterdir()
+    return next(task for task in tasks if (task / "comm").read_text() == "http\n")
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Reads what there is without waiting."""
+    client.setblocking(False)
+    try:
+        while client.recv(MEBIBYTE):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Until the server closes; a reset ends it too."""
+    got = b""
+    with contextlib.suppress(ConnectionError):
+        while part := client.recv(MEBIBYTE):
+            got += part
+    return got
+
+
+def say(probe: HttpProbe, request: bytes) -> bytes:
+    """The answer to bytes that may be no request; the server may close before it has read them all."""
+    with probe.connect() as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(request)
+        return read_all(client)
+
+
+def test_get(start: Start) -> None:
+    answer = start().get("/hello?a=b", "Accept: text/plain")
+    assert (answer.status, answer.body) == (200, b"hello text/plain\n")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in answer.headers
+
+
+def test_head_is_get_without_the_body(start: Start) -> None:
+    with start().connect() as client:
+        answer = ask(client, "/big", "HEAD")
+        assert (answer.status, answer.headers["Content-Length"], answer.body) == (200, str(MEBIBYTE), b"")
+        assert ask(client, "/hello").body == HELLO
+
+
+def test_unknown_page(start: Start) -> None:
+    answer = start().get("/nothing")
+    assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "X"])
+def test_other_methods_are_refused(start: Start, method: str) -> None:
+    with start().connect() as client:
+        answer = ask(client, "/hello", method, "Content-Length: 0")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_body_of_a_refused_method_is_not_waited_for(start: Start) -> None:
+    with start().connect() as client:
+        assert ask(client, "/hello", "POST", "Content-Length: 1000000000").status == 405
+        assert read_all(client) == b""
+
+
+def test_body_of_a_get_is_passed_over(start: Start) -> None:
+    with start().connect() as client:
+        client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + 100000 * b"x")
+        assert ask(client, "/nothing").status == 200
+        assert ask(client, "/nothing").status == 404
+
+
+def test_pipelined_requests_are_answered_in_order(start: Start) -> None:
+    pair = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    got = say(start(), 500 * pair + last)
+    assert re.findall(rb"^HTTP/1.1 (\d+)", got, re.MULTILINE) == 500 * [b"200", b"404"] + [b"200"]
+
+
+def test_unix_socket(start: Start) -> None:
+    probe = start()
+    assert probe.unix_path.stat().st_mode & 0o7777 == 0o660
+    assert probe.unix_path.parent.stat().st_mode & 0o7777 == 0o755
+    assert probe.get_unix("/hello").body == HELLO
+    probe.stop()
+    assert not probe.unix_path.exists()
+
+
+def test_unix_socket_left_by_a_killed_process(start: Start) -> None:
+    probe = start()
+    probe.kill()
+    assert probe.unix_path.is_socket()
+    probe.start_and_wait()
+    assert probe.get_unix("/hello").status == 200
+
+
+def test_a_quiet_server_sleeps_in_one_thread(start: Start) -> None:
+    probe = start()
+    with probe.connect() as client:
+        assert ask(client, "/hello").status == 200
+        assert threads(probe) == ["http", "http_probe"]
+        assert Proc(probe.pid).measure(QUIET_SECS).cpu_share < 0.1
+        assert ask(client, "/hello").status == 200
+
+
+def test_the_thread_steps_back(start: Start) -> None:
+    """Behind the event loop on a busy CPU, and from signals, which are the loop's."""
+    probe = start()
+    wait_for(lambda: "http" in threads(probe), what="a thread with this name")
+    thread, own = http_thread(probe), os.getpriority(os.PRIO_PROCESS, 0)
+    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, int(thread.name)) == own + 5, what="nice")
+    assert os.getpriority(os.PRIO_PROCESS, probe.pid) == own
+    blocked = re.search(r"^SigBlk:\s+(\w+)", (thread / "status").read_text(), re.MULTILINE)
+    assert blocked
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
+        assert int(blocked[1], 16) & 1 << number - 1
+
+
+@pytest.mark.parametrize("kind", NO_REQUESTS)
+def test_bytes_that_are_no_request_get_no_page(start: Start, kind: str) -> None:
+    probe = start(timeout=1)
+    assert not say(probe, NO_REQUESTS[kind]).startswith(b"HTTP/1.1 200")
+    assert probe.get("/hello").status == 200
+
+
+@pytest.mark.parametrize("kind", HUGE_REQUESTS)
+def test_huge_requests_cost_no_memory(start: Start, kind: str) -> None:
+    probe = start(timeout=1)
+    before = Proc(probe.pid).rss_kib
+    for _ in range(20):
+        got = say(probe, HUGE_REQUESTS[kind])
+        assert got == b"" or re.match(rb"HTTP/1.[01] 4\d\d ", got), got[:200]
+    assert Proc(probe.pid).rss_kib < before + MEMORY_KIB
+    assert probe.get("/hello").status == 200
+
+
+def test_half_open_clients_do_not_keep_others_out(start: Start) -> None:
+    probe = start()
+    before = Proc(probe.pid).rss_kib
+    with probe.connect_many(HALF_OPEN):
+        assert probe.get("/hello").body == HELLO
+        stats = probe.stats
+        assert stats["open"] <= 64
+        assert stats["evicted"] >= HALF_OPEN - 64
+        assert threads(probe) == ["http", "http_probe"]
+        assert Proc(probe.pid).rss_kib < before + MEMORY_KIB
+    assert "http.max_clients = 64 are connected" in probe.log
+
+
+def test_clients_that_come_and_go_do_not_keep_others_out(start: Start) -> None:
+    probe = start()
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(OSError), probe.connect_many(100) as clients:
+                for client in clients:
+                    client.sendall(b"GET /big HTTP/1.1\r\n")
+
+    attacker = threading.Thread(target=come_and_go)
+    attacker.start()
+    try:
+        for _ in range(20):
+            wait_for(lambda: answered(probe), what="an answer")
+    finally:
+        stop.set()
+        attacker.join()
+    assert probe.stats["evicted"] > 0
+
+
+def answered(probe: HttpProbe) -> bool:
+    """False for a client that was dropped: it would try again."""
+    try:
+        return probe.get("/hello").body == HELLO
+    except REFUSED:
+        return False
+
+
+def test_a_client_that_says_a_byte_at_a_time_is_dropped(start: Start) -> None:
+    """It is never idle."""
+    probe = start(timeout=1)
+    with probe.connect() as client:
+        client.sendall(b"GET /hello HTTP/1.1\r\nX: ")
+
+        def say_one_more() -> bool:
+            with contextlib.suppress(ConnectionError):
+                client.sendall(b"x")
+            return is_closed(client)
+
+        wait_for(say_one_more, what="the server closes")
+    assert probe.stats["late"] == 1
+    assert probe.get("/hello").status == 200
+
+
+def test_a_client_that_takes_a_byte_at_a_time_is_dropped(start: Start) -> None:
+    probe = start(timeout=1)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(probe.address)
+        client.sendall(20 * b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        def take_one_more() -> bool:
+            client.recv(1)
+            return probe.stats["late"] == 1
+
+        wait_for(take_one_more, what="the server drops it")
+    assert probe.get("/hello").status == 200
+
+
+def test_slow_takers_of_large_pages_cost_a_page_each(start: Start) -> None:
+    probe = start(clients=16)
+    before = Proc(probe.pid).rss_kib
+    with probe.connect_many(100) as clients:
+        for client in clients:
+            with contextlib.suppress(ConnectionError):
+                client.sendall(20 * b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert probe.get("/hello").body == HELLO
+        assert Proc(probe.pid).rss_kib < before + 17 * 1024 + MEMORY_KIB
+
+
+def test_an_idle_client_is_dropped(start: Start) -> None:
+    probe = start(timeout=1)
+    with probe.connect() as client:
+        assert ask(client, "/hello").status == 200
+        wait_for(lambda: is_closed(client), what="the server closes")
+
+
+def test_each_request_has_the_whole_time(start: Start) -> None:
+    """A connection in use lives longer than timeout_secs."""
+    probe = start(timeout=1)
+    with probe.connect() as idle, probe.connect() as used:
+        while not is_closed(idle):
+            assert ask(used, "/hello").status == 200
+        assert ask(used, "/hello").status == 200
+
+
+def test_no_descriptor_left(start: Start) -> None:
+    """It does not spin meanwhile, and goes on when there are some again."""
+    probe = start()
+    limits = resource.prlimit(probe.pid, resource.RLIMIT_NOFILE)
+    used = len(list(Path(f"/proc/{probe.pid}/fd").iterdir()))
+    with probe.connect() as first:
+        assert ask(first, "/hello").status == 200
+        resource.prlimit(probe.pid, resource.RLIMIT_NOFILE, (used + 1, limits[1]))
+        with probe.connect() as second:
+            probe.wait_log("no HTTP client can be accepted: Too many open files")
+            assert Proc(probe.pid).measure(QUIET_SECS).cpu_share < 0.2
+            assert ask(first, "/hello").status == 200
+            resource.prlimit(probe.pid, resource.RLIMIT_NOFILE, limits)
+            assert ask(second, "/hello").status == 200
+    assert probe.stats["not_accepted"] > 0
+
+
+def test_an_address_in_use_leaves_the_others(start: Start) -> None:
+    first = start()
+    second = start(listen=f"{first.address[0]}:{first.address[1]}")
+    second.wait_log(rf"^ready {first.address[0]}:\d+: Address already in use$")
+    assert second.get_unix("/hello").status == 200
+
+
+def test_no_ipv6_leaves_the_others(start: Start, netns: NetNs) -> None:
+    """IPv6 is switched off in the test's namespaces."""
+    probe = start(command=("ip", "netns", "exec", netns.name), listen="[::1]:9090")
+    probe.wait_log(r"^ready \[::1\]:9090: Cannot assign requested address$")
+    assert probe.get_unix("/hello").status == 200
+
+
+def test_ipv6(start: Start) -> None:
+    with socket.socket(socket.AF_INET6) as free:
+        free.bind(("::1", 0))
+        port = free.getsockname()[1]
+    probe = start(listen=f"[::1]:{port}")
+    probe.address = ("::1", port)
+    assert probe.get("/hello").body == HELLO

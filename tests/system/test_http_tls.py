@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS of the HTTP server: with what it is spoken, and which certificates are good enough."""
+
+import os
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+
+from lib.certificates import SERVER_NAME, Authority, Pair
+from lib.daemon import binary, write_settings
+from lib.http_probe import REFUSED, HttpProbe, ask, tls_client
+from lib.netns import NetNs
+from lib.proc import Proc
+from lib.wait import wait_for
+
+HOUR = timedelta(hours=1)
+HALF_OPEN = 1000
+MEMORY_KIB = 32 * 1024
+OUTSIDE = "192.0.2.1"  # of TEST-NET-1 (RFC 5737)
+HELLO = b"hello -\n"
+
+Start = Callable[..., HttpProbe]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates") / "ca")
+
+
+@pytest.fixture(scope="module")
+def server_pair(authority: Authority) -> Pair:
+    return authority.issue("server")
+
+
+@pytest.fixture(scope="module")
+def client_pair(authority: Authority) -> Pair:
+    return authority.issue("client")
+
+
+@pytest.fixture
+def start(tmp_path: Path, authority: Authority, server_pair: Pair) -> Iterator[Start]:
+    """start() asks for client certificates, start(ca=None) does not."""
+    probes: list[HttpProbe] = []
+
+    def start_one(**options: object) -> HttpProbe:
+        given = {"cert": server_pair.cert, "key": server_pair.key, "ca": authority.path, **options}
+        probes.append(HttpProbe(tmp_path, **{name: value for name, value in given.items() if value is not None}))
+        probes[-1].start_and_wait()
+        return probes[-1]
+
+    yield start_one
+    for probe in probes:
+        if probe.alive:
+            probe.stop()
+
+
+def assert_refused(probe: HttpProbe, context: ssl.SSLContext) -> None:
+    """TLS 1.3: the client's own handshake is done before the server has seen its certificate."""
+    with pytest.raises(REFUSED):
+        probe.get_tls(context)
+    assert probe.stats["2xx"] == 0
+
+
+def check_config(folder: Path, http: dict[str, object], **environment: str) -> subprocess.CompletedProcess[str]:
+    write_settings(folder / "portsyncd.conf", {"http": http})
+    return subprocess.run(
+        [binary(), "--check-config", "-c", folder / "portsyncd.conf"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def s_client(probe: HttpProbe, authority: Authority, client: Pair, *options: str) -> str:
+    """What openssl says of a connection; it takes part of the name of the server and gives no request."""
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", f"{probe.address[0]}:{probe.address[1]}", "-servername", SERVER_NAME,
+         "-CAfile", authority.path, "-cert", client.cert, "-key", client.key, *options],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_algorithms(start: Start, authority: Authority, client_pair: Pair) -> None:
+    text = s_client(start(), authority, client_pair, "-groups", "P-384")
+    assert "New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384" in text
+    assert "Server Temp Key: ECDH, secp384r1, 384 bits" in text
+    assert "Peer signing digest: SHA384" in text
+    assert "Peer signature type: ECDSA" in text
+    assert "Verify return code: 0 (ok)" in text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-tls1_2",),
+        ("-ciphersuites", "TLS_AES_128_GCM_SHA256"),
+        ("-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"),
+        ("-groups", "X25519"),
+        ("-groups", "P-256:P-521"),
+        ("-sigalgs", "ECDSA+SHA256:RSA-PSS+SHA384"),
+    ],
+)
+def test_other_algorithms_are_refused(
+    start: Start, authority: Authority, client_pair: Pair, options: tuple[str, ...]
+) -> None:
+    probe = start()
+    assert "Cipher is (NONE)" in s_client(probe, authority, client_pair, *options)
+    wait_for(lambda: probe.stats["handshakes_failed"] == 1, what="the failed handshake is counted")
+
+
+def test_client_with_a_certificate(start: Start, authority: Authority, client_pair: Pair) -> None:
+    probe = start()
+    context = tls_client(authority.path, client_pair)
+    with probe.connect_tls(context) as client:
+        assert ask(client, "/hello").body == HELLO
+        assert len(ask(client, "/big").body) == 1 << 20
+        assert ask(client, "/hello", "POST", "Content-Length: 0").status == 405
+    assert probe.stats["handshakes_failed"] == 0
+
+
+def test_curl(start: Start, authority: Authority, client_pair: Pair) -> None:
+    probe = start()
+    url = f"https://{SERVER_NAME}:{probe.address[1]}/hello"
+    done = subprocess.run(
+        ["curl", "--silent", "--show-error", "--cacert", authority.path, "--cert", client_pair.cert, "--key",
+         client_pair.key, "--resolve", f"{SERVER_NAME}:{probe.address[1]}:{probe.address[0]}", url],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("hello */*\n", "")
+
+
+def test_client_without_a_certificate(start: Start, authority: Authority) -> None:
+    probe = start()
+    assert_refused(probe, tls_client(authority.path))
+    wait_for(lambda: probe.stats["handshakes_failed"] == 1, what="the failed handshake is counted")
+
+
+@pytest.mark.parametrize("name", ["Other CA", "Test CA"])
+def test_certificate_of_an_unknown_ca(start: Start, authority: Authority, tmp_path: Path, name: str) -> None:
+    """Even of one that has the name of ours."""
+    probe = start()
+    assert_refused(probe, tls_client(authority.path, Authority(tmp_path / "other", name).issue("client")))
+    probe.wait_log("certificate of the client at 127.0.0.1 refused: The certificate is NOT trusted")
+    assert probe.stats["certificates_refused"] == 1
+
+
+def test_expired_certificate(start: Start, authority: Authority) -> None:
+    probe = start()
+    assert_refused(probe, tls_client(authority.path, authority.issue("client", ends=-HOUR)))
+    probe.wait_log("refused: .*expired")
+
+
+def test_certificate_that_is_not_valid_yet(start: Start, authority: Authority) -> None:
+    probe = start()
+    assert_refused(probe, tls_client(authority.path, authority.issue("client", begins=HOUR)))
+    probe.wait_log("refused: .*not yet valid")
+
+
+def test_certificate_that_is_not_for_clients(start: Start, authority: Authority) -> None:
+    probe = start()
+    assert_refused(probe, tls_client(authority.path, authority.issue("server")))
+    probe.wait_log("refused: .*purpose")
+
+
+def test_certificate_with_a_weak_digest(start: Start, authority: Authority) -> None:
+    probe = start()
+    assert_refused(probe, tls_client(authority.path, authority.issue("client", digest=hashes.SHA256())))
+
+
+@pytest.mark.parametrize("key", ["P-256", "RSA"])
+def test_client_key_that_is_not_p384(start: Start, authority: Authority, key: str) -> None:
+    probe = start()
+    assert_refused(probe, tls_client(authority.path, authority.issue("client", key=key)))
+
+
+def test_without_a_ca_no_client_certificate_is_asked_for(start: Start, authority: Authority) -> None:
+    assert start(ca=None).get_tls(tls_client(authority.path)).body == HELLO
+
+
+def test_plain_http_on_a_tls_port(start: Start) -> None:
+    probe = start()
+    with pytest.raises(REFUSED):
+        probe.get("/hello")
+    wait_for(lambda: probe.stats["handshakes_failed"] == 1, what="the failed handshake is counted")
+
+
+def test_unix_socket_stays_plain(start: Start) -> None:
+    assert start().get_unix("/hello").body == HELLO
+
+
+def test_half_open_clients_do_not_keep_others_out(start: Start, authority: Authority, client_pair: Pair) -> None:
+    probe = start()
+    before = Proc(probe.pid).rss_kib
+    with probe.connect_many(HALF_OPEN) as clients:
+        for client in clients[-100:]:
+            client.setblocking(False)
+            client.send(b"\x16\x03\x01\x02\x00\x01")  # a ClientHello that does not go on
+        assert probe.get_tls(tls_client(authority.path, client_pair)).body == HELLO
+        assert probe.stats["open"] <= 64
+        assert Proc(probe.pid).rss_kib < before + MEMORY_KIB
+
+
+def test_a_handshake_that_does_not_end(start: Start) -> None:
+    probe = start(timeout=1)
+    with probe.connect() as client:
+        client.sendall(b"\x16\x03\x01\x02\x00\x01")
+        assert client.recv(1) == b""
+    assert probe.stats["late"] == 1
+
+
+def test_an_address_for_other_machines(
+    start: Start, authority: Authority, client_pair: Pair, netns: NetNs
+) -> None:
+    """It may come later than we. With all that is needed it is served."""
+    probe = start(command=("ip", "netns", "exec", netns.name), listen=f"{OUTSIDE}:9090")
+    assert "ready \n" in probe.log
+    netns.batch([f"address add {OUTSIDE}/32 dev lo", "link set lo up"])
+    base = ["curl", "--silent", "--resolve", f"{SERVER_NAME}:9090:{OUTSIDE}", "--cacert", str(authority.path)]
+    pair = ["--cert", str(client_pair.cert), "--key", str(client_pair.key)]
+    assert netns.exec(*base, *pair, f"https://{SERVER_NAME}:9090/hello") == "hello */*\n"
+    with pytest.raises(AssertionError):
+        netns.exec(*base, f"https://{SERVER_NAME}:9090/hello")
+
+
+@pytest.mark.parametrize("address", [f"{OUTSIDE}:9090", "0.0.0.0:9090", "[::]:9090", "[fe80::1]:9090"])
+def test_an_address_for_other_machines_needs_client_certificates(
+    tmp_path: Path, server_pair: Pair, address: str
+) -> None:
+    """Of the daemon itself, which does not start."""
+    write_settings(tmp_path / "conf", {"http": {"listen": f"127.0.0.1:9090, {address}", "cert": server_pair.cert,
+                                                "key": server_pair.key}})  # fmt: skip
+    done = subprocess.run([binary(), "-c", tmp_path / "conf"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"portsyncd: http.listen: {address} can be reached from other machines and asks for no client certificate; "
+        "allowed: set http.cert, http.key and http.ca, or listen on 127.0.0.1 and [::1] only\n"
+    )
+
+
+def test_environment_outweighs_the_file(tmp_path: Path, authority: Authority, server_pair: Pair) -> None:
+    good = {
+        "PORTSYNCD_METRICS_CERT": str(server_pair.cert),
+        "PORTSYNCD_METRICS_KEY": str(server_pair.key),
+        "PORTSYNCD_METRICS_CA": str(authority.path),
+    }
+    listen = {"listen": f"{OUTSIDE}:9090"}
+    assert check_config(tmp_path, listen, **good).returncode == 0
+    assert check_config(tmp_path, {**listen, "cert": "/a", "key": "/b", "ca": "/c"}, **good).returncode == 0
+    done = check_config(tmp_path, listen, **{**good, "PORTSYNCD_METRICS_CA": ""})
+    assert (done.returncode, "asks for no client certificate" in done.stderr) == (2, True)
+    done = check_config(tmp_path, listen, **{**good, "PORTSYNCD_METRICS_KEY": "key.pem"})
+    assert done.stderr.startswith('portsyncd: PORTSYNCD_METRICS_KEY: "key.pem" is not an absolute path')
+
+
+def test_files_that_do_not_fit(tmp_path: Path, authority: Authority, server_pair: Pair) -> None:
+    other, weak = authority.issue("server"), authority.issue("server", key="P-256")
+    exposed, empty = authority.issue("server"), tmp_path / "empty"
+    exposed.key.chmod(0o644)
+    empty.touch()
+
+    def complaint(cert: Path, key: Path, ca: Path = authority.path) -> str:
+        done = check_config(tmp_path, {"cert": cert, "key": key, "ca": ca})
+        assert done.returncode == (2 if done.stderr else 0)
+        return done.stderr
+
+    missing = tmp_path / "missing"
+    pem = "a readable PEM file of at most 262144 bytes"
+    pair = "a certificate in PEM and its key without a password"
+    assert complaint(server_pair.cert, server_pair.key) == ""
+    assert complaint(missing, server_pair.key) == (
+        f"portsyncd: http.cert: {missing}: No such file or directory; allowed: {pem}\n"
+    )
+    assert complaint(server_pair.cert, exposed.key) == (
+        f"portsyncd: http.key: {exposed.key}: readable or writable by others; allowed: chmod 0600 {exposed.key}\n"
+    )
+    assert complaint(server_pair.cert, other.key).endswith(f"; allowed: {pair}\n")
+    assert complaint(empty, server_pair.key).endswith(f"; allowed: {pair}\n")
+    assert complaint(weak.cert, weak.key) == (
+        f"portsyncd: http.cert: {weak.cert}: has no P-384 key; allowed: an EC certificate on secp384r1\n"
+    )
+    assert complaint(server_pair.cert, server_pair.key, empty).endswith("; allowed: certificates in PEM\n")
+
+
+def test_own_certificate_that_has_expired_is_warned_of(start: Start, authority: Authority) -> None:
+    """The Unix socket is still there for those who look for the reason."""
+    expired = authority.issue("server", ends=-HOUR)
+    probe = start(cert=expired.cert, key=expired.key)
+    probe.wait_log("WARNING: .*http.cert: .*: the certificate has expired, clients will refuse it")
+    assert probe.get_unix("/hello").status == 200

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What needs no real client; the rest is in tests/system/test_http.py and test_http_tls.py. */
+#include "observe/http.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "log_catcher.h"
+
+#define NO_ADDRESS "is not an address; allowed: 127.0.0.1:9090, [::1]:9090"
+#define PAGE "hello\n"
+
+struct fixture {
+	struct log_catcher catcher;
+	char folder[64], path[96]; /* where the Unix socket is to be */
+	char address[32];          /* on a loopback address of this process alone */
+	char error[512];
+	struct http *http;
+	unsigned handled;
+};
+
+static const struct {
+	const char *text;
+	bool loopback;
+} addresses[] = {
+	{"127.0.0.1:9090", true},
+	{"127.255.255.254:1", true},
+	{"[::1]:65535", true},
+	{"0.0.0.0:9090", false},
+	{"126.255.255.255:1", false},
+	{"128.0.0.1:1", false},
+	{"[::]:9090", false},
+	{"[::2]:9090", false},
+	{"[fe80::1]:9090", false},
+	{"10.0.0.1:09090", false},
+	{"[2001:db8::127.0.0.1]:1", false},
+};
+
+static void test_addresses(void **state)
+{
+	struct http_address address;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		assert_int_equal(http_address_parse(addresses[i].text, &address), 0);
+		assert_int_equal(http_address_is_loopback(&address), addresses[i].loopback);
+	}
+}
+
+static const char *const no_addresses[] = {
+	"",
+	":",
+	":9090",
+	"9090",
+	"127.0.0.1",
+	"127.0.0.1:",
+	"127.0.0.1:0",
+	"127.0.0.1:65536",
+	"127.0.0.1:+1",
+	"127.0.0.1: 1",
+	"127.0.0.1:1 ",
+	" 127.0.0.1:1",
+	"127.1:9090",
+	"0x7f.0.0.1:1",
+	"localhost:9090",
+	"::1:9090",
+	"[::1]",
+	"[::1]9090",
+	"[::1]:",
+	"[]:9090",
+	"[:9090",
+	"[::1:9090",
+	"[127.0.0.1]:9090",
+	"[::ffff:127.0.0.1]:9090",
+	"[::1%lo]:9090",
+	"127.0.0.1:000001",
+	"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd:eeee]:1",
+};
+
+static void test_what_is_no_address(void **state)
+{
+	struct http_address address;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(no_addresses); i++)
+		assert_int_equal(http_address_parse(no_addresses[i], &address), -EINVAL);
+}
+
+static struct http_options options(const struct fixture *fx)
+{
+	return (struct http_options){
+		.listen = {fx->address}, .n_listen = 1, .unix_socket = fx->path, .max_clients = 4, .timeout_secs = 10};
+}
+
+static void assert_refused(struct fixture *fx, const struct http_options *opt, const char *text)
+{
+	assert_int_equal(http_check_access(opt, fx->error, sizeof(fx->error)), -EINVAL);
+	assert_string_equal(fx->error, text);
+	assert_int_equal(http_check(opt, fx->error, sizeof(fx->error)), -EINVAL);
+	assert_string_equal(fx->error, text);
+}
+
+static void test_options_that_do_not_fit(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+
+	assert_int_equal(http_check(&opt, fx->error, sizeof(fx->error)), 0);
+	opt.cert = "/c";
+	assert_refused(fx, &opt, "http.cert, http.key: one is set without the other; allowed: both or neither");
+	opt.cert = NULL;
+	opt.key = "/k";
+	assert_refused(fx, &opt, "http.cert, http.key: one is set without the other; allowed: both or neither");
+	opt.key = NULL;
+	opt.ca = "/a";
+	assert_refused(fx, &opt, "http.ca: set without http.cert and http.key; allowed: all three");
+	opt.ca = NULL;
+	opt.listen[0] = "there\n:1";
+	assert_refused(fx, &opt, "http.listen: \"there\\x0a:1\" " NO_ADDRESS);
+	opt.n_listen = 0;
+	assert_int_equal(http_check(&opt, fx->error, sizeof(fx->error)), 0);
+	opt.unix_socket = NULL;
+	assert_refused(fx, &opt,
+		       "http.listen, http.unix_socket: both are empty; allowed: one of them, or http.enabled = false");
+}
+
+/* Files are not read for the first verdict; an address that would need more is refused before they are. */
+static void test_addresses_for_other_machines(void **state)
+{
+	static const char text[] = "http.listen: 192.0.2.1:1 can be reached from other machines and asks for no client "
+				   "certificate; allowed: set http.cert, http.key and http.ca, or listen on 127.0.0.1 "
+				   "and [::1] only";
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+
+	opt.listen[opt.n_listen++] = "192.0.2.1:1";
+	assert_refused(fx, &opt, text);
+	opt.cert = opt.key = "/does/not/exist";
+	assert_refused(fx, &opt, text);
+	assert_int_equal(http_new(&fx->http, &opt, NULL, NULL, fx->error, sizeof(fx->error)), -EINVAL);
+	assert_string_equal(fx->error, text);
+	assert_null(fx->http);
+	opt.ca = "/does/not/exist";
+	assert_int_equal(http_check_access(&opt, fx->error, sizeof(fx->error)), 0);
+	assert_int_equal(http_check(&opt, fx->error, sizeof(fx->error)), -ENOENT);
+}
+
+static void handle(const struct http_request *request, struct http_answer *answer, void *user)
+{
+	struct fixture *fx = user;
+
+	fx->handled++;
+	if (strcmp(request->path, "/nothing") == 0)
+		return;
+	answer->status = 200;
+	answer->body = strdup(PAGE);
+	answer->len = strlen(PAGE);
+}
+
+static int start(struct fixture *fx, const struct http_options *opt)
+{
+	return http_new(&fx->http, opt, handle, fx, fx->error, sizeof(fx->error));
+}
+
+static void stop(struct fixture *fx)
+{
+	http_free(fx->http);
+	fx->http = NULL;
+}
+
+static int connect_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* The whole answer, up to where the server closes. */
+static void ask(const struct fixture *fx, const char *path, char *answer, size_t size)
+{
+	int fd = connect_unix(fx->path);
+	char request[128];
+	ssize_t n;
+	size_t at = 0;
+
+	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	assert_int_equal(write_all(fd, request, strlen(request)), 0);
+	while ((n = read(fd, answer + at, size - 1 - at)) > 0)
+		at += (size_t)n;
+	answer[at] = '\0';
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_pages_are_the_handlers(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	const struct http_stats *stats;
+	char answer[1024];
+
+	assert_int_equal(start(fx, &opt), 0);
+	assert_string_equal(fx->error, "");
+	ask(fx, "/a%2fb%0a", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
+	assert_non_null(strstr(answer, "\r\n\r\n" PAGE));
+	ask(fx, "/nothing", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "HTTP/1.1 500 "));
+	stats = http_stats(fx->http);
+	assert_int_equal(stats->accepted, 2);
+	assert_int_equal(stats->answers[2], 1);
+	assert_int_equal(stats->answers[5], 1);
+	stop(fx);
+	assert_int_equal(fx->handled, 2);
+}
+
+/* With clients there, too. */
+static void test_the_end_leaves_nothing_behind(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	int fd;
+	char byte;
+
+	http_free(NULL);
+	assert_int_equal(start(fx, &opt), 0);
+	fd = connect_unix(fx->path);
+	stop(fx);
+	assert_true(read(fd, &byte, 1) <= 0); /* a reset, if it was not accepted yet */
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(access(fx->path, F_OK), -1);
+	assert_int_equal(start(fx, &opt), 0);
+}
+
+/* Two servers of one address. The second has nothing else, then one thing else. */
+static void test_an_address_that_is_taken(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	struct http *first;
+	char expected[256];
+
+	assert_int_equal(start(fx, &opt), 0);
+	first = fx->http;
+	assert_int_equal(start(fx, &opt), -EADDRINUSE);
+	assert_null(fx->http);
+	(void)snprintf(expected, sizeof(expected), "%s: Address already in use, %s: Address already in use",
+		       fx->address, fx->path);
+	assert_string_equal(fx->error, expected);
+	fx->http = first;
+	assert_int_equal(close(connect_unix(fx->path)), 0);
+}
+
+static void test_a_file_in_the_place_of_the_socket_stays(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	int fd = open(fx->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct stat st;
+
+	assert_true(fd >= 0 && close(fd) == 0);
+	assert_int_equal(start(fx, &opt), 0);
+	assert_non_null(strstr(fx->error, "/http.sock: File exists"));
+	stop(fx);
+	assert_int_equal(lstat(fx->path, &st), 0);
+	assert_true(S_ISREG(st.st_mode));
+}
+
+/* Somebody has taken over our name: it is theirs. */
+static void test_a_socket_of_another_process_stays(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+
+	assert_int_equal(start(fx, &opt), 0);
+	assert_int_equal(unlink(fx->path), 0);
+	assert_int_equal(close(open(fx->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	stop(fx);
+	assert_int_equal(access(fx->path, F_OK), 0);
+}
+
+static void test_a_folder_that_cannot_be_made(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/not/there/http.sock", fx->folder);
+	opt.unix_socket = path;
+	opt.n_listen = 0;
+	assert_int_equal(start(fx, &opt), -ENOENT);
+	assert_non_null(strstr(fx->error, "http.sock: No such file or directory"));
+}
+
+static int set_up(void **state)
+{
+	static struct fixture fx;
+	unsigned pid = (unsigned)getpid();
+
+	memset(&fx, 0, sizeof(fx));
+	catcher_start(&fx.catcher, LOG_DEBUG);
+	(void)snprintf(fx.folder, sizeof(fx.folder), "/tmp/portsyncd-http.XXXXXX");
+	assert_non_null(mkdtemp(fx.folder));
+	(void)snprintf(fx.path, sizeof(fx.path), "%s/http.sock", fx.folder);
+	(void)snprintf(fx.address, sizeof(fx.address), "127.%u.%u.%u:9090", 32 + pid / 65536 % 32, pid / 256 % 256,
+		       pid % 256);
+	*state = &fx;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fx = *state;
+
+	http_free(fx->http);
+	(void)unlink(fx->path);
+	catcher_stop(&fx->catcher);
+	return rmdir(fx->folder);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_addresses),
+		TEST(test_what_is_no_address),
+		TEST(test_options_that_do_not_fit),
+		TEST(test_addresses_for_other_machines),
+		TEST(test_pages_are_the_handlers),
+		TEST(test_the_end_leaves_nothing_behind),
+		TEST(test_an_address_that_is_taken),
+		TEST(test_a_file_in_the_place_of_the_socket_stays),
+		TEST(test_a_socket_of_another_process_stays),
+		TEST(test_a_folder_that_cannot_be_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
