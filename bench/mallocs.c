@@ -2,8 +2,7 @@
 /*
  * Counts a process' calls of the allocator, its libraries' among them: a library for LD_PRELOAD. The counts stand in
  * the file that MALLOCS_FILE names, one uint64_t for each of enum call, so that another process reads them as they
- * grow. glibc's own calls inside of it (a stream's buffer, for one) go past it only where glibc does not go through
- * malloc() itself.
+ * grow.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,24 +52,24 @@ void *malloc(size_t size)
 	return __libc_malloc(size);
 }
 
-void *calloc(size_t n, size_t size)
+void *calloc(size_t nmemb, size_t size)
 {
 	count(CALL_CALLOC);
-	return __libc_calloc(n, size);
+	return __libc_calloc(nmemb, size);
 }
 
-void *realloc(void *old, size_t size)
+void *realloc(void *ptr, size_t size)
 {
 	count(CALL_REALLOC);
-	return __libc_realloc(old, size);
+	return __libc_realloc(ptr, size);
 }
 
-void free(void *memory)
+void free(void *ptr)
 {
 	/* free(NULL) is what a cleanup does in vain, and costs nothing. */
-	if (memory)
+	if (ptr)
 		count(CALL_FREE);
-	__libc_free(memory);
+	__libc_free(ptr);
 }
 
 void *memalign(size_t alignment, size_t size)
@@ -84,18 +83,18 @@ void *aligned_alloc(size_t alignment, size_t size)
 	return memalign(alignment, size);
 }
 
-int posix_memalign(void **ret, size_t alignment, size_t size)
+int posix_memalign(void **memptr, size_t alignment, size_t size)
 {
 	void *memory = memalign(alignment, size);
 
 	if (!memory)
 		return ENOMEM;
-	*ret = memory;
+	*memptr = memory;
 	return 0;
 }
 
-void *mmap(void *address, size_t len, int protection, int flags, int fd, off_t offset)
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
 	count(CALL_MMAP);
-	return (void *)syscall(SYS_mmap, address, len, protection, flags, fd, offset);
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
 }

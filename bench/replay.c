@@ -143,19 +143,18 @@ static size_t put_row(struct nlsock *s, void *to, size_t room)
 
 /* --- orders --- */
 
-static struct order parse_order(const char *text)
+/* "change 64" */
+static struct order parse_order(char *text)
 {
+	const char *word = strsep(&text, " ");
 	struct order order = {0};
-	char word[16];
 
-	if (sscanf(text, "%15s %" SCNu64, word, &order.count) != 2)
-		errx(1, "order: %s", text);
 	for (enum order_kind kind = ORDER_CHANGE; kind <= ORDER_COPY; kind++)
 		if (strcmp(word, order_names[kind]) == 0)
 			order.kind = kind;
-	if (order.kind == ORDER_NONE)
-		errx(1, "order: %s", text);
-	order.left = order.count;
+	if (order.kind == ORDER_NONE || !text)
+		errx(1, "an order is not known: %s", word);
+	order.count = order.left = parse_number(word, text, 0, UINT32_MAX);
 	return order;
 }
 
