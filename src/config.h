@@ -15,7 +15,13 @@
 #define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
 #define CONFIG_TEXT_MAX 256
 
-enum config_log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
+enum config_log_target {
+	LOG_TARGET_AUTO,
+	LOG_TARGET_JOURNAL,
+	LOG_TARGET_SYSLOG,
+	LOG_TARGET_RFC5424,
+	LOG_TARGET_STDERR
+};
 
 struct dbconfig;
 
@@ -46,8 +52,13 @@ struct config {
 	int scheduler;           /* SCHED_OTHER (as it was started), SCHED_FIFO, SCHED_RR */
 	long scheduler_priority; /* of the latter two */
 	long nice;               /* 0: as it was started */
+	long max_latency_us;     /* 99 % of the events should take no longer */
+	double min_success_rate; /* percent of the events */
 
 	/* [health] */
+	long max_stall_seconds; /* 0: any time is well */
+	double max_failure_rate_percent, min_port_sync_rate;
+	long max_memory_mb; /* 0: any */
 	bool enable_watchdog;
 
 	/* [sonic] */
@@ -57,6 +68,9 @@ struct config {
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
+	char log_rfc5424_to[CONFIG_TEXT_MAX];
+	long log_limit_secs, log_limit_lines; /* see log.h; lines 0: of each kind its own */
+	bool log_audit;
 	bool level_chosen;  /* by the command line or the environment */
 	bool target_chosen; /* by the command line */
 
@@ -65,6 +79,8 @@ struct config {
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, dry_run;
+	int argc;
+	char **argv; /* how it was loaded, for another time; of the caller */
 };
 
 enum config_outcome {
@@ -86,6 +102,13 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
  */
 int config_read_file(struct config *config, const char *path, FILE *err);
 void config_defaults(struct config *config);
+
+/*
+ * The keys that have another value in b than in a, as "section.key, ..."; only of this section, or, where but is true,
+ * of all others. Returns how many they are.
+ */
+size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
+			   size_t size);
 
 /* The name of a level, "NOTICE". */
 const char *config_level_name(int level);

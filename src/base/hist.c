@@ -30,6 +30,7 @@ void hist_add(struct hist *h, uint64_t nsec)
 {
 	h->bucket[index_of(nsec)]++;
 	h->count++;
+	h->sum += nsec;
 	h->max = MAX(h->max, nsec);
 }
 
@@ -43,4 +44,18 @@ uint64_t hist_quantile(const struct hist *h, double share)
 			return MIN(upper_end(i), h->max);
 	}
 	return h->max;
+}
+
+void hist_cumulate(const struct hist *h, const uint64_t *bounds, size_t n, uint64_t *counts)
+{
+	unsigned last = index_of(h->max), at = 0;
+	uint64_t seen = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned end = MIN(index_of(bounds[i]), last);
+
+		for (; at <= end; at++)
+			seen += h->bucket[at];
+		counts[i] = seen;
+	}
 }

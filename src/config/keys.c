@@ -14,6 +14,7 @@
 
 #include "base/cpulist.h"
 #include "base/util.h"
+#include "observe/logaddress.h"
 
 /* Choices are stored as int. */
 _Static_assert(sizeof(enum config_log_target) == sizeof(int), "size of enum config_log_target");
@@ -41,6 +42,7 @@ static const struct choices targets = {
 		{"auto", LOG_TARGET_AUTO},
 		{"journal", LOG_TARGET_JOURNAL},
 		{"syslog", LOG_TARGET_SYSLOG},
+		{"rfc5424", LOG_TARGET_RFC5424},
 		{"stderr", LOG_TARGET_STDERR},
 		{NULL, 0},
 	},
@@ -116,12 +118,19 @@ const struct key config_keys[] = {
 	 "priority of fifo and rr"},
 	{"performance", "nice", INTEGER, -20, 19, "0", AT(nice), NULL,
 	 "nice value; 0: as it was started; below 0 needs CAP_SYS_NICE or RLIMIT_NICE"},
-	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", NO_EFFECT, NULL, "no effect"},
-	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", NO_EFFECT, NULL, "no effect"},
+	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", AT(max_latency_us), NULL,
+	 "if more than 1 % of a minute's events take longer, health is degraded"},
+	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", AT(min_success_rate), NULL,
+	 "percent of a minute's events; below it, health is degraded"},
 
-	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", NO_EFFECT, NULL, "no effect"},
-	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", NO_EFFECT, NULL, "no effect"},
-	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", NO_EFFECT, NULL, "no effect"},
+	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", AT(max_stall_seconds), NULL,
+	 "how long the loop may stall, or be without sync or Redis, before health is unhealthy; 0: for ever"},
+	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", AT(max_failure_rate_percent), NULL,
+	 "of a minute's events; above it, health is unhealthy"},
+	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", AT(min_port_sync_rate), NULL,
+	 "percent of the configured ports; if fewer are in sync for max_stall_seconds, health is degraded"},
+	{"health", "max_memory_mb", INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
+	 "resident memory above which health is degraded; 0: any"},
 	{"health", "enable_watchdog", BOOLEAN, 0, 0, "true", AT(enable_watchdog), NULL,
 	 "answer the watchdog of systemd"},
 	{"health", "watchdog_interval_secs", INTEGER, 1, YEAR_SECS, "15", NO_EFFECT, NULL, "no effect"},
@@ -141,6 +150,13 @@ const struct key config_keys[] = {
 
 	{"log", "level", CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
 	{"log", "target", CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
+	{"log", "rfc5424_to", LOG_ADDRESS, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
+	 "where lines of target rfc5424 go"},
+	{"log", "limit_secs", INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
+	 "the time in which only so many lines of one kind are logged; 0: no limits"},
+	{"log", "limit_lines", INTEGER, 1, 1000000, NULL, AT(log_limit_lines), NULL,
+	 "how many, of each kind that has a limit; not set: as docs/logging.md says of each"},
+	{"log", "audit", BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "make the records of the audit trail"},
 };
 /* clang-format on */
 
@@ -210,6 +226,8 @@ static const char *check_cpus(const char *text)
 /* NULL, or what is wrong with the text. */
 static const char *check_value(const struct key *key, const char *text)
 {
+	struct log_address address;
+
 	switch (key->type) {
 	case INTEGER:
 		return check_integer(key, text);
@@ -222,6 +240,8 @@ static const char *check_value(const struct key *key, const char *text)
 		return check_text(key, text);
 	case CPU_LIST:
 		return check_cpus(text);
+	case LOG_ADDRESS:
+		return logaddress_parse(text, &address);
 	case CHOICE:
 		break;
 	}
@@ -235,6 +255,10 @@ static void store_value(struct config *config, const struct key *key, const char
 
 	if (key->type == INTEGER) {
 		long value = strtol(text, NULL, 10);
+
+		memcpy(field, &value, sizeof(value));
+	} else if (key->type == NUMBER) {
+		double value = strtod(text, NULL);
 
 		memcpy(field, &value, sizeof(value));
 	} else if (key->type == BOOLEAN) {
@@ -283,6 +307,11 @@ const char *config_describe(const struct key *key, char *out, size_t size)
 	case CPU_LIST:
 		(void)snprintf(out, size, "CPUs 0..%d as in 0-1,3, or \"\"", CPU_SETSIZE - 1);
 		break;
+	case LOG_ADDRESS:
+		(void)snprintf(out, size,
+			       "unix:/PATH, file:/PATH, tcp:HOST:PORT with an address of this machine as in "
+			       "tcp:127.0.0.1:6514 and tcp:[::1]:6514");
+		break;
 	}
 	return out;
 }
@@ -324,6 +353,49 @@ void config_defaults(struct config *config)
 		else if (key->type == INTEGER)
 			memcpy((char *)config + key->offset, &unset, sizeof(unset));
 	}
+}
+
+static size_t size_of(const struct key *key)
+{
+	switch (key->type) {
+	case INTEGER:
+		return sizeof(long);
+	case BOOLEAN:
+		return sizeof(bool);
+	case CHOICE:
+		return sizeof(int);
+	case CPU_LIST:
+		return sizeof(cpu_set_t);
+	default:
+		return 0; /* a text */
+	}
+}
+
+static bool differs(const struct key *key, const struct config *a, const struct config *b)
+{
+	const char *one = (const char *)a + key->offset, *other = (const char *)b + key->offset;
+	size_t size = size_of(key);
+
+	return size > 0 ? memcmp(one, other, size) != 0 : strcmp(one, other) != 0;
+}
+
+size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
+			   size_t size)
+{
+	size_t at = 0, n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
+		const struct key *key = &config_keys[i];
+
+		if (key->offset == NO_EFFECT || (strcmp(key->section, section) == 0) == but || !differs(key, a, b))
+			continue;
+		if (at < size)
+			at += (size_t)snprintf(out + at, size - at, "%s%s.%s", n > 0 ? ", " : "", key->section,
+					       key->name);
+		n++;
+	}
+	return n;
 }
 
 const char *config_level_name(int level)

@@ -8,11 +8,11 @@
 
 #include "config.h"
 
-#define CONFIG_N_KEYS 43
+#define CONFIG_N_KEYS 48
 #define CONFIG_WHY_MAX 512  /* room for what is wrong and what is allowed */
 #define CONFIG_QUOTE_MAX 80 /* room for the user's own words in it */
 
-enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE, CPU_LIST };
+enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE, CPU_LIST, LOG_ADDRESS };
 
 struct choice {
 	const char *name;
@@ -31,7 +31,7 @@ struct key {
 	enum value_type type;
 	long min, max;        /* of a text or path: max is its length in bytes */
 	const char *fallback; /* NULL: not set, which is an empty text or list, or one below min */
-	size_t offset;        /* in struct config, or NO_EFFECT; that of a NUMBER always is */
+	size_t offset;        /* in struct config, or NO_EFFECT */
 	const struct choices *choices;
 	const char *meaning;
 };

@@ -5,12 +5,14 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/util.h"
 
+/* A table of rules has one place for each type of attribute; what has no reader is skipped. */
 struct rule {
-	uint16_t attribute;
 	int (*read)(const struct nlattr *attribute, struct link_msg *out, size_t field);
 	size_t field; /* offset in struct link_msg */
 };
@@ -50,7 +52,7 @@ static int read_kind(const struct nlattr *attribute, struct link_msg *out, size_
 static int read_info(const struct nlattr *attribute, struct link_msg *out, size_t field)
 {
 	static const struct rule rules[] = {
-		{IFLA_INFO_KIND, read_kind, offsetof(struct link_msg, kind)},
+		[IFLA_INFO_KIND] = {read_kind, offsetof(struct link_msg, kind)},
 	};
 
 	(void)field;
@@ -60,15 +62,22 @@ static int read_info(const struct nlattr *attribute, struct link_msg *out, size_
 
 static int read_attribute(const struct nlattr *attribute, const struct rule *rules, size_t n, struct link_msg *out)
 {
-	for (size_t i = 0; i < n; i++)
-		if (rules[i].attribute == mnl_attr_get_type(attribute))
-			return rules[i].read(attribute, out, rules[i].field);
-	return 0;
+	size_t type = attribute->nla_type & (unsigned)NLA_TYPE_MASK;
+
+	if (type >= n || !rules[type].read)
+		return 0;
+	return rules[type].read(attribute, out, rules[type].field);
+}
+
+static bool fits(const struct nlattr *attribute, size_t left)
+{
+	return left >= sizeof(*attribute) && attribute->nla_len >= sizeof(*attribute) && attribute->nla_len <= left;
 }
 
 /*
- * Not mnl_attr_for_each(): its end is rounded up to 4 bytes, past a message of odd length, and it does not tell a tail
- * that is no attribute from a clean end. Attribute headers are read in place, so bytes must be aligned to 4, as every
+ * Not mnl_attr_for_each(): its end is rounded up to 4 bytes, past a message of odd length, it does not tell a tail that
+ * is no attribute from a clean end, and calls into a library for each of some 60 attributes take half the time of a
+ * message. Attribute headers are read in place, so bytes must be aligned to 4, as every
  * message and attribute in a datagram is when the datagram's buffer is.
  */
 static int read_attributes(const void *bytes, size_t len, const struct rule *rules, size_t n, struct link_msg *out)
@@ -79,7 +88,7 @@ static int read_attributes(const void *bytes, size_t len, const struct rule *rul
 		const struct nlattr *attribute = (const void *)((const char *)bytes + at);
 		int r;
 
-		if (!mnl_attr_ok(attribute, (int)(len - at)))
+		if (!fits(attribute, len - at))
 			return -EBADMSG;
 		r = read_attribute(attribute, rules, n, out);
 		if (r < 0)
@@ -92,12 +101,12 @@ static int read_attributes(const void *bytes, size_t len, const struct rule *rul
 int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out)
 {
 	static const struct rule rules[] = {
-		{IFLA_IFNAME, read_name, offsetof(struct link_msg, name)},
-		{IFLA_MTU, read_u32, offsetof(struct link_msg, mtu)},
-		{IFLA_MASTER, read_u32, offsetof(struct link_msg, master)},
-		{IFLA_CARRIER_UP_COUNT, read_u32, offsetof(struct link_msg, carrier_up)},
-		{IFLA_CARRIER_DOWN_COUNT, read_u32, offsetof(struct link_msg, carrier_down)},
-		{IFLA_LINKINFO, read_info, 0},
+		[IFLA_IFNAME] = {read_name, offsetof(struct link_msg, name)},
+		[IFLA_MTU] = {read_u32, offsetof(struct link_msg, mtu)},
+		[IFLA_MASTER] = {read_u32, offsetof(struct link_msg, master)},
+		[IFLA_CARRIER_UP_COUNT] = {read_u32, offsetof(struct link_msg, carrier_up)},
+		[IFLA_CARRIER_DOWN_COUNT] = {read_u32, offsetof(struct link_msg, carrier_down)},
+		[IFLA_LINKINFO] = {read_info, 0},
 	};
 	const size_t header = sizeof(*nlh) + sizeof(struct ifinfomsg);
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
@@ -117,4 +126,19 @@ int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out)
 		return r;
 	*out = msg;
 	return 0;
+}
+
+int linkmsg_walk(const void *datagram, size_t len, linkmsg_each_fn each, void *user)
+{
+	const struct nlmsghdr *nlh = datagram;
+	int left = (int)len;
+
+	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned)left) {
+		int r = each(nlh, user);
+
+		if (r != 0)
+			return r;
+		nlh = mnl_nlmsg_next(nlh, &left);
+	}
+	return left > 0 ? -EBADMSG : 0;
 }

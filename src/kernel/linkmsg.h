@@ -8,6 +8,7 @@
 
 #include <linux/netlink.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LINK_KIND_MAX 16 /* with the terminating NUL; a longer kind is cut */
@@ -30,5 +31,13 @@ struct link_msg {
  * has no ifindex, or a name without end. Unknown attributes are skipped. *out is only written on 0.
  */
 int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out);
+
+typedef int (*linkmsg_each_fn)(const struct nlmsghdr *nlh, void *user);
+/*
+ * Calls each() for every message of a datagram until one returns other than 0, which is then returned. -EBADMSG when
+ * there is a tail that is no message. libmnl before 1.0.5 compares nlmsg_len as an int and takes a huge length for a
+ * negative, fitting one: such a message is refused here.
+ */
+int linkmsg_walk(const void *datagram, size_t len, linkmsg_each_fn each, void *user);
 
 #endif

@@ -12,12 +12,11 @@
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
-#define LOSS_LINES 3
 #define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
 
 struct watch {
@@ -47,43 +46,16 @@ struct watch {
 
 	bool episode; /* a loss that is not mended yet */
 	bool aloud;   /* the log tells that we are not in sync, so it must tell when we are again */
-	struct log_limit limit;
 
 	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
 };
 
-static void no_message(const struct link_msg *msg, void *user)
-{
-	(void)msg;
-	(void)user;
-}
-
-static void no_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
-{
-	(void)msg;
-	(void)received_nsec;
-	(void)user;
-}
-
-static void no_call(void *user)
-{
-	(void)user;
-}
-
-static void no_state(enum watch_state state, void *user)
-{
-	(void)state;
-	(void)user;
-}
-
-static const struct watch_ops no_ops = {
-	.event = no_event,
-	.dump_begin = no_call,
-	.dump_row = no_message,
-	.dump_commit = no_call,
-	.dump_abort = no_call,
-	.state_changed = no_state,
-};
+/* watch_free() was called in a callback: no further one comes. */
+#define TELL(w, what, ...)                                                                                             \
+	do {                                                                                                           \
+		if (!(w)->freed)                                                                                       \
+			(w)->ops->what(__VA_ARGS__);                                                                   \
+	} while (0)
 
 static void free_nlsock(struct nlsock **s)
 {
@@ -103,8 +75,8 @@ static void enter(struct watch *w, enum watch_state state)
 	if (state == WATCH_SYNCED || w->state == WATCH_SYNCED)
 		w->since = now_usec();
 	w->state = state;
-	log_debug("%s", watch_state_name(state));
-	w->ops->state_changed(state, w->user);
+	log_debug(KIND_WATCH_STATE, "%s", watch_state_name(state));
+	TELL(w, state_changed, state, w->user);
 }
 
 /* Ends a running dump in the kernel too, so that no row of it can come later. */
@@ -120,7 +92,7 @@ static void abort_dump(struct watch *w)
 	if (!w->dump)
 		return;
 	close_dump(w);
-	w->ops->dump_abort(w->user);
+	TELL(w, dump_abort, w->user);
 }
 
 static void wait_for_dump(struct watch *w, uint64_t delay)
@@ -156,12 +128,13 @@ static void tell_loss(struct watch *w, const char *why)
 	if (w->episode)
 		return;
 	w->episode = true;
-	if (!log_limit_pass(&w->limit, LOSS_LINES))
+	if (!log_wanted(LOG_WARNING, KIND_EVENTS_LOST))
 		return;
 	w->aloud = true;
-	log_warning("link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
-		    "all links will be read again",
-		    why, w->stats.overruns, nlsock_rcvbuf(w->events));
+	log_line(LOG_WARNING, KIND_EVENTS_LOST, LOG_HERE, NULL,
+		 "link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
+		 "all links will be read again",
+		 why, w->stats.overruns, nlsock_rcvbuf(w->events));
 }
 
 static void lost(struct watch *w, const char *why)
@@ -170,34 +143,24 @@ static void lost(struct watch *w, const char *why)
 	restart(w);
 }
 
+static void count_spoofed(struct watch *w, size_t n)
+{
+	if (n == 0)
+		return;
+	w->stats.spoofed += n;
+	audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
+		     "%zu netlink messages were not the kernel's and were dropped", n);
+}
+
 static void malformed_event(struct watch *w)
 {
 	w->stats.malformed++;
 	lost(w, "malformed message");
 }
 
-/*
- * Calls each() for every message until one returns other than 0. libmnl before 1.0.5 compares nlmsg_len as an int and
- * takes a huge length for a negative, fitting one.
- */
-static int walk(struct watch *w, const struct nlsock_datagram *datagram,
-		int (*each)(struct watch *w, const struct nlmsghdr *nlh))
+static int event_message(const struct nlmsghdr *nlh, void *user)
 {
-	const struct nlmsghdr *nlh = datagram->data;
-	int left = (int)datagram->len;
-
-	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned)left) {
-		int r = each(w, nlh);
-
-		if (r != 0)
-			return r;
-		nlh = mnl_nlmsg_next(nlh, &left);
-	}
-	return left > 0 ? -EBADMSG : 0;
-}
-
-static int event_message(struct watch *w, const struct nlmsghdr *nlh)
-{
+	struct watch *w = user;
 	struct link_msg msg;
 	int r = linkmsg_parse(nlh, &msg);
 
@@ -210,7 +173,7 @@ static int event_message(struct watch *w, const struct nlmsghdr *nlh)
 		w->stats.newlink++;
 	else
 		w->stats.dellink++;
-	w->ops->event(&msg, w->received_nsec, w->user);
+	TELL(w, event, &msg, w->received_nsec, w->user);
 	return 0;
 }
 
@@ -218,9 +181,9 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 {
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
-	w->stats.spoofed += batch->spoofed;
+	count_spoofed(w, batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
-		if (walk(w, &batch->datagram[i], event_message) < 0)
+		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
 }
 
@@ -254,6 +217,8 @@ static bool drain(struct watch *w)
 			return true;
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
+			audit_record(AUDIT_OVERRUN, AUDIT_FAILURE, AUDIT_KERNEL, NULL,
+				     "the kernel dropped link events: the receive buffer was full");
 			lost(w, "overrun");
 			break;
 		case NLSOCK_TRUNCATED:
@@ -281,7 +246,7 @@ static void dump_failed(struct watch *w, int error)
 		w->stats.dumps_failed++;
 	if (level == LOG_WARNING)
 		w->aloud = true;
-	log_at(level,
+	log_at(level, KIND_DUMP_FAILED,
 	       "not in sync with the kernel: reading all links failed %u times in a row, now: %s; again in %" PRIu64
 	       " ms",
 	       w->failures, error == -EINTR ? "interrupted by a change" : strerror(-error), delay / USEC_PER_MSEC);
@@ -309,13 +274,14 @@ static int dump_row(struct watch *w, const struct nlmsghdr *nlh)
 	r = linkmsg_parse(nlh, &msg);
 	if (r < 0)
 		return r;
-	w->ops->dump_row(&msg, w->user);
+	TELL(w, dump_row, &msg, w->user);
 	return 0;
 }
 
 /* 0: the dump goes on; > 0: it is complete; -EINTR: it was interrupted; any other negative errno: it failed. */
-static int dump_message(struct watch *w, const struct nlmsghdr *nlh)
+static int dump_message(const struct nlmsghdr *nlh, void *user)
 {
+	struct watch *w = user;
 	int r;
 
 	if (nlh->nlmsg_seq != w->seq)
@@ -337,9 +303,9 @@ static int dump_message(struct watch *w, const struct nlmsghdr *nlh)
 
 static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 {
-	w->stats.spoofed += batch->spoofed;
+	count_spoofed(w, batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++) {
-		int r = walk(w, &batch->datagram[i], dump_message);
+		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, dump_message, w);
 
 		if (r == -EBADMSG)
 			w->stats.malformed++;
@@ -382,9 +348,13 @@ static void synced(struct watch *w)
 {
 	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
 	if (w->aloud)
-		log_notice("in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
+		log_notice(KIND_IN_SYNC,
+			   "in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
 			   " dumps so far)",
 			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
+	if (w->episode || w->aloud)
+		audit_record(AUDIT_RESYNC, AUDIT_SUCCESS, audit_self(), NULL,
+			     "all links were read: in sync with the kernel");
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -426,6 +396,7 @@ static void start_dump(struct watch *w)
 
 	w->due = false;
 	w->stats.dumps++;
+	w->stats.dumps_retried += w->failures > 0;
 	r = open_dump(w);
 	if (r < 0) {
 		dump_failed(w, r);
@@ -433,7 +404,7 @@ static void start_dump(struct watch *w)
 	}
 	arm(w, w->opt.dump_timeout_usec);
 	enter(w, WATCH_DUMPING);
-	w->ops->dump_begin(w->user);
+	TELL(w, dump_begin, w->user);
 }
 
 static void drained(struct watch *w)
@@ -462,7 +433,7 @@ static void complete_dump(struct watch *w)
 	w->failures = 0;
 	backoff_reset(&w->retry);
 	close_dump(w);
-	w->ops->dump_commit(w->user);
+	TELL(w, dump_commit, w->user);
 	arm(w, w->opt.settle_usec);
 	enter(w, WATCH_SETTLING);
 	(void)read_events(w);
@@ -499,7 +470,6 @@ static void set_pace(struct watch *w, uint64_t just_read, bool empty)
 	bool storm = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now_usec(), w->stats.datagrams, just_read);
 
 	storm = storm && empty;
-
 	if (w->broken)
 		return;
 	if (storm)
@@ -514,7 +484,6 @@ static void set_pace(struct watch *w, uint64_t just_read, bool empty)
 static int read_paced(struct watch *w)
 {
 	uint64_t before = w->stats.datagrams;
-
 	bool empty;
 
 	w->busy = true;
@@ -651,9 +620,13 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	r = add_sources(w);
 	if (r < 0)
 		return r;
+	if (!nlsock_rcvbuf_forced(w->events))
+		audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
+			     "CAP_NET_ADMIN is missing: the receive "
+			     "buffer is bounded by net.core.rmem_max");
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
-	log_notice("following the kernel's links: receive buffer %zu bytes (asked for %zu%s)", nlsock_rcvbuf(w->events),
-		   opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
+	log_notice(KIND_LINKS_FOLLOWED, "following the kernel's links: receive buffer %zu bytes (asked for %zu%s)",
+		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;
 	w = NULL;
 	return 0;
@@ -681,13 +654,19 @@ const struct watch_stats *watch_stats(const struct watch *w)
 	return &w->stats;
 }
 
+struct watch_socket watch_socket(const struct watch *w)
+{
+	return (struct watch_socket){
+		.fd = nlsock_fd(w->events), .rcvbuf = nlsock_rcvbuf(w->events), .works = !w->broken};
+}
+
 /* Deferred: the caller may stand in one of our callbacks, in the middle of a datagram. */
 void watch_resync(struct watch *w, const char *why)
 {
 	w->stats.resyncs++;
-	if (log_limit_pass(&w->limit, LOSS_LINES)) {
+	if (log_wanted(LOG_NOTICE, KIND_LINKS_REREAD)) {
 		w->aloud = true;
-		log_notice("all links will be read again: %s", why);
+		log_line(LOG_NOTICE, KIND_LINKS_REREAD, LOG_HERE, NULL, "all links will be read again: %s", why);
 	}
 	(void)sd_event_source_set_enabled(w->resync_source, SD_EVENT_ONESHOT);
 }
@@ -700,6 +679,5 @@ void watch_free(struct watch *w)
 		destroy(w);
 		return;
 	}
-	w->ops = &no_ops;
 	w->freed = true;
 }

@@ -52,7 +52,13 @@ struct watch_stats {
 	uint64_t datagrams, messages, newlink, dellink; /* of the event socket */
 	uint64_t overruns, truncations, errors;         /* of the event socket: losses */
 	uint64_t malformed, spoofed;                    /* of both sockets */
-	uint64_t dumps, dumps_interrupted, dumps_failed, resyncs;
+	uint64_t dumps, dumps_interrupted, dumps_failed, dumps_retried, resyncs;
+};
+
+struct watch_socket {
+	int fd;
+	size_t rcvbuf; /* as the kernel granted it */
+	bool works;    /* false while it is left alone after a failure */
 };
 
 struct watch;
@@ -64,6 +70,8 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 enum watch_state watch_state(const struct watch *w);
 const char *watch_state_name(enum watch_state state);
 const struct watch_stats *watch_stats(const struct watch *w);
+/* The event socket, to look at. */
+struct watch_socket watch_socket(const struct watch *w);
 /* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
 /*

@@ -343,6 +343,8 @@ static void update(struct links *l, struct port *port, const struct link_msg *ms
 		links_mark_dirty(l, port);
 		if (!port->changed_nsec)
 			port->changed_nsec = received_nsec;
+		if (received_nsec)
+			port->last_nsec = received_nsec;
 	}
 	if (changed & IFF_RUNNING) {
 		port->flaps++;
@@ -376,7 +378,10 @@ static void apply(struct links *l, const struct link_msg *msg, uint64_t received
 
 void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
-	if (rules_classify(msg) == RULE_IGNORE_BRIDGE)
+	enum rule_verdict verdict = rules_classify(msg);
+
+	l->stats.ignored += verdict != RULE_PRESENT && !find_ifindex(l, msg->ifindex);
+	if (verdict == RULE_IGNORE_BRIDGE)
 		return;
 	if (l->dumping)
 		stage_add_event(&l->stage, msg->ifindex);

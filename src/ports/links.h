@@ -34,6 +34,7 @@ struct port {
 	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
 	uint64_t flaps;        /* changes of the oper status since start */
 	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
+	uint64_t last_nsec;    /* when the last change came; 0: none came as an event */
 
 	/* SONiC's view of it. */
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
@@ -57,6 +58,7 @@ struct port {
 	uint32_t read_round;
 	uint32_t retry_ms;   /* back-off after a refusal */
 	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
+	bool drifted;        /* was changed by somebody else and is not repaired yet */
 	uint64_t timed_nsec; /* changed_nsec of the write under way; 0: it is not timed */
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */
@@ -127,6 +129,7 @@ struct links_stats {
 	size_t configured;
 	size_t chunks; /* growths of the port memory */
 	uint64_t flaps, no_memory;
+	uint64_t ignored; /* events of links that are no ports */
 };
 const struct links_stats *links_stats(const struct links *l);
 

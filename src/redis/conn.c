@@ -11,7 +11,8 @@
 
 #include "base/backoff.h"
 #include "base/util.h"
-#include "observe/log.h"
+#include "observe/audit.h"
+#include "redis/away.h"
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
@@ -60,7 +61,8 @@ struct conn {
 	struct pending_ring pending; /* commands without an answer */
 
 	struct backoff backoff;
-	uint64_t ready_usec, away_usec; /* since when it is ready; since when it is away, 0: it is not */
+	uint64_t ready_usec; /* since when it is ready */
+	struct away away;
 	struct conn_stats stats;
 };
 
@@ -92,32 +94,6 @@ static void wipe_secret(struct conn *c)
 	c->handshake.secret_bytes = 0;
 }
 
-/* One line for each time away, whatever number of tries that takes. */
-static void log_away(struct conn *c, const char *reason)
-{
-	char text[ERROR_TEXT_BYTES];
-
-	(void)printable(reason, strlen(reason), text, sizeof(text));
-	if (c->away_usec != 0) {
-		log_debug("%s: %s: %s", c->opt.label, c->endpoint.text, text);
-		return;
-	}
-	c->away_usec = loop_usec(c);
-	log_warning("%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint.text, text);
-}
-
-static void log_back(struct conn *c)
-{
-	uint64_t away_msec = (loop_usec(c) - c->away_usec) / USEC_PER_MSEC;
-
-	if (c->away_usec == 0)
-		log_info("%s: connected to %s", c->opt.label, c->endpoint.text);
-	else
-		log_notice("%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s", c->opt.label,
-			   c->endpoint.text, away_msec / 1000, away_msec % 1000);
-	c->away_usec = 0;
-}
-
 static void close_socket(struct conn *c)
 {
 	c->io = sd_event_source_disable_unref(c->io);
@@ -126,6 +102,7 @@ static void close_socket(struct conn *c)
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
 	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
 	c->wants_output = c->patient = false;
+	rtt_forget(&c->stats.rtt);
 	c->write_error = 0;
 	wipe_secret(c);
 	resp_consume(&c->out, c->out.len);
@@ -153,7 +130,7 @@ static void drop(struct conn *c, const char *reason)
 	bool was_ready = c->state == CONN_READY;
 
 	c->state = CONN_WAITING;
-	log_away(c, reason);
+	away_tell(&c->away, loop_usec(c), reason);
 	close_socket(c);
 	if (was_ready) {
 		c->stats.losses++;
@@ -208,6 +185,7 @@ static void be_patient(struct conn *c, bool patient)
 		return;
 	c->patient = patient;
 	set_interest(c);
+	rtt_forget(&c->stats.rtt);
 	if (patient)
 		arm_patience(c);
 	else
@@ -249,6 +227,7 @@ static void write_failed(struct conn *c)
 static void write_output(struct conn *c)
 {
 	while (c->out.len > 0) {
+		uint64_t begun = now_nsec();
 		ssize_t n = send(c->fd, c->out.data + c->out.start, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -262,6 +241,8 @@ static void write_output(struct conn *c)
 			return;
 		}
 		choose_patience(c);
+		if (!c->patient && (size_t)n == c->out.len && c->pending.n > 0)
+			rtt_sent(&c->stats.rtt, c->stats.commands, begun);
 		c->stats.flushes++;
 		c->stats.bytes_out += (uint64_t)n;
 		resp_consume(&c->out, (size_t)n);
@@ -296,8 +277,16 @@ static void become_ready(struct conn *c)
 	c->state = CONN_READY;
 	c->ready_usec = loop_usec(c);
 	c->stats.connects++;
-	log_back(c);
+	away_over(&c->away, loop_usec(c));
 	c->ops.ready(c->user);
+}
+
+/* Also of a server that wants a password where we have none. */
+static void record_refusal(const struct conn *c, const char *why)
+{
+	if (strncmp(why, "AUTH ", 5) == 0 || strstr(why, "NOAUTH"))
+		audit_record(AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL, "%s at %s: %s", c->opt.label,
+			     c->endpoint.text, why);
 }
 
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
@@ -309,6 +298,7 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 		become_ready(c);
 		break;
 	case HANDSHAKE_REFUSED:
+		record_refusal(c, why);
 		drop(c, why);
 		break;
 	case HANDSHAKE_GOES_ON:
@@ -341,7 +331,8 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 	}
 	oldest = pending_take(&c->pending);
 	if (v->type == RESP_ERROR)
-		c->stats.errors++;
+		c->stats.errors[redis_error_kind(v)]++;
+	rtt_answered(&c->stats.rtt, c->stats.commands - c->pending.n);
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
 }
 
@@ -606,6 +597,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 		r = add_sources(c, event);
 	if (r < 0)
 		return r;
+	c->away = (struct away){.label = c->opt.label, .endpoint = c->endpoint.text};
 	start_connect(c);
 	*ret = c;
 	c = NULL;

@@ -13,7 +13,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "redis/errors.h"
 #include "redis/resp.h"
+#include "redis/rtt.h"
 
 struct conn_options {
 	const char *label;       /* for logs: "STATE_DB" */
@@ -42,7 +44,9 @@ struct conn_ops {
 };
 
 struct conn_stats {
-	uint64_t commands, replies, errors, flushes, bytes_out, connects, losses, timeouts;
+	uint64_t commands, replies, flushes, bytes_out, connects, losses, timeouts;
+	uint64_t errors[REDIS_ERRORS]; /* answers to commands, by kind */
+	struct rtt rtt;
 };
 
 struct conn;

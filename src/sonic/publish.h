@@ -20,8 +20,10 @@ struct publish_stats {
 	uint64_t refused;       /* writes that Redis answered with an error */
 	uint64_t readbacks;     /* complete readings of our fields */
 	uint64_t drift;         /* rows that were found to differ from what was acknowledged */
+	uint64_t repaired;      /* those of them that are as they should be again */
 	uint64_t orphans;       /* rows found that no link stands behind */
 	uint64_t batches;       /* flushes that wrote something */
+	struct hist batch_rows; /* what they wrote */
 };
 
 struct publish;
@@ -53,6 +55,7 @@ void publish_audit(struct publish *p);
 
 /* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
 size_t publish_owed(const struct publish *p);
+bool publish_owes(const struct port *port);
 const struct publish_stats *publish_stats(const struct publish *p);
 /*
  * Nanoseconds from the receipt of a port's oldest unwritten change to Redis' acknowledgement of the write. Only writes

@@ -47,6 +47,11 @@ void startup_ready(struct startup *s);
 void startup_lost(struct startup *s);
 /* Goes on if there is something to go on with. Called once a loop turn. */
 void startup_turn(struct startup *s);
+/* PortConfigDone was accepted, or is none of a warm start's business. */
+bool startup_config_done(const struct startup *s);
+/* PortInitDone was accepted, and no other is owed. */
+bool startup_init_done(const struct startup *s);
+bool startup_is_warm(const struct startup *s);
 /* Looks whether APPL_DB still holds what was pushed; if it was emptied, pushes again. Called at each audit. */
 void startup_check(struct startup *s);
 

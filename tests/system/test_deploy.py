@@ -40,7 +40,7 @@ def test_rmem_max_is_what_the_daemon_asks_for(switch: SwitchFactory) -> None:
 def test_up_to_rmem_max_no_capability_is_needed(switch: SwitchFactory) -> None:
     """So with the file's value a daemon without CAP_NET_ADMIN gets what it asks for."""
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
-    settings = {"netlink": {"receive_buffer_bytes": limit}}
+    settings = {"performance": {"receive_buffer_bytes": limit}}
     sw = switch.build(ports=1, switch_type="dpu", links="before", settings=settings)
     sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
     sw.start()

@@ -207,3 +207,16 @@ def test_buffers_grow_once_for_a_link_that_needs_more(first: int, losses: int, s
     sw.wait_equal(ports=2)
     assert sw.daemon.log.count("truncated datagram") == losses
     assert figures(sw.daemon)["dumps"] == dumps + losses
+
+
+def test_a_busy_loop_sleeps_when_it_is_quiet(switch: SwitchFactory) -> None:
+    """busy_poll_usecs: while changes follow each other within it nobody has to wake the daemon; then it sleeps."""
+    sw = tuned(switch, busy_poll_usecs=10000)
+    process = Proc(sw.daemon.pid)
+    before = process.voluntary_switches
+    for mtu in range(1500, 1700):
+        sw.netns.set_mtu("Ethernet0", mtu)
+    slept = process.voluntary_switches - before
+    sw.wait_equal(ports=2)
+    assert slept < 100
+    assert process.measure(1).cpu_share < 0.1

@@ -18,10 +18,8 @@
 #include "sonic/dbglobal.h"
 
 #define NO_EFFECT_OF_RUST                                                                                              \
-	"performance.max_latency_us, performance.min_success_rate, health.max_stall_seconds, "                         \
-	"health.max_failure_rate_percent, health.min_port_sync_rate, health.watchdog_interval_secs, "                  \
-	"metrics.enabled, metrics.save_interval_secs, metrics.retention_days, metrics.max_file_size_mb, "              \
-	"metrics.export_format, metrics.storage_path"
+	"health.watchdog_interval_secs, metrics.enabled, metrics.save_interval_secs, metrics.retention_days, "         \
+	"metrics.max_file_size_mb, metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version"
@@ -168,6 +166,11 @@ static void test_file_of_the_rust_daemon(void **state)
 	assert_int_equal(c.retry_interval_secs, 2);
 	assert_int_equal(c.max_event_queue, 1000);
 	assert_int_equal(c.batch_timeout_ms, 100);
+	assert_int_equal(c.max_latency_us, 10000);
+	assert_true(c.min_success_rate == 99.0);
+	assert_int_equal(c.max_stall_seconds, 10);
+	assert_true(c.max_failure_rate_percent == 5.0);
+	assert_true(c.min_port_sync_rate == 90.0);
 	assert_true(c.enable_watchdog);
 }
 
@@ -326,9 +329,12 @@ static const struct {
 	{"[[log]]\n", "F:1: \"[[log]]\" is not a section; allowed: " SECTIONS "\n"},
 	{"[Log]\n", "F:1: [Log]: unknown section; allowed: " SECTIONS "\n"},
 	{"redis_port = 1\n", "F:1: redis_port: stands before any section; allowed: " SECTIONS "\n"},
-	{"[log]\nlevels = info\n", "F:2: log.levels: unknown key; allowed: level, target\n"},
-	{"[log]\nredis_port = 1\n", "F:2: log.redis_port: unknown key; allowed: level, target\n"},
-	{"[log]\n\"level\" = info\n", "F:2: log.\"level\": unknown key; allowed: level, target\n"},
+	{"[log]\nlevels = info\n",
+	 "F:2: log.levels: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"},
+	{"[log]\nredis_port = 1\n",
+	 "F:2: log.redis_port: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"},
+	{"[log]\n\"level\" = info\n",
+	 "F:2: log.\"level\": unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"},
 	{"[log]\nlevel info\n", "F:2: " NO_KEY},
 	{"[log]\nlevel: info\n", "F:2: " NO_KEY},
 	{"[log]\n= info\n", "F:2: " NO_KEY},
@@ -343,7 +349,7 @@ static const struct {
 	{"[log]\nlevel = loud\n", "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"},
 	{"[log]\nlevel = \"\"\n", "F:2: log.level: \"\" is not a level; allowed: " LEVELS "\n"},
 	{"[log]\ntarget = file\n",
-	 "F:2: log.target: \"file\" is not a target; allowed: auto, journal, syslog, stderr\n"},
+	 "F:2: log.target: \"file\" is not a target; allowed: auto, journal, syslog, rfc5424, stderr\n"},
 	{"[metrics]\nexport_format = xml\n", "F:2: metrics.export_format: \"xml\" is not a format; "
 					     "allowed: prometheus, json, both\n"
 					     "portsyncd: F: accepted but without effect: metrics.export_format\n"},
@@ -375,14 +381,11 @@ static const struct {
 	{"[health]\nenable_watchdog = yes\n",
 	 "F:2: health.enable_watchdog: \"yes\" is not a boolean; allowed: true, false\n"},
 	{"[health]\nmin_port_sync_rate = 100.1\n",
-	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"},
 	{"[health]\nmin_port_sync_rate = nan\n",
-	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"},
 	{"[health]\nmin_port_sync_rate = 1e\n",
-	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"
-	 "portsyncd: F: accepted but without effect: health.min_port_sync_rate\n"},
+	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"},
 	{"[database]\nredis_unix_socket = redis.sock\n", "F:2: database.redis_unix_socket: \"redis.sock\" is not an "
 							 "absolute path; allowed: an absolute path of at most 107 "
 							 "bytes\n"},
@@ -402,7 +405,7 @@ static const struct {
 	/* all of them, in order */
 	{"[log]\nlevel = loud\nlevle = info\n[x]\ny = 1\n[sonic]\naudit_interval_secs = a\n",
 	 "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"
-	 "F:3: log.levle: unknown key; allowed: level, target\n"
+	 "F:3: log.levle: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"
 	 "F:4: [x]: unknown section; allowed: " SECTIONS "\n"
 	 "F:7: sonic.audit_interval_secs: \"a\" is not an integer; allowed: an integer 1..86400\n"},
 };
@@ -524,7 +527,7 @@ static const struct {
 	{{"--", "--help"}, "portsyncd: --help: stray argument; allowed: " OPTIONS "\n"},
 	{{"--log-level", "loud"}, "portsyncd: --log-level: \"loud\" is not a level; allowed: " LEVELS "\n"},
 	{{"--log-target", "x"},
-	 "portsyncd: --log-target: \"x\" is not a target; allowed: auto, journal, syslog, stderr\n"},
+	 "portsyncd: --log-target: \"x\" is not a target; allowed: auto, journal, syslog, rfc5424, stderr\n"},
 	{{"--config", ""}, "portsyncd: --config: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
 	{{"--database-config", ""},
 	 "portsyncd: --database-config: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},

@@ -105,7 +105,7 @@ static void answers_come_in_order(void **state)
 	assert_int_equal(x->own->unknown, 0);
 	assert_string_equal(x->own->last, "c");
 	assert_int_equal(conn_in_flight(x->conn), 0);
-	assert_int_equal(conn_stats(x->conn)->errors, 1);
+	assert_int_equal(conn_stats(x->conn)->errors[REDIS_ERROR_OTHER], 1);
 	assert_int_equal(conn_stats(x->conn)->commands, 3);
 	assert_int_equal(catcher_count(&x->log, ""), 0);
 }
@@ -635,6 +635,73 @@ static void delays_grow_without_progress(void **state)
 	assert_true(now_usec() - begin < 100 * USEC_PER_MSEC);
 }
 
+/* ---- figures ---- */
+
+static void error_answers_are_counted_by_kind(void **state)
+{
+	static const struct {
+		const char *answer;
+		enum redis_error kind;
+		const char *name;
+	} cases[] = {
+		{"-WRONGTYPE Operation against a key\r\n", REDIS_ERROR_WRONGTYPE, "wrongtype"},
+		{"-READONLY You can't write\r\n", REDIS_ERROR_READONLY, "readonly"},
+		{"-OOM command not allowed\r\n", REDIS_ERROR_OOM, "oom"},
+		{"-MISCONF Redis is configured\r\n", REDIS_ERROR_MISCONF, "misconf"},
+		{"-NOPERM this user\r\n", REDIS_ERROR_NOPERM, "noperm"},
+		{"-BUSY Redis is busy\r\n", REDIS_ERROR_BUSY, "busy"},
+		{"-OOMPH\r\n", REDIS_ERROR_OTHER, "other"},
+	};
+	struct fixture *x = *state;
+
+	connect_now(x);
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(send_numbered(x, i), 0);
+		conn_flush(x->conn);
+		expect_and_answer(x, PING, cases[i].answer);
+		RUN_UNTIL(x->event, x->own->answers == i + 1);
+		assert_int_equal(conn_stats(x->conn)->errors[cases[i].kind], 1);
+		assert_string_equal(redis_error_name(cases[i].kind), cases[i].name);
+	}
+}
+
+static uint64_t round_trips(const struct fixture *x)
+{
+	return conn_stats(x->conn)->rtt.hist.count;
+}
+
+/* One for a write with all its commands, timed to the last answer. */
+static void a_round_trip_is_timed(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 3);
+	expect_and_answer(x, PING PING PING, "+a\r\n+b\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 2);
+	assert_int_equal(round_trips(x), 0);
+	fake_send(&x->server, "+c\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 3);
+	assert_int_equal(round_trips(x), 1);
+	assert_true(conn_stats(x->conn)->rtt.hist.max > 0);
+}
+
+static void a_lost_connection_has_no_round_trip(void **state)
+{
+	struct fixture *x = *state;
+
+	connect_now(x);
+	send_many(x, 1);
+	fake_hang_up(&x->server);
+	RUN_UNTIL(x->event, x->ready == 2);
+	assert_int_equal(x->own->answers, 1);
+	x->own->next_cookie = 0;
+	send_many(x, 1);
+	expect_and_answer(x, PING, "+a\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 2);
+	assert_int_equal(round_trips(x), 1);
+}
+
 /* ---- patience ---- */
 
 #define ANSWER_WAIT_USEC (50 * USEC_PER_MSEC)
@@ -675,8 +742,9 @@ static void answers_to_posts_wake_nobody(void **state)
 	assert_false(conn_prompt(x->conn));
 	assert_true(sleeps(x));
 	assert_int_equal(x->own->answers, 1);
-	/* ... until the time is over */
+	/* ... until the time is over; how long that took says nothing of Redis */
 	RUN_UNTIL(x->event, x->own->answers == 2);
+	assert_int_equal(round_trips(x), 1);
 	RUN_UNTIL(x->event, conn_prompt(x->conn));
 	assert_true(sleeps(x));
 }
@@ -845,6 +913,9 @@ int main(void)
 		TEST(delays_grow_without_progress),
 		TEST(answers_to_posts_wake_nobody),
 		TEST(a_command_is_answered_at_once),
+		TEST(error_answers_are_counted_by_kind),
+		TEST(a_round_trip_is_timed),
+		TEST(a_lost_connection_has_no_round_trip),
 		TEST(attended_posts_are_answered_at_once),
 		TEST(many_answers_are_collected),
 		TEST(patience_ends_with_the_connection),

@@ -900,6 +900,41 @@ static void dirty_ports_come_in_order(void **state)
 	dirty_are(l, "Ethernet8 Ethernet4");
 }
 
+/* lo, a VLAN, a bridge port: read in vain. What ends a port's link was not. */
+static void events_of_no_port_are_counted(void **state)
+{
+	struct links *l = *state;
+	struct link_msg bridge = message(RTM_NEWLINK, 1, "Ethernet0", UP, 9100);
+
+	event(l, 7, "lo", UP, 65536);
+	gone(l, 7, "lo");
+	assert_int_equal(links_stats(l)->ignored, 2);
+	seen(l, 1, "Ethernet0");
+	event(l, 1, "Ethernet0", IFF_UP, 9100);
+	event(l, 1, "renamed", UP, 9100);
+	seen(l, 1, "Ethernet0");
+	bridge.family = AF_BRIDGE;
+	links_event(l, &bridge, 0);
+	gone(l, 1, "Ethernet0");
+	assert_int_equal(links_stats(l)->ignored, 2);
+	links_event(l, &bridge, 0);
+	assert_int_equal(links_stats(l)->ignored, 3);
+}
+
+static void the_last_change_has_its_time(void **state)
+{
+	struct links *l = *state;
+	struct link_msg msg = message(RTM_NEWLINK, 1, "Ethernet0", UP, 9100);
+
+	links_event(l, &msg, 100);
+	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 100);
+	links_event(l, &msg, 200); /* says nothing new */
+	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 100);
+	msg.mtu = 1500;
+	links_event(l, &msg, 300);
+	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -944,6 +979,8 @@ int main(void)
 		TEST(all_ports_once),
 		TEST(release_while_iterating),
 		TEST(dirty_ports_come_in_order),
+		TEST(events_of_no_port_are_counted),
+		TEST(the_last_change_has_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include "conn_fixture.h"
 
+#define BATCH_ROWS 2
 #define UP (IFF_UP | IFF_RUNNING)
 #define ROW_KEY "PORT_TABLE|Ethernet0"
 #define SCAN "SCAN 0 MATCH PORT_TABLE|* COUNT 512"
@@ -31,7 +32,7 @@ static void on_unknown(struct port *port, void *user)
 
 static int setup(void **state)
 {
-	const struct publish_options options = {.separator = "|", .batch_size = 128};
+	const struct publish_options options = {.separator = "|", .batch_size = BATCH_ROWS};
 	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
 
 	connect_now(x);
@@ -57,11 +58,16 @@ static int teardown(void **state)
 
 /* ---- the kernel and APPL_DB ---- */
 
-static void link_is(struct fixture *x, uint16_t type, uint32_t mtu)
+static void link_was(struct fixture *x, uint16_t type, uint32_t mtu, uint64_t received_nsec)
 {
 	struct link_msg msg = {.type = type, .ifindex = 7, .flags = UP, .mtu = mtu, .name = "Ethernet0"};
 
-	links_event(x->own->links, &msg, 0);
+	links_event(x->own->links, &msg, received_nsec);
+}
+
+static void link_is(struct fixture *x, uint16_t type, uint32_t mtu)
+{
+	link_was(x, type, mtu, 0);
 }
 
 static void configured_link(struct fixture *x, uint32_t mtu)
@@ -214,12 +220,16 @@ static void drift_is_repaired_and_counted(void **state)
 	audit(x);
 	read_back(x, HOLDS("1500"));
 	expect(x, "HSET " ROW_KEY " mtu 9100");
-	answer(x, TAKEN);
 	assert_int_equal(publish_stats(x->own->publish)->drift, 1);
+	assert_int_equal(publish_stats(x->own->publish)->repaired, 0);
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->repaired, 1);
 	audit(x);
 	read_back(x, HOLDS("9100"));
 	expect_silence(x);
 	assert_int_equal(publish_stats(x->own->publish)->drift, 1);
+	assert_int_equal(publish_stats(x->own->publish)->repaired, 1);
 }
 
 /* The audit's question was on its way when the row was changed by us: its answer is older than what we know. */
@@ -357,6 +367,56 @@ static void after_a_loss_the_row_is_read_and_the_difference_written(void **state
 	expect_silence(x);
 }
 
+/* Two changes, one write: the older one counts. */
+static void latency_is_from_receipt_to_answer(void **state)
+{
+	struct fixture *x = *state;
+	const struct hist *latency = publish_latency(x->own->publish);
+	uint64_t received = now_nsec() - 40 * NSEC_PER_MSEC;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	assert_int_equal(latency->count, 0);
+	link_was(x, RTM_NEWLINK, 1500, received);
+	link_was(x, RTM_NEWLINK, 1501, now_nsec());
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1501");
+	assert_int_equal(latency->count, 0);
+	answer(x, TAKEN);
+	assert_int_equal(latency->count, 1);
+	assert_true(latency->max >= 40 * NSEC_PER_MSEC && latency->max <= now_nsec() - received);
+	/* Nor is the time before the last write counted twice. */
+	received = now_nsec();
+	link_was(x, RTM_NEWLINK, 1502, received);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1502");
+	answer(x, TAKEN);
+	assert_int_equal(latency->count, 2);
+	assert_true(hist_quantile(latency, 0.5) <= now_nsec() - received);
+}
+
+static void a_large_batch_goes_out_in_parts(void **state)
+{
+	struct fixture *x = *state;
+	uint64_t before;
+
+	start(x, NULL);
+	for (int i = 0; i < BATCH_ROWS * 2 + 1; i++) {
+		struct link_msg msg = {.type = RTM_NEWLINK, .ifindex = i + 1, .flags = UP, .mtu = 9100};
+
+		(void)snprintf(msg.name, sizeof(msg.name), "Ethernet%d", i);
+		links_set_configured(x->own->links, links_get(x->own->links, msg.name), true);
+		links_event(x->own->links, &msg, 0);
+	}
+	before = conn_stats(x->conn)->flushes;
+	turn(x);
+	assert_int_equal(conn_stats(x->conn)->flushes - before, 3);
+	assert_int_equal(publish_stats(x->own->publish)->sets, BATCH_ROWS * 2 + 1);
+	assert_int_equal(publish_stats(x->own->publish)->batches, 1);
+	assert_int_equal(publish_stats(x->own->publish)->batch_rows.count, 1);
+	assert_int_equal(publish_stats(x->own->publish)->batch_rows.max, BATCH_ROWS * 2 + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +433,8 @@ int main(void)
 		TEST(a_row_of_an_earlier_run_is_deleted),
 		TEST(a_row_of_others_is_left_alone),
 		TEST(after_a_loss_the_row_is_read_and_the_difference_written),
+		TEST(latency_is_from_receipt_to_answer),
+		TEST(a_large_batch_goes_out_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "fake_nlsock.h"
 #include "kernel/watch.h"
 #include "observe/log.h"
+#include "observe/loglimit.h"
 
 #define DEADLINE_USEC (5 * USEC_PER_SEC)
 
@@ -452,6 +453,23 @@ static void events_of_a_storm_gather(void **state)
 	assert_int_equal(sd_event_run(fx->event, 2 * GATHER_USEC), 0);
 }
 
+/* More than a turn reads: the rest does not wait. */
+static void a_full_socket_is_read_again_at_once(void **state)
+{
+	struct fixture *fx = *state;
+
+	fx->opt.gather_usec = 3600 * USEC_PER_SEC;
+	start_synced(fx);
+	for (int i = 0; i < 20 * FAKE_BATCH; i++)
+		event(2);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 0);
+	/* The storm is known all the same. */
+	event(9);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 1);
+}
+
 static void single_events_never_wait(void **state)
 {
 	struct fixture *fx = *state;
@@ -656,6 +674,7 @@ static void bad_dumps(void **state)
 		assert_int_equal(watch_stats(fx->watch)->dumps, 2);
 		assert_int_equal(watch_stats(fx->watch)->dumps_interrupted, cases[i].interrupted);
 		assert_int_equal(watch_stats(fx->watch)->dumps_failed, !cases[i].interrupted);
+		assert_int_equal(watch_stats(fx->watch)->dumps_retried, 1);
 		assert_int_equal(watch_stats(fx->watch)->malformed, cases[i].malformed);
 		assert_true(logged(fx, cases[i].logged) > 0);
 		assert_int_equal(fake.open_sockets, 1);
@@ -929,6 +948,7 @@ static void resync_in_callbacks(void **state)
 
 	for (size_t i = 0; signs[i]; i++) {
 		fake_reset();
+		loglimit_set(LOG_WINDOW_SECS, -1);
 		fx->heard_len = 0;
 		fx->act_on = signs[i];
 		fx->act = resync;
@@ -1067,6 +1087,7 @@ static int set_up(void **state)
 	};
 	fake_reset();
 	log_set_level(LOG_INFO);
+	loglimit_set(LOG_WINDOW_SECS, -1);
 	fx->log = tmpfile();
 	fx->old_stderr = dup(STDERR_FILENO);
 	if (!fx->log || fx->old_stderr < 0 || dup2(fileno(fx->log), STDERR_FILENO) < 0)
@@ -1106,6 +1127,7 @@ int main(void)
 		TEST(overrun_while_settling),
 		TEST(settle_ends_by_time),
 		TEST(events_of_a_storm_gather),
+		TEST(a_full_socket_is_read_again_at_once),
 		TEST(single_events_never_wait),
 		TEST(drain_does_not_wait_for_the_gathering),
 		TEST(a_storm_that_overruns),

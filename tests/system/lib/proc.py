@@ -51,6 +51,14 @@ class Proc:
         lists = (self._folder / "task").glob("*/children")
         return [int(pid) for children in lists for pid in children.read_text().split()]
 
+    @property
+    def next_timer_secs(self) -> float:
+        """When the first of its timers (timerfd) goes off, as /proc/<pid>/fdinfo tells; infinite when none is armed."""
+        timers = [path.read_text() for path in (self._folder / "fdinfo").iterdir()]
+        found = [re.search(r"^it_value: \((\d+), (\d+)\)", text, re.MULTILINE) for text in timers]
+        values = [int(match[1]) + int(match[2]) / 1e9 for match in found if match]
+        return min((value for value in values if value > 0), default=float("inf"))
+
     def measure(self, seconds: float) -> Spent:
         """A measured time is no wait: nothing is expected to happen in it."""
         cpu, switches, start = self.cpu_secs, self.voluntary_switches, time.monotonic()

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "daemon/private.h"
+#include "host/tuning.h"
+#include "observe/audit.h"
+#include "sonic/dryrun.h"
+
+#define RESERVED_PORTS 512
+#define STOP_USEC (2 * USEC_PER_SEC)
+#define DRAIN_READS 64 /* then the loop has its turn again */
+#define AUDIT_ACCURACY_USEC (250 * USEC_PER_MSEC)
+
+/* --- ends --- */
+
+void daemon_fail(struct daemon *d, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_err(KIND_ENDED_BY_FAULT, "%s", text);
+	audit_record(AUDIT_STOP, AUDIT_FAILURE, audit_self(), NULL, "%s", text);
+	if (log_sink() != LOG_SINK_STDERR)
+		(void)dprintf(STDERR_FILENO, "portsyncd: %s\n", text);
+	d->status = EXIT_FAILURE;
+	if (d->event)
+		(void)sd_event_exit(d->event, EXIT_FAILURE);
+}
+
+static void log_summary(const struct daemon *d)
+{
+	const struct watch_stats *w = watch_stats(d->watch);
+	const struct links_stats *l = links_stats(d->links);
+	struct publish_stats none = {0};
+	const struct publish_stats *p = d->publish ? publish_stats(d->publish) : &none;
+	static const struct hist no_latency;
+	const struct hist *latency = d->publish ? publish_latency(d->publish) : &no_latency;
+	struct log_stats log;
+
+	log_stats(&log);
+	log_notice(KIND_SUMMARY,
+		   "events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
+		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
+		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
+		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", settings refused %u, latency p50 us %" PRIu64
+		   ", latency p99 us %" PRIu64,
+		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
+		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift, log.dropped,
+		   d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
+		   hist_quantile(latency, 0.99) / NSEC_PER_USEC);
+}
+
+static void finish_stop(struct daemon *d)
+{
+	log_summary(d);
+	(void)sd_event_exit(d->event, d->status);
+}
+
+static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)usec;
+	log_warning(KIND_STOP_INCOMPLETE,
+		    "not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports",
+		    publish_owed(d->publish));
+	finish_stop(d);
+	return 0;
+}
+
+static const char *sender_of(const struct signalfd_siginfo *info, char out[LOG_SUBJECT_BYTES])
+{
+	return audit_process(out, (pid_t)info->ssi_pid, info->ssi_uid);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct daemon *d = user;
+	char who[LOG_SUBJECT_BYTES];
+
+	(void)source;
+	if (d->stopping)
+		return 0;
+	d->stopping = true;
+	log_notice(KIND_STOPPING, "stopping on %s", info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	audit_record(AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), NULL, "stops on %s",
+		     info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	(void)sd_notify(0, "STOPPING=1");
+	return sd_event_add_time_relative(d->event, &d->stop_limit, CLOCK_MONOTONIC, STOP_USEC, 0, on_stop_limit, d);
+}
+
+static int on_level_step(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	int step = info->ssi_signo == SIGUSR1 ? 1 : -1;
+	int level = MAX(LOG_EMERG, MIN(LOG_DEBUG, log_level() + step));
+	char who[LOG_SUBJECT_BYTES];
+
+	(void)source;
+	(void)user;
+	log_set_level(level);
+	log_notice(KIND_LOG_LEVEL_SET, "log level is %s now", config_level_name(level));
+	audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, sender_of(info, who), NULL, "log level is %s by a signal",
+		     config_level_name(level));
+	return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	char who[LOG_SUBJECT_BYTES];
+
+	(void)source;
+	reload(user, sender_of(info, who));
+	log_tell_held_back(false);
+	log_summary(user);
+	return 0;
+}
+
+/* --- the loop's turn --- */
+
+static void dry_run_turn(struct daemon *d)
+{
+	int r;
+
+	if (watch_state(d->watch) == WATCH_SETTLING || !d->synced_once)
+		return;
+	r = dryrun_flush(d->links, d->state_db.separator, stdout);
+	if (r < 0)
+		daemon_fail(d, "standard output: %s", strerror(-r));
+}
+
+/* What the kernel said before the signal came is part of what is owed: it may still wait in the socket. */
+static bool drained_at_stop(struct daemon *d)
+{
+	if (d->drained)
+		return true;
+	for (unsigned i = 0; i < DRAIN_READS && !d->drained; i++)
+		d->drained = watch_drain(d->watch);
+	publish_flush(d->publish);
+	conn_flush(d->state_conn);
+	conn_attend(d->state_conn);
+	return d->drained;
+}
+
+/* After every dispatched event source: what it changed goes out, once. */
+static void end_turn(struct daemon *d)
+{
+	if (d->config->dry_run) {
+		dry_run_turn(d);
+		if (d->stopping)
+			finish_stop(d);
+		return;
+	}
+	startup_turn(d->startup);
+	conn_collect(d->state_conn);
+	publish_flush(d->publish);
+	conn_flush(d->state_conn);
+	conn_flush(d->appl_conn);
+	conn_flush(d->config_conn);
+	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0)
+		finish_stop(d);
+}
+
+/* While events come, it can be worth to look for the next one without sleeping: that costs a processor. */
+static uint64_t patience(struct daemon *d)
+{
+	uint64_t messages = watch_stats(d->watch)->messages;
+
+	if (d->config->busy_poll_usecs == 0)
+		return UINT64_MAX;
+	if (messages != d->messages)
+		d->busy_until = now_usec() + (uint64_t)d->config->busy_poll_usecs;
+	d->messages = messages;
+	return now_usec() < d->busy_until ? 0 : UINT64_MAX;
+}
+
+/* As sd_event_run(), but it is known when the work begins. */
+static int run_turn(struct daemon *d)
+{
+	int r = sd_event_prepare(d->event);
+
+	if (r == 0)
+		r = sd_event_wait(d->event, patience(d));
+	if (r <= 0)
+		return r;
+	view_note_turn(d);
+	return sd_event_dispatch(d->event);
+}
+
+/* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
+static int run_loop(struct daemon *d)
+{
+	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
+		int r = run_turn(d);
+
+		if (r < 0)
+			return r;
+		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL)
+			end_turn(d);
+		view_note_turn_end(d);
+	}
+	return 0;
+}
+
+static int on_audit(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+
+	if (links_stats(d->links)->no_memory > d->no_memory) {
+		d->no_memory = links_stats(d->links)->no_memory;
+		watch_resync(d->watch, "some link was forgotten for lack of memory");
+	}
+	log_tell_held_back(false);
+	publish_audit(d->publish);
+	appl_ports_rescan(d->appl_ports);
+	loglevel_read(d->loglevel);
+	startup_check(d->startup);
+	view_status_soon(d);
+	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* --- building --- */
+
+static int enter_netns(struct daemon *d)
+{
+	char path[sizeof("/run/netns/") + NAME_MAX];
+	int fd cleanup(close_fd) = -1;
+
+	if (d->config->netns[0] == '\0')
+		return 0;
+	(void)snprintf(path, sizeof(path), "/run/netns/%s", d->config->netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0) {
+		int r = -errno;
+
+		daemon_fail(d, "network namespace %s: %s", path, strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
+static int add_signals(struct daemon *d)
+{
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} wanted[] = {
+		{SIGTERM, on_stop},       {SIGINT, on_stop},   {SIGUSR1, on_level_step},
+		{SIGUSR2, on_level_step}, {SIGHUP, on_hangup},
+	};
+	sigset_t mask;
+
+	(void)sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		(void)sigaddset(&mask, wanted[i].number);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		int r = sd_event_add_signal(d->event, &d->signals[i], wanted[i].number, wanted[i].handler, d);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_sources(struct daemon *d)
+{
+	int r = add_signals(d);
+
+	if (r >= 0 && d->config->enable_watchdog)
+		r = sd_event_set_watchdog(d->event, true);
+	if (r >= 0 && !d->config->dry_run)
+		r = sd_event_add_time_relative(d->event, &d->audit, CLOCK_MONOTONIC,
+					       (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC,
+					       AUDIT_ACCURACY_USEC, on_audit, d);
+	return r < 0 ? r : 0;
+}
+
+static int build(struct daemon *d)
+{
+	int r = enter_netns(d);
+
+	if (r < 0)
+		return r;
+	r = databases_load(d);
+	if (r < 0)
+		return r;
+	if (!d->config->dry_run)
+		d->settings_refused = tuning_apply(d->config);
+	log_start();
+	d->links = links_new(RESERVED_PORTS);
+	if (!d->links)
+		return -ENOMEM;
+	r = sd_event_new(&d->event);
+	if (r < 0)
+		return r;
+	if (!d->config->dry_run)
+		r = databases_build(d);
+	if (r >= 0)
+		r = kernel_build(d);
+	if (r >= 0)
+		r = view_build(d);
+	if (r >= 0)
+		r = add_sources(d);
+	return r;
+}
+
+static void take_down(struct daemon *d)
+{
+	watch_free(d->watch);
+	databases_free(d);
+	view_free(d);
+	links_free(d->links);
+	dbconfig_free(d->dbconfig);
+	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
+		sd_event_source_disable_unref(d->signals[i]);
+	sd_event_source_disable_unref(d->stop_limit);
+	sd_event_source_disable_unref(d->audit);
+	sd_event_unref(d->event);
+	free(d->reread);
+}
+
+int daemon_run(const struct config *config)
+{
+	struct daemon d = {.config = config};
+	int r;
+
+	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
+	r = build(&d);
+
+	if (r >= 0) {
+		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
+		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
+			     "portsyncd " PORTSYNCD_VERSION " has started");
+		r = run_loop(&d);
+	}
+	if (r < 0 && d.status == EXIT_SUCCESS)
+		daemon_fail(&d, "%s", strerror(-r));
+	take_down(&d);
+	return d.status;
+}

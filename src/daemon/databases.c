@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Redis: which databases, the connections, and what hears of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/private.h"
+#include "observe/log.h"
+
+#define RETRY_INITIAL_MS 100
+
+static void on_config_ready(void *user)
+{
+	struct daemon *d = user;
+
+	loglevel_read(d->loglevel);
+	startup_ready(d->startup);
+	view_status_soon(user);
+}
+
+static void on_config_lost(void *user)
+{
+	startup_lost(((struct daemon *)user)->startup);
+	view_status_soon(user);
+}
+
+static void on_appl_ready(void *user)
+{
+	struct daemon *d = user;
+
+	appl_ports_ready(d->appl_ports);
+	startup_ready(d->startup);
+	view_status_soon(user);
+}
+
+static void on_appl_lost(void *user)
+{
+	struct daemon *d = user;
+
+	appl_ports_lost(d->appl_ports);
+	startup_lost(d->startup);
+	view_status_soon(user);
+}
+
+static void on_events_ready(void *user)
+{
+	appl_ports_subscribed(((struct daemon *)user)->appl_ports, true);
+	view_status_soon(user);
+}
+
+static void on_events_lost(void *user)
+{
+	appl_ports_subscribed(((struct daemon *)user)->appl_ports, false);
+	view_status_soon(user);
+}
+
+static void on_events_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
+{
+	appl_ports_message(((struct daemon *)user)->appl_ports, channel, payload);
+}
+
+static void on_logger_ready(void *user)
+{
+	loglevel_read(((struct daemon *)user)->loglevel);
+	view_status_soon(user);
+}
+
+static void on_logger_lost(void *user)
+{
+	view_status_soon(user);
+}
+
+static void on_logger_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
+{
+	(void)channel;
+	(void)payload;
+	loglevel_read(((struct daemon *)user)->loglevel);
+}
+
+static void on_state_ready(void *user)
+{
+	publish_ready(((struct daemon *)user)->publish);
+	view_status_soon(user);
+}
+
+static void on_state_lost(void *user)
+{
+	struct daemon *d = user;
+
+	publish_lost(d->publish);
+	startup_lost(d->startup);
+	view_status_soon(user);
+}
+
+static void on_unknown_port(struct port *port, void *user)
+{
+	appl_ports_wait(((struct daemon *)user)->appl_ports, port);
+}
+
+static void on_decided(void *user)
+{
+	publish_enable(((struct daemon *)user)->publish, true);
+}
+
+static void on_init_done(void *user)
+{
+	view_status_soon(user);
+}
+
+static void on_refuse(const char *why, void *user)
+{
+	daemon_fail(user, "%s", why);
+}
+
+static void override(struct dbconfig_db *db, const struct config *config, long number)
+{
+	if (number >= 0)
+		db->number = (unsigned)number;
+	if (config->redis_unix_socket[0]) {
+		db->unix_socket = config->redis_unix_socket;
+	} else if (config->redis_host[0] || config->redis_port) {
+		db->unix_socket = NULL;
+		db->host = config->redis_host[0] ? config->redis_host : "127.0.0.1";
+		db->port = config->redis_port ? (uint16_t)config->redis_port : 6379;
+	}
+}
+
+int databases_load(struct daemon *d)
+{
+	const struct config *config = d->config;
+	char error[512];
+	int r = config_load_databases(config, &d->dbconfig, error, sizeof(error));
+
+	if (r < 0) {
+		daemon_fail(d, "%s", error);
+		return r;
+	}
+	d->config_db = *dbconfig_get(d->dbconfig, "CONFIG_DB");
+	d->appl_db = *dbconfig_get(d->dbconfig, "APPL_DB");
+	d->state_db = *dbconfig_get(d->dbconfig, "STATE_DB");
+	override(&d->config_db, config, config->config_db_number);
+	override(&d->appl_db, config, config->appl_db_number);
+	override(&d->state_db, config, config->state_db_number);
+	return 0;
+}
+
+static int open_conn(struct daemon *d, struct conn **ret, const char *label, const struct dbconfig_db *db,
+		     const char *pattern, const char *password, const struct conn_ops *ops)
+{
+	const struct config *config = d->config;
+	struct conn_options options = {
+		.label = label,
+		.unix_socket = db->unix_socket,
+		.host = db->host,
+		.port = db->port,
+		.database = db->number,
+		.username = config->redis_username[0] ? config->redis_username : NULL,
+		.password = password,
+		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
+		.retry_initial_ms = RETRY_INITIAL_MS,
+		.retry_max_ms = (uint32_t)config->retry_interval_secs * 1000,
+		.reply_usec = (uint64_t)config->reply_usecs,
+		.max_in_flight = (size_t)config->max_event_queue,
+		.pattern = pattern,
+	};
+	int r = conn_new(ret, d->event, &options, ops, d);
+
+	if (r < 0)
+		daemon_fail(d, "%s at %s: %s", label, db->unix_socket ? db->unix_socket : db->host, strerror(-r));
+	return r;
+}
+
+static int open_conns(struct daemon *d)
+{
+	static const struct conn_ops config_ops = {.ready = on_config_ready, .lost = on_config_lost};
+	static const struct conn_ops appl_ops = {.ready = on_appl_ready, .lost = on_appl_lost};
+	static const struct conn_ops events_ops = {
+		.ready = on_events_ready, .lost = on_events_lost, .message = on_events_message};
+	static const struct conn_ops logger_ops = {
+		.ready = on_logger_ready, .lost = on_logger_lost, .message = on_logger_message};
+	static const struct conn_ops state_ops = {.ready = on_state_ready, .lost = on_state_lost};
+	char *password cleanup(config_wipe_password) = NULL;
+	char pattern[64], error[512];
+	int r = config_read_password(d->config, &password, error, sizeof(error));
+
+	if (r < 0) {
+		daemon_fail(d, "%s", error);
+		return r;
+	}
+	(void)appl_ports_pattern(pattern, sizeof(pattern), d->appl_db.separator, d->appl_db.number);
+	r = open_conn(d, &d->config_conn, "CONFIG_DB", &d->config_db, NULL, password, &config_ops);
+	if (r == 0)
+		r = open_conn(d, &d->appl_conn, "APPL_DB", &d->appl_db, NULL, password, &appl_ops);
+	if (r == 0)
+		r = open_conn(d, &d->appl_events, "APPL_DB events", &d->appl_db, pattern, password, &events_ops);
+	(void)loglevel_pattern(pattern, sizeof(pattern), d->config_db.separator, d->config_db.number);
+	if (r == 0)
+		r = open_conn(d, &d->logger_events, "CONFIG_DB events", &d->config_db, pattern, password, &logger_ops);
+	if (r == 0)
+		r = open_conn(d, &d->state_conn, "STATE_DB", &d->state_db, NULL, password, &state_ops);
+	return r;
+}
+
+int databases_build(struct daemon *d)
+{
+	static const struct startup_ops startup_ops = {
+		.decided = on_decided, .init_done = on_init_done, .refuse = on_refuse};
+	const struct loglevel_options log_options = {
+		.sink = log_sink(),
+		.level_chosen = d->config->level_chosen,
+		.sink_chosen = d->config->target_chosen,
+	};
+	struct publish_options publish_options;
+	struct startup_deps deps;
+	int r = open_conns(d);
+
+	if (r < 0)
+		return r;
+	d->loglevel = loglevel_new(d->config_conn, d->config_db.separator, &log_options);
+	if (!d->loglevel)
+		return -ENOMEM;
+	r = appl_ports_new(&d->appl_ports, d->event, d->links, d->appl_conn, d->appl_db.separator);
+	if (r < 0)
+		return r;
+	d->producer = producer_new(d->appl_conn, "PORT_TABLE", d->appl_db.separator, d->appl_db.number);
+	if (!d->producer)
+		return -ENOMEM;
+	deps = (struct startup_deps){
+		.event = d->event,
+		.links = d->links,
+		.config = d->config_conn,
+		.appl = d->appl_conn,
+		.state = d->state_conn,
+		.appl_ports = d->appl_ports,
+		.producer = d->producer,
+		.config_separator = d->config_db.separator,
+		.appl_separator = d->appl_db.separator,
+		.state_separator = d->state_db.separator,
+		.follow_count = d->config->track_port_config_done,
+	};
+	r = startup_new(&d->startup, &deps, &startup_ops, d);
+	if (r < 0)
+		return r;
+	publish_options = (struct publish_options){
+		.separator = d->state_db.separator,
+		.batch_size = (size_t)d->config->batch_size,
+	};
+	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
+}
+
+void databases_free(struct daemon *d)
+{
+	conn_free(d->state_conn);
+	conn_free(d->logger_events);
+	conn_free(d->appl_events);
+	conn_free(d->appl_conn);
+	conn_free(d->config_conn);
+	publish_free(d->publish);
+	startup_free(d->startup);
+	loglevel_free(d->loglevel);
+	producer_free(d->producer);
+	appl_ports_free(d->appl_ports);
+}

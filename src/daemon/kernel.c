@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel: its events into the model, and what hears of the watch's state. */
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/private.h"
+
+#define DUMP_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define DUMP_RETRY_INITIAL_MS 10
+#define DUMP_RETRY_MAX_MS 5000
+#define DUMP_RETRY_BOUND 8
+
+static void on_link(const struct link_msg *msg, uint64_t received_nsec, void *user)
+{
+	links_event(((struct daemon *)user)->links, msg, received_nsec);
+}
+
+static void on_dump_begin(void *user)
+{
+	links_dump_begin(((struct daemon *)user)->links);
+}
+
+static void on_dump_row(const struct link_msg *msg, void *user)
+{
+	links_dump_row(((struct daemon *)user)->links, msg);
+}
+
+static void on_dump_commit(void *user)
+{
+	links_dump_commit(((struct daemon *)user)->links);
+}
+
+static void on_dump_abort(void *user)
+{
+	links_dump_abort(((struct daemon *)user)->links);
+}
+
+static void on_watch_state(enum watch_state state, void *user)
+{
+	struct daemon *d = user;
+
+	if (d->publish)
+		publish_hold(d->publish, state == WATCH_SETTLING);
+	view_note_sync(d, state == WATCH_SYNCED);
+	if (state != WATCH_SYNCED || d->synced_once)
+		return;
+	d->synced_once = true;
+	if (d->startup)
+		startup_links_known(d->startup);
+	(void)sd_notify(0, "READY=1");
+}
+
+int kernel_build(struct daemon *d)
+{
+	static const struct watch_ops ops = {
+		.event = on_link,
+		.dump_begin = on_dump_begin,
+		.dump_row = on_dump_row,
+		.dump_commit = on_dump_commit,
+		.dump_abort = on_dump_abort,
+		.state_changed = on_watch_state,
+	};
+	struct watch_options options = {
+		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
+		.sndbuf = (size_t)d->config->send_buffer_bytes,
+		.receive_pool = (unsigned)d->config->receive_pool,
+		.datagram_bytes = (size_t)d->config->datagram_bytes,
+		.settle_usec = (uint64_t)d->config->batch_timeout_ms * USEC_PER_MSEC,
+		.gather_usec = (uint64_t)d->config->gather_usecs,
+		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
+		.retry_initial_ms = DUMP_RETRY_INITIAL_MS,
+		.retry_max_ms = DUMP_RETRY_MAX_MS,
+		.retry_bound = DUMP_RETRY_BOUND,
+	};
+	int r = watch_new(&d->watch, d->event, &options, &ops, d);
+
+	if (r < 0)
+		daemon_fail(d, "the kernel's link events cannot be followed: %s", strerror(-r));
+	return r;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this room share. */
+#ifndef PORTSYNCD_DAEMON_PRIVATE_H
+#define PORTSYNCD_DAEMON_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/hist.h"
+#include "base/util.h"
+#include "config.h"
+#include "kernel/watch.h"
+#include "observe/health.h"
+#include "observe/pages.h"
+#include "observe/view.h"
+#include "ports/links.h"
+#include "redis/conn.h"
+#include "sonic/appl_ports.h"
+#include "sonic/dbconfig.h"
+#include "sonic/loglevel.h"
+#include "sonic/producer.h"
+#include "sonic/publish.h"
+#include "sonic/startup.h"
+
+/* How the daemon's figures are looked at, and what is counted for that alone; owned by view.c. */
+struct daemon_view {
+	struct view_exchange *exchange;
+	struct pages *pages;
+	sd_event_source *asked, *status_timer;
+	uint64_t netlink_inode;
+
+	bool synced;
+	uint64_t sync_changed_nsec, last_sync_nsec, first_sync_took, resyncs;
+	struct hist resync, turn;
+	uint64_t turn_usec; /* when the present turn began; 0: none does */
+
+	bool notifies; /* somebody reads STATUS */
+	struct view own;
+	struct health health;
+	struct health_limits limits;
+	char status[256]; /* as it was last sent */
+};
+
+struct daemon {
+	const struct config *config; /* in force, but for [log] */
+	struct config *reread;       /* by the last SIGHUP; NULL: by none yet */
+	sd_event *event;
+	struct dbconfig *dbconfig;
+	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
+	struct links *links;
+	struct watch *watch;
+	struct conn *config_conn, *appl_conn, *state_conn;
+	struct conn *appl_events, *logger_events; /* keyspace notifications */
+	struct loglevel *loglevel;
+	struct appl_ports *appl_ports;
+	struct producer *producer;
+	struct startup *startup;
+	struct publish *publish;
+	sd_event_source *audit, *stop_limit, *signals[5];
+	bool synced_once, stopping, drained;
+	uint64_t no_memory;            /* links_stats' at the last audit */
+	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
+	unsigned settings_refused;
+	struct daemon_view view;
+	int status;
+};
+
+/* Ends the daemon: one line says why, on stderr whatever the log's sink is. */
+void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Reads the configuration again for who asked. Never fails: a bad one is told and changes nothing. */
+void reload(struct daemon *d, const char *who);
+
+/* What database_config.json and the configuration say of the databases. 0, or negative errno after daemon_fail(). */
+int databases_load(struct daemon *d);
+/* The connections to Redis and all that speaks through them. The same. */
+int databases_build(struct daemon *d);
+void databases_free(struct daemon *d);
+
+/* The kernel's events into the model. The same. */
+int kernel_build(struct daemon *d);
+
+/* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
+int view_build(struct daemon *d);
+void view_free(struct daemon *d);
+/* The loop's turn begins its work, and ends; the latter may come without the former. */
+void view_note_turn(struct daemon *d);
+void view_note_turn_end(struct daemon *d);
+void view_note_sync(struct daemon *d, bool synced);
+/* Something changed that the text for systemd (STATUS=) tells: it is sent soon, if it is another one. */
+void view_status_soon(struct daemon *d);
+
+#endif

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's figures, copied when another thread asks for them, and the text that systemd shows. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/private.h"
+#include "observe/log.h"
+#include "observe/procstat.h"
+
+#define STATUS_DELAY_USEC (200 * USEC_PER_MSEC)
+#define STATUS_ACCURACY_USEC (100 * USEC_PER_MSEC)
+#define BYTES_PER_MB (UINT64_C(1) << 20)
+#define PROC "/proc"
+
+_Static_assert((int)REDIS_ERRORS == VIEW_ERROR_KINDS, "kinds of Redis errors");
+
+/* --- copying --- */
+
+static void fill_netlink(const struct daemon *d, struct view *v)
+{
+	const struct watch_stats *w = watch_stats(d->watch);
+	struct watch_socket socket = watch_socket(d->watch);
+
+	v->messages = w->messages;
+	v->newlink = w->newlink;
+	v->dellink = w->dellink;
+	v->datagrams = w->datagrams;
+	v->overruns = w->overruns;
+	v->truncations = w->truncations;
+	v->socket_errors = w->errors;
+	v->malformed = w->malformed;
+	v->spoofed = w->spoofed;
+	v->dumps = w->dumps;
+	v->dumps_interrupted = w->dumps_interrupted;
+	v->dumps_failed = w->dumps_failed;
+	v->dumps_retried = w->dumps_retried;
+	v->ignored = links_stats(d->links)->ignored;
+	v->no_memory = links_stats(d->links)->no_memory;
+	v->netlink_works = socket.works;
+	v->receive_buffer = socket.rcvbuf;
+	v->netlink_inode = d->view.netlink_inode;
+}
+
+static void fill_sync(const struct daemon *d, struct view *v)
+{
+	v->synced = d->view.synced;
+	v->sync_changed_nsec = d->view.sync_changed_nsec;
+	v->last_sync_nsec = d->view.last_sync_nsec;
+	v->first_sync_took = d->view.first_sync_took;
+	v->resyncs = d->view.resyncs;
+	view_fill_hist(&v->resync, &d->view.resync, &view_sync_bounds);
+}
+
+static void fill_conn(struct view_conn *out, const struct conn *c)
+{
+	const struct conn_stats *s = conn_stats(c);
+
+	out->ready = conn_ready(c);
+	out->connects = s->connects;
+	out->commands = s->commands;
+	out->flushes = s->flushes;
+	out->bytes_out = s->bytes_out;
+	out->losses = s->losses;
+	out->timeouts = s->timeouts;
+	out->in_flight = conn_in_flight(c);
+	memcpy(out->errors, s->errors, sizeof(out->errors));
+}
+
+static void fill_redis(const struct daemon *d, struct view *v)
+{
+	const struct conn *const conns[VIEW_CONNS] = {
+		[VIEW_CONFIG_DB] = d->config_conn,       [VIEW_APPL_DB] = d->appl_conn,
+		[VIEW_STATE_DB] = d->state_conn,         [VIEW_APPL_EVENTS] = d->appl_events,
+		[VIEW_CONFIG_EVENTS] = d->logger_events,
+	};
+
+	for (unsigned i = 0; i < VIEW_CONNS; i++)
+		fill_conn(&v->conns[i], conns[i]);
+	for (unsigned i = 0; i < VIEW_DATABASES; i++)
+		view_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &view_time_bounds);
+	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)
+		v->error_names[i] = redis_error_name(i);
+}
+
+static void fill_sonic(const struct daemon *d, struct view *v)
+{
+	const struct publish_stats *p = publish_stats(d->publish);
+	const struct hist *latency = publish_latency(d->publish);
+
+	v->config_done = startup_config_done(d->startup);
+	v->init_done = startup_init_done(d->startup);
+	v->warm = startup_is_warm(d->startup);
+	v->audits = p->readbacks;
+	v->drift = p->drift;
+	v->repaired = p->repaired;
+	v->orphans = p->orphans;
+	v->sets = p->sets;
+	v->deletes = p->deletes;
+	v->refused = p->refused;
+	v->batches = p->batches;
+	view_fill_hist(&v->batch_rows, &p->batch_rows, &view_rows_bounds);
+	view_fill_hist(&v->latency, latency, &view_time_bounds);
+	hist_cumulate(latency, &d->view.limits.max_latency_nsec, 1, &v->latency_within);
+}
+
+static void fill_loop(const struct daemon *d, struct view *v)
+{
+	struct log_stats log;
+
+	v->turns = d->view.turn.count;
+	view_fill_hist(&v->turn, &d->view.turn, &view_time_bounds);
+	log_stats(&log);
+	v->log_written = log.written;
+	v->log_suppressed = log.held_back;
+	v->log_dropped = log.dropped;
+	v->log_waiting = log.waiting;
+	v->settings_refused = d->settings_refused;
+}
+
+/* A port that is only remembered, since it may come back, has no figures. */
+static bool is_there(const struct port *port)
+{
+	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed;
+}
+
+static struct view_port describe(const struct port *port)
+{
+	struct view_port out = {
+		.present = port->ifindex != 0,
+		.old = port->old,
+		.configured = port->configured,
+		.awaited = port->expected,
+		.admin_up = (port->flags & IFF_UP) != 0,
+		.oper_up = (port->flags & IFF_RUNNING) != 0,
+		.in_sync = port->configured && links_present(port) && !publish_owes(port),
+		.ifindex = port->ifindex,
+		.mtu = port->mtu,
+		.carrier_up = port->carrier_up,
+		.carrier_down = port->carrier_down,
+		.flaps = port->flaps,
+		.changed_nsec = port->last_nsec,
+	};
+
+	memcpy(out.name, port->name, sizeof(out.name));
+	return out;
+}
+
+static void add_up(struct view *v, const struct view_port *port)
+{
+	v->ports_configured += port->configured;
+	v->ports_present += port->present;
+	v->ports_up += port->oper_up;
+	v->ports_old += port->old;
+	v->ports_waiting += port->present && !port->old && !port->configured;
+	v->ports_awaited += port->awaited;
+	v->ports_in_sync += port->in_sync;
+}
+
+static void fill_ports(const struct daemon *d, struct view *v)
+{
+	for (const struct port *port = links_next(d->links, NULL); port; port = links_next(d->links, port)) {
+		struct view_port described;
+
+		if (!is_there(port))
+			continue;
+		described = describe(port);
+		add_up(v, &described);
+		v->owed += publish_owes(port);
+		if (v->n_ports < v->room)
+			v->ports[v->n_ports] = described;
+		v->n_ports++;
+	}
+}
+
+static void fill(struct view *v, void *user)
+{
+	const struct daemon *d = user;
+
+	*v = (struct view){
+		.room = v->room,
+		.ports = v->ports,
+		.taken_nsec = now_nsec(),
+		.dry_run = d->config->dry_run,
+	};
+	fill_netlink(d, v);
+	fill_sync(d, v);
+	fill_loop(d, v);
+	fill_ports(d, v);
+	if (d->config->dry_run)
+		return;
+	fill_redis(d, v);
+	fill_sonic(d, v);
+}
+
+static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	view_serve(d->view.exchange, fill, d);
+	return 0;
+}
+
+/* --- what is noted for the figures alone --- */
+
+/* The loop's own clock was read when it woke up. */
+void view_note_turn(struct daemon *d)
+{
+	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->view.turn_usec) >= 0)
+		view_turn_begins(d->view.exchange, d->view.turn_usec);
+}
+
+void view_note_turn_end(struct daemon *d)
+{
+	struct daemon_view *v = &d->view;
+
+	/* A look for events that found none is no turn. */
+	if (v->turn_usec == 0)
+		return;
+	hist_add(&v->turn, now_nsec() - v->turn_usec * NSEC_PER_USEC);
+	v->turn_usec = 0;
+	view_turn_ends(v->exchange);
+}
+
+static void note_synced(struct daemon_view *v, uint64_t took)
+{
+	if (v->last_sync_nsec == 0) {
+		v->first_sync_took = took;
+		return;
+	}
+	v->resyncs++;
+	hist_add(&v->resync, took);
+}
+
+void view_note_sync(struct daemon *d, bool synced)
+{
+	struct daemon_view *v = &d->view;
+	uint64_t now = now_nsec();
+
+	if (synced == v->synced)
+		return;
+	if (synced) {
+		note_synced(v, now - v->sync_changed_nsec);
+		v->last_sync_nsec = now;
+	}
+	v->synced = synced;
+	v->sync_changed_nsec = now;
+	view_status_soon(d);
+}
+
+/* --- what systemd shows --- */
+
+static void compose_status(struct daemon *d, char *out, size_t size)
+{
+	struct daemon_view *v = &d->view;
+	const struct health_input in = {
+		.view = &v->own,
+		.memory_bytes = procstat_resident(PROC),
+		.now_nsec = now_nsec(),
+	};
+	char reasons[128];
+
+	fill(&v->own, d);
+	health_judge(&v->health, &in, &v->limits);
+	(void)health_reasons(&v->health, reasons, sizeof(reasons));
+	(void)snprintf(out, size,
+		       "STATUS=%" PRIu64 " of %" PRIu64 " configured ports in sync, %" PRIu64
+		       " up; kernel %s; Redis %s; "
+		       "PortInitDone %s; %s%s%s",
+		       v->own.ports_in_sync, v->own.ports_configured, v->own.ports_up,
+		       v->own.synced ? "in sync" : "not in sync",
+		       v->health.checks[HEALTH_REDIS].level == HEALTH_HEALTHY ? "connected" : "away",
+		       v->own.init_done ? "sent" : "not sent", health_level_name(v->health.level),
+		       reasons[0] ? ": " : "", reasons);
+}
+
+static int on_status(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+	char status[sizeof(d->view.status)];
+
+	(void)source;
+	(void)usec;
+	compose_status(d, status, sizeof(status));
+	if (strcmp(status, d->view.status) == 0)
+		return 0;
+	memcpy(d->view.status, status, sizeof(status));
+	(void)sd_notify(0, status);
+	return 0;
+}
+
+void view_status_soon(struct daemon *d)
+{
+	int enabled = SD_EVENT_OFF;
+
+	if (!d->view.notifies || sd_event_source_get_enabled(d->view.status_timer, &enabled) < 0 ||
+	    enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time(d->view.status_timer, now_usec() + STATUS_DELAY_USEC);
+	(void)sd_event_source_set_enabled(d->view.status_timer, SD_EVENT_ONESHOT);
+}
+
+/* --- building --- */
+
+static struct health_limits limits(const struct config *config)
+{
+	return (struct health_limits){
+		.stall_nsec = (uint64_t)config->max_stall_seconds * NSEC_PER_SEC,
+		.max_latency_nsec = (uint64_t)config->max_latency_us * NSEC_PER_USEC,
+		.max_failure_percent = config->max_failure_rate_percent,
+		.min_success_percent = config->min_success_rate,
+		.min_sync_percent = config->min_port_sync_rate,
+		.max_memory_bytes = (uint64_t)config->max_memory_mb * BYTES_PER_MB,
+	};
+}
+
+static int add_sources(struct daemon *d)
+{
+	struct daemon_view *v = &d->view;
+	int r = sd_event_add_io(d->event, &v->asked, view_exchange_fd(v->exchange), EPOLLIN, on_asked, d);
+
+	if (r >= 0 && v->notifies)
+		r = sd_event_add_time(d->event, &v->status_timer, CLOCK_MONOTONIC, 0, STATUS_ACCURACY_USEC, on_status,
+				      d);
+	if (r >= 0 && v->notifies)
+		r = sd_event_source_set_enabled(v->status_timer, SD_EVENT_OFF);
+	return r < 0 ? r : 0;
+}
+
+int view_build(struct daemon *d)
+{
+	struct daemon_view *v = &d->view;
+	struct stat socket;
+	int r = view_exchange_new(&v->exchange);
+
+	if (r < 0)
+		return r;
+	v->limits = limits(d->config);
+	v->sync_changed_nsec = now_nsec();
+	v->notifies = getenv("NOTIFY_SOCKET") != NULL;
+	v->pages = pages_new(v->exchange, &v->limits, PROC);
+	if (!v->pages)
+		return -ENOMEM;
+	if (fstat(watch_socket(d->watch).fd, &socket) == 0)
+		v->netlink_inode = socket.st_ino;
+	return add_sources(d);
+}
+
+void view_free(struct daemon *d)
+{
+	pages_free(d->view.pages);
+	sd_event_source_disable_unref(d->view.asked);
+	sd_event_source_disable_unref(d->view.status_timer);
+	view_exchange_free(d->view.exchange);
+}

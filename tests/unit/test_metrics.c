@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/metrics.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+
+#define EPOCH (UINT64_C(1700000000) * NSEC_PER_SEC)
+
+struct page_fixture {
+	struct view view;
+	struct view_port ports[4];
+	struct view_answer answer;
+	struct procstat proc;
+	struct health health;
+	struct metrics_page pages[2];
+	struct metrics_input in;
+	char *text;
+};
+
+static int set_up(void **state)
+{
+	struct page_fixture *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -1;
+	f->view.ports = f->ports;
+	f->view.error_names[0] = "other";
+	f->answer = (struct view_answer){.view = &f->view, .fresh = true, .waited_nsec = 42000};
+	f->pages[0] = (struct metrics_page){"metrics", 3};
+	f->pages[1] = (struct metrics_page){"other", 0};
+	f->in = (struct metrics_input){
+		.answer = &f->answer,
+		.proc = &f->proc,
+		.health = &f->health,
+		.pages = f->pages,
+		.n_pages = 2,
+		.now_nsec = 100 * NSEC_PER_SEC,
+		.epoch_nsec = EPOCH,
+		.started_nsec = EPOCH + 1,
+	};
+	*state = f;
+	return 0;
+}
+
+static int clean_up(void **state)
+{
+	struct page_fixture *f = *state;
+
+	free(f->text);
+	free(f);
+	return 0;
+}
+
+static void write_page(struct page_fixture *f, bool open)
+{
+	struct text text = {0};
+
+	metrics_write(&text, open, &f->in);
+	text_add(&text, "", 1);
+	assert_false(text.failed);
+	free(f->text);
+	f->text = text.data;
+}
+
+/* The page has these whole lines, next to each other. */
+static void assert_lines(const struct page_fixture *f, const char *lines)
+{
+	const char *found = strstr(f->text, lines);
+
+	if (!found)
+		print_message("%s\nis not in:\n%s", lines, f->text);
+	assert_non_null(found);
+	assert_true(found == f->text || found[-1] == '\n');
+}
+
+static void test_both_formats_name_a_counter_as_they_must(void **state)
+{
+	struct page_fixture *f = *state;
+
+	f->view.newlink = 18446744073709551614U;
+	f->view.dellink = 1;
+	write_page(f, false);
+	assert_lines(f, "# HELP portsyncd_events_processed_total Link messages read and applied\n"
+			"# TYPE portsyncd_events_processed_total counter\n"
+			"portsyncd_events_processed_total 18446744073709551615\n");
+	assert_null(strstr(f->text, "# EOF"));
+	assert_null(strstr(f->text, "# UNIT"));
+	write_page(f, true);
+	assert_lines(f, "# HELP portsyncd_events_processed Link messages read and applied\n"
+			"# TYPE portsyncd_events_processed counter\n"
+			"portsyncd_events_processed_total 18446744073709551615\n");
+	assert_lines(f, "# TYPE process_cpu_seconds counter\n# UNIT process_cpu_seconds seconds\n"
+			"process_cpu_seconds_total 0\n");
+	assert_lines(f, "# UNIT portsyncd_memory_bytes bytes\n");
+	assert_string_equal(f->text + strlen(f->text) - 6, "# EOF\n");
+}
+
+static void test_figures_stand_where_they_belong(void **state)
+{
+	struct page_fixture *f = *state;
+
+	f->view.messages = 12;
+	f->view.newlink = 7;
+	f->view.dellink = 3;
+	f->view.init_done = true;
+	f->view.conns[VIEW_APPL_EVENTS] = (struct view_conn){.ready = true, .connects = 4, .losses = 3, .timeouts = 1};
+	f->view.conns[VIEW_STATE_DB] = (struct view_conn){.commands = 9, .in_flight = 2, .errors = {5}};
+	f->proc = (struct procstat){.resident_bytes = 4096, .loop_user_nsec = 1500000000, .loop_involuntary = 6};
+	f->health.level = HEALTH_DEGRADED;
+	f->health.checks[HEALTH_LOG].level = HEALTH_UNHEALTHY;
+	write_page(f, false);
+	assert_lines(f, "portsyncd_netlink_messages_total{type=\"newlink\"} 7\n"
+			"portsyncd_netlink_messages_total{type=\"dellink\"} 3\n"
+			"portsyncd_netlink_messages_total{type=\"other\"} 2\n");
+	assert_lines(f, "portsyncd_port_init_done 1\n");
+	assert_lines(f, "portsyncd_synced 0\n");
+	assert_lines(f, "portsyncd_redis_connected 0\n");
+	assert_lines(f, "portsyncd_redis_connection_up{connection=\"APPL_DB events\"} 1\n");
+	assert_lines(f, "portsyncd_redis_reconnects_total{connection=\"STATE_DB\"} 0\n"
+			"portsyncd_redis_reconnects_total{connection=\"APPL_DB events\"} 3\n");
+	assert_lines(f, "portsyncd_redis_commands_total{database=\"STATE_DB\"} 9\n");
+	assert_lines(f, "portsyncd_redis_in_flight{database=\"STATE_DB\"} 2\n");
+	assert_lines(f, "portsyncd_redis_errors_total{connection=\"STATE_DB\",kind=\"other\"} 5\n");
+	assert_lines(f, "portsyncd_redis_errors_total{connection=\"APPL_DB events\",kind=\"timeout\"} 1\n"
+			"portsyncd_redis_errors_total{connection=\"APPL_DB events\",kind=\"lost\"} 3\n");
+	assert_lines(f, "portsyncd_memory_bytes 4096\n");
+	assert_lines(f, "portsyncd_loop_cpu_seconds_total{mode=\"user\"} 1.5\n");
+	assert_lines(f, "portsyncd_loop_context_switches_total{kind=\"involuntary\"} 6\n");
+	assert_lines(f, "portsyncd_health_status 0.5\n");
+	assert_lines(f, "portsyncd_health_check{check=\"log_drops\"} 0\n");
+	assert_lines(f, "portsyncd_loop_answer_seconds 0.000042\n");
+	assert_lines(f, "process_start_time_seconds 1700000000.000000001\n");
+	assert_lines(f, "portsyncd_pages_served_total{page=\"metrics\"} 3\n");
+}
+
+static void test_a_histogram_is_cumulative(void **state)
+{
+	struct page_fixture *f = *state;
+	static struct hist h;
+
+	h = (struct hist){0};
+	hist_add(&h, 5000);
+	hist_add(&h, 37000);
+	hist_add(&h, 37000);
+	hist_add(&h, 2 * NSEC_PER_SEC);
+	view_fill_hist(&f->view.latency, &h, &view_time_bounds);
+	view_fill_hist(&f->view.rtt[VIEW_STATE_DB], &h, &view_time_bounds);
+	h = (struct hist){0};
+	hist_add(&h, 128);
+	view_fill_hist(&f->view.batch_rows, &h, &view_rows_bounds);
+	write_page(f, false);
+	assert_lines(f, "# TYPE portsyncd_event_latency_seconds histogram\n"
+			"portsyncd_event_latency_seconds_bucket{le=\"5e-06\"} 1\n"
+			"portsyncd_event_latency_seconds_bucket{le=\"1e-05\"} 1\n");
+	assert_lines(f, "portsyncd_event_latency_seconds_bucket{le=\"3e-05\"} 1\n"
+			"portsyncd_event_latency_seconds_bucket{le=\"5e-05\"} 3\n");
+	assert_lines(f, "portsyncd_event_latency_seconds_bucket{le=\"1.0\"} 3\n"
+			"portsyncd_event_latency_seconds_bucket{le=\"+Inf\"} 4\n"
+			"portsyncd_event_latency_seconds_sum 2.000079\n"
+			"portsyncd_event_latency_seconds_count 4\n");
+	assert_lines(f, "portsyncd_redis_latency_seconds_bucket{database=\"STATE_DB\",le=\"+Inf\"} 4\n"
+			"portsyncd_redis_latency_seconds_sum{database=\"STATE_DB\"} 2.000079\n");
+	assert_lines(f, "portsyncd_redis_batch_rows_bucket{le=\"64.0\"} 0\n"
+			"portsyncd_redis_batch_rows_bucket{le=\"128.0\"} 1\n");
+	assert_lines(f, "portsyncd_redis_batch_rows_sum 128\n");
+}
+
+static void test_what_is_not_known_is_not_there(void **state)
+{
+	struct page_fixture *f = *state;
+
+	write_page(f, false);
+	assert_null(strstr(f->text, "portsyncd_last_sync_timestamp_seconds"));
+	assert_null(strstr(f->text, "portsyncd_initial_sync_duration_seconds"));
+	assert_null(strstr(f->text, "portsyncd_loop_cpu_migrations"));
+	assert_null(strstr(f->text, "portsyncd_loop_run_delay"));
+	assert_null(strstr(f->text, "portsyncd_netlink_drops"));
+	assert_null(strstr(f->text, "{port="));
+	f->view.last_sync_nsec = 5 * NSEC_PER_SEC;
+	f->view.first_sync_took = 7 * NSEC_PER_MSEC;
+	f->proc.has_migrations = f->proc.has_run_delay = f->proc.has_netlink = true;
+	write_page(f, false);
+	assert_lines(f, "portsyncd_last_sync_timestamp_seconds 1700000005\n");
+	assert_lines(f, "portsyncd_initial_sync_duration_seconds 0.007\n");
+	assert_lines(f, "portsyncd_loop_cpu_migrations_total 0\n");
+	assert_lines(f, "portsyncd_loop_run_delay_seconds_total 0\n");
+	assert_lines(f, "portsyncd_netlink_drops_total 0\n");
+}
+
+static void test_time_without_sync(void **state)
+{
+	struct page_fixture *f = *state;
+
+	f->view.sync_changed_nsec = 97500 * NSEC_PER_MSEC;
+	write_page(f, false);
+	assert_lines(f, "portsyncd_unsynced_seconds 2.5\n");
+	f->view.synced = true;
+	write_page(f, false);
+	assert_lines(f, "portsyncd_unsynced_seconds 0\n");
+}
+
+static void test_old_figures_tell_their_age(void **state)
+{
+	struct page_fixture *f = *state;
+
+	f->view.taken_nsec = 60 * NSEC_PER_SEC;
+	f->answer.fresh = false;
+	f->answer.stall_nsec = 39 * NSEC_PER_SEC;
+	write_page(f, false);
+	assert_lines(f, "portsyncd_view_age_seconds 40\n");
+	assert_lines(f, "portsyncd_loop_stall_seconds 39\n");
+}
+
+/* Any byte but blanks and a slash may stand in the name of a link. */
+static void test_names_of_ports(void **state)
+{
+	struct page_fixture *f = *state;
+
+	f->view.n_ports = 4;
+	f->ports[0] =
+		(struct view_port){.name = "Ethernet0", .present = true, .oper_up = true, .mtu = 9100, .flaps = 2};
+	f->ports[1] = (struct view_port){.name = "Ethernet\"}1\\", .present = true};
+	f->ports[2] = (struct view_port){.name = "Ethernet\xff\xc3\xa9", .present = true, .changed_nsec = 1};
+	f->ports[3] = (struct view_port){.name = "Ethernet12", .flaps = 1, .configured = true};
+	write_page(f, false);
+	assert_lines(f, "portsyncd_port_oper_up{port=\"Ethernet0\"} 1\n"
+			"portsyncd_port_oper_up{port=\"Ethernet\\\"}1\\\\x5c\"} 0\n"
+			"portsyncd_port_oper_up{port=\"Ethernet\\\\xff\xc3\xa9\"} 0\n#");
+	assert_lines(f, "portsyncd_port_mtu_bytes{port=\"Ethernet0\"} 9100\n");
+	assert_lines(f, "portsyncd_port_flaps_total{port=\"Ethernet0\"} 2\n");
+	assert_lines(f, "portsyncd_port_flaps_total{port=\"Ethernet12\"} 1\n");
+	assert_lines(f, "portsyncd_port_carrier_changes_total{port=\"Ethernet0\",direction=\"up\"} 0\n");
+	assert_lines(f, "# TYPE portsyncd_port_last_change_timestamp_seconds gauge\n"
+			"portsyncd_port_last_change_timestamp_seconds{port=\"Ethernet\\\\xff\xc3\xa9\"} "
+			"1700000000.000000001\n");
+}
+
+static void test_a_value_of_a_label(void **state)
+{
+	struct text text = {0};
+
+	(void)state;
+	text_label(&text, "a\nb\"c\\");
+	assert_int_equal(text.len, 11);
+	assert_memory_equal(text.data, "\"a\\nb\\\"c\\\\\"", 11);
+	free(text.data);
+}
+
+static void test_names_become_utf8(void **state)
+{
+	static const struct {
+		const char *name, *text;
+	} cases[] = {
+		{"", ""},
+		{"Ethernet0", "Ethernet0"},
+		{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+		{"\xc0\x80", "\\xc0\\x80"},                   /* too long a form */
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
+		{"\xe2\x82", "\\xe2\\x82"},                   /* cut */
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* past the end */
+		{"\\xff", "\\x5cxff"},                        /* not the same as the byte */
+	};
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(text_utf8(cases[i].name, out), cases[i].text);
+}
+
+static void test_seconds(void **state)
+{
+	static const struct {
+		uint64_t nsec;
+		const char *text;
+	} cases[] = {
+		{0, "0"},
+		{1, "0.000000001"},
+		{1500000000, "1.5"},
+		{NSEC_PER_SEC, "1"},
+		{NSEC_PER_SEC + 10, "1.00000001"},
+		{UINT64_MAX, "18446744073.709551615"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text text = {0};
+
+		text_seconds(&text, cases[i].nsec);
+		assert_int_equal(text.len, strlen(cases[i].text));
+		assert_memory_equal(text.data, cases[i].text, text.len);
+		free(text.data);
+	}
+}
+
+static void test_which_format(void **state)
+{
+	static const struct {
+		const char *accept;
+		bool open;
+	} cases[] = {
+		{NULL, false},
+		{"", false},
+		{"*/*", false},
+		{"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", false},
+		{"application/openmetrics-text", true},
+		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+		 "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		 true},
+		{"Application/OpenMetrics-Text; version=1.0.0; q=0.4, text/plain;q=0.5", false},
+		{"application/openmetrics-text;q=0", false},
+		{"text/plain, application/openmetrics-text; q=0.9", false},
+		{"text/plain;q=0.3, application/openmetrics-text", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		print_message("%s\n", cases[i].accept ? cases[i].accept : "none");
+		assert_int_equal(metrics_wants_open(cases[i].accept), cases[i].open);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_both_formats_name_a_counter_as_they_must, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_figures_stand_where_they_belong, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_a_histogram_is_cumulative, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_what_is_not_known_is_not_there, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_time_without_sync, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_old_figures_tell_their_age, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_names_of_ports, set_up, clean_up),
+		cmocka_unit_test(test_a_value_of_a_label),
+		cmocka_unit_test(test_names_become_utf8),
+		cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_which_format),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/pages.h"
+
+#include <jansson.h>
+
+#include "observe/metrics.h"
+#include "view_fixture.h"
+
+static const struct health_limits limits = {
+	.stall_nsec = 10 * NSEC_PER_SEC,
+	.max_latency_nsec = 10 * NSEC_PER_MSEC,
+	.max_failure_percent = 5.0,
+	.min_success_percent = 99.0,
+	.min_sync_percent = 90.0,
+};
+
+struct site {
+	struct fixture_loop *loop;
+	struct pages *pages;
+};
+
+static int set_up(void **state)
+{
+	struct site *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -1;
+	s->loop = fixture_new();
+	s->pages = pages_new(s->loop->exchange, &limits, "/proc");
+	s->loop->figures.synced = s->loop->figures.init_done = true;
+	for (size_t i = 0; i < VIEW_CONNS; i++)
+		s->loop->figures.conns[i].ready = true;
+	fixture_ports(s->loop, 2);
+	fixture_start(s->loop);
+	*state = s;
+	return s->pages ? 0 : -1;
+}
+
+static int clean_up(void **state)
+{
+	struct site *s = *state;
+
+	fixture_stop(s->loop);
+	pages_free(s->pages);
+	fixture_free(s->loop);
+	free(s);
+	return 0;
+}
+
+static char *get(const struct site *s, const char *path, const char *accept, unsigned status, const char *type)
+{
+	struct page page;
+	char *text;
+
+	pages_get(s->pages, path, accept, &page);
+	assert_int_equal(page.status, status);
+	assert_string_equal(page.content_type, type);
+	assert_non_null(page.body);
+	text = strndup(page.body, page.len);
+	assert_int_equal(strlen(text), page.len);
+	free(page.body);
+	return text;
+}
+
+static json_t *get_json(const struct site *s, const char *path, unsigned status)
+{
+	char *text = get(s, path, NULL, status, "application/json");
+	json_t *json = json_loads(text, 0, NULL);
+
+	assert_non_null(json);
+	free(text);
+	return json;
+}
+
+static void test_live(void **state)
+{
+	const struct site *s = *state;
+	json_t *json = get_json(s, "/livez", 200);
+
+	assert_true(json_is_true(json_object_get(json, "live")));
+	assert_float_equal(json_real_value(json_object_get(json, "limit_seconds")), 10.0, 0);
+	json_decref(json);
+	view_turn_begins(s->loop->exchange, now_usec() - 11 * USEC_PER_SEC);
+	json = get_json(s, "/livez", 503);
+	assert_true(json_is_false(json_object_get(json, "live")));
+	assert_true(json_real_value(json_object_get(json, "stall_seconds")) > 11.0);
+	json_decref(json);
+	view_turn_ends(s->loop->exchange);
+	/* The loop was not asked. */
+	assert_int_equal(s->loop->fills, 0);
+}
+
+static void test_ready(void **state)
+{
+	const struct site *s = *state;
+	json_t *json = get_json(s, "/readyz", 200);
+
+	assert_true(json_is_true(json_object_get(json, "ready")));
+	json_decref(json);
+	s->loop->figures.conns[VIEW_STATE_DB].ready = false;
+	json = get_json(s, "/readyz", 503);
+	assert_true(json_is_false(json_object_get(json, "ready")));
+	assert_true(json_is_true(json_object_get(json, "kernel_synced")));
+	assert_true(json_is_false(json_object_get(json, "redis_connected")));
+	assert_true(json_is_true(json_object_get(json, "port_init_done")));
+	json_decref(json);
+}
+
+static void test_health(void **state)
+{
+	const struct site *s = *state;
+	json_t *json = get_json(s, "/healthz", 200);
+	const json_t *check;
+
+	assert_string_equal(json_string_value(json_object_get(json, "status")), "healthy");
+	assert_int_equal(json_object_size(json_object_get(json, "checks")), HEALTH_CHECKS);
+	json_decref(json);
+	s->loop->figures.conns[VIEW_APPL_DB].ready = false;
+	json = get_json(s, "/healthz", 200);
+	assert_string_equal(json_string_value(json_object_get(json, "status")), "degraded");
+	check = json_object_get(json_object_get(json, "checks"), "redis_away");
+	assert_string_equal(json_string_value(json_object_get(check, "status")), "degraded");
+	assert_float_equal(json_real_value(json_object_get(check, "limit")), 10.0, 0);
+	assert_int_equal(strlen(json_string_value(json_object_get(check, "since"))), 24);
+	check = json_object_get(json_object_get(json, "checks"), "failures");
+	assert_string_equal(json_string_value(json_object_get(check, "status")), "healthy");
+	assert_true(json_is_null(json_object_get(check, "value")));
+	json_decref(json);
+	s->loop->figures.synced = false;
+	s->loop->figures.sync_changed_nsec = now_nsec() - 11 * NSEC_PER_SEC;
+	json = get_json(s, "/healthz", 503);
+	assert_string_equal(json_string_value(json_object_get(json, "status")), "unhealthy");
+	json_decref(json);
+}
+
+static void test_ports(void **state)
+{
+	const struct site *s = *state;
+	json_t *json;
+	const json_t *list, *link;
+
+	s->loop->ports[1].present = s->loop->ports[1].in_sync = false;
+	s->loop->ports[0].changed_nsec = now_nsec();
+	s->loop->ports[0].mtu = 1500;
+	json = get_json(s, "/ports", 200);
+	list = json_object_get(json, "ports");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "name")), "Ethernet0");
+	assert_true(json_is_null(json_object_get(json_array_get(list, 1), "link")));
+	json_decref(json);
+	json = get_json(s, "/ports/Ethernet0", 200);
+	link = json_object_get(json, "link");
+	assert_string_equal(json_string_value(json_object_get(link, "oper")), "up");
+	assert_int_equal(json_integer_value(json_object_get(link, "mtu")), 1500);
+	assert_true(json_is_true(json_object_get(json, "in_sync")));
+	assert_true(json_is_string(json_object_get(json, "last_change")));
+	json_decref(json);
+	json_decref(get_json(s, "/ports/Ethernet1", 404));
+	json_decref(get_json(s, "/ports/", 404));
+}
+
+/* A name that is no UTF-8 is found by its bytes and by how /ports writes it. */
+static void test_a_port_with_a_strange_name(void **state)
+{
+	static const char *const paths[] = {"/ports/Ethernet\xff", "/ports/Ethernet\\xff"};
+	const struct site *s = *state;
+
+	(void)snprintf(s->loop->ports[1].name, sizeof(s->loop->ports[1].name), "Ethernet\xff");
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		json_t *json = get_json(s, paths[i], 200);
+
+		assert_string_equal(json_string_value(json_object_get(json, "name")), "Ethernet\\xff");
+		json_decref(json);
+	}
+}
+
+static void test_metrics_in_both_formats(void **state)
+{
+	const struct site *s = *state;
+	char *text = get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE);
+
+	assert_non_null(strstr(text, "\nportsyncd_port_oper_up{port=\"Ethernet4\"} 1\n"));
+	assert_non_null(strstr(text, "\nportsyncd_pages_served_total{page=\"metrics\"} 0\n"));
+	assert_non_null(strstr(text, "\nportsyncd_view_age_seconds 0\n"));
+	free(text);
+	text = get(s, "/metrics", "application/openmetrics-text", 200, METRICS_OPEN_TYPE);
+	assert_non_null(strstr(text, "\nportsyncd_pages_served_total{page=\"metrics\"} 1\n"));
+	assert_non_null(strstr(text, "\n# EOF\n"));
+	free(text);
+}
+
+/* Else a port would seem to change at each scrape. */
+static void test_a_timestamp_stays(void **state)
+{
+	static const char start[] = "\nportsyncd_port_last_change_timestamp_seconds{port=\"Ethernet0\"} ";
+	const struct site *s = *state;
+	char first[64] = "";
+
+	s->loop->ports[0].changed_nsec = now_nsec();
+	for (unsigned i = 0; i < 100; i++) {
+		char *text = get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE), *at = strstr(text, start);
+
+		assert_non_null(at);
+		at += strlen(start);
+		at[strcspn(at, "\n")] = '\0';
+		if (i == 0)
+			(void)snprintf(first, sizeof(first), "%s", at);
+		assert_string_equal(at, first);
+		free(text);
+	}
+}
+
+static void test_the_index_names_what_there_is(void **state)
+{
+	static const char *const paths[] = {"/metrics", "/healthz", "/livez", "/readyz", "/ports"};
+	const struct site *s = *state;
+	char *text = get(s, "/", NULL, 200, "text/html; charset=utf-8");
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		char link[32];
+		struct page page;
+
+		(void)snprintf(link, sizeof(link), "href=\"%s\"", paths[i]);
+		assert_non_null(strstr(text, link));
+		pages_get(s->pages, paths[i], NULL, &page);
+		assert_int_equal(page.status, 200);
+		free(page.body);
+	}
+	free(text);
+	json_decref(get_json(s, "/metrics/", 404));
+	json_decref(get_json(s, "", 404));
+}
+
+/* Servers may have a thread for each address. */
+static void *scrape(void *user)
+{
+	static const char *const paths[] = {"/metrics", "/healthz", "/ports", "/livez", "/readyz"};
+	const struct site *s = user;
+
+	for (unsigned i = 0; i < 50; i++) {
+		struct page page;
+
+		pages_get(s->pages, paths[i % ARRAY_SIZE(paths)], NULL, &page);
+		assert_int_equal(page.status, 200);
+		free(page.body);
+	}
+	return NULL;
+}
+
+static void test_several_threads(void **state)
+{
+	struct site *s = *state;
+	pthread_t threads[3];
+
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, scrape, s), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		(void)pthread_join(threads[i], NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_live, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_ready, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_health, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_ports, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_a_port_with_a_strange_name, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_metrics_in_both_formats, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_a_timestamp_stays, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_the_index_names_what_there_is, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "view_fixture.h"
+
+#define PATIENCE (10 * NSEC_PER_SEC) /* a loop that answers does so much sooner */
+#define NO_PATIENCE NSEC_PER_MSEC
+
+static void test_every_answer_is_whole_and_new(void **state)
+{
+	struct fixture_loop *loop = fixture_new();
+	uint64_t before = 0;
+
+	(void)state;
+	fixture_start(loop);
+	for (unsigned i = 1; i <= 2000; i++) {
+		struct view_answer answer;
+
+		loop->figures.messages = i;
+		fixture_ports(loop, i % 40);
+		answer = view_get(loop->exchange, PATIENCE);
+		assert_true(answer.fresh);
+		assert_int_equal(answer.view->messages, i);
+		assert_int_equal(answer.view->n_ports, i % 40);
+		assert_true(answer.view->taken_nsec > before);
+		before = answer.view->taken_nsec;
+		if (i % 40)
+			assert_string_equal(answer.view->ports[0].name, "Ethernet0");
+	}
+	fixture_stop(loop);
+	fixture_free(loop);
+}
+
+static void test_more_ports_than_room_are_asked_for_again(void **state)
+{
+	struct fixture_loop *loop = fixture_new();
+	struct view_answer answer;
+
+	(void)state;
+	fixture_ports(loop, 1024);
+	fixture_start(loop);
+	answer = view_get(loop->exchange, PATIENCE);
+	assert_true(answer.fresh);
+	assert_int_equal(answer.view->n_ports, 1024);
+	assert_string_equal(answer.view->ports[1023].name, "Ethernet4092");
+	assert_int_equal(loop->fills, 2);
+	/* The memory stays: both buffers have grown after the second question. */
+	(void)view_get(loop->exchange, PATIENCE);
+	(void)view_get(loop->exchange, PATIENCE);
+	assert_int_equal(loop->fills, 5);
+	fixture_stop(loop);
+	fixture_free(loop);
+}
+
+static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
+{
+	struct fixture_loop *loop = fixture_new();
+	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE);
+
+	(void)state;
+	assert_false(answer.fresh);
+	assert_int_equal(answer.view->messages, 0);
+	assert_false(answer.view->synced);
+	loop->figures.messages = 7;
+	fixture_start(loop);
+	assert_true(view_get(loop->exchange, PATIENCE).fresh);
+	fixture_stop(loop);
+	loop->figures.messages = 8;
+	answer = view_get(loop->exchange, NO_PATIENCE);
+	assert_false(answer.fresh);
+	assert_int_equal(answer.view->messages, 7);
+	/* The ring of the question that was taken back must not confuse the loop, nor its late turn the next one. */
+	view_serve(loop->exchange, fixture_fill, loop);
+	assert_int_equal(loop->fills, 1);
+	fixture_start(loop);
+	answer = view_get(loop->exchange, PATIENCE);
+	assert_true(answer.fresh);
+	assert_int_equal(answer.view->messages, 8);
+	fixture_stop(loop);
+	fixture_free(loop);
+}
+
+/* The loop loses its processor in the middle of the copying: its buffer is left to it. */
+static void fill_and_ask(struct view *out, void *user)
+{
+	struct fixture_loop *loop = user;
+	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE);
+
+	assert_false(answer.fresh);
+	assert_true(answer.view != out);
+	fixture_fill(out, user);
+}
+
+static void *ask_once(void *user)
+{
+	struct fixture_loop *loop = user;
+
+	(void)view_get(loop->exchange, PATIENCE);
+	return NULL;
+}
+
+static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
+{
+	struct fixture_loop *loop = fixture_new();
+	struct pollfd asked = {.fd = view_exchange_fd(loop->exchange), .events = POLLIN};
+	pthread_t asker;
+
+	(void)state;
+	assert_int_equal(pthread_create(&asker, NULL, ask_once, loop), 0);
+	assert_int_equal(poll(&asked, 1, -1), 1);
+	view_serve(loop->exchange, fill_and_ask, loop);
+	(void)pthread_join(asker, NULL);
+	assert_int_equal(loop->fills, 1);
+	fixture_free(loop);
+}
+
+static void test_a_long_turn_shows_as_a_stall(void **state)
+{
+	struct fixture_loop *loop = fixture_new();
+	struct view_answer answer;
+	uint64_t asked;
+
+	(void)state;
+	assert_int_equal(view_stall_nsec(loop->exchange), 0);
+	view_turn_begins(loop->exchange, now_usec() - 20 * USEC_PER_SEC);
+	assert_true(view_stall_nsec(loop->exchange) >= 20 * NSEC_PER_SEC);
+	assert_true(view_stall_nsec(loop->exchange) < 80 * NSEC_PER_SEC);
+	/* Nobody waits for a loop that is known to hang. */
+	asked = now_nsec();
+	answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC);
+	assert_false(answer.fresh);
+	assert_true(answer.stall_nsec >= 20 * NSEC_PER_SEC);
+	assert_true(now_nsec() - asked < 3600 * NSEC_PER_SEC);
+	view_turn_ends(loop->exchange);
+	assert_int_equal(view_stall_nsec(loop->exchange), 0);
+	fixture_free(loop);
+}
+
+static void test_bounds_ascend_and_labels_say_the_same(void **state)
+{
+	static const struct {
+		const struct view_bounds *bounds;
+		double unit;
+	} all[] = {{&view_time_bounds, 1e9}, {&view_sync_bounds, 1e9}, {&view_rows_bounds, 1}};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(all); k++) {
+		const struct view_bounds *b = all[k].bounds;
+
+		assert_true(b->n <= VIEW_BOUNDS_MAX);
+		for (size_t i = 0; i < b->n; i++) {
+			assert_true(i == 0 || b->bounds[i] > b->bounds[i - 1]);
+			assert_true(fabs(strtod(b->labels[i], NULL) * all[k].unit - (double)b->bounds[i]) < 1e-3);
+		}
+	}
+	assert_string_equal(view_time_bounds.labels[0], "5e-06");
+	assert_string_equal(view_time_bounds.labels[view_time_bounds.n - 1], "1.0");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_answer_is_whole_and_new),
+		cmocka_unit_test(test_more_ports_than_room_are_asked_for_again),
+		cmocka_unit_test(test_a_loop_that_does_not_answer_leaves_the_last_figures),
+		cmocka_unit_test(test_a_buffer_that_is_being_filled_is_left_alone),
+		cmocka_unit_test(test_a_long_turn_shows_as_a_stall),
+		cmocka_unit_test(test_bounds_ascend_and_labels_say_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

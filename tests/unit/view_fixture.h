@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thread that stands in for the daemon's loop: it answers questions for the figures with those of the test. */
+#ifndef PORTSYNCD_VIEW_FIXTURE_H
+#define PORTSYNCD_VIEW_FIXTURE_H
+
+#include "observe/view.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+
+struct fixture_loop {
+	struct view_exchange *exchange;
+	struct view figures; /* without ports; not changed while a question is asked */
+	struct view_port ports[1024];
+	size_t n_ports;
+	unsigned fills;
+	int end_fd;
+	pthread_t thread;
+};
+
+static inline void fixture_fill(struct view *out, void *user)
+{
+	struct fixture_loop *loop = user;
+	struct view_port *ports = out->ports;
+	size_t room = out->room;
+
+	*out = loop->figures;
+	out->ports = ports;
+	out->room = room;
+	out->n_ports = loop->n_ports;
+	out->taken_nsec = now_nsec();
+	memcpy(ports, loop->ports, MIN(room, loop->n_ports) * sizeof(*ports));
+	loop->fills++;
+}
+
+static inline void *fixture_run(void *user)
+{
+	struct fixture_loop *loop = user;
+	struct pollfd fds[] = {{.fd = loop->end_fd, .events = POLLIN},
+			       {.fd = view_exchange_fd(loop->exchange), .events = POLLIN}};
+
+	for (;;) {
+		(void)poll(fds, ARRAY_SIZE(fds), -1);
+		if (fds[0].revents)
+			return NULL;
+		view_turn_begins(loop->exchange, now_usec());
+		view_serve(loop->exchange, fixture_fill, loop);
+		view_turn_ends(loop->exchange);
+	}
+}
+
+static inline void fixture_start(struct fixture_loop *loop)
+{
+	loop->end_fd = eventfd(0, EFD_CLOEXEC);
+	assert_true(loop->end_fd >= 0);
+	assert_int_equal(pthread_create(&loop->thread, NULL, fixture_run, loop), 0);
+}
+
+static inline void fixture_stop(struct fixture_loop *loop)
+{
+	(void)eventfd_write(loop->end_fd, 1);
+	(void)pthread_join(loop->thread, NULL);
+	(void)close(loop->end_fd);
+}
+
+static inline struct fixture_loop *fixture_new(void)
+{
+	struct fixture_loop *loop = calloc(1, sizeof(*loop));
+
+	assert_non_null(loop);
+	assert_int_equal(view_exchange_new(&loop->exchange), 0);
+	return loop;
+}
+
+static inline void fixture_free(struct fixture_loop *loop)
+{
+	view_exchange_free(loop->exchange);
+	free(loop);
+}
+
+/* n ports that are up, "Ethernet0", "Ethernet4", ... */
+static inline void fixture_ports(struct fixture_loop *loop, size_t n)
+{
+	loop->n_ports = n;
+	for (size_t i = 0; i < n; i++) {
+		loop->ports[i] = (struct view_port){.present = true,
+						    .configured = true,
+						    .admin_up = true,
+						    .oper_up = true,
+						    .in_sync = true,
+						    .mtu = 9100};
+		(void)snprintf(loop->ports[i].name, sizeof(loop->ports[i].name), "Ethernet%zu", 4 * i);
+	}
+}
+
+#endif
