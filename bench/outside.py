@@ -76,7 +76,8 @@ def cpu_seconds(pid: int) -> float:
 def sleeps(pid: int) -> int:
     """How often a thread of it slept, and so was woken again."""
     states = [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    return sum(int(count) for state in states for count in re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", state, re.M))
+    counts = [re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", state, re.MULTILINE) for state in states]
+    return sum(int(count) for found in counts for count in found)
 
 
 def wait_visible(stamps: Path) -> None:
