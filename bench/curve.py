@@ -21,7 +21,7 @@ def storms(bench: Bench) -> list[tuple[object, ...]]:
 def measure(bench: Bench) -> None:
     with plain(bench, {"peer": bench.peer} if bench.peer else {}) as peers:
         subjects = [floor(bench), daemon(bench), *(subject_of(name, switch) for name, switch in peers.items())]
-        points = [in_turns(bench, subjects, bench.plan.pairs, *storm) for storm in storms(bench)]
+        points = [in_turns(bench, subjects, bench.plan.rounds, *storm) for storm in storms(bench)]
     bench.result["curve"] = {"method": METHOD, "points": points}
 
 

@@ -37,7 +37,8 @@ class Plan:
     """How long what is measured."""
 
     short: bool
-    pairs: int  # how often two are compared, in turns
+    pairs: int  # how often two are compared, in turns, for a must
+    rounds: int  # and where none depends on it
     benchmark_commands: int
     flat_out_changes: int
     flat_out_runs: int
@@ -55,6 +56,7 @@ class Plan:
 FULL = Plan(
     short=False,
     pairs=5,
+    rounds=3,
     benchmark_commands=400_000,
     flat_out_changes=300_000,
     flat_out_runs=10,
@@ -71,6 +73,7 @@ FULL = Plan(
 SHORT = Plan(
     short=True,
     pairs=3,
+    rounds=2,
     benchmark_commands=100_000,
     flat_out_changes=100_000,
     flat_out_runs=2,

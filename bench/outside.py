@@ -5,6 +5,7 @@ Latency ends when the probe saw the change by Redis' keyspace notification of th
 linkstorm was about to send the request, and when the kernel told its listeners (see latency.c and stamps.h).
 """
 
+import re
 import statistics
 import struct
 import tempfile
@@ -70,6 +71,13 @@ def cpu_seconds(pid: int) -> float:
     """Finer than the ticks of /proc/<pid>/stat."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def sleeps(pid: int) -> int:
+    """How often a thread of it slept, and so was woken again."""
+    states = [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    counts = [re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", state, re.MULTILINE) for state in states]
+    return sum(int(count) for found in counts for count in found)
 
 
 def wait_visible(stamps: Path) -> None:

@@ -50,17 +50,17 @@ def measure(bench: Bench) -> None:
     with plain(bench, {"ours": binary(), "peer": bench.peer}) as switches:
         subjects = [subject_of(name, switch) for name, switch in switches.items()]
         found_storms = {
-            str(rate): storms_in_turns(bench, switches, plan.pairs, "--rate", rate, "--seconds", plan.peer_secs)
+            str(rate): storms_in_turns(bench, switches, plan.rounds, "--rate", rate, "--seconds", plan.peer_secs)
             for rate in LOSS_RATES
         }
-        found_storms["flat_out"] = storms_in_turns(bench, switches, plan.pairs, "--count", plan.flat_out_changes)
+        found_storms["flat_out"] = storms_in_turns(bench, switches, plan.rounds, "--count", plan.flat_out_changes)
         seen = {
-            str(rate): in_turns(bench, subjects, plan.pairs, "--rate", rate, "--seconds", plan.peer_secs)
+            str(rate): in_turns(bench, subjects, plan.rounds, "--rate", rate, "--seconds", plan.peer_secs)
             for rate in LATENCY_RATES
         }
         rate = AT_ONCE_PER_SEC * ports
         at_once = ("--rate", rate, "--batch", ports, "--count", rate * plan.at_once_secs)
-        seen[f"{ports}_at_once"] = in_turns(bench, subjects, plan.pairs, *at_once)
+        seen[f"{ports}_at_once"] = in_turns(bench, subjects, plan.rounds, *at_once)
         rss = {name: Proc(switch.daemon.pid).rss_kib for name, switch in switches.items()}
     bench.result["peer"] = {"method": METHOD, "storms": found_storms, "latency": seen, "rss_kib": rss}
 

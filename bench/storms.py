@@ -8,9 +8,8 @@ from pathlib import Path
 from harness import FLOOR_DB, Bench, Must, Result, least, most, table
 from lib.checker import FIELDS, Kernel, differing
 from lib.figures import figures
-from lib.proc import Proc
 from lib.switch import Switch
-from outside import cpu_seconds, label_of
+from outside import cpu_seconds, label_of, sleeps
 
 SETTLE_WATCHED_SECS = 0.25  # so long after a storm STATE_DB is looked at all the time
 SETTLE_LIMIT_MS, SETTLE_LOOSE_MS = 50.0, 1000.0
@@ -62,12 +61,11 @@ def page_faults(pid: int) -> int:
 def storm(bench: Bench, *options: object) -> Result:
     daemon = bench.switch.daemon
     before = figures(daemon)
-    process = Proc(daemon.pid)
-    cpu, faults, switches = cpu_seconds(daemon.pid), page_faults(daemon.pid), process.voluntary_switches
+    cpu, faults, slept = cpu_seconds(daemon.pid), page_faults(daemon.pid), sleeps(daemon.pid)
     said = bench.linkstorm(*options)
     settled = settle_ms(bench.switch, said["ended"])
     cpu, faults = cpu_seconds(daemon.pid) - cpu, page_faults(daemon.pid) - faults
-    switches = process.voluntary_switches - switches
+    slept = sleeps(daemon.pid) - slept
     after = figures(daemon)
     received = after["events"] - before["events"]
     bench.switch.wait_equal()
@@ -83,7 +81,7 @@ def storm(bench: Bench, *options: object) -> Result:
         "cpu_per_100k": cpu / said["emitted"] * 100_000,
         "cpu_share": cpu / said["seconds"],
         "page_faults": faults,
-        "sleeps": switches,
+        "sleeps": slept,
     }
 
 

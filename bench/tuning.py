@@ -11,7 +11,6 @@ from lib.proc import Proc
 from lib.switch import Switch
 from outside import in_turns, ratios, shown, storms_in_turns, subject_of
 
-PAIRS = 3
 CALM_RATE, STORM_RATE = 1_000, 20_000
 FLAT_OUT_CHANGES = 100_000
 
@@ -53,14 +52,14 @@ def measure_change(bench: Bench, change: Change) -> Result:
 
 
 def compare(bench: Bench, switches: dict[str, Switch]) -> Result:
-    secs = bench.plan.tuning_secs
+    secs, rounds = bench.plan.tuning_secs, bench.plan.rounds
     for switch in switches.values():
         warm_up(bench, switch)
     subjects = [subject_of(name, switch) for name, switch in switches.items()]
     return {
-        "rate": storms_in_turns(bench, switches, PAIRS, "--rate", STORM_RATE, "--seconds", secs),
-        "flat_out": storms_in_turns(bench, switches, PAIRS, "--count", FLAT_OUT_CHANGES),
-        "calm": in_turns(bench, subjects, PAIRS, "--rate", CALM_RATE, "--seconds", secs),
+        "rate": storms_in_turns(bench, switches, rounds, "--rate", STORM_RATE, "--seconds", secs),
+        "flat_out": storms_in_turns(bench, switches, rounds, "--count", FLAT_OUT_CHANGES),
+        "calm": in_turns(bench, subjects, rounds, "--rate", CALM_RATE, "--seconds", secs),
         "rss_kib": {name: Proc(switch.daemon.pid).rss_kib for name, switch in switches.items()},
         "refused": figures(switches["changed"].daemon)["settings refused"],
     }
