@@ -91,7 +91,7 @@ const struct key config_keys[] = {
 
 	{"performance", "max_event_queue", INTEGER, 16, 1000000, "1000", AT(max_event_queue), NULL,
 	 "commands without an answer on a connection"},
-	{"performance", "gather_usecs", INTEGER, 0, 10000, "500", AT(gather_usecs), NULL,
+	{"performance", "gather_usecs", INTEGER, 0, 10000, "1000", AT(gather_usecs), NULL,
 	 "how long link events gather between two reads when more than 15 come in a millisecond; 0: never"},
 	{"performance", "batch_timeout_ms", INTEGER, 0, 60000, "100", AT(batch_timeout_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},

@@ -176,16 +176,25 @@ static void end_turn(struct daemon *d)
 }
 
 /* While events come, it can be worth to look for the next one without sleeping: that costs a processor. */
-static uint64_t patience(struct daemon *d)
+static bool looks_again(struct daemon *d, uint64_t now)
 {
 	uint64_t messages = watch_stats(d->watch)->messages;
 
-	if (d->config->busy_poll_usecs == 0)
-		return UINT64_MAX;
 	if (messages != d->messages)
-		d->busy_until = now_usec() + (uint64_t)d->config->busy_poll_usecs;
+		d->busy_until = now + (uint64_t)d->config->busy_poll_usecs;
 	d->messages = messages;
-	return now_usec() < d->busy_until ? 0 : UINT64_MAX;
+	return now < d->busy_until;
+}
+
+static uint64_t longest_sleep(struct daemon *d)
+{
+	uint64_t now = now_usec(), due = watch_due(d->watch);
+
+	if (d->config->busy_poll_usecs > 0 && looks_again(d, now))
+		return 0;
+	if (due == UINT64_MAX)
+		return UINT64_MAX;
+	return due > now ? due - now : 0;
 }
 
 /* As sd_event_run(), but it is known when the work begins. */
@@ -194,7 +203,7 @@ static int run_turn(struct daemon *d)
 	int r = sd_event_prepare(d->event);
 
 	if (r == 0)
-		r = sd_event_wait(d->event, patience(d));
+		r = sd_event_wait(d->event, longest_sleep(d));
 	if (r <= 0)
 		return r;
 	view_note_turn(d);
@@ -209,8 +218,10 @@ static int run_loop(struct daemon *d)
 
 		if (r < 0)
 			return r;
-		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL)
+		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL) {
+			watch_turn(d->watch);
 			end_turn(d);
+		}
 		view_note_turn_end(d);
 	}
 	return 0;

@@ -30,9 +30,8 @@ struct watch {
 
 	struct nlsock *events, *dump; /* dump: only in DUMPING */
 	sd_event_source *events_source, *dump_source, *resync_source;
-	sd_event_source *gather; /* the next read in a storm, while events_source is off */
-	bool gathering;
-	bool broken; /* the event socket failed: it is left alone until the timer */
+	uint64_t gathered_usec; /* the next read in a storm, while events_source is off; 0: it is on */
+	bool broken;            /* the event socket failed: it is left alone until the timer */
 	struct pace pace;
 	uint64_t received_nsec; /* when the batch that is delivered came */
 	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
@@ -194,7 +193,7 @@ static void events_failed(struct watch *w, int error)
 	tell_loss(w, strerror(-error));
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 	w->broken = true;
-	w->gathering = false;
+	w->gathered_usec = 0;
 	abort_dump(w);
 	wait_for_dump(w, backoff_next_usec(&w->storm));
 }
@@ -444,7 +443,6 @@ static void destroy(struct watch *w)
 	close_dump(w);
 	(void)sd_event_source_disable_unref(w->events_source);
 	(void)sd_event_source_disable_unref(w->resync_source);
-	(void)sd_event_source_disable_unref(w->gather);
 	(void)sd_event_source_disable_unref(w->timer);
 	nlsock_free(w->events);
 	(void)sd_event_unref(w->event);
@@ -465,30 +463,22 @@ static int leave(struct watch *w)
 }
 
 /* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
-static void set_pace(struct watch *w, uint64_t just_read, bool empty)
+static void set_pace(struct watch *w, bool empty)
 {
-	bool storm = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now_usec(), w->stats.datagrams, just_read);
+	uint64_t now = now_usec();
+	bool gather = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now, w->stats.datagrams) && empty;
 
-	storm = storm && empty;
 	if (w->broken)
 		return;
-	if (storm)
-		(void)sd_event_source_set_time(w->gather, now_usec() + w->opt.gather_usec);
-	if (storm || w->gathering)
-		(void)sd_event_source_set_enabled(w->gather, storm ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-	if (storm != w->gathering)
-		(void)sd_event_source_set_enabled(w->events_source, storm ? SD_EVENT_OFF : SD_EVENT_ON);
-	w->gathering = storm;
+	if (gather != (w->gathered_usec > 0))
+		(void)sd_event_source_set_enabled(w->events_source, gather ? SD_EVENT_OFF : SD_EVENT_ON);
+	w->gathered_usec = gather ? now + w->opt.gather_usec : 0;
 }
 
 static int read_paced(struct watch *w)
 {
-	uint64_t before = w->stats.datagrams;
-	bool empty;
-
 	w->busy = true;
-	empty = read_events(w);
-	set_pace(w, w->stats.datagrams - before, empty);
+	set_pace(w, read_events(w));
 	return leave(w);
 }
 
@@ -499,7 +489,7 @@ bool watch_drain(struct watch *w)
 	w->opt.gather_usec = 0;
 	w->busy = true;
 	empty = read_events(w);
-	set_pace(w, 0, empty);
+	set_pace(w, empty);
 	(void)leave(w);
 	return empty;
 }
@@ -513,14 +503,15 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 	return read_paced(user);
 }
 
-static int on_gather(sd_event_source *source, uint64_t usec, void *user)
+uint64_t watch_due(const struct watch *w)
 {
-	struct watch *w = user;
+	return w->gathered_usec ? w->gathered_usec : UINT64_MAX;
+}
 
-	(void)source;
-	(void)usec;
-	/* After a failure the timer reads. */
-	return w->broken ? 0 : read_paced(w);
+void watch_turn(struct watch *w)
+{
+	if (w->gathered_usec && w->gathered_usec <= now_usec())
+		(void)read_paced(w);
 }
 
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -586,12 +577,6 @@ static int add_sources(struct watch *w)
 	if (r < 0)
 		return r;
 	r = sd_event_add_time(w->event, &w->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, w);
-	if (r < 0)
-		return r;
-	/* An accuracy of 0 would mean sd-event's default, a quarter of a second. */
-	r = sd_event_add_time(w->event, &w->gather, CLOCK_MONOTONIC, 0, 1, on_gather, w);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(w->gather, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
 	r = sd_event_add_defer(w->event, &w->resync_source, on_resync, w);

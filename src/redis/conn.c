@@ -26,7 +26,7 @@
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
 #define ERROR_TEXT_BYTES 200
-#define COLLECT_AT 16 /* answers: fewer are not worth a system call */
+#define COLLECT_AT 32 /* answers: fewer are not worth a system call */
 #define CONNECTING_INTEREST (EPOLLIN | EPOLLOUT)
 
 enum conn_state {

@@ -127,7 +127,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c.redis_username, "");
 	assert_string_equal(c.redis_password_file, "");
 	assert_int_equal(c.max_event_queue, 1000);
-	assert_int_equal(c.gather_usecs, 500);
+	assert_int_equal(c.gather_usecs, 1000);
 	assert_int_equal(c.batch_timeout_ms, 100);
 	assert_int_equal(c.batch_size, 128);
 	assert_int_equal(c.busy_poll_usecs, 0);
