@@ -12,7 +12,8 @@
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
-#include "observe/audit.h"
+#include "kernel/trail.h"
+#include "observe/log.h"
 
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
@@ -142,15 +143,6 @@ static void lost(struct watch *w, const char *why)
 	restart(w);
 }
 
-static void count_spoofed(struct watch *w, size_t n)
-{
-	if (n == 0)
-		return;
-	w->stats.spoofed += n;
-	audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
-		     "%zu netlink messages were not the kernel's and were dropped", n);
-}
-
 static void malformed_event(struct watch *w)
 {
 	w->stats.malformed++;
@@ -180,7 +172,8 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 {
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
-	count_spoofed(w, batch->spoofed);
+	w->stats.spoofed += batch->spoofed;
+	trail_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
@@ -216,8 +209,7 @@ static bool drain(struct watch *w)
 			return true;
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
-			audit_record(AUDIT_OVERRUN, AUDIT_FAILURE, AUDIT_KERNEL, NULL,
-				     "the kernel dropped link events: the receive buffer was full");
+			trail_overrun();
 			lost(w, "overrun");
 			break;
 		case NLSOCK_TRUNCATED:
@@ -302,7 +294,8 @@ static int dump_message(const struct nlmsghdr *nlh, void *user)
 
 static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 {
-	count_spoofed(w, batch->spoofed);
+	w->stats.spoofed += batch->spoofed;
+	trail_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++) {
 		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, dump_message, w);
 
@@ -352,8 +345,7 @@ static void synced(struct watch *w)
 			   " dumps so far)",
 			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
 	if (w->episode || w->aloud)
-		audit_record(AUDIT_RESYNC, AUDIT_SUCCESS, audit_self(), NULL,
-			     "all links were read: in sync with the kernel");
+		trail_synced();
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -607,8 +599,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 		return r;
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
 	if (limited)
-		audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
-			     "CAP_NET_ADMIN is missing: net.core.rmem_max bounds the receive buffer");
+		trail_small_buffer();
 	log_notice(KIND_LINKS_FOLLOWED, "following the kernel's links: receive buffer %zu bytes (asked for %zu%s)",
 		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;

@@ -2,6 +2,7 @@
 #include "observe/loglimit.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/util.h"
 
@@ -16,10 +17,21 @@ static atomic_long lines_of_all = -1;
 
 void loglimit_set(unsigned window_secs, long lines)
 {
+	if (window_usec == window_secs * USEC_PER_SEC && lines_of_all == lines)
+		return;
 	window_usec = window_secs * USEC_PER_SEC;
 	lines_of_all = lines;
 	for (size_t i = 0; i < KINDS; i++)
 		states[i].since = states[i].held = 0;
+}
+
+/* By the kernel's ticks: in a storm this is all that a line costs, and a window may be some milliseconds longer. */
+static uint64_t coarse_usec(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / NSEC_PER_USEC;
 }
 
 /* 0: any number. */
@@ -41,9 +53,9 @@ bool loglimit_pass(enum log_kind kind, unsigned *held)
 	*held = 0;
 	if (limit == 0)
 		return true;
-	now = now_usec();
+	now = coarse_usec();
 	since = atomic_load_explicit(&states[kind].since, memory_order_relaxed);
-	if ((since == 0 || now - since >= window_usec) &&
+	if ((since == 0 || now - since >= atomic_load_explicit(&window_usec, memory_order_relaxed)) &&
 	    atomic_compare_exchange_strong(&states[kind].since, &since, now)) {
 		*held = atomic_exchange(&states[kind].held, 0);
 		states[kind].passed = 0;
@@ -61,7 +73,7 @@ unsigned loglimit_take(enum log_kind kind, bool all)
 {
 	uint64_t since = states[kind].since;
 
-	if (!all && since > 0 && now_usec() - since < window_usec)
+	if (!all && since > 0 && coarse_usec() - since < window_usec)
 		return 0;
 	return atomic_exchange(&states[kind].held, 0);
 }

@@ -38,7 +38,8 @@ def audited(switch: SwitchFactory, *log_keys: str, **options: object) -> Switch:
 
 def write_keys(sw: Switch, *log_keys: str) -> None:
     text = sw.config_file.read_text()
-    sw.config_file.write_text(text[: text.index("rfc5424_to")] + "\n".join([f"rfc5424_to = file:{log_file(sw)}", *log_keys, ""]))
+    keys = [f"rfc5424_to = file:{log_file(sw)}", *log_keys, ""]
+    sw.config_file.write_text(text[: text.index("rfc5424_to")] + "\n".join(keys))
 
 
 def log_file(sw: Switch) -> Path:
@@ -215,7 +216,6 @@ def hang_up(sw: Switch) -> None:
 def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
     """[log] at once; of the rest it says that a restart is needed."""
     sw = audited(switch, ports=1, log_level="notice")
-    del sw.daemon.command[sw.daemon.command.index("--log-level") :][:2]
     at = sw.daemon.command.index("--log-level")
     del sw.daemon.command[at : at + 2]
     sw.start()
@@ -264,7 +264,8 @@ def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:
 def test_each_control_has_records_and_tests() -> None:
     """Control | record | place in the code | tests: what a row names exists, and no kind of record is left out."""
     document = (ROOT / "docs" / "security-compliance.md").read_text()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in document.splitlines() if line[:5] == "| AU-"]
+    lines_of_controls = [line for line in document.splitlines() if line.startswith("| AU-")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines_of_controls]
     assert {row[0].split()[0] for row in rows} == {"AU-2", "AU-3", "AU-8", "AU-9", "AU-12"}
     tests = [name for row in rows for name in re.findall(r"`([^`]+)`", row[3])]
     assert tests and [name for name in tests if not exists(name)] == []

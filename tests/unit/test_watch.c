@@ -985,6 +985,7 @@ static void resync_in_callbacks(void **state)
 
 	for (size_t i = 0; signs[i]; i++) {
 		fake_reset();
+		loglimit_set(0, -1);
 		loglimit_set(LOG_WINDOW_SECS, -1);
 		fx->heard_len = 0;
 		fx->act_on = signs[i];
@@ -1124,6 +1125,7 @@ static int set_up(void **state)
 	};
 	fake_reset();
 	log_set_level(LOG_INFO);
+	loglimit_set(0, -1);
 	loglimit_set(LOG_WINDOW_SECS, -1);
 	fx->log = tmpfile();
 	fx->old_stderr = dup(STDERR_FILENO);
