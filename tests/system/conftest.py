@@ -4,6 +4,7 @@
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lib.daemon import Daemon, binary
 from lib.faults import NO_AUDIT, QUICK
 from lib.netns import NetNs, remove_stale
+from lib.notified import Notified
 from lib.proxy import Proxy
 from lib.redis_server import RedisServer
 from lib.switch import Switch, port_names
@@ -121,3 +123,10 @@ def behind_proxy(
         for made in switch.made:
             if made.daemon.alive:
                 made.daemon.stop()
+
+
+@pytest.fixture
+def notified(tmp_path: Path) -> Iterator[Notified]:
+    made = Notified(tmp_path / "notify")
+    yield made
+    made.close()

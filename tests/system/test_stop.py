@@ -3,15 +3,14 @@
 
 import contextlib
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from conftest import SwitchFactory
 from lib.faults import NO_AUDIT, QUICK, change_all
+from lib.notified import Notified
 from lib.proxy import Proxy, command
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -195,37 +194,6 @@ def test_redis_comes_back_while_it_ends(switch: SwitchFactory) -> None:
 
 
 # --- what systemd is told ---
-
-
-class Notified:
-    """A stand-in for systemd's notification socket."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
-        self._seen: list[str] = []
-
-    @property
-    def seen(self) -> list[str]:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._seen += self._socket.recv(4096).decode().splitlines()
-        return self._seen
-
-    def wait(self, line: str, count: int = 1) -> None:
-        wait_for(lambda: self.seen.count(line) >= count, 15, lambda: f"{count} times {line}: {self.seen}")
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture
-def notified(tmp_path: Path) -> Iterator[Notified]:
-    made = Notified(tmp_path / "notify")
-    yield made
-    made.close()
 
 
 def test_systemd_is_told_ready_and_stopping(notified: Notified, switch: SwitchFactory) -> None:

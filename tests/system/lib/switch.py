@@ -17,6 +17,7 @@ from lib.databases import DATABASES, Database, open_database, write_database_con
 from lib.netns import NetNs
 from lib.orch import INIT_DONE, TABLE, Orch, Taken
 from lib.redis_server import RedisServer
+from lib.scrape import Pages
 from lib.wait import wait_for
 
 START_TIMEOUT_SECS = 60.0
@@ -106,6 +107,15 @@ class Switch:
     @property
     def config_file(self) -> Path:
         return self.folder / "portsyncd.conf"
+
+    @property
+    def pages(self) -> Pages:
+        return Pages(self.folder / "http.sock")
+
+    def pages_when_served(self) -> Pages:
+        """For a daemon that was started without waiting for it."""
+        wait_for(lambda: self.pages.path.is_socket(), what="the daemon serves its pages")
+        return self.pages
 
     def build(self) -> None:
         """Everything but the daemon and the orchagent stand-in runs then, and CONFIG_DB is filled."""
@@ -198,6 +208,8 @@ class Switch:
     def _make_daemon(self) -> Daemon:
         settings = {section: dict(keys) for section, keys in self.settings.items()}
         settings.setdefault("sonic", {}).setdefault("audit_interval_secs", self.audit_secs)
+        # By TCP the switches of tests that run beside each other would get into each other's way.
+        settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})
         write_settings(self.config_file, settings)
         options = {
             "--netns": self.netns.name,

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds one thread of a process while its other threads run: what a loop that hangs looks like to them. ptrace(2)."""
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Iterator
+
+PTRACE_DETACH = 17
+PTRACE_SEIZE = 0x4206
+PTRACE_INTERRUPT = 0x4207
+WALL = 0x40000000  # __WALL: waits for a thread as well
+
+
+def _ptrace(request: int, thread: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(request, thread, None, None) < 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x}")
+
+
+@contextlib.contextmanager
+def frozen_thread(thread: int) -> Iterator[None]:
+    """The thread with this id, which is the process's for its first one. Only for the thread of ours that enters it."""
+    _ptrace(PTRACE_SEIZE, thread)
+    try:
+        _ptrace(PTRACE_INTERRUPT, thread)
+        os.waitpid(thread, WALL)
+        yield
+    finally:
+        _ptrace(PTRACE_DETACH, thread)

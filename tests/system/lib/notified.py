@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for the socket on which systemd hears of readiness, status and the watchdog."""
+
+import contextlib
+import socket
+from pathlib import Path
+
+from lib.wait import wait_for
+
+
+class Notified:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self._seen: list[str] = []
+
+    @property
+    def seen(self) -> list[str]:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._seen += self._socket.recv(4096).decode().splitlines()
+        return self._seen
+
+    def wait(self, line: str, count: int = 1) -> None:
+        wait_for(lambda: self.seen.count(line) >= count, 15, lambda: f"{count} times {line}: {self.seen}")
+
+    def close(self) -> None:
+        self._socket.close()

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/livez, /readyz, /healthz, /ports of a running daemon, and the status that systemd shows."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from conftest import SwitchFactory
+from lib.faults import NO_AUDIT, QUICK
+from lib.freeze import frozen_thread
+from lib.notified import Notified
+from lib.scrape import Page
+from lib.switch import Switch
+from lib.wait import wait_for
+
+IMPATIENT = {"max_stall_seconds": 1}
+
+
+def wait_page(sw: Switch, path: str, status: int) -> Any:
+    """Until the page answers with this status: what it says then."""
+    last: list[Page] = []
+
+    def answers() -> bool:
+        last[:] = [sw.pages.get(path)]
+        return last[0].status == status
+
+    wait_for(answers, 20, lambda: f"{path} is {status}: {last[0].text}")
+    return last[0].json
+
+
+def check(sw: Switch, name: str) -> dict[str, Any]:
+    return sw.pages.get("/healthz").json["checks"][name]
+
+
+def wait_health(sw: Switch, status: str) -> dict[str, Any]:
+    last: list[dict[str, Any]] = []
+
+    def is_so() -> bool:
+        last[:] = [sw.pages.get("/healthz").json]
+        return last[0]["status"] == status
+
+    wait_for(is_so, 20, lambda: f"{status}: {last[0]}")
+    return last[0]
+
+
+def test_a_quiet_switch_is_well(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, settings={"health": IMPATIENT})
+    first = wait_health(sw, "healthy")
+    assert all(one["status"] == "healthy" for one in first["checks"].values()), first
+    assert sw.pages.get("/livez").status == sw.pages.get("/readyz").status == sw.pages.get("/healthz").status == 200
+    sw.pages.wait("portsyncd_health_status", 1)
+    # Longer than the limit of a stall, without a single event.
+    over = time.monotonic() + 1.5 * IMPATIENT["max_stall_seconds"]
+    wait_for(lambda: time.monotonic() > over)
+    later = sw.pages.get("/healthz").json
+    assert later["status"] == "healthy" and later["since"] == first["since"]
+    assert sw.pages.get("/livez").json == {"live": True, "stall_seconds": 0.0, "limit_seconds": 1.0}
+
+
+def test_not_ready_before_port_init_done(switch: SwitchFactory) -> None:
+    sw = switch(ports=2, links="none", wait=False)
+    sw.pages_when_served().wait("portsyncd_ports_awaited", 2)
+    page = sw.pages.get("/readyz")
+    assert page.status == 503
+    assert page.json == {"ready": False, "kernel_synced": True, "redis_connected": True, "port_init_done": False}
+    assert sw.pages.get("/livez").status == 200
+    sw.netns.add_ports(sw.ports)
+    assert wait_page(sw, "/readyz", 200)["port_init_done"]
+
+
+def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
+    sw = switch(ports=2, settings={"health": IMPATIENT, "database": QUICK}, audit_secs=NO_AUDIT)
+    wait_health(sw, "healthy")
+    sw.redis.kill()
+    assert not wait_page(sw, "/readyz", 503)["redis_connected"]
+    assert sw.pages.get("/livez").status == 200, "to restart the daemon would not help"
+    report = wait_page(sw, "/healthz", 503)
+    assert report["status"] == report["checks"]["redis_away"]["status"] == "unhealthy"
+    assert report["checks"]["redis_away"]["value"] > report["checks"]["redis_away"]["limit"] == 1.0
+    sw.redis.start()
+    wait_page(sw, "/healthz", 200)
+    wait_page(sw, "/readyz", 200)
+
+
+def test_ports_out_of_sync_for_long(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, settings={"health": {**IMPATIENT, "min_port_sync_rate": "75.5"}}, audit_secs=NO_AUDIT)
+    wait_health(sw, "healthy")
+    sw.netns.delete_port("Ethernet0")
+    report = wait_health(sw, "degraded")
+    assert report["checks"]["ports_in_sync"] | {"since": ""} == {
+        "status": "degraded", "value": 75.0, "limit": 75.5, "unit": "percent", "since": ""
+    }
+    sw.netns.add_port("Ethernet0")
+    wait_health(sw, "healthy")
+
+
+def test_limits_come_from_the_configuration(switch: SwitchFactory) -> None:
+    settings = {"health": {"max_memory_mb": 1, "max_failure_rate_percent": "7.5"}}
+    sw = switch(ports=1, settings=settings)
+    report = wait_health(sw, "degraded")
+    assert report["checks"]["memory"]["status"] == "degraded"
+    assert report["checks"]["memory"]["limit"] == 1 << 20
+    assert report["checks"]["memory"]["value"] > 1 << 20
+    assert report["checks"]["failures"]["limit"] == 7.5
+
+
+def test_slow_events_are_told(switch: SwitchFactory) -> None:
+    # Without patience for the answers every write is timed.
+    settings = {"performance": {"max_latency_us": 1, "reply_usecs": 0}}
+    sw = switch(ports=24, settings=settings, audit_secs=NO_AUDIT)
+    sw.netns.batch(f"link set dev {port} mtu 1500" for port in sw.ports)
+    sw.wait_equal()
+    figures = sw.pages.wait("portsyncd_queue_depth", 0)
+    assert figures("portsyncd_event_latency_seconds_count") >= 20
+    assert check(sw, "latency")["value"] == 100.0
+    assert check(sw, "latency")["status"] == "degraded"
+
+
+def test_a_loop_that_hangs(notified: Notified, switch: SwitchFactory) -> None:
+    """The server answers with what it knows, says so, and nobody tells the watchdog that all is well."""
+    environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
+    sw = switch(ports=3, settings={"health": IMPATIENT}, environment=environment)
+    notified.wait("WATCHDOG=1", 2)
+    wait_health(sw, "healthy")
+    with frozen_thread(sw.daemon.pid):
+        pings = notified.seen.count("WATCHDOG=1")
+        assert wait_page(sw, "/livez", 503)["stall_seconds"] > 1
+        report = sw.pages.get("/healthz")
+        assert report.status == 503
+        assert report.json["checks"]["loop_stall"]["status"] == "unhealthy"
+        assert report.json["view_age_seconds"] > 1
+        figures = sw.pages.metrics()
+        assert figures("portsyncd_view_age_seconds") > 1
+        assert figures("portsyncd_loop_stall_seconds") > 1
+        assert figures("portsyncd_health_status") == 0
+        assert figures.labels("portsyncd_port_oper_up", "port") == set(sw.ports)
+        assert notified.seen.count("WATCHDOG=1") == pings
+    wait_page(sw, "/livez", 200)
+    wait_page(sw, "/healthz", 200)
+    assert sw.pages.metrics()("portsyncd_view_age_seconds") == 0
+    notified.wait("WATCHDOG=1", pings + 2)
+
+
+def test_ports_are_listed(switch: SwitchFactory) -> None:
+    sw = switch(ports=3)
+    sw.netns.set_carrier("Ethernet4", "down")
+    sw.wait_oper("Ethernet4", "down")
+    sw.pages.wait("portsyncd_queue_depth", 0)
+    listed = {port["name"]: port for port in sw.pages.get("/ports").json["ports"]}
+    assert listed.keys() == set(sw.ports)
+    for name, port in listed.items():
+        row = sw.row(name)
+        assert port["link"]["oper"] == row["netdev_oper_status"]
+        assert port["link"]["admin"] == row["admin_status"]
+        assert port["link"]["mtu"] == int(row["mtu"])
+        assert port["link"]["ifindex"] == sw.netns.ifindex(name)
+        assert port["in_sync"] and port["configured"] and not port["awaited"]
+        assert sw.pages.get(f"/ports/{name}").json == port
+    assert listed["Ethernet4"]["flaps"] == listed["Ethernet0"]["flaps"] + 1
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", listed["Ethernet4"]["last_change"])
+    assert sw.pages.get("/ports/Ethernet1").status == 404
+    sw.netns.delete_port("Ethernet4")
+    wait_for(lambda: sw.pages.get("/ports/Ethernet4").json["link"] is None)
+
+
+def test_the_index_leads_everywhere(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    page = sw.pages.get("/")
+    assert page.status == 200 and page.content_type.startswith("text/html")
+    for link in re.findall(r'href="(.+?)"', page.text):
+        assert sw.pages.get(link).status == 200, link
+    assert sw.pages.get("/metrics?x=y").status == 200
+    assert sw.pages.get("/nothing").status == 404
+
+
+def test_a_busy_address_does_not_keep_the_daemon_from_its_ports(switch: SwitchFactory) -> None:
+    one = switch(ports=1)
+    other = switch(ports=1, settings={"http": {"listen": '""', "unix_socket": one.pages.path}})
+    other.daemon.wait_log("WARNING: .*metrics and health are not served: ")
+    other.netns.set_mtu("Ethernet0", 1500)
+    other.wait_field("Ethernet0", "mtu", "1500")
+    assert one.pages.get("/livez").status == 200
+
+
+def test_systemd_shows_how_it_is(notified: Notified, switch: SwitchFactory) -> None:
+    def wait_status(pattern: str) -> None:
+        wait_for(
+            lambda: re.search(pattern, ([line for line in notified.seen if line.startswith("STATUS=")] or [""])[-1]),
+            15,
+            lambda: f"/{pattern}/ in {notified.seen}",
+        )
+
+    sw = switch(ports=3, environment={"NOTIFY_SOCKET": str(notified.path)}, settings={"database": QUICK})
+    wait_status(r"STATUS=3 of 3 configured ports in sync, 3 up; kernel in sync; Redis connected; "
+                r"PortInitDone sent; healthy$")
+    sw.redis.pause()
+    wait_status(r"Redis away; .*; (degraded|unhealthy): .*redis_away")
+    sw.redis.resume()
+    wait_status(r"Redis connected; PortInitDone sent; healthy$")
+    assert [line for line in notified.seen if line.startswith("STATUS=")].count(notified.seen[-1]) <= 2
+
+
+def test_without_systemd_nothing_is_said(tmp_path: Path, switch: SwitchFactory) -> None:
+    """The variable is empty: no timer, no message, no complaint."""
+    sw = switch(ports=1, environment={"NOTIFY_SOCKET": ""})
+    sw.netns.set_mtu("Ethernet0", 1500)
+    sw.wait_field("Ethernet0", "mtu", "1500")
+    assert "WARNING" not in sw.daemon.log
+    assert not list(tmp_path.iterdir())

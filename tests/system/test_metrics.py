@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/metrics of a running daemon: clean, complete, documented, and true."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.faults import NO_AUDIT, QUICK, change_all
+from lib.forge import forge_link
+from lib.proc import Proc
+from lib.scrape import OPENMETRICS, Figures, documented
+from lib.storm import SMALL_BUFFER, mixed_changes, overrun_while_stopped
+from lib.switch import Switch
+from lib.wait import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+METRICS = ROOT / "docs" / "metrics.md"
+RTM_NEWLINK = 16
+FLAPS = "portsyncd_port_flaps_total"
+DATABASES = {"CONFIG_DB", "APPL_DB", "STATE_DB"}
+CONNECTIONS = DATABASES | {"APPL_DB events", "CONFIG_DB events"}
+
+
+def assert_clean(text: str) -> None:
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0 and not checked.stdout + checked.stderr, checked.stdout + checked.stderr
+
+
+def label_names(figures: Figures) -> dict[str, tuple[str, frozenset[str]]]:
+    """Name as the documentation has it -> type and labels of what was served."""
+    served: dict[str, tuple[str, frozenset[str]]] = {}
+    for family in figures.families:
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = {label for sample in family.samples for label in sample.labels}
+        served[name] = (family.type, frozenset(labels - {"le"}))
+    return served
+
+
+def flap(sw: Switch, port: str, times: int) -> None:
+    for _ in range(times):
+        sw.netns.set_carrier(port, "down")
+        sw.wait_oper(port, "down")
+        sw.netns.set_carrier(port, "up")
+        sw.wait_oper(port, "up")
+
+
+def test_both_formats_are_clean(switch: SwitchFactory) -> None:
+    sw = switch(ports=4)
+    before = sw.pages.metrics()(FLAPS, port="Ethernet0")
+    flap(sw, "Ethernet0", 2)
+    page = sw.pages.get("/metrics")
+    assert_clean(page.text)
+    plain, opened = sw.pages.metrics(), sw.pages.openmetrics()
+    assert label_names(plain) == label_names(opened)
+    assert opened(FLAPS, port="Ethernet0") == before + 4
+    assert sw.pages.get("/metrics", {"Accept": f"{OPENMETRICS};q=0.1, text/plain"}).content_type.startswith("text/plain")
+
+
+def test_what_is_served_is_what_is_documented(switch: SwitchFactory) -> None:
+    sw = switch(ports=4)
+    flap(sw, "Ethernet0", 1)
+    served = label_names(sw.pages.metrics())
+    promised = documented(METRICS)
+    assert served.keys() == promised.keys()
+    for name, (kind, labels) in promised.items():
+        assert served[name] == (kind, labels), name
+
+
+def test_ports_are_told_as_the_kernel_has_them(switch: SwitchFactory) -> None:
+    sw = switch(ports=4)
+    before = sw.pages.metrics()
+    flap(sw, "Ethernet0", 3)
+    sw.netns.set_carrier("Ethernet4", "down")
+    sw.netns.set_admin("Ethernet8", "down")
+    sw.netns.set_mtu("Ethernet12", 1234)
+    sw.wait_equal(ports=4)
+    figures = sw.pages.wait("portsyncd_queue_depth", 0)
+    links = {link["ifname"]: link for link in sw.netns.links()}
+    for port in sw.ports:
+        flags = links[port]["flags"]
+        assert figures("portsyncd_port_admin_up", port=port) == ("UP" in flags), port
+        assert figures("portsyncd_port_oper_up", port=port) == ("LOWER_UP" in flags and "UP" in flags), port
+        assert figures("portsyncd_port_mtu_bytes", port=port) == links[port]["mtu"]
+        assert figures("portsyncd_port_in_sync", port=port) == 1
+        for direction in ("up", "down"):
+            counted = int(sw.netns.exec("cat", f"/sys/class/net/{port}/carrier_{direction}_count"))
+            assert figures("portsyncd_port_carrier_changes_total", port=port, direction=direction) == counted
+    for port, flaps in {"Ethernet0": 6, "Ethernet4": 1, "Ethernet8": 1, "Ethernet12": 0}.items():
+        assert figures(FLAPS, port=port) == before(FLAPS, port=port) + flaps, port
+    assert figures("portsyncd_ports_configured") == figures("portsyncd_ports_present") == 4
+    assert figures("portsyncd_ports_in_sync") == 4
+    assert figures("portsyncd_ports_up") == 2
+    changed = figures("portsyncd_port_last_change_timestamp_seconds", port="Ethernet12")
+    assert figures("process_start_time_seconds") < changed
+    # A figure that trembled would look like a change.
+    assert sw.pages.metrics()("portsyncd_port_last_change_timestamp_seconds", port="Ethernet12") == changed
+
+
+def test_a_port_disappears_after_its_row(switch: SwitchFactory) -> None:
+    sw = switch(ports=3, audit_secs=NO_AUDIT)
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")
+    sw.pages.wait("portsyncd_ports_present", 2)
+    figures = sw.pages.metrics()
+    assert figures.labels(FLAPS, "port") == set(sw.ports), "APPL_DB has its row still"
+    assert figures.labels("portsyncd_port_oper_up", "port") == {"Ethernet0", "Ethernet8"}
+    sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
+    sw.pages.wait("portsyncd_ports_configured", 2)
+    assert sw.pages.metrics().labels(FLAPS, "port") == {"Ethernet0", "Ethernet8"}
+
+
+def test_ever_new_names_make_no_more_series(switch: SwitchFactory) -> None:
+    sw = switch(ports=2)
+    name = "Ethernet4"
+    for i in range(60):
+        sw.netns.rename_port(name, f"Ethernet{1000 + i}")
+        name = f"Ethernet{1000 + i}"
+    wait_for(lambda: sw.pages.metrics().labels("portsyncd_port_oper_up", "port") == {"Ethernet0", name})
+    sw.wait_no_row("Ethernet4")
+    assert sw.pages.metrics().labels(FLAPS, "port") == {"Ethernet0", "Ethernet4", name}
+
+
+@pytest.mark.parametrize("name", [b'Ethernet"}\\', b"Ethernet\xff", "Ethernet\u00e9".encode()])
+def test_strange_names_leave_the_page_clean(name: bytes, switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    sw.netns.ip("link", "add", "name", os.fsdecode(name), "type", "veth", "peer", "name", "other")
+    sw.pages.wait("portsyncd_ports_present", 2)
+    page = sw.pages.get("/metrics")
+    assert_clean(page.text)
+    shown = name.decode(errors="backslashreplace") if b"\\" not in name else name.decode().replace("\\", "\\x5c")
+    assert sw.pages.metrics().labels("portsyncd_port_oper_up", "port") == {"Ethernet0", shown}
+    assert shown in [port["name"] for port in sw.pages.get("/ports").json["ports"]]
+
+
+def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
+    # Without patience for the answers every write is timed.
+    sw = switch(ports=2, settings={"performance": {"reply_usecs": 0}})
+    before = sw.pages.wait("portsyncd_queue_depth", 0)
+    flap(sw, "Ethernet0", 5)
+    after = sw.pages.wait("portsyncd_queue_depth", 0)
+
+    def more(name: str, **labels: str) -> float:
+        return after(name, **labels) - before(name, **labels)
+
+    assert more("portsyncd_events_processed_total") >= 10
+    assert more("portsyncd_netlink_messages_total", type="newlink") == more("portsyncd_events_processed_total")
+    assert more("portsyncd_netlink_filtered_total") > 0, "the other ends of the cables are no ports"
+    assert more("portsyncd_row_writes_total", operation="set") == 10
+    assert more("portsyncd_redis_batches_total") == more("portsyncd_redis_batch_rows_count") == 10
+    assert more("portsyncd_event_latency_seconds_count") == 10
+    assert 0 < more("portsyncd_event_latency_seconds_sum") < 10 * 10
+    assert more("portsyncd_event_latency_seconds_bucket", le="+Inf") == 10
+    assert more("portsyncd_redis_latency_seconds_count", database="STATE_DB") >= 10
+    assert more("portsyncd_loop_turns_total") >= 20
+    assert more("portsyncd_events_failed_total") == 0
+    assert after("portsyncd_redis_in_flight", database="STATE_DB") == 0
+
+
+def test_a_loss_and_the_way_back(switch: SwitchFactory) -> None:
+    sw = switch(ports=4, settings=SMALL_BUFFER)
+    first = sw.pages.metrics()
+    assert first("portsyncd_synced") == 1 and first("portsyncd_unsynced_seconds") == 0
+    assert first("portsyncd_resyncs_total") == first("portsyncd_netlink_drops_total") == 0
+    assert first("portsyncd_netlink_receive_buffer_bytes") == 2 * 16384
+    overrun_while_stopped(sw, list(mixed_changes(sw.ports, 400)))
+    sw.wait_equal(ports=4)
+    after = sw.pages.wait("portsyncd_synced", 1)
+    assert after("portsyncd_netlink_overruns_total") >= 1
+    assert after("portsyncd_netlink_drops_total") >= after("portsyncd_netlink_overruns_total")
+    assert after("portsyncd_resyncs_total") >= 1
+    assert after("portsyncd_resync_duration_seconds_count") == after("portsyncd_resyncs_total")
+    assert after("portsyncd_last_sync_timestamp_seconds") > first("portsyncd_last_sync_timestamp_seconds")
+    assert after("portsyncd_health_check", check="overruns") == 0.5
+
+
+def test_a_forged_message_is_counted(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    forge_link(sw.netns.name, RTM_NEWLINK, "Ethernet0", sw.netns.ifindex("Ethernet0"), mtu=666)
+    sw.pages.wait("portsyncd_netlink_spoofed_total", 1)
+
+
+def test_redis_goes_and_comes_back(switch: SwitchFactory) -> None:
+    sw = switch(ports=2, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    figures = sw.pages.metrics()
+    assert figures("portsyncd_redis_connected") == 1
+    assert figures.labels("portsyncd_redis_connection_up", "connection") == CONNECTIONS
+    assert figures.labels("portsyncd_redis_commands_total", "database") == DATABASES
+    sw.redis.kill()
+    figures = sw.pages.wait("portsyncd_redis_connected", 0)
+    assert figures("portsyncd_redis_connection_up", connection="STATE_DB") == 0
+    sw.netns.set_mtu("Ethernet0", 1500)
+    sw.pages.wait("portsyncd_queue_depth", 2)  # nothing that Redis acknowledged is known any more
+    sw.redis.restart_empty()
+    figures = sw.pages.wait("portsyncd_redis_connected", 1)
+    for connection in CONNECTIONS:
+        assert figures("portsyncd_redis_reconnects_total", connection=connection) == 1
+        assert figures("portsyncd_redis_errors_total", connection=connection, kind="lost") == 1
+
+
+def test_refusals_are_counted_by_kind(switch: SwitchFactory) -> None:
+    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw.state_db.client.config_set("maxmemory", 1)
+    sw.netns.set_mtu("Ethernet0", 1500)
+    sw.pages.wait("portsyncd_redis_errors_total", 1, connection="STATE_DB", kind="oom")
+    figures = sw.pages.metrics()
+    assert figures("portsyncd_row_refusals_total") == figures("portsyncd_events_failed_total") >= 1
+    assert figures("portsyncd_port_in_sync", port="Ethernet0") == 0
+    assert figures("portsyncd_ports_in_sync") == figures("portsyncd_queue_depth") == 1
+    sw.state_db.client.config_set("maxmemory", 0)
+    sw.pages.wait("portsyncd_ports_in_sync", 2)
+
+
+def test_drift_is_found_and_repaired(switch: SwitchFactory) -> None:
+    sw = switch(ports=2, audit_secs=1)
+    sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", "1")
+    figures = sw.pages.wait("portsyncd_drift_repaired_total", 1)
+    assert figures("portsyncd_drift_found_total") == 1
+    assert figures("portsyncd_audits_total") >= 2
+
+
+def test_startup_is_told(switch: SwitchFactory) -> None:
+    sw = switch(ports=3, links="none", wait=False)
+    figures = sw.pages_when_served().wait("portsyncd_ports_awaited", 3)
+    assert figures("portsyncd_port_config_done") == 1
+    assert figures("portsyncd_port_init_done") == figures("portsyncd_warm_start") == 0
+    sw.netns.add_ports(sw.ports)
+    sw.pages.wait("portsyncd_port_init_done", 1)
+    assert sw.pages.metrics()("portsyncd_ports_awaited") == 0
+
+
+def test_kernel_figures_are_the_kernels(switch: SwitchFactory) -> None:
+    sw = switch(ports=2)
+    change_all(sw)
+    sw.wait_equal()
+    proc = Proc(sw.daemon.pid)
+    kernel: list[float] = [proc.voluntary_switches]
+    figures = sw.pages.metrics()
+    kernel.append(proc.voluntary_switches)
+    assert kernel[0] <= figures("portsyncd_loop_context_switches_total", kind="voluntary") <= kernel[1]
+    assert figures("portsyncd_loop_page_faults_total", kind="minor") > 0
+    assert figures("portsyncd_loop_cpu_migrations_total") >= 0
+    assert figures("process_threads") >= 2
+    assert figures("process_open_fds") == pytest.approx(len(os.listdir(f"/proc/{sw.daemon.pid}/fd")), abs=3)
+    assert figures("portsyncd_memory_bytes") == figures("process_resident_memory_bytes")
+    assert figures("portsyncd_memory_bytes") == pytest.approx(1024 * proc.rss_kib, rel=0.2)
+    assert figures("portsyncd_locked_memory_bytes") == 1024 * proc.status("VmLck")
+    user, system = (figures("portsyncd_loop_cpu_seconds_total", mode=mode) for mode in ("user", "system"))
+    assert user + system <= figures("process_cpu_seconds_total") + 0.02
+
+
+def test_build_and_pages(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    version = subprocess.run([sw.daemon.command[0], "--version"], capture_output=True, text=True, check=True).stdout
+    for _ in range(3):
+        figures = sw.pages.metrics()
+    sw.pages.get("/none")
+    assert re.search(rf"\b{re.escape(figures.labels('portsyncd_build_info', 'version').pop())}\b", version)
+    assert figures("portsyncd_pages_served_total", page="metrics") == 2, "those before this one"
+    figures = sw.pages.metrics()
+    assert figures("portsyncd_pages_served_total", page="other") == 1
+    assert figures("portsyncd_http_answers_total", **{"class": "4xx"}) == 1
+    assert figures("portsyncd_http_answers_total", **{"class": "2xx"}) == 3
+    assert figures("portsyncd_pages_cpu_seconds_total") > 0
+    assert figures("portsyncd_log_lines_written_total") > 0
