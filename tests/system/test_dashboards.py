@@ -35,6 +35,11 @@ DEBIAN_LIBRARY = Path("/usr/share/doc/prometheus/examples/console_libraries/prom
 
 PORTS = 8
 INSTANCE = "127.0.0.1:9090"  # in the daemon's network namespace, which is its own
+SETTINGS = {
+    "http": {"listen": INSTANCE, "unix_socket": '""'},
+    "database": QUICK,
+    "performance": {"receive_buffer_bytes": 262144},  # some hundred events: more overrun it
+}
 DATA_TIMEOUT_SECS = 90.0
 PICTURE_WIDTH = 1400
 PICTURE_HEIGHTS = {"portsyncd.html": 2590, "portsyncd-fleet.html": 1320}
@@ -192,8 +197,7 @@ def installed(folder: Path) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    settings = {"http": {"listen": INSTANCE}, "database": QUICK, "performance": {"receive_buffer_bytes": 262144}}
-    sw = Switch(port_names(PORTS), settings=settings)
+    sw = Switch(port_names(PORTS), settings=SETTINGS)
     try:
         sw.build()
         # The daemon and all that talks to its pages by TCP live in the namespace.
