@@ -95,8 +95,9 @@ static void tell_held_back(enum log_kind kind, unsigned n)
 	if (log_kinds[kind].audit)
 		audit_record(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), NULL, "%s: %u like records were held back",
 			     log_kinds[kind].name, n);
-	else
-		log_warning(KIND_LINES_HELD_BACK, "%s: %u like lines were held back", log_kinds[kind].name, n);
+	else if (LOG_WARNING <= log_level())
+		log_line(LOG_WARNING, KIND_LINES_HELD_BACK, LOG_HERE, NULL, "%s: %u like lines were held back",
+			 log_kinds[kind].name, n);
 }
 
 void log_tell_held_back(bool end)

@@ -83,12 +83,28 @@ static bool find_figure(const char *text, const char *key, uint64_t *value)
 	return false;
 }
 
+/* Column n, from 0, of words parted by spaces: false when there is no number. */
+static bool find_column(const char *line, unsigned n, uint64_t *value)
+{
+	static const char spaces[] = " \t";
+
+	line += strspn(line, spaces);
+	for (; n > 0; n--) {
+		line += strcspn(line, " \t\n");
+		line += strspn(line, spaces);
+	}
+	if (*line < '0' || *line > '9')
+		return false;
+	*value = strtoull(line, NULL, 10);
+	return true;
+}
+
 uint64_t procstat_resident(const char *proc)
 {
 	char text[TEXT_BYTES];
 	uint64_t pages;
 
-	if (!read_text(proc, "self/statm", text) || sscanf(text, "%*u %" SCNu64, &pages) != 1)
+	if (!read_text(proc, "self/statm", text) || !find_column(text, 1, &pages))
 		return 0;
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -158,7 +174,7 @@ static void read_loop(struct procstat *out, const char *proc)
 	if (read_text(proc, task(path, "sched"), text))
 		out->has_migrations = find_figure(text, "se.nr_migrations", &out->loop_migrations);
 	if (read_text(proc, task(path, "schedstat"), text))
-		out->has_run_delay = sscanf(text, "%*u %" SCNu64, &out->loop_run_delay_nsec) == 1;
+		out->has_run_delay = find_column(text, 1, &out->loop_run_delay_nsec);
 }
 
 /* Columns of net/netlink/af_netlink.c, netlink_native_seq_show(). */
@@ -166,8 +182,7 @@ static bool parse_socket(const char *line, uint64_t inode, struct procstat *out)
 {
 	uint64_t queued, drops, its_inode;
 
-	if (sscanf(line, "%*s %*s %*s %*s %" SCNu64 " %*s %*s %*s %" SCNu64 " %" SCNu64, &queued, &drops, &its_inode) !=
-		    3 ||
+	if (!find_column(line, 4, &queued) || !find_column(line, 8, &drops) || !find_column(line, 9, &its_inode) ||
 	    its_inode != inode)
 		return false;
 	out->netlink_queued = queued;
