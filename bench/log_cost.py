@@ -112,7 +112,7 @@ def measure(bench: Bench) -> None:
         log = Log(switch)
         switch.start()
         own = replace(bench, switch=switch)
-        warm_up(own)
+        warm_up(own, switch)
         bench.result["log_cost"] = {str(rate): compare(own, log, rate) for rate in RATES}
         switch.daemon.stop()
     finally:
