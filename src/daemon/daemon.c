@@ -45,7 +45,7 @@ static void log_summary(const struct daemon *d)
 {
 	const struct watch_stats *w = watch_stats(d->watch);
 	const struct links_stats *l = links_stats(d->links);
-	struct publish_stats none = {0};
+	static const struct publish_stats none;
 	const struct publish_stats *p = d->publish ? publish_stats(d->publish) : &none;
 	static const struct hist no_latency;
 	const struct hist *latency = d->publish ? publish_latency(d->publish) : &no_latency;

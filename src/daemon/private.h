@@ -7,14 +7,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "base/hist.h"
 #include "base/util.h"
 #include "config.h"
 #include "kernel/watch.h"
-#include "observe/health.h"
-#include "observe/http.h"
-#include "observe/pages.h"
-#include "observe/view.h"
 #include "ports/links.h"
 #include "redis/conn.h"
 #include "sonic/appl_ports.h"
@@ -24,25 +19,7 @@
 #include "sonic/publish.h"
 #include "sonic/startup.h"
 
-/* How the daemon's figures are looked at, and what is counted for that alone; owned by view.c. */
-struct daemon_view {
-	struct view_exchange *exchange;
-	struct pages *pages;
-	struct http *http;
-	sd_event_source *asked, *status_timer;
-	uint64_t netlink_inode;
-
-	bool synced;
-	uint64_t sync_changed_nsec, last_sync_nsec, first_sync_took, resyncs;
-	struct hist resync, turn;
-	uint64_t turn_usec; /* when the present turn began; 0: none does */
-
-	bool notifies; /* somebody reads STATUS */
-	struct view own;
-	struct health health;
-	struct health_limits limits;
-	char status[256]; /* as it was last sent */
-};
+struct daemon_view;
 
 struct daemon {
 	const struct config *config; /* in force, but for [log] */
@@ -64,7 +41,7 @@ struct daemon {
 	uint64_t no_memory;            /* links_stats' at the last audit */
 	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
 	unsigned settings_refused;
-	struct daemon_view view;
+	struct daemon_view *view; /* owned by view.c */
 	int status;
 };
 

@@ -8,9 +8,14 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/hist.h"
 #include "daemon/private.h"
+#include "observe/health.h"
+#include "observe/http.h"
 #include "observe/log.h"
+#include "observe/pages.h"
 #include "observe/procstat.h"
+#include "observe/view.h"
 
 #define STATUS_DELAY_USEC (200 * USEC_PER_MSEC)
 #define STATUS_ACCURACY_USEC (100 * USEC_PER_MSEC)
@@ -18,6 +23,26 @@
 #define PROC "/proc"
 
 _Static_assert((int)REDIS_ERRORS == VIEW_ERROR_KINDS, "kinds of Redis errors");
+
+/* How the daemon's figures are looked at, and what is counted for that alone. */
+struct daemon_view {
+	struct view_exchange *exchange;
+	struct pages *pages;
+	struct http *http;
+	sd_event_source *asked, *status_timer;
+	uint64_t netlink_inode;
+
+	bool synced;
+	uint64_t sync_changed_nsec, last_sync_nsec, first_sync_took, resyncs;
+	struct hist resync, turn;
+	uint64_t turn_usec; /* when the present turn began; 0: none does */
+
+	bool notifies; /* somebody reads STATUS */
+	struct view own;
+	struct health health;
+	struct health_limits limits;
+	char status[256]; /* as it was last sent */
+};
 
 /* --- copying --- */
 
@@ -43,17 +68,17 @@ static void fill_netlink(const struct daemon *d, struct view *v)
 	v->no_memory = links_stats(d->links)->no_memory;
 	v->netlink_works = socket.works;
 	v->receive_buffer = socket.rcvbuf;
-	v->netlink_inode = d->view.netlink_inode;
+	v->netlink_inode = d->view->netlink_inode;
 }
 
 static void fill_sync(const struct daemon *d, struct view *v)
 {
-	v->synced = d->view.synced;
-	v->sync_changed_nsec = d->view.sync_changed_nsec;
-	v->last_sync_nsec = d->view.last_sync_nsec;
-	v->first_sync_took = d->view.first_sync_took;
-	v->resyncs = d->view.resyncs;
-	view_fill_hist(&v->resync, &d->view.resync, &view_sync_bounds);
+	v->synced = d->view->synced;
+	v->sync_changed_nsec = d->view->sync_changed_nsec;
+	v->last_sync_nsec = d->view->last_sync_nsec;
+	v->first_sync_took = d->view->first_sync_took;
+	v->resyncs = d->view->resyncs;
+	view_fill_hist(&v->resync, &d->view->resync, &view_sync_bounds);
 }
 
 static void fill_conn(struct view_conn *out, const struct conn *c)
@@ -105,15 +130,15 @@ static void fill_sonic(const struct daemon *d, struct view *v)
 	v->batches = p->batches;
 	view_fill_hist(&v->batch_rows, &p->batch_rows, &view_rows_bounds);
 	view_fill_hist(&v->latency, latency, &view_time_bounds);
-	hist_cumulate(latency, &d->view.limits.max_latency_nsec, 1, &v->latency_within);
+	hist_cumulate(latency, &d->view->limits.max_latency_nsec, 1, &v->latency_within);
 }
 
 static void fill_loop(const struct daemon *d, struct view *v)
 {
 	struct log_stats log;
 
-	v->turns = d->view.turn.count;
-	view_fill_hist(&v->turn, &d->view.turn, &view_time_bounds);
+	v->turns = d->view->turn.count;
+	view_fill_hist(&v->turn, &d->view->turn, &view_time_bounds);
 	log_stats(&log);
 	v->log_written = log.written;
 	v->log_suppressed = log.held_back;
@@ -204,7 +229,7 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 	(void)source;
 	(void)fd;
 	(void)revents;
-	view_serve(d->view.exchange, fill, d);
+	view_serve(d->view->exchange, fill, d);
 	return 0;
 }
 
@@ -213,13 +238,13 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 /* The loop's own clock was read when it woke up. */
 void view_note_turn(struct daemon *d)
 {
-	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->view.turn_usec) >= 0)
-		view_turn_begins(d->view.exchange, d->view.turn_usec);
+	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->view->turn_usec) >= 0)
+		view_turn_begins(d->view->exchange, d->view->turn_usec);
 }
 
 void view_note_turn_end(struct daemon *d)
 {
-	struct daemon_view *v = &d->view;
+	struct daemon_view *v = d->view;
 
 	/* A look for events that found none is no turn. */
 	if (v->turn_usec == 0)
@@ -241,7 +266,7 @@ static void note_synced(struct daemon_view *v, uint64_t took)
 
 void view_note_sync(struct daemon *d, bool synced)
 {
-	struct daemon_view *v = &d->view;
+	struct daemon_view *v = d->view;
 	uint64_t now = now_nsec();
 
 	if (synced == v->synced)
@@ -259,7 +284,7 @@ void view_note_sync(struct daemon *d, bool synced)
 
 static void compose_status(struct daemon *d, char *out, size_t size)
 {
-	struct daemon_view *v = &d->view;
+	struct daemon_view *v = d->view;
 	const struct health_input in = {
 		.view = &v->own,
 		.memory_bytes = procstat_resident(PROC),
@@ -284,14 +309,14 @@ static void compose_status(struct daemon *d, char *out, size_t size)
 static int on_status(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
-	char status[sizeof(d->view.status)];
+	char status[sizeof(d->view->status)];
 
 	(void)source;
 	(void)usec;
 	compose_status(d, status, sizeof(status));
-	if (strcmp(status, d->view.status) == 0)
+	if (strcmp(status, d->view->status) == 0)
 		return 0;
-	memcpy(d->view.status, status, sizeof(status));
+	memcpy(d->view->status, status, sizeof(status));
 	(void)sd_notify(0, status);
 	return 0;
 }
@@ -300,11 +325,11 @@ void view_status_soon(struct daemon *d)
 {
 	int enabled = SD_EVENT_OFF;
 
-	if (!d->view.notifies || sd_event_source_get_enabled(d->view.status_timer, &enabled) < 0 ||
+	if (!d->view->notifies || sd_event_source_get_enabled(d->view->status_timer, &enabled) < 0 ||
 	    enabled != SD_EVENT_OFF)
 		return;
-	(void)sd_event_source_set_time(d->view.status_timer, now_usec() + STATUS_DELAY_USEC);
-	(void)sd_event_source_set_enabled(d->view.status_timer, SD_EVENT_ONESHOT);
+	(void)sd_event_source_set_time(d->view->status_timer, now_usec() + STATUS_DELAY_USEC);
+	(void)sd_event_source_set_enabled(d->view->status_timer, SD_EVENT_ONESHOT);
 }
 
 /* --- serving --- */
@@ -318,13 +343,13 @@ static void serve(struct daemon *d)
 
 	if (d->config->dry_run || !config_http_options(d->config, &options))
 		return;
-	r = http_new(&d->view.http, &options, pages_handle, d->view.pages, text, sizeof(text));
+	r = http_new(&d->view->http, &options, pages_handle, d->view->pages, text, sizeof(text));
 	if (r < 0)
 		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", text);
 	else if (text[0])
 		log_warning(KIND_HTTP_PARTLY, "%s", text);
 	if (r >= 0)
-		pages_set_server(d->view.pages, http_stats(d->view.http));
+		pages_set_server(d->view->pages, http_stats(d->view->http));
 }
 
 /* --- building --- */
@@ -343,7 +368,7 @@ static struct health_limits limits(const struct config *config)
 
 static int add_sources(struct daemon *d)
 {
-	struct daemon_view *v = &d->view;
+	struct daemon_view *v = d->view;
 	int r = sd_event_add_io(d->event, &v->asked, view_exchange_fd(v->exchange), EPOLLIN, on_asked, d);
 
 	if (r >= 0 && v->notifies)
@@ -356,10 +381,14 @@ static int add_sources(struct daemon *d)
 
 int view_build(struct daemon *d)
 {
-	struct daemon_view *v = &d->view;
+	struct daemon_view *v = calloc(1, sizeof(*v));
 	struct stat socket;
-	int r = view_exchange_new(&v->exchange);
+	int r;
 
+	if (!v)
+		return -ENOMEM;
+	d->view = v;
+	r = view_exchange_new(&v->exchange);
 	if (r < 0)
 		return r;
 	v->limits = limits(d->config);
@@ -378,9 +407,14 @@ int view_build(struct daemon *d)
 
 void view_free(struct daemon *d)
 {
-	http_free(d->view.http);
-	pages_free(d->view.pages);
-	sd_event_source_disable_unref(d->view.asked);
-	sd_event_source_disable_unref(d->view.status_timer);
-	view_exchange_free(d->view.exchange);
+	struct daemon_view *v = d->view;
+
+	if (!v)
+		return;
+	http_free(v->http);
+	pages_free(v->pages);
+	sd_event_source_disable_unref(v->asked);
+	sd_event_source_disable_unref(v->status_timer);
+	view_exchange_free(v->exchange);
+	free(v);
 }

@@ -15,6 +15,7 @@ from lib.switch import Switch, load_config
 REDIS_BUFFER_BYTES = 1 << 20
 RECEIVE_BUFFER_BYTES = 16 << 20
 SEND_BUFFER_BYTES = 2 << 20
+NO_SERVER = {"http": {"enabled": "false"}}  # its sockets are not those to Redis
 CONNECTIONS = 5  # CONFIG_DB, APPL_DB, STATE_DB and two subscriptions
 
 SNDBUF = (socket.SOL_SOCKET, socket.SO_SNDBUF)
@@ -61,7 +62,7 @@ def options(sw: Switch, family: socket.AddressFamily, wanted: tuple[Option, ...]
 
 def test_a_unix_socket_is_the_default_and_takes_a_whole_batch(switch: SwitchFactory) -> None:
     """The host and port that database_config.json names too are not used."""
-    sw = switch(ports=1)
+    sw = switch(ports=1, settings=NO_SERVER)
     assert options(sw, socket.AF_UNIX, (SNDBUF,)) == [(granted(REDIS_BUFFER_BYTES, "w"),)] * CONNECTIONS
     assert options(sw, socket.AF_INET, ()) == []
 
@@ -78,7 +79,7 @@ def test_tcp_to_redis(redis_inside: RedisInside, switch: SwitchFactory) -> None:
         RCVBUF: granted(REDIS_BUFFER_BYTES, "r"),
     }
     database = {"redis_host": "127.0.0.1", "redis_port": redis_inside.port}
-    sw = switch.build(ports=2, server=redis_inside, settings={"database": database})
+    sw = switch.build(ports=2, server=redis_inside, settings={"database": database, **NO_SERVER})
     sw.netns.ip("link", "set", "lo", "up")
     redis_inside.move_to(sw.netns.name)
     load_config(sw.config_db, sw.config or {})
