@@ -92,6 +92,6 @@ void log_line(int level, enum log_kind kind, const struct log_site *site, const 
 /* For audit.c: a record that still lacks its text and is then given to logwriter_give(); NULL: there was no room. */
 struct log_record *log_claim(int level, enum log_kind kind, const struct log_site *site,
 			     const struct log_fields *fields);
-void log_format_text(struct log_record *record, const char *format, va_list args);
+void log_format_text(struct log_record *record, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 #endif

@@ -21,8 +21,10 @@ void loglimit_set(unsigned window_secs, long lines)
 		return;
 	window_usec = window_secs * USEC_PER_SEC;
 	lines_of_all = lines;
-	for (size_t i = 0; i < KINDS; i++)
-		states[i].since = states[i].held = 0;
+	for (size_t i = 0; i < KINDS; i++) {
+		states[i].since = 0;
+		states[i].held = 0;
+	}
 }
 
 /* By the kernel's ticks: in a storm this is all that a line costs, and a window may be some milliseconds longer. */
