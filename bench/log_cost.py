@@ -137,6 +137,6 @@ def musts(result: Result) -> list[Must]:
             ratio = one["ratios"][name]
             label = f"{label_of(rate)}: {what}, logging at INFO to none"
             found.append(most(label, ratio["median"], LIMIT, text=shown(ratio), ci=LOOSE))
-        lines = min(turn["lines"] for turn in one["info"])
+        lines = statistics.mean(turn["lines"] for turn in one["info"])
         found.append(least(f"{label_of(rate)}: lines an event at INFO", lines, 1e-6))
     return found

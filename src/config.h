@@ -83,19 +83,19 @@ struct config {
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
-	char log_rfc5424_to[CONFIG_TEXT_MAX];
-	long log_limit_secs, log_limit_lines; /* see log.h; lines 0: of each kind its own */
 	bool log_audit;
-	bool level_chosen;  /* by the command line or the environment */
-	bool target_chosen; /* by the command line */
+	bool level_chosen;                    /* by the command line or the environment */
+	bool target_chosen;                   /* by the command line */
+	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
+	char log_rfc5424_to[CONFIG_TEXT_MAX];
 
 	/* Command line only */
 	char namespace_name[NAME_MAX + 1]; /* whose databases; outweighs database_config. "": none */
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, dry_run;
-	int argc;
-	char **argv; /* how it was loaded, for another time; of the caller */
+	int argc; /* how it was loaded, for another time */
+	char **argv;
 };
 
 enum config_outcome {

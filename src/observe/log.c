@@ -89,15 +89,17 @@ void log_stats(struct log_stats *stats)
 
 /* --- lines --- */
 
+/* Not by the usual way in, which asks for the limits. */
 static void tell_held_back(enum log_kind kind, unsigned n)
 {
+	static const char format[] = "%s: %u like %s were held back";
+	const char *name = log_kinds[kind].name;
+
 	held_back += n;
 	if (log_kinds[kind].audit)
-		audit_record(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), NULL, "%s: %u like records were held back",
-			     log_kinds[kind].name, n);
-	else if (LOG_WARNING <= log_level())
-		log_line(LOG_WARNING, KIND_LINES_HELD_BACK, LOG_HERE, NULL, "%s: %u like lines were held back",
-			 log_kinds[kind].name, n);
+		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL, format, name, n, "records");
+	else if (log_level() >= LOG_WARNING)
+		log_line(LOG_WARNING, KIND_LINES_HELD_BACK, LOG_HERE, NULL, format, name, n, "lines");
 }
 
 void log_tell_held_back(bool end)

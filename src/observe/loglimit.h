@@ -9,8 +9,8 @@
 
 #define LOG_WINDOW_SECS 10
 
-/* A window of so many seconds, 0: no limits; lines < 0: of each kind as many as messages.h says. What was held back
- * so far is forgotten. */
+/* A window of so many seconds, 0: no limits; lines < 0: of each kind as many as messages.h says. Where that is
+ * something else than before, all begins afresh and what was held back is forgotten. */
 void loglimit_set(unsigned window_secs, long lines);
 
 /* True when one more line of the kind may pass. *held gets how many were held back in the window that is over, to be

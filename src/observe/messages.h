@@ -27,8 +27,8 @@
 	X(WRITE_REFUSED, "write_refused", "7406a57899294bd58e6ace8af5d23eac", 10) \
 	X(WRITE_ACCEPTED, "write_accepted", "3ce67174222348e2990a140da403dd5e", 20) \
 	X(DRIFT_REPAIRED, "drift_repaired", "fd895fcf64874ec8b5a93fefcf9e84cb", 10) \
-	X(READ_REFUSED, "read_refused", "d2fac6ad3549440e8e3723faab2c59e1", 5) \
-	X(LOOKUP_REFUSED, "lookup_refused", "885ff3d99eb746ffb2bcc13b3f0a4732", 5) \
+	X(READ_REFUSED, "read_refused", "d2fac6ad3549440e8e3723faab2c59e1", 3) \
+	X(LOOKUP_REFUSED, "lookup_refused", "885ff3d99eb746ffb2bcc13b3f0a4732", 3) \
 	X(CONFIG_ROW_BAD, "config_row_bad", "e4bf99da80d048bbb9c5558b92039081", 50) \
 	X(CONFIG_ROW_FOREIGN, "config_row_foreign", "3a966dea8299461081f9d3bc92690b15", 20) \
 	X(PUSH_REFUSED, "push_refused", "b6ff6b0724c54835b287dace6234e1b9", 20) \
@@ -56,7 +56,7 @@
 	X(ENDED_BY_FAULT, "ended_by_fault", "eef0d542da4949b8bb270e3ba22523f1", 0) \
 	X(SUMMARY, "summary", "1b0bac5ec1e647bf8a6d50efbe22faea", 0) \
 	X(LOG_LEVEL_SET, "log_level_set", "2507383ed7c847388e32ef6b4bafa68e", 20) \
-	X(CONFIG_READ, "config_read", "91dd8aa0b17244ec87f91408b3db66cc", 20) \
+	X(CONFIG_READ, "config_read", "91dd8aa0b17244ec87f91408b3db66cc", 0) \
 	X(CONFIG_REFUSED, "config_refused", "bf28e743a2f14fdb8671f926eab69c02", 60) \
 	X(CONFIG_NEEDS_RESTART, "config_needs_restart", "cf778e21c20e47fcbe3a6f479ed14a22", 20) \
 	X(HTTP_LISTENING, "http_listening", "33023b35026b4b348896bce385b33a4e", 0) \
