@@ -28,7 +28,7 @@ static void check_line(const char *line, size_t len)
 /* In the structured data nothing but an escaped quote, backslash or bracket: the element ends where it ends. */
 static void check_data(const char *line, size_t len)
 {
-	const char *at = memchr(line, '[', len), *end = line + len;
+	const char *at = memmem(line, len, " [portsyncd@", 12), *end = line + len;
 	bool quoted = false;
 
 	for (; at && at < end && (quoted || *at != ']'); at++) {
