@@ -20,7 +20,7 @@ export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all deps demo test bench profile lint fuzz install format clean
+.PHONY: all deps demo test bench bench-short bench-programs profile lint fuzz install format clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -39,10 +39,16 @@ test: deps
 	@scripts/test
 
 # PEER=/path/to/portsyncd: also compare with that one. BENCH: more options, see bench/run --help
-bench: deps all
+bench: deps bench-programs
+	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
+
+# A minute, with those musts only that a noisy machine can keep.
+bench-short: deps bench-programs
+	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --ci
+
+bench-programs: all
 	@meson configure $(BUILD) -Dbench=true
 	@ninja -C $(BUILD)
-	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
 
 # Flame graph and call graph of a storm, into $(BUILD)/profile; PROFILE="--rate 20000 --seconds 5": see --help
 profile: deps all

@@ -9,12 +9,13 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -130,19 +131,14 @@ bool port_number(const char *name, unsigned *number)
 	return true;
 }
 
-_Atomic uint64_t *map_stamps(const char *path)
+unsigned link_mtu(int fd, const char *name)
 {
-	_Atomic uint64_t *stamps;
-	size_t len = PORTS_MAX * sizeof(*stamps);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct ifreq request = {0};
 
-	if (fd < 0 || ftruncate(fd, (off_t)len) < 0)
-		err(1, "%s", path);
-	stamps = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (stamps == MAP_FAILED)
-		err(1, "%s", path);
-	close_fd(&fd);
-	return stamps;
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFMTU, &request) < 0)
+		err(1, "%s", name);
+	return (unsigned)request.ifr_mtu;
 }
 
 static void on_stop(int number)

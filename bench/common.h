@@ -36,8 +36,8 @@ void wake_now_and_then(int fd);
 /* The number n of a port's name, Ethernet<4 * n>; false: no such name, or not below PORTS_MAX. */
 bool port_number(const char *name, unsigned *number);
 
-/* PORTS_MAX stamps by port number in a file, which is made if it is missing; programs share them. */
-_Atomic uint64_t *map_stamps(const char *path);
+/* What the kernel says of a link; fd: any socket of the namespace. */
+unsigned link_mtu(int fd, const char *name);
 
 /* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
 extern atomic_bool stopping;

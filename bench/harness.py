@@ -9,9 +9,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +36,59 @@ Result = dict[str, Any]
 class Plan:
     """How long what is measured."""
 
+    short: bool
+    pairs: int  # how often two are compared, in turns, for a must
+    rounds: int  # and where none depends on it
     benchmark_commands: int
     flat_out_changes: int
     flat_out_runs: int
     storm_secs: dict[int, int]  # by events a second
     bursts: int
     burst_secs: int
-    latency_secs: dict[int, int]  # by events a second
+    latency_secs: dict[int, float]  # by events a second
     at_once_secs: int
+    curve_secs: float  # a rate
     peer_secs: int  # a storm
-    pairs: int  # how often two are compared, in turns
-    curve_secs: float
+    tuning_secs: int  # a storm
     idle_secs: int
 
 
-FULL = Plan(400_000, 300_000, 10, {1_000: 10, 5_000: 8, 20_000: 30}, 4, 5, {100: 10, 1_000: 5, 10_000: 3}, 6, 4, 3, 2, 60)
-SHORT = Plan(100_000, 100_000, 2, {1_000: 2, 5_000: 1, 20_000: 3}, 1, 2, {100: 1, 1_000: 1, 10_000: 1}, 1, 1, 3, 0.5, 5)
+FULL = Plan(
+    short=False,
+    pairs=5,
+    rounds=3,
+    benchmark_commands=400_000,
+    flat_out_changes=300_000,
+    flat_out_runs=10,
+    storm_secs={1_000: 10, 5_000: 8, 20_000: 30},
+    bursts=4,
+    burst_secs=5,
+    latency_secs={100: 6, 1_000: 4, 10_000: 2},
+    at_once_secs=3,
+    curve_secs=2,
+    peer_secs=4,
+    tuning_secs=3,
+    idle_secs=60,
+)
+SHORT = Plan(
+    short=True,
+    pairs=3,
+    rounds=2,
+    benchmark_commands=100_000,
+    flat_out_changes=100_000,
+    flat_out_runs=2,
+    storm_secs={1_000: 2, 5_000: 1, 20_000: 3},
+    bursts=1,
+    burst_secs=2,
+    latency_secs={100: 1, 1_000: 1, 10_000: 1},
+    at_once_secs=1,
+    curve_secs=0.5,
+    peer_secs=1,
+    tuning_secs=1,
+    idle_secs=5,
+)
+# More turns than a short run, since the neighbours of a CI machine disturb some of them.
+CI = replace(SHORT, pairs=5, storm_secs={1_000: 1, 5_000: 1, 20_000: 2}, latency_secs={1_000: 0.6, 10_000: 0.6})
 
 
 @dataclass
@@ -63,13 +100,14 @@ class Bench:
     programs: Path
     plan: Plan
     peer: Path | None = None
+    tuning: Sequence[str] | None = None  # keys; None or empty: all
+    netns: str = ""  # where the daemon's links are
     result: Result = field(default_factory=dict)
     storm_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
     other_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
 
-    @property
-    def netns(self) -> str:
-        return self.switch.netns.name
+    def __post_init__(self) -> None:
+        self.netns = self.netns or self.switch.netns.name
 
     def linkstorm(self, *options: object, netns: str = "") -> Result:
         """By default over the daemon's links."""
@@ -125,26 +163,28 @@ def new_switch(ports: int, settings: Settings | None = None) -> Switch:
 
 
 @contextmanager
-def rig(ports: int, programs: Path, plan: Plan, peer: Path | None = None) -> Iterator[Bench]:
+def rig(
+    ports: int, programs: Path, plan: Plan, peer: Path | None = None, tuning: Sequence[str] | None = None
+) -> Iterator[Bench]:
     """A bench with the daemon started and warm."""
     switch = new_switch(ports)
     bare = NetNs()
     try:
         switch.build()
         bare.add_ports(switch.ports)
-        bench = Bench(switch, bare, programs, plan, peer, {"ports": ports})
+        bench = Bench(switch, bare, programs, plan, peer, tuning, result={"ports": ports})
         switch.start()
-        warm_up(bench)
+        warm_up(bench, switch)
         yield bench
     finally:
         switch.close()
         bare.close()
 
 
-def warm_up(bench: Bench) -> None:
+def warm_up(bench: Bench, switch: Switch) -> None:
     """Flat out, so that the deepest batches have been there once."""
-    bench.linkstorm("--count", 20_000)
-    bench.switch.wait_equal()
+    bench.linkstorm("--count", 20_000, netns=switch.netns.name)
+    switch.wait_equal()
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,15 @@
 
 import statistics
 
-from harness import Bench, Must, Result, most, table
+from harness import Bench, Must, Result, most, new_switch, table
+from lib.figures import figures
 from outside import METHOD, SHOWN, daemon, floor, in_turns, label_of, latency_cells, ratios, shown
 
 LIMITS = {"p50": (1.25, 3.0), "p99": (1.5, 5.0)}  # to the floor's; on a noisy machine
+ACKNOWLEDGED = "latency p50 us"  # the daemon's own figure: from receive to Redis' acknowledgement
+ACKNOWLEDGED_RATE = 1_000
+ACKNOWLEDGED_LIMIT_USEC = 100
+ROUND_TRIP_LIMIT_USEC = 70  # where one takes longer, nothing is asked
 HEADING = ("latency, us", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "CPU/100k")
 
 
@@ -21,12 +26,30 @@ def compare(bench: Bench, *storm: object) -> Result:
     }
 
 
+def acknowledged_p50(bench: Bench) -> int:
+    """Of a daemon that has seen nothing but this rate."""
+    switch = new_switch(len(bench.switch.ports))
+    try:
+        switch.build()
+        switch.start()
+        seconds = bench.plan.latency_secs[ACKNOWLEDGED_RATE]
+        storm = ("--rate", ACKNOWLEDGED_RATE, "--count", int(ACKNOWLEDGED_RATE * seconds))
+        bench.linkstorm(*storm, netns=switch.netns.name)
+        return figures(switch.daemon)[ACKNOWLEDGED]
+    finally:
+        switch.close()
+
+
 def measure(bench: Bench) -> None:
     rates = {
-        str(rate): compare(bench, "--rate", rate, "--seconds", seconds)
+        str(rate): compare(bench, "--rate", rate, "--count", int(rate * seconds))
         for rate, seconds in bench.plan.latency_secs.items()
     }
-    bench.result["latency"] = {"method": METHOD, "rates": rates}
+    bench.result["latency"] = {
+        "method": METHOD,
+        "rates": rates,
+        "acknowledged_p50_usec": acknowledged_p50(bench),
+    }
 
 
 def rows_of(label: str, found: Result) -> list[tuple[str, ...]]:
@@ -52,4 +75,15 @@ def musts(result: Result) -> list[Must]:
             ratio = one["ratios"][name]
             label = f"{label_of(rate)}: {name.upper()} to the floor's"
             found.append(most(label, ratio["median"], limit, text=shown(ratio), ci=loose))
-    return found
+    return found + acknowledgement(result)
+
+
+def acknowledgement(result: Result) -> list[Must]:
+    if "ceilings" not in result:
+        return []
+    round_trip = result["ceilings"]["redis_benchmark"]["1"]["p50_usec"]
+    value = result["latency"]["acknowledged_p50_usec"]
+    if round_trip >= ROUND_TRIP_LIMIT_USEC:
+        return []
+    label = f"{ACKNOWLEDGED_RATE:,}/s: P50 from receive to acknowledgement, a round trip is {round_trip:.0f} us"
+    return [most(label, value, ACKNOWLEDGED_LIMIT_USEC, " us")]

@@ -2,9 +2,9 @@
 /*
  * Changes real links, many requests in one sendmsg(), at a given rate or as fast as the kernel goes, and counts what
  * the kernel said of it. The changes go round the ports Ethernet0, Ethernet4, ...; a port's MTU goes up by one with
- * each change and from MTU_LAST to MTU_FIRST again, its admin status turns over: so the end is known, and it is
- * compared with the kernel. --stamps: notes for each port when its change was requested, see latency.c. Prints one line
- * of JSON.
+ * each change and from STAMPS_MTU_LAST to STAMPS_MTU_FIRST again, its admin status turns over: so the end is known, and
+ * it is compared with the kernel. --stamps: notes for each port when its change was requested, see latency.c. Prints
+ * one line of JSON.
  */
 #include <err.h>
 #include <errno.h>
@@ -22,9 +22,8 @@
 
 #include "base/util.h"
 #include "common.h"
+#include "stamps.h"
 
-#define MTU_FIRST 1500U
-#define MTU_LAST 8999U
 #define BATCH_MAX 1024
 #define BATCH_FLAT_OUT 64
 #define REQUEST_MAX 64 /* bytes of one request */
@@ -56,7 +55,8 @@ struct storm {
 	uint32_t seq;
 	uint64_t sent, failed;
 	uint64_t begin_nsec, end_nsec;
-	_Atomic uint64_t *stamps; /* by port: when its oldest change was requested that is not visible yet */
+	struct stamps *stamps;    /* NULL: none are kept */
+	size_t places[BATCH_MAX]; /* of the stamps of a batch */
 	struct port port[PORTS_MAX];
 };
 
@@ -120,16 +120,6 @@ static uint64_t stop_counter(struct counter *c)
 
 /* --- the ports --- */
 
-static unsigned kernel_mtu(int fd, const struct port *port)
-{
-	struct ifreq request = {0};
-
-	memcpy(request.ifr_name, port->name, sizeof(request.ifr_name));
-	if (ioctl(fd, SIOCGIFMTU, &request) < 0)
-		err(1, "%s", port->name);
-	return (unsigned)request.ifr_mtu;
-}
-
 static bool kernel_up(int fd, const struct port *port)
 {
 	struct ifreq request = {0};
@@ -149,7 +139,7 @@ static void find_ports(struct storm *s)
 		port->ifindex = (int)if_nametoindex(port->name);
 		if (!port->ifindex)
 			err(1, "%s", port->name);
-		port->mtu = kernel_mtu(s->ioctls, port);
+		port->mtu = link_mtu(s->ioctls, port->name);
 		port->up = kernel_up(s->ioctls, port);
 	}
 }
@@ -161,7 +151,7 @@ static unsigned wrong_ports(const struct storm *s)
 	for (unsigned long i = 0; i < s->opt.ports; i++) {
 		const struct port *port = &s->port[i];
 
-		wrong += kernel_mtu(s->ioctls, port) != port->mtu || kernel_up(s->ioctls, port) != port->up;
+		wrong += link_mtu(s->ioctls, port->name) != port->mtu || kernel_up(s->ioctls, port) != port->up;
 	}
 	return wrong;
 }
@@ -183,9 +173,7 @@ static void put_flags(struct port *port, struct ifinfomsg *info)
 
 static void put_mtu(struct port *port, struct nlmsghdr *nlh)
 {
-	bool in_range = port->mtu >= MTU_FIRST && port->mtu < MTU_LAST;
-
-	port->mtu = in_range ? port->mtu + 1 : MTU_FIRST;
+	port->mtu = stamps_next_mtu(port->mtu);
 	mnl_attr_put_u32(nlh, IFLA_MTU, port->mtu);
 }
 
@@ -227,16 +215,13 @@ static void read_answers(struct storm *s)
 	} while (ack.nlh.nlmsg_seq != s->seq);
 }
 
-/* The last n changes. */
 static void stamp(const struct storm *s, uint64_t n)
 {
 	uint64_t now = now_nsec();
 
-	for (uint64_t i = s->sent - n; s->stamps && i < s->sent; i++) {
-		uint64_t none = 0;
-
-		(void)atomic_compare_exchange_strong(&s->stamps[i % s->opt.ports], &none, now);
-	}
+	for (uint64_t i = 0; i < n; i++)
+		atomic_store(&s->stamps->request[s->places[i]], now);
+	atomic_fetch_add(&s->stamps->requested, n);
 }
 
 static void send_batch(struct storm *s, uint64_t n)
@@ -244,9 +229,14 @@ static void send_batch(struct storm *s, uint64_t n)
 	static _Alignas(struct nlmsghdr) unsigned char buffer[BATCH_MAX * REQUEST_MAX];
 	size_t len = 0;
 
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n; i++) {
+		size_t number = s->sent % s->opt.ports;
+
 		len += put_request(s, buffer + len, i == n - 1);
-	stamp(s, n);
+		s->places[i] = stamps_at((unsigned)number, s->port[number].mtu);
+	}
+	if (s->stamps)
+		stamp(s, n);
 	if (send(s->requests, buffer, len, 0) != (ssize_t)len)
 		err(1, "requests");
 	read_answers(s);
@@ -352,6 +342,8 @@ static void read_options(struct options *opt, int argc, char *argv[])
 		set_option(opt, option, optarg);
 	if (optind != argc || !opt->count == !opt->seconds)
 		usage();
+	if (opt->stamps && (opt->mode != MODE_MTU || opt->ports > STAMPS_PORTS_MAX))
+		errx(2, "--stamps: mode mtu only, at most %d ports", STAMPS_PORTS_MAX);
 	if (!opt->batch)
 		opt->batch = opt->rate ? MIN(MAX(opt->rate / 1000, 1), BATCH_MAX) : BATCH_FLAT_OUT;
 }
@@ -393,7 +385,7 @@ int main(int argc, char *argv[])
 	open_sockets(&storm);
 	find_ports(&storm);
 	if (storm.opt.stamps)
-		storm.stamps = map_stamps(storm.opt.stamps);
+		storm.stamps = stamps_map(storm.opt.stamps, (unsigned)storm.opt.ports);
 	start_counter(&counter);
 	blow(&storm);
 	if (storm.opt.mode != MODE_MTU)

@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be seen of whoever follows links and writes rows without its help: latency and CPU time.
 
-Latency ends when the probe's recv() returned with Redis' keyspace notification of the row, and begins by two clocks:
-when linkstorm was about to send the request, and when the kernel told its listeners (see latency.c and kstamps.h).
+Latency ends when the probe saw the change by Redis' keyspace notification of the row, and begins by two clocks: when
+linkstorm was about to send the request, and when the kernel told its listeners (see latency.c and stamps.h).
 """
 
+import re
 import statistics
+import struct
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import FLOOR_DB, STATE_DB, Bench, Result
+from lib.switch import Switch
 from lib.wait import wait_for
 
 METHOD = (
     "From just before linkstorm's sendmsg() of the request (from_request), or from the kernel's handing the message "
     "to its listeners, stamped there by a socket filter (from_message), to the return of the recv() by which a "
-    "subscriber got Redis' keyspace notification of the row. CLOCK_MONOTONIC; histograms that keep every value to "
-    "1/64. Of several changes of a port before a write of its row the oldest counts. CPU: /proc/<pid>/task/*/schedstat."
+    "subscriber got Redis' keyspace notification of the row; while several changes of the port are under way, to the "
+    "answer of reading the row, which tells them apart. Every change counts, also one that was overtaken in the row. "
+    "CLOCK_MONOTONIC; histograms of all values, each to 1/64. CPU: /proc/<pid>/task/*/schedstat."
 )
-VISIBLE_TIMEOUT_SECS = 5.0
+VISIBLE_TIMEOUT_SECS = 20.0
+QUIET_SECS, QUIET_CPU_SECS = 0.5, 0.005  # who takes no more CPU time than that has done what there was to do
+QUIET_TIMEOUT_SECS = 60
+RTNLGRP_LINK_BIT = 1
 SHOWN = ("p50", "p95", "p99", "p999", "max")
 
 
@@ -40,9 +48,12 @@ def floor(bench: Bench) -> Subject:
     return Subject("floor", bench.bare.name, bench.switch.redis.unix_socket, FLOOR_DB)
 
 
+def subject_of(name: str, switch: Switch) -> Subject:
+    return Subject(name, switch.netns.name, switch.redis.unix_socket, STATE_DB, switch.daemon.pid)
+
+
 def daemon(bench: Bench) -> Subject:
-    switch = bench.switch
-    return Subject("daemon", switch.netns.name, switch.redis.unix_socket, STATE_DB, switch.daemon.pid)
+    return subject_of("daemon", bench.switch)
 
 
 @contextmanager
@@ -62,38 +73,99 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
+def sleeps(pid: int) -> int:
+    """How often a thread of it slept, and so was woken again."""
+    states = [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    counts = [re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", state, re.MULTILINE) for state in states]
+    return sum(int(count) for found in counts for count in found)
+
+
 def wait_visible(stamps: Path) -> None:
-    """Until the probe saw every change; who loses events never gets there."""
+    """Until the probe saw every change; who loses the last one of a port never gets there."""
+
+    def all_seen() -> bool:
+        with stamps.open("rb") as file:
+            requested, visible = struct.unpack("QQ", file.read(16))
+        return requested == visible
+
     try:
-        wait_for(lambda: not any(stamps.read_bytes()), VISIBLE_TIMEOUT_SECS)
+        wait_for(all_seen, VISIBLE_TIMEOUT_SECS)
     except AssertionError:
         pass
 
 
-def observe(bench: Bench, subject: Subject, *storm: object) -> Result:
+def observe(bench: Bench, subject: Subject, *options: object) -> Result:
     """Of one storm."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="portsyncd-bench-") as file:
-        options = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", file.name)
-        with running(bench, subject) as own, bench.beside("latency", *options, netns=subject.netns) as seen:
+        where = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", file.name)
+        probe = bench.beside("latency", *where, "--ports", len(bench.switch.ports), netns=subject.netns)
+        with running(bench, subject) as own, probe as seen:
             cpu = cpu_seconds(own["pid"])
-            said = bench.linkstorm(*storm, "--stamps", file.name, netns=subject.netns)
+            said = bench.linkstorm(*options, "--stamps", file.name, netns=subject.netns)
             wait_visible(Path(file.name))
             cpu = cpu_seconds(own["pid"]) - cpu
+    assert said["emitted"] == said["requested"], "the kernel told of more, or less, than the changes"
+    began = said["ended"] - said["seconds"]
     return {
         "storm": said,
         "latency": seen,
         "own": own,
-        "cpu_share": cpu / said["seconds"],
+        "cpu_share": cpu / (max(said["ended"], seen["last_seen"]) - began),
         "cpu_per_100k": cpu / said["emitted"] * 100_000,
     }
 
 
-def in_turns(bench: Bench, subjects: Sequence[Subject], pairs: int, *storm: object) -> dict[str, list[Result]]:
+def link_drops(pid: int) -> int:
+    """Messages of links that the kernel could not put into the process' sockets."""
+    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    found = 0
+    for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]:
+        _, _, _, groups, *_, drops, inode = line.split()
+        if int(groups, 16) & RTNLGRP_LINK_BIT and f"socket:[{inode}]" in links:
+            found += int(drops)
+    return found
+
+
+def wait_quiet(pid: int) -> None:
+    """Until it does not work any more on what it has heard."""
+    deadline = time.monotonic() + QUIET_TIMEOUT_SECS
+    spent = QUIET_CPU_SECS
+    while spent >= QUIET_CPU_SECS and time.monotonic() < deadline:
+        spent = cpu_seconds(pid)
+        time.sleep(QUIET_SECS)
+        spent = cpu_seconds(pid) - spent
+
+
+def storm(bench: Bench, switch: Switch, *options: object) -> Result:
+    """Without the probe: what is lost, what stays wrong, what it costs."""
+    pid = switch.daemon.pid
+    cpu, drops = cpu_seconds(pid), link_drops(pid)
+    said = bench.linkstorm(*options, netns=switch.netns.name)
+    wait_quiet(pid)
+    cpu, drops = cpu_seconds(pid) - cpu, link_drops(pid) - drops
+    return {
+        "storm": said,
+        "lost_share": drops / said["emitted"],
+        "wrong_rows": len({text.split(":")[0] for text in switch.checker.compare().differences}),
+        "cpu_per_100k": cpu / said["emitted"] * 100_000,
+    }
+
+
+def in_turns(bench: Bench, subjects: Sequence[Subject], pairs: int, *options: object) -> dict[str, list[Result]]:
     """A B A B: what the machine does meanwhile meets both."""
     found: dict[str, list[Result]] = {subject.name: [] for subject in subjects}
     for _ in range(pairs):
         for subject in subjects:
-            found[subject.name].append(observe(bench, subject, *storm))
+            found[subject.name].append(observe(bench, subject, *options))
+    return found
+
+
+def storms_in_turns(bench: Bench, switches: dict[str, Switch], pairs: int, *options: object) -> dict[str, list[Result]]:
+    """The same without the probe."""
+    found: dict[str, list[Result]] = {name: [] for name in switches}
+    for _ in range(pairs):
+        for name, switch in switches.items():
+            found[name].append(storm(bench, switch, *options))
     return found
 
 

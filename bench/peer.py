@@ -2,16 +2,15 @@
 """Another portsyncd at the same work, in turns with ours. Both are started without arguments, as SONiC starts them, and
 only what can be seen from outside is compared."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness import STATE_DB, Bench, Result, new_switch, table
+from harness import Bench, Result, new_switch, table
 from lib.daemon import binary
 from lib.proc import Proc
 from lib.switch import Switch
-from outside import METHOD, Subject, cpu_seconds, in_turns, label_of, ratios, spread
+from outside import METHOD, in_turns, label_of, ratios, shown, spread, storms_in_turns, subject_of
 
 # The database_config.json where both look for it, in a /run that nobody else sees: ip netns exec makes a mount
 # namespace.
@@ -22,10 +21,6 @@ cp "$1" /var/run/redis/sonic-db/database_config.json && exec "$2"
 LOSS_RATES = (4_000, 8_000, 20_000)
 LATENCY_RATES = (100, 1_000, 4_000)
 AT_ONCE_PER_SEC = 10
-RTNLGRP_LINK_BIT = 1
-QUIET_SECS = 1.0  # without CPU time: it does not work on what it has heard any more
-QUIET_CPU_SECS = 0.01
-QUIET_TIMEOUT_SECS = 60
 
 
 def start_plain(ports: int, program: Path) -> Switch:
@@ -36,10 +31,6 @@ def start_plain(ports: int, program: Path) -> Switch:
     switch.daemon.command = ["ip", "netns", "exec", switch.netns.name, "sh", "-ec", START, "sh", config, str(program)]
     switch.start()
     return switch
-
-
-def subject_of(name: str, switch: Switch) -> Subject:
-    return Subject(name, switch.netns.name, switch.redis.unix_socket, STATE_DB, switch.daemon.pid)
 
 
 @contextmanager
@@ -53,64 +44,23 @@ def plain(bench: Bench, programs: dict[str, Path]) -> Iterator[dict[str, Switch]
         yield found
 
 
-def link_drops(pid: int) -> int:
-    """Messages of links that the kernel could not put into the process' sockets."""
-    links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    found = 0
-    for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]:
-        _, _, _, groups, *_, drops, inode = line.split()
-        if int(groups, 16) & RTNLGRP_LINK_BIT and f"socket:[{inode}]" in links:
-            found += int(drops)
-    return found
-
-
-def wait_quiet(pid: int) -> None:
-    deadline = time.monotonic() + QUIET_TIMEOUT_SECS
-    spent = QUIET_CPU_SECS
-    while spent >= QUIET_CPU_SECS and time.monotonic() < deadline:
-        spent = cpu_seconds(pid)
-        time.sleep(QUIET_SECS)
-        spent = cpu_seconds(pid) - spent
-
-
-def storm(bench: Bench, switch: Switch, *options: object) -> Result:
-    pid = switch.daemon.pid
-    cpu, drops = cpu_seconds(pid), link_drops(pid)
-    said = bench.linkstorm(*options, netns=switch.netns.name)
-    wait_quiet(pid)
-    cpu, drops = cpu_seconds(pid) - cpu, link_drops(pid) - drops
-    return {
-        "storm": said,
-        "lost_share": drops / said["emitted"],
-        "wrong_rows": len({text.split(":")[0] for text in switch.checker.compare().differences}),
-        "cpu_per_100k": cpu / said["emitted"] * 100_000,
-    }
-
-
-def storms(bench: Bench, switches: dict[str, Switch], *options: object) -> Result:
-    found: dict[str, list[Result]] = {name: [] for name in switches}
-    for _ in range(bench.plan.pairs):
-        for name, switch in switches.items():
-            found[name].append(storm(bench, switch, *options))
-    return found
-
-
 def measure(bench: Bench) -> None:
     plan, ports = bench.plan, len(bench.switch.ports)
     assert bench.peer
     with plain(bench, {"ours": binary(), "peer": bench.peer}) as switches:
         subjects = [subject_of(name, switch) for name, switch in switches.items()]
         found_storms = {
-            str(rate): storms(bench, switches, "--rate", rate, "--seconds", plan.peer_secs) for rate in LOSS_RATES
+            str(rate): storms_in_turns(bench, switches, plan.rounds, "--rate", rate, "--seconds", plan.peer_secs)
+            for rate in LOSS_RATES
         }
-        found_storms["flat_out"] = storms(bench, switches, "--count", plan.flat_out_changes)
+        found_storms["flat_out"] = storms_in_turns(bench, switches, plan.rounds, "--count", plan.flat_out_changes)
         seen = {
-            str(rate): in_turns(bench, subjects, plan.pairs, "--rate", rate, "--seconds", plan.peer_secs)
+            str(rate): in_turns(bench, subjects, plan.rounds, "--rate", rate, "--seconds", plan.peer_secs)
             for rate in LATENCY_RATES
         }
         rate = AT_ONCE_PER_SEC * ports
         at_once = ("--rate", rate, "--batch", ports, "--count", rate * plan.at_once_secs)
-        seen[f"{ports}_at_once"] = in_turns(bench, subjects, plan.pairs, *at_once)
+        seen[f"{ports}_at_once"] = in_turns(bench, subjects, plan.rounds, *at_once)
         rss = {name: Proc(switch.daemon.pid).rss_kib for name, switch in switches.items()}
     bench.result["peer"] = {"method": METHOD, "storms": found_storms, "latency": seen, "rss_kib": rss}
 
@@ -124,7 +74,7 @@ def row(what: str, found: Result, figure: Figure, unit: str) -> tuple[str, ...]:
     if any(figure(one) == 0 for one in found["ours"]):
         return (what, *cells, "-")
     ratio = ratios(found["peer"], found["ours"], figure)
-    return (what, *cells, f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f})")
+    return (what, *cells, shown(ratio))
 
 
 def storm_rows(label: str, found: Result) -> list[tuple[str, ...]]:

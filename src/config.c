@@ -33,7 +33,7 @@ static const char help_options[] =
 	"      --database-global FILE  SONiC's database_global.json (default " DBGLOBAL_DEFAULT_PATH ")\n"
 	"      --netns NAME            watch the links of this network namespace; the databases stay the same\n"
 	"      --log-level LEVEL       emerg, alert, crit, err, warning, notice, info or debug\n"
-	"      --log-target TARGET     auto, journal, syslog or stderr\n"
+	"      --log-target TARGET     auto, journal, syslog, rfc5424 or stderr\n"
 	"      --check-config          read all configuration, say whether it is good, and end\n"
 	"      --dry-run               no Redis: print what would be written\n"
 	"  -h, --help                  print this and end\n"
@@ -382,6 +382,8 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	if (outcome != CONFIG_RUN)
 		return outcome;
 	config_defaults(config);
+	config->argc = argc;
+	config->argv = argv;
 	/* Twice: a bad flag is told before any file is read, a good one outweighs the file. */
 	if (apply_flags(config, &flags, err) < 0 || read_chosen_file(config, flags.config, err) < 0 ||
 	    apply_environment(config, err) < 0 || apply_flags(config, &flags, err) < 0 ||

@@ -17,7 +17,13 @@
 #define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
 #define CONFIG_TEXT_MAX 256
 
-enum config_log_target { LOG_TARGET_AUTO, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
+enum config_log_target {
+	LOG_TARGET_AUTO,
+	LOG_TARGET_JOURNAL,
+	LOG_TARGET_SYSLOG,
+	LOG_TARGET_RFC5424,
+	LOG_TARGET_STDERR
+};
 
 struct dbconfig;
 struct http_options;
@@ -77,14 +83,19 @@ struct config {
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
-	bool level_chosen;  /* by the command line or the environment */
-	bool target_chosen; /* by the command line */
+	bool log_audit;
+	bool level_chosen;                    /* by the command line or the environment */
+	bool target_chosen;                   /* by the command line */
+	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
+	char log_rfc5424_to[CONFIG_TEXT_MAX];
 
 	/* Command line only */
 	char namespace_name[NAME_MAX + 1]; /* whose databases; outweighs database_config. "": none */
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, dry_run;
+	int argc; /* how it was loaded, for another time */
+	char **argv;
 };
 
 enum config_outcome {
@@ -107,6 +118,13 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
  */
 int config_read_file(struct config *config, const char *path, FILE *err);
 void config_defaults(struct config *config);
+
+/*
+ * The keys that have another value in b than in a, as "section.key, ..."; only of this section, or, where but is true,
+ * of all others. Returns how many they are.
+ */
+size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
+			   size_t size);
 
 /* The name of a level, "NOTICE". */
 const char *config_level_name(int level);

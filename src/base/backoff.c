@@ -6,7 +6,7 @@
 /* xorshift: jitter needs spread, not secrecy. */
 static uint32_t chance(void)
 {
-	static uint32_t state;
+	static _Thread_local uint32_t state;
 
 	if (state == 0)
 		state = (uint32_t)now_usec() | 1;

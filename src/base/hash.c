@@ -106,11 +106,3 @@ uint32_t hash_bytes(const void *bytes, size_t len)
 		value = (value ^ at[i]) * UINT32_C(16777619);
 	return value;
 }
-
-uint32_t hash_int(uint32_t value)
-{
-	value ^= value >> 16;
-	value *= UINT32_C(0x45d9f3b);
-	value ^= value >> 16;
-	return value;
-}

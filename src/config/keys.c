@@ -15,6 +15,7 @@
 #include "base/cpulist.h"
 #include "base/util.h"
 #include "observe/http_address.h"
+#include "observe/logaddress.h"
 
 /* Choices are stored as int. */
 _Static_assert(sizeof(enum config_log_target) == sizeof(int), "size of enum config_log_target");
@@ -42,6 +43,7 @@ static const struct choices targets = {
 		{"auto", LOG_TARGET_AUTO},
 		{"journal", LOG_TARGET_JOURNAL},
 		{"syslog", LOG_TARGET_SYSLOG},
+		{"rfc5424", LOG_TARGET_RFC5424},
 		{"stderr", LOG_TARGET_STDERR},
 		{NULL, 0},
 	},
@@ -89,7 +91,7 @@ const struct key config_keys[] = {
 
 	{"performance", "max_event_queue", INTEGER, 16, 1000000, "1000", AT(max_event_queue), NULL,
 	 "commands without an answer on a connection"},
-	{"performance", "gather_usecs", INTEGER, 0, 10000, "500", AT(gather_usecs), NULL,
+	{"performance", "gather_usecs", INTEGER, 0, 10000, "1000", AT(gather_usecs), NULL,
 	 "how long link events gather between two reads when more than 15 come in a millisecond; 0: never"},
 	{"performance", "batch_timeout_ms", INTEGER, 0, 60000, "100", AT(batch_timeout_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},
@@ -165,6 +167,13 @@ const struct key config_keys[] = {
 
 	{"log", "level", CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
 	{"log", "target", CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
+	{"log", "rfc5424_to", LOG_ADDRESS, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
+	 "where lines of target rfc5424 go"},
+	{"log", "limit_secs", INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
+	 "the time in which only so many lines of one kind are logged; 0: no limits"},
+	{"log", "limit_lines", INTEGER, 1, 1000000, NULL, AT(log_limit_lines), NULL,
+	 "how many, of each kind that has a limit; not set: as docs/logging.md says of each"},
+	{"log", "audit", BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "make the records of the audit trail"},
 };
 /* clang-format on */
 
@@ -277,6 +286,8 @@ static const char *check_addresses(const char *text)
 /* NULL, or what is wrong with the text. */
 static const char *check_value(const struct key *key, const char *text)
 {
+	struct log_address address;
+
 	switch (key->type) {
 	case INTEGER:
 		return check_integer(key, text);
@@ -289,6 +300,8 @@ static const char *check_value(const struct key *key, const char *text)
 		return check_text(key, text);
 	case CPU_LIST:
 		return check_cpus(text);
+	case LOG_ADDRESS:
+		return logaddress_parse(text, &address);
 	case ADDRESS_LIST:
 		return check_addresses(text);
 	case CHOICE:
@@ -358,6 +371,11 @@ const char *config_describe(const struct key *key, char *out, size_t size)
 	case CPU_LIST:
 		(void)snprintf(out, size, "CPUs 0..%d as in 0-1,3, or \"\"", CPU_SETSIZE - 1);
 		break;
+	case LOG_ADDRESS:
+		(void)snprintf(out, size,
+			       "unix:/PATH, file:/PATH, tcp:HOST:PORT with an address of this machine as in "
+			       "tcp:127.0.0.1:6514 and tcp:[::1]:6514");
+		break;
 	case ADDRESS_LIST:
 		(void)snprintf(out, size, "at most %d as in 127.0.0.1:9090, [::1]:9090, or \"\"", HTTP_LISTEN_MAX);
 		break;
@@ -402,6 +420,49 @@ void config_defaults(struct config *config)
 		else if (key->type == INTEGER)
 			memcpy((char *)config + key->offset, &unset, sizeof(unset));
 	}
+}
+
+static size_t size_of(const struct key *key)
+{
+	switch (key->type) {
+	case INTEGER:
+		return sizeof(long);
+	case BOOLEAN:
+		return sizeof(bool);
+	case CHOICE:
+		return sizeof(int);
+	case CPU_LIST:
+		return sizeof(cpu_set_t);
+	default:
+		return 0; /* a text */
+	}
+}
+
+static bool differs(const struct key *key, const struct config *a, const struct config *b)
+{
+	const char *one = (const char *)a + key->offset, *other = (const char *)b + key->offset;
+	size_t size = size_of(key);
+
+	return size > 0 ? memcmp(one, other, size) != 0 : strcmp(one, other) != 0;
+}
+
+size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
+			   size_t size)
+{
+	size_t at = 0, n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
+		const struct key *key = &config_keys[i];
+
+		if (key->offset == NO_EFFECT || (strcmp(key->section, section) == 0) == but || !differs(key, a, b))
+			continue;
+		if (at < size)
+			at += (size_t)snprintf(out + at, size - at, "%s%s.%s", n > 0 ? ", " : "", key->section,
+					       key->name);
+		n++;
+	}
+	return n;
 }
 
 const char *config_level_name(int level)

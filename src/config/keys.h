@@ -8,11 +8,11 @@
 
 #include "config.h"
 
-#define CONFIG_N_KEYS 52
+#define CONFIG_N_KEYS 56
 #define CONFIG_WHY_MAX 512  /* room for what is wrong and what is allowed */
 #define CONFIG_QUOTE_MAX 80 /* room for the user's own words in it */
 
-enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE, CPU_LIST, ADDRESS_LIST };
+enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE, CPU_LIST, LOG_ADDRESS, ADDRESS_LIST };
 
 struct choice {
 	const char *name;

@@ -14,7 +14,7 @@
 
 #include "daemon/private.h"
 #include "host/tuning.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 #include "sonic/dryrun.h"
 
 #define RESERVED_PORTS 512
@@ -32,7 +32,8 @@ void daemon_fail(struct daemon *d, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_err("%s", text);
+	log_err(KIND_ENDED_BY_FAULT, "%s", text);
+	audit_record(AUDIT_STOP, AUDIT_FAILURE, audit_self(), NULL, "%s", text);
 	if (log_sink() != LOG_SINK_STDERR)
 		(void)dprintf(STDERR_FILENO, "portsyncd: %s\n", text);
 	d->status = EXIT_FAILURE;
@@ -48,15 +49,18 @@ static void log_summary(const struct daemon *d)
 	const struct publish_stats *p = d->publish ? publish_stats(d->publish) : &none;
 	static const struct hist no_latency;
 	const struct hist *latency = d->publish ? publish_latency(d->publish) : &no_latency;
+	struct log_stats log;
 
-	log_notice("events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
+	log_stats(&log);
+	log_notice(KIND_SUMMARY,
+		   "events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
 		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
 		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
 		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", settings refused %u, latency p50 us %" PRIu64
 		   ", latency p99 us %" PRIu64,
 		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
-		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift,
-		   log_dropped(), d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
+		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift, log.dropped,
+		   d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
 		   hist_quantile(latency, 0.99) / NSEC_PER_USEC);
 }
 
@@ -72,21 +76,30 @@ static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	log_warning("not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports",
+	log_warning(KIND_STOP_INCOMPLETE,
+		    "not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports",
 		    publish_owed(d->publish));
 	finish_stop(d);
 	return 0;
 }
 
+static const char *sender_of(const struct signalfd_siginfo *info, char out[LOG_SUBJECT_BYTES])
+{
+	return audit_process(out, (pid_t)info->ssi_pid, info->ssi_uid);
+}
+
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
 {
 	struct daemon *d = user;
+	char who[LOG_SUBJECT_BYTES];
 
 	(void)source;
 	if (d->stopping)
 		return 0;
 	d->stopping = true;
-	log_notice("stopping on %s", info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_notice(KIND_STOPPING, "stopping on %s", info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	audit_record(AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), NULL, "stops on %s",
+		     info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	(void)sd_notify(0, "STOPPING=1");
 	return sd_event_add_time_relative(d->event, &d->stop_limit, CLOCK_MONOTONIC, STOP_USEC, 0, on_stop_limit, d);
 }
@@ -95,19 +108,24 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 {
 	int step = info->ssi_signo == SIGUSR1 ? 1 : -1;
 	int level = MAX(LOG_EMERG, MIN(LOG_DEBUG, log_level() + step));
+	char who[LOG_SUBJECT_BYTES];
 
 	(void)source;
 	(void)user;
 	log_set_level(level);
-	log_notice("log level is %s now", config_level_name(level));
+	log_notice(KIND_LOG_LEVEL_SET, "log level is %s now", config_level_name(level));
+	audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, sender_of(info, who), NULL, "log level is %s by a signal",
+		     config_level_name(level));
 	return 0;
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
 {
+	char who[LOG_SUBJECT_BYTES];
+
 	(void)source;
-	(void)info;
-	log_notice("the configuration is read at start only; SIGHUP changes nothing");
+	reload(user, sender_of(info, who));
+	log_tell_held_back(false);
 	log_summary(user);
 	return 0;
 }
@@ -158,16 +176,25 @@ static void end_turn(struct daemon *d)
 }
 
 /* While events come, it can be worth to look for the next one without sleeping: that costs a processor. */
-static uint64_t patience(struct daemon *d)
+static bool looks_again(struct daemon *d, uint64_t now)
 {
 	uint64_t messages = watch_stats(d->watch)->messages;
 
-	if (d->config->busy_poll_usecs == 0)
-		return UINT64_MAX;
 	if (messages != d->messages)
-		d->busy_until = now_usec() + (uint64_t)d->config->busy_poll_usecs;
+		d->busy_until = now + (uint64_t)d->config->busy_poll_usecs;
 	d->messages = messages;
-	return now_usec() < d->busy_until ? 0 : UINT64_MAX;
+	return now < d->busy_until;
+}
+
+static uint64_t longest_sleep(struct daemon *d)
+{
+	uint64_t now = now_usec(), due = watch_due(d->watch);
+
+	if (d->config->busy_poll_usecs > 0 && looks_again(d, now))
+		return 0;
+	if (due == UINT64_MAX)
+		return UINT64_MAX;
+	return due > now ? due - now : 0;
 }
 
 /* As sd_event_run(), but it is known when the work begins. */
@@ -176,7 +203,7 @@ static int run_turn(struct daemon *d)
 	int r = sd_event_prepare(d->event);
 
 	if (r == 0)
-		r = sd_event_wait(d->event, patience(d));
+		r = sd_event_wait(d->event, longest_sleep(d));
 	if (r <= 0)
 		return r;
 	view_note_turn(d);
@@ -191,8 +218,10 @@ static int run_loop(struct daemon *d)
 
 		if (r < 0)
 			return r;
-		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL)
+		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL) {
+			watch_turn(d->watch);
 			end_turn(d);
+		}
 		view_note_turn_end(d);
 	}
 	return 0;
@@ -206,6 +235,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 		d->no_memory = links_stats(d->links)->no_memory;
 		watch_resync(d->watch, "some link was forgotten for lack of memory");
 	}
+	log_tell_held_back(false);
 	publish_audit(d->publish);
 	appl_ports_rescan(d->appl_ports);
 	loglevel_read(d->loglevel);
@@ -284,6 +314,7 @@ static int build(struct daemon *d)
 		return r;
 	if (!d->config->dry_run)
 		d->settings_refused = tuning_apply(d->config);
+	log_start();
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;
@@ -313,15 +344,21 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->stop_limit);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_unref(d->event);
+	free(d->reread);
 }
 
 int daemon_run(const struct config *config)
 {
 	struct daemon d = {.config = config};
-	int r = build(&d);
+	int r;
+
+	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
+	r = build(&d);
 
 	if (r >= 0) {
-		log_notice("portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
+		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
+		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
+			     "portsyncd " PORTSYNCD_VERSION " has started");
 		r = run_loop(&d);
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS)

@@ -22,7 +22,8 @@
 struct daemon_view;
 
 struct daemon {
-	const struct config *config;
+	const struct config *config; /* in force, but for [log] */
+	struct config *reread;       /* by the last SIGHUP; NULL: by none yet */
 	sd_event *event;
 	struct dbconfig *dbconfig;
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
@@ -46,6 +47,9 @@ struct daemon {
 
 /* Ends the daemon: one line says why, on stderr whatever the log's sink is. */
 void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Reads the configuration again for who asked. Never fails: a bad one is told and changes nothing. */
+void reload(struct daemon *d, const char *who);
 
 /* What database_config.json and the configuration say of the databases. 0, or negative errno after daemon_fail(). */
 int databases_load(struct daemon *d);

@@ -347,9 +347,9 @@ static void serve(struct daemon *d)
 		return;
 	r = http_new(&d->view->http, &options, pages_handle, d->view->pages, text, sizeof(text));
 	if (r < 0)
-		log_warning("metrics and health are not served: %s", text);
+		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", text);
 	else if (text[0])
-		log_warning("%s", text);
+		log_warning(KIND_HTTP_PARTLY, "%s", text);
 	if (r >= 0)
 		pages_set_server(d->view->pages, http_stats(d->view->http));
 }

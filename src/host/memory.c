@@ -43,7 +43,8 @@ static void tell_refused(const struct rlimit *limit, int error)
 
 	if (limit->rlim_cur != RLIM_INFINITY)
 		(void)snprintf(value, sizeof(value), "%" PRIu64 " bytes", (uint64_t)limit->rlim_cur);
-	log_warning("performance.lock_memory = true is refused: %s; RLIMIT_MEMLOCK is %s; what helps: "
+	log_warning(KIND_TUNING_REFUSED,
+		    "performance.lock_memory = true is refused: %s; RLIMIT_MEMLOCK is %s; what helps: "
 		    "LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), or the capability CAP_IPC_LOCK",
 		    error == -EAGAIN ? "later allocations would fail" : strerror(-error), value);
 }

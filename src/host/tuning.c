@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/tuning.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/cpulist.h"
 #include "base/util.h"
 #include "host/cpu.h"
 #include "host/memory.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 
 /* What was asked for, and what came of it. */
 struct report {
@@ -17,14 +19,23 @@ struct report {
 	size_t len;
 };
 
-PRINTF_LIKE(3, 4) static void note(struct report *report, int result, const char *format, ...)
+/* memory.c and cpu.c have warned, and said what helps. */
+static void record_refusal(struct report *report, const char *key, int error)
+{
+	enum log_kind kind = error == -EPERM || error == -EACCES ? AUDIT_CAPABILITY : AUDIT_TUNING;
+
+	report->refused++;
+	audit_record(kind, AUDIT_FAILURE, AUDIT_KERNEL, NULL, "performance.%s is refused: %s", key, strerror(-error));
+}
+
+PRINTF_LIKE(4, 5) static void note(struct report *report, const char *key, int result, const char *format, ...)
 {
 	size_t room = sizeof(report->granted) - report->len;
 	va_list args;
 	int n;
 
 	if (result < 0) {
-		report->refused++;
+		record_refusal(report, key, result);
 		return;
 	}
 	va_start(args, format);
@@ -39,13 +50,13 @@ static void apply_cpu(const struct config *config, struct report *report)
 	char cpus[256];
 
 	if (CPU_COUNT(&config->cpu_affinity) > 0)
-		note(report, cpu_set_affinity(&config->cpu_affinity), ", CPUs %s",
+		note(report, "cpu_affinity", cpu_set_affinity(&config->cpu_affinity), ", CPUs %s",
 		     cpulist_format(&config->cpu_affinity, cpus, sizeof(cpus)));
 	if (config->scheduler != SCHED_OTHER)
-		note(report, cpu_set_scheduler(config->scheduler, (int)config->scheduler_priority),
+		note(report, "scheduler", cpu_set_scheduler(config->scheduler, (int)config->scheduler_priority),
 		     ", scheduler %s priority %ld", cpu_scheduler_name(config->scheduler), config->scheduler_priority);
 	if (config->nice != 0)
-		note(report, cpu_set_nice((int)config->nice), ", nice %ld", config->nice);
+		note(report, "nice", cpu_set_nice((int)config->nice), ", nice %ld", config->nice);
 }
 
 unsigned tuning_apply(const struct config *config)
@@ -54,12 +65,16 @@ unsigned tuning_apply(const struct config *config)
 	bool locked = false;
 
 	if (config->lock_memory) {
-		locked = memory_lock() == 0;
-		report.refused += !locked;
+		int r = memory_lock();
+
+		locked = r == 0;
+		if (!locked)
+			record_refusal(&report, "lock_memory", r);
 	}
 	apply_cpu(config, &report);
 	/* Said when somebody asked for something; locked memory alone is the default. */
 	if (report.len > 0 || !config->lock_memory)
-		log_notice("tuning in force: memory %s%s", locked ? "locked" : "not locked", report.granted);
+		log_notice(KIND_TUNING_IN_FORCE, "tuning in force: memory %s%s", locked ? "locked" : "not locked",
+			   report.granted);
 	return report.refused;
 }

@@ -35,6 +35,7 @@ struct nlsock {
 	size_t truncated; /* length of a datagram that did not fit, or 0: the buffers grow before the next read, since
 			     the last batch still points into them */
 	unsigned n_buffers;
+	unsigned used; /* by the last receive: of their headers the kernel has overwritten msg_namelen */
 	size_t buffer_size;
 	unsigned char *pool;
 	struct mmsghdr *headers;
@@ -76,6 +77,7 @@ static int make_pool(struct nlsock *s, size_t buffer_size)
 		s->slots[i].iov = (struct iovec){.iov_base = pool + i * buffer_size, .iov_len = buffer_size};
 		s->headers[i].msg_hdr = (struct msghdr){
 			.msg_name = &s->slots[i].sender,
+			.msg_namelen = sizeof(s->slots[i].sender),
 			.msg_iov = &s->slots[i].iov,
 			.msg_iovlen = 1,
 		};
@@ -214,11 +216,12 @@ static int receive_batch(struct nlsock *s)
 {
 	int n;
 
-	for (unsigned i = 0; i < s->n_buffers; i++)
+	for (unsigned i = 0; i < s->used; i++)
 		s->headers[i].msg_hdr.msg_namelen = sizeof(s->slots[i].sender);
 	do /* MSG_TRUNC: msg_len tells the whole length of a datagram that was cut */
 		n = recvmmsg(s->fd, s->headers, s->n_buffers, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	while (n < 0 && errno == EINTR);
+	s->used = (unsigned)MAX(n, 0);
 	return n;
 }
 

@@ -13,9 +13,9 @@ struct pace {
 };
 
 /*
- * After a read: true when events come so fast that it pays to let them gather. total: events so far; just_read: by this
- * read. A storm begins with 15 in one read or in a millisecond, and ends at half that rate.
+ * After a read: true when events come so fast that it pays to let them gather. total: events so far. A storm begins
+ * with 15 in a millisecond, seen over two, and ends below 12: a burst that was only read late is none.
  */
-bool pace_is_storm(struct pace *p, uint64_t now_usec, uint64_t total, uint64_t just_read);
+bool pace_is_storm(struct pace *p, uint64_t now_usec, uint64_t total);
 
 #endif

@@ -12,12 +12,12 @@
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
+#include "kernel/trail.h"
 #include "observe/log.h"
 
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
-#define LOSS_LINES 3
 #define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
 
 struct watch {
@@ -31,9 +31,8 @@ struct watch {
 
 	struct nlsock *events, *dump; /* dump: only in DUMPING */
 	sd_event_source *events_source, *dump_source, *resync_source;
-	sd_event_source *gather; /* the next read in a storm, while events_source is off */
-	bool gathering;
-	bool broken; /* the event socket failed: it is left alone until the timer */
+	uint64_t gathered_usec; /* the next read in a storm, while events_source is off; 0: it is on */
+	bool broken;            /* the event socket failed: it is left alone until the timer */
 	struct pace pace;
 	uint64_t received_nsec; /* when the batch that is delivered came */
 	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
@@ -47,43 +46,16 @@ struct watch {
 
 	bool episode; /* a loss that is not mended yet */
 	bool aloud;   /* the log tells that we are not in sync, so it must tell when we are again */
-	struct log_limit limit;
 
 	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
 };
 
-static void no_row(const struct link_msg *msg, void *user)
-{
-	(void)msg;
-	(void)user;
-}
-
-static void no_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
-{
-	(void)msg;
-	(void)received_nsec;
-	(void)user;
-}
-
-static void no_call(void *user)
-{
-	(void)user;
-}
-
-static void no_state(enum watch_state state, void *user)
-{
-	(void)state;
-	(void)user;
-}
-
-static const struct watch_ops no_ops = {
-	.event = no_event,
-	.dump_begin = no_call,
-	.dump_row = no_row,
-	.dump_commit = no_call,
-	.dump_abort = no_call,
-	.state_changed = no_state,
-};
+/* watch_free() was called in a callback: no further one comes. */
+#define TELL(w, what, ...)                                                                                             \
+	do {                                                                                                           \
+		if (!(w)->freed)                                                                                       \
+			(w)->ops->what(__VA_ARGS__);                                                                   \
+	} while (0)
 
 static void free_nlsock(struct nlsock **s)
 {
@@ -103,8 +75,8 @@ static void enter(struct watch *w, enum watch_state state)
 	if (state == WATCH_SYNCED || w->state == WATCH_SYNCED)
 		w->since = now_usec();
 	w->state = state;
-	log_debug("%s", watch_state_name(state));
-	w->ops->state_changed(state, w->user);
+	log_debug(KIND_WATCH_STATE, "%s", watch_state_name(state));
+	TELL(w, state_changed, state, w->user);
 }
 
 /* Ends a running dump in the kernel too, so that no row of it can come later. */
@@ -120,7 +92,7 @@ static void abort_dump(struct watch *w)
 	if (!w->dump)
 		return;
 	close_dump(w);
-	w->ops->dump_abort(w->user);
+	TELL(w, dump_abort, w->user);
 }
 
 static void wait_for_dump(struct watch *w, uint64_t delay)
@@ -156,12 +128,13 @@ static void tell_loss(struct watch *w, const char *why)
 	if (w->episode)
 		return;
 	w->episode = true;
-	if (!log_limit_pass(&w->limit, LOSS_LINES))
+	if (!log_wanted(LOG_WARNING, KIND_EVENTS_LOST))
 		return;
 	w->aloud = true;
-	log_warning("link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
-		    "all links will be read again",
-		    why, w->stats.overruns, nlsock_rcvbuf(w->events));
+	log_line(LOG_WARNING, KIND_EVENTS_LOST, LOG_HERE, NULL,
+		 "link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
+		 "all links will be read again",
+		 why, w->stats.overruns, nlsock_rcvbuf(w->events));
 }
 
 static void lost(struct watch *w, const char *why)
@@ -191,7 +164,7 @@ static int event_message(const struct nlmsghdr *nlh, void *user)
 		w->stats.newlink++;
 	else
 		w->stats.dellink++;
-	w->ops->event(&msg, w->received_nsec, w->user);
+	TELL(w, event, &msg, w->received_nsec, w->user);
 	return 0;
 }
 
@@ -200,6 +173,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
+	trail_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
@@ -212,7 +186,7 @@ static void events_failed(struct watch *w, int error)
 	tell_loss(w, strerror(-error));
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 	w->broken = true;
-	w->gathering = false;
+	w->gathered_usec = 0;
 	abort_dump(w);
 	wait_for_dump(w, backoff_next_usec(&w->storm));
 }
@@ -235,6 +209,7 @@ static bool drain(struct watch *w)
 			return true;
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
+			trail_overrun();
 			lost(w, "overrun");
 			break;
 		case NLSOCK_TRUNCATED:
@@ -262,7 +237,7 @@ static void dump_failed(struct watch *w, int error)
 		w->stats.dumps_failed++;
 	if (level == LOG_WARNING)
 		w->aloud = true;
-	log_at(level,
+	log_at(level, KIND_DUMP_FAILED,
 	       "not in sync with the kernel: reading all links failed %u times in a row, now: %s; again in %" PRIu64
 	       " ms",
 	       w->failures, error == -EINTR ? "interrupted by a change" : strerror(-error), delay / USEC_PER_MSEC);
@@ -290,7 +265,7 @@ static int dump_row(struct watch *w, const struct nlmsghdr *nlh)
 	r = linkmsg_parse(nlh, &msg);
 	if (r < 0)
 		return r;
-	w->ops->dump_row(&msg, w->user);
+	TELL(w, dump_row, &msg, w->user);
 	return 0;
 }
 
@@ -320,6 +295,7 @@ static int dump_message(const struct nlmsghdr *nlh, void *user)
 static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 {
 	w->stats.spoofed += batch->spoofed;
+	trail_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++) {
 		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, dump_message, w);
 
@@ -364,9 +340,12 @@ static void synced(struct watch *w)
 {
 	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
 	if (w->aloud)
-		log_notice("in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
+		log_notice(KIND_IN_SYNC,
+			   "in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
 			   " dumps so far)",
 			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
+	if (w->episode || w->aloud)
+		trail_synced();
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -416,7 +395,7 @@ static void start_dump(struct watch *w)
 	}
 	arm(w, w->opt.dump_timeout_usec);
 	enter(w, WATCH_DUMPING);
-	w->ops->dump_begin(w->user);
+	TELL(w, dump_begin, w->user);
 }
 
 static void drained(struct watch *w)
@@ -445,7 +424,7 @@ static void complete_dump(struct watch *w)
 	w->failures = 0;
 	backoff_reset(&w->retry);
 	close_dump(w);
-	w->ops->dump_commit(w->user);
+	TELL(w, dump_commit, w->user);
 	arm(w, w->opt.settle_usec);
 	enter(w, WATCH_SETTLING);
 	(void)read_events(w);
@@ -456,7 +435,6 @@ static void destroy(struct watch *w)
 	close_dump(w);
 	(void)sd_event_source_disable_unref(w->events_source);
 	(void)sd_event_source_disable_unref(w->resync_source);
-	(void)sd_event_source_disable_unref(w->gather);
 	(void)sd_event_source_disable_unref(w->timer);
 	nlsock_free(w->events);
 	(void)sd_event_unref(w->event);
@@ -477,30 +455,22 @@ static int leave(struct watch *w)
 }
 
 /* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
-static void set_pace(struct watch *w, uint64_t just_read, bool empty)
+static void set_pace(struct watch *w, bool empty)
 {
-	bool storm = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now_usec(), w->stats.datagrams, just_read);
+	uint64_t now = now_usec();
+	bool gather = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now, w->stats.datagrams) && empty;
 
-	storm = storm && empty;
 	if (w->broken)
 		return;
-	if (storm)
-		(void)sd_event_source_set_time(w->gather, now_usec() + w->opt.gather_usec);
-	if (storm || w->gathering)
-		(void)sd_event_source_set_enabled(w->gather, storm ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
-	if (storm != w->gathering)
-		(void)sd_event_source_set_enabled(w->events_source, storm ? SD_EVENT_OFF : SD_EVENT_ON);
-	w->gathering = storm;
+	if (gather != (w->gathered_usec > 0))
+		(void)sd_event_source_set_enabled(w->events_source, gather ? SD_EVENT_OFF : SD_EVENT_ON);
+	w->gathered_usec = gather ? now + w->opt.gather_usec : 0;
 }
 
 static int read_paced(struct watch *w)
 {
-	uint64_t before = w->stats.datagrams;
-	bool empty;
-
 	w->busy = true;
-	empty = read_events(w);
-	set_pace(w, w->stats.datagrams - before, empty);
+	set_pace(w, read_events(w));
 	return leave(w);
 }
 
@@ -511,7 +481,7 @@ bool watch_drain(struct watch *w)
 	w->opt.gather_usec = 0;
 	w->busy = true;
 	empty = read_events(w);
-	set_pace(w, 0, empty);
+	set_pace(w, empty);
 	(void)leave(w);
 	return empty;
 }
@@ -525,14 +495,15 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 	return read_paced(user);
 }
 
-static int on_gather(sd_event_source *source, uint64_t usec, void *user)
+uint64_t watch_due(const struct watch *w)
 {
-	struct watch *w = user;
+	return w->gathered_usec ? w->gathered_usec : UINT64_MAX;
+}
 
-	(void)source;
-	(void)usec;
-	/* After a failure the timer reads. */
-	return w->broken ? 0 : read_paced(w);
+void watch_turn(struct watch *w)
+{
+	if (w->gathered_usec && w->gathered_usec <= now_usec())
+		(void)read_paced(w);
 }
 
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -600,12 +571,6 @@ static int add_sources(struct watch *w)
 	r = sd_event_add_time(w->event, &w->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, w);
 	if (r < 0)
 		return r;
-	/* An accuracy of 0 would mean sd-event's default, a quarter of a second. */
-	r = sd_event_add_time(w->event, &w->gather, CLOCK_MONOTONIC, 0, 1, on_gather, w);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(w->gather, SD_EVENT_OFF);
-	if (r < 0)
-		return r;
 	r = sd_event_add_defer(w->event, &w->resync_source, on_resync, w);
 	if (r < 0)
 		return r;
@@ -633,8 +598,10 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	if (r < 0)
 		return r;
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
-	log_notice("following the kernel's links: receive buffer %zu bytes (asked for %zu%s)", nlsock_rcvbuf(w->events),
-		   opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
+	if (limited)
+		trail_small_buffer();
+	log_notice(KIND_LINKS_FOLLOWED, "following the kernel's links: receive buffer %zu bytes (asked for %zu%s)",
+		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;
 	w = NULL;
 	return 0;
@@ -672,9 +639,9 @@ struct watch_socket watch_socket(const struct watch *w)
 void watch_resync(struct watch *w, const char *why)
 {
 	w->stats.resyncs++;
-	if (log_limit_pass(&w->limit, LOSS_LINES)) {
+	if (log_wanted(LOG_NOTICE, KIND_LINKS_REREAD)) {
 		w->aloud = true;
-		log_notice("all links will be read again: %s", why);
+		log_line(LOG_NOTICE, KIND_LINKS_REREAD, LOG_HERE, NULL, "all links will be read again: %s", why);
 	}
 	(void)sd_event_source_set_enabled(w->resync_source, SD_EVENT_ONESHOT);
 }
@@ -687,6 +654,5 @@ void watch_free(struct watch *w)
 		destroy(w);
 		return;
 	}
-	w->ops = &no_ops;
 	w->freed = true;
 }

@@ -72,6 +72,13 @@ const char *watch_state_name(enum watch_state state);
 const struct watch_stats *watch_stats(const struct watch *w);
 /* The event socket, to look at. */
 struct watch_socket watch_socket(const struct watch *w);
+/*
+ * Events that gather are read by watch_turn(), which the loop calls after each of its turns; watch_due() says when
+ * (CLOCK_MONOTONIC us; UINT64_MAX: none gather), so that it sleeps no longer. A timer of the loop's own would cost two
+ * system calls more for each read.
+ */
+uint64_t watch_due(const struct watch *w);
+void watch_turn(struct watch *w);
 /* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
 /*

@@ -24,7 +24,6 @@
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
 #define REST_USEC (100 * USEC_PER_MSEC)
 #define NICE_STEP 5
-#define LINES_MAX 3 /* of one kind in the log, see log_limit_pass() */
 
 /* One MHD daemon, without a thread or socket of its own. */
 struct server {
@@ -68,7 +67,6 @@ struct http {
 	struct list dropped; /* shut down, not yet closed by MHD */
 	struct client *arriving;
 	uint64_t rest_until; /* no client is accepted before */
-	struct log_limit refusals, evictions, shortages;
 	struct http_stats stats;
 };
 
@@ -117,9 +115,8 @@ static void evict_one(struct http *h)
 		return;
 	drop(c);
 	count(&h->stats.evicted);
-	if (log_limit_pass(&h->evictions, LINES_MAX))
-		log_warning("http.max_clients = %u are connected: dropped the one that has waited longest",
-			    h->max_clients);
+	log_warning(KIND_HTTP_CLIENT_DROPPED,
+		    "http.max_clients = %u are connected: dropped the one that has waited longest", h->max_clients);
 }
 
 static void begin_request(struct client *c)
@@ -152,9 +149,10 @@ static int verify_client(gnutls_session_t session)
 	if (r == 0)
 		return 0;
 	count(&c->http->stats.certificates_refused);
-	if (log_limit_pass(&c->http->refusals, LINES_MAX)) {
+	if (log_wanted(LOG_WARNING, KIND_HTTP_CLIENT_REFUSED)) {
 		print_peer(c, peer, sizeof(peer));
-		log_warning("certificate of the client at %s refused: %s", peer, problem);
+		log_line(LOG_WARNING, KIND_HTTP_CLIENT_REFUSED, LOG_HERE, NULL,
+			 "certificate of the client at %s refused: %s", peer, problem);
 	}
 	return r;
 }
@@ -300,8 +298,7 @@ static void rest(struct http *h, int error)
 {
 	h->rest_until = now_usec() + REST_USEC;
 	count(&h->stats.not_accepted);
-	if (log_limit_pass(&h->shortages, LINES_MAX))
-		log_warning("no HTTP client can be accepted: %s", strerror(error));
+	log_warning(KIND_HTTP_NO_CLIENT, "no HTTP client can be accepted: %s", strerror(error));
 }
 
 /* False when there is nobody to accept. */
@@ -539,7 +536,7 @@ static int start(struct http *h, const struct http_options *opt, char *error, si
 	if (r < 0 && error[0] == '\0')
 		(void)snprintf(error, size, "%s", strerror(-r));
 	if (r == 0)
-		log_notice("HTTP on %s%s", report.up,
+		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", report.up,
 			   h->tls.ca     ? ", TCP with TLS and client certificates"
 			   : h->tls.cert ? ", TCP with TLS"
 					 : "");

@@ -69,9 +69,11 @@ static void warn_of_dates(gnutls_x509_crt_t certificate, const char *path)
 	time_t now = time(NULL);
 
 	if (now > gnutls_x509_crt_get_expiration_time(certificate))
-		log_warning("http.cert: %s: the certificate has expired, clients will refuse it", path);
+		log_warning(KIND_HTTP_CERTIFICATE, "http.cert: %s: the certificate has expired, clients will refuse it",
+			    path);
 	else if (now < gnutls_x509_crt_get_activation_time(certificate))
-		log_warning("http.cert: %s: the certificate is not valid yet, clients will refuse it", path);
+		log_warning(KIND_HTTP_CERTIFICATE,
+			    "http.cert: %s: the certificate is not valid yet, clients will refuse it", path);
 }
 
 static int check_leaf(gnutls_certificate_credentials_t credentials, const char *path, char *error, size_t size)

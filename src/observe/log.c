@@ -3,64 +3,28 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <systemd/sd-journal.h>
 #include <time.h>
 
-#define LINE_MAX_BYTES 1024
-#define LIMIT_WINDOW_USEC (10 * USEC_PER_SEC)
+#include "observe/audit.h"
+#include "observe/loglimit.h"
+#include "observe/logwriter.h"
 
-static struct {
-	enum log_sink sink;
-	int level;
-	int fd; /* of /dev/log */
-	char syslog_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct log_stats stats;
-} logger = {.sink = LOG_SINK_STDERR, .level = LOG_NOTICE, .fd = -1, .syslog_path = "/dev/log"};
+static atomic_int level_now = LOG_NOTICE;
+static _Atomic enum log_sink sink_now = LOG_SINK_STDERR;
+static _Atomic uint64_t held_back;
 
-static const char *const level_names[] = {"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
+/* --- settings --- */
 
-/* Non-blocking: a collector that does not read must cost us its lines, never our time (SONIC.md M5). */
-static int connect_syslog(void)
+void log_open(const struct log_options *options)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	memcpy(address.sun_path, logger.syslog_path, sizeof(address.sun_path));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int r = -errno;
-
-		(void)close(fd);
-		return r;
-	}
-	return fd;
-}
-
-void log_open(enum log_sink sink, int level, const char *syslog_path)
-{
-	log_close();
-	logger.level = level;
-	(void)snprintf(logger.syslog_path, sizeof(logger.syslog_path), "%s", syslog_path);
-	log_set_sink(sink);
-}
-
-void log_set_sink(enum log_sink sink)
-{
-	logger.sink = sink;
-	if (sink == LOG_SINK_SYSLOG && logger.fd < 0)
-		logger.fd = connect_syslog();
-}
-
-void log_close(void)
-{
-	if (logger.fd >= 0)
-		(void)close(logger.fd);
-	logger.fd = -1;
+	log_tell_held_back(true);
+	level_now = options->level;
+	sink_now = options->to.sink;
+	loglimit_set(options->limit_secs, options->limit_lines);
+	logwriter_set(&options->to);
 }
 
 enum log_sink log_auto_sink(void)
@@ -72,123 +36,155 @@ enum log_sink log_auto_sink(void)
 	return LOG_SINK_STDERR;
 }
 
-void log_set_level(int level)
+void log_start(void)
 {
-	logger.level = level;
+	(void)logwriter_start();
 }
 
-int log_level(void)
+void log_close(void)
 {
-	return logger.level;
+	log_tell_held_back(true);
+	logwriter_stop();
 }
 
-uint64_t log_dropped(void)
+void log_set_sink(enum log_sink sink)
 {
-	return logger.stats.dropped;
-}
+	struct logtarget_settings settings;
 
-void log_stats(struct log_stats *stats)
-{
-	*stats = logger.stats;
+	if (sink == sink_now)
+		return;
+	sink_now = sink;
+	logwriter_get(&settings);
+	settings.sink = sink;
+	logwriter_set(&settings);
 }
 
 enum log_sink log_sink(void)
 {
-	return logger.sink;
+	return sink_now;
 }
 
-static void lost_line(void)
+void log_set_level(int level)
 {
-	logger.stats.written--;
-	logger.stats.dropped++;
+	level_now = level;
 }
 
-static bool send_syslog(const char *line, size_t len)
+int log_level(void)
 {
-	if (logger.fd < 0)
-		logger.fd = connect_syslog();
-	if (logger.fd < 0)
+	return atomic_load_explicit(&level_now, memory_order_relaxed);
+}
+
+void log_stats(struct log_stats *stats)
+{
+	struct logwriter_stats writer;
+
+	logwriter_stats(&writer);
+	*stats = (struct log_stats){
+		.written = writer.written,
+		.held_back = held_back,
+		.dropped = writer.dropped,
+		.waiting = writer.waiting,
+	};
+}
+
+/* --- lines --- */
+
+/* Not by the usual way in, which asks for the limits. */
+static void tell_held_back(enum log_kind kind, unsigned n)
+{
+	static const char format[] = "%s: %u like %s were held back";
+	const char *name = log_kinds[kind].name;
+
+	held_back += n;
+	if (log_kinds[kind].audit)
+		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL, format, name, n, "records");
+	else if (log_level() >= LOG_WARNING)
+		log_line(LOG_WARNING, KIND_LINES_HELD_BACK, LOG_HERE, NULL, format, name, n, "lines");
+}
+
+void log_tell_held_back(bool end)
+{
+	for (enum log_kind kind = 0; kind < KINDS; kind++) {
+		unsigned n = loglimit_take(kind, end);
+
+		if (n > 0)
+			tell_held_back(kind, n);
+	}
+}
+
+bool log_wanted(int level, enum log_kind kind)
+{
+	unsigned held;
+	bool pass;
+
+	if (level > log_level() && !log_kinds[kind].audit)
 		return false;
-	if (send(logger.fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len)
-		return true;
-	if (errno == EAGAIN || errno == ENOBUFS)
-		return false;
-	/* The collector was restarted: its new socket has the old name. */
-	(void)close(logger.fd);
-	logger.fd = connect_syslog();
-	return logger.fd >= 0 && send(logger.fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+	pass = loglimit_pass(kind, &held);
+	if (held > 0)
+		tell_held_back(kind, held);
+	return pass;
 }
 
-/* RFC 3164 as rsyslog's imuxsock reads it; the text as swss-common's logger writes it (SONIC.md 5.4). */
-static void to_syslog(int level, const char *function, const char *message)
+static void copy(char *out, size_t size, const char *text)
 {
-	char line[LINE_MAX_BYTES + 128], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-	int len;
+	size_t len = text ? strnlen(text, size - 1) : 0;
 
-	if (!localtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm) == 0)
-		stamp[0] = '\0';
-	len = snprintf(line, sizeof(line), "<%d>%s portsyncd[%d]: :- %s: %s", LOG_USER | level, stamp, (int)getpid(),
-		       function, message);
-	if (!send_syslog(line, MIN((size_t)len, sizeof(line) - 1)))
-		lost_line();
+	if (len > 0)
+		memcpy(out, text, len);
+	out[len] = '\0';
 }
 
-static void to_journal(int level, const char *function, const char *message)
+struct log_record *log_claim(int level, enum log_kind kind, const struct log_site *site,
+			     const struct log_fields *fields)
 {
-	if (sd_journal_send("MESSAGE=%s", message, "PRIORITY=%i", level, "CODE_FUNC=%s", function,
-			    "SYSLOG_IDENTIFIER=portsyncd", NULL) < 0)
-		lost_line();
+	static const struct log_fields none;
+	struct log_record *record = logwriter_claim(log_kinds[kind].audit);
+	struct timespec now;
+
+	if (!record)
+		return NULL;
+	if (!fields)
+		fields = &none;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	record->realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
+	record->kind = kind;
+	record->level = level;
+	record->function = site->function;
+	record->file = site->file;
+	record->line = site->line;
+	record->ifindex = fields->ifindex;
+	record->event_id = fields->event_id;
+	record->latency_us = fields->latency_us;
+	record->admin = fields->admin;
+	record->oper = fields->oper;
+	record->mtu = fields->mtu;
+	copy(record->port, sizeof(record->port), fields->port);
+	copy(record->reason, sizeof(record->reason), fields->reason);
+	record->audit_seq = 0;
+	return record;
 }
 
-static void to_stream(int fd, int level, const char *function, const char *message)
+void log_format_text(struct log_record *record, const char *format, va_list args)
 {
-	if (dprintf(fd, "portsyncd: %s: %s: %s\n", level_names[level], function, message) < 0)
-		lost_line();
+	static const char ellipsis[] = "...";
+	int n = vsnprintf(record->text, sizeof(record->text), format, args);
+
+	if (n >= (int)sizeof(record->text))
+		memcpy(record->text + sizeof(record->text) - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
 }
 
-void log_line(int level, const char *function, const char *format, ...)
+void log_line(int level, enum log_kind kind, const struct log_site *site, const struct log_fields *fields,
+	      const char *format, ...)
 {
-	char message[LINE_MAX_BYTES];
 	int saved_errno = errno;
+	struct log_record *record = log_claim(level, kind, site, fields);
 	va_list args;
 
-	va_start(args, format);
-	(void)vsnprintf(message, sizeof(message), format, args);
-	va_end(args);
-	logger.stats.written++;
-	switch (logger.sink) {
-	case LOG_SINK_STDERR:
-		to_stream(STDERR_FILENO, level, function, message);
-		break;
-	case LOG_SINK_STDOUT:
-		to_stream(STDOUT_FILENO, level, function, message);
-		break;
-	case LOG_SINK_SYSLOG:
-		to_syslog(level, function, message);
-		break;
-	case LOG_SINK_JOURNAL:
-		to_journal(level, function, message);
-		break;
+	if (record) {
+		va_start(args, format);
+		log_format_text(record, format, args);
+		va_end(args);
+		logwriter_give(record);
 	}
 	errno = saved_errno;
-}
-
-bool log_limit_pass(struct log_limit *limit, unsigned burst)
-{
-	uint64_t now = now_usec();
-
-	if (limit->since == 0 || now - limit->since >= LIMIT_WINDOW_USEC) {
-		if (limit->suppressed > 0)
-			log_warning("%u like lines were held back", limit->suppressed);
-		*limit = (struct log_limit){.since = now};
-	}
-	if (limit->passed < burst) {
-		limit->passed++;
-		return true;
-	}
-	limit->suppressed++;
-	logger.stats.held_back++;
-	return false;
 }

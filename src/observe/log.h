@@ -3,32 +3,49 @@
  * Log lines. Levels: ERR something is broken and an operator must act; WARNING something is wrong that we cope with;
  * NOTICE milestones and port changes; INFO what helps to follow; DEBUG the rest. SONiC's own test suite fails on any
  * new ERR line, so a fault that mends itself is at most a WARNING.
+ *
+ * Each line has a kind (messages.h). Saying a line never waits: a thread writes it (logwriter.h). Any thread may log.
  */
 #ifndef PORTSYNCD_LOG_H
 #define PORTSYNCD_LOG_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <syslog.h>
 
 #include "base/util.h"
+#include "observe/logtarget.h"
+#include "observe/messages.h"
 
-enum log_sink { LOG_SINK_STDERR, LOG_SINK_STDOUT, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL };
+struct log_options {
+	struct logtarget_settings to;
+	int level;
+	unsigned limit_secs; /* the window of the limits; 0: there are none */
+	long limit_lines;    /* of each kind that has a limit; < 0: as messages.h says */
+};
 
 /*
- * Chooses where lines go; before the first call they go to stderr. Never fails: a sink that cannot be reached drops
- * its lines and counts them. syslog_path is "/dev/log" but for tests.
+ * From here on all is as the options say; at first lines go to stderr. Never fails: a target that cannot be reached
+ * gets its lines when it can; what there is no room for meanwhile is dropped and counted.
  */
-void log_open(enum log_sink sink, int level, const char *syslog_path);
+void log_open(const struct log_options *options);
 /* The sink "auto" means here and now: journal, else syslog, else stderr. */
 enum log_sink log_auto_sink(void);
-/* Another sink, with the level and syslog_path of log_open(). */
+/* From now on lines are written by a thread; without it they are all the same. After what sets the scheduling. */
+void log_start(void);
+/* Writes what is left, for at most a second; lines that come later are written at once. */
+void log_close(void);
+
+/* Another sink, the rest as it is. */
 void log_set_sink(enum log_sink sink);
 enum log_sink log_sink(void);
-void log_close(void);
 void log_set_level(int level);
 int log_level(void);
-uint64_t log_dropped(void);
+
+/* How many lines of a kind were held back, for all kinds of which it was not told yet; end: those of a window that
+ * still lasts too. Called now and then. */
+void log_tell_held_back(bool end);
 
 struct log_stats {
 	uint64_t written, held_back, dropped;
@@ -36,24 +53,45 @@ struct log_stats {
 };
 void log_stats(struct log_stats *stats);
 
-void log_line(int level, const char *function, const char *format, ...) PRINTF_LIKE(3, 4);
-
-#define log_at(level, ...)                                                                                             \
-	do {                                                                                                           \
-		if ((level) <= log_level())                                                                            \
-			log_line(level, __func__, __VA_ARGS__);                                                        \
-	} while (0)
-#define log_err(...) log_at(LOG_ERR, __VA_ARGS__)
-#define log_warning(...) log_at(LOG_WARNING, __VA_ARGS__)
-#define log_notice(...) log_at(LOG_NOTICE, __VA_ARGS__)
-#define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
-
-/* At most burst lines of one kind in 10 s; tells how many were held back before the next one that passes. */
-struct log_limit {
-	uint64_t since;
-	unsigned passed, suppressed;
+/* What a line is about, beside its text. */
+struct log_fields {
+	const char *port; /* NULL, as 0 below: not told */
+	int ifindex;
+	uint64_t event_id;        /* counts the port changes of this process */
+	uint64_t latency_us;      /* from the kernel's message to here */
+	const char *admin, *oper; /* "up" or "down"; of static storage */
+	uint32_t mtu;
+	const char *reason;
 };
-bool log_limit_pass(struct log_limit *limit, unsigned burst);
+
+/* The place that says a line. */
+struct log_site {
+	const char *function, *file;
+	int line;
+};
+#define LOG_HERE (&(const struct log_site){__func__, __FILE__, __LINE__})
+
+/* Whether a line of this level and kind is to be said now; it counts as said for the limit then. */
+bool log_wanted(int level, enum log_kind kind);
+/* After log_wanted(). fields may be NULL. errno stays. */
+void log_line(int level, enum log_kind kind, const struct log_site *site, const struct log_fields *fields,
+	      const char *format, ...) PRINTF_LIKE(5, 6);
+
+#define log_with(level, kind, fields, ...)                                                                             \
+	do {                                                                                                           \
+		if (log_wanted(level, kind))                                                                           \
+			log_line(level, kind, LOG_HERE, fields, __VA_ARGS__);                                          \
+	} while (0)
+#define log_at(level, kind, ...) log_with(level, kind, NULL, __VA_ARGS__)
+#define log_err(kind, ...) log_at(LOG_ERR, kind, __VA_ARGS__)
+#define log_warning(kind, ...) log_at(LOG_WARNING, kind, __VA_ARGS__)
+#define log_notice(kind, ...) log_at(LOG_NOTICE, kind, __VA_ARGS__)
+#define log_info(kind, ...) log_at(LOG_INFO, kind, __VA_ARGS__)
+#define log_debug(kind, ...) log_at(LOG_DEBUG, kind, __VA_ARGS__)
+
+/* For audit.c: a record that still lacks its text and is then given to logwriter_give(); NULL: there was no room. */
+struct log_record *log_claim(int level, enum log_kind kind, const struct log_site *site,
+			     const struct log_fields *fields);
+void log_format_text(struct log_record *record, const char *format, va_list args) PRINTF_LIKE(2, 0);
 
 #endif

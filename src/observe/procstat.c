@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,22 +58,6 @@ static bool read_stat(const char *proc, const char *name, uint64_t fields[STAT_L
 	return true;
 }
 
-/* The number in a column, counted from 0, of a line whose columns are set apart by blanks. */
-static bool column(const char *line, unsigned index, uint64_t *value)
-{
-	static const char blanks[] = " \t";
-
-	line += strspn(line, blanks);
-	for (; index > 0; index--) {
-		line += strcspn(line, " \t\n");
-		line += strspn(line, blanks);
-	}
-	if (*line < '0' || *line > '9')
-		return false;
-	*value = strtoull(line, NULL, 10);
-	return true;
-}
-
 static uint64_t ticks_nsec(uint64_t ticks)
 {
 	long hertz = sysconf(_SC_CLK_TCK);
@@ -98,12 +83,28 @@ static bool find_figure(const char *text, const char *key, uint64_t *value)
 	return false;
 }
 
+/* Column n, from 0, of words parted by spaces: false when there is no number. */
+static bool find_column(const char *line, unsigned n, uint64_t *value)
+{
+	static const char spaces[] = " \t";
+
+	line += strspn(line, spaces);
+	for (; n > 0; n--) {
+		line += strcspn(line, " \t\n");
+		line += strspn(line, spaces);
+	}
+	if (*line < '0' || *line > '9')
+		return false;
+	*value = strtoull(line, NULL, 10);
+	return true;
+}
+
 uint64_t procstat_resident(const char *proc)
 {
 	char text[TEXT_BYTES];
 	uint64_t pages;
 
-	if (!read_text(proc, "self/statm", text) || !column(text, 1, &pages))
+	if (!read_text(proc, "self/statm", text) || !find_column(text, 1, &pages))
 		return 0;
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -173,18 +174,20 @@ static void read_loop(struct procstat *out, const char *proc)
 	if (read_text(proc, task(path, "sched"), text))
 		out->has_migrations = find_figure(text, "se.nr_migrations", &out->loop_migrations);
 	if (read_text(proc, task(path, "schedstat"), text))
-		out->has_run_delay = column(text, 1, &out->loop_run_delay_nsec);
+		out->has_run_delay = find_column(text, 1, &out->loop_run_delay_nsec);
 }
 
 /* Columns of net/netlink/af_netlink.c, netlink_native_seq_show(). */
-enum socket_column { SOCKET_RMEM = 4, SOCKET_DROPS = 8, SOCKET_INODE = 9 };
-
 static bool parse_socket(const char *line, uint64_t inode, struct procstat *out)
 {
-	uint64_t its_inode;
+	uint64_t queued, drops, its_inode;
 
-	return column(line, SOCKET_INODE, &its_inode) && its_inode == inode &&
-	       column(line, SOCKET_RMEM, &out->netlink_queued) && column(line, SOCKET_DROPS, &out->netlink_drops);
+	if (!find_column(line, 4, &queued) || !find_column(line, 8, &drops) || !find_column(line, 9, &its_inode) ||
+	    its_inode != inode)
+		return false;
+	out->netlink_queued = queued;
+	out->netlink_drops = drops;
+	return true;
 }
 
 static void read_netlink(struct procstat *out, const char *proc, uint64_t inode)

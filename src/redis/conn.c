@@ -11,7 +11,8 @@
 
 #include "base/backoff.h"
 #include "base/util.h"
-#include "observe/log.h"
+#include "observe/audit.h"
+#include "redis/away.h"
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
@@ -25,7 +26,7 @@
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
 #define ERROR_TEXT_BYTES 200
-#define COLLECT_AT 16 /* answers: fewer are not worth a system call */
+#define COLLECT_AT 32 /* answers: fewer are not worth a system call */
 #define CONNECTING_INTEREST (EPOLLIN | EPOLLOUT)
 
 enum conn_state {
@@ -60,7 +61,8 @@ struct conn {
 	struct pending_ring pending; /* commands without an answer */
 
 	struct backoff backoff;
-	uint64_t ready_usec, away_usec; /* since when it is ready; since when it is away, 0: it is not */
+	uint64_t ready_usec; /* since when it is ready */
+	struct away away;
 	struct conn_stats stats;
 };
 
@@ -90,32 +92,6 @@ static void wipe_secret(struct conn *c)
 {
 	explicit_bzero(c->out.data, c->handshake.secret_bytes);
 	c->handshake.secret_bytes = 0;
-}
-
-/* One line for each time away, whatever number of tries that takes. */
-static void log_away(struct conn *c, const char *reason)
-{
-	char text[ERROR_TEXT_BYTES];
-
-	(void)printable(reason, strlen(reason), text, sizeof(text));
-	if (c->away_usec != 0) {
-		log_debug("%s: %s: %s", c->opt.label, c->endpoint.text, text);
-		return;
-	}
-	c->away_usec = loop_usec(c);
-	log_warning("%s: no connection to %s: %s; retrying", c->opt.label, c->endpoint.text, text);
-}
-
-static void log_back(struct conn *c)
-{
-	uint64_t away_msec = (loop_usec(c) - c->away_usec) / USEC_PER_MSEC;
-
-	if (c->away_usec == 0)
-		log_info("%s: connected to %s", c->opt.label, c->endpoint.text);
-	else
-		log_notice("%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s", c->opt.label,
-			   c->endpoint.text, away_msec / 1000, away_msec % 1000);
-	c->away_usec = 0;
 }
 
 static void close_socket(struct conn *c)
@@ -154,7 +130,7 @@ static void drop(struct conn *c, const char *reason)
 	bool was_ready = c->state == CONN_READY;
 
 	c->state = CONN_WAITING;
-	log_away(c, reason);
+	away_tell(&c->away, loop_usec(c), reason);
 	close_socket(c);
 	if (was_ready) {
 		c->stats.losses++;
@@ -301,8 +277,16 @@ static void become_ready(struct conn *c)
 	c->state = CONN_READY;
 	c->ready_usec = loop_usec(c);
 	c->stats.connects++;
-	log_back(c);
+	away_over(&c->away, loop_usec(c));
 	c->ops.ready(c->user);
+}
+
+/* Also of a server that wants a password where we have none. */
+static void record_refusal(const struct conn *c, const char *why)
+{
+	if (strncmp(why, "AUTH ", 5) == 0 || strstr(why, "NOAUTH"))
+		audit_record(AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL, "%s at %s: %s", c->opt.label,
+			     c->endpoint.text, why);
 }
 
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
@@ -314,6 +298,7 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 		become_ready(c);
 		break;
 	case HANDSHAKE_REFUSED:
+		record_refusal(c, why);
 		drop(c, why);
 		break;
 	case HANDSHAKE_GOES_ON:
@@ -612,6 +597,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 		r = add_sources(c, event);
 	if (r < 0)
 		return r;
+	c->away = (struct away){.label = c->opt.label, .endpoint = c->endpoint.text};
 	start_connect(c);
 	*ret = c;
 	c = NULL;

@@ -31,7 +31,6 @@ struct appl_ports {
 	bool notifies;              /* ... if it is configured to */
 	sd_event_source *timer;
 	struct backoff backoff;
-	struct log_limit limit;
 };
 
 static bool told_of_changes(const struct appl_ports *a)
@@ -67,8 +66,8 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 	port->looking_up = false;
 	if (reply && reply->type == RESP_INTEGER)
 		set_configured(a, port, reply->integer > 0);
-	else if (reply && reply->type == RESP_ERROR && log_limit_pass(&a->limit, 3))
-		log_warning("%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
+	else if (reply && reply->type == RESP_ERROR)
+		log_warning(KIND_LOOKUP_REFUSED, "%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
 	if (port->look_again)
 		lookup(a, port);
 	links_release(a->links, port);
@@ -186,8 +185,8 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 {
 	struct appl_ports *a = user;
 
-	if (error && log_limit_pass(&a->limit, 3))
-		log_warning("%s*: cannot be scanned: %s", a->prefix, error->str);
+	if (error)
+		log_warning(KIND_LOOKUP_REFUSED, "%s*: cannot be scanned: %s", a->prefix, error->str);
 	if (!complete) {
 		if (error && !a->known)
 			arm(a);

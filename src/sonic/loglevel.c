@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "observe/audit.h"
 
 #define VALUE_BYTES 32
 
@@ -42,6 +43,11 @@ void loglevel_free(struct loglevel *l)
 	free(l);
 }
 
+void loglevel_set_sink(struct loglevel *l, enum log_sink sink)
+{
+	l->opt.sink = sink;
+}
+
 const char *loglevel_pattern(char *out, size_t size, const char *separator, unsigned database)
 {
 	(void)snprintf(out, size, "__keyspace@%u__:LOGGER%sportsyncd", database, separator);
@@ -53,11 +59,16 @@ static void set_level(struct loglevel *l, const char *value, bool first)
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
 		if (strcmp(levels[i], value) != 0)
 			continue;
-		if (!first || !l->opt.level_chosen)
-			log_set_level((int)i);
+		if (first && l->opt.level_chosen)
+			return;
+		if ((int)i != log_level())
+			audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, AUDIT_REDIS, NULL, "log level is %s by %s",
+				     value, l->key);
+		log_set_level((int)i);
 		return;
 	}
-	log_warning("%s LOGLEVEL \"%s\" is no level, %s stays; allowed: EMERG, ALERT, CRIT, ERROR, WARN, NOTICE, INFO, "
+	log_warning(KIND_LOGGER_VALUE_BAD,
+		    "%s LOGLEVEL \"%s\" is no level, %s stays; allowed: EMERG, ALERT, CRIT, ERROR, WARN, NOTICE, INFO, "
 		    "DEBUG",
 		    l->key, value, levels[log_level()]);
 }
@@ -73,12 +84,18 @@ static void set_output(struct loglevel *l, const char *value, bool first)
 	} else if (strcmp(value, "STDERR") == 0) {
 		sink = LOG_SINK_STDERR;
 	} else {
-		log_warning("%s LOGOUTPUT \"%s\" is no output, nothing changes; allowed: SYSLOG, STDOUT, STDERR",
+		log_warning(KIND_LOGGER_VALUE_BAD,
+			    "%s LOGOUTPUT \"%s\" is no output, nothing changes; allowed: SYSLOG, STDOUT, STDERR",
 			    l->key, value);
 		return;
 	}
-	if (!first || !l->opt.sink_chosen)
-		log_set_sink(sink);
+	if (first && l->opt.sink_chosen)
+		return;
+	/* Before it takes effect: on stdout and stderr there is no audit trail. */
+	if (sink != log_sink())
+		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, AUDIT_REDIS, NULL, "log output is %s by %s", value,
+			     l->key);
+	log_set_sink(sink);
 }
 
 static void on_created(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -88,7 +105,7 @@ static void on_created(const struct resp_value *reply, void *user, void *item, u
 	(void)item;
 	(void)cookie;
 	if (reply && reply->type == RESP_ERROR)
-		log_warning("%s: cannot be created: %s", l->key, reply->str);
+		log_warning(KIND_LOGGER_REFUSED, "%s: cannot be created: %s", l->key, reply->str);
 }
 
 static void create(struct loglevel *l, enum field field)
@@ -131,7 +148,8 @@ static void on_read(const struct resp_value *reply, void *user, void *item, uint
 		l->read_once = true;
 		l->said = false;
 	} else if (reply && reply->type == RESP_ERROR && !l->said) {
-		log_warning("%s: cannot be read, the log level stays %s: %s", l->key, levels[log_level()], reply->str);
+		log_warning(KIND_LOGGER_REFUSED, "%s: cannot be read, the log level stays %s: %s", l->key,
+			    levels[log_level()], reply->str);
 		l->said = true;
 	}
 	if (l->again)

@@ -24,6 +24,9 @@ struct loglevel;
 struct loglevel *loglevel_new(struct conn *config, const char *separator, const struct loglevel_options *opt);
 void loglevel_free(struct loglevel *l);
 
+/* Another meaning of LOGOUTPUT "SYSLOG", from its next change on. */
+void loglevel_set_sink(struct loglevel *l, enum log_sink sink);
+
 /* The pattern of keyspace notifications that concern the row, for a connection of its own. */
 const char *loglevel_pattern(char *out, size_t size, const char *separator, unsigned database);
 /* Reads the row; fields that are missing are written. Called when connected, on a notification, and at each audit. */

@@ -44,7 +44,8 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	(void)item;
 	(void)cookie;
 	if (reply && reply->type == RESP_ERROR)
-		log_warning("%s: count cannot be written, the next audit tries again: %s", p->key, reply->str);
+		log_warning(KIND_PORT_COUNT_REFUSED, "%s: count cannot be written, the next audit tries again: %s",
+			    p->key, reply->str);
 	answered(p, reply != NULL);
 }
 
@@ -68,7 +69,7 @@ static void on_read(const struct resp_value *reply, void *user, void *item, uint
 		answered(p, reply != NULL);
 		return;
 	}
-	log_notice("%s: count is %s, but there are %s ports: mended", p->key,
+	log_notice(KIND_PORT_COUNT_MENDED, "%s: count is %s, but there are %s ports: mended", p->key,
 		   printable(reply->str, reply->len, found, sizeof(found)), wanted);
 	if (!ask(p, on_written, "HSET", wanted))
 		answered(p, false);

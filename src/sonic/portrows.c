@@ -11,7 +11,6 @@
 
 #define ROWS_AT_ONCE 32
 #define COMMANDS_A_ROW 4 /* of APPL_DB: a question, the script, its text again, its digest */
-#define BAD_ROW_LINES 50
 
 struct row_item {
 	struct portrows *owner;
@@ -32,7 +31,6 @@ struct portrows {
 	bool push;
 	bool start_again; /* asked for while answers to an earlier run were owed */
 	bool said_refused;
-	struct log_limit limit;
 };
 
 struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, void *user)
@@ -88,9 +86,8 @@ static void bad_row(struct portrows *r, const char *name, size_t len, const char
 {
 	char text[80];
 
-	if (log_limit_pass(&r->limit, BAD_ROW_LINES))
-		log_err("CONFIG_DB %s%s: %s; the row is left out", r->prefix, printable(name, len, text, sizeof(text)),
-			what);
+	log_err(KIND_CONFIG_ROW_BAD, "CONFIG_DB %s%s: %s; the row is left out", r->prefix,
+		printable(name, len, text, sizeof(text)), what);
 }
 
 static void row_refused(struct portrows *r, const struct row_item *item, const struct resp_value *error)
@@ -101,7 +98,7 @@ static void row_refused(struct portrows *r, const struct row_item *item, const s
 	if (!error || r->said_refused)
 		return;
 	r->said_refused = true;
-	log_warning("%s%s: Redis refused to let it through, it is tried again: %s", r->prefix,
+	log_warning(KIND_PUSH_REFUSED, "%s%s: Redis refused to let it through, it is tried again: %s", r->prefix,
 		    printable(item->name, item->len, text, sizeof(text)), error->str);
 }
 
@@ -299,7 +296,8 @@ static void expect(struct portrows *r, const char *name)
 	if (!port)
 		return;
 	if (!rules_port_name(name)) {
-		log_warning("CONFIG_DB %s%s: does not begin with \"Ethernet\": it is passed on, but no link is watched "
+		log_warning(KIND_CONFIG_ROW_FOREIGN,
+			    "CONFIG_DB %s%s: does not begin with \"Ethernet\": it is passed on, but no link is watched "
 			    "for it",
 			    r->prefix, name);
 	} else if (!r->push) {
@@ -426,7 +424,8 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 		r->refused = true;
 		drop_items(r);
 		if (error && !r->said_refused)
-			log_warning("CONFIG_DB %s*: cannot be scanned, it is tried again: %s", r->prefix, error->str);
+			log_warning(KIND_CONFIG_SCAN_REFUSED, "CONFIG_DB %s*: cannot be scanned, it is tried again: %s",
+				    r->prefix, error->str);
 		r->said_refused = r->said_refused || error;
 	}
 	sort_unique(r);

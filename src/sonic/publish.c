@@ -2,18 +2,18 @@
 #include "sonic/publish.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/backoff.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 #include "sonic/readback.h"
 #include "sonic/rowcmd.h"
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 30000
 #define TIMED_BATCHES 16 /* one in so many, when answers may wait to be read */
-#define CHANGE_LINES 200 /* a storm's log lines in 10 s */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 enum write_kind { WRITE_SET, WRITE_DELETE };
@@ -31,7 +31,6 @@ struct publish {
 	bool enabled, held;
 	bool live;   /* what Redis holds was read back since it was connected */
 	bool timing; /* the answers to this batch are read as soon as they come */
-	struct log_limit refused_limit, drift_limit, change_limit;
 	struct publish_stats stats;
 	struct hist latency;
 };
@@ -75,9 +74,10 @@ static void refused(struct publish *p, struct port *port, enum write_kind kind, 
 	if (port->failing)
 		return;
 	port->failing = true;
-	if (log_limit_pass(&p->refused_limit, 10))
-		log_warning("PORT_TABLE%s%s: Redis refused the write, it is tried again: %s", p->separator, port->name,
-			    error->str);
+	log_with(LOG_WARNING, KIND_WRITE_REFUSED,
+		 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex, .reason = error->str}),
+		 "PORT_TABLE%s%s: Redis refused the write, it is tried again: %s", p->separator, port->name,
+		 error->str);
 }
 
 /* The row is as it should be. */
@@ -98,7 +98,8 @@ static void accepted(struct publish *p, struct port *port)
 	if (!port->failing)
 		return;
 	port->failing = false;
-	log_notice("PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
+	log_with(LOG_NOTICE, KIND_WRITE_ACCEPTED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
+		 "PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
 /* From the moment the oldest change came to Redis' answer to the write of it. */
@@ -144,6 +145,78 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	port->changed_nsec = 0;
 }
 
+/* --- what is said of changes --- */
+
+static const char *up_or_down(int64_t value)
+{
+	return value == ROW_NIL ? NULL : value ? "up" : "down";
+}
+
+/* Before the write is sent, which forgets when the change came. The latency is that of the receipt to here. */
+static struct log_fields fields_of(const struct publish *p, const struct port *port, const struct row *row)
+{
+	struct log_fields fields = {
+		.port = port->name,
+		.ifindex = port->ifindex,
+		.event_id = p->stats.sets + p->stats.deletes,
+		.admin = up_or_down(row->value[ROW_ADMIN]),
+		.oper = up_or_down(row->value[ROW_OPER]),
+		.mtu = row->value[ROW_MTU] > 0 ? (uint32_t)row->value[ROW_MTU] : 0,
+	};
+
+	if (port->changed_nsec > 0)
+		fields.latency_us = (now_nsec() - port->changed_nsec + NSEC_PER_USEC - 1) / NSEC_PER_USEC;
+	return fields;
+}
+
+/* At no cost to speak of where nobody wants to know. */
+static void tell_delete(const struct publish *p, const struct port *port)
+{
+	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = audit_wanted(AUDIT_PORT_STATE);
+	struct log_fields fields;
+
+	if (!line && !record)
+		return;
+	fields = fields_of(p, port, &row_nil);
+	fields.reason = port->ifindex ? "the row is written anew" : "the link is gone";
+	if (line)
+		log_line(LOG_NOTICE, KIND_PORT_DELETED, LOG_HERE, &fields, "Delete %s from state db", port->name);
+	if (record)
+		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: deleted, %s",
+			   port->name, fields.reason);
+}
+
+static void tell_oper(const struct publish *p, const struct port *port, const struct row *want)
+{
+	bool line = log_wanted(LOG_NOTICE, KIND_PORT_PUBLISHED), record = audit_wanted(AUDIT_PORT_STATE);
+	struct log_fields fields;
+
+	if (!line && !record)
+		return;
+	fields = fields_of(p, port, want);
+	fields.reason = "the kernel's operational state";
+	if (line)
+		log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, LOG_HERE, &fields, "Publish %s(ok:%s) to state db",
+			 port->name, fields.oper);
+	if (record)
+		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: oper %s", port->name,
+			   fields.oper);
+}
+
+static void tell_settings(const struct publish *p, const struct port *port, const struct row *want)
+{
+	struct log_fields fields;
+
+	if (!log_wanted(LOG_INFO, KIND_PORT_SETTINGS))
+		return;
+	fields = fields_of(p, port, want);
+	fields.reason = "the kernel's settings";
+	log_line(LOG_INFO, KIND_PORT_SETTINGS, LOG_HERE, &fields, "%s: admin %s, mtu %" PRIu32, port->name,
+		 fields.admin, fields.mtu);
+}
+
+/* --- writes, with what is said of them --- */
+
 static void send_delete(struct publish *p, struct port *port)
 {
 	struct rowcmd cmd;
@@ -152,9 +225,8 @@ static void send_delete(struct publish *p, struct port *port)
 	port->acked = row_nil;
 	port->mine = port->rewrite = false;
 	p->stats.deletes++;
+	tell_delete(p, port);
 	send_write(p, port, WRITE_DELETE, &cmd);
-	if (log_limit_pass(&p->change_limit, CHANGE_LINES))
-		log_notice("Delete %s from state db", port->name);
 }
 
 static void send_set(struct publish *p, struct port *port, const struct row *want, unsigned fields)
@@ -165,9 +237,11 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	port->acked = *want;
 	port->mine = true;
 	p->stats.sets++;
+	if (fields & 1U << ROW_OPER)
+		tell_oper(p, port, want);
+	else
+		tell_settings(p, port, want);
 	send_write(p, port, WRITE_SET, &cmd);
-	if ((fields & 1U << ROW_OPER) && log_limit_pass(&p->change_limit, CHANGE_LINES))
-		log_notice("Publish %s(ok:%s) to state db", port->name, want->value[ROW_OPER] ? "up" : "down");
 }
 
 static void write_row(struct publish *p, struct port *port, const struct row *want)
@@ -275,8 +349,8 @@ static void note_drift(struct publish *p, struct port *port)
 {
 	p->stats.drift++;
 	port->drifted = true;
-	if (log_limit_pass(&p->drift_limit, 10))
-		log_warning("PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
+	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
+		 "PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
 }
 
 static void learn(struct publish *p, struct port *port, const struct row *row)

@@ -26,7 +26,6 @@ struct readback {
 	uint32_t round;
 	char (*names)[IFNAMSIZ];
 	size_t count, capacity, next, outstanding;
-	struct log_limit limit;
 };
 
 struct readback *readback_new(struct links *links, struct conn *conn, const char *separator,
@@ -113,8 +112,8 @@ static void take_reply(struct readback *rb, struct port *port, const struct resp
 	}
 	/* One row that Redis refuses must not silence the others: what is not known of it is written in full. */
 	links_mark_dirty(rb->links, port);
-	if (reply->type == RESP_ERROR && log_limit_pass(&rb->limit, 3))
-		log_warning("%s%s: cannot be read back: %s", rb->prefix, port->name, reply->str);
+	if (reply->type == RESP_ERROR)
+		log_warning(KIND_READ_REFUSED, "%s%s: cannot be read back: %s", rb->prefix, port->name, reply->str);
 }
 
 static void on_row(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -174,8 +173,8 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 {
 	struct readback *rb = user;
 
-	if (error && log_limit_pass(&rb->limit, 3))
-		log_warning("%s*: cannot be scanned: %s", rb->prefix, error->str);
+	if (error)
+		log_warning(KIND_READ_REFUSED, "%s*: cannot be scanned: %s", rb->prefix, error->str);
 	if (!complete)
 		rb->failed = true;
 	for (struct port *port = links_next(rb->links, NULL); port && complete; port = links_next(rb->links, port))

@@ -8,7 +8,7 @@
 
 #include "base/backoff.h"
 #include "kernel/nlsock.h"
-#include "observe/log.h"
+#include "observe/audit.h"
 #include "ports/rules.h"
 #include "sonic/portcount.h"
 #include "sonic/portrows.h"
@@ -86,9 +86,9 @@ static void set_down(const int *ifindex, size_t n)
 	for (size_t i = 0; i < n && r == 0; i++)
 		failed += results[i] != 0;
 	if (r < 0)
-		log_warning("the old interfaces cannot be set down: %s", strerror(-r));
+		log_warning(KIND_OLD_LINKS_UP, "the old interfaces cannot be set down: %s", strerror(-r));
 	else if (failed > 0)
-		log_warning("%zu of %zu old interfaces could not be set down", failed, n);
+		log_warning(KIND_OLD_LINKS_UP, "%zu of %zu old interfaces could not be set down", failed, n);
 }
 
 /*
@@ -105,7 +105,7 @@ static void retire_old_links(struct startup *s)
 	n = links_mark_old(s->deps.links, ifindex, max);
 	if (n == 0)
 		return;
-	log_notice("%zu old interfaces are set down and ignored until they are deleted", n);
+	log_notice(KIND_OLD_LINKS_RETIRED, "%zu old interfaces are set down and ignored until they are deleted", n);
 	set_down(ifindex, MIN(n, max));
 }
 
@@ -157,13 +157,15 @@ static void on_switch_type(const struct resp_value *reply, void *user, void *ite
 		return;
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
 		if (s->backoff.next_ms == 0)
-			log_warning("%s%slocalhost: switch_type cannot be read, it is tried again: %s", key,
+			log_warning(KIND_SWITCH_TYPE_UNREADABLE,
+				    "%s%slocalhost: switch_type cannot be read, it is tried again: %s", key,
 				    s->deps.config_separator, reply->str);
 		ask_again(s);
 		return;
 	}
 	if (reply->type == RESP_ERROR)
-		log_warning("%s%slocalhost: is no hash; switch_type is taken as \"switch\"", key,
+		log_warning(KIND_SWITCH_TYPE_UNREADABLE,
+			    "%s%slocalhost: is no hash; switch_type is taken as \"switch\"", key,
 			    s->deps.config_separator);
 	(void)snprintf(s->switch_type, sizeof(s->switch_type), "%s",
 		       reply->type == RESP_STRING ? reply->str : "switch");
@@ -220,11 +222,12 @@ static void marker_accepted(struct startup *s)
 {
 	backoff_reset(&s->backoff);
 	if (s->state == STARTUP_CONFIG_DONE) {
-		log_notice("PortConfigDone: %zu ports", s->count);
+		log_notice(KIND_PORT_CONFIG_DONE, "PortConfigDone: %zu ports", s->count);
 		await_links(s);
 		return;
 	}
-	log_notice("PortInitDone");
+	log_notice(KIND_PORT_INIT_DONE, "PortInitDone");
+	audit_record(AUDIT_PORT_INIT_DONE, AUDIT_SUCCESS, audit_self(), NULL, "all configured ports have their rows");
 	s->state = STARTUP_DONE;
 	stop_warning(s);
 	s->ops->init_done(s->user);
@@ -243,8 +246,9 @@ static void on_marker(bool ok, const struct resp_value *error, void *user)
 	if (!error)
 		return; /* startup_lost() follows */
 	if (s->backoff.next_ms == 0)
-		log_warning("PORT_TABLE%s%s: Redis refused the push, it is tried again: %s", s->deps.appl_separator,
-			    s->state == STARTUP_CONFIG_DONE ? "PortConfigDone" : "PortInitDone", error->str);
+		log_warning(KIND_PUSH_REFUSED, "PORT_TABLE%s%s: Redis refused the push, it is tried again: %s",
+			    s->deps.appl_separator, s->state == STARTUP_CONFIG_DONE ? "PortConfigDone" : "PortInitDone",
+			    error->str);
 	retry_later(s);
 }
 
@@ -281,7 +285,8 @@ static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 	if (count == 0 && s->pushed && s->count > 0) {
 		/* An emptied CONFIG_DB is no order to have no ports: wait until it is filled again. */
 		if (!s->config_lost)
-			log_warning("CONFIG_DB has lost its PORT rows: nothing is pushed until they are back");
+			log_warning(KIND_CONFIG_DB_LOST,
+				    "CONFIG_DB has lost its PORT rows: nothing is pushed until they are back");
 		s->config_lost = true;
 		s->state = STARTUP_DONE;
 		return;
@@ -314,7 +319,7 @@ static void warn_of(struct startup *s, bool (*such)(const struct port *port), co
 		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", port->name);
 	}
 	if (total > 0)
-		log_warning("%s%zu configured ports %s: %s%s", before, total, after, names,
+		log_warning(KIND_PORTS_AWAITED, "%s%zu configured ports %s: %s%s", before, total, after, names,
 			    total > MISSING_NAMED ? ", ..." : "");
 }
 
@@ -380,7 +385,7 @@ static void on_markers_counted(const struct resp_value *reply, void *user, void 
 	if (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE)
 		return;
 	if (!s->emptied)
-		log_warning("APPL_DB was emptied: the ports of CONFIG_DB are pushed again");
+		log_warning(KIND_APPL_DB_EMPTIED, "APPL_DB was emptied: the ports of CONFIG_DB are pushed again");
 	s->emptied = true;
 	s->state = STARTUP_PUSHING;
 	turn_off(s->missing);

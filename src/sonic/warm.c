@@ -55,7 +55,8 @@ static void on_count_written(const struct resp_value *reply, void *user, void *i
 	w->writing = false;
 	w->written = reply && reply->type != RESP_ERROR;
 	if (reply && reply->type == RESP_ERROR)
-		log_warning("%s: restore_count cannot be written, it is tried again: %s", w->count_key, reply->str);
+		log_warning(KIND_WARM_TABLES_REFUSED, "%s: restore_count cannot be written, it is tried again: %s",
+			    w->count_key, reply->str);
 }
 
 static void write_count(struct warm *w)
@@ -128,17 +129,19 @@ static void decide(struct warm *w)
 	if (!w->enabled)
 		return;
 	if (w->count_text[0] == '\0') {
-		log_warning("warm start is enabled, but %s has no restore_count: this start is cold", w->count_key);
+		log_warning(KIND_WARM_START_NOT_POSSIBLE,
+			    "warm start is enabled, but %s has no restore_count: this start is cold", w->count_key);
 		return;
 	}
 	if (!parse_count(w->count_text, &count)) {
-		log_warning("warm start is enabled, but %s restore_count \"%s\" is no number: this start is cold",
+		log_warning(KIND_WARM_START_NOT_POSSIBLE,
+			    "warm start is enabled, but %s restore_count \"%s\" is no number: this start is cold",
 			    w->count_key, w->count_text);
 		return;
 	}
 	w->answer = WARM_WARM;
 	w->count = count + 1;
-	log_notice("warm start, restore count %" PRIu32, w->count);
+	log_notice(KIND_WARM_START, "warm start, restore count %" PRIu32, w->count);
 }
 
 static void take_answer(struct warm *w, enum question question, const struct resp_value *reply)
@@ -146,7 +149,8 @@ static void take_answer(struct warm *w, enum question question, const struct res
 	/* A key that is no hash says nothing; any other refusal passes. */
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
 		if (!w->said)
-			log_warning("the warm start tables cannot be read, it is tried again: %s", reply->str);
+			log_warning(KIND_WARM_TABLES_REFUSED,
+				    "the warm start tables cannot be read, it is tried again: %s", reply->str);
 		w->refused = w->said = true;
 	}
 	if (reply->type != RESP_STRING)

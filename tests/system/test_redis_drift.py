@@ -2,27 +2,19 @@
 """Others write to our tables behind our back: the audit (every second here) repairs our four fields, counts that, and
 leaves everything else alone."""
 
-import re
 from collections.abc import Callable
 
 import pytest
 import redis
 
 from conftest import SwitchFactory
+from lib.figures import stop_figures
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
 
 PORT = "Ethernet4"
 ROW = f"PORT_TABLE|{PORT}"
 FOREIGN = {"PORT_TABLE|Ethernet999": {"host_tx_ready": "true"}, "PORT_TABLE|Ethernet0.10": {"state": "ok"}}
-
-
-def summary(sw: Switch) -> dict[str, int]:
-    """Stops the daemon; the counters of its last line."""
-    mark = sw.daemon.mark()
-    sw.daemon.stop()
-    line = sw.daemon.log_since(mark).splitlines()[-1]
-    return {name: int(count) for name, count in re.findall(r"([a-z][a-z ]*[a-z]) (\d+)", line)}
 
 
 def wait_two_audits(sw: Switch) -> None:
@@ -68,7 +60,7 @@ def test_a_row_spoilt_behind_our_back_is_repaired(
     wait_for(lambda: sw.state_db.client.type(ROW) == "hash" and sw.row(PORT) == before, 10, "the row as before")
     sw.wait_equal(ports=3)
     assert "Redis refused" not in sw.daemon.log, "what the audit has read needs no refusal to be known"
-    assert summary(sw)["drift"] == 1
+    assert stop_figures(sw.daemon)["drift"] == 1
 
 
 def test_flushdb_of_state_db(switch: SwitchFactory) -> None:
@@ -77,7 +69,7 @@ def test_flushdb_of_state_db(switch: SwitchFactory) -> None:
         sw.wait_oper(port, "up")
     sw.state_db.client.flushdb()
     sw.wait_equal(ports=6)
-    assert summary(sw)["drift"] == 6
+    assert stop_figures(sw.daemon)["drift"] == 6
 
 
 def test_flushdb_of_appl_db(switch: SwitchFactory) -> None:
@@ -88,7 +80,7 @@ def test_flushdb_of_appl_db(switch: SwitchFactory) -> None:
     wait_for(lambda: "PortInitDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortInitDone again")
     assert {port: sw.appl_db.row("PORT_TABLE", port) for port in sw.ports} == sw.config["PORT"]
     sw.wait_equal(ports=3)
-    counters = summary(sw)
+    counters = stop_figures(sw.daemon)
     assert (counters["drift"], counters["deletes"]) == (0, 0)
 
 
@@ -104,7 +96,7 @@ def test_flushall(switch: SwitchFactory) -> None:
     wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortConfigDone again")
     sw.wait_equal(ports=4)
     assert sw.appl_db.row("PORT_TABLE", "PortConfigDone") == {"count": "4"}
-    assert summary(sw)["drift"] == 4
+    assert stop_figures(sw.daemon)["drift"] == 4
 
 
 def test_nothing_is_written_while_nothing_drifts(switch: SwitchFactory) -> None:
@@ -165,4 +157,4 @@ def test_drift_during_a_storm(switch: SwitchFactory) -> None:
     wait_two_audits(sw)
     sw.wait_equal(ports=8)
     # Two repairs of wait_two_audits() and at most the deleted row.
-    assert summary(sw)["drift"] <= 3
+    assert stop_figures(sw.daemon)["drift"] <= 3

@@ -15,7 +15,8 @@
 
 #include <cmocka.h>
 
-#include "observe/log.h"
+#include "observe/audit.h"
+#include "observe/loglimit.h"
 
 struct log_catcher {
 	int fd;
@@ -34,18 +35,30 @@ static inline void catcher_listen(struct log_catcher *k)
 	assert_int_equal(bind(k->fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
+/* Without the audit trail, which is looked at apart. */
+static inline void catcher_open(enum log_sink sink, int level, const char *syslog_path)
+{
+	struct log_options options = {.to = {.sink = sink}, .level = level, .limit_secs = 10, .limit_lines = -1};
+
+	(void)snprintf(options.to.syslog_path, sizeof(options.to.syslog_path), "%s", syslog_path);
+	audit_enable(false);
+	loglimit_set(0, -1); /* what an earlier test said does not count */
+	log_open(&options);
+}
+
 static inline void catcher_start(struct log_catcher *k, int level)
 {
 	(void)snprintf(k->folder, sizeof(k->folder), "/tmp/portsyncd-log.XXXXXX");
 	assert_non_null(mkdtemp(k->folder));
 	(void)snprintf(k->path, sizeof(k->path), "%s/log", k->folder);
 	catcher_listen(k);
-	log_open(LOG_SINK_SYSLOG, level, k->path);
+	catcher_open(LOG_SINK_SYSLOG, level, k->path);
 }
 
 static inline void catcher_stop(struct log_catcher *k)
 {
-	log_open(LOG_SINK_STDERR, LOG_NOTICE, "");
+	log_close();
+	catcher_open(LOG_SINK_STDERR, LOG_NOTICE, "");
 	(void)close(k->fd);
 	(void)unlink(k->path);
 	(void)rmdir(k->folder);

@@ -127,7 +127,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c.redis_username, "");
 	assert_string_equal(c.redis_password_file, "");
 	assert_int_equal(c.max_event_queue, 1000);
-	assert_int_equal(c.gather_usecs, 500);
+	assert_int_equal(c.gather_usecs, 1000);
 	assert_int_equal(c.batch_timeout_ms, 100);
 	assert_int_equal(c.batch_size, 128);
 	assert_int_equal(c.busy_poll_usecs, 0);
@@ -396,9 +396,12 @@ static const struct {
 	{"[[log]]\n", "F:1: \"[[log]]\" is not a section; allowed: " SECTIONS "\n"},
 	{"[Log]\n", "F:1: [Log]: unknown section; allowed: " SECTIONS "\n"},
 	{"redis_port = 1\n", "F:1: redis_port: stands before any section; allowed: " SECTIONS "\n"},
-	{"[log]\nlevels = info\n", "F:2: log.levels: unknown key; allowed: level, target\n"},
-	{"[log]\nredis_port = 1\n", "F:2: log.redis_port: unknown key; allowed: level, target\n"},
-	{"[log]\n\"level\" = info\n", "F:2: log.\"level\": unknown key; allowed: level, target\n"},
+	{"[log]\nlevels = info\n",
+	 "F:2: log.levels: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"},
+	{"[log]\nredis_port = 1\n",
+	 "F:2: log.redis_port: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"},
+	{"[log]\n\"level\" = info\n",
+	 "F:2: log.\"level\": unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"},
 	{"[log]\nlevel info\n", "F:2: " NO_KEY},
 	{"[log]\nlevel: info\n", "F:2: " NO_KEY},
 	{"[log]\n= info\n", "F:2: " NO_KEY},
@@ -413,7 +416,7 @@ static const struct {
 	{"[log]\nlevel = loud\n", "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"},
 	{"[log]\nlevel = \"\"\n", "F:2: log.level: \"\" is not a level; allowed: " LEVELS "\n"},
 	{"[log]\ntarget = file\n",
-	 "F:2: log.target: \"file\" is not a target; allowed: auto, journal, syslog, stderr\n"},
+	 "F:2: log.target: \"file\" is not a target; allowed: auto, journal, syslog, rfc5424, stderr\n"},
 	{"[metrics]\nexport_format = xml\n", "F:2: metrics.export_format: \"xml\" is not a format; "
 					     "allowed: prometheus, json, both\n"
 					     "portsyncd: F: accepted but without effect: metrics.export_format\n"},
@@ -476,7 +479,7 @@ static const struct {
 	/* all of them, in order */
 	{"[log]\nlevel = loud\nlevle = info\n[x]\ny = 1\n[sonic]\naudit_interval_secs = a\n",
 	 "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"
-	 "F:3: log.levle: unknown key; allowed: level, target\n"
+	 "F:3: log.levle: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"
 	 "F:4: [x]: unknown section; allowed: " SECTIONS "\n"
 	 "F:7: sonic.audit_interval_secs: \"a\" is not an integer; allowed: an integer 1..86400\n"},
 };
@@ -598,7 +601,7 @@ static const struct {
 	{{"--", "--help"}, "portsyncd: --help: stray argument; allowed: " OPTIONS "\n"},
 	{{"--log-level", "loud"}, "portsyncd: --log-level: \"loud\" is not a level; allowed: " LEVELS "\n"},
 	{{"--log-target", "x"},
-	 "portsyncd: --log-target: \"x\" is not a target; allowed: auto, journal, syslog, stderr\n"},
+	 "portsyncd: --log-target: \"x\" is not a target; allowed: auto, journal, syslog, rfc5424, stderr\n"},
 	{{"--config", ""}, "portsyncd: --config: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
 	{{"--database-config", ""},
 	 "portsyncd: --database-config: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},

@@ -343,7 +343,7 @@ static void real_redis_after_script_flush(void **state)
 	set_and_wait(x, "Ethernet8", 1, mtu);
 	assert_int_equal(x->own->ok, 3);
 	/* By the hash once, refused; by text once; by the hash again. */
-	assert_int_equal(conn_stats(x->conn)->errors, 1);
+	assert_int_equal(conn_stats(x->conn)->errors[REDIS_ERROR_NOSCRIPT], 1);
 	assert_string_equal(ask(x, "SCARD PORT_TABLE_KEY_SET"), "3");
 }
 

@@ -12,6 +12,8 @@ from lib.wait import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_TIMEOUT_SECS = 20.0
+LOG_TIMEOUT_SECS = 1.0
+POLL, NO_LIMIT = "7", "0xffffffff"  # in /proc/<pid>/task/<tid>/syscall of x86-64: poll(2), its timeout -1
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer: detected")
 
 # Section -> key -> value of portsyncd.conf.
@@ -59,7 +61,29 @@ class Daemon:
 
     @property
     def log(self) -> str:
+        """All that it said so far."""
+        if self.alive:
+            try:
+                wait_for(self._log_rests, LOG_TIMEOUT_SECS)
+            except AssertionError:
+                pass  # a daemon that is stopped, or that never ceases to log
+        return self._log_now
+
+    @property
+    def _log_now(self) -> str:
         return self.log_path.read_text(errors="backslashreplace")
+
+    def _log_rests(self) -> bool:
+        """Whether its log thread has written all: then it waits without a limit to be woken. (A thread that is about to
+        wake is "running" already.)"""
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            try:
+                name, call = (task / "comm").read_text(), (task / "syscall").read_text().split()
+            except OSError:
+                continue
+            if name == "log\n":
+                return call[:1] == [POLL] and call[3] == NO_LIMIT
+        return True
 
     def mark(self) -> int:
         """The place where the log ends now, for wait_log(since=) and log_since()."""
@@ -72,9 +96,9 @@ class Daemon:
         """The first match of the pattern (multi-line, from `since` on)."""
         compiled = re.compile(pattern, re.MULTILINE)
         return wait_for(
-            lambda: compiled.search(self.log_since(since)),
+            lambda: compiled.search(self._log_now[since:]),
             timeout,
-            lambda: f"/{pattern}/ in the log, which says:\n{self.log_since(since)}",
+            lambda: f"/{pattern}/ in the log, which says:\n{self._log_now[since:]}",
         )
 
     def send(self, number: int) -> None:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scraping over TLS costs the events: the same daemon with a scraper and without one, in turns."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness import Bench, Must, Result, least, most, new_switch, table, warm_up
+from outside import daemon, label_of, latency_cells, observe, ratios, shown
+
+from lib.certificates import SERVER_NAME, Authority, Pair
+
+RATE, SCRAPES = 1_000, 50  # a second
+TURN_SECS, PAIRS_TO_PLAN = 2, 3
+LIMIT, LOOSE = 1.10, 3.0  # P99 with to without; on a noisy machine
+ADDRESS, PORT = "127.0.0.1", 9443
+HEADING = ("scraped over TLS", "rate", "n", "P50", "P95", "P99", "P99.9", "max")
+
+
+@contextmanager
+def scraping(bench: Bench, authority: Authority, client: Pair) -> Iterator[Result]:
+    """In the daemon's network namespace; in the end with what the scraper said."""
+    words = (ADDRESS, PORT, SERVER_NAME, authority.path, client.cert, client.key, SCRAPES)
+    command = ["ip", "netns", "exec", bench.netns, str(Path(__file__).with_name("scraper")), *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", "the scraper does not start"
+        said: Result = {}
+        try:
+            yield said
+        finally:
+            process.terminate()
+        said |= json.loads(process.stdout.read())
+
+
+def one_turn(bench: Bench, authority: Authority, client: Pair, scraped: bool) -> Result:
+    storm = ("--rate", RATE, "--seconds", TURN_SECS)
+    if not scraped:
+        return observe(bench, daemon(bench), *storm)
+    with scraping(bench, authority, client) as said:
+        found = observe(bench, daemon(bench), *storm)
+    return found | {"scraper": said}
+
+
+def measure(bench: Bench) -> None:
+    with tempfile.TemporaryDirectory(prefix="portsyncd-certificates-") as folder:
+        authority = Authority(Path(folder) / "ca")
+        server, client = authority.issue("server"), authority.issue("client")
+        http = {"listen": f"{ADDRESS}:{PORT}", "unix_socket": '""', "cert": server.cert, "key": server.key}
+        switch = new_switch(len(bench.switch.ports), {"http": http | {"ca": authority.path}})
+        try:
+            switch.build()
+            switch.netns.batch(["link set dev lo up"])
+            switch.start()
+            own = replace(bench, switch=switch, netns="")
+            warm_up(own, switch)
+            found: dict[str, list[Result]] = {"without": [], "with": []}
+            for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
+                for way in ("without", "with") if number % 2 == 0 else ("with", "without"):
+                    found[way].append(one_turn(own, authority, client, way == "with"))
+            switch.daemon.stop()
+        finally:
+            switch.close()
+    by_p99 = ratios(found["with"], found["without"], lambda one: one["latency"]["from_message_usec"]["p99"])
+    bench.result["scrape_cost"] = found | {"p99_ratio": by_p99}
+
+
+def tables(result: Result) -> list[str]:
+    found = result["scrape_cost"]
+    rows = [
+        (f"{SCRAPES}/s" if way == "with" else "no", label_of(str(RATE)), *latency_cells(found[way], "from_message"))
+        for way in ("without", "with")
+    ]
+    return [table(HEADING, rows)]
+
+
+def musts(result: Result) -> list[Must]:
+    found = result["scrape_cost"]
+    done = min(one["scraper"]["scrapes"] / one["scraper"]["seconds"] for one in found["with"])
+    label = f"{label_of(str(RATE))}: P99 with {SCRAPES} scrapes a second over TLS to without"
+    return [
+        most(label, found["p99_ratio"]["median"], LIMIT, text=shown(found["p99_ratio"]), ci=LOOSE),
+        least("scrapes a second over TLS", done, 0.95 * SCRAPES),
+    ]

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration's [log] section into the log, at the start and on SIGHUP. */
+#ifndef PORTSYNCD_LOGGING_H
+#define PORTSYNCD_LOGGING_H
+
+#include "config.h"
+#include "observe/log.h"
+
+void logging_open(const struct config *config);
+/* What differs from the configuration that was in force before; what was changed otherwise meanwhile (LOGGER table,
+ * SIGUSR1) stays as it is. A file is opened anew in any case. */
+void logging_change(const struct config *before, const struct config *now);
+/* The sink that the configuration asks for, here and now. */
+enum log_sink logging_sink(const struct config *config);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit trail (NIST SP 800-53 AU-2, AU-3, AU-8, AU-9, AU-12; docs/security-compliance.md). A record is a log line
+ * of its own class: facility authpriv, fields AUDIT_EVENT, AUDIT_SEQ, AUDIT_OUTCOME, AUDIT_SUBJECT and BOOT_ID. It is
+ * made whatever the log level is, numbered from 1 without gaps in each process, and has room of its own in the ring: a
+ * gap in the numbers is a record that was lost. It goes where records
+ * can be kept apart, journal, syslog and rfc5424, not to stderr and stdout. Records of a kind that is limited are held
+ * back in a storm, which is a record.
+ */
+#ifndef PORTSYNCD_AUDIT_H
+#define PORTSYNCD_AUDIT_H
+
+#include <sys/types.h>
+
+#include "observe/log.h"
+
+enum audit_outcome { AUDIT_SUCCESS, AUDIT_FAILURE };
+
+#define AUDIT_KERNEL "kernel"
+#define AUDIT_REDIS "redis"
+
+/* On at first. */
+void audit_enable(bool enabled);
+bool audit_enabled(void);
+
+/* Who did it: this process, or one that sent a signal ("pid 7 uid 0"). */
+const char *audit_self(void);
+const char *audit_process(char out[LOG_SUBJECT_BYTES], pid_t pid, uid_t uid);
+
+/* Whether a record of the kind is to be made now; it counts as made for the kind's limit then. */
+bool audit_wanted(enum log_kind kind);
+/* After audit_wanted(). errno stays. */
+void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,
+		const struct log_fields *fields, const char *format, ...) PRINTF_LIKE(6, 7);
+
+#define audit_record(kind, outcome, subject, fields, ...)                                                              \
+	do {                                                                                                           \
+		if (audit_wanted(kind))                                                                                \
+			audit_line(kind, outcome, subject, LOG_HERE, fields, __VA_ARGS__);                             \
+	} while (0)
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many lines of each kind may pass in a window of time. For all threads. */
+#ifndef PORTSYNCD_LOGLIMIT_H
+#define PORTSYNCD_LOGLIMIT_H
+
+#include <stdbool.h>
+
+#include "observe/messages.h"
+
+#define LOG_WINDOW_SECS 10
+
+/* A window of so many seconds, 0: no limits; lines < 0: of each kind as many as messages.h says. Where that is
+ * something else than before, all begins afresh and what was held back is forgotten. */
+void loglimit_set(unsigned window_secs, long lines);
+
+/* True when one more line of the kind may pass. *held gets how many were held back in the window that is over, to be
+ * told now; mostly 0. */
+bool loglimit_pass(enum log_kind kind, unsigned *held);
+
+/* Lines that were held back in a window that is over, or whose end must not be awaited, and were not told yet. */
+unsigned loglimit_take(enum log_kind kind, bool all);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the log's lines go: opens it, writes records to it one by one, and comes back when it went away. No call waits,
+ * but for sd_journal_sendv() and a stderr that blocks; so the log thread is the one that calls.
+ */
+#ifndef PORTSYNCD_LOGTARGET_H
+#define PORTSYNCD_LOGTARGET_H
+
+#include <stdbool.h>
+#include <sys/un.h>
+
+#include "base/backoff.h"
+#include "observe/logaddress.h"
+#include "observe/logformat.h"
+
+enum log_sink { LOG_SINK_STDERR, LOG_SINK_STDOUT, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINK_RFC5424 };
+
+struct logtarget_settings {
+	enum log_sink sink;
+	char syslog_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "/dev/log" but for tests */
+	char rfc5424_to[LOG_ADDRESS_MAX + 1];                          /* see logaddress.h; checked */
+};
+
+/* Private to logtarget.c; not opaque, so that the log, which must work without memory, can hold one. */
+struct logtarget {
+	struct logtarget_settings settings;
+	struct log_address address; /* of syslog too */
+	struct log_origin origin;
+	struct backoff backoff;
+	uint64_t retry_at; /* CLOCK_MONOTONIC us; 0: now */
+	int fd;
+	bool colour;
+	size_t len, sent; /* of the line under way; len 0: there is none */
+	char line[LOG_LINE_BYTES + 32];
+};
+
+/* Opens nothing yet. An earlier one must be closed. */
+void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings);
+/* Forgets the line under way. */
+void logtarget_close(struct logtarget *target);
+
+/*
+ * Writes the record. 0; -EAGAIN: not yet, the same record is to be given again once logtarget_wait() says so; any other
+ * negative errno: the record cannot be written and is lost.
+ */
+int logtarget_write(struct logtarget *target, const struct log_record *record);
+/* After -EAGAIN: the descriptor that has to become writable, or -1 and the time in *until, CLOCK_MONOTONIC us. */
+int logtarget_wait(const struct logtarget *target, uint64_t *until);
+
+#endif

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/logwriter.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "base/util.h"
+#include "observe/logring.h"
+
+#define STACK_BYTES (256U * 1024)
+#define GATHER_USEC (20 * USEC_PER_MSEC)
+#define STOP_USEC USEC_PER_SEC
+#define PATIENCE_USEC USEC_PER_SEC
+#define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
+#define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
+
+enum rest { AWAKE, GATHERING, ASLEEP };
+
+static struct {
+	struct logring ring;
+	_Atomic uint64_t written, dropped;
+
+	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
+	struct logtarget_settings wished;
+	_Atomic uint64_t wished_from; /* the position of the first record that comes after */
+	_Atomic uint64_t wished_at;   /* CLOCK_MONOTONIC us */
+	atomic_uint wishes;
+
+	pthread_t thread;
+	atomic_bool running;
+	atomic_bool given_up; /* the thread hangs in its target: there is no consumer any more */
+	int wake, ended;      /* eventfds */
+	_Atomic enum rest rest;
+	_Atomic uint64_t stop_at; /* 0: not asked to stop; CLOCK_MONOTONIC us */
+
+	/* The consumer's own. */
+	struct logtarget target;
+	unsigned granted; /* wishes that were */
+	uint64_t announced;
+	bool announcing;
+	struct log_record announcement;
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1, .ended = -1, .target = {.fd = -1}};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void init_ring(void)
+{
+	logring_init(&writer.ring);
+}
+
+static void wake_up(int fd)
+{
+	const uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
+/* --- consumer --- */
+
+/* UINT64_MAX: there is no wish. */
+static uint64_t patience_ends(void)
+{
+	return atomic_load(&writer.wishes) == writer.granted ? UINT64_MAX
+							     : atomic_load(&writer.wished_at) + PATIENCE_USEC;
+}
+
+/* What was said before a wish goes where it was meant to, the announcement of the change itself for one. */
+static bool may_grant(void)
+{
+	if (atomic_load(&writer.wishes) == writer.granted)
+		return false;
+	return logring_tail(&writer.ring) >= atomic_load(&writer.wished_from) || now_usec() >= patience_ends();
+}
+
+static void grant_wishes(void)
+{
+	struct logtarget_settings settings;
+	unsigned wishes = atomic_load(&writer.wishes);
+
+	if (!may_grant())
+		return;
+	logwriter_get(&settings);
+	logtarget_close(&writer.target);
+	logtarget_init(&writer.target, &settings);
+	writer.granted = wishes;
+}
+
+/* Lines that were dropped are told of once there is room again: here, not by the ring. */
+static bool announce(void)
+{
+	struct log_record *record = &writer.announcement;
+	uint64_t dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+	struct timespec now;
+
+	if (dropped == writer.announced)
+		return false;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	*record = (struct log_record){
+		.realtime_usec = (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC,
+		.kind = KIND_LINES_DROPPED,
+		.level = LOG_WARNING,
+		.function = __func__,
+		.file = __FILE__,
+		.line = __LINE__,
+	};
+	(void)snprintf(record->text, sizeof(record->text), "%" PRIu64 " lines were dropped: there was no room for them",
+		       dropped - writer.announced);
+	writer.announced = dropped;
+	writer.announcing = true;
+	return true;
+}
+
+static const struct log_record *next_record(void)
+{
+	const struct log_record *record = writer.announcing ? &writer.announcement : logring_peek(&writer.ring);
+
+	if (!record && announce())
+		record = &writer.announcement;
+	return record;
+}
+
+static void record_done(int result)
+{
+	if (result == 0)
+		atomic_fetch_add_explicit(&writer.written, 1, memory_order_relaxed);
+	else if (!writer.announcing)
+		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+	if (!writer.announcing)
+		logring_drop(&writer.ring);
+	writer.announcing = false;
+	/* Where nothing can be written, that cannot be told either. */
+	if (result < 0)
+		writer.announced = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+}
+
+/* Writes what can be written. 0: nothing is left, *any tells whether there was something; -EAGAIN: the target waits. */
+static int write_records(bool *any)
+{
+	const struct log_record *record;
+
+	*any = false;
+	grant_wishes();
+	while ((record = next_record()) != NULL) {
+		int r = logtarget_write(&writer.target, record);
+
+		if (r == -EAGAIN)
+			return r;
+		*any = true;
+		record_done(r);
+		grant_wishes();
+	}
+	return 0;
+}
+
+static int milliseconds_until(uint64_t at)
+{
+	uint64_t now = now_usec();
+
+	if (at == UINT64_MAX)
+		return -1;
+	return at <= now ? 0 : (int)MIN((at - now) / USEC_PER_MSEC + 1, UINT64_C(60000));
+}
+
+/* fd < 0: only for the time, or to be woken. */
+static void rest_until(uint64_t at, int fd)
+{
+	uint64_t stop_at = atomic_load(&writer.stop_at);
+	struct pollfd fds[] = {{.fd = writer.wake, .events = POLLIN}, {.fd = fd, .events = POLLOUT}};
+	uint64_t count;
+
+	(void)poll(fds, ARRAY_SIZE(fds), milliseconds_until(stop_at > 0 ? MIN(at, stop_at) : at));
+	(void)!read(writer.wake, &count, sizeof(count));
+}
+
+static void wait_for_target(void)
+{
+	uint64_t until;
+	int fd = logtarget_wait(&writer.target, &until);
+
+	rest_until(MIN(until, patience_ends()), fd);
+}
+
+/* Says how it rests first and looks then, as a producer gives first and looks then: one of them sees the other. */
+static void wait_for_records(bool gather)
+{
+	atomic_store(&writer.rest, gather ? GATHERING : ASLEEP);
+	if ((gather || !logring_peek(&writer.ring)) && atomic_load(&writer.stop_at) == 0 &&
+	    atomic_load(&writer.wishes) == writer.granted)
+		rest_until(gather ? now_usec() + GATHER_USEC : UINT64_MAX, -1);
+	atomic_store(&writer.rest, AWAKE);
+}
+
+/* Lines can wait: the loop must not be put off its processor for them. A supervisor's nice value below 0 is not ours.
+ */
+static void schedule_self(void)
+{
+	const struct sched_param none = {0};
+
+	(void)sched_setscheduler(0, SCHED_BATCH, &none);
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0);
+}
+
+static void *run(void *unused)
+{
+	bool any;
+
+	schedule_self();
+	for (;;) {
+		int r = write_records(&any);
+		uint64_t stop_at = atomic_load(&writer.stop_at);
+
+		if (stop_at > 0 && ((r == 0 && !logring_peek(&writer.ring)) || now_usec() >= stop_at))
+			break;
+		if (r < 0)
+			wait_for_target();
+		else
+			wait_for_records(any);
+	}
+	wake_up(writer.ended);
+	return unused;
+}
+
+/* --- producers --- */
+
+struct log_record *logwriter_claim(bool audit)
+{
+	struct log_record *record;
+
+	(void)pthread_once(&once, init_ring);
+	record = logring_claim(&writer.ring, audit);
+	if (!record)
+		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+	return record;
+}
+
+void logwriter_give(struct log_record *record)
+{
+	enum rest rest;
+	bool any;
+
+	logring_give(record);
+	if (!writer.running) {
+		(void)(writer.given_up ? 0 : write_records(&any));
+		return;
+	}
+	rest = atomic_load(&writer.rest);
+	if (rest == ASLEEP || (rest == GATHERING && logring_used(&writer.ring) >= CROWDED))
+		if (atomic_compare_exchange_strong(&writer.rest, &rest, AWAKE))
+			wake_up(writer.wake);
+}
+
+/* --- settings, start and stop --- */
+
+void logwriter_set(const struct logtarget_settings *settings)
+{
+	(void)pthread_once(&once, init_ring);
+	(void)pthread_mutex_lock(&writer.lock);
+	writer.wished = *settings;
+	(void)pthread_mutex_unlock(&writer.lock);
+	atomic_store(&writer.wished_from, logring_head(&writer.ring));
+	atomic_store(&writer.wished_at, now_usec());
+	atomic_fetch_add(&writer.wishes, 1);
+	if (writer.running)
+		wake_up(writer.wake);
+}
+
+void logwriter_get(struct logtarget_settings *settings)
+{
+	(void)pthread_mutex_lock(&writer.lock);
+	*settings = writer.wished;
+	(void)pthread_mutex_unlock(&writer.lock);
+}
+
+static int create_thread(void)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	int r = pthread_attr_init(&attributes);
+
+	if (r != 0)
+		return -r;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	if (r == 0)
+		r = pthread_create(&writer.thread, &attributes, run, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attributes);
+	if (r == 0)
+		(void)pthread_setname_np(writer.thread, "log");
+	return -r;
+}
+
+static void close_fds(void)
+{
+	close_fd(&writer.wake);
+	close_fd(&writer.ended);
+	writer.wake = writer.ended = -1;
+}
+
+static int open_fds(void)
+{
+	int r;
+
+	writer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	writer.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = -errno;
+	if (writer.wake >= 0 && writer.ended >= 0)
+		return 0;
+	close_fds();
+	return r;
+}
+
+int logwriter_start(void)
+{
+	int r;
+
+	if (writer.running || writer.given_up)
+		return 0;
+	(void)pthread_once(&once, init_ring);
+	r = open_fds();
+	if (r < 0)
+		return r;
+	atomic_store(&writer.stop_at, 0);
+	atomic_store(&writer.rest, AWAKE);
+	r = create_thread();
+	if (r < 0) {
+		close_fds();
+		return r;
+	}
+	writer.running = true;
+	return 0;
+}
+
+/* A thread that hangs in a journal that does not read is left behind: the process ends. */
+static void end_thread(void)
+{
+	struct pollfd ended = {.fd = writer.ended, .events = POLLIN};
+
+	atomic_store(&writer.stop_at, now_usec() + STOP_USEC);
+	wake_up(writer.wake);
+	writer.running = false;
+	if (poll(&ended, 1, JOIN_MS) != 1) {
+		(void)pthread_detach(writer.thread);
+		writer.given_up = true;
+		return;
+	}
+	(void)pthread_join(writer.thread, NULL);
+	close_fds();
+}
+
+/* The same without a thread. */
+static void write_rest(uint64_t stop_at)
+{
+	bool any;
+
+	while (write_records(&any) == -EAGAIN && now_usec() < stop_at) {
+		uint64_t until;
+		int fd = logtarget_wait(&writer.target, &until);
+		struct pollfd poll_for = {.fd = fd, .events = POLLOUT};
+
+		(void)poll(&poll_for, 1, milliseconds_until(MIN(until, stop_at)));
+	}
+}
+
+void logwriter_stop(void)
+{
+	if (writer.running)
+		end_thread();
+	else if (!writer.given_up)
+		write_rest(now_usec() + STOP_USEC);
+	if (writer.given_up)
+		return;
+	while (logring_peek(&writer.ring)) {
+		logring_drop(&writer.ring);
+		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+	}
+	writer.announced = writer.dropped;
+	logtarget_close(&writer.target);
+}
+
+void logwriter_stats(struct logwriter_stats *stats)
+{
+	stats->written = atomic_load_explicit(&writer.written, memory_order_relaxed);
+	stats->dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+	stats->waiting = logring_used(&writer.ring);
+}

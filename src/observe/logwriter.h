@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a record from who says it to the target: the ring, and the thread that empties it. Before the thread is
+ * started, and where it cannot be, whoever gives a record writes it, without waiting; then only one thread may log.
+ *
+ * The thread is woken for the first line after a rest; then it looks again every few milliseconds, so that a producer
+ * pays for a wake-up once, not for each line of many.
+ */
+#ifndef PORTSYNCD_LOGWRITER_H
+#define PORTSYNCD_LOGWRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "observe/logrecord.h"
+#include "observe/logtarget.h"
+
+/* Other settings, for the records that are given from now on; a second later also for older ones that wait for a dead
+ * collector. Also opens a file anew. */
+void logwriter_set(const struct logtarget_settings *settings);
+void logwriter_get(struct logtarget_settings *settings);
+
+/* The thread has the default scheduling class for work in the background and no signals. 0 or negative errno. */
+int logwriter_start(void);
+/* Writes what is left, for at most a second, and ends the thread. What cannot be written is counted as dropped. */
+void logwriter_stop(void);
+
+/* As logring_claim() and logring_give(); a lack of room is counted. */
+struct log_record *logwriter_claim(bool audit);
+void logwriter_give(struct log_record *record);
+
+struct logwriter_stats {
+	uint64_t written;
+	uint64_t dropped; /* no room, or the target refused them */
+	uint64_t waiting;
+};
+void logwriter_stats(struct logwriter_stats *stats);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kinds of log lines. A kind has a name (MSGID of RFC 5424), a UUID (MESSAGE_ID of the journal, by which the
+ * catalogue deploy/portsyncd.catalog knows it) and a rate: how many lines of it may pass within the window of
+ * log_limits(), 0 for any number. What a line of a kind means stays the same for ever; another meaning is another kind.
+ */
+#ifndef PORTSYNCD_MESSAGES_H
+#define PORTSYNCD_MESSAGES_H
+
+#include <stdbool.h>
+
+/* clang-format off */
+#define LOG_KINDS(X) \
+	X(REDIS_AWAY, "redis_away", "5858df5c87a84322a614520a748b483f", 20) \
+	X(REDIS_RETRY, "redis_retry", "a1de52a6dd5d495a81b02b4e8b287053", 20) \
+	X(REDIS_CONNECTED, "redis_connected", "521cdde3700b4ed690a21f24e1e1535d", 20) \
+	X(REDIS_BACK, "redis_back", "c2bfd2b0f2c74962b76b7712dc448659", 20) \
+	X(LINKS_FOLLOWED, "links_followed", "e331ba89f1ae4cb1a2b46e4d08d3dd9c", 0) \
+	X(EVENTS_LOST, "events_lost", "7545b12b06cf4ae880a381ebca530d0d", 3) \
+	X(LINKS_REREAD, "links_reread", "af0ea53a925e4d82a1272a01250234c1", 3) \
+	X(DUMP_FAILED, "dump_failed", "40346956ab524deb9429b7d2776dcc6a", 20) \
+	X(IN_SYNC, "in_sync", "cbd718193eeb4df1bad31387ab2cce8e", 20) \
+	X(WATCH_STATE, "watch_state", "e3a3eb2118b047f7a6d1a8a97ce88b0d", 200) \
+	X(PORT_PUBLISHED, "port_published", "750f3ed969794aa2ac5c34bb6521b6a1", 200) \
+	X(PORT_SETTINGS, "port_settings", "88733babaae34819853bdb0845f81780", 200) \
+	X(PORT_DELETED, "port_deleted", "89e31f530c164159b2ce3e422b264c10", 200) \
+	X(WRITE_REFUSED, "write_refused", "7406a57899294bd58e6ace8af5d23eac", 10) \
+	X(WRITE_ACCEPTED, "write_accepted", "3ce67174222348e2990a140da403dd5e", 20) \
+	X(DRIFT_REPAIRED, "drift_repaired", "fd895fcf64874ec8b5a93fefcf9e84cb", 10) \
+	X(READ_REFUSED, "read_refused", "d2fac6ad3549440e8e3723faab2c59e1", 3) \
+	X(LOOKUP_REFUSED, "lookup_refused", "885ff3d99eb746ffb2bcc13b3f0a4732", 3) \
+	X(CONFIG_ROW_BAD, "config_row_bad", "e4bf99da80d048bbb9c5558b92039081", 50) \
+	X(CONFIG_ROW_FOREIGN, "config_row_foreign", "3a966dea8299461081f9d3bc92690b15", 20) \
+	X(PUSH_REFUSED, "push_refused", "b6ff6b0724c54835b287dace6234e1b9", 20) \
+	X(CONFIG_SCAN_REFUSED, "config_scan_refused", "b21a81c0ce194c899577bf3300f1ecde", 20) \
+	X(CONFIG_DB_LOST, "config_db_lost", "8259326459b14c9f8af4ada4f026e232", 20) \
+	X(APPL_DB_EMPTIED, "appl_db_emptied", "e27fe63ab99c4d9890e965d4c0fce095", 20) \
+	X(SWITCH_TYPE_UNREADABLE, "switch_type_unreadable", "797b89b9fd9f484dbd58b30b74f435a4", 20) \
+	X(OLD_LINKS_RETIRED, "old_links_retired", "668b3eb78cae4d32a57aed5e6b81210f", 0) \
+	X(OLD_LINKS_UP, "old_links_up", "70a0ab60fc6d485188f2004afea8fbff", 0) \
+	X(PORT_CONFIG_DONE, "port_config_done", "34eb84ca52f042a497e517182aff434b", 20) \
+	X(PORT_INIT_DONE, "port_init_done", "3bb0da02532d42d09dc9b779abda79cf", 20) \
+	X(PORTS_AWAITED, "ports_awaited", "188c941ec6bc4623a8d5881bfdd39a7f", 20) \
+	X(PORT_COUNT_MENDED, "port_count_mended", "7bd9f4b1256c4666ba3e7e5da6938c43", 20) \
+	X(PORT_COUNT_REFUSED, "port_count_refused", "4c740fcc68034071b807ab48b8ab3c38", 20) \
+	X(WARM_START, "warm_start", "55f759ad14ff487ab6345d83c69f6685", 0) \
+	X(WARM_START_NOT_POSSIBLE, "warm_start_not_possible", "eec1afc725174a57b022e54a9ca7ce80", 0) \
+	X(WARM_TABLES_REFUSED, "warm_tables_refused", "50e92e5452c0495e89799156027cdecc", 20) \
+	X(LOGGER_VALUE_BAD, "logger_value_bad", "e33a2b522a7446139758261034ad257a", 20) \
+	X(LOGGER_REFUSED, "logger_refused", "25a1caff91b64d129d760b0eb63fe0a3", 20) \
+	X(TUNING_IN_FORCE, "tuning_in_force", "2e60496272a947bba80fda9cd97fa6c1", 0) \
+	X(TUNING_REFUSED, "tuning_refused", "1479a03b596f42aa95e10d24250297f5", 0) \
+	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
+	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \
+	X(STOP_INCOMPLETE, "stop_incomplete", "04afaa4aa67d457184d1ea243be387a6", 0) \
+	X(ENDED_BY_FAULT, "ended_by_fault", "eef0d542da4949b8bb270e3ba22523f1", 0) \
+	X(SUMMARY, "summary", "1b0bac5ec1e647bf8a6d50efbe22faea", 0) \
+	X(LOG_LEVEL_SET, "log_level_set", "2507383ed7c847388e32ef6b4bafa68e", 20) \
+	X(CONFIG_READ, "config_read", "91dd8aa0b17244ec87f91408b3db66cc", 0) \
+	X(CONFIG_REFUSED, "config_refused", "bf28e743a2f14fdb8671f926eab69c02", 60) \
+	X(CONFIG_NEEDS_RESTART, "config_needs_restart", "cf778e21c20e47fcbe3a6f479ed14a22", 20) \
+	X(HTTP_LISTENING, "http_listening", "33023b35026b4b348896bce385b33a4e", 0) \
+	X(HTTP_CLIENT_DROPPED, "http_client_dropped", "662e14ff2338414cbbdf59f5534c7215", 3) \
+	X(HTTP_CLIENT_REFUSED, "http_client_refused", "a739e0d683fd42e6bbe9442ce601961c", 3) \
+	X(HTTP_NO_CLIENT, "http_no_client", "17467650a7b842878df042d5292b7cc0", 3) \
+	X(HTTP_CERTIFICATE, "http_certificate", "fb0c530cca5d489b97669ce005e3ae76", 0) \
+	X(HTTP_DOWN, "http_down", "379ac2f86fd4422fa8c3d3f7d252a8f2", 0) \
+	X(HTTP_PARTLY, "http_partly", "830c398b759a4840b116cf072742c886", 0) \
+	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \
+	X(LINES_DROPPED, "lines_dropped", "1a27e21b05fb470ea4416d3297aee42e", 0)
+
+/* Records of the audit trail; the name is AUDIT_EVENT. */
+#define AUDIT_KINDS(X) \
+	X(START, "start", "69fe90167a9343638a7ebd496d058972", 0) \
+	X(STOP, "stop", "6d6ebec3ad8c4ecaa6dfae02a8bf30ac", 0) \
+	X(CONFIG_LOADED, "config_loaded", "49c419d0c8bb4eddaa5ff6b9d361b8ec", 0) \
+	X(CONFIG_CHANGED, "config_changed", "b1a9583bff1b4fb29c04e06cdc74729c", 0) \
+	X(CONFIG_REFUSED, "config_refused", "f3f519ce7f2c4cd9a02d3de85596b280", 0) \
+	X(LEVEL_CHANGED, "log_level_changed", "5f7de1f4dedc48ada4e469f1aa3220ea", 0) \
+	X(REDIS_AUTH, "redis_auth_failed", "24d64f83bf324106a584ecbfe862adaf", 20) \
+	X(CAPABILITY, "capability_missing", "d2b6e1ec8bf148918cfa5142308fd883", 0) \
+	X(TUNING, "tuning_refused", "492b3a116acd4e929e043919f290db50", 0) \
+	X(SPOOF, "netlink_spoof_dropped", "423c10ec3c71417492a5a115a5907831", 20) \
+	X(OVERRUN, "receive_overrun", "382cc8e679f74aa68f5c61c151953653", 20) \
+	X(RESYNC, "resync", "45483486aacf46b0a6f6c50842567ee0", 20) \
+	X(PORT_INIT_DONE, "port_init_done", "cbd23c3201b94ee09d9fee52a501fdbe", 20) \
+	X(PORT_STATE, "port_state_change", "77c0430adb194fc2a1392a4226121ab4", 200) \
+	X(HELD_BACK, "records_held_back", "a16937c2102545b6924fee10d41b50a3", 0)
+/* clang-format on */
+
+#define LOG_KIND_ENUM(symbol, name, id, lines) KIND_##symbol,
+#define AUDIT_KIND_ENUM(symbol, name, id, lines) AUDIT_##symbol,
+enum log_kind { LOG_KINDS(LOG_KIND_ENUM) AUDIT_KINDS(AUDIT_KIND_ENUM) KINDS };
+#undef LOG_KIND_ENUM
+#undef AUDIT_KIND_ENUM
+
+#define LOG_KIND_NAME_MAX 32 /* bytes: RFC 5424 6.2.7 */
+
+struct log_kind_info {
+	const char *name;
+	const char *id; /* the UUID, 32 hexadecimal digits */
+	unsigned lines; /* within a window; 0: any number */
+	bool audit;
+};
+
+extern const struct log_kind_info log_kinds[KINDS];
+
+#endif

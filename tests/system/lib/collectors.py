@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real collectors of log lines: systemd-journald and rsyslogd, each with files of its own, and logrotate."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lib.daemon import ROOT
+from lib.netns import NetNs, run
+from lib.wait import wait_for
+
+JOURNALD = "/usr/lib/systemd/systemd-journald"
+DEPLOY = ROOT / "deploy"
+
+Record = dict[str, Any]
+
+
+def in_own_mounts(mounts: Mapping[Path, str]) -> list[str]:
+    """What to put before a command that is to see these folders at those places."""
+    script = "".join(f"mount --bind {shlex.quote(str(here))} {there} && " for here, there in mounts.items())
+    return ["unshare", "--mount", "sh", "-c", f'{script}exec "$@"', "sh"]
+
+
+class Process:
+    """A collector that runs until close(); what it says is kept in a file."""
+
+    def __init__(self, command: list[str], output: Path) -> None:
+        self.output = output
+        with output.open("wb") as file:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Journald:
+    """systemd-journald as deploy/journald sets it up, on a /run/systemd and a /var/log of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._run, self._log, self._etc, self._root = (folder / name for name in ("run", "log", "etc", "root"))
+        for made in (self._run / "journal", self._log / "journal", self._etc / "journald.conf.d"):
+            made.mkdir(parents=True)
+        # Else it waits for systemd to tell it that /var/log is there.
+        (self._run / "journal" / "flushed").touch()
+        drop_in = DEPLOY / "journald" / "50-portsyncd.conf"
+        (self._etc / "journald.conf.d" / drop_in.name).write_text(drop_in.read_text())
+        Path("/run/systemd").mkdir(exist_ok=True)
+        mounts = {self._run: "/run/systemd", self._log: "/var/log", self._etc: "/etc/systemd"}
+        self._process = Process([*in_own_mounts(mounts), JOURNALD], folder / "journald.out")
+        try:
+            wait_for((self._run / "journal" / "socket").exists, what="journald's socket")
+            wait_for(lambda: list(self._log.glob("journal/*/system.journal")), what="a journal")
+        except AssertionError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._process.close()
+
+    @property
+    def before(self) -> list[str]:
+        """What to put before the command of a daemon that is to log here."""
+        return in_own_mounts({self._run: "/run/systemd"})
+
+    def journalctl(self, *arguments: str) -> str:
+        return run("journalctl", "--directory", str(self._log / "journal"), "--quiet", *arguments)
+
+    def records(self, *matches: str) -> list[Record]:
+        return [json.loads(line) for line in self.journalctl("--output=json", *matches).splitlines()]
+
+    def explained(self, *matches: str) -> str:
+        """What journalctl -x says, with our catalogue alone."""
+        catalogue = self._root / "usr" / "lib" / "systemd" / "catalog"
+        database = self._root / "var" / "lib" / "systemd" / "catalog"
+        for made in (catalogue, database):
+            made.mkdir(parents=True, exist_ok=True)
+        (catalogue / "portsyncd.catalog").write_text((DEPLOY / "portsyncd.catalog").read_text())
+        run("journalctl", f"--root={self._root}", "--update-catalog")
+        Path("/var/lib/systemd/catalog").mkdir(parents=True, exist_ok=True)
+        before = in_own_mounts({database: "/var/lib/systemd/catalog"})
+        return run(*before, "journalctl", "--directory", str(self._log / "journal"), "-x", "--no-pager", *matches)
+
+
+class Rsyslogd:
+    """rsyslogd as deploy/rsyslog sets it up, with its files in the folder, in the daemon's network namespace."""
+
+    def __init__(self, folder: Path, netns: NetNs) -> None:
+        self._folder = folder
+        deployed = (DEPLOY / "rsyslog" / "50-portsyncd.conf").read_text()
+        for place in ("/run/portsyncd", "/var/log/portsyncd"):
+            deployed = deployed.replace(place, str(folder))
+        self.config = folder / "rsyslog.conf"
+        self.config.write_text(f'global(workDirectory="{folder}")\n{deployed}')
+        netns.ip("link", "set", "lo", "up")
+        command = ["rsyslogd", "-n", "-f", str(self.config), "-i", str(folder / "rsyslogd.pid")]
+        self._process = Process(["nsenter", f"--net=/run/netns/{netns.name}", *command], folder / "rsyslogd.out")
+        try:
+            wait_for(self.socket.exists, what="rsyslogd's socket")
+            wait_for(lambda: ":6514" in netns.exec("ss", "-Hltn"), what="rsyslogd's port")
+        except AssertionError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._process.close()
+
+    @property
+    def socket(self) -> Path:
+        return self._folder / "syslog.sock"
+
+    @property
+    def audit_file(self) -> Path:
+        return self._folder / "audit.json"
+
+    def lines(self) -> list[Record]:
+        return self._read(self._folder / "portsyncd.json")
+
+    def audit(self) -> list[Record]:
+        return self._read(self.audit_file)
+
+    @staticmethod
+    def _read(path: Path) -> list[Record]:
+        """Each with its "fields": those of our structured data element."""
+        text = path.read_text() if path.exists() else ""
+        found: list[Record] = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+        return [one | {"fields": one["data"]["portsyncd@32473"]} for one in found]
+
+
+@contextlib.contextmanager
+def journald(folder: Path) -> Iterator[Journald]:
+    collector = Journald(folder)
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
+@contextlib.contextmanager
+def rsyslogd(folder: Path, netns: NetNs) -> Iterator[Rsyslogd]:
+    collector = Rsyslogd(folder, netns)
+    try:
+        yield collector
+    finally:
+        collector.close()
+
+
+RFC5424 = re.compile(
+    r"<(?P<priority>\d+)>1 (?P<time>\S+) (?P<host>\S+) portsyncd (?P<pid>\d+) (?P<kind>\S+) "
+    r"\[portsyncd@32473(?P<data>(?: [a-z_]+=\"(?:[^\"\\\]]|\\[\"\\\]])*\")*)\] (?P<text>.*)"
+)
+
+
+def parse_rfc5424(line: str) -> Record:
+    """Its parts, and with the names of the journal its fields."""
+    match = RFC5424.fullmatch(line)
+    assert match, line
+    data = re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', match["data"])
+    fields = {name.upper(): re.sub(r"\\(.)", r"\1", value) for name, value in data}
+    return {**match.groupdict(), **fields}
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
+
+
+def rotate(config: Path, state: Path) -> None:
+    """Once, due or not. logrotate reads no configuration that others may write."""
+    os.chmod(config, 0o600)
+    run("/usr/sbin/logrotate", "--force", "--state", str(state), str(config))

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private Prometheus of Debian's package on a free loopback port, in a network namespace if asked, with its data in a
+folder of its own."""
+
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from lib.checker import socket_in
+from lib.wait import wait_for
+
+START_TIMEOUT_SECS = 30.0
+LOOPBACK = "127.0.0.1"
+
+
+class Series(NamedTuple):
+    labels: dict[str, str]
+    points: list[tuple[float, float]]  # Unix time, value
+
+    @property
+    def value(self) -> float:
+        """The last one."""
+        return self.points[-1][1]
+
+
+class HttpError(Exception):
+    pass
+
+
+def free_port_in(netns: str | None) -> int:
+    with socket_in(netns, socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def http_get(netns: str | None, port: int, path: str) -> str:
+    """The body of an answer 200 of 127.0.0.1 as the namespace has it; HttpError for another status."""
+    connection = http.client.HTTPConnection(LOOPBACK, port)
+    connection.sock = socket_in(netns, socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connection.sock.settimeout(30)
+        connection.sock.connect((LOOPBACK, port))
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise HttpError(f"{path}: {answer.status} {body}")
+    return body
+
+
+class Prometheus:
+    """targets: job -> addresses. rules: files. consoles, libraries: folders of console templates and of *.lib."""
+
+    def __init__(
+        self,
+        targets: Mapping[str, Sequence[str]],
+        netns: str | None = None,
+        rules: Sequence[Path] = (),
+        consoles: Path | None = None,
+        libraries: Path | None = None,
+    ) -> None:
+        self.netns = netns
+        self.port = free_port_in(netns)
+        self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-prometheus-"))
+        self._options = {
+            "config.file": self.folder / "prometheus.yml",
+            "storage.tsdb.path": self.folder / "data",
+            "web.listen-address": f"{LOOPBACK}:{self.port}",
+            "web.console.templates": consoles or self.folder,
+            "web.console.libraries": libraries or self.folder,
+            "log.level": "warn",
+        }
+        # JSON is YAML.
+        settings: dict[str, Any] = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(path) for path in rules],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
+                for job, addresses in targets.items()
+            ],
+        }
+        (self.folder / "prometheus.yml").write_text(json.dumps(settings))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "prometheus.log").read_text()
+
+    def start(self) -> None:
+        enter = ["ip", "netns", "exec", self.netns] if self.netns else []
+        options = [f"--{name}={value}" for name, value in self._options.items()]
+        with (self.folder / "prometheus.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*enter, "prometheus", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        wait_for(self._ready, START_TIMEOUT_SECS, lambda: f"Prometheus is ready: {self.log}")
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def get(self, path: str) -> str:
+        return http_get(self.netns, self.port, path)
+
+    def api(self, path: str, **parameters: object) -> Any:
+        """The field `data` of an answer of /api/v1. HttpError, with what it says, when an expression is wrong."""
+        return json.loads(self.get(f"/api/v1/{path}?{urlencode(parameters, doseq=True)}"))["data"]
+
+    def query(self, expression: str) -> list[Series]:
+        """As it is now: each series has one point."""
+        data = self.api("query", query=expression)
+        if data["resultType"] == "scalar":
+            return [series({}, [data["result"]])]
+        return [series(one["metric"], [one["value"]]) for one in data["result"]]
+
+    def query_range(self, expression: str, start: float, step: float = 1.0) -> list[Series]:
+        """From start until now."""
+        data = self.api("query_range", query=expression, start=start, end=time.time(), step=step)
+        return [series(one["metric"], one["values"]) for one in data["result"]]
+
+    def wait_scraped(self, address: str, timeout: float = 30.0) -> None:
+        """Until a scrape of the target succeeded."""
+
+        def scraped() -> bool:
+            return any(one.value == 1 for one in self.query(f'up{{instance="{address}"}}'))
+
+        wait_for(scraped, timeout, lambda: f"{address} is scraped: {self.api('targets')['activeTargets']}")
+
+    def _ready(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, f"Prometheus ended: {self.log}"
+        try:
+            return "Ready" in self.get("/-/ready")
+        except (OSError, http.client.HTTPException, HttpError):
+            return False
+
+
+def series(labels: dict[str, str], points: Sequence[tuple[float, str]]) -> Series:
+    return Series(labels, [(at, float(value)) for at, value in points])

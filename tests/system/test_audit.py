@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit trail (NIST SP 800-53 AU-2, AU-3, AU-8, AU-9, AU-12), and what SIGHUP changes."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from conftest import SwitchFactory
+from lib.collectors import Record, boot_id, parse_rfc5424
+from lib.daemon import ROOT
+from lib.faults import NO_AUDIT, QUICK
+from lib.fence import fence
+from lib.forge import RTM_NEWLINK, forge_link
+from lib.redis_server import RedisServer
+from lib.storm import SMALL_BUFFER, mixed_changes
+from lib.switch import Switch
+from lib.wait import wait_for
+from test_docs import exists
+
+AUTHPRIV, NOTICE, WARNING = 10, 5, 4
+ABSENT_CPU = 1023
+
+
+def audited(switch: SwitchFactory, *log_keys: str, **options: object) -> Switch:
+    """A switch whose daemon logs to a file as RFC 5424 has it; not started."""
+    settings = {key: dict(values) for key, values in options.pop("settings", {}).items()}  # type: ignore[attr-defined]
+    sw = switch.build(audit_secs=NO_AUDIT, settings=settings, **options)
+    at = sw.daemon.command.index("--log-target")
+    sw.daemon.command[at + 1] = "rfc5424"
+    sw.config_file.write_text(sw.config_file.read_text() + f"[log]\nrfc5424_to = file:{log_file(sw)}\n")
+    write_keys(sw, *log_keys)
+    return sw
+
+
+def write_keys(sw: Switch, *log_keys: str) -> None:
+    text = sw.config_file.read_text()
+    keys = [f"rfc5424_to = file:{log_file(sw)}", *log_keys, ""]
+    sw.config_file.write_text(text[: text.index("rfc5424_to")] + "\n".join(keys))
+
+
+def log_file(sw: Switch) -> Path:
+    return sw.folder / "rfc5424.log"
+
+
+def lines(sw: Switch) -> list[Record]:
+    text = log_file(sw).read_text() if log_file(sw).exists() else ""
+    return [parse_rfc5424(line) for line in text.splitlines(keepends=False) if line]
+
+
+def records(sw: Switch, event: str = "") -> list[Record]:
+    return [one for one in lines(sw) if "AUDIT_SEQ" in one and event in ("", one["AUDIT_EVENT"])]
+
+
+def wait_record(sw: Switch, event: str, number: int = 1) -> Record:
+    return wait_for(lambda: records(sw, event)[number - 1 :], what=f"record {number} of {event}")[0]
+
+
+def assert_record(record: Record, outcome: str, subject: str) -> None:
+    assert (record["AUDIT_OUTCOME"], record["AUDIT_SUBJECT"]) == (outcome, subject), record
+    level = NOTICE if outcome == "success" else WARNING
+    assert int(record["priority"]) == AUTHPRIV * 8 + level, "its facility tells it apart"
+
+
+def own_subject() -> str:
+    return f"pid {os.getpid()} uid {os.geteuid()}"
+
+
+def daemon_subject(sw: Switch) -> str:
+    return f"pid {sw.daemon.pid} uid 0"
+
+
+def test_a_life_is_recorded_without_gaps(switch: SwitchFactory) -> None:
+    """AU-2, AU-3, AU-12: what, when, where, by whom, with what outcome; numbered from 1."""
+    sw = audited(switch, ports=1)
+    began = time.time()
+    sw.start()
+    sw.netns.set_carrier("Ethernet0", "down")
+    sw.wait_oper("Ethernet0", "down")
+    sw.daemon.send(signal.SIGUSR1)
+    wait_record(sw, "log_level_changed")
+    sw.daemon.stop()
+    found = records(sw)
+    assert [int(one["AUDIT_SEQ"]) for one in found] == list(range(1, len(found) + 1))
+    events = [one["AUDIT_EVENT"] for one in found]
+    assert [events[0], events[1], events[-1]] == ["config_loaded", "start", "stop"]
+    assert {"resync", "port_state_change", "port_init_done", "log_level_changed"} <= set(events)
+    for event in ("config_loaded", "start", "port_init_done"):
+        assert_record(records(sw, event)[0], "success", daemon_subject(sw))
+    for event in ("log_level_changed", "stop"):
+        assert_record(records(sw, event)[0], "success", own_subject())
+    change = records(sw, "port_state_change")[-1]
+    assert_record(change, "success", "kernel")
+    assert (change["PORT"], change["OPER"], change["text"]) == ("Ethernet0", "down", "Ethernet0: oper down")
+    assert {one["BOOT_ID"] for one in found} == {boot_id()}
+    times = [datetime.fromisoformat(one["time"]).timestamp() for one in found]
+    assert times == sorted(times) and began - 1 < times[0] and times[-1] < time.time() + 1
+
+
+def test_records_are_made_whatever_the_level(switch: SwitchFactory) -> None:
+    """AU-12: nobody silences the trail by the log level; the change of the level is in it."""
+    sw = audited(switch, ports=1, log_level="emerg")
+    sw.start()
+    sw.config_db.client.hset("LOGGER|portsyncd", "LOGLEVEL", "ALERT")
+    assert_record(wait_record(sw, "log_level_changed"), "success", "redis")
+    sw.daemon.stop()
+    assert all("AUDIT_SEQ" in one for one in lines(sw)), "nothing else is logged"
+    assert_record(records(sw, "stop")[0], "success", own_subject())
+
+
+def test_output_without_a_trail_is_recorded_before(switch: SwitchFactory) -> None:
+    """stdout and stderr have none: who turns there is in the trail."""
+    sw = audited(switch, ports=1)
+    sw.start()
+    sw.config_db.client.hset("LOGGER|portsyncd", "LOGOUTPUT", "STDERR")
+    record = wait_record(sw, "config_changed")
+    assert_record(record, "success", "redis")
+    assert "STDERR" in record["text"]
+
+
+def test_it_can_be_turned_off(switch: SwitchFactory) -> None:
+    sw = audited(switch, "audit = false", ports=1)
+    sw.start()
+    sw.daemon.stop()
+    assert lines(sw) and not records(sw)
+
+
+def test_the_file_is_for_its_owner(switch: SwitchFactory) -> None:
+    """AU-9."""
+    sw = audited(switch, ports=1)
+    sw.start()
+    assert log_file(sw).stat().st_mode & 0o137 == 0
+
+
+def test_refused_credentials(switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path) -> None:
+    """Also those that are missing. The password is in no record."""
+    secret = tmp_path / "secret"
+    secret.write_text("wrong-secret")
+    secret.chmod(0o600)
+    server = redis_server(password="right")
+    for keys in ({"redis_password_file": secret}, {}):
+        sw = audited(switch, ports=1, server=server, settings={"database": {**QUICK, **keys}})
+        sw.start(wait=False)
+        assert_record(wait_record(sw, "redis_auth_failed"), "failure", "redis")
+        sw.daemon.stop()
+        assert "wrong-secret" not in log_file(sw).read_text()
+
+
+def test_overrun_and_resync(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=8, settings=SMALL_BUFFER)
+    sw.start()
+    before = len(records(sw, "resync"))
+    sw.daemon.pause()
+    sw.netns.batch(mixed_changes(sw.ports, 4002))
+    sw.daemon.resume()
+    sw.wait_equal()
+    assert_record(wait_record(sw, "receive_overrun"), "failure", "kernel")
+    assert_record(wait_record(sw, "resync", before + 1), "success", daemon_subject(sw))
+
+
+def test_spoofed_messages(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1)
+    sw.start()
+    forge_link(sw.netns.name, RTM_NEWLINK, "Ethernet0", 4711, 1234)
+    assert_record(wait_record(sw, "netlink_spoof_dropped"), "failure", "a process that is not the kernel")
+
+
+def test_refused_settings(switch: SwitchFactory) -> None:
+    """A capability that is missing is told apart from what the machine does not have."""
+    settings = {"performance": {"nice": -5, "cpu_affinity": f"0,{ABSENT_CPU}", "lock_memory": "false"}}
+    sw = audited(switch, ports=1, settings=settings)
+    sw.daemon.command[:0] = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]
+    sw.start()
+    missing, refused = wait_record(sw, "capability_missing"), wait_record(sw, "tuning_refused")
+    assert "performance.nice" in missing["text"] and "performance.cpu_affinity" in refused["text"]
+    assert_record(missing, "failure", "kernel")
+
+
+def test_an_end_by_a_fault(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1, switch_type="fabric")
+    sw.start(wait=False)
+    assert sw.daemon.wait_exit() == 1
+    record = wait_record(sw, "stop")
+    assert_record(record, "failure", daemon_subject(sw))
+    assert "fabric" in record["text"]
+
+
+def test_a_storm_is_held_back_and_says_so(switch: SwitchFactory) -> None:
+    """Numbers stay without gaps; how many changes have no record is a record."""
+    sw = audited(switch, "limit_lines = 5", ports=4)
+    sw.start()
+    for _ in range(4):
+        for state in ("down", "up"):
+            for port in sw.ports:
+                sw.netns.set_carrier(port, state)
+        fence(sw)
+    sw.daemon.stop()
+    found = records(sw)
+    assert [int(one["AUDIT_SEQ"]) for one in found] == list(range(1, len(found) + 1))
+    held = [re.match(r"port_state_change: (\d+) like records were held back", one["text"]) for one in found]
+    assert sum(int(match[1]) for match in held if match) > 0
+
+
+# --- SIGHUP ---
+
+
+def hang_up(sw: Switch) -> None:
+    before = len([one for one in lines(sw) if one["kind"] == "summary"])
+    sw.daemon.send(signal.SIGHUP)
+    wait_for(lambda: len([one for one in lines(sw) if one["kind"] == "summary"]) > before, what="the summary")
+
+
+def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
+    """[log] at once; of the rest it says that a restart is needed."""
+    sw = audited(switch, ports=1, log_level="notice")
+    at = sw.daemon.command.index("--log-level")
+    del sw.daemon.command[at : at + 2]
+    sw.start()
+    fence(sw)
+    assert not any(one["kind"] == "port_settings" for one in lines(sw))
+    text = sw.config_file.read_text().replace(f"audit_interval_secs = {NO_AUDIT}", "audit_interval_secs = 77")
+    sw.config_file.write_text(text)
+    write_keys(sw, "level = info")
+    hang_up(sw)
+    record = wait_record(sw, "config_changed")
+    assert_record(record, "success", own_subject())
+    assert record["text"] == "changed by SIGHUP: log.level"
+    said = [one["text"] for one in lines(sw) if one["kind"] == "config_needs_restart"]
+    assert said == ["changed in the configuration, but in force after a restart only: sonic.audit_interval_secs"]
+    fence(sw)
+    wait_for(lambda: any(one["kind"] == "port_settings" for one in lines(sw)), what="an INFO line")
+
+
+def test_sighup_moves_the_log(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1)
+    sw.start()
+    other = sw.folder / "other.log"
+    sw.config_file.write_text(sw.config_file.read_text().replace(str(log_file(sw)), str(other)))
+    sw.daemon.send(signal.SIGHUP)
+    wait_for(lambda: other.exists() and " summary [" in other.read_text(), what="lines in the other file")
+
+
+def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:
+    """Refused as a whole, each fault told."""
+    sw = audited(switch, ports=1)
+    sw.start()
+    write_keys(sw, "level = debug", "audit = maybe", "target = nowhere")
+    hang_up(sw)
+    assert_record(wait_record(sw, "config_refused"), "failure", own_subject())
+    said = [one["text"] for one in lines(sw) if one["kind"] == "config_refused" and "AUDIT_SEQ" not in one]
+    assert any('log.audit: "maybe" is not a boolean' in text for text in said)
+    assert any('log.target: "nowhere" is not a target' in text for text in said)
+    fence(sw)
+    sw.daemon.stop()
+    assert records(sw, "stop") and not any(one["kind"] == "watch_state" for one in lines(sw))
+
+
+# --- docs/security-compliance.md ---
+
+
+def test_each_control_has_records_and_tests() -> None:
+    """Control | record | place in the code | tests: what a row names exists, and no kind of record is left out."""
+    document = (ROOT / "docs" / "security-compliance.md").read_text()
+    lines_of_controls = [line for line in document.splitlines() if line.startswith("| AU-")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines_of_controls]
+    assert {row[0].split()[0] for row in rows} == {"AU-2", "AU-3", "AU-8", "AU-9", "AU-12"}
+    tests = [name for row in rows for name in re.findall(r"`([^`]+)`", row[3])]
+    assert tests and [name for name in tests if not exists(name)] == []
+    places = [name for row in rows for name in re.findall(r"`([^`]+)`", row[2])]
+    assert places and [name for name in places if not (ROOT / name).is_file()] == []
+    messages = (ROOT / "src/observe/messages.h").read_text().partition("#define AUDIT_KINDS")[2]
+    kinds = set(re.findall(r'X\(\w+, "(\w+)"', messages))
+    assert kinds == set(re.findall(r"^\| `([a-z_]+)` \|", document, re.MULTILINE))

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where log lines go, with the real collectors: systemd-journald, rsyslogd, a file under logrotate."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.collectors import DEPLOY, Record, journald, rotate, rsyslogd
+from lib.fence import fence
+from lib.netns import run
+from lib.switch import Switch
+from lib.wait import wait_for
+
+SELDOM = 3600
+KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
+IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/observe/messages.h").read_text())}
+PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # journald tells its limits by this message
+
+
+def target(sw: Switch, name: str) -> None:
+    at = sw.daemon.command.index("--log-target")
+    sw.daemon.command[at + 1] = name
+
+
+def expected_fields(sw: Switch, port: str, oper: str) -> dict[str, str]:
+    link = next(link for link in sw.netns.links() if link["ifname"] == port)
+    return {
+        "PORT": port,
+        "IFINDEX": str(link["ifindex"]),
+        "ADMIN": "up",
+        "OPER": oper,
+        "MTU": str(link["mtu"]),
+        "CODE_FUNC": "tell_oper",
+    }
+
+
+def published(records: list[Record], oper: str) -> Record | None:
+    """Of a port that is set up: at the start it is down too."""
+    wanted = [one for one in records if (one.get("ADMIN"), one.get("OPER")) == ("up", oper)]
+    return next((one for one in wanted if one["MESSAGE_ID"] == IDS["port_published"]), None)
+
+
+def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
+    """journalctl PORT=Ethernet0 finds the record, with its fields, and journalctl -x explains it."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "journal")
+        sw.daemon.command = [*journal.before, *sw.daemon.command]
+        sw.start()
+        sw.netns.set_carrier("Ethernet0", "down")
+        record = wait_for(lambda: published(journal.records("PORT=Ethernet0"), "down"), what="the record")
+        assert {name: record[name] for name in expected_fields(sw, "Ethernet0", "down")} == expected_fields(
+            sw, "Ethernet0", "down"
+        )
+        assert record["MESSAGE"] == "Publish Ethernet0(ok:down) to state db"
+        assert record["MESSAGE_ID"] == IDS["port_published"]
+        assert (record["PRIORITY"], record["SYSLOG_FACILITY"]) == ("5", "1")
+        assert (record["SYSLOG_IDENTIFIER"], record["_PID"]) == ("portsyncd", str(sw.daemon.pid))
+        assert int(record["EVENT_ID"]) > 0 and 0 < int(record["LATENCY_US"]) < 10_000_000
+        assert record["CODE_FILE"].endswith("publish.c") and int(record["CODE_LINE"]) > 0
+        assert journal.records("PORT=Ethernet4"), "the other port has its own"
+        said = journal.explained("PORT=Ethernet0", f"MESSAGE_ID={IDS['port_published']}")
+        assert "Subject: The operational status of Ethernet0 was published" in said
+        sw.daemon.stop()
+        assert journal.records(f"MESSAGE_ID={IDS['stopping']}"), "what it says last is there"
+    assert sw.daemon.log == ""
+
+
+def test_journal_event_ids_rise(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "journal")
+        sw.daemon.command = [*journal.before, *sw.daemon.command]
+        sw.start()
+        for state in ("down", "up", "down"):
+            sw.netns.set_carrier("Ethernet0", state)
+            sw.wait_oper("Ethernet0", state)
+        sw.daemon.stop()
+        ids = [int(one["EVENT_ID"]) for one in journal.records() if "EVENT_ID" in one and "AUDIT_SEQ" not in one]
+    assert len(ids) >= 5 and ids == sorted(set(ids))
+
+
+def test_auto_finds_the_journal(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "auto")
+        sw.daemon.command = [*journal.before, *sw.daemon.command]
+        sw.start()
+        wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['started']}"), what="the record")
+        sw.daemon.stop()
+    assert sw.daemon.log == ""
+
+
+def test_journald_takes_the_limits_of_deploy(tmp_path: Path) -> None:
+    """It tells what room it allows itself: that of the drop-in."""
+    with journald(tmp_path / "journald") as journal:
+        told = wait_for(lambda: journal.records(f"MESSAGE_ID={PRIVATE_JOURNAL_LIMIT}"), what="its limits")
+    assert [one["MAX_USE"] for one in told if "/var/log" in one["JOURNAL_PATH"]] == [str(512 << 20)]
+
+
+@pytest.mark.parametrize("way", ["unix", "tcp"])
+def test_rsyslogd_gets_the_structured_data(switch: SwitchFactory, way: str) -> None:
+    """RFC 5424 by datagrams, and by TCP with octet counting: rsyslogd's JSON equals what was sent."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    (sw.folder / "rsyslog").mkdir()
+    with rsyslogd(sw.folder / "rsyslog", sw.netns) as collector:
+        to = f"unix:{collector.socket}" if way == "unix" else "tcp:127.0.0.1:6514"
+        write_log_section(sw, f"rfc5424_to = {to}")
+        target(sw, "rfc5424")
+        sw.start()
+        sw.netns.set_carrier("Ethernet0", "down")
+        wanted = {name.lower(): value for name, value in expected_fields(sw, "Ethernet0", "down").items()}
+
+        def found() -> Record | None:
+            lines = (one for one in collector.lines() if one["kind"] == "port_published")
+            return next((one for one in lines if one["fields"] | wanted == one["fields"]), None)
+
+        line = wait_for(found, what="the line")
+        assert line["text"].strip() == "Publish Ethernet0(ok:down) to state db"
+        assert (line["facility"], line["severity"]) == ("user", "notice")
+        assert line["host"] == socket.gethostname()
+        assert line["fields"]["message_id"] == IDS["port_published"]
+        assert set(line["fields"]) == {
+            *wanted, "message_id", "event_id", "latency_us", "reason", "code_file", "code_line"
+        }  # fmt: skip
+        sw.daemon.stop()
+        wait_for(lambda: any(one["kind"] == "stopping" for one in collector.lines()), what="the last line")
+        assert stat.S_IMODE(collector.audit_file.stat().st_mode) == 0o600
+
+
+def write_log_section(sw: Switch, *lines: str) -> None:
+    text = sw.config_file.read_text().partition("[log]")[0]
+    sw.config_file.write_text("\n".join([text, "[log]", *lines]) + "\n")
+
+
+def test_tcp_collector_that_goes_and_comes(switch: SwitchFactory) -> None:
+    """Lines wait for it; each frame is whole, whatever the connection did."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514")
+    target(sw, "rfc5424")
+    sw.netns.ip("link", "set", "lo", "up")
+    sw.start()
+    with listening(sw) as server:
+        first, _ = server.accept()
+        wait_for(lambda: b"PortInitDone" in peek(first), what="the lines that waited")
+        first.close()
+        sw.netns.set_carrier("Ethernet0", "down")
+        second, _ = server.accept()
+        wait_for(lambda: b"Publish Ethernet0(ok:down)" in peek(second), what="the line")
+        frames(second.recv(1 << 20))
+        second.close()
+
+
+@contextmanager
+def listening(sw: Switch) -> Iterator[socket.socket]:
+    """A collector in the daemon's network namespace."""
+    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{sw.netns.name}", os.O_RDONLY)
+    try:
+        set_netns(there)
+        server = socket.create_server(("127.0.0.1", 6514), reuse_port=True)
+    finally:
+        set_netns(here)
+        os.close(here)
+        os.close(there)
+    server.settimeout(20)
+    with server:
+        yield server
+
+
+def set_netns(fd: int) -> None:
+    import ctypes
+
+    assert ctypes.CDLL(None, use_errno=True).setns(fd, 0) == 0
+
+
+def peek(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(1 << 20, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return b""
+
+
+def frames(data: bytes) -> list[bytes]:
+    """RFC 6587 3.4.1; AssertionError where it is not."""
+    found: list[bytes] = []
+    while data:
+        head = re.match(rb"([1-9]\d*) ", data)
+        assert head, data[:80]
+        end = head.end() + int(head[1])
+        assert len(data) >= end and data[head.end() :].startswith(b"<"), data[:80]
+        found.append(data[head.end() : end])
+        data = data[end:]
+    return found
+
+
+def test_rotation_of_the_file(switch: SwitchFactory) -> None:
+    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    path, config = sw.folder / "portsyncd.log", sw.folder / "logrotate.conf"
+    path = path.with_name("rotated.log")
+    write_log_section(sw, f"rfc5424_to = file:{path}")
+    target(sw, "rfc5424")
+    sw.start()
+    assert stat.S_IMODE(path.stat().st_mode) & ~0o640 == 0
+    deployed = (DEPLOY / "logrotate" / "portsyncd").read_text().partition("\n/var/log/portsyncd/")[0]
+    deployed = re.sub(r"systemctl kill .*", f"kill -HUP {sw.daemon.pid}", deployed)
+    config.write_text(deployed.replace("/var/log/portsyncd.log", str(path)))
+    rotate(config, sw.folder / "logrotate.state")
+    wait_for(lambda: path.exists() and "config_read" in path.read_text(), what="a line in the new file")
+    fence(sw)
+    sw.daemon.stop()
+    both = path.with_suffix(".log.1").read_text() + path.read_text()
+    assert [both.count(f" {kind} [") for kind in ("started", "port_init_done", "stopping")] == [1, 2, 1]
+    assert all(re.match(r"<\d+>1 \d{4}-\d\d-\d\dT", line) for line in both.splitlines())
+
+
+def test_deployed_logrotate_is_good() -> None:
+    done = subprocess.run(
+        ["/usr/sbin/logrotate", "--debug", "--state", "/dev/null", str(DEPLOY / "logrotate" / "portsyncd")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr and "/var/log/portsyncd.log" in done.stderr
+
+
+def test_deployed_rsyslog_is_good() -> None:
+    run("rsyslogd", "-N1", "-f", str(DEPLOY / "rsyslog" / "50-portsyncd.conf"))
+
+
+def test_a_hung_tcp_collector_holds_nothing_up(switch: SwitchFactory) -> None:
+    """It accepts and never reads: events go on, and a stop does not wait for it."""
+    sw = switch.build(ports=2, audit_secs=SELDOM, settings={"log": {}}, log_level="debug")
+    write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514", "limit_secs = 0")
+    target(sw, "rfc5424")
+    sw.netns.ip("link", "set", "lo", "up")
+    with listening(sw):
+        sw.start()
+        sw.netns.batch(f"link set Ethernet0 mtu {1500 + i % 2}" for i in range(3000))
+        fence(sw)
+        sw.wait_equal()
+        sw.daemon.send(signal.SIGTERM)
+        assert sw.daemon.wait_exit() == 0
