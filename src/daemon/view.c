@@ -153,7 +153,7 @@ static bool is_there(const struct port *port)
 	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed;
 }
 
-static struct view_port describe(const struct port *port)
+static struct view_port describe(const struct port *port, bool owes)
 {
 	struct view_port out = {
 		.present = port->ifindex != 0,
@@ -162,7 +162,7 @@ static struct view_port describe(const struct port *port)
 		.awaited = port->expected,
 		.admin_up = (port->flags & IFF_UP) != 0,
 		.oper_up = (port->flags & IFF_RUNNING) != 0,
-		.in_sync = port->configured && links_present(port) && !publish_owes(port),
+		.in_sync = port->configured && links_present(port) && !owes,
 		.ifindex = port->ifindex,
 		.mtu = port->mtu,
 		.carrier_up = port->carrier_up,
@@ -190,12 +190,14 @@ static void fill_ports(const struct daemon *d, struct view *v)
 {
 	for (const struct port *port = links_next(d->links, NULL); port; port = links_next(d->links, port)) {
 		struct view_port described;
+		bool owes;
 
 		if (!is_there(port))
 			continue;
-		described = describe(port);
+		owes = publish_owes(port);
+		described = describe(port, owes);
 		add_up(v, &described);
-		v->owed += publish_owes(port);
+		v->owed += owes;
 		if (v->n_ports < v->room)
 			v->ports[v->n_ports] = described;
 		v->n_ports++;

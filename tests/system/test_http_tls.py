@@ -219,9 +219,10 @@ def test_an_address_for_other_machines(
     start: Start, authority: Authority, client_pair: Pair, netns: NetNs
 ) -> None:
     """It may come later than we. With all that is needed it is served."""
+    netns.batch(["link set lo up"])
     probe = start(command=("ip", "netns", "exec", netns.name), listen=f"{OUTSIDE}:9090")
     assert "ready \n" in probe.log
-    netns.batch([f"address add {OUTSIDE}/32 dev lo", "link set lo up"])
+    netns.batch([f"address add {OUTSIDE}/32 dev lo"])
     base = ["curl", "--silent", "--resolve", f"{SERVER_NAME}:9090:{OUTSIDE}", "--cacert", str(authority.path)]
     pair = ["--cert", str(client_pair.cert), "--key", str(client_pair.key)]
     assert netns.exec(*base, *pair, f"https://{SERVER_NAME}:9090/hello") == "hello */*\n"

@@ -57,7 +57,8 @@ def test_both_formats_are_clean(switch: SwitchFactory) -> None:
     plain, opened = sw.pages.metrics(), sw.pages.openmetrics()
     assert label_names(plain) == label_names(opened)
     assert opened(FLAPS, port="Ethernet0") == before + 4
-    assert sw.pages.get("/metrics", {"Accept": f"{OPENMETRICS};q=0.1, text/plain"}).content_type.startswith("text/plain")
+    rather_plain = sw.pages.get("/metrics", {"Accept": f"{OPENMETRICS};q=0.1, text/plain"})
+    assert rather_plain.content_type.startswith("text/plain")
 
 
 def test_what_is_served_is_what_is_documented(switch: SwitchFactory) -> None:
