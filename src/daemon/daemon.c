@@ -188,8 +188,11 @@ static bool looks_again(struct daemon *d, uint64_t now)
 
 static uint64_t longest_sleep(struct daemon *d)
 {
-	uint64_t now = now_usec(), due = watch_due(d->watch);
+	uint64_t now, due = watch_due(d->watch);
 
+	if (due == UINT64_MAX && d->config->busy_poll_usecs == 0)
+		return UINT64_MAX;
+	now = now_usec();
 	if (d->config->busy_poll_usecs > 0 && looks_again(d, now))
 		return 0;
 	if (due == UINT64_MAX)
@@ -197,17 +200,23 @@ static uint64_t longest_sleep(struct daemon *d)
 	return due > now ? due - now : 0;
 }
 
-/* As sd_event_run(), but it is known when the work begins. */
+static bool events_are_due(const struct daemon *d)
+{
+	uint64_t due = watch_due(d->watch);
+
+	return due != UINT64_MAX && due <= now_usec();
+}
+
+/* As sd_event_run(), but it is known when the work begins, be it that of a source or of events that have gathered. */
 static int run_turn(struct daemon *d)
 {
 	int r = sd_event_prepare(d->event);
 
 	if (r == 0)
 		r = sd_event_wait(d->event, longest_sleep(d));
-	if (r <= 0)
-		return r;
-	view_note_turn(d);
-	return sd_event_dispatch(d->event);
+	if (r > 0 || (r == 0 && events_are_due(d)))
+		view_note_turn(d);
+	return r > 0 ? sd_event_dispatch(d->event) : r;
 }
 
 /* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */

@@ -102,10 +102,12 @@ static void accepted(struct publish *p, struct port *port)
 		 "PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
-/* From the moment the oldest change came to Redis' answer to the write of it. */
-static void take_time(struct publish *p, struct port *port)
+/* From the moment the oldest change came to Redis' acknowledgement of the last write that it led to. */
+static void take_time(struct publish *p, struct port *port, bool acknowledged)
 {
-	if (port->timed_nsec)
+	if (port->writing > 0)
+		return;
+	if (port->timed_nsec && acknowledged)
 		hist_add(&p->latency, now_nsec() - port->timed_nsec);
 	port->timed_nsec = 0;
 }
@@ -116,7 +118,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	struct port *port = item;
 
 	port->writing--;
-	take_time(p, port);
+	take_time(p, port, reply && reply->type != RESP_ERROR);
 	if (!reply)
 		port->known = ROW_UNKNOWN;
 	else if (reply->type == RESP_ERROR)
@@ -141,7 +143,8 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	}
 	port->writing++;
 	port->known = ROW_READ;
-	port->timed_nsec = p->timing ? port->changed_nsec : 0;
+	if (port->changed_nsec)
+		port->timed_nsec = p->timing ? port->changed_nsec : 0;
 	port->changed_nsec = 0;
 }
 
@@ -266,6 +269,13 @@ static void remove_row(struct publish *p, struct port *port)
 	port->delete_owed = port->rewrite = false;
 }
 
+/* A change that was undone in time, or of a link that is no port yet, is not late when the next one is written. */
+static void nothing_owed(struct publish *p, struct port *port)
+{
+	port->changed_nsec = 0;
+	note_repair(p, port);
+}
+
 static void publish_port(struct publish *p, struct port *port)
 {
 	struct row want;
@@ -293,7 +303,7 @@ static void publish_port(struct publish *p, struct port *port)
 		break;
 	}
 	if (port->writing == 0 && port->retry_at == 0)
-		note_repair(p, port);
+		nothing_owed(p, port);
 	links_release(p->links, port);
 }
 

@@ -13,7 +13,7 @@ from lib.faults import NO_AUDIT, QUICK, change_all
 from lib.forge import forge_link
 from lib.proc import Proc
 from lib.scrape import OPENMETRICS, Figures, documented
-from lib.storm import SMALL_BUFFER, mixed_changes, overrun_while_stopped
+from lib.storm import SMALL_BUFFER, mixed_changes, mtu_changes, overrun_while_stopped
 from lib.switch import Switch
 from lib.wait import wait_for
 
@@ -159,6 +159,19 @@ def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
     assert more("portsyncd_loop_turns_total") >= 20
     assert more("portsyncd_events_failed_total") == 0
     assert after("portsyncd_redis_in_flight", database="STATE_DB") == 0
+
+
+def test_the_turns_of_a_storm_are_counted(switch: SwitchFactory) -> None:
+    """Also those that nothing but the end of the gathering began: no rows are written outside of a counted turn."""
+    sw = switch(ports=8, audit_secs=NO_AUDIT)
+    before = sw.pages.metrics()
+    sw.netns.batch(mtu_changes(sw.ports, 40_000))
+    sw.wait_equal(ports=8)
+    after = sw.pages.metrics()
+    names = ("portsyncd_loop_turns_total", "portsyncd_redis_batches_total")
+    turns, batches = (after(name) - before(name) for name in names)
+    assert batches > 0
+    assert turns >= batches
 
 
 def test_a_loss_and_the_way_back(switch: SwitchFactory) -> None:

@@ -395,6 +395,66 @@ static void latency_is_from_receipt_to_answer(void **state)
 	assert_true(hist_quantile(latency, 0.5) <= now_nsec() - received);
 }
 
+static void what_was_never_owed_is_not_late(void **state)
+{
+	struct fixture *x = *state;
+	const struct hist *latency = publish_latency(x->own->publish);
+	uint64_t long_ago = now_nsec() - 3600 * NSEC_PER_SEC;
+
+	/* No port yet: APPL_DB does not know it. */
+	link_was(x, RTM_NEWLINK, 9100, long_ago);
+	start(x, HOLDS("9100"));
+	turn(x);
+	configured_link(x, 9100);
+	turn(x);
+	/* Undone before it was written. */
+	link_was(x, RTM_NEWLINK, 1500, long_ago);
+	link_was(x, RTM_NEWLINK, 9100, long_ago);
+	turn(x);
+	expect_silence(x);
+	link_was(x, RTM_NEWLINK, 1501, now_nsec());
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1501");
+	answer(x, TAKEN);
+	assert_int_equal(latency->count, 1);
+	assert_true(latency->max < 3600 * NSEC_PER_SEC);
+}
+
+static void only_what_is_acknowledged_is_timed(void **state)
+{
+	struct fixture *x = *state;
+	const struct hist *latency = publish_latency(x->own->publish);
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	link_was(x, RTM_NEWLINK, 1500, now_nsec());
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1500");
+	answer(x, OOM);
+	assert_int_equal(publish_stats(x->own->publish)->refused, 1);
+	assert_int_equal(latency->count, 0);
+}
+
+/* A row that is deleted and written anew is there when both are acknowledged. */
+static void latency_ends_with_the_last_answer(void **state)
+{
+	struct fixture *x = *state;
+	const struct hist *latency = publish_latency(x->own->publish);
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	link_is(x, RTM_DELLINK, 9100);
+	link_was(x, RTM_NEWLINK, 9100, now_nsec());
+	turn(x);
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	fake_send(&x->server, TAKEN);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 1);
+	assert_int_equal(latency->count, 0);
+	fake_send(&x->server, TAKEN);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	assert_int_equal(latency->count, 1);
+}
+
 static void a_large_batch_goes_out_in_parts(void **state)
 {
 	struct fixture *x = *state;
@@ -434,6 +494,9 @@ int main(void)
 		TEST(a_row_of_others_is_left_alone),
 		TEST(after_a_loss_the_row_is_read_and_the_difference_written),
 		TEST(latency_is_from_receipt_to_answer),
+		TEST(what_was_never_owed_is_not_late),
+		TEST(only_what_is_acknowledged_is_timed),
+		TEST(latency_ends_with_the_last_answer),
 		TEST(a_large_batch_goes_out_in_parts),
 	};
 
