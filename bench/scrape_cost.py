@@ -15,7 +15,7 @@ from outside import daemon, label_of, latency_cells, observe, ratios, shown
 from lib.certificates import SERVER_NAME, Authority, Pair
 
 RATE, SCRAPES = 1_000, 50  # a second
-TURN_SECS, PAIRS_TO_PLAN = 2, 3
+TURN_SECS, PAIRS_TO_PLAN = 4, 3
 LIMIT, LOOSE = 1.10, 3.0  # P99 with to without; on a noisy machine
 ADDRESS, PORT = "127.0.0.1", 9443
 HEADING = ("scraped over TLS", "rate", "n", "P50", "P95", "P99", "P99.9", "max")

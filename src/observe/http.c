@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
 #define REST_USEC (100 * USEC_PER_MSEC)
-#define NICE_STEP 5
+#define NICE_STEP 10
 
 /* One MHD daemon, without a thread or socket of its own. */
 struct server {
@@ -405,10 +406,12 @@ static void turn(struct http *h, const struct pollfd *fds)
 static void *run(void *user)
 {
 	struct pollfd fds[POLL_LISTENERS + HTTP_LISTEN_MAX + 1] = {0};
+	const struct sched_param none = {0};
 	struct http *h = user;
 
 	(void)pthread_setname_np(pthread_self(), "http");
 	/* Of this thread alone (setpriority(2), "C library/kernel differences"): on a busy CPU the loop comes first. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &none);
 	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE_STEP);
 	for (;;) {
 		wait_for_work(h, fds);

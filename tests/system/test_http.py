@@ -184,7 +184,7 @@ def test_the_thread_steps_back(start: Start) -> None:
     probe = start()
     wait_for(lambda: "http" in threads(probe), what="a thread with this name")
     thread, own = http_thread(probe), os.getpriority(os.PRIO_PROCESS, 0)
-    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, int(thread.name)) == own + 5, what="nice")
+    wait_for(lambda: os.getpriority(os.PRIO_PROCESS, int(thread.name)) == own + 10, what="nice")
     assert os.getpriority(os.PRIO_PROCESS, probe.pid) == own
     blocked = re.search(r"^SigBlk:\s+(\w+)", (thread / "status").read_text(), re.MULTILINE)
     assert blocked
