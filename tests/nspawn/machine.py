@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Debian of its own with systemd as PID 1, booted by scripts/boot-root."""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lib.daemon import ROOT
+from lib.netns import Links, run
+from lib.wait import wait_for
+
+NAME_PREFIX = "portsyncd-machine-"
+BOOT_TIMEOUT_SECS = 60.0
+CLEAN_ENVIRONMENT = ("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8")
+
+Record = dict[str, Any]
+
+
+@contextmanager
+def cgroups() -> Iterator[Path]:
+    """The root of cgroup2, which may be mounted anywhere or nowhere: here, and for this moment only."""
+    with tempfile.TemporaryDirectory(prefix=NAME_PREFIX) as folder:
+        run("mount", "-t", "cgroup2", "cgroup2", folder)
+        try:
+            yield Path(folder)
+        finally:
+            run("umount", folder)
+
+
+def remove_cgroup(name: str) -> None:
+    """With all that lives in it."""
+    with cgroups() as root:
+        if not (root / name).exists():
+            return
+        (root / name / "cgroup.kill").write_text("1")
+        events = root / name / "cgroup.events"
+        wait_for(lambda: "populated 0" in events.read_text(), what=f"all processes of {name} end")
+        for folder, _, _ in os.walk(root / name, topdown=False):
+            os.rmdir(folder)
+
+
+def remove_stale() -> None:
+    """Removes what is left of runs that were killed before they could clean up."""
+    with cgroups() as root:
+        names = [path.name for path in root.glob(f"{NAME_PREFIX}*")]
+    for name in names:
+        owner = re.fullmatch(rf"{NAME_PREFIX}(\d+)-\d+", name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            remove_cgroup(name)
+
+
+class Machine:
+    """Over a root that stays as it is. close() leaves nothing behind, however far it came."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, root: Path) -> None:
+        self.name = f"{NAME_PREFIX}{os.getpid()}-{next(self._numbers)}"
+        self._root = root
+        self._console = tempfile.TemporaryFile()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.leader = 0  # the PID of its PID 1
+
+    def boot(self) -> None:
+        self._process = subprocess.Popen(
+            [str(ROOT / "scripts" / "boot-root"), str(self._root), self.name],
+            stdin=subprocess.DEVNULL,
+            stdout=self._console,
+            stderr=self._console,
+        )
+        self._wait_booted()
+
+    def reboot(self) -> None:
+        before = self.leader
+        self.systemctl("reboot", "--no-block")
+        wait_for(lambda: not os.path.exists(f"/proc/{before}"), BOOT_TIMEOUT_SECS, "the machine goes down")
+        self._wait_booted()
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            remove_cgroup(self.name)
+        self._console.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that ends the machine when it ends."""
+        assert self._process is not None, "the machine was not booted"
+        return self._process.pid
+
+    @property
+    def links(self) -> Links:
+        """The links of its network namespace, until it reboots."""
+        return Links(["nsenter", f"--net=/proc/{self.leader}/ns/net", "ip"])
+
+    def inside(self, *command: str) -> list[str]:
+        """The command as it is run from outside."""
+        enter = ["nsenter", f"--target={self.leader}", "--all", "--root", "--wd", *CLEAN_ENVIRONMENT]
+        return [*enter, *command]
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        """The command's stdout. AssertionError with its stderr if it fails."""
+        return run(*self.inside(*command), stdin=stdin)
+
+    def path(self, inside: str) -> Path:
+        """A file of the machine. (A symbolic link in it leads into the host's files.)"""
+        return Path(f"/proc/{self.leader}/root") / inside.lstrip("/")
+
+    def write(self, inside: str, text: str) -> None:
+        path = self.path(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def systemctl(self, *arguments: str) -> str:
+        return self.run("systemctl", *arguments)
+
+    def show(self, unit: str) -> dict[str, str]:
+        """All properties that systemd has of the unit."""
+        return dict(line.split("=", 1) for line in self.systemctl("show", unit).splitlines() if "=" in line)
+
+    def wait_unit(self, unit: str, wanted: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
+        """Until the unit's properties are as wanted."""
+        last: dict[str, str] = {}
+
+        def there() -> bool:
+            last.clear()
+            last.update(self.show(unit))
+            return wanted(last)
+
+        wait_for(there, 30, lambda: f"{unit} {what}; it is {self.state(last)};\n{self.journal_text('-u', unit)}")
+        return last
+
+    @staticmethod
+    def state(properties: dict[str, str]) -> str:
+        names = ("ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts", "StatusText")
+        return ", ".join(f"{name}={properties.get(name)}" for name in names)
+
+    def records(self, *matches: str) -> list[Record]:
+        """What journalctl finds."""
+        shown = self.run("journalctl", "--quiet", "--no-pager", "--output=json", *matches)
+        return [json.loads(line) for line in shown.splitlines()]
+
+    def journal_text(self, *arguments: str, lines: int = 40) -> str:
+        return self.run("journalctl", "--quiet", "--no-pager", f"--lines={lines}", *arguments)
+
+    def cursor(self) -> str:
+        """The place where the journal ends now, for --after-cursor."""
+        return self.records("--lines=1")[0]["__CURSOR"]
+
+    def _wait_booted(self) -> None:
+        self.leader = 0
+        wait_for(self._find_leader, BOOT_TIMEOUT_SECS, lambda: f"the machine starts; it says:\n{self.console}")
+        wait_for(self._settled, BOOT_TIMEOUT_SECS, lambda: f"the machine is up; it says:\n{self.console}")
+        failed = self.systemctl("--failed", "--plain", "--no-legend")
+        assert not failed, f"units failed:\n{failed}"
+
+    def _settled(self) -> bool:
+        with contextlib.suppress(AssertionError):
+            self.run("systemctl", "is-system-running", "--wait")
+            return True
+        with contextlib.suppress(AssertionError):
+            return bool(self.systemctl("--failed", "--plain", "--no-legend"))
+        return False
+
+    @property
+    def console(self) -> str:
+        self._console.seek(0)
+        return self._console.read().decode(errors="backslashreplace")
+
+    def _find_leader(self) -> int:
+        assert self._process is not None and self._process.poll() is None, f"the machine ended:\n{self.console}"
+        ours = (pid for pid in descendants(self.pid) if is_leader(pid))
+        self.leader = next(ours, 0)
+        return self.leader
+
+
+def descendants(pid: int) -> Iterator[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return
+    for child in map(int, children):
+        yield child
+        yield from descendants(child)
+
+
+def is_leader(pid: int) -> bool:
+    """Whether it is PID 1 two PID namespaces below ours (nspawn's within boot-root's), and systemd already."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+    numbers = re.search(r"^NSpid:\s+(.*)$", status, re.MULTILINE)
+    return bool(numbers) and len(numbers[1].split()) == depth() + 2 and numbers[1].endswith("\t1") and (
+        "Name:\tsystemd\n" in status
+    )
+
+
+def depth() -> int:
+    """In how many PID namespaces this process has a number."""
+    numbers = re.search(r"^NSpid:\s+(.*)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return len(numbers[1].split()) if numbers else 1
