@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,9 +100,24 @@ class Machine:
         return self._process.pid
 
     @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def outside_pid(self, inside: int) -> int:
+        """The PID of one of its processes as this process sees it."""
+        for pid in descendants(self.leader):
+            with contextlib.suppress(FileNotFoundError):
+                if numbers_of(pid)[-1] == inside:
+                    return pid
+        raise ProcessLookupError(f"no process {inside} in the machine")
+
+    def on_its_network(self, *command: str) -> list[str]:
+        """A command of this machine's that talks to the network of that one, until it reboots."""
+        return ["nsenter", f"--net=/proc/{self.leader}/ns/net", *command]
+
+    @property
     def links(self) -> Links:
-        """The links of its network namespace, until it reboots."""
-        return Links(["nsenter", f"--net=/proc/{self.leader}/ns/net", "ip"])
+        return Links(self.on_its_network("ip"))
 
     def inside(self, *command: str) -> list[str]:
         """The command as it is run from outside."""
@@ -111,6 +127,13 @@ class Machine:
     def run(self, *command: str, stdin: str | None = None) -> str:
         """The command's stdout. AssertionError with its stderr if it fails."""
         return run(*self.inside(*command), stdin=stdin)
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        """The exit status of a command that may fail, and all that it said."""
+        done = subprocess.run(
+            self.inside(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return done.returncode, done.stdout
 
     def path(self, inside: str) -> Path:
         """A file of the machine. (A symbolic link in it leads into the host's files.)"""
@@ -125,16 +148,17 @@ class Machine:
         return self.run("systemctl", *arguments)
 
     def show(self, unit: str) -> dict[str, str]:
-        """All properties that systemd has of the unit."""
-        return dict(line.split("=", 1) for line in self.systemctl("show", unit).splitlines() if "=" in line)
+        """All properties that systemd has of the unit; systemctl leaves out some that are empty."""
+        lines = self.systemctl("show", "--all", unit).splitlines()
+        return defaultdict(str, (line.split("=", 1) for line in lines if "=" in line))
 
     def wait_unit(self, unit: str, wanted: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
         """Until the unit's properties are as wanted."""
         last: dict[str, str] = {}
 
         def there() -> bool:
-            last.clear()
-            last.update(self.show(unit))
+            nonlocal last
+            last = self.show(unit)
             return wanted(last)
 
         wait_for(there, 30, lambda: f"{unit} {what}; it is {self.state(last)};\n{self.journal_text('-u', unit)}")
@@ -153,9 +177,13 @@ class Machine:
     def journal_text(self, *arguments: str, lines: int = 40) -> str:
         return self.run("journalctl", "--quiet", "--no-pager", f"--lines={lines}", *arguments)
 
-    def cursor(self) -> str:
-        """The place where the journal ends now, for --after-cursor."""
-        return self.records("--lines=1")[0]["__CURSOR"]
+    def mark(self) -> int:
+        """The place where the journal ends now, for since()."""
+        return int(self.records("--lines=1")[0]["__REALTIME_TIMESTAMP"])
+
+    def since(self, mark: int, *matches: str) -> list[Record]:
+        """(journalctl --after-cursor passes over a record when the cursor's own does not match.)"""
+        return [one for one in self.records(*matches) if int(one["__REALTIME_TIMESTAMP"]) > mark]
 
     def _wait_booted(self) -> None:
         self.leader = 0
@@ -194,19 +222,16 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
+def numbers_of(pid: int) -> list[int]:
+    """The numbers of a process, from this PID namespace to its own."""
+    numbers = re.search(r"^NSpid:(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return [int(number) for number in numbers[1].split()] if numbers else []
+
+
 def is_leader(pid: int) -> bool:
-    """Whether it is PID 1 two PID namespaces below ours (nspawn's within boot-root's), and systemd already."""
+    """Whether it is PID 1 of a PID namespace in a PID namespace (nspawn's in boot-root's), and systemd already."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+        numbers = numbers_of(pid)
+        return len(numbers) == 3 and numbers[-1] == 1 and Path(f"/proc/{pid}/comm").read_text() == "systemd\n"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    numbers = re.search(r"^NSpid:\s+(.*)$", status, re.MULTILINE)
-    return bool(numbers) and len(numbers[1].split()) == depth() + 2 and numbers[1].endswith("\t1") and (
-        "Name:\tsystemd\n" in status
-    )
-
-
-def depth() -> int:
-    """In how many PID namespaces this process has a number."""
-    numbers = re.search(r"^NSpid:\s+(.*)$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return len(numbers[1].split()) if numbers else 1
