@@ -20,6 +20,7 @@ from lib.wait import wait_for
 
 NAME_PREFIX = "portsyncd-machine-"
 BOOT_TIMEOUT_SECS = 60.0
+END_TIMEOUT_SECS = 5.0
 CLEAN_ENVIRONMENT = ("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8")
 
 Record = dict[str, Any]
@@ -87,6 +88,10 @@ class Machine:
 
     def close(self) -> None:
         if self._process is not None:
+            # The machine first: then its end is waited for by who started it, not by this system's init.
+            remove_cgroup(self.name)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_TIMEOUT_SECS)
             self._process.kill()
             self._process.wait()
             self._process = None
