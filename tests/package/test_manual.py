@@ -46,9 +46,8 @@ def test_a_key_that_is_missing_would_be_found(tmp_path: Path) -> None:
 
 
 def test_each_option_is_described() -> None:
-    known = set(re.findall(r"(--[a-z-]+|-[a-zA-Z])\b", "\n".join(
-        re.findall(r"^ +(-.*?)  ", help_part("Options", "Environment:"), re.MULTILINE)
-    )))
+    listed = re.findall(r"^ +(-.*?)  ", help_part("Options", "Environment:"), re.MULTILINE)
+    known = {flag for line in listed for flag in re.findall(r"(--[a-z-]+|-[a-zA-Z])\b", line)}
     items = re.findall(r"^\.It (Fl .*)$", page("portsyncd.8"), re.MULTILINE)
     assert {f"-{flag}" for item in items for flag in re.findall(r"Fl (\S+)", item)} == known
     assert {"--check-config", "-c", "--help"} <= known
