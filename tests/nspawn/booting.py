@@ -29,16 +29,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def debian() -> Path:
     """A Debian root; it is shared, so nothing is written there."""
-    return Path(run(str(ROOT / "scripts" / "test-root")).strip())
+    return Path(run(str(ROOT / "scripts" / "test-root")).splitlines()[-1])
 
 
 @pytest.fixture(scope="session")
-def package() -> Path:
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     given = os.environ.get("PORTSYNCD_PACKAGE")
     if given:
         return Path(given).resolve()
-    built = run(str(ROOT / "scripts" / "build-deb"), str(ROOT / "build-deb")).splitlines()
-    return next(path for path in map(Path, built) if path.name.startswith("portsyncd_"))
+    folder = tmp_path_factory.mktemp("built")
+    run(str(ROOT / "scripts" / "build-deb"), str(folder))
+    (built,) = folder.glob("portsyncd_*.deb")
+    return built
 
 
 @pytest.fixture
