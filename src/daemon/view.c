@@ -18,7 +18,6 @@
 #include "observe/view.h"
 
 #define STATUS_DELAY_USEC (200 * USEC_PER_MSEC)
-#define STATUS_AGAIN_USEC USEC_PER_SEC
 #define STATUS_ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define BYTES_PER_MB (UINT64_C(1) << 20)
 #define PROC "/proc"
@@ -309,17 +308,6 @@ static void compose_status(struct daemon *d, char *out, size_t size)
 		       reasons[0] ? ": " : "", reasons);
 }
 
-static void status_after(struct daemon *d, uint64_t delay_usec)
-{
-	int enabled = SD_EVENT_OFF;
-
-	if (!d->view->notifies || sd_event_source_get_enabled(d->view->status_timer, &enabled) < 0 ||
-	    enabled != SD_EVENT_OFF)
-		return;
-	(void)sd_event_source_set_time(d->view->status_timer, now_usec() + delay_usec);
-	(void)sd_event_source_set_enabled(d->view->status_timer, SD_EVENT_ONESHOT);
-}
-
 static int on_status(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
@@ -332,14 +320,18 @@ static int on_status(sd_event_source *source, uint64_t usec, void *user)
 		return 0;
 	memcpy(d->view->status, status, sizeof(status));
 	(void)sd_notify(0, status);
-	/* Half of a start must not be shown until the next audit. */
-	status_after(d, STATUS_AGAIN_USEC);
 	return 0;
 }
 
 void view_status_soon(struct daemon *d)
 {
-	status_after(d, STATUS_DELAY_USEC);
+	int enabled = SD_EVENT_OFF;
+
+	if (!d->view->notifies || sd_event_source_get_enabled(d->view->status_timer, &enabled) < 0 ||
+	    enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time(d->view->status_timer, now_usec() + STATUS_DELAY_USEC);
+	(void)sd_event_source_set_enabled(d->view->status_timer, SD_EVENT_ONESHOT);
 }
 
 /* --- serving --- */

@@ -92,14 +92,6 @@ def test_systemctl_status_tells_how_the_ports_are(service: Installed) -> None:
     service.wait_state(lambda state: state["StatusText"] == told.format(7), "tells of 7 ports that are up")
 
 
-def test_half_a_start_is_not_shown_until_the_next_audit(service: Installed) -> None:
-    """Ports that are in sync a moment after the first status was told, with the default of a minute between audits."""
-    service.write_settings({})
-    for _ in range(3):
-        service.machine.systemctl("restart", UNIT)
-        service.wait_state(lambda state: state["StatusText"].startswith("8 of 8 "), "tells that all are in sync")
-
-
 def test_it_starts_without_redis_and_waits_for_it(service: Installed) -> None:
     service.machine.systemctl("stop", UNIT, REDIS)
     service.machine.systemctl("start", UNIT)
