@@ -24,7 +24,7 @@
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
 #define REST_USEC (100 * USEC_PER_MSEC)
-#define NICE_STEP 10
+#define NICE 19
 
 /* One MHD daemon, without a thread or socket of its own. */
 struct server {
@@ -412,7 +412,7 @@ static void *run(void *user)
 	(void)pthread_setname_np(pthread_self(), "http");
 	/* Of this thread alone (setpriority(2), "C library/kernel differences"): on a busy CPU the loop comes first. */
 	(void)sched_setscheduler(0, SCHED_BATCH, &none);
-	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE_STEP);
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	for (;;) {
 		wait_for_work(h, fds);
 		if (fds[POLL_WAKE].revents)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP server of metrics and health. It has one thread of its own, "http", for all addresses and clients, with all
- * signals blocked, SCHED_BATCH and a nice value 10 above that of the process; it shares nothing with the event loop.
+ * signals blocked, SCHED_BATCH and the weakest nice value; it shares nothing with the event loop.
  *
  * A client has timeout_secs for a request: from the end of the answer before it, or from its arrival, to the last byte
  * of the answer, TLS handshake and idle time included. Then it is dropped, however busy it looks. When max_clients are
