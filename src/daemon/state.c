@@ -26,6 +26,7 @@ struct marks {
 };
 
 struct daemon_state {
+	const char *path;
 	struct statefile *file;
 	struct saver *saver; /* NULL: not yet, or there is no thread for it */
 	struct state state;  /* as it was read, its numbers as we go on from them */
@@ -33,7 +34,8 @@ struct daemon_state {
 	struct marks given; /* at the last save, however it ended */
 	bool handed_over;   /* the model has the ports that were read */
 	bool owed;          /* the timer is armed */
-	bool failing;       /* the last save failed; one log line an episode */
+	bool building, failing, told;
+	char why[STATEFILE_WHY_BYTES];
 	struct state_stats stats;
 	char note[96];
 };
@@ -87,19 +89,33 @@ static void fill_ports(const struct links *links, struct state *out)
 
 /* --- saving --- */
 
-static void note_save(struct daemon_state *s, int r, const char *why)
+/* One line an episode; none of a daemon whose start fails for another reason, which has the last word then. */
+static void tell_outcome(struct daemon_state *s)
+{
+	if (!s->building && s->failing && !s->told)
+		log_warning(KIND_STATE_NOT_SAVED, "counters are not saved for a restart: %s: %s", s->path, s->why);
+	else if (!s->failing && s->told)
+		log_notice(KIND_STATE_SAVED_AGAIN, "counters are saved for a restart again");
+	s->told = s->failing && !s->building;
+}
+
+/* After a failure s->why says why. */
+static void note_save(struct daemon_state *s, int r)
 {
 	if (r < 0) {
 		s->stats.errors++;
-		if (!s->failing)
-			log_warning(KIND_STATE_NOT_SAVED, "counters are not saved for a restart: %s", why);
 	} else {
 		s->stats.saves++;
 		s->stats.last_nsec = now_nsec();
-		if (s->failing)
-			log_notice(KIND_STATE_SAVED_AGAIN, "counters are saved for a restart again");
 	}
 	s->failing = r < 0;
+	tell_outcome(s);
+}
+
+static void fail(struct daemon_state *s, int r, const char *why)
+{
+	(void)snprintf(s->why, sizeof(s->why), "%s", why);
+	note_save(s, r);
 }
 
 static void arm(struct daemon *d)
@@ -146,11 +162,10 @@ static int on_due(sd_event_source *source, uint64_t usec, void *user)
 
 static void take_outcome(struct daemon_state *s)
 {
-	char why[STATEFILE_WHY_BYTES];
 	int r;
 
-	if (saver_take(s->saver, &r, why))
-		note_save(s, r, why);
+	if (saver_take(s->saver, &r, s->why))
+		note_save(s, r);
 }
 
 static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -190,35 +205,35 @@ void state_turn(struct daemon *d)
 /* Where no loop runs. */
 static void save_now(struct daemon *d, struct state *out, bool clean)
 {
-	char why[STATEFILE_WHY_BYTES];
+	struct daemon_state *s = d->state;
 
 	fill_head(d, out, clean);
-	d->state->given = marks(d);
-	note_save(d->state, statefile_save(d->state->file, out, why), why);
+	s->given = marks(d);
+	note_save(s, statefile_save(s->file, out, s->why));
 }
 
 /* --- loading --- */
 
-static void refuse(struct daemon_state *s, const char *path, const char *why, bool stuck)
+static void refuse(struct daemon_state *s, const char *why, bool stuck)
 {
 	const char *where = stuck ? "" : "; it is kept aside as *.refused";
 
-	log_warning(KIND_STATE_REFUSED, "%s is refused: %s%s; counters begin anew", path, why, where);
+	log_warning(KIND_STATE_REFUSED, "%s is refused: %s%s; counters begin anew", s->path, why, where);
 	audit_record(AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(), NULL, "%s is refused: %s%s; numbers begin anew",
-		     path, why, where);
+		     s->path, why, where);
 	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin anew");
 }
 
-static void go_on(struct daemon_state *s, const char *path)
+static void go_on(struct daemon_state *s)
 {
 	if (s->state.clean) {
-		log_info(KIND_STATE_LOADED, "counters go on from %s", path);
+		log_info(KIND_STATE_LOADED, "counters go on from %s", s->path);
 		(void)snprintf(s->note, sizeof(s->note), "; numbers go on");
 	} else {
 		s->state.event_id += STATE_STRIDE;
 		s->state.audit_seq += STATE_STRIDE;
 		log_notice(KIND_STATE_JUMPED,
-			   "counters go on from %s, which no orderly stop wrote: numbers jump by %" PRIu64, path,
+			   "counters go on from %s, which no orderly stop wrote: numbers jump by %" PRIu64, s->path,
 			   STATE_STRIDE);
 		(void)snprintf(s->note, sizeof(s->note),
 			       "; numbers jump by %" PRIu64 " since the last stop was not orderly", STATE_STRIDE);
@@ -226,18 +241,18 @@ static void go_on(struct daemon_state *s, const char *path)
 	audit_go_on(s->state.audit_seq);
 }
 
-static void read_file(struct daemon_state *s, const char *path)
+static void read_file(struct daemon_state *s)
 {
 	char why[STATEFILE_WHY_BYTES];
 	enum statefile_found found = statefile_load(s->file, &s->state, why);
 
 	if (found == STATEFILE_LOADED) {
-		go_on(s, path);
+		go_on(s);
 	} else if (found == STATEFILE_MISSING) {
-		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", path);
+		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
 		(void)snprintf(s->note, sizeof(s->note), "; numbers begin at 1");
 	} else {
-		refuse(s, path, why, found == STATEFILE_STUCK);
+		refuse(s, why, found == STATEFILE_STUCK);
 	}
 }
 
@@ -261,7 +276,9 @@ void state_load(struct daemon *d)
 		return;
 	}
 	d->state = s;
-	read_file(s, path);
+	s->path = path;
+	s->building = true;
+	read_file(s);
 	/* From the first number on that is given, the file must not promise that it has the last one. */
 	save_now(d, &s->state, false);
 }
@@ -315,8 +332,10 @@ void state_build(struct daemon *d)
 	r = give_to_model(d);
 	if (r >= 0)
 		r = add_sources(d);
+	d->state->building = false;
+	tell_outcome(d->state);
 	if (r < 0)
-		note_save(d->state, r, strerror(-r));
+		fail(d->state, r, strerror(-r));
 	else if (d->state->failing)
 		arm(d);
 }
@@ -363,7 +382,7 @@ void state_finish(struct daemon *d)
 	if (!s->saver)
 		save_without_thread(d);
 	else if (!save_by_thread(d))
-		note_save(s, -ETIMEDOUT, "the disk does not answer");
+		fail(s, -ETIMEDOUT, "the disk does not answer");
 }
 
 void state_free(struct daemon *d)

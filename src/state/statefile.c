@@ -216,7 +216,6 @@ int statefile_save(struct statefile *f, const struct state *s, char why[STATEFIL
 	if (r == 0)
 		r = replace(f, bytes, len);
 	if (r < 0)
-		(void)snprintf(why, STATEFILE_WHY_BYTES, "%s/%s: %s", f->folder, f->name,
-			       f->stuck ? what : strerror(-r));
+		(void)snprintf(why, STATEFILE_WHY_BYTES, "%s", f->stuck ? what : strerror(-r));
 	return r;
 }
