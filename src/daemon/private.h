@@ -29,6 +29,8 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
 	struct links *links;
 	struct watch *watch;
+	struct access access;
+	char password_path[PATH_MAX];
 	struct conn *config_conn, *appl_conn, *state_conn;
 	struct conn *appl_events, *logger_events; /* keyspace notifications */
 	struct loglevel *loglevel;

@@ -104,8 +104,12 @@ static void fill_redis(const struct daemon *d, struct view *v)
 		[VIEW_CONFIG_EVENTS] = d->logger_events,
 	};
 
-	for (unsigned i = 0; i < VIEW_CONNS; i++)
+	for (unsigned i = 0; i < VIEW_CONNS; i++) {
 		fill_conn(&v->conns[i], conns[i]);
+		if (v->redis_reason[0] == '\0' && conn_away(conns[i])->reason[0] != '\0')
+			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_away(conns[i])->label,
+				       conn_away(conns[i])->reason);
+	}
 	for (unsigned i = 0; i < VIEW_DATABASES; i++)
 		view_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &view_time_bounds);
 	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)

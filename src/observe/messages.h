@@ -78,6 +78,7 @@
 	X(CONFIG_REFUSED, "config_refused", "f3f519ce7f2c4cd9a02d3de85596b280", 0) \
 	X(LEVEL_CHANGED, "log_level_changed", "5f7de1f4dedc48ada4e469f1aa3220ea", 0) \
 	X(REDIS_AUTH, "redis_auth_failed", "24d64f83bf324106a584ecbfe862adaf", 20) \
+	X(REDIS_DENIED, "redis_access_denied", "03e6b05136b64dd2b92981b09b68b86c", 20) \
 	X(CAPABILITY, "capability_missing", "d2b6e1ec8bf148918cfa5142308fd883", 0) \
 	X(TUNING, "tuning_refused", "492b3a116acd4e929e043919f290db50", 0) \
 	X(SPOOF, "netlink_spoof_dropped", "423c10ec3c71417492a5a115a5907831", 20) \
