@@ -33,15 +33,15 @@ static bool server_is_told(const struct access *access, const struct access_entr
 	return false;
 }
 
-void access_refused(struct access *access, struct access_entry *entry, const char *why)
+void access_refused(struct access *access, struct access_entry *entry, bool known, const char *why)
 {
 	bool told = server_is_told(access, entry);
 
 	list_remove(&entry->link);
 	list_append(&access->refused, &entry->link);
 	if (!told)
-		audit_record(AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL, "%s at %s: %s", entry->label,
-			     entry->endpoint, why);
+		audit_record(known ? AUDIT_REDIS_DENIED : AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL,
+			     "%s at %s: %s", entry->label, entry->endpoint, why);
 }
 
 void access_granted(struct access_entry *entry)

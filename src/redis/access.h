@@ -40,10 +40,10 @@ void access_init(struct access *access, const char *username, const char *source
 const char *access_describe(const struct access *access, char *out, size_t size);
 
 /*
- * Redis refused the connection for who we are, or for what we may. One record for each server, until one of its
- * connections that were refused is granted.
+ * Redis refused the connection for who we are (known: false), or for what we may. One record for each server, until all
+ * of its connections that were refused are granted.
  */
-void access_refused(struct access *access, struct access_entry *entry, const char *why);
+void access_refused(struct access *access, struct access_entry *entry, bool known, const char *why);
 /* The connection stands. */
 void access_granted(struct access_entry *entry);
 /* A command was refused for lack of a right. One record for as long as the connection stands. */

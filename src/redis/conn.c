@@ -293,7 +293,7 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 		become_ready(c);
 		break;
 	case HANDSHAKE_DENIED:
-		access_refused(c->opt.access, &c->entry, why);
+		access_refused(c->opt.access, &c->entry, resp_is_error(v, "NOPERM"), why);
 		/* A server that does not know AUTH has repeated the password. */
 		explicit_bzero(c->in, INPUT_BYTES);
 		resp_reader_wipe(c->reader);
