@@ -65,6 +65,8 @@ int kernel_build(struct daemon *d);
 /* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
 int view_build(struct daemon *d);
 void view_free(struct daemon *d);
+/* Who asked for it wants new certificates of the HTTP server to be in force. */
+void view_reload(struct daemon *d, const char *who);
 /* The loop's turn begins its work, and ends; the latter may come without the former. */
 void view_note_turn(struct daemon *d);
 void view_note_turn_end(struct daemon *d);

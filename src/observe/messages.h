@@ -64,6 +64,8 @@
 	X(HTTP_CLIENT_REFUSED, "http_client_refused", "a739e0d683fd42e6bbe9442ce601961c", 3) \
 	X(HTTP_NO_CLIENT, "http_no_client", "17467650a7b842878df042d5292b7cc0", 3) \
 	X(HTTP_CERTIFICATE, "http_certificate", "fb0c530cca5d489b97669ce005e3ae76", 0) \
+	X(HTTP_RENEWED, "http_certificate_renewed", "f37cb1aa9d60415b8c6e3d45a298cc04", 0) \
+	X(HTTP_NOT_RENEWED, "http_certificate_refused", "25f0e1a103c5446db2d4cc9cc9e21a7f", 0) \
 	X(HTTP_DOWN, "http_down", "379ac2f86fd4422fa8c3d3f7d252a8f2", 0) \
 	X(HTTP_PARTLY, "http_partly", "830c398b759a4840b116cf072742c886", 0) \
 	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \

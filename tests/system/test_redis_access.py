@@ -22,7 +22,7 @@ from lib.fence import fence
 from lib.memory import places
 from lib.orch import CONFIG_DONE, TABLE
 from lib.portmgr import delete_port, push_port
-from lib.proxy import Command, Proxy
+from lib.proxy import Command, Proxy, command
 from lib.redis_server import RedisServer
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
@@ -51,8 +51,9 @@ def live(sw: Switch, proxy: Proxy) -> None:
     wait_for(lambda: sw.appl_db.client.hget(f"{TABLE}:{CONFIG_DONE}", "count") == "5", what="the count follows")
     delete_port(sw, "Ethernet100")
     sw.wait_no_row("Ethernet100")
+    asked = proxy.count(command("HMGET", "LOGGER|portsyncd"))
     sw.config_db.client.hset("LOGGER|portsyncd", "LOGLEVEL", "DEBUG")
-    sw.daemon.wait_log("DEBUG")
+    wait_for(lambda: proxy.count(command("HMGET", "LOGGER|portsyncd")) > asked, what="the new level is read")
     mark = sw.daemon.mark()
     proxy.drop_all()
     sw.daemon.wait_log("STATE_DB: connected to", since=mark)
@@ -159,7 +160,7 @@ def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, swi
 def refusals(sw: Switch, error: str) -> int:
     """How often Redis answered with this error."""
     stats = sw.redis.client().info("errorstats")
-    return int(stats.get(f"errorstat_{error}", {}).get("count", 0))
+    return int(str(stats.get(f"errorstat_{error}", "count=0")).rpartition("=")[2])
 
 
 # --- passwords ---
