@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import stat
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,12 @@ from lib.daemon import ROOT
 from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.fence import fence
 from lib.memory import places
+from lib.netns import run
 from lib.orch import CONFIG_DONE, TABLE
 from lib.portmgr import delete_port, push_port
 from lib.proxy import Command, Proxy, command
 from lib.redis_server import RedisServer
-from lib.switch import Switch, load_config
+from lib.switch import Switch
 from lib.wait import wait_for
 from test_audit import audited, records, wait_record
 
@@ -131,7 +133,7 @@ def widen(sw: Switch) -> None:
     ("missing", "label"),
     [
         ("%W~PORT_TABLE|*", "STATE_DB"),
-        ("+eval ", "APPL_DB"),
+        ("~PORT_TABLE_KEY_SET", "APPL_DB"),
         ("&__keyspace@0__:PORT_TABLE:*", "APPL_DB events"),
         ("+select", "CONFIG_DB"),
     ],
@@ -199,7 +201,7 @@ def test_a_password_that_changes(wrong: str | None, switch: SwitchFactory, tmp_p
     change_all(sw)
     password_file(tmp_path, redis_acl.PASSWORD)
     sw.wait_equal(ports=2)
-    assert redis_reason(sw) == ""
+    wait_for(lambda: redis_reason(sw) == "", what=lambda: f"all are back: {redis_reason(sw)}")
 
 
 def redis_reason(sw: Switch) -> str:
@@ -225,13 +227,17 @@ def dev_log(folder: Path) -> Iterator[tuple[list[str], list[bytes]]]:
     said: list[bytes] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(folder / "log"))
-        listener.settimeout(0.1)
-        yield in_own_mounts({folder: "/dev"}), said
-        while True:
-            try:
+
+        def collect() -> None:
+            while said[-1:] != [b"end"]:
                 said.append(listener.recv(1 << 16))
-            except TimeoutError:
-                return
+
+        collector = threading.Thread(target=collect)
+        collector.start()
+        yield in_own_mounts({folder: "/dev"}), said
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"end", str(folder / "log"))
+        collector.join()
 
 
 @contextmanager
@@ -286,6 +292,36 @@ def test_a_server_that_repeats_the_password(switch: SwitchFactory, redis_server:
     sw.start(wait=False)
     sw.daemon.wait_log(r"DEBUG.* STATE_DB: .*AUTH refused: ERR \(")
     assert_nowhere(sw, SECRET)
+
+
+def commands_of_the_readme() -> list[str]:
+    """Of its section on the installation, up to the daemon's configuration."""
+    text = (ROOT / "deploy" / "redis" / "README.md").read_text()
+    install = text[text.index("## Install") : text.index("And in `/etc/sonic/portsyncd.conf`")]
+    return [line.strip() for line in install.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.parametrize("aclfile", [True, False], ids=["aclfile", "no-aclfile"])
+def test_the_readme_installs_the_user(aclfile: bool, switch: SwitchFactory, tmp_path: Path) -> None:
+    """As it stands there, but for the paths."""
+    password = tmp_path / "portsyncd.redis"
+    database = {"redis_username": redis_acl.USER, "redis_password_file": password}
+    sw = switch.build(ports=1, settings={"database": database})
+    users = sw.redis.folder / "users.acl"
+    users.write_text("user default on nopass ~* &* +@all\n")
+    sw.redis.client().execute_command("ACL", "DELUSER", redis_acl.USER)
+    others = "xargs" if aclfile else "users.acl|ACL LOAD"
+    script = "\n".join(line for line in commands_of_the_readme() if not re.search(others, line))
+    for here, there in {
+        "/etc/sonic/portsyncd.redis": password,
+        "/etc/redis/users.acl": users,
+        "redis-cli": f"redis-cli -s {sw.redis.unix_socket}",
+        "portsyncd.acl": redis_acl.ACL_FILE,
+    }.items():
+        script = script.replace(here, str(there))
+    run("sh", "-ec", script)
+    sw.start()
+    assert password.stat().st_mode & 0o777 == 0o600
 
 
 def test_no_variable_has_the_password() -> None:
