@@ -77,6 +77,12 @@ int http_check(const struct http_options *opt, char *error, size_t size);
  */
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size);
+/*
+ * Reads certificate, key and CA of these options again, which name the same files as before or others; new clients get
+ * them, those that are there keep theirs. By the thread that called http_new(). 1; 0 when they are the same, or there
+ * is no TLS; or a negative errno with a one-line text in error, and all stays as it is.
+ */
+int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size);
 /* Drops all clients, waits for the thread and removes the Unix socket. NULL is fine. */
 void http_free(struct http *h);
 
