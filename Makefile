@@ -21,7 +21,7 @@ export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all deps demo test bench bench-short bench-programs profile lint fuzz install deb format clean
+.PHONY: all deps demo test bench bench-short bench-programs profile lint fuzz install deb system-test format clean
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -70,6 +70,10 @@ install: all
 # The Debian package, into $(BUILD_DEB)
 deb: deps
 	@scripts/build-deb $(BUILD_DEB)
+
+# The package in a Debian that systemd-nspawn boots; its root is made once, into build-root. make test does it too.
+system-test: deps
+	@/usr/bin/python3 -m pytest -q tests/nspawn
 
 format:
 	@clang-format-14 -i $(C_FILES)
