@@ -112,6 +112,8 @@ def test_the_user_may_what_a_life_needs_and_nothing_else(
     assert [argv for argv in used if not whole.may(argv)] == []
     needless = [element.name for element in redis_acl.elements() if all(map(Probe(server, element.rest).may, used))]
     assert needless == []
+    too_wide = [word for word in redis_acl.words() if re.fullmatch(r"all\w+|\+@.*|(%?R?W?~|&)(\w{0,8}\*.*|__key\w*@\*.*)", word)]
+    assert too_wide == [], "a pattern names a table"
 
 
 def without(name: str) -> tuple[str, ...]:

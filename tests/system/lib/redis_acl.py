@@ -50,27 +50,37 @@ def password_file(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Element:
-    """One permission of the file, and all rules without it. A selector that is left without a command is left out."""
+    """One permission of the file, and all rules with less of it."""
 
     name: str
     rest: tuple[str, ...]
 
 
+def lesser(word: str) -> list[str]:
+    """What could stand in its place and allows less; "" for nothing."""
+    return [f"%R{word}", f"%W{word}"] if word.startswith("~") else [""]
+
+
 def elements() -> list[Element]:
-    """Each command, key pattern and channel of each selector (the words outside of one count as one)."""
+    """Each command, key pattern (where it is for reading and writing: each of both) and channel, in each selector and
+    outside of them."""
     all_rules = rules()
     found: list[Element] = []
     for at, rule in enumerate(all_rules):
         inner = rule.strip("()").split()
-        for i, word in enumerate(inner):
-            if word[0] not in "+~%&":
-                continue
-            rest = inner[:i] + inner[i + 1 :]
-            replaced = [f"({' '.join(rest)})"] if rule.startswith("(") and rest else rest
-            found.append(Element(f"{word} of {rule}", tuple(all_rules[:at] + replaced + all_rules[at + 1 :])))
+        for i, word in ((i, word) for i, word in enumerate(inner) if word[0] in "+~%&"):
+            for less in lesser(word):
+                rest = [*inner[:i], *([less] if less else []), *inner[i + 1 :]]
+                replaced = [f"({' '.join(rest)})"] if rule.startswith("(") and rest else rest
+                name = f"{word}{f' as {less}' if less else ''} of {rule}"
+                found.append(Element(name, tuple(all_rules[:at] + replaced + all_rules[at + 1 :])))
     return found
 
 
 def commands() -> set[str]:
     """The names of the commands that are allowed, "script|load"."""
-    return {word[1:] for rule in rules() for word in rule.strip("()").split() if word.startswith("+")}
+    return {word[1:] for word in words() if word.startswith("+")}
+
+
+def words() -> list[str]:
+    return [word for rule in rules() for word in rule.strip("()").split()]
