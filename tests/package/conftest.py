@@ -19,9 +19,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what `make deb` makes, which leaves the work tree as it is."""
     folder = tmp_path_factory.mktemp("built")
-    before = run("git", "status", "--porcelain", "--ignored")
+    before = run("git", "status", "--porcelain")
     run("make", "--no-print-directory", "deb", f"BUILD_DEB={folder}")
-    assert run("git", "status", "--porcelain", "--ignored") == before
+    assert run("git", "status", "--porcelain") == before
     return folder
 
 

@@ -22,10 +22,9 @@ exec chroot "$FOLDER/root" "$@"
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
     """What the command prints, stderr too. AssertionError with it if the command fails."""
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    assert done.returncode == 0, f"{' '.join(map(str, command))}: exit {done.returncode}:\n{done.stdout}"
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}:\n{done.stdout}"
     return done.stdout
 
 
