@@ -349,7 +349,8 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
             kept = in_use.cert.read_bytes()
             in_use.cert.write_bytes(text)
             sw.daemon.send(signal.SIGHUP)
-            sw.daemon.wait_log(f"the new certificate is refused, the one in use stays: http.cert.*{in_use.cert}", since=mark)
+            refused = f"the new certificate is refused, the one in use stays: http.cert.*{in_use.cert}"
+            sw.daemon.wait_log(refused, since=mark)
             assert shown() == old
             in_use.cert.write_bytes(kept)
         half_open = connect_plain(sw, address)
