@@ -18,7 +18,7 @@ from lib.wait import wait_for
 
 OVERRUN_CHANGES = 600  # a small buffer holds a tenth of them; a large one holds all, and the daemon reads them late
 CHURN_GROUP = 9
-CHURN_PAIRS = 10
+CHURN_PAIRS = 40
 TIMEOUTS_SECS = 3.0  # a command's, which is 1 s, with room
 ENABLE = "WARM_RESTART_ENABLE_TABLE|system"
 SCRAPED = ("/metrics", "/healthz", "/ports", "/nothing")
@@ -93,9 +93,9 @@ class Actions:
 
     def drift(self, name: str, what: str) -> None:
         client, key = self._switch.state_db.client, f"{TABLE}|{name}"
-        if what == "field":
+        if what == "field" and client.type(key) == "hash":
             client.hdel(key, "mtu")
-        elif what == "value" and client.exists(key):
+        elif what == "value" and client.type(key) == "hash":
             client.hset(key, "netdev_oper_status", "odd")
         elif what in ("delete", "type"):
             self.touched.add(name)
@@ -142,11 +142,10 @@ class Actions:
 
     def end_daemon(self, how: str) -> None:
         self._enable_warm(how)
-        if not self._switch.daemon.alive:
-            return
         self._held.clear()
-        self._switch.daemon.resume()
-        self._switch.daemon.stop(signal.SIGTERM)
+        self._release("everything")
+        if self._has_begun():
+            self._switch.daemon.stop(signal.SIGTERM)
 
     def start_daemon(self) -> None:
         if not self._switch.daemon.alive:
@@ -160,11 +159,11 @@ class Actions:
         self._release("window")
 
     def hang_up(self) -> None:
-        if self._switch.daemon.alive:
+        if self._has_begun():
             self._switch.daemon.send(signal.SIGHUP)
 
     def limit_descriptors(self, spare: int) -> None:
-        if self._switch.daemon.alive:
+        if self._has_begun():
             self._rig.limit_descriptors(spare)
 
     def free_descriptors(self) -> None:
@@ -172,7 +171,8 @@ class Actions:
             self._rig.free_descriptors()
 
     def refuse_memory(self, one_in: int) -> None:
-        self._rig.refuse_memory(one_in)
+        if self._has_begun():
+            self._rig.refuse_memory(one_in)
 
     def grant_memory(self) -> None:
         self._rig.refuse_memory(0)
@@ -274,6 +274,14 @@ class Actions:
         self._held.discard(why)
         if not self._held and self._switch.daemon.alive:
             self._switch.daemon.resume()
+
+    def _has_begun(self) -> bool:
+        """What is denied to a daemon that starts may end it, as any signal does; later it must not. One that is stopped
+        has not begun, as far as we can see."""
+        if not self._switch.daemon.alive or self._held:
+            return False
+        wait_for(lambda: "follows the kernel's links" in self._rig.log_from(self._rig.started_at), 10, "a start")
+        return True
 
     def _enable_warm(self, how: str) -> None:
         """Only where the plan knows that Redis answers: else the rows say what they said, and no start is warm."""

@@ -119,8 +119,8 @@ class Checks:
 
     def _no_row_of_no_port(self) -> None:
         for name in SPARE_NAMES:
-            row = self.rig.switch.row(name)
-            assert name in self.rig.known or not row, f"{name} is no port and has a row: {row}"
+            row = self.rig.switch.row(name) if name not in self.rig.known else {}
+            assert not row, f"{name} is no port and has a row: {row}"
 
     def _at_rest(self) -> None:
         """All connections, no descriptor more or less than at first, nothing owed; after a start PortInitDone as well."""
@@ -193,6 +193,7 @@ class Checks:
         assert not SANITIZER_REPORT.search(text), "a sanitizer's report"
 
     def _memory_is_flat(self) -> None:
+        import sys; print("MEM", self.rig.kind.number, self.rig.kind.lasting, [(s.rss_kib, s.allocations) for s in self.samples], file=sys.stderr)
         for pid in {sample.pid for sample in self.samples}:
             own = [sample for sample in self.samples if sample.pid == pid][SETTLED_AFTER:]
             if len(own) < 2:

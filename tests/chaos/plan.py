@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 SEQUENCES_A_SWITCH = 25
 SPARE_NAMES = ("Ethernet400", "Ethernet404")  # of links that are no ports, until APPL_DB knows them
-WINDOWS_MOST, CHANGES_MOST = 4, 7
+WINDOWS_MOST, CHANGES_LEAST, CHANGES_MOST = 5, 2, 12
+CHURNED_DUMPS = 3
 YEAR_SECS = 365 * 86400
-GARBAGE = ("-OOM no memory", "-LOADING Redis is loading", "-READONLY no", "-ERR no", "HTTP/1.1 400 Bad", ":7", "$-1")
+GARBAGE = ("-OOM no memory", "-LOADING Redis is loading", "-READONLY no", "-ERR no", "HTTP/1.1 400 Bad")
 
 Word = int | float | str
 
@@ -39,6 +40,7 @@ class Kind:
     proxied: bool  # Redis is reached through a proxy that can spoil what passes
     dpu: bool  # its links are not made anew after a cold start
     small_buffer: bool
+    lasting: bool  # one daemon bears all its sequences, so that what it leaks adds up
 
 
 def kind_of(number: int) -> Kind:
@@ -51,6 +53,7 @@ def kind_of(number: int) -> Kind:
         proxied=rng.random() < 0.75,
         dpu=rng.random() < 0.5,
         small_buffer=rng.random() < 0.75,
+        lasting=rng.random() < 0.5,
     )
 
 
@@ -80,7 +83,7 @@ class Planner:
     def plan(self) -> list[Step]:
         """Windows begin at any time between the changes, and end at any later one."""
         windows = self.choose_windows()
-        changes = self.rng.randint(1, CHANGES_MOST)
+        changes = self.rng.randint(CHANGES_LEAST, CHANGES_MOST)
         places = sorted((self.rng.randint(0, changes), i) for i in range(len(windows)))
         closing: list[tuple[int, int, Iterator[None]]] = []
         for turn in range(changes + 1):
@@ -101,7 +104,7 @@ class Planner:
         """At most one of those that exclude each other."""
         groups: list[list[Callable[[], Iterator[None]]]] = [
             [self.redis_dead, self.redis_stopped, self.redis_stopped],
-            [self.daemon_dead, self.daemon_dead, self.daemon_stopped],
+            [self.daemon_stopped] if self.kind.lasting else [self.daemon_dead, self.daemon_dead, self.daemon_stopped],
             [self.no_descriptors],
             [self.links_coming_and_going],
             [self.idle_clients],
@@ -151,8 +154,12 @@ class Planner:
         self.add("grant_memory")
 
     def links_coming_and_going(self) -> Iterator[None]:
+        """With dumps in the end, which it may interrupt."""
         self.add("begin_churn")
         yield
+        for _ in range(CHURNED_DUMPS):
+            self.add("overrun", self.some())
+            self.add("end_overrun")
         self.add("end_churn")
 
     def idle_clients(self) -> Iterator[None]:
@@ -179,6 +186,7 @@ class Planner:
     def refused(self) -> Iterator[None]:
         self.add("refuse_writes", self.rng.choice(GARBAGE))
         yield
+        self.one_port()
         self.add("accept_writes")
 
     # --- changes ---
@@ -190,8 +198,9 @@ class Planner:
             self.clock,
             self.scrape,
             self.hangup,
-            self.restart,
         ]
+        if not self.kind.lasting:
+            choices.append(self.restart)
         if self.redis_answers:
             choices += [self.reset_connections, self.reset_connections, self.know]
             if self.kind.audited:
@@ -281,9 +290,16 @@ class Planner:
         self.add("flush", self.rng.choice(("STATE_DB", "APPL_DB", "all")))
 
     def drift(self) -> None:
-        self.add("drift", self.some(), self.rng.choice(("delete", "field", "value", "type")))
+        self.add("drift", self.rng.choice(self.ports), self.rng.choice(("delete", "field", "value", "type")))
 
 
-def plan_of(seed: int, ports: list[str], powers: Powers) -> list[Step]:
+
+@dataclass(frozen=True)
+class Sequence:
+    name: str
+    steps: list[Step]
+
+
+def plan_of(seed: int, ports: list[str], powers: Powers) -> Sequence:
     kind = kind_of(seed // SEQUENCES_A_SWITCH)
-    return Planner(random.Random(f"sequence {seed}"), kind, powers, ports).plan()
+    return Sequence(f"seed {seed}", Planner(random.Random(f"sequence {seed}"), kind, powers, ports).plan())
