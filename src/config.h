@@ -80,6 +80,10 @@ struct config {
 	long audit_interval_secs;
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
+	/* [state] */
+	char state_file[PATH_MAX]; /* "": none */
+	long state_save_interval_secs;
+
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;

@@ -172,6 +172,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
+	state_turn(d);
 	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0)
 		finish_stop(d);
 }
@@ -349,11 +350,14 @@ static int build(struct daemon *d)
 		r = view_build(d);
 	if (r >= 0)
 		r = add_sources(d);
+	if (r >= 0)
+		state_build(d);
 	return r;
 }
 
 static void take_down(struct daemon *d)
 {
+	state_free(d);
 	watch_free(d->watch);
 	databases_free(d);
 	view_free(d);
@@ -372,17 +376,19 @@ int daemon_run(const struct config *config)
 	struct daemon d = {.config = config};
 	int r;
 
+	state_load(&d);
 	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
 	r = build(&d);
 
 	if (r >= 0) {
 		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
 		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
-			     "portsyncd " PORTSYNCD_VERSION " has started");
+			     "portsyncd " PORTSYNCD_VERSION " has started%s", state_note(&d));
 		r = run_loop(&d);
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS)
 		daemon_fail(&d, "%s", strerror(-r));
+	state_finish(&d);
 	take_down(&d);
 	return d.status;
 }

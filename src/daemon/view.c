@@ -147,6 +147,15 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->settings_refused = d->settings_refused;
 }
 
+static void fill_state(const struct daemon *d, struct view *v)
+{
+	struct state_stats state = state_stats(d);
+
+	v->state_saves = state.saves;
+	v->state_errors = state.errors;
+	v->state_saved_nsec = state.last_nsec;
+}
+
 /* A port that is only remembered, since it may come back, has no figures. */
 static bool is_there(const struct port *port)
 {
@@ -169,6 +178,7 @@ static struct view_port describe(const struct port *port, bool owes)
 		.carrier_down = port->carrier_down,
 		.flaps = port->flaps,
 		.changed_nsec = port->last_nsec,
+		.changed_msec = port->past_msec,
 	};
 
 	memcpy(out.name, port->name, sizeof(out.name));
@@ -217,6 +227,7 @@ static void fill(struct view *v, void *user)
 	fill_netlink(d, v);
 	fill_sync(d, v);
 	fill_loop(d, v);
+	fill_state(d, v);
 	fill_ports(d, v);
 	if (d->config->dry_run)
 		return;

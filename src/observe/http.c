@@ -7,15 +7,13 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "base/list.h"
+#include "base/thread.h"
 #include "base/util.h"
 #include "observe/http_listen.h"
 #include "observe/http_tls.h"
@@ -406,13 +404,9 @@ static void turn(struct http *h, const struct pollfd *fds)
 static void *run(void *user)
 {
 	struct pollfd fds[POLL_LISTENERS + HTTP_LISTEN_MAX + 1] = {0};
-	const struct sched_param none = {0};
 	struct http *h = user;
 
-	(void)pthread_setname_np(pthread_self(), "http");
-	/* Of this thread alone (setpriority(2), "C library/kernel differences"): on a busy CPU the loop comes first. */
-	(void)sched_setscheduler(0, SCHED_BATCH, &none);
-	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE_STEP);
+	thread_step_back(NICE_STEP);
 	for (;;) {
 		wait_for_work(h, fds);
 		if (fds[POLL_WAKE].revents)
@@ -507,23 +501,16 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
 }
 
-/* Signals are the loop's: a new thread begins with the mask of its maker. */
 static int start_thread(struct http *h)
 {
-	sigset_t all, before;
 	int r;
 
 	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (h->wake < 0)
 		return -errno;
-	(void)sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r == 0) {
-		r = pthread_create(&h->thread, NULL, run, h);
-		(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	}
+	r = thread_start(&h->thread, "http", 0, run, h);
 	h->started = r == 0;
-	return -r;
+	return r;
 }
 
 static int start(struct http *h, const struct http_options *opt, char *error, size_t size)

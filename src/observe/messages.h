@@ -50,6 +50,13 @@
 	X(LOGGER_REFUSED, "logger_refused", "25a1caff91b64d129d760b0eb63fe0a3", 20) \
 	X(TUNING_IN_FORCE, "tuning_in_force", "2e60496272a947bba80fda9cd97fa6c1", 0) \
 	X(TUNING_REFUSED, "tuning_refused", "1479a03b596f42aa95e10d24250297f5", 0) \
+	X(STATE_LOADED, "state_loaded", "91493c3a65a0496eae57481664a52d6c", 0) \
+	X(STATE_JUMPED, "state_jumped", "5987da3f8ad84ea3a55efcb2c6549f24", 0) \
+	X(STATE_MISSING, "state_missing", "d9852301a40b4ac1a7ea7a479ed3817e", 0) \
+	X(STATE_REFUSED, "state_refused", "9bc7200ad3114fdeb060584ce78aebe8", 0) \
+	X(STATE_IN_USE, "state_in_use", "fdc45442b2c1451ea3328ae94f13e174", 0) \
+	X(STATE_NOT_SAVED, "state_not_saved", "69d9e6dddbae46cc85cdb2f03f62fbad", 3) \
+	X(STATE_SAVED_AGAIN, "state_saved_again", "06ed7da3d8cc4e85ae08f5d7a57b52d8", 3) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
 	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \
 	X(STOP_INCOMPLETE, "stop_incomplete", "04afaa4aa67d457184d1ea243be387a6", 0) \
@@ -85,6 +92,7 @@
 	X(RESYNC, "resync", "45483486aacf46b0a6f6c50842567ee0", 20) \
 	X(PORT_INIT_DONE, "port_init_done", "cbd23c3201b94ee09d9fee52a501fdbe", 20) \
 	X(PORT_STATE, "port_state_change", "77c0430adb194fc2a1392a4226121ab4", 200) \
+	X(STATE_REFUSED, "state_file_refused", "85c86037a3864c8e96732d23d6ac651c", 0) \
 	X(HELD_BACK, "records_held_back", "a16937c2102545b6924fee10d41b50a3", 0)
 /* clang-format on */
 

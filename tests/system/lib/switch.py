@@ -109,6 +109,10 @@ class Switch:
         return self.folder / "portsyncd.conf"
 
     @property
+    def state_file(self) -> Path:
+        return self.folder / "state" / "state.json"
+
+    @property
     def pages(self) -> Pages:
         return Pages(self.folder / "http.sock")
 
@@ -209,6 +213,8 @@ class Switch:
         settings = {section: dict(keys) for section, keys in self.settings.items()}
         settings.setdefault("sonic", {}).setdefault("audit_interval_secs", self.audit_secs)
         # By TCP the switches of tests that run beside each other would get into each other's way.
+        # The default one is the machine's.
+        settings.setdefault("state", {}).setdefault("file", self.state_file)
         settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})
         write_settings(self.config_file, settings)
         options = {
