@@ -20,6 +20,7 @@ OVERRUN_CHANGES = 600  # a small buffer holds a tenth of them; a large one holds
 CHURN_GROUP = 9
 CHURN_PAIRS = 40
 TIMEOUTS_SECS = 3.0  # a command's, which is 1 s, with room
+SAVE_SECS = 1.5  # the state is saved a second after a change
 ENABLE = "WARM_RESTART_ENABLE_TABLE|system"
 SCRAPED = ("/metrics", "/healthz", "/ports", "/nothing")
 
@@ -31,12 +32,13 @@ class Actions:
     def __init__(self, rig: Rig) -> None:
         self.touched: set[str] = set()
         self.flushed: set[str] = set()
-        self.restarted = False
+        self.misused: set[str] = set()  # whose key in STATE_DB became no hash, which is nobody's row then
+        self.restarted = self.disk_was_full = False
         self._rig = rig
         self._switch = rig.switch
         self._held: set[str] = set()  # why the daemon is stopped
         self._clients: list[socket.socket] = []
-        self._refusal: Refusal | None = None
+        self._refusals: list[Refusal] = []
         self._churn: threading.Thread | None = None
         self._churned = threading.Event()
 
@@ -50,6 +52,7 @@ class Actions:
         self._held.clear()
         self._release("everything")
         self.grant_memory()
+        self.free_disk()
         self.heal_connections()
         self.accept_writes()
 
@@ -101,6 +104,7 @@ class Actions:
             self.touched.add(name)
             client.delete(key)
             if what == "type":
+                self.misused.add(name)
                 client.set(key, "no hash")
 
     # --- between the daemon and Redis ---
@@ -127,11 +131,11 @@ class Actions:
 
     def refuse_writes(self, reply: str) -> None:
         if self._rig.proxy:
-            self._refusal = self._rig.proxy.refuse(command("HSET"), reply)
+            self._refusals.append(self._rig.proxy.refuse(command("HSET"), reply))
 
     def accept_writes(self) -> None:
-        if self._refusal:
-            self._refusal.lift()
+        for refusal in self._refusals:
+            refusal.lift()
 
     # --- the daemon ---
 
@@ -176,6 +180,18 @@ class Actions:
 
     def grant_memory(self) -> None:
         self._rig.refuse_memory(0)
+
+    def fill_disk(self) -> None:
+        self.disk_was_full = True
+        self._rig.fill_disk()
+
+    def free_disk(self) -> None:
+        self._rig.free_disk()
+
+    def wait_for_a_save(self) -> None:
+        """Until one failed, if any is tried."""
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: "counters are not saved" in self._rig.log_from(self._rig.started_at), SAVE_SECS)
 
     def jump_clock(self, secs: int) -> None:
         self._rig.move_clock(secs)

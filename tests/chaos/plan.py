@@ -108,6 +108,7 @@ class Planner:
             [self.no_descriptors],
             [self.links_coming_and_going],
             [self.idle_clients],
+            [self.disk_full],
         ]
         if self.kind.proxied:
             groups += [[self.slow, self.pieces, self.cut, self.cut, self.refused]] * 2
@@ -166,6 +167,13 @@ class Planner:
         self.add("open_clients", self.rng.randint(1, 40))
         yield
         self.add("close_clients")
+
+    def disk_full(self) -> Iterator[None]:
+        self.add("fill_disk")
+        yield
+        if self.rng.random() < 0.5:
+            self.add("wait_for_a_save")
+        self.add("free_disk")
 
     def slow(self) -> Iterator[None]:
         self.add("delay_replies", self.rng.choice((0.001, 0.01, 0.05)))
@@ -290,7 +298,9 @@ class Planner:
         self.add("flush", self.rng.choice(("STATE_DB", "APPL_DB", "all")))
 
     def drift(self) -> None:
-        self.add("drift", self.rng.choice(self.ports), self.rng.choice(("delete", "field", "value", "type")))
+        ports = [name for name in self.present if name in self.ports]
+        if ports:
+            self.add("drift", self.rng.choice(ports), self.rng.choice(("delete", "field", "value", "type")))
 
 
 

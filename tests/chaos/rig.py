@@ -2,8 +2,11 @@
 """A switch that bears a few sequences, with what spoils its day: a proxy before Redis, and libraries in the daemon that
 refuse memory and move the clock (bench/mallocs.c, clock.c)."""
 
+import contextlib
 import os
+import re
 import resource
+import shutil
 import struct
 import tempfile
 from collections import Counter
@@ -16,6 +19,7 @@ from plan import SPARE_NAMES, Kind, Powers
 
 from lib.daemon import Settings, binary
 from lib.faults import NO_AUDIT, QUICK
+from lib.netns import run
 from lib.proc import Proc
 from lib.proxy import Proxy
 from lib.redis_server import RedisServer
@@ -28,6 +32,9 @@ CALLS = ("malloc", "calloc", "realloc", "free", "aligned", "mmap")
 REFUSE_AT, REFUSED_AT, MALLOCS_BYTES = 8 * len(CALLS), 8 * (len(CALLS) + 2), 8 * (len(CALLS) + 3)
 CLOCK_BYTES = 8
 BRIDGE = "Bridge"
+FOLDER_PREFIX = "portsyncd-chaos-"
+DISK_KIB = 64  # of the file system that the state file is on
+STATE_SAVED_EVERY_SECS = 1
 # Rows that are none of ours: key -> fields, by database. CONFIG_DB's own are compared too.
 FOREIGN = {
     "STATE_DB": {
@@ -75,6 +82,7 @@ class SharedFile:
 @dataclass
 class Rig:
     kind: Kind
+    disk: Path  # where the state file is
     mallocs: SharedFile
     clock: SharedFile
     switch: Switch = field(init=False)
@@ -86,6 +94,14 @@ class Rig:
     @property
     def ports(self) -> list[str]:
         return self.switch.ports
+
+    def fill_disk(self) -> None:
+        with contextlib.suppress(OSError), (self.disk / "fill").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1024))
+
+    def free_disk(self) -> None:
+        (self.disk / "fill").unlink(missing_ok=True)
 
     @property
     def log_size(self) -> int:
@@ -161,11 +177,32 @@ class Rig:
         pipe.execute()
 
 
-def settings_of(kind: Kind, proxy: Proxy | None) -> Settings:
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    disk = folder / "disk"
+    disk.mkdir()
+    run("mount", "-t", "tmpfs", "-o", f"size={DISK_KIB}k,mode=0700", "portsyncd-chaos", str(disk))
+    try:
+        yield disk
+    finally:
+        run("umount", "--lazy", str(disk))
+
+
+def remove_stale_disks() -> None:
+    """Those of runs that were killed before they could clean up."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        found = re.search(rf" (\S*/{FOLDER_PREFIX}(\d+)-[^/ ]*)/disk ", line)
+        if found and not Path(f"/proc/{found[2]}").exists():
+            run("umount", "--lazy", f"{found[1]}/disk")
+            shutil.rmtree(found[1], ignore_errors=True)
+
+
+def settings_of(kind: Kind, proxy: Proxy | None, disk: Path) -> Settings:
     database: dict[str, object] = dict(QUICK)
     if proxy:
         database["redis_unix_socket"] = proxy.path
-    return {"database": database, **(SMALL_BUFFER if kind.small_buffer else {})}
+    state = {"file": disk / "state.json", "save_interval_secs": STATE_SAVED_EVERY_SECS}
+    return {"database": database, "state": state, **(SMALL_BUFFER if kind.small_buffer else {})}
 
 
 @contextmanager
@@ -175,14 +212,15 @@ def rig(kind: Kind) -> Iterator[Rig]:
         server = RedisServer(*(() if kind.audited else ("--appendonly", "yes")))
         cleanup.callback(server.close)
         server.start()
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="portsyncd-chaos-")))
-        made = Rig(kind, SharedFile(folder / "mallocs", MALLOCS_BYTES), SharedFile(folder / "clock", CLOCK_BYTES))
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix=f"{FOLDER_PREFIX}{os.getpid()}-")))
+        disk = cleanup.enter_context(small_disk(folder))
+        made = Rig(kind, disk, SharedFile(folder / "mallocs", MALLOCS_BYTES), SharedFile(folder / "clock", CLOCK_BYTES))
         made.proxy = cleanup.enter_context(Proxy(server.unix_socket)) if kind.proxied else None
         made.switch = Switch(
             port_names(kind.ports),
             switch_type="dpu" if kind.dpu else None,
             audit_secs=1 if kind.audited else NO_AUDIT,
-            settings=settings_of(kind, made.proxy),
+            settings=settings_of(kind, made.proxy, disk),
             environment=preload(folder),
             server=server,
         )
