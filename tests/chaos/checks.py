@@ -22,7 +22,7 @@ OLD_LINKS = "old interfaces are set down and ignored"
 INIT_DONE = re.compile(r"PortInitDone$", re.MULTILINE)
 OWN_LOGGER = "LOGGER|portsyncd"
 # One daemon, from its third sequence on: what its memory may have grown by, whatever happened to it.
-SETTLED_AFTER = 3
+SETTLED_AFTER, SAMPLES_LEAST = 3, 9
 RSS_GROWTH_KIB, ALLOCATIONS_GROWTH = 1024, 4
 # name of a figure -> what it means here
 MET = {
@@ -212,7 +212,7 @@ class Checks:
     def _memory_is_flat(self) -> None:
         for pid in {sample.pid for sample in self.samples}:
             own = [sample for sample in self.samples if sample.pid == pid][SETTLED_AFTER:]
-            if len(own) < 3:
+            if len(own) < SAMPLES_LEAST:
                 continue
             rss = own[-1].rss_kib - own[0].rss_kib
             assert rss <= RSS_GROWTH_KIB or sanitized(), f"{rss} KiB more: {own}"
