@@ -103,10 +103,11 @@ class Checks:
         wait_for(
             lambda: DECIDED.search(self.rig.log_from(since)), EQUAL_SECS, "PortConfigDone, or a warm start"
         )
+        if OLD_LINKS in self.rig.log_from(self._log_at):
+            actions.touched |= {*self.rig.ports}
         if OLD_LINKS not in self.rig.log_from(since):
             return
         netns = self.rig.switch.netns
-        actions.touched |= {*self.rig.ports}
         netns.delete_ports(netns.ports)
         netns.add_ports(self.rig.ports)
 
@@ -131,7 +132,7 @@ class Checks:
             assert not row, f"{name} is no port and has a row: {row}"
 
     def _at_rest(self) -> None:
-        """All connections, no descriptor more or less than at first, nothing owed; after a start PortInitDone as well."""
+        """All connections, nothing owed, no descriptor more or less than at first, and PortInitDone was sent."""
         rig = self.rig
         since = rig.started_at
         wait_for(lambda: INIT_DONE.search(rig.log_from(since)), EQUAL_SECS, "PortInitDone")
@@ -162,7 +163,8 @@ class Checks:
     def _note_met(self) -> None:
         figures, pid = self.rig.switch.pages.metrics(), self.rig.switch.daemon.pid
         now = {what: figures(name) for what, name in MET.items()}
-        now["reconnections"] = sum(figures(RECONNECTS, connection=one) for one in figures.labels(RECONNECTS, "connection"))
+        labels = figures.labels(RECONNECTS, "connection")
+        now["reconnections"] = sum(figures(RECONNECTS, connection=one) for one in labels)
         now["refused allocations"] = self.rig.refusals
         before = self._last[1] if self._last[0] == pid else {}
         for what, value in now.items():
@@ -174,9 +176,8 @@ class Checks:
         """After a disk was full: what changes from now on is on it soon."""
         netns, port, began = self.rig.switch.netns, self.rig.ports[0], time.time()
         netns.batch([f"link set dev {port} mtu {mtu}" for mtu in (1400, 1401)])
-        wait_for(
-            lambda: (self.rig.switch.pages.metrics().get(LAST_SAVE) or 0) > began, EQUAL_SECS, "the state is saved again"
-        )
+        pages = self.rig.switch.pages
+        wait_for(lambda: (pages.metrics().get(LAST_SAVE) or 0) > began, EQUAL_SECS, "the state is saved again")
 
     def _nothing_of_others_lost(self, actions: Actions) -> None:
         switch = self.rig.switch
@@ -194,7 +195,8 @@ class Checks:
 
     def _config_is_as_it_was(self) -> None:
         client = self.rig.switch.config_db.client
-        wanted = {f"{table}|{key}": fields for table, rows in (self.rig.switch.config or {}).items() for key, fields in rows.items()}
+        config = self.rig.switch.config or {}
+        wanted = {f"{table}|{key}": fields for table, rows in config.items() for key, fields in rows.items()}
         wanted |= FOREIGN["CONFIG_DB"]
         for key, fields in wanted.items():
             assert client.hgetall(key) == fields, f"CONFIG_DB {key}: {client.hgetall(key)}, was {fields}"
