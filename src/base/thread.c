@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#define WEAKEST_NICE 19
+
 int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attributes;
@@ -27,10 +29,10 @@ int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*r
 }
 
 /* Of this thread alone (setpriority(2), "C library/kernel differences"). */
-void thread_step_back(int nicer)
+void thread_step_back(void)
 {
 	const struct sched_param none = {0};
 
 	(void)sched_setscheduler(0, SCHED_BATCH, &none);
-	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + nicer);
+	(void)setpriority(PRIO_PROCESS, 0, WEAKEST_NICE);
 }

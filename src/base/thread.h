@@ -9,7 +9,7 @@
 /* Starts one of this name in which all signals are blocked; stack_bytes 0: as usual. 0 or negative errno. */
 int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg);
 
-/* The calling thread steps back behind the loop: SCHED_BATCH, and nicer than before by this much. */
-void thread_step_back(int nicer);
+/* The calling thread steps back behind the loop: SCHED_BATCH and the weakest nice value. */
+void thread_step_back(void);
 
 #endif

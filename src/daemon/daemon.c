@@ -120,14 +120,27 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 	return 0;
 }
 
+/* As sd_notify(3) asks of a service that reloads; before READY=1, or after STOPPING=1, systemd is told nothing else. */
+static void notify_reloading(const struct daemon *d, bool begins)
+{
+	if (!d->synced_once || d->stopping)
+		return;
+	if (begins)
+		(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
+	else
+		(void)sd_notify(0, "READY=1");
+}
+
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
 {
 	char who[LOG_SUBJECT_BYTES];
 
 	(void)source;
+	notify_reloading(user, true);
 	reload(user, sender_of(info, who));
 	log_tell_held_back(false);
 	log_summary(user);
+	notify_reloading(user, false);
 	return 0;
 }
 

@@ -30,6 +30,8 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
 	struct links *links;
 	struct watch *watch;
+	struct access access;
+	char password_path[PATH_MAX];
 	struct conn *config_conn, *appl_conn, *state_conn;
 	struct conn *appl_events, *logger_events; /* keyspace notifications */
 	struct loglevel *loglevel;
@@ -88,6 +90,8 @@ struct state_stats state_stats(const struct daemon *d);
 /* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
 int view_build(struct daemon *d);
 void view_free(struct daemon *d);
+/* Who asked for it wants new certificates of the HTTP server to be in force. */
+void view_reload(struct daemon *d, const char *who);
 /* The loop's turn begins its work, and ends; the latter may come without the former. */
 void view_note_turn(struct daemon *d);
 void view_note_turn_end(struct daemon *d);

@@ -10,9 +10,9 @@
 
 #include "base/hist.h"
 #include "daemon/private.h"
+#include "observe/audit.h"
 #include "observe/health.h"
 #include "observe/http.h"
-#include "observe/log.h"
 #include "observe/pages.h"
 #include "observe/procstat.h"
 #include "observe/view.h"
@@ -104,8 +104,12 @@ static void fill_redis(const struct daemon *d, struct view *v)
 		[VIEW_CONFIG_EVENTS] = d->logger_events,
 	};
 
-	for (unsigned i = 0; i < VIEW_CONNS; i++)
+	for (unsigned i = 0; i < VIEW_CONNS; i++) {
 		fill_conn(&v->conns[i], conns[i]);
+		if (v->redis_reason[0] == '\0' && conn_away(conns[i])->reason[0] != '\0')
+			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_away(conns[i])->label,
+				       conn_away(conns[i])->reason);
+	}
 	for (unsigned i = 0; i < VIEW_DATABASES; i++)
 		view_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &view_time_bounds);
 	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)
@@ -363,6 +367,26 @@ static void serve(struct daemon *d)
 		log_warning(KIND_HTTP_PARTLY, "%s", text);
 	if (r >= 0)
 		pages_set_server(d->view->pages, http_stats(d->view->http));
+}
+
+/* Of the files that were configured at the start: that others are named needs a restart. */
+void view_reload(struct daemon *d, const char *who)
+{
+	struct http_options options;
+	char text[PATH_MAX + 256];
+	int r = 0;
+
+	if (d->view->http && config_http_options(d->config, &options))
+		r = http_renew(d->view->http, &options, text, sizeof(text));
+	if (r == 0)
+		return;
+	if (r < 0) {
+		log_warning(KIND_HTTP_NOT_RENEWED, "the new certificate is refused, the one in use stays: %s", text);
+		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who, NULL, "new certificate: %s", text);
+		return;
+	}
+	log_notice(KIND_HTTP_RENEWED, "new HTTP clients get the certificate that %s has now", options.cert);
+	audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "new files of http.cert, http.key or http.ca");
 }
 
 /* --- building --- */

@@ -71,6 +71,8 @@
 	X(HTTP_CLIENT_REFUSED, "http_client_refused", "a739e0d683fd42e6bbe9442ce601961c", 3) \
 	X(HTTP_NO_CLIENT, "http_no_client", "17467650a7b842878df042d5292b7cc0", 3) \
 	X(HTTP_CERTIFICATE, "http_certificate", "fb0c530cca5d489b97669ce005e3ae76", 0) \
+	X(HTTP_RENEWED, "http_certificate_renewed", "f37cb1aa9d60415b8c6e3d45a298cc04", 0) \
+	X(HTTP_NOT_RENEWED, "http_certificate_refused", "25f0e1a103c5446db2d4cc9cc9e21a7f", 0) \
 	X(HTTP_DOWN, "http_down", "379ac2f86fd4422fa8c3d3f7d252a8f2", 0) \
 	X(HTTP_PARTLY, "http_partly", "830c398b759a4840b116cf072742c886", 0) \
 	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \
@@ -85,6 +87,7 @@
 	X(CONFIG_REFUSED, "config_refused", "f3f519ce7f2c4cd9a02d3de85596b280", 0) \
 	X(LEVEL_CHANGED, "log_level_changed", "5f7de1f4dedc48ada4e469f1aa3220ea", 0) \
 	X(REDIS_AUTH, "redis_auth_failed", "24d64f83bf324106a584ecbfe862adaf", 20) \
+	X(REDIS_DENIED, "redis_access_denied", "03e6b05136b64dd2b92981b09b68b86c", 20) \
 	X(CAPABILITY, "capability_missing", "d2b6e1ec8bf148918cfa5142308fd883", 0) \
 	X(TUNING, "tuning_refused", "492b3a116acd4e929e043919f290db50", 0) \
 	X(SPOOF, "netlink_spoof_dropped", "423c10ec3c71417492a5a115a5907831", 20) \

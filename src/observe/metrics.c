@@ -525,6 +525,19 @@ void metrics_write(struct text *out, bool open, const struct metrics_input *in)
 
 /* --- which format --- */
 
+/* A weight (RFC 9110, 12.4.2) in thousandths. strtod() would take far more: another locale's comma, nan, 1e300. */
+static unsigned thousandths(const char *text)
+{
+	unsigned value = text[0] == '1' ? 1000 : 0;
+
+	if ((text[0] != '0' && text[0] != '1') || text[1] != '.')
+		return value;
+	text += 2;
+	for (unsigned step = 100; step > 0 && *text >= '0' && *text <= '9'; step /= 10)
+		value += (unsigned)(*text++ - '0') * step;
+	return MIN(value, 1000U);
+}
+
 /* The weight that a media type has in Accept, in thousandths (RFC 9110, 12.5.1); 0: none. */
 static unsigned weight(const char *accept, const char *type)
 {
@@ -535,7 +548,7 @@ static unsigned weight(const char *accept, const char *type)
 	at += strlen(type);
 	end = at + strcspn(at, ",");
 	q = strstr(at, "q=");
-	return q && q < end ? (unsigned)(strtod(q + strlen("q="), NULL) * 1000) : 1000;
+	return q && q < end ? thousandths(q + strlen("q=")) : 1000;
 }
 
 bool metrics_wants_open(const char *accept)

@@ -212,6 +212,9 @@ static void healthz(const struct question *q)
 	judge(q, &answer, &proc);
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
 		(void)json_object_set_new(checks, health_check_name(i), check_json(q, i));
+	if (answer.view->redis_reason[0] != '\0')
+		(void)json_object_set_new(json_object_get(checks, health_check_name(HEALTH_REDIS)), "reason",
+					  json_string(answer.view->redis_reason));
 	answer_json(q->out, h->level == HEALTH_UNHEALTHY ? 503 : 200,
 		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(h->level), "since",
 			      stamp(q->pages, h->since_nsec), "view_age_seconds",

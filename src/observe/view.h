@@ -43,6 +43,7 @@ enum view_conn_index {
 };
 #define VIEW_DATABASES 3
 #define VIEW_ERROR_KINDS 10
+#define VIEW_REASON_BYTES 440
 
 struct view_conn {
 	bool ready;
@@ -92,6 +93,7 @@ struct view {
 	struct view_hist rtt[VIEW_DATABASES]; /* ns, view_time_bounds */
 	struct view_conn conns[VIEW_CONNS];
 	const char *error_names[VIEW_ERROR_KINDS]; /* constants */
+	char redis_reason[VIEW_REASON_BYTES];      /* why the first one that is away is so; "": none is */
 
 	/* the loop and the log */
 	uint64_t turns;

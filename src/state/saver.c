@@ -13,7 +13,6 @@
 #include "base/util.h"
 
 #define STACK_BYTES (256U * 1024)
-#define NICE_STEP 10
 
 /* Whose the buffer and the outcome are. */
 enum hand {
@@ -46,7 +45,7 @@ static void *run(void *user)
 	eventfd_t rung;
 	int from;
 
-	thread_step_back(NICE_STEP);
+	thread_step_back();
 	for (;;) {
 		(void)eventfd_read(s->work_fd, &rung);
 		if (atomic_load(&s->hand) == HAND_THREAD) {

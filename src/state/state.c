@@ -153,7 +153,7 @@ static int read_number(const struct complaint *c, const json_t *object, const ch
 
 static int read_version(const struct complaint *c, const json_t *root)
 {
-	uint64_t version;
+	uint64_t version = 0;
 	int r = read_number(c, root, "version", &version);
 
 	if (r < 0 || version == STATE_VERSION)
@@ -176,7 +176,7 @@ static int read_boot_id(const struct complaint *c, const json_t *root, char out[
 
 static int read_port(const struct complaint *c, const char *name, const json_t *value, struct state *s)
 {
-	uint64_t flaps, changed;
+	uint64_t flaps = 0, changed = 0;
 	int r;
 
 	if (!state_keeps(name))

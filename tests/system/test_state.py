@@ -57,6 +57,10 @@ def wait_state(path: Path, wanted: Callable[[dict[str, Any]], bool], what: str) 
     return last
 
 
+def saved_flaps(port: str, flaps: int) -> Callable[[dict[str, Any]], bool]:
+    return lambda state: state["ports"].get(port, {}).get("flaps") == flaps
+
+
 def counters(sw: Switch) -> dict[str, tuple[int, float]]:
     """Port -> flaps and time of the last change, as /ports has them."""
     listed = sw.pages.get("/ports").json["ports"]
@@ -139,6 +143,8 @@ def test_no_number_comes_twice_after_a_kill(switch: SwitchFactory) -> None:
     sw.start()
     enable(sw)
     flap(sw, "Ethernet0", 1)
+    # A kill takes the lines that are not written yet; those written are looked at below.
+    wait_for(lambda: any(one["OPER"] == "down" for one in records(sw, "port_state_change")), what="the change's record")
     sw.daemon.kill()
     restart_warm(sw)
     flap(sw, "Ethernet0", 1)
@@ -168,7 +174,7 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     enable(sw)
     flap(sw, "Ethernet0", 2)
     flaps = counters(sw)["Ethernet0"][0]
-    state = wait_state(sw.state_file, lambda s: s["ports"]["Ethernet0"]["flaps"] == flaps, "the flaps are saved")
+    state = wait_state(sw.state_file, saved_flaps("Ethernet0", flaps), "the flaps are saved")
     assert state["clean"] is False
     fence(sw)
     made = wait_for(lambda: sw.pages.metrics()(SAVES) > 1 and len(records(sw)), what="a save")
@@ -198,8 +204,9 @@ def test_a_dry_run_leaves_it_alone(switch: SwitchFactory) -> None:
     written = sw.state_file.read_bytes()
     subprocess.run([*sw.daemon.command, "--check-config"], check=True, capture_output=True)
     sw.daemon.command.append("--dry-run")
+    mark = sw.daemon.mark()
     sw.daemon.start()
-    sw.daemon.wait_log("Ethernet0")
+    sw.daemon.wait_log("in sync with the kernel", since=mark)
     sw.daemon.stop()
     assert sw.state_file.read_bytes() == written
 
@@ -335,7 +342,7 @@ def test_a_full_disk(switch: SwitchFactory) -> None:
     ballast.unlink()
     wait_for(lambda: [one for one in lines(sw) if one["kind"] == "state_saved_again"], 20, "it is saved again")
     flaps = counters(sw)["Ethernet4"][0]
-    wait_state(file, lambda s: s["ports"]["Ethernet4"]["flaps"] == flaps, "with all that was owed")
+    wait_state(file, saved_flaps("Ethernet4", flaps), "with all that was owed")
     sw.daemon.stop()
 
 
