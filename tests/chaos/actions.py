@@ -30,6 +30,7 @@ class Actions:
     rows of others are gone, both by what was done to them."""
 
     def __init__(self, rig: Rig) -> None:
+        self.deleted: set[str] = set()  # whose link ceased to exist, whether another came or not
         self.touched: set[str] = set()
         self.flushed: set[str] = set()
         self.misused: set[str] = set()  # whose key in STATE_DB became no hash, which is nobody's row then
@@ -243,7 +244,7 @@ class Actions:
             self._churn = None
 
     def delete(self, name: str) -> None:
-        self.touched.add(name)
+        self.deleted.add(name)
         self._switch.netns.delete_port(name)
 
     def make(self, name: str, mtu: int, admin: str) -> None:

@@ -188,10 +188,18 @@ class Checks:
             for key, fields in rows.items():
                 assert client.hgetall(key) == fields, f"{name} {key}: {client.hgetall(key)}, was {fields}"
         if "STATE_DB" not in actions.flushed:
-            for port in set(self.rig.ports) - actions.touched:
+            for port in set(self.rig.ports) - actions.touched - actions.deleted:
                 row = switch.row(port)
                 assert row.items() >= FOREIGN_FIELDS.items(), f"{port} has lost fields of others: {row}"
+        if not actions.restarted:
+            self._deletions_were_told(actions)
         self._config_is_as_it_was()
+
+    def _deletions_were_told(self, actions: Actions) -> None:
+        """Consumers wait for the DEL of the row of a link that is gone, though another may have its name since."""
+        for port in actions.deleted & {*self.rig.ports}:
+            row = self.rig.switch.row(port)
+            assert not row.keys() & FOREIGN_FIELDS.keys(), f"{port} was deleted, and its row never was: {row}"
 
     def _config_is_as_it_was(self) -> None:
         client = self.rig.switch.config_db.client
