@@ -57,7 +57,6 @@ class Checks:
     samples: list[Sample] = field(default_factory=list)
     _log_at: int = 0
     _last: tuple[int, dict[str, float]] = (0, {})
-    _refusals: int = 0
 
     def begin(self) -> None:
         """Before a sequence."""

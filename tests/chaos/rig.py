@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plan import SPARE_NAMES, Kind, Powers
+from plan import Kind, Powers
 
 from lib.daemon import Settings, binary
 from lib.faults import NO_AUDIT, QUICK
