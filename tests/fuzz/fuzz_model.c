@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/ports src/kernel/watch.c src/sonic/publish.c src/sonic/readback.c src/sonic/appl_ports.c */
 /*
  * The whole way of the data against a reference: a kernel whose links change and whose datagrams get lost, watch,
  * links, rules, appl_ports, publish, and a Redis that refuses, loses and is written by others. The input is a list of
@@ -380,15 +381,18 @@ static void check_rows(struct world *w)
 {
 	static const enum name theirs[] = {SUBINTERFACE, PORTCHANNEL, ETH0, TOO_LONG};
 	struct ref_link refs[LINKS];
-	size_t present = 0;
+	size_t present = 0, in_appl = 0;
 
 	for (size_t i = 0; i < LINKS; i++) {
 		refs[i] = kernel_links()[i].ref;
 		present += refs[i].exists && reference_is_port(&refs[i]);
 	}
 	check(w, links_stats(w->links)->present == present, "links are counted wrong", "");
-	for (enum name name = 0; name < LINK_NAMES; name++)
+	for (enum name name = 0; name < LINK_NAMES; name++) {
 		check_name(w, refs, name);
+		in_appl += configured(w, name);
+	}
+	check(w, links_stats(w->links)->configured == in_appl, "rows of APPL_DB are counted wrong", "");
 	for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
 		check(w,
 		      memcmp(w->state.rows[theirs[i]].field, w->others.rows[theirs[i]].field,

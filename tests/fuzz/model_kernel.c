@@ -299,8 +299,10 @@ void kernel_dump_step(unsigned n)
 
 void kernel_dump_interrupt(void)
 {
-	if (kernel_dumping())
-		kernel.dump->interrupted = true;
+	if (!kernel_dumping())
+		return;
+	kernel.dump->interrupted = true;
+	kernel.dump->next++;
 }
 
 void kernel_dump_break(enum kernel_dump_end how)

@@ -45,7 +45,7 @@ void kernel_set_fault(enum kernel_fault fault);
 
 /* The dump that runs, if one does, goes on by n links, and ends after the last. */
 void kernel_dump_step(unsigned n);
-/* From now on its messages say that it was interrupted. */
+/* It lacks a row, and from now on its messages say that it was interrupted. */
 void kernel_dump_interrupt(void);
 enum kernel_dump_end { DUMP_REFUSED, DUMP_OVERRUN, DUMP_TRUNCATED, DUMP_GARBAGE, DUMP_BROKEN, DUMP_ENDS };
 void kernel_dump_break(enum kernel_dump_end how);
