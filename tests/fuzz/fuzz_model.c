@@ -299,6 +299,7 @@ static void end_faults(struct world *w)
 	redis_up(w->state_conn);
 	redis_up(w->appl_conn);
 	/* startup would see that it is gone and push again; it is not part of this. */
+	store_delete(&w->appl.rows[CONFIG_DONE]);
 	store_set(&w->appl.rows[CONFIG_DONE], STORE_SPEED, "1");
 	subscribe(w, true);
 }
