@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 struct ref_link {
-	bool exists;
 	int ifindex;
 	char name[16], kind[16];
 	unsigned flags, mtu;
+	bool exists;
 	bool old; /* was a port when the switch process started cold */
 };
 
