@@ -296,6 +296,8 @@ static void end_faults(struct world *w)
 	kernel_refuse_dumps(false, false);
 	redis_refuse(w->state_conn, 0);
 	redis_refuse(w->appl_conn, 0);
+	redis_fill(w->state_conn, 0);
+	redis_fill(w->appl_conn, 0);
 	redis_up(w->state_conn);
 	redis_up(w->appl_conn);
 	/* startup would see that it is gone and push again; it is not part of this. */
@@ -550,7 +552,10 @@ static void step_refuse(struct world *w)
 {
 	unsigned what = take(w);
 
-	redis_refuse(conn_of(w, what), what & 15);
+	if (what & 64)
+		redis_fill(conn_of(w, what), what & 15);
+	else
+		redis_refuse(conn_of(w, what), what & 15);
 }
 
 static void write_state(struct store *s, unsigned what, enum name name)

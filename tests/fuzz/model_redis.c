@@ -34,7 +34,7 @@ struct conn {
 	struct conn_ops ops;
 	void *user;
 	bool ready, notifies;
-	unsigned refuse;
+	unsigned refuse, full;
 	size_t max;
 	struct command pending[COMMANDS];
 	size_t n, done;
@@ -318,6 +318,11 @@ void redis_refuse(struct conn *c, unsigned n)
 	c->refuse = n;
 }
 
+void redis_fill(struct conn *c, unsigned n)
+{
+	c->full = n;
+}
+
 void redis_set_notifies(struct conn *c, bool notifies)
 {
 	c->notifies = notifies;
@@ -349,6 +354,10 @@ int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint6
 		return -ENOTCONN;
 	if (c->n == c->max)
 		return -EAGAIN;
+	if (c->full > 0) {
+		c->full--;
+		return -ENOMEM;
+	}
 	*cmd = (struct command){.fn = fn, .user = user, .item = item, .cookie = cookie, .argc = argc};
 	for (size_t i = 0; i < argc; i++) {
 		if (i == ARGS || argv[i].len >= ARG_TEXT)

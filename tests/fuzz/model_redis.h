@@ -46,6 +46,8 @@ void redis_up(struct conn *c);
 void redis_down(struct conn *c, unsigned carried_out);
 /* The next n commands are answered with an error and not carried out. */
 void redis_refuse(struct conn *c, unsigned n);
+/* The next n commands find no room, or no memory, for what they say. */
+void redis_fill(struct conn *c, unsigned n);
 void redis_carry_out(struct conn *c, unsigned n);
 /* Answers at most n of the commands that were carried out; false when there is none. */
 bool redis_answer(struct conn *c, unsigned n);
