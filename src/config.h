@@ -80,6 +80,9 @@ struct config {
 	long audit_interval_secs;
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
+	/* [security] */
+	int sandbox; /* 1: on, 0: off */
+
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;

@@ -71,12 +71,13 @@ int http_check_access(const struct http_options *opt, char *error, size_t size);
 int http_check(const struct http_options *opt, char *error, size_t size);
 
 /*
- * Starts to serve. Goes on without an address that cannot be listened on (in use, no IPv6) as long as one is left: then
+ * Listens. Goes on without an address that cannot be listened on (in use, no IPv6) as long as one is left: then
  * 0, with a one-line text in error that names what is missing; "" when nothing is. Else a negative errno and a text.
- * *ret is set before handle is called for the first time, which may be before this returns.
  */
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size);
+/* Once: a thread serves from then on, and calls handle. 0 or a negative errno. */
+int http_start(struct http *h);
 /* Drops all clients, waits for the thread and removes the Unix socket. NULL is fine. */
 void http_free(struct http *h);
 

@@ -216,6 +216,7 @@ static void *run(void *unused)
 {
 	bool any;
 
+	(void)pthread_setname_np(pthread_self(), "log"); /* of another thread it would be a file in /proc to write */
 	schedule_self();
 	for (;;) {
 		int r = write_records(&any);
@@ -298,8 +299,6 @@ static int create_thread(void)
 		r = pthread_create(&writer.thread, &attributes, run, NULL);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attributes);
-	if (r == 0)
-		(void)pthread_setname_np(writer.thread, "log");
 	return -r;
 }
 

@@ -50,6 +50,8 @@
 	X(LOGGER_REFUSED, "logger_refused", "25a1caff91b64d129d760b0eb63fe0a3", 20) \
 	X(TUNING_IN_FORCE, "tuning_in_force", "2e60496272a947bba80fda9cd97fa6c1", 0) \
 	X(TUNING_REFUSED, "tuning_refused", "1479a03b596f42aa95e10d24250297f5", 0) \
+	X(SANDBOX_IN_FORCE, "sandbox_in_force", "40dc81aa7c254bd6a96d6e0ddb5d6262", 0) \
+	X(SANDBOX_OFF, "sandbox_off", "14d6b5ef85bc4a93b63e6e801dbeb8ed", 0) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
 	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \
 	X(STOP_INCOMPLETE, "stop_incomplete", "04afaa4aa67d457184d1ea243be387a6", 0) \
@@ -79,6 +81,7 @@
 	X(LEVEL_CHANGED, "log_level_changed", "5f7de1f4dedc48ada4e469f1aa3220ea", 0) \
 	X(REDIS_AUTH, "redis_auth_failed", "24d64f83bf324106a584ecbfe862adaf", 20) \
 	X(CAPABILITY, "capability_missing", "d2b6e1ec8bf148918cfa5142308fd883", 0) \
+	X(SANDBOX, "sandbox_applied", "aa70dd5a80f544d795249f6aa3b03ff5", 0) \
 	X(TUNING, "tuning_refused", "492b3a116acd4e929e043919f290db50", 0) \
 	X(SPOOF, "netlink_spoof_dropped", "423c10ec3c71417492a5a115a5907831", 20) \
 	X(OVERRUN, "receive_overrun", "382cc8e679f74aa68f5c61c151953653", 20) \
