@@ -10,8 +10,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "host/capabilities.h"
 #include "observe/log.h"
+
+static bool locked;
+
+static void close_file(FILE **file)
+{
+	if (*file)
+		(void)fclose(*file);
+}
 
 /* By their numbers: the sanitizers put calls that do nothing in the place of mlockall() and munlockall(). */
 static int lock_all(void)
@@ -23,15 +30,13 @@ static int lock_all(void)
  * True when later allocations count against the limit. The kernel is asked by a mapping that is just too large: whether
  * a capability lifts the limit depends on the user namespace too, where having it is not enough. No page is used.
  */
-static bool limit_binds(rlim_t limit, bool confined)
+static bool limit_binds(rlim_t limit)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), len;
 	void *probe;
 
 	if (limit >= SIZE_MAX - page)
 		return false;
-	if (confined)
-		return true;
 	len = (size_t)limit + page;
 	probe = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (probe == MAP_FAILED)
@@ -52,28 +57,56 @@ static void tell_refused(const struct rlimit *limit, int error)
 		    error == -EAGAIN ? "later allocations would fail" : strerror(-error), value);
 }
 
-/* Gives nothing that the capability did not give already. */
-static void lift_limit(void)
-{
-	const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-
-	if (capabilities_ipc_lock())
-		(void)setrlimit(RLIMIT_MEMLOCK, &none);
-}
-
-int memory_lock(bool confined)
+int memory_lock(void)
 {
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
 	int r = lock_all();
 
-	if (r == 0 && confined)
-		lift_limit();
 	(void)getrlimit(RLIMIT_MEMLOCK, &limit);
-	if (r == 0 && limit_binds(limit.rlim_cur, confined)) {
+	if (r == 0 && limit_binds(limit.rlim_cur)) {
 		(void)syscall(SYS_munlockall);
 		r = -EAGAIN;
 	}
 	if (r < 0)
 		tell_refused(&limit, r);
+	locked = r == 0;
 	return r;
+}
+
+static int unlock_stack(void)
+{
+	FILE *maps cleanup(close_file) = fopen("/proc/self/maps", "re");
+	char line[256];
+
+	if (!maps)
+		return -errno;
+	while (fgets(line, sizeof(line), maps)) {
+		char *at;
+		uintptr_t from = strtoul(line, &at, 16), to = *at == '-' ? strtoul(at + 1, NULL, 16) : 0;
+
+		if (strstr(line, "[stack]"))
+			return syscall(SYS_munlock, from, to - from) < 0 ? -errno : 0;
+	}
+	return -ENOENT;
+}
+
+/* MCL_FUTURE is taken back by another call without it (mlockall(2)). */
+static int lock_no_more(void)
+{
+	int r = syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT) < 0 ? -errno : unlock_stack();
+
+	if (r < 0)
+		(void)syscall(SYS_munlockall);
+	return r;
+}
+
+int memory_settle(void)
+{
+	const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+	struct rlimit limit = none;
+
+	(void)getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (!locked || limit.rlim_cur == RLIM_INFINITY || setrlimit(RLIMIT_MEMLOCK, &none) == 0)
+		return 0;
+	return lock_no_more();
 }

@@ -13,6 +13,7 @@
 #include "host/capabilities.h"
 #include "host/groups.h"
 #include "host/landlock.h"
+#include "host/memory.h"
 #include "host/syscalls.h"
 #include "observe/audit.h"
 
@@ -197,8 +198,11 @@ static int enter_groups(struct sandbox *s)
 static int enter_capabilities(struct sandbox *s)
 {
 	bool bounded, net_admin = capabilities_net_admin();
-	int r = capabilities_give_up(&bounded);
+	int r;
 
+	if (memory_settle() < 0)
+		tell(s, ", memory no longer locked");
+	r = capabilities_give_up(&bounded);
 	if (r == 0)
 		tell(s, ", capabilities %s%s", net_admin ? "CAP_NET_ADMIN" : "none",
 		     bounded ? "" : " (the bounding set stays: CAP_SETPCAP is missing)");

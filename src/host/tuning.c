@@ -65,7 +65,7 @@ unsigned tuning_apply(const struct config *config)
 	bool locked = false;
 
 	if (config->lock_memory) {
-		int r = memory_lock(config->sandbox);
+		int r = memory_lock();
 
 		locked = r == 0;
 		if (!locked)

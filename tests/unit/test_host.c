@@ -80,7 +80,7 @@ static void assert_unlocked_under(struct fixture *fx, rlim_t wanted)
 	char value[64];
 	void *memory;
 
-	assert_true(memory_lock(false) < 0);
+	assert_true(memory_lock() < 0);
 	(void)snprintf(value, sizeof(value), "RLIMIT_MEMLOCK is %lu bytes", (unsigned long)limit);
 	ASSERT_LINE(fx, "performance.lock_memory", value, "LimitMEMLOCK=", "CAP_IPC_LOCK");
 	ASSERT_NO_LINE(fx);
