@@ -18,7 +18,7 @@ from lib.daemon import binary
 from lib.faults import NO_AUDIT
 from lib.proc import Proc
 from lib.storm import SMALL_BUFFER, mixed_changes
-from lib.switch import Switch, load_config
+from lib.switch import Switch
 from lib.wait import wait_for
 from test_audit import audited, lines, log_file, records, wait_record, write_keys
 
@@ -156,9 +156,8 @@ def test_a_life_in_the_sandbox(switch: SwitchFactory) -> None:
     wait_record(sw, "receive_overrun")
     sw.wait_equal(ports=8)
     sw.redis.restart_empty()
-    assert sw.config
-    load_config(sw.config_db, sw.config)
-    sw.wait_equal(timeout=30, ports=8)
+    sw.netns.set_mtu("Ethernet4", 1600)
+    sw.wait_field("Ethernet4", "mtu", "1600")
     wait_for(lambda: sw.pages.get("/metrics").status == 200, what="a scrape")
     log_file(sw).rename(sw.folder / "rotated.log")
     sw.daemon.send(signal.SIGHUP)
