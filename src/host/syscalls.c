@@ -102,7 +102,17 @@ static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const 
 	return 0;
 }
 
-/* Once: the architecture has the call or the rule adds nothing. */
+static struct scmp_arg_cmp equals(unsigned int argument, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp masked(unsigned int argument, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
+/* An architecture that does not have the call needs no rule. */
 static int allow_if(scmp_filter_ctx filter, int number, unsigned int n, const struct scmp_arg_cmp *conditions)
 {
 	return number < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, n, conditions);
@@ -111,8 +121,8 @@ static int allow_if(scmp_filter_ctx filter, int number, unsigned int n, const st
 static int add_stream(scmp_filter_ctx filter, int family)
 {
 	const struct scmp_arg_cmp conditions[] = {
-		SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)family),
-		SCMP_A1_32(SCMP_CMP_MASKED_EQ, TYPE_MASK, SOCK_STREAM),
+		equals(0, (uint64_t)family),
+		masked(1, TYPE_MASK, SOCK_STREAM),
 	};
 
 	return allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(conditions), conditions);
@@ -121,11 +131,11 @@ static int add_stream(scmp_filter_ctx filter, int family)
 /* Redis, the collectors of the log, and the kernel's links. */
 static int add_sockets(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp local[] = {SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX)};
+	const struct scmp_arg_cmp local[] = {equals(0, AF_UNIX)};
 	const struct scmp_arg_cmp route[] = {
-		SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK),
-		SCMP_A1_32(SCMP_CMP_MASKED_EQ, TYPE_MASK, SOCK_RAW),
-		SCMP_A2_32(SCMP_CMP_EQ, NETLINK_ROUTE),
+		equals(0, AF_NETLINK),
+		masked(1, TYPE_MASK, SOCK_RAW),
+		equals(2, NETLINK_ROUTE),
 	};
 	int r = allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(local), local);
 
@@ -139,7 +149,7 @@ static int add_sockets(scmp_filter_ctx filter)
 /* No page becomes code that was not. */
 static int add_memory(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp no_code[] = {SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)};
+	const struct scmp_arg_cmp no_code[] = {masked(2, PROT_EXEC, 0)};
 	int r = allow_if(filter, SCMP_SYS(mmap), ARRAY_SIZE(no_code), no_code);
 
 	if (r == 0)
@@ -150,10 +160,10 @@ static int add_memory(scmp_filter_ctx filter)
 /* A thread's name; whether a stream is a terminal; our own limits, to be read; abort(). */
 static int add_rest(scmp_filter_ctx filter)
 {
-	const struct scmp_arg_cmp name[] = {SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME)};
-	const struct scmp_arg_cmp terminal[] = {SCMP_A1_32(SCMP_CMP_EQ, TCGETS)};
-	const struct scmp_arg_cmp limits[] = {SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)};
-	const struct scmp_arg_cmp self[] = {SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid())};
+	const struct scmp_arg_cmp name[] = {equals(0, PR_SET_NAME)};
+	const struct scmp_arg_cmp terminal[] = {equals(1, TCGETS)};
+	const struct scmp_arg_cmp limits[] = {equals(0, 0), equals(2, 0)};
+	const struct scmp_arg_cmp self[] = {equals(0, (uint64_t)getpid())};
 	int r = allow_if(filter, SCMP_SYS(prctl), ARRAY_SIZE(name), name);
 
 	if (r == 0)
