@@ -313,18 +313,14 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-/* With the rights that are left: so what could not be opened a second time, as Redis' socket, is not opened at all. */
-static int build_confined(struct daemon *d)
+/* With the rights that are left. */
+static int confine(struct daemon *d)
 {
-	int r = 0;
+	int r = confine_enter(d);
 
-	log_start();
-	if (!d->config->dry_run)
-		r = databases_build(d);
-	if (r >= 0)
-		r = add_sources(d);
 	if (r < 0)
 		return r;
+	log_start();
 	view_start(d);
 	return confine_lock(d);
 }
@@ -347,13 +343,15 @@ static int build(struct daemon *d)
 	if (!d->links)
 		return -ENOMEM;
 	r = sd_event_new(&d->event);
+	if (r >= 0 && !d->config->dry_run)
+		r = databases_build(d);
 	if (r >= 0)
 		r = kernel_build(d);
 	if (r >= 0)
 		r = view_build(d);
 	if (r >= 0)
-		r = confine_enter(d);
-	return r >= 0 ? build_confined(d) : r;
+		r = add_sources(d);
+	return r >= 0 ? confine(d) : r;
 }
 
 static void take_down(struct daemon *d)

@@ -598,7 +598,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	if (r < 0)
 		return r;
 	c->away = (struct away){.label = c->opt.label, .endpoint = c->endpoint.text};
-	start_connect(c);
+	arm_timer(c, 0);
 	*ret = c;
 	c = NULL;
 	return 0;
