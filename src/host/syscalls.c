@@ -33,8 +33,9 @@ static const char *const allowed[] = {
 	"exit", "exit_group", "futex", "futex_time64", "getpriority", "rseq", "rt_sigaction", "rt_sigprocmask",
 	"rt_sigreturn", "sched_getaffinity", "sched_setscheduler", "set_robust_list", "setpriority",
 	/* time, and who we are */
-	"clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "geteuid", "geteuid32", "getpid",
-	"getrandom", "getrusage", "gettid", "gettimeofday", "sysinfo", "uname",
+	"clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "getegid", "getegid32",
+	"geteuid", "geteuid32", "getgid", "getgid32", "getpid", "getrandom", "getrusage", "gettid", "gettimeofday",
+	"getuid", "getuid32", "sysinfo", "uname",
 };
 /* clang-format on */
 
