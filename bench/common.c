@@ -155,6 +155,32 @@ void catch_stop(void)
 		err(1, "sigaction");
 }
 
+static sigset_t stops(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	return set;
+}
+
+void hold_stop(void)
+{
+	sigset_t set = stops();
+
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		err(1, "sigprocmask");
+}
+
+void await_stop(void)
+{
+	sigset_t set = stops();
+
+	if (sigwaitinfo(&set, NULL) < 0)
+		err(1, "sigwaitinfo");
+}
+
 void say_ready(void)
 {
 	(void)puts("ready");

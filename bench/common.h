@@ -42,6 +42,9 @@ unsigned link_mtu(int fd, const char *name);
 /* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
 extern atomic_bool stopping;
 void catch_stop(void);
+/* Or else: they wait from the first call on, until the second takes one. */
+void hold_stop(void);
+void await_stop(void);
 
 /* {"n": how many, "p50": ..., "p95": ..., "p99": ..., "p999": ..., "max": ...} in microseconds. */
 void hist_print(const struct hist *h, FILE *out);

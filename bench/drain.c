@@ -47,10 +47,9 @@ int main(int argc, char *argv[])
 		errx(2, "usage: drain --netns NAME");
 	enter_netns(argv[2]);
 	fd = open_links();
-	catch_stop();
+	hold_stop();
 	say_ready();
-	while (!atomic_load(&stopping))
-		(void)usleep(10000);
+	await_stop();
 	cpu = cpu_seconds();
 	begin_nsec = now_nsec();
 	events = drain(fd);

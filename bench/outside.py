@@ -5,6 +5,8 @@ Latency ends when the probe saw the change by Redis' keyspace notification of th
 linkstorm was about to send the request, and when the kernel told its listeners (see latency.c and stamps.h).
 """
 
+import os
+import random
 import re
 import statistics
 import struct
@@ -30,6 +32,7 @@ VISIBLE_TIMEOUT_SECS = 20.0
 QUIET_SECS, QUIET_CPU_SECS = 0.5, 0.005  # who takes no more CPU time than that has done what there was to do
 QUIET_TIMEOUT_SECS = 60
 RTNLGRP_LINK_BIT = 1
+BOOTSTRAPS = 1000
 SHOWN = ("p50", "p95", "p99", "p999", "max")
 
 
@@ -176,6 +179,32 @@ def spread(values: Sequence[float]) -> Result:
 def ratios(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result], float]) -> Result:
     """Of runs that took turns."""
     return spread([figure(one) / figure(other) for one, other in zip(of, to)])
+
+
+def ratio_of_medians(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result], float]) -> Result:
+    """Of runs that took turns, where the difference is smaller than what the machine does from run to run.
+
+    min and max: between them lie 95 % of what other choices of the same runs give (bootstrap of pairs).
+    """
+    pairs = [(figure(one), figure(other)) for one, other in zip(of, to)]
+    choices = random.Random(len(pairs))
+
+    def ratio(chosen: Sequence[tuple[float, float]]) -> float:
+        return statistics.median(one for one, _ in chosen) / statistics.median(other for _, other in chosen)
+
+    others = sorted(ratio(choices.choices(pairs, k=len(pairs))) for _ in range(BOOTSTRAPS))
+    return {"min": others[BOOTSTRAPS // 40], "median": ratio(pairs), "max": others[-BOOTSTRAPS // 40]}
+
+
+@contextmanager
+def beside(cpus: set[int]) -> Iterator[None]:
+    """What is started meanwhile stays off these CPUs, where there are others."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before - cpus or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def shown(ratio: Result) -> str:

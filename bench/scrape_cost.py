@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import Bench, Must, Result, least, most, new_switch, table, warm_up
-from outside import daemon, label_of, latency_cells, observe, ratios, shown
+from outside import daemon, label_of, latency_cells, observe, ratio_of_medians, shown
 
 from lib.certificates import SERVER_NAME, Authority, Pair
 
@@ -65,7 +65,7 @@ def measure(bench: Bench) -> None:
             switch.daemon.stop()
         finally:
             switch.close()
-    by_p99 = ratios(found["with"], found["without"], lambda one: one["latency"]["from_message_usec"]["p99"])
+    by_p99 = ratio_of_medians(found["with"], found["without"], lambda one: one["latency"]["from_message_usec"]["p99"])
     bench.result["scrape_cost"] = found | {"p99_ratio": by_p99}
 
 

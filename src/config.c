@@ -358,7 +358,8 @@ static int check_http_files(const struct config *config, char *error, size_t siz
 /* Reads the rest of what a run would read. */
 static int check_files(const struct config *config, FILE *err)
 {
-	char error[PATH_MAX + CONFIG_WHY_MAX], *password = NULL;
+	struct secret password cleanup(secret_wipe) = {0};
+	char error[PATH_MAX + CONFIG_WHY_MAX];
 	struct dbconfig *databases = NULL;
 	int r, ret = 0;
 
@@ -374,7 +375,6 @@ static int check_files(const struct config *config, FILE *err)
 		(void)fprintf(err, "portsyncd: %s\n", error);
 		ret = r;
 	}
-	config_wipe_password(&password);
 	r = check_http_files(config, error, sizeof(error));
 	if (r < 0) {
 		(void)fprintf(err, "portsyncd: %s\n", error);

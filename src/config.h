@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/secret.h"
 #include "observe/http_address.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
@@ -83,6 +84,10 @@ struct config {
 	/* [security] */
 	int sandbox; /* 1: on, 0: off */
 
+	/* [state] */
+	char state_file[PATH_MAX]; /* "": none */
+	long state_save_interval_secs;
+
 	/* [log] */
 	int log_level; /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
@@ -144,11 +149,14 @@ int config_load_databases(const struct config *config, struct dbconfig **ret, ch
 bool config_http_options(const struct config *config, struct http_options *opt);
 
 /*
- * The Redis password from redis_password_file, or from the systemd credential "redis_password"
- * ($CREDENTIALS_DIRECTORY); its last newline is dropped. *ret is NULL when none is configured; the caller wipes it with
- * config_wipe_password(). 0, or a negative errno with a one-line text in error.
+ * Where the Redis password is: redis_password_file, or what would be the systemd credential "redis_password"
+ * ($CREDENTIALS_DIRECTORY); "" for nowhere. False: the path is too long.
  */
-int config_read_password(const struct config *config, char **ret, char *error, size_t size);
-void config_wipe_password(char **password);
+bool config_password_path(const struct config *config, char *out, size_t size);
+/*
+ * Reads it there, each time anew; its last newline is dropped. ret->text is NULL when none is configured; the caller
+ * wipes it. 0, or a negative errno with a one-line text in error.
+ */
+int config_read_password(const struct config *config, struct secret *ret, char *error, size_t size);
 
 #endif

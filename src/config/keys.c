@@ -173,6 +173,11 @@ const struct key config_keys[] = {
 	{"security", "sandbox", CHOICE, 0, 0, "on", AT(sandbox), &switches,
 	 "give up what is not needed once it runs; off: for debugging only"},
 
+	{"state", "file", FILE_PATH, 0, ROOM(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
+	 "what keeps counters over a restart: flaps, last changes, event and audit numbers; empty: nothing"},
+	{"state", "save_interval_secs", INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
+	 "how long after a change it is saved; nothing is written while nothing changes"},
+
 	{"log", "level", CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
 	{"log", "target", CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
 	{"log", "rfc5424_to", LOG_ADDRESS, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,

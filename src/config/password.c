@@ -7,43 +7,43 @@
 #include "config.h"
 
 #define PASSWORD_MAX_BYTES 4096
+#define CREDENTIAL "redis_password"
 
-void config_wipe_password(char **password)
+/* NULL, or what is wrong with it. */
+static const char *check_password(struct secret *password)
 {
-	if (*password)
-		explicit_bzero(*password, strlen(*password));
-	free(*password);
-	*password = NULL;
+	if (password->len > PASSWORD_MAX_BYTES)
+		return "longer than 4096 bytes; allowed: a password of 1 to 4096 bytes";
+	if (password->len > 0 && password->text[password->len - 1] == '\n')
+		password->text[--password->len] = '\0';
+	if (password->len == 0)
+		return "empty; allowed: a password of 1 to 4096 bytes";
+	if (memchr(password->text, '\0', password->len))
+		return "has a NUL byte; allowed: a password as text";
+	return NULL;
 }
 
-static int take_password(const char *bytes, size_t len, char **ret, const char **wrong)
+/* Straight into its own pages: a buffer in between would have to be wiped too. */
+static int fill_password(struct secret *password, int fd, const char **wrong)
 {
-	if (len > PASSWORD_MAX_BYTES) {
-		*wrong = "longer than 4096 bytes; allowed: a password of 1 to 4096 bytes";
-		return -EFBIG;
+	ssize_t len = password->text ? regular_read(fd, password->text, password->room) : -ENOMEM;
+
+	if (len < 0) {
+		*wrong = strerror((int)-len);
+		return (int)len;
 	}
-	if (len > 0 && bytes[len - 1] == '\n')
-		len--;
-	if (len == 0) {
-		*wrong = "empty; allowed: a password of 1 to 4096 bytes";
-		return -EINVAL;
-	}
-	if (memchr(bytes, '\0', len)) {
-		*wrong = "has a NUL byte; allowed: a password as text";
-		return -EINVAL;
-	}
-	*ret = strndup(bytes, len);
-	*wrong = "out of memory";
-	return *ret ? 0 : -ENOMEM;
+	password->len = (size_t)len;
+	*wrong = check_password(password);
+	if (!*wrong)
+		return 0;
+	return password->len > PASSWORD_MAX_BYTES ? -EFBIG : -EINVAL;
 }
 
-static int read_password(const char *path, char **ret, char *error, size_t size)
+static int read_password(const char *path, struct secret *ret, char *error, size_t size)
 {
-	char buf[PASSWORD_MAX_BYTES + 1];
-	const char *wrong = "";
+	const char *wrong;
 	struct stat st = {0};
 	int fd cleanup(close_fd) = regular_open(path, PASSWORD_MAX_BYTES, &st), r;
-	ssize_t len;
 
 	if (fd < 0) {
 		(void)snprintf(error, size, "%s: %s; allowed: a readable file of at most %d bytes", path,
@@ -54,35 +54,39 @@ static int read_password(const char *path, char **ret, char *error, size_t size)
 		(void)snprintf(error, size, "%s: readable or writable by others; allowed: chmod 0600 %s", path, path);
 		return -EACCES;
 	}
-	len = regular_read(fd, buf, sizeof(buf));
-	if (len < 0) {
-		r = (int)len;
-		wrong = strerror(-r);
-	} else {
-		r = take_password(buf, (size_t)len, ret, &wrong);
-	}
-	explicit_bzero(buf, sizeof(buf));
-	if (r < 0)
+	(void)secret_new(ret, PASSWORD_MAX_BYTES + 1);
+	r = fill_password(ret, fd, &wrong);
+	if (r < 0) {
+		secret_wipe(ret);
 		(void)snprintf(error, size, "%s: %s", path, wrong);
+	}
 	return r;
 }
 
-int config_read_password(const struct config *config, char **ret, char *error, size_t size)
+bool config_password_path(const struct config *config, char *out, size_t size)
 {
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-	char *path cleanup(free_ptr) = NULL;
+
+	out[0] = '\0';
+	if (config->redis_password_file[0] != '\0')
+		return (size_t)snprintf(out, size, "%s", config->redis_password_file) < size;
+	if (!credentials || credentials[0] == '\0')
+		return true;
+	return (size_t)snprintf(out, size, "%s/" CREDENTIAL, credentials) < size;
+}
+
+int config_read_password(const struct config *config, struct secret *ret, char *error, size_t size)
+{
+	char path[PATH_MAX];
 	int r;
 
-	*ret = NULL;
-	if (config->redis_password_file[0] != '\0')
-		return read_password(config->redis_password_file, ret, error, size);
-	if (!credentials || credentials[0] == '\0')
-		return 0;
-	if (asprintf(&path, "%s/redis_password", credentials) < 0) {
-		path = NULL;
-		(void)snprintf(error, size, "out of memory");
-		return -ENOMEM;
+	*ret = (struct secret){0};
+	if (!config_password_path(config, path, sizeof(path))) {
+		(void)snprintf(error, size, "CREDENTIALS_DIRECTORY: too long");
+		return -ENAMETOOLONG;
 	}
+	if (path[0] == '\0')
+		return 0;
 	r = read_password(path, ret, error, size);
-	return r == -ENOENT ? 0 : r;
+	return r == -ENOENT && config->redis_password_file[0] == '\0' ? 0 : r;
 }

@@ -38,6 +38,12 @@ static int allow_database(struct sandbox *s, const struct dbconfig_db *db)
 	return db->unix_socket ? sandbox_allow_socket(s, db->unix_socket) : sandbox_allow_port(s, db->port);
 }
 
+/* The state file's folder was made when it was read. */
+static int allow_state(struct sandbox *s, const struct config *config)
+{
+	return config->dry_run || config->state_file[0] == '\0' ? 0 : sandbox_allow_folder_of(s, config->state_file);
+}
+
 /* The HTTP socket is removed at the end. */
 static int allow_http(struct sandbox *s, const struct config *config)
 {
@@ -52,6 +58,8 @@ static int allow_all(struct daemon *d)
 {
 	int r = allow_http(d->sandbox, d->config);
 
+	if (r == 0)
+		r = allow_state(d->sandbox, d->config);
 	if (r == 0)
 		r = allow_log(d->sandbox, d->config);
 	if (r == 0 && !d->config->dry_run)

@@ -120,14 +120,27 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 	return 0;
 }
 
+/* As sd_notify(3) asks of a service that reloads; before READY=1, or after STOPPING=1, systemd is told nothing else. */
+static void notify_reloading(const struct daemon *d, bool begins)
+{
+	if (!d->synced_once || d->stopping)
+		return;
+	if (begins)
+		(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
+	else
+		(void)sd_notify(0, "READY=1");
+}
+
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
 {
 	char who[LOG_SUBJECT_BYTES];
 
 	(void)source;
+	notify_reloading(user, true);
 	reload(user, sender_of(info, who));
 	log_tell_held_back(false);
 	log_summary(user);
+	notify_reloading(user, false);
 	return 0;
 }
 
@@ -172,6 +185,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
+	state_turn(d);
 	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0)
 		finish_stop(d);
 }
@@ -322,6 +336,7 @@ static int confine(struct daemon *d)
 		return r;
 	log_start();
 	view_start(d);
+	state_build(d);
 	return confine_lock(d);
 }
 
@@ -351,11 +366,14 @@ static int build(struct daemon *d)
 		r = view_build(d);
 	if (r >= 0)
 		r = add_sources(d);
-	return r >= 0 ? confine(d) : r;
+	if (r >= 0)
+		r = confine(d);
+	return r;
 }
 
 static void take_down(struct daemon *d)
 {
+	state_free(d);
 	watch_free(d->watch);
 	databases_free(d);
 	view_free(d);
@@ -375,17 +393,19 @@ int daemon_run(const struct config *config)
 	struct daemon d = {.config = config};
 	int r;
 
+	state_load(&d);
 	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
 	r = build(&d);
 
 	if (r >= 0) {
 		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
 		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
-			     "portsyncd " PORTSYNCD_VERSION " has started");
+			     "portsyncd " PORTSYNCD_VERSION " has started%s", state_note(&d));
 		r = run_loop(&d);
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS)
 		daemon_fail(&d, "%s", strerror(-r));
+	state_finish(&d);
 	take_down(&d);
 	return d.status;
 }

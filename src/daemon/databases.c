@@ -145,7 +145,7 @@ int databases_load(struct daemon *d)
 }
 
 static int open_conn(struct daemon *d, struct conn **ret, const char *label, const struct dbconfig_db *db,
-		     const char *pattern, const char *password, const struct conn_ops *ops)
+		     const char *pattern, const struct conn_ops *ops)
 {
 	const struct config *config = d->config;
 	struct conn_options options = {
@@ -154,8 +154,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.host = db->host,
 		.port = db->port,
 		.database = db->number,
-		.username = config->redis_username[0] ? config->redis_username : NULL,
-		.password = password,
+		.access = &d->access,
 		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,
 		.retry_max_ms = (uint32_t)config->retry_interval_secs * 1000,
@@ -170,6 +169,30 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 	return r;
 }
 
+static int read_password(struct secret *ret, char *error, size_t size, void *user)
+{
+	return config_read_password(((struct daemon *)user)->config, ret, error, size);
+}
+
+/* A password that cannot be read now is told at once; later it keeps the connections away. */
+static int build_access(struct daemon *d)
+{
+	const struct config *config = d->config;
+	struct secret password cleanup(secret_wipe) = {0};
+	char error[PATH_MAX + 128];
+	int r = config_read_password(config, &password, error, sizeof(error));
+
+	if (r < 0) {
+		daemon_fail(d, "%s", error);
+		return r;
+	}
+	if (password.text)
+		(void)config_password_path(config, d->password_path, sizeof(d->password_path));
+	access_init(&d->access, config->redis_username[0] ? config->redis_username : NULL, d->password_path,
+		    read_password, d);
+	return 0;
+}
+
 static int open_conns(struct daemon *d)
 {
 	static const struct conn_ops config_ops = {.ready = on_config_ready, .lost = on_config_lost};
@@ -179,25 +202,22 @@ static int open_conns(struct daemon *d)
 	static const struct conn_ops logger_ops = {
 		.ready = on_logger_ready, .lost = on_logger_lost, .message = on_logger_message};
 	static const struct conn_ops state_ops = {.ready = on_state_ready, .lost = on_state_lost};
-	char *password cleanup(config_wipe_password) = NULL;
-	char pattern[64], error[512];
-	int r = config_read_password(d->config, &password, error, sizeof(error));
+	char pattern[64];
+	int r = build_access(d);
 
-	if (r < 0) {
-		daemon_fail(d, "%s", error);
+	if (r < 0)
 		return r;
-	}
 	(void)appl_ports_pattern(pattern, sizeof(pattern), d->appl_db.separator, d->appl_db.number);
-	r = open_conn(d, &d->config_conn, "CONFIG_DB", &d->config_db, NULL, password, &config_ops);
+	r = open_conn(d, &d->config_conn, "CONFIG_DB", &d->config_db, NULL, &config_ops);
 	if (r == 0)
-		r = open_conn(d, &d->appl_conn, "APPL_DB", &d->appl_db, NULL, password, &appl_ops);
+		r = open_conn(d, &d->appl_conn, "APPL_DB", &d->appl_db, NULL, &appl_ops);
 	if (r == 0)
-		r = open_conn(d, &d->appl_events, "APPL_DB events", &d->appl_db, pattern, password, &events_ops);
+		r = open_conn(d, &d->appl_events, "APPL_DB events", &d->appl_db, pattern, &events_ops);
 	(void)loglevel_pattern(pattern, sizeof(pattern), d->config_db.separator, d->config_db.number);
 	if (r == 0)
-		r = open_conn(d, &d->logger_events, "CONFIG_DB events", &d->config_db, pattern, password, &logger_ops);
+		r = open_conn(d, &d->logger_events, "CONFIG_DB events", &d->config_db, pattern, &logger_ops);
 	if (r == 0)
-		r = open_conn(d, &d->state_conn, "STATE_DB", &d->state_db, NULL, password, &state_ops);
+		r = open_conn(d, &d->state_conn, "STATE_DB", &d->state_db, NULL, &state_ops);
 	return r;
 }
 
@@ -244,6 +264,7 @@ int databases_build(struct daemon *d)
 	publish_options = (struct publish_options){
 		.separator = d->state_db.separator,
 		.batch_size = (size_t)d->config->batch_size,
+		.last_event = state_last_event(d),
 	};
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }

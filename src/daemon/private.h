@@ -19,6 +19,7 @@
 #include "sonic/publish.h"
 #include "sonic/startup.h"
 
+struct daemon_state;
 struct daemon_view;
 struct sandbox;
 
@@ -30,6 +31,8 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
 	struct links *links;
 	struct watch *watch;
+	struct access access;
+	char password_path[PATH_MAX];
 	struct conn *config_conn, *appl_conn, *state_conn;
 	struct conn *appl_events, *logger_events; /* keyspace notifications */
 	struct loglevel *loglevel;
@@ -42,8 +45,9 @@ struct daemon {
 	uint64_t no_memory;            /* links_stats' at the last audit */
 	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
 	unsigned settings_refused;
-	struct daemon_view *view; /* owned by view.c */
-	struct sandbox *sandbox;  /* NULL: none was entered */
+	struct daemon_state *state; /* owned by state.c; NULL: nothing outlives this process */
+	struct daemon_view *view;   /* owned by view.c */
+	struct sandbox *sandbox;    /* NULL: none was entered */
 	int status;
 };
 
@@ -74,11 +78,36 @@ void databases_free(struct daemon *d);
 /* The kernel's events into the model. The same. */
 int kernel_build(struct daemon *d);
 
+/*
+ * What outlives a restart: read from the state file, whose numbers must not be used up by anybody else from then on, so
+ * before the first record of the audit trail. Nothing of it can keep the daemon from starting.
+ */
+void state_load(struct daemon *d);
+/* What the start record says of it: "" or "; ...". */
+const char *state_note(const struct daemon *d);
+/* The number of the last port change of an earlier process. */
+uint64_t state_last_event(const struct daemon *d);
+/* Hands what was read to the model, and begins to save what changes. */
+void state_build(struct daemon *d);
+/* The end of a loop turn: what changed is saved soon. */
+void state_turn(struct daemon *d);
+/* The last save: after it no number is given any more. */
+void state_finish(struct daemon *d);
+void state_free(struct daemon *d);
+
+struct state_stats {
+	uint64_t saves, errors;
+	uint64_t last_nsec; /* of the last save that succeeded, CLOCK_MONOTONIC; 0: none did */
+};
+struct state_stats state_stats(const struct daemon *d);
+
 /* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
 int view_build(struct daemon *d);
 /* Those who asked meanwhile are answered from now on, by a thread of its own. */
 void view_start(struct daemon *d);
 void view_free(struct daemon *d);
+/* Who asked for it wants new certificates of the HTTP server to be in force. */
+void view_reload(struct daemon *d, const char *who);
 /* The loop's turn begins its work, and ends; the latter may come without the former. */
 void view_note_turn(struct daemon *d);
 void view_note_turn_end(struct daemon *d);

@@ -78,6 +78,7 @@ void reload(struct daemon *d, const char *who)
 
 	if (r == 0) {
 		take(d, fresh, who);
+		view_reload(d, who);
 		return;
 	}
 	if (r == -ENOMEM)

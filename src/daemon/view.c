@@ -10,9 +10,9 @@
 
 #include "base/hist.h"
 #include "daemon/private.h"
+#include "observe/audit.h"
 #include "observe/health.h"
 #include "observe/http.h"
-#include "observe/log.h"
 #include "observe/pages.h"
 #include "observe/procstat.h"
 #include "observe/view.h"
@@ -104,8 +104,12 @@ static void fill_redis(const struct daemon *d, struct view *v)
 		[VIEW_CONFIG_EVENTS] = d->logger_events,
 	};
 
-	for (unsigned i = 0; i < VIEW_CONNS; i++)
+	for (unsigned i = 0; i < VIEW_CONNS; i++) {
 		fill_conn(&v->conns[i], conns[i]);
+		if (v->redis_reason[0] == '\0' && conn_away(conns[i])->reason[0] != '\0')
+			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_away(conns[i])->label,
+				       conn_away(conns[i])->reason);
+	}
 	for (unsigned i = 0; i < VIEW_DATABASES; i++)
 		view_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &view_time_bounds);
 	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)
@@ -147,6 +151,15 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->settings_refused = d->settings_refused;
 }
 
+static void fill_state(const struct daemon *d, struct view *v)
+{
+	struct state_stats state = state_stats(d);
+
+	v->state_saves = state.saves;
+	v->state_errors = state.errors;
+	v->state_saved_nsec = state.last_nsec;
+}
+
 /* A port that is only remembered, since it may come back, has no figures. */
 static bool is_there(const struct port *port)
 {
@@ -169,6 +182,7 @@ static struct view_port describe(const struct port *port, bool owes)
 		.carrier_down = port->carrier_down,
 		.flaps = port->flaps,
 		.changed_nsec = port->last_nsec,
+		.changed_msec = port->past_msec,
 	};
 
 	memcpy(out.name, port->name, sizeof(out.name));
@@ -217,6 +231,7 @@ static void fill(struct view *v, void *user)
 	fill_netlink(d, v);
 	fill_sync(d, v);
 	fill_loop(d, v);
+	fill_state(d, v);
 	fill_ports(d, v);
 	if (d->config->dry_run)
 		return;
@@ -352,6 +367,26 @@ static void listen_for_clients(struct daemon *d)
 		log_warning(KIND_HTTP_PARTLY, "%s", text);
 	if (r >= 0)
 		pages_set_server(d->view->pages, http_stats(d->view->http));
+}
+
+/* Of the files that were configured at the start: that others are named needs a restart. */
+void view_reload(struct daemon *d, const char *who)
+{
+	struct http_options options;
+	char text[PATH_MAX + 256];
+	int r = 0;
+
+	if (d->view->http && config_http_options(d->config, &options))
+		r = http_renew(d->view->http, &options, text, sizeof(text));
+	if (r == 0)
+		return;
+	if (r < 0) {
+		log_warning(KIND_HTTP_NOT_RENEWED, "the new certificate is refused, the one in use stays: %s", text);
+		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who, NULL, "new certificate: %s", text);
+		return;
+	}
+	log_notice(KIND_HTTP_RENEWED, "new HTTP clients get the certificate that %s has now", options.cert);
+	audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "new files of http.cert, http.key or http.ca");
 }
 
 /* --- building --- */

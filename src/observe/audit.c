@@ -21,6 +21,16 @@ bool audit_enabled(void)
 	return atomic_load_explicit(&enabled_now, memory_order_relaxed);
 }
 
+uint64_t audit_last(void)
+{
+	return atomic_load_explicit(&last_seq, memory_order_relaxed);
+}
+
+void audit_go_on(uint64_t last)
+{
+	atomic_store(&last_seq, last);
+}
+
 const char *audit_process(char out[LOG_SUBJECT_BYTES], pid_t pid, uid_t uid)
 {
 	(void)snprintf(out, LOG_SUBJECT_BYTES, "pid %d uid %u", (int)pid, (unsigned)uid);

@@ -2,10 +2,11 @@
 /*
  * The audit trail (NIST SP 800-53 AU-2, AU-3, AU-8, AU-9, AU-12; docs/security-compliance.md). A record is a log line
  * of its own class: facility authpriv, fields AUDIT_EVENT, AUDIT_SEQ, AUDIT_OUTCOME, AUDIT_SUBJECT and BOOT_ID. It is
- * made whatever the log level is, numbered from 1 without gaps in each process, and has room of its own in the ring: a
- * gap in the numbers is a record that was lost. It goes where records
- * can be kept apart, journal, syslog and rfc5424, not to stderr and stdout. Records of a kind that is limited are held
- * back in a storm, which is a record.
+ * made whatever the log level is, numbered without gaps over all processes that share a state file (state/), and has
+ * room of its own in the ring. A gap in the numbers is a record that was lost, or a process that was killed: then the
+ * next one goes on STATE_STRIDE above what was saved, and its start record says so. It goes where records can be kept
+ * apart, journal, syslog and rfc5424, not to stderr and stdout. Records of a kind that is limited are held back in a
+ * storm, which is a record.
  */
 #ifndef PORTSYNCD_AUDIT_H
 #define PORTSYNCD_AUDIT_H
@@ -22,6 +23,10 @@ enum audit_outcome { AUDIT_SUCCESS, AUDIT_FAILURE };
 /* On at first. */
 void audit_enable(bool enabled);
 bool audit_enabled(void);
+
+/* The last number given, 0 at first; and before the first record, another one to go on from. */
+uint64_t audit_last(void);
+void audit_go_on(uint64_t last);
 
 /* Who did it: this process, or one that sent a signal ("pid 7 uid 0"). */
 const char *audit_self(void);

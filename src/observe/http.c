@@ -3,28 +3,26 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "base/list.h"
+#include "base/thread.h"
 #include "base/util.h"
+#include "observe/http_identity.h"
 #include "observe/http_listen.h"
-#include "observe/http_tls.h"
 #include "observe/log.h"
 
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
 #define REST_USEC (100 * USEC_PER_MSEC)
-#define NICE_STEP 10
 
 /* One MHD daemon, without a thread or socket of its own. */
 struct server {
@@ -45,6 +43,7 @@ struct client {
 	int fd;         /* MHD closes it */
 	uint64_t since; /* when its request began */
 	bool dropped, tls, trusted;
+	struct http_identity *identity; /* of a TLS client */
 };
 
 struct http {
@@ -52,13 +51,13 @@ struct http {
 	void *user;
 	unsigned max_clients, n_clients;
 	uint64_t timeout_usec;
-	bool need_certificate;
+	bool tls, need_certificate;
 	struct server servers[N_SERVERS];
 	struct listener listeners[HTTP_LISTEN_MAX + 1];
 	size_t n_listeners;
 	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
 	struct http_socket_file unix_file;
-	struct http_tls tls;
+	struct http_identities identities;
 	int wake; /* eventfd: it is time to end */
 	pthread_t thread;
 	bool started;
@@ -175,6 +174,8 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
 static void begin_tls(struct client *c, gnutls_session_t session)
 {
 	c->tls = true;
+	/* Without, GnuTLS has nothing to show and the handshake fails. */
+	c->identity = http_identity_enter(&c->http->identities, session);
 	gnutls_session_set_ptr(session, c);
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
 	if (c->http->need_certificate)
@@ -202,6 +203,8 @@ static void client_left(struct http *h, struct client *c)
 {
 	if (c->tls && !c->trusted && !c->dropped)
 		count(&h->stats.handshakes_failed);
+	if (c->identity)
+		http_identity_leave(c->identity);
 	list_remove(&c->link);
 	free(c);
 	h->n_clients--;
@@ -398,6 +401,7 @@ static void turn(struct http *h, const struct pollfd *fds)
 		h->rest_until = 0;
 	drop_late(h);
 	run_servers(h);
+	http_identities_sweep(&h->identities);
 	for (size_t i = 0; i < h->n_listeners; i++)
 		if (fds[POLL_LISTENERS + i].revents)
 			accept_from(h, &h->listeners[i]);
@@ -406,13 +410,9 @@ static void turn(struct http *h, const struct pollfd *fds)
 static void *run(void *user)
 {
 	struct pollfd fds[POLL_LISTENERS + HTTP_LISTEN_MAX + 1] = {0};
-	const struct sched_param none = {0};
 	struct http *h = user;
 
-	(void)pthread_setname_np(pthread_self(), "http");
-	/* Of this thread alone (setpriority(2), "C library/kernel differences"): on a busy CPU the loop comes first. */
-	(void)sched_setscheduler(0, SCHED_BATCH, &none);
-	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICE_STEP);
+	thread_step_back();
 	for (;;) {
 		wait_for_work(h, fds);
 		if (fds[POLL_WAKE].revents)
@@ -439,21 +439,34 @@ static int start_server(struct http *h, struct server *s, unsigned flags, struct
 	return 0;
 }
 
+/* MHD wants to be told who brings certificates, but each session gets its own before it begins. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
+			  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certificates,
+			  unsigned *n_certificates, gnutls_privkey_t *key)
+{
+	(void)session;
+	(void)names;
+	(void)n_names;
+	(void)algorithms;
+	(void)n_algorithms;
+	(void)certificates;
+	(void)n_certificates;
+	(void)key;
+	return -1;
+}
+
 static int start_servers(struct http *h)
 {
 	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}},
 			      tls[] = {
-				      {MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls.cert},
-				      {MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls.key},
+				      {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)no_certificate},
 				      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
-				      {h->tls.ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, h->tls.ca},
 				      {MHD_OPTION_END, 0, NULL},
 			      };
 	int r = start_server(h, &h->servers[PLAIN], 0, none);
 
-	if (r == 0 && h->tls.cert)
+	if (r == 0 && h->tls)
 		r = start_server(h, &h->servers[TLS], MHD_USE_TLS, tls);
-	http_tls_wipe_key(&h->tls);
 	return r;
 }
 
@@ -497,7 +510,7 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		fd = http_address_parse(opt->listen[i], &address);
 		if (fd == 0)
 			fd = http_listen_tcp(&address);
-		add_listener(h, opt->listen[i], fd, &h->servers[h->tls.cert ? TLS : PLAIN], report);
+		add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], report);
 	}
 	if (!opt->unix_socket)
 		return;
@@ -507,23 +520,16 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
 }
 
-/* Signals are the loop's: a new thread begins with the mask of its maker. */
 int http_start(struct http *h)
 {
-	sigset_t all, before;
 	int r;
 
 	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (h->wake < 0)
 		return -errno;
-	(void)sigfillset(&all);
-	r = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (r == 0) {
-		r = pthread_create(&h->thread, NULL, run, h);
-		(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	}
+	r = thread_start(&h->thread, "http", 0, run, h);
 	h->started = r == 0;
-	return -r;
+	return r;
 }
 
 static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
@@ -540,9 +546,9 @@ static int open_all(struct http *h, const struct http_options *opt, char *error,
 		(void)snprintf(error, size, "%s", strerror(-r));
 	if (r == 0)
 		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", report.up,
-			   h->tls.ca     ? ", TCP with TLS and client certificates"
-			   : h->tls.cert ? ", TCP with TLS"
-					 : "");
+			   h->need_certificate ? ", TCP with TLS and client certificates"
+			   : h->tls            ? ", TCP with TLS"
+					       : "");
 	return r;
 }
 
@@ -556,6 +562,7 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 	h->user = user;
 	h->max_clients = opt->max_clients;
 	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
+	h->tls = opt->cert != NULL;
 	h->need_certificate = opt->ca != NULL;
 	h->wake = -1;
 	list_init(&h->waiting);
@@ -579,8 +586,7 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 		(void)snprintf(error, size, "out of memory");
 		return -ENOMEM;
 	}
-	if (opt->cert)
-		r = http_tls_load(&h->tls, opt->cert, opt->key, opt->ca, error, size);
+	r = http_identities_init(&h->identities, opt, error, size);
 	if (r == 0)
 		r = open_all(h, opt, error, size);
 	if (r < 0)
@@ -588,6 +594,11 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 	else
 		*ret = h;
 	return r;
+}
+
+int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
+{
+	return h->tls ? http_identities_renew(&h->identities, opt, error, size) : 0;
 }
 
 static void stop_thread(struct http *h)
@@ -613,7 +624,7 @@ void http_free(struct http *h)
 		if (h->servers[i].mhd)
 			MHD_stop_daemon(h->servers[i].mhd);
 	close_fd(&h->wake);
-	http_tls_done(&h->tls);
+	http_identities_done(&h->identities);
 	free(h);
 }
 

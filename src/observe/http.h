@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP server of metrics and health. It has one thread of its own, "http", for all addresses and clients, with all
- * signals blocked, SCHED_BATCH and a nice value 10 above that of the process; it shares nothing with the event loop.
+ * signals blocked, SCHED_BATCH and the weakest nice value; it shares nothing with the event loop.
  *
  * A client has timeout_secs for a request: from the end of the answer before it, or from its arrival, to the last byte
  * of the answer, TLS handshake and idle time included. Then it is dropped, however busy it looks. When max_clients are
@@ -78,6 +78,12 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 	     size_t size);
 /* Once: a thread serves from then on, and calls handle. 0 or a negative errno. */
 int http_start(struct http *h);
+/*
+ * Reads certificate, key and CA of these options again, which name the same files as before or others; new clients get
+ * them, those that are there keep theirs. By the thread that called http_new(). 1; 0 when they are the same, or there
+ * is no TLS; or a negative errno with a one-line text in error, and all stays as it is.
+ */
+int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size);
 /* Drops all clients, waits for the thread and removes the Unix socket. NULL is fine. */
 void http_free(struct http *h);
 

@@ -62,13 +62,14 @@ int http_check_access(const struct http_options *opt, char *error, size_t size)
 
 int http_check(const struct http_options *opt, char *error, size_t size)
 {
-	struct http_tls tls;
+	gnutls_certificate_credentials_t credentials;
+	struct http_tls_digest digest;
 	int r = http_check_access(opt, error, size);
 
 	if (r < 0 || !opt->cert)
 		return r;
-	r = http_tls_load(&tls, opt->cert, opt->key, opt->ca, error, size);
+	r = http_tls_load(&credentials, &digest, opt, error, size);
 	if (r == 0)
-		http_tls_done(&tls);
+		gnutls_certificate_free_credentials(credentials);
 	return r;
 }

@@ -2,6 +2,7 @@
 #include "observe/http_tls.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,11 @@ static int read_file(const char *name, const char *path, bool secret, char **ret
 	return r < 0 ? r : 0;
 }
 
+/* PEM texts; ca is NULL when clients need no certificate. */
+struct texts {
+	char *cert, *key, *ca;
+};
+
 static gnutls_datum_t datum(char *text)
 {
 	return (gnutls_datum_t){(unsigned char *)text, (unsigned)strlen(text)};
@@ -95,11 +101,10 @@ static int check_leaf(gnutls_certificate_credentials_t credentials, const char *
 	return r;
 }
 
-/* Has GnuTLS read the texts as the server will, for a complaint that says which. */
-static int check_pair(const struct http_tls *tls, gnutls_certificate_credentials_t credentials, const char *path,
-		      char *error, size_t size)
+static int take_pair(const struct texts *texts, gnutls_certificate_credentials_t credentials, const char *path,
+		     char *error, size_t size)
 {
-	gnutls_datum_t cert = datum(tls->cert), key = datum(tls->key);
+	gnutls_datum_t cert = datum(texts->cert), key = datum(texts->key);
 	int r = gnutls_certificate_set_x509_key_mem2(credentials, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
 
 	if (r >= 0)
@@ -110,10 +115,10 @@ static int check_pair(const struct http_tls *tls, gnutls_certificate_credentials
 	return -EINVAL;
 }
 
-static int check_ca(const struct http_tls *tls, gnutls_certificate_credentials_t credentials, const char *path,
-		    char *error, size_t size)
+static int take_ca(const struct texts *texts, gnutls_certificate_credentials_t credentials, const char *path,
+		   char *error, size_t size)
 {
-	gnutls_datum_t ca = datum(tls->ca);
+	gnutls_datum_t ca = datum(texts->ca);
 	int n = gnutls_certificate_set_x509_trust_mem(credentials, &ca, GNUTLS_X509_FMT_PEM);
 
 	if (n > 0)
@@ -123,52 +128,61 @@ static int check_ca(const struct http_tls *tls, gnutls_certificate_credentials_t
 	return -EINVAL;
 }
 
-static int check(const struct http_tls *tls, const char *cert, const char *ca, char *error, size_t size)
+static int take(gnutls_certificate_credentials_t *ret, const struct texts *texts, const char *cert, const char *ca,
+		char *error, size_t size)
 {
-	gnutls_certificate_credentials_t credentials;
 	int r;
 
-	if (gnutls_certificate_allocate_credentials(&credentials) < 0) {
+	if (gnutls_certificate_allocate_credentials(ret) < 0) {
 		(void)snprintf(error, size, "out of memory");
 		return -ENOMEM;
 	}
-	r = check_pair(tls, credentials, cert, error, size);
+	r = take_pair(texts, *ret, cert, error, size);
 	if (r == 0 && ca)
-		r = check_ca(tls, credentials, ca, error, size);
-	gnutls_certificate_free_credentials(credentials);
-	return r;
-}
-
-int http_tls_load(struct http_tls *tls, const char *cert, const char *key, const char *ca, char *error, size_t size)
-{
-	int r;
-
-	*tls = (struct http_tls){0};
-	r = read_file("http.cert", cert, false, &tls->cert, error, size);
-	if (r == 0)
-		r = read_file("http.key", key, true, &tls->key, error, size);
-	if (r == 0 && ca)
-		r = read_file("http.ca", ca, false, &tls->ca, error, size);
-	if (r == 0)
-		r = check(tls, cert, ca, error, size);
+		r = take_ca(texts, *ret, ca, error, size);
 	if (r < 0)
-		http_tls_done(tls);
+		gnutls_certificate_free_credentials(*ret);
 	return r;
 }
 
-void http_tls_wipe_key(struct http_tls *tls)
+/* Without the key: a new one comes with a new certificate. */
+static int digest_of(const struct texts *texts, struct http_tls_digest *ret, char *error, size_t size)
 {
-	if (tls->key)
-		explicit_bzero(tls->key, strlen(tls->key));
+	gnutls_hash_hd_t hash;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256) < 0) {
+		(void)snprintf(error, size, "out of memory");
+		return -ENOMEM;
+	}
+	(void)gnutls_hash(hash, texts->cert, strlen(texts->cert) + 1);
+	if (texts->ca)
+		(void)gnutls_hash(hash, texts->ca, strlen(texts->ca));
+	gnutls_hash_deinit(hash, ret->bytes);
+	return 0;
 }
 
-void http_tls_done(struct http_tls *tls)
+static void wipe(struct texts *texts)
 {
-	http_tls_wipe_key(tls);
-	free(tls->cert);
-	free(tls->key);
-	free(tls->ca);
-	*tls = (struct http_tls){0};
+	if (texts->key)
+		explicit_bzero(texts->key, strlen(texts->key));
+	free(texts->cert);
+	free(texts->key);
+	free(texts->ca);
+}
+
+int http_tls_load(gnutls_certificate_credentials_t *ret, struct http_tls_digest *digest, const struct http_options *opt,
+		  char *error, size_t size)
+{
+	struct texts texts cleanup(wipe) = {0};
+	int r = read_file("http.cert", opt->cert, false, &texts.cert, error, size);
+
+	if (r == 0)
+		r = read_file("http.key", opt->key, true, &texts.key, error, size);
+	if (r == 0 && opt->ca)
+		r = read_file("http.ca", opt->ca, false, &texts.ca, error, size);
+	if (r == 0)
+		r = digest_of(&texts, digest, error, size);
+	return r == 0 ? take(ret, &texts, opt->cert, opt->ca, error, size) : r;
 }
 
 void http_tls_require_client(gnutls_session_t session, gnutls_certificate_verify_function *verify)

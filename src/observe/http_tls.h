@@ -9,24 +9,26 @@
 #include <gnutls/gnutls.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "observe/http.h"
 
 #define HTTP_TLS_PRIORITIES                                                                                            \
 	"NONE:+VERS-TLS1.3:+AES-256-GCM:+AEAD:+GROUP-SECP384R1:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_ULTRA"
 
-/* PEM texts; ca is NULL when clients need no certificate. */
-struct http_tls {
-	char *cert, *key, *ca;
+/* Tells whether certificate or CA are others. */
+struct http_tls_digest {
+	uint8_t bytes[32];
 };
 
 /*
- * Reads the files and checks that they fit together. The key may not be readable or writable by others. A certificate
- * that is not valid now is only warned of in the log: a clock may be wrong, and the Unix socket is served all the same.
- * 0, or a negative errno with a one-line text in error.
+ * Reads cert, key and ca (NULL: clients need no certificate) and checks that they fit together. The key may not be
+ * readable or writable by others. A certificate that is not valid now is only warned of in the log: a clock may be
+ * wrong, and the Unix socket is served all the same. 0, with *ret for gnutls_certificate_free_credentials(), or a
+ * negative errno with a one-line text in error.
  */
-int http_tls_load(struct http_tls *tls, const char *cert, const char *key, const char *ca, char *error, size_t size);
-void http_tls_wipe_key(struct http_tls *tls);
-/* Wipes the key too. */
-void http_tls_done(struct http_tls *tls);
+int http_tls_load(gnutls_certificate_credentials_t *ret, struct http_tls_digest *digest, const struct http_options *opt,
+		  char *error, size_t size);
 
 /* For a new session of a server with a CA: no handshake ends well unless the client has a certificate and verify says
  * 0. */

@@ -57,7 +57,7 @@ void log_stats(struct log_stats *stats);
 struct log_fields {
 	const char *port; /* NULL, as 0 below: not told */
 	int ifindex;
-	uint64_t event_id;        /* counts the port changes of this process */
+	uint64_t event_id;        /* counts the port changes, also over restarts */
 	uint64_t latency_us;      /* from the kernel's message to here */
 	const char *admin, *oper; /* "up" or "down"; of static storage */
 	uint32_t mtu;

@@ -27,16 +27,23 @@ static bool wants_colour(int fd)
 	return isatty(fd) && (!no_color || no_color[0] == '\0');
 }
 
-static void learn_origin(struct log_origin *origin)
+/* A unit with ProcSubset=pid hides it from us, and tells it. */
+static void learn_boot_id(char out[SD_ID128_STRING_MAX])
 {
+	const char *told = getenv("PORTSYNCD_BOOT_ID");
 	sd_id128_t boot;
 
+	if (sd_id128_get_boot(&boot) >= 0 || (told && sd_id128_from_string(told, &boot) >= 0))
+		(void)sd_id128_to_string(boot, out);
+}
+
+static void learn_origin(struct log_origin *origin)
+{
 	*origin = (struct log_origin){.pid = (int)getpid()};
 	if (gethostname(origin->hostname, sizeof(origin->hostname)) < 0)
 		origin->hostname[0] = '\0';
 	origin->hostname[HOST_NAME_MAX] = '\0';
-	if (sd_id128_get_boot(&boot) >= 0)
-		(void)sd_id128_to_string(boot, origin->boot_id);
+	learn_boot_id(origin->boot_id);
 }
 
 /* Settings that were not checked, as a test's may be, lead nowhere: opening fails. */

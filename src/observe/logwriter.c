@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "base/thread.h"
 #include "base/util.h"
 #include "observe/logring.h"
 
@@ -216,7 +216,6 @@ static void *run(void *unused)
 {
 	bool any;
 
-	(void)pthread_setname_np(pthread_self(), "log"); /* of another thread it would be a file in /proc to write */
 	schedule_self();
 	for (;;) {
 		int r = write_records(&any);
@@ -284,24 +283,6 @@ void logwriter_get(struct logtarget_settings *settings)
 	(void)pthread_mutex_unlock(&writer.lock);
 }
 
-static int create_thread(void)
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	int r = pthread_attr_init(&attributes);
-
-	if (r != 0)
-		return -r;
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	if (r == 0)
-		r = pthread_create(&writer.thread, &attributes, run, NULL);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attributes);
-	return -r;
-}
-
 static void close_fds(void)
 {
 	close_fd(&writer.wake);
@@ -334,7 +315,7 @@ int logwriter_start(void)
 		return r;
 	atomic_store(&writer.stop_at, 0);
 	atomic_store(&writer.rest, AWAKE);
-	r = create_thread();
+	r = thread_start(&writer.thread, "log", STACK_BYTES, run, NULL);
 	if (r < 0) {
 		close_fds();
 		return r;

@@ -52,6 +52,13 @@
 	X(TUNING_REFUSED, "tuning_refused", "1479a03b596f42aa95e10d24250297f5", 0) \
 	X(SANDBOX_IN_FORCE, "sandbox_in_force", "40dc81aa7c254bd6a96d6e0ddb5d6262", 0) \
 	X(SANDBOX_OFF, "sandbox_off", "14d6b5ef85bc4a93b63e6e801dbeb8ed", 0) \
+	X(STATE_LOADED, "state_loaded", "91493c3a65a0496eae57481664a52d6c", 0) \
+	X(STATE_JUMPED, "state_jumped", "5987da3f8ad84ea3a55efcb2c6549f24", 0) \
+	X(STATE_MISSING, "state_missing", "d9852301a40b4ac1a7ea7a479ed3817e", 0) \
+	X(STATE_REFUSED, "state_refused", "9bc7200ad3114fdeb060584ce78aebe8", 0) \
+	X(STATE_IN_USE, "state_in_use", "fdc45442b2c1451ea3328ae94f13e174", 0) \
+	X(STATE_NOT_SAVED, "state_not_saved", "69d9e6dddbae46cc85cdb2f03f62fbad", 3) \
+	X(STATE_SAVED_AGAIN, "state_saved_again", "06ed7da3d8cc4e85ae08f5d7a57b52d8", 3) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
 	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \
 	X(STOP_INCOMPLETE, "stop_incomplete", "04afaa4aa67d457184d1ea243be387a6", 0) \
@@ -66,6 +73,8 @@
 	X(HTTP_CLIENT_REFUSED, "http_client_refused", "a739e0d683fd42e6bbe9442ce601961c", 3) \
 	X(HTTP_NO_CLIENT, "http_no_client", "17467650a7b842878df042d5292b7cc0", 3) \
 	X(HTTP_CERTIFICATE, "http_certificate", "fb0c530cca5d489b97669ce005e3ae76", 0) \
+	X(HTTP_RENEWED, "http_certificate_renewed", "f37cb1aa9d60415b8c6e3d45a298cc04", 0) \
+	X(HTTP_NOT_RENEWED, "http_certificate_refused", "25f0e1a103c5446db2d4cc9cc9e21a7f", 0) \
 	X(HTTP_DOWN, "http_down", "379ac2f86fd4422fa8c3d3f7d252a8f2", 0) \
 	X(HTTP_PARTLY, "http_partly", "830c398b759a4840b116cf072742c886", 0) \
 	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \
@@ -80,6 +89,7 @@
 	X(CONFIG_REFUSED, "config_refused", "f3f519ce7f2c4cd9a02d3de85596b280", 0) \
 	X(LEVEL_CHANGED, "log_level_changed", "5f7de1f4dedc48ada4e469f1aa3220ea", 0) \
 	X(REDIS_AUTH, "redis_auth_failed", "24d64f83bf324106a584ecbfe862adaf", 20) \
+	X(REDIS_DENIED, "redis_access_denied", "03e6b05136b64dd2b92981b09b68b86c", 20) \
 	X(CAPABILITY, "capability_missing", "d2b6e1ec8bf148918cfa5142308fd883", 0) \
 	X(SANDBOX, "sandbox_applied", "aa70dd5a80f544d795249f6aa3b03ff5", 0) \
 	X(TUNING, "tuning_refused", "492b3a116acd4e929e043919f290db50", 0) \
@@ -88,6 +98,7 @@
 	X(RESYNC, "resync", "45483486aacf46b0a6f6c50842567ee0", 20) \
 	X(PORT_INIT_DONE, "port_init_done", "cbd23c3201b94ee09d9fee52a501fdbe", 20) \
 	X(PORT_STATE, "port_state_change", "77c0430adb194fc2a1392a4226121ab4", 200) \
+	X(STATE_REFUSED, "state_file_refused", "85c86037a3864c8e96732d23d6ac651c", 0) \
 	X(HELD_BACK, "records_held_back", "a16937c2102545b6924fee10d41b50a3", 0)
 /* clang-format on */
 

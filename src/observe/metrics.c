@@ -172,6 +172,8 @@ static const struct figure view_figures[] = {
 	{"portsyncd_loop_turns", "Times the loop woke up", COUNTER, NUMBER, VIEW(turns)},
 	{"portsyncd_loop_longest_turn_seconds", "The longest time one wake-up worked", GAUGE, SECONDS, VIEW(turn.max)},
 	{"portsyncd_settings_refused", "Settings that the machine refused", GAUGE, NUMBER, VIEW(settings_refused)},
+	{"portsyncd_state_saves", "Times the state file was saved", COUNTER, NUMBER, VIEW(state_saves)},
+	{"portsyncd_state_save_errors", "Times it could not be saved", COUNTER, NUMBER, VIEW(state_errors)},
 	{"portsyncd_log_lines_written", "Log lines handed to the collector", COUNTER, NUMBER, VIEW(log_written)},
 	{"portsyncd_log_lines_suppressed", "Log lines held back: too many of one kind", COUNTER, NUMBER, VIEW(log_suppressed)},
 	{"portsyncd_log_lines_dropped", "Log lines lost: the collector did not take them", COUNTER, NUMBER, VIEW(log_dropped)},
@@ -385,8 +387,11 @@ static void sync_line(const struct writer *w, const char *name, const struct vie
 
 static void change_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
 {
-	if (port->changed_nsec)
-		gauge(w, name, label("port", text), SECONDS, port->changed_nsec + w->in->epoch_nsec);
+	uint64_t since_epoch =
+		port->changed_nsec ? port->changed_nsec + w->in->epoch_nsec : port->changed_msec * NSEC_PER_MSEC;
+
+	if (since_epoch)
+		gauge(w, name, label("port", text), SECONDS, since_epoch);
 }
 
 static void write_ports(const struct writer *w)
@@ -438,7 +443,12 @@ static void write_process(const struct writer *w)
 {
 	const struct procstat *p = w->in->proc;
 
+	const struct view *v = w->in->answer->view;
+
 	figures(w, p, proc_figures, ARRAY_SIZE(proc_figures));
+	if (v->state_saved_nsec)
+		one(w, "portsyncd_state_last_save_timestamp_seconds", GAUGE, "When the state file was last saved",
+		    SECONDS, v->state_saved_nsec + w->in->epoch_nsec);
 	one(w, "process_start_time_seconds", GAUGE, "When the process began", SECONDS, w->in->started_nsec);
 	if (p->has_netlink) {
 		one(w, "portsyncd_netlink_drops", COUNTER, "Messages the kernel dropped for the event socket", NUMBER,
@@ -515,6 +525,19 @@ void metrics_write(struct text *out, bool open, const struct metrics_input *in)
 
 /* --- which format --- */
 
+/* A weight (RFC 9110, 12.4.2) in thousandths. strtod() would take far more: another locale's comma, nan, 1e300. */
+static unsigned thousandths(const char *text)
+{
+	unsigned value = text[0] == '1' ? 1000 : 0;
+
+	if ((text[0] != '0' && text[0] != '1') || text[1] != '.')
+		return value;
+	text += 2;
+	for (unsigned step = 100; step > 0 && *text >= '0' && *text <= '9'; step /= 10)
+		value += (unsigned)(*text++ - '0') * step;
+	return MIN(value, 1000U);
+}
+
 /* The weight that a media type has in Accept, in thousandths (RFC 9110, 12.5.1); 0: none. */
 static unsigned weight(const char *accept, const char *type)
 {
@@ -525,7 +548,7 @@ static unsigned weight(const char *accept, const char *type)
 	at += strlen(type);
 	end = at + strcspn(at, ",");
 	q = strstr(at, "q=");
-	return q && q < end ? (unsigned)(strtod(q + strlen("q="), NULL) * 1000) : 1000;
+	return q && q < end ? thousandths(q + strlen("q=")) : 1000;
 }
 
 bool metrics_wants_open(const char *accept)

@@ -96,21 +96,25 @@ static uint64_t epoch_nsec(struct pages *p)
 	return p->epoch_nsec;
 }
 
-/* "2026-10-09T08:07:06.005Z" of a CLOCK_MONOTONIC time; JSON null for 0. */
-static json_t *stamp(struct pages *p, uint64_t nsec)
+/* "2026-10-09T08:07:06.005Z"; JSON null for 0. */
+static json_t *stamp_msec(uint64_t since_epoch)
 {
-	uint64_t since_epoch = nsec + epoch_nsec(p);
-	time_t seconds = (time_t)(since_epoch / NSEC_PER_SEC);
+	time_t seconds = (time_t)(since_epoch / MSEC_PER_SEC);
 	char text[STAMP_BYTES];
 	struct tm tm;
 	size_t len;
 
-	if (nsec == 0 || !gmtime_r(&seconds, &tm))
+	if (since_epoch == 0 || !gmtime_r(&seconds, &tm))
 		return json_null();
 	len = strftime(text, sizeof(text), "%FT%T", &tm);
-	(void)snprintf(text + len, sizeof(text) - len, ".%03uZ",
-		       (unsigned)(since_epoch % NSEC_PER_SEC / NSEC_PER_MSEC));
+	(void)snprintf(text + len, sizeof(text) - len, ".%03uZ", (unsigned)(since_epoch % MSEC_PER_SEC));
 	return json_string(text);
+}
+
+/* The same of a CLOCK_MONOTONIC time. */
+static json_t *stamp(struct pages *p, uint64_t nsec)
+{
+	return stamp_msec(nsec ? (nsec + epoch_nsec(p)) / NSEC_PER_MSEC : 0);
 }
 
 static double seconds(uint64_t nsec)
@@ -208,6 +212,9 @@ static void healthz(const struct question *q)
 	judge(q, &answer, &proc);
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
 		(void)json_object_set_new(checks, health_check_name(i), check_json(q, i));
+	if (answer.view->redis_reason[0] != '\0')
+		(void)json_object_set_new(json_object_get(checks, health_check_name(HEALTH_REDIS)), "reason",
+					  json_string(answer.view->redis_reason));
 	answer_json(q->out, h->level == HEALTH_UNHEALTHY ? 503 : 200,
 		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(h->level), "since",
 			      stamp(q->pages, h->since_nsec), "view_age_seconds",
@@ -253,14 +260,18 @@ static json_t *link_json(const struct view_port *port)
 			 "carrier_down_changes", (json_int_t)port->carrier_down, "left_from_before", port->old);
 }
 
+static json_t *last_change(const struct question *q, const struct view_port *port)
+{
+	return port->changed_nsec ? stamp(q->pages, port->changed_nsec) : stamp_msec(port->changed_msec);
+}
+
 static json_t *port_json(const struct question *q, const struct view_port *port)
 {
 	char name[NAME_TEXT_MAX];
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:o, s:o}", "name", text_utf8(port->name, name), "configured",
 			 port->configured, "awaited", port->awaited, "in_sync", port->in_sync, "flaps",
-			 (json_int_t)port->flaps, "last_change", stamp(q->pages, port->changed_nsec), "link",
-			 link_json(port));
+			 (json_int_t)port->flaps, "last_change", last_change(q, port), "link", link_json(port));
 }
 
 static void ports(const struct question *q)

@@ -43,6 +43,7 @@ enum view_conn_index {
 };
 #define VIEW_DATABASES 3
 #define VIEW_ERROR_KINDS 10
+#define VIEW_REASON_BYTES 440
 
 struct view_conn {
 	bool ready;
@@ -58,6 +59,7 @@ struct view_port {
 	uint32_t mtu, carrier_up, carrier_down;
 	uint64_t flaps;
 	uint64_t changed_nsec; /* when the last change came; 0: none came */
+	uint64_t changed_msec; /* then: when the last one did in an earlier process, since the epoch; 0: none */
 };
 
 /* Times are CLOCK_MONOTONIC in nanoseconds, counters begin with the process. */
@@ -91,12 +93,17 @@ struct view {
 	struct view_hist rtt[VIEW_DATABASES]; /* ns, view_time_bounds */
 	struct view_conn conns[VIEW_CONNS];
 	const char *error_names[VIEW_ERROR_KINDS]; /* constants */
+	char redis_reason[VIEW_REASON_BYTES];      /* why the first one that is away is so; "": none is */
 
 	/* the loop and the log */
 	uint64_t turns;
 	struct view_hist turn; /* ns, view_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
 	uint64_t settings_refused;
+
+	/* the state file */
+	uint64_t state_saves, state_errors;
+	uint64_t state_saved_nsec; /* when it was last saved; 0: it was not */
 
 	/* ports; the sums are over all of them */
 	uint64_t ports_configured, ports_present, ports_up, ports_old, ports_waiting, ports_awaited, ports_in_sync;

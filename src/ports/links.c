@@ -28,6 +28,7 @@ struct links {
 	struct port_chunk *chunks;
 	struct stage stage;
 	bool dumping;
+	struct past past;
 	struct hash old; /* of old_links */
 	struct old_link *old_links;
 	size_t old_count;
@@ -61,7 +62,7 @@ struct links *links_new(size_t reserve)
 	list_init(&l->dirty);
 	list_init(&l->unused);
 	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 ||
-	    hash_init(&l->old, 0) < 0 || stage_init(&l->stage) < 0)
+	    hash_init(&l->old, 0) < 0 || past_init(&l->past, 0) < 0 || stage_init(&l->stage) < 0)
 		goto fail;
 	for (size_t have = 0; have < reserve; have += CHUNK_PORTS)
 		if (!add_chunk(l))
@@ -82,6 +83,7 @@ void links_free(struct links *l)
 	}
 	free(l->old_links);
 	stage_done(&l->stage);
+	past_done(&l->past);
 	hash_done(&l->old);
 	hash_done(&l->by_name);
 	hash_done(&l->by_ifindex);
@@ -90,6 +92,7 @@ void links_free(struct links *l)
 
 static struct port *new_port(struct links *l, const char *name, uint32_t key)
 {
+	const struct past_port *past = past_find(&l->past, name);
 	struct port *port;
 
 	if (list_empty(&l->unused) && !add_chunk(l)) {
@@ -99,6 +102,10 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	port = container_of(l->unused.next, struct port, all);
 	list_remove(&port->all);
 	*port = (struct port){.acked = row_nil};
+	if (past) {
+		port->flaps = past->flaps;
+		port->past_msec = past->changed_msec;
+	}
 	memcpy(port->name, name, strlen(name) + 1);
 	list_init(&port->dirty);
 	list_init(&port->waiting);
@@ -120,6 +127,27 @@ void links_release(struct links *l, struct port *port)
 	hash_del(&l->by_name, &port->by_name);
 	list_append(&l->unused, &port->all);
 	l->stats.ports--;
+}
+
+/* --- the past --- */
+
+int links_past_reserve(struct links *l, size_t n)
+{
+	past_done(&l->past);
+	return past_init(&l->past, n);
+}
+
+void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec)
+{
+	past_add(&l->past, name, flaps, changed_msec);
+}
+
+const struct past_port *links_past_next(const struct links *l, const struct past_port *past)
+{
+	do
+		past = past_next(&l->past, past);
+	while (past && links_find(l, past->name));
+	return past;
 }
 
 /* --- finding --- */
@@ -216,6 +244,7 @@ void links_set_configured(struct links *l, struct port *port, bool configured)
 	if (port->configured == configured)
 		return;
 	port->configured = configured;
+	past_drop(&l->past, port->name);
 	l->stats.configured += configured ? 1 : (size_t)-1;
 	links_mark_dirty(l, port);
 	meet_expectation(l, port);
@@ -343,8 +372,10 @@ static void update(struct links *l, struct port *port, const struct link_msg *ms
 		links_mark_dirty(l, port);
 		if (!port->changed_nsec)
 			port->changed_nsec = received_nsec;
-		if (received_nsec)
+		if (received_nsec) {
 			port->last_nsec = received_nsec;
+			l->stats.changes++;
+		}
 	}
 	if (changed & IFF_RUNNING) {
 		port->flaps++;

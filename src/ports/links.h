@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "kernel/linkmsg.h"
+#include "ports/past.h"
 #include "ports/row.h"
 
 /* What is known of our four fields in STATE_DB. */
@@ -32,9 +33,11 @@ struct port {
 	uint32_t carrier_up, carrier_down;
 	bool published;        /* STATE_DB has acknowledged this link's row */
 	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
-	uint64_t flaps;        /* changes of the oper status since start */
+	uint64_t flaps;        /* changes of the oper status, those that an earlier process counted too */
 	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
 	uint64_t last_nsec;    /* when the last change came; 0: none came as an event */
+	uint64_t past_msec;    /* as long as none came: when the last one did in an earlier process, since the epoch; 0:
+				  none */
 
 	/* SONiC's view of it. */
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
@@ -77,6 +80,15 @@ struct links;
 /* reserve: ports for which memory is taken at once. NULL without memory. */
 struct links *links_new(size_t reserve);
 void links_free(struct links *l);
+
+/*
+ * What an earlier process counted: before the first event, with room made for all of it. A port of the name goes on
+ * from there. Once it was a configured port it is its own: one that is deleted and comes back begins at 0.
+ */
+int links_past_reserve(struct links *l, size_t n); /* 0 or -ENOMEM */
+void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec);
+/* What is left of it, of names without a port now: start with NULL, ends with NULL. */
+const struct past_port *links_past_next(const struct links *l, const struct past_port *past);
 
 /* One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: untold). */
 void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);
@@ -127,8 +139,9 @@ struct links_stats {
 	size_t ports;   /* in memory */
 	size_t present; /* with a link */
 	size_t configured;
-	size_t chunks; /* growths of the port memory */
-	uint64_t flaps, no_memory;
+	size_t chunks;           /* growths of the port memory */
+	uint64_t flaps, changes; /* of oper status, admin status or MTU, the latter as events */
+	uint64_t no_memory;
 	uint64_t ignored; /* events of links that are no ports */
 };
 const struct links_stats *links_stats(const struct links *l);

@@ -7,19 +7,16 @@
 #include "base/util.h"
 #include "observe/log.h"
 
-#define REASON_BYTES 200
-
 void away_tell(struct away *away, uint64_t now_usec, const char *reason)
 {
-	char text[REASON_BYTES];
-
-	(void)printable(reason, strlen(reason), text, sizeof(text));
+	(void)printable(reason, strlen(reason), away->reason, sizeof(away->reason));
 	if (away->since_usec != 0) {
-		log_debug(KIND_REDIS_RETRY, "%s: %s: %s", away->label, away->endpoint, text);
+		log_debug(KIND_REDIS_RETRY, "%s: %s: %s", away->label, away->endpoint, away->reason);
 		return;
 	}
 	away->since_usec = now_usec;
-	log_warning(KIND_REDIS_AWAY, "%s: no connection to %s: %s; retrying", away->label, away->endpoint, text);
+	log_warning(KIND_REDIS_AWAY, "%s: no connection to %s: %s; retrying", away->label, away->endpoint,
+		    away->reason);
 }
 
 void away_over(struct away *away, uint64_t now_usec)
@@ -32,4 +29,5 @@ void away_over(struct away *away, uint64_t now_usec)
 		log_notice(KIND_REDIS_BACK, "%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s",
 			   away->label, away->endpoint, msec / 1000, msec % 1000);
 	away->since_usec = 0;
+	away->reason[0] = '\0';
 }

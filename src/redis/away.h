@@ -5,9 +5,12 @@
 
 #include <stdint.h>
 
+#define AWAY_REASON_BYTES 400
+
 struct away {
 	const char *label, *endpoint;
-	uint64_t since_usec; /* 0: it is not away */
+	uint64_t since_usec;            /* 0: it is not away */
+	char reason[AWAY_REASON_BYTES]; /* the last one, fit for a log; "": it is not away */
 };
 
 /* reason: why it went, or why a try failed; of unknown origin. */

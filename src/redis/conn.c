@@ -11,8 +11,6 @@
 
 #include "base/backoff.h"
 #include "base/util.h"
-#include "observe/audit.h"
-#include "redis/away.h"
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
@@ -25,7 +23,7 @@
 #define LAST_READS 64
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
-#define ERROR_TEXT_BYTES 200
+#define ERROR_TEXT_BYTES AWAY_REASON_BYTES
 #define COLLECT_AT 32 /* answers: fewer are not worth a system call */
 #define CONNECTING_INTEREST (EPOLLIN | EPOLLOUT)
 
@@ -63,6 +61,7 @@ struct conn {
 	struct backoff backoff;
 	uint64_t ready_usec; /* since when it is ready */
 	struct away away;
+	struct access_entry entry;
 	struct conn_stats stats;
 };
 
@@ -262,8 +261,11 @@ void conn_flush(struct conn *c)
 
 static void begin_setup(struct conn *c)
 {
-	if (resp_reader_reset(c->reader) < 0 || handshake_begin(&c->handshake, &c->opt, &c->out) < 0) {
-		drop(c, "no memory for the set-up");
+	char why[ERROR_TEXT_BYTES] = "no memory for the set-up";
+
+	if (resp_reader_reset(c->reader) < 0 ||
+	    handshake_begin(&c->handshake, &c->opt, &c->out, why, sizeof(why)) < 0) {
+		drop(c, why);
 		return;
 	}
 	c->state = CONN_SETUP;
@@ -278,15 +280,8 @@ static void become_ready(struct conn *c)
 	c->ready_usec = loop_usec(c);
 	c->stats.connects++;
 	away_over(&c->away, loop_usec(c));
+	access_granted(&c->entry);
 	c->ops.ready(c->user);
-}
-
-/* Also of a server that wants a password where we have none. */
-static void record_refusal(const struct conn *c, const char *why)
-{
-	if (strncmp(why, "AUTH ", 5) == 0 || strstr(why, "NOAUTH"))
-		audit_record(AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL, "%s at %s: %s", c->opt.label,
-			     c->endpoint.text, why);
 }
 
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
@@ -297,8 +292,14 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 	case HANDSHAKE_DONE:
 		become_ready(c);
 		break;
+	case HANDSHAKE_DENIED:
+		access_refused(c->opt.access, &c->entry, resp_is_error(v, "NOPERM"), why);
+		/* A server that does not know AUTH has repeated the password. */
+		explicit_bzero(c->in, INPUT_BYTES);
+		resp_reader_wipe(c->reader);
+		drop(c, why);
+		break;
 	case HANDSHAKE_REFUSED:
-		record_refusal(c, why);
 		drop(c, why);
 		break;
 	case HANDSHAKE_GOES_ON:
@@ -321,6 +322,13 @@ static void take_message(struct conn *c, const struct resp_value *v)
 		c->ops.message(v->elem[2], v->elem[3], c->user);
 }
 
+static void count_error(struct conn *c, const struct resp_value *error)
+{
+	c->stats.errors[redis_error_kind(error)]++;
+	if (resp_is_error(error, "NOPERM"))
+		access_denied(c->opt.access, &c->entry, error->str);
+}
+
 static void take_answer(struct conn *c, const struct resp_value *v)
 {
 	struct pending oldest;
@@ -331,7 +339,7 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 	}
 	oldest = pending_take(&c->pending);
 	if (v->type == RESP_ERROR)
-		c->stats.errors[redis_error_kind(v)]++;
+		count_error(c, v);
 	rtt_answered(&c->stats.rtt, c->stats.commands - c->pending.n);
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
 }
@@ -584,6 +592,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	if (!c)
 		return -ENOMEM;
 	c->fd = -1;
+	list_init(&c->entry.link);
 	c->ops = *ops;
 	c->user = user;
 	c->backoff = (struct backoff){.initial_ms = MAX(opt->retry_initial_ms, 1U), .max_ms = opt->retry_max_ms};
@@ -598,6 +607,8 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	if (r < 0)
 		return r;
 	c->away = (struct away){.label = c->opt.label, .endpoint = c->endpoint.text};
+	c->entry.label = c->opt.label;
+	c->entry.endpoint = c->endpoint.text;
 	arm_timer(c, 0);
 	*ret = c;
 	c = NULL;
@@ -620,13 +631,19 @@ void conn_free(struct conn *c)
 	resp_reader_free(c->reader);
 	free(c->in);
 	pending_done(&c->pending);
-	conn_options_wipe(&c->opt);
+	access_leave(&c->entry);
+	conn_options_free(&c->opt);
 	free(c);
 }
 
 bool conn_ready(const struct conn *c)
 {
 	return c->state == CONN_READY;
+}
+
+const struct away *conn_away(const struct conn *c)
+{
+	return &c->away;
 }
 
 static bool takes_commands(const struct conn *c)

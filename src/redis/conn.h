@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "redis/access.h"
+#include "redis/away.h"
 #include "redis/errors.h"
 #include "redis/resp.h"
 #include "redis/rtt.h"
@@ -23,8 +25,7 @@ struct conn_options {
 	const char *host;
 	uint16_t port;
 	unsigned database;     /* SELECT */
-	const char *username;  /* NULL: the default user */
-	const char *password;  /* NULL: no AUTH */
+	struct access *access; /* shared; outlives the connection */
 	uint64_t timeout_usec; /* connect, and the oldest command without an answer */
 	uint32_t retry_initial_ms, retry_max_ms;
 	uint64_t reply_usec;  /* conn_post()ed commands that come faster than this after each other: their answers wait
@@ -68,6 +69,8 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 void conn_free(struct conn *c);
 
 bool conn_ready(const struct conn *c);
+/* Why it is away, and what it is called. */
+const struct away *conn_away(const struct conn *c);
 /* Commands that may still be sent before the in-flight bound is reached. 0 when not ready. */
 size_t conn_room(const struct conn *c);
 size_t conn_in_flight(const struct conn *c);

@@ -14,28 +14,17 @@ static int copy_string(const char **to, const char *from)
 int conn_options_copy(struct conn_options *to, const struct conn_options *from)
 {
 	*to = *from;
-	to->label = to->unix_socket = to->host = NULL;
-	to->username = to->password = to->pattern = NULL;
+	to->label = to->unix_socket = to->host = to->pattern = NULL;
 	if (copy_string(&to->label, from->label) < 0 || copy_string(&to->unix_socket, from->unix_socket) < 0 ||
-	    copy_string(&to->host, from->host) < 0 || copy_string(&to->username, from->username) < 0 ||
-	    copy_string(&to->password, from->password) < 0 || copy_string(&to->pattern, from->pattern) < 0)
+	    copy_string(&to->host, from->host) < 0 || copy_string(&to->pattern, from->pattern) < 0)
 		return -ENOMEM;
 	return 0;
 }
 
-static void free_secret(const char *secret)
-{
-	if (secret)
-		explicit_bzero((char *)secret, strlen(secret));
-	free((char *)secret);
-}
-
-void conn_options_wipe(struct conn_options *opt)
+void conn_options_free(struct conn_options *opt)
 {
 	free((char *)opt->label);
 	free((char *)opt->unix_socket);
 	free((char *)opt->host);
 	free((char *)opt->pattern);
-	free_secret(opt->username);
-	free_secret(opt->password);
 }

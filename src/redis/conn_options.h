@@ -5,9 +5,9 @@
 
 #include "redis/conn.h"
 
-/* 0 or -ENOMEM; conn_options_wipe() is due in both cases. */
+/* 0 or -ENOMEM; conn_options_free() is due in both cases. */
 int conn_options_copy(struct conn_options *to, const struct conn_options *from);
-/* Frees the strings; user name and password are overwritten before. */
-void conn_options_wipe(struct conn_options *opt);
+/* Frees the strings. */
+void conn_options_free(struct conn_options *opt);
 
 #endif

@@ -15,17 +15,18 @@ static int add_step(struct handshake *h, struct resp_buffer *out, size_t argc, c
 	return r;
 }
 
-static int add_auth(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out)
+static int add_auth(struct handshake *h, const struct access *access, struct resp_buffer *out, char *why, size_t size)
 {
 	struct resp_arg argv[3] = {RESP_STR("AUTH")};
+	struct secret password cleanup(secret_wipe) = {0};
 	size_t argc = 1;
-	int r;
+	int r = access->read ? access->read(&password, why, size, access->user) : 0;
 
-	if (!opt->password)
-		return 0;
-	if (opt->username)
-		argv[argc++] = RESP_STR(opt->username);
-	argv[argc++] = RESP_STR(opt->password);
+	if (r < 0 || !password.text)
+		return r;
+	if (access->username)
+		argv[argc++] = RESP_STR(access->username);
+	argv[argc++] = (struct resp_arg){password.text, password.len};
 	r = add_step(h, out, argc, argv);
 	h->secret_bytes = out->len;
 	return r;
@@ -52,12 +53,13 @@ static int add_subscribe(struct handshake *h, const struct conn_options *opt, st
 	return add_step(h, out, 2, (struct resp_arg[]){RESP_STR("PSUBSCRIBE"), RESP_STR(opt->pattern)});
 }
 
-int handshake_begin(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out)
+int handshake_begin(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out, char *why,
+		    size_t size)
 {
 	int r;
 
-	*h = (struct handshake){0};
-	r = add_auth(h, opt, out);
+	*h = (struct handshake){.access = opt->access};
+	r = add_auth(h, opt->access, out, why, size);
 	if (r == 0)
 		r = add_select(h, opt, out);
 	if (r == 0)
@@ -76,9 +78,17 @@ static bool passed(const char *step, const struct resp_value *answer)
 	return answer->type == RESP_STATUS;
 }
 
-static void explain(const char *step, const struct resp_value *answer, char *why, size_t size)
+/* For who we are, or for what we may. */
+static bool is_denial(const char *step, const struct resp_value *answer)
 {
-	size_t len = answer->len;
+	return answer->type == RESP_ERROR &&
+	       (strcmp(step, "AUTH") == 0 || resp_is_error(answer, "NOAUTH") || resp_is_error(answer, "NOPERM"));
+}
+
+static void explain(const struct handshake *h, const struct resp_value *answer, char *why, size_t size)
+{
+	const char *step = h->steps[h->done];
+	size_t len = answer->len, at;
 
 	if (answer->type != RESP_ERROR) {
 		(void)snprintf(why, size, "protocol error: unexpected answer to %s", step);
@@ -87,7 +97,12 @@ static void explain(const char *step, const struct resp_value *answer, char *why
 	/* Behind the first word a server that does not know AUTH repeats the password. */
 	if (strcmp(step, "AUTH") == 0)
 		len = strcspn(answer->str, " ");
-	(void)snprintf(why, size, "%s refused: %.*s", step, (int)MIN(len, size), answer->str);
+	at = (size_t)snprintf(why, size, "%s refused: %.*s", step, (int)MIN(len, size), answer->str);
+	if (!is_denial(step, answer) || at + 4 >= size)
+		return;
+	at += (size_t)snprintf(why + at, size - at, " (");
+	(void)access_describe(h->access, why + at, size - at - 1);
+	(void)strcat(why, ")");
 }
 
 enum handshake_outcome handshake_take(struct handshake *h, const struct resp_value *answer, char *why, size_t size)
@@ -95,8 +110,8 @@ enum handshake_outcome handshake_take(struct handshake *h, const struct resp_val
 	const char *step = h->steps[h->done];
 
 	if (!passed(step, answer)) {
-		explain(step, answer, why, size);
-		return HANDSHAKE_REFUSED;
+		explain(h, answer, why, size);
+		return is_denial(step, answer) ? HANDSHAKE_DENIED : HANDSHAKE_REFUSED;
 	}
 	return ++h->done == h->n ? HANDSHAKE_DONE : HANDSHAKE_GOES_ON;
 }

@@ -11,15 +11,19 @@
 #define HANDSHAKE_STEPS 4
 
 struct handshake {
+	const struct access *access;
 	const char *steps[HANDSHAKE_STEPS]; /* the commands that were sent */
 	size_t n, done;
 	size_t secret_bytes; /* of the buffer, from its start, hold AUTH: to be wiped once they are sent */
 };
 
-enum handshake_outcome { HANDSHAKE_GOES_ON, HANDSHAKE_DONE, HANDSHAKE_REFUSED };
+/* DENIED: refused for who we are, or for what we may. */
+enum handshake_outcome { HANDSHAKE_GOES_ON, HANDSHAKE_DONE, HANDSHAKE_REFUSED, HANDSHAKE_DENIED };
 
-/* Puts the commands into out, which is empty. 0 or -ENOMEM. */
-int handshake_begin(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out);
+/* Puts the commands into out, which is empty. 0; -ENOMEM; or what reading the password gave, which why then explains.
+ */
+int handshake_begin(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out, char *why,
+		    size_t size);
 /* Takes the next answer. When it is refused, why says it, without any secret. */
 enum handshake_outcome handshake_take(struct handshake *h, const struct resp_value *answer, char *why, size_t size);
 

@@ -420,6 +420,13 @@ int resp_reader_reset(struct resp_reader *r)
 	return wire_renew(r);
 }
 
+void resp_reader_wipe(struct resp_reader *r)
+{
+	explicit_bzero(r->wire->buf, r->wire->len);
+	for (struct chunk *chunk = r->arena.first; chunk; chunk = chunk->next)
+		explicit_bzero(chunk->data, chunk->size);
+}
+
 static size_t waiting(const struct resp_reader *r)
 {
 	return r->wire->len - r->wire->pos;

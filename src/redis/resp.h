@@ -54,6 +54,8 @@ struct resp_reader *resp_reader_new(void);
 void resp_reader_free(struct resp_reader *r);
 /* Forgets everything read so far: for a new connection. 0 or -ENOMEM. */
 int resp_reader_reset(struct resp_reader *r);
+/* Overwrites what was read: it held a secret. The values are no good any more; resp_reader_reset() is due. */
+void resp_reader_wipe(struct resp_reader *r);
 /* Adds bytes from the wire. 0, -ENOMEM, or -EPROTO. */
 int resp_reader_feed(struct resp_reader *r, const void *bytes, size_t len);
 /*

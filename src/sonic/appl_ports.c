@@ -27,8 +27,8 @@ struct appl_ports {
 	bool known;                 /* a scan of this connection was complete */
 	bool marker_seen;           /* by the scan that runs */
 	bool scan_again;            /* asked for while one ran */
-	bool subscribed;            /* Redis tells us of every change ... */
-	bool notifies;              /* ... if it is configured to */
+	bool subscribed;            /* Redis tells us of every change, if it is configured to ... */
+	bool notifies;              /* ... which it is when it told us of one. (CONFIG GET is for administrators.) */
 	sd_event_source *timer;
 	struct backoff backoff;
 };
@@ -202,25 +202,9 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 		appl_ports_rescan(a);
 }
 
-static void on_notify_setting(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
-{
-	struct appl_ports *a = user;
-	const char *flags = "";
-
-	(void)item;
-	(void)cookie;
-	if (reply && reply->type == RESP_ARRAY && reply->n == 2 && reply->elem[1]->type == RESP_STRING)
-		flags = reply->elem[1]->str;
-	/* K: keyspace channels; h and g: hash commands and DEL, both in A (redis.conf, notify-keyspace-events). */
-	a->notifies = strchr(flags, 'K') && (strchr(flags, 'A') || (strchr(flags, 'h') && strchr(flags, 'g')));
-	if (!a->notifies && !list_empty(&a->waiting))
-		arm(a);
-}
-
 void appl_ports_rescan(struct appl_ports *a)
 {
 	static const struct scan_ops ops = {.key = on_key, .done = on_scanned};
-	const struct resp_arg ask[] = {RESP_STR("CONFIG"), RESP_STR("GET"), RESP_STR("notify-keyspace-events")};
 
 	if (!conn_ready(a->conn))
 		return;
@@ -231,7 +215,6 @@ void appl_ports_rescan(struct appl_ports *a)
 	a->round++;
 	a->marker_seen = a->scan_again = false;
 	a->others_seen = 0;
-	(void)conn_command(a->conn, on_notify_setting, a, NULL, 0, ARRAY_SIZE(ask), ask);
 	(void)scan_start(&a->scan, a->conn, a->prefix, "hash", &ops, a);
 }
 
@@ -240,6 +223,8 @@ void appl_ports_rescan(struct appl_ports *a)
 void appl_ports_ready(struct appl_ports *a)
 {
 	appl_ports_rescan(a);
+	if (!told_of_changes(a) && !list_empty(&a->waiting))
+		arm(a);
 }
 
 void appl_ports_lost(struct appl_ports *a)
@@ -252,9 +237,12 @@ void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
 {
 	a->subscribed = subscribed;
 	/* What changed before the subscription stood was not told. */
-	if (subscribed)
+	if (subscribed) {
 		appl_ports_rescan(a);
-	else if (!list_empty(&a->waiting))
+		return;
+	}
+	a->notifies = false;
+	if (!list_empty(&a->waiting))
 		arm(a);
 }
 
@@ -266,6 +254,7 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 
 	if (!name)
 		return;
+	a->notifies = a->notifies || written;
 	name += strlen(a->prefix);
 	if (!is_port_key(name, channel->len - (size_t)(name - channel->str)))
 		return;

@@ -26,6 +26,7 @@ struct publish {
 	void *user;
 	struct readback *readback;
 	size_t batch_size;
+	uint64_t last_event; /* of an earlier process */
 	sd_event_source *retry_ports, *retry_readback;
 	struct backoff readback_backoff;
 	bool enabled, held;
@@ -161,7 +162,7 @@ static struct log_fields fields_of(const struct publish *p, const struct port *p
 	struct log_fields fields = {
 		.port = port->name,
 		.ifindex = port->ifindex,
-		.event_id = p->stats.sets + p->stats.deletes,
+		.event_id = publish_last_event(p),
 		.admin = up_or_down(row->value[ROW_ADMIN]),
 		.oper = up_or_down(row->value[ROW_OPER]),
 		.mtu = row->value[ROW_MTU] > 0 ? (uint32_t)row->value[ROW_MTU] : 0,
@@ -486,6 +487,11 @@ size_t publish_owed(const struct publish *p)
 	return owed;
 }
 
+uint64_t publish_last_event(const struct publish *p)
+{
+	return p->last_event + written(p);
+}
+
 const struct publish_stats *publish_stats(const struct publish *p)
 {
 	return &p->stats;
@@ -519,6 +525,7 @@ int publish_new(struct publish **ret, sd_event *event, struct links *links, stru
 	p->readback_backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
 	(void)snprintf(p->separator, sizeof(p->separator), "%s", opt->separator);
 	p->batch_size = opt->batch_size;
+	p->last_event = opt->last_event;
 	p->readback = readback_new(links, conn, p->separator, &ops, p);
 	if (p->readback)
 		r = add_timer(event, &p->retry_ports, on_retry_ports, p);

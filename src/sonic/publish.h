@@ -34,6 +34,7 @@ typedef void (*publish_unknown_fn)(struct port *port, void *user);
 struct publish_options {
 	const char *separator; /* STATE_DB's, "|" */
 	size_t batch_size;     /* rows after which what is buffered goes to Redis within a turn, > 0 */
+	uint64_t last_event;   /* the number that those of our port changes go on from */
 };
 
 /* conn's ops must call publish_ready() and publish_lost(). All must outlive it. 0 or negative errno. */
@@ -56,6 +57,8 @@ void publish_audit(struct publish *p);
 /* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
 size_t publish_owed(const struct publish *p);
 bool publish_owes(const struct port *port);
+/* The number of the last port change that was sent. */
+uint64_t publish_last_event(const struct publish *p);
 const struct publish_stats *publish_stats(const struct publish *p);
 /*
  * Nanoseconds from the receipt of a port's oldest unwritten change to Redis' acknowledgement of the write. Only writes

@@ -60,6 +60,7 @@ def switch(request: pytest.FixtureRequest, redis_server: Callable[..., RedisServ
         if not request.node.stash.get(FAILED, False):
             for made in factory.made:
                 end_well(made.daemon)
+                made.assert_nothing_denied()
 
 
 def end_well(daemon: Daemon) -> None:

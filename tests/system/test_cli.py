@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.daemon import ROOT, binary
+from lib.daemon import NO_STATE, ROOT, binary
 from lib.netns import NetNs
 
 RUST_SAMPLE = ROOT / "tests/data/rust-portsyncd.conf"
@@ -265,7 +265,8 @@ def test_signals_move_the_level(switch: SwitchFactory) -> None:
 @pytest.mark.parametrize("target", ["stderr", "syslog", "journal", "auto"])
 def test_an_unknown_namespace(target: str) -> None:
     """One line on stderr, wherever the log goes."""
-    done = portsyncd("--netns", "no-such-namespace", "--log-target", target, "--database-config", DATABASE_SAMPLE)
+    options = ("--config", NO_STATE, "--database-config", DATABASE_SAMPLE)
+    done = portsyncd("--netns", "no-such-namespace", "--log-target", target, *options)
     assert_refused(done, "/run/netns/no-such-namespace", "No such file", status=1)
 
 
@@ -273,6 +274,7 @@ def test_a_namespace_that_may_not_be_entered(netns: NetNs) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         program = Path(shutil.copy(binary(), folder))
+        # Its state file would be the machine's, which is not nobody's to write.
         done = portsyncd("--netns", netns.name, "--log-target", "stderr", before=NOBODY, program=program)
     assert_refused(done, f"/run/netns/{netns.name}", "not permitted", status=1)
 

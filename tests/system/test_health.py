@@ -2,6 +2,7 @@
 """/livez, /readyz, /healthz, /ports of a running daemon, and the status that systemd shows."""
 
 import re
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,22 @@ def test_systemd_shows_how_it_is(notified: Notified, switch: SwitchFactory) -> N
     sw.redis.resume()
     wait_status(r"Redis connected; PortInitDone sent; healthy$")
     assert [line for line in notified.seen if line.startswith("STATUS=")].count(notified.seen[-1]) <= 2
+
+
+def test_systemd_is_told_of_a_reload(notified: Notified, switch: SwitchFactory) -> None:
+    """As sd_notify(3) asks: RELOADING=1 with the time of its beginning, then READY=1 again. A bad file ends it, too."""
+    sw = switch(ports=1, environment={"NOTIFY_SOCKET": str(notified.path)})
+    notified.wait("READY=1")
+    for count in (1, 2):
+        before = time.clock_gettime(time.CLOCK_MONOTONIC)
+        sw.daemon.send(signal.SIGHUP)
+        notified.wait("READY=1", count + 1)
+        told = [line for line in notified.seen if line.startswith(("READY=1", "RELOADING=1", "MONOTONIC_USEC="))]
+        begun = told[-2].removeprefix("MONOTONIC_USEC=")
+        assert told[-3:] == ["RELOADING=1", f"MONOTONIC_USEC={begun}", "READY=1"]
+        assert before * 1e6 <= int(begun) <= time.clock_gettime(time.CLOCK_MONOTONIC) * 1e6
+        sw.config_file.write_text("[log]\nlevel = loud\n")
+    assert "the configuration is refused" in sw.daemon.log
 
 
 def test_without_systemd_nothing_is_said(tmp_path: Path, switch: SwitchFactory) -> None:

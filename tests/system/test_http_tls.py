@@ -2,6 +2,8 @@
 """TLS of the HTTP server: with what it is spoken, and which certificates are good enough."""
 
 import os
+import signal
+import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,11 +13,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes
 
+from conftest import SwitchFactory
 from lib.certificates import SERVER_NAME, Authority, Pair
+from lib.checker import socket_in
 from lib.daemon import binary, write_settings
-from lib.http_probe import REFUSED, HttpProbe, ask, tls_client
+from lib.http_probe import REFUSED, HttpProbe, ask, loopback_address, tls_client
 from lib.netns import NetNs
 from lib.proc import Proc
+from lib.switch import Switch
 from lib.wait import wait_for
 
 HOUR = timedelta(hours=1)
@@ -295,3 +300,60 @@ def test_own_certificate_that_has_expired_is_warned_of(start: Start, authority: 
     probe = start(cert=expired.cert, key=expired.key)
     probe.wait_log("WARNING: .*http.cert: .*: the certificate has expired, clients will refuse it")
     assert probe.get_unix("/hello").status == 200
+
+
+# --- new certificates while it runs ---
+
+
+def put(pair: Pair, at: Pair) -> None:
+    """At the place of another pair, the key first."""
+    at.key.write_bytes(pair.key.read_bytes())
+    at.cert.write_bytes(pair.cert.read_bytes())
+
+
+def serial(client: ssl.SSLSocket) -> str:
+    shown = client.getpeercert()
+    assert shown
+    return str(shown["serialNumber"])
+
+
+def connect_in(sw: Switch, address: tuple[str, int], context: ssl.SSLContext) -> ssl.SSLSocket:
+    plain = socket_in(sw.netns.name, socket.AF_INET, socket.SOCK_STREAM)
+    plain.settimeout(20)
+    plain.connect(address)
+    return context.wrap_socket(plain, server_hostname=SERVER_NAME)
+
+
+def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:
+    """For new clients; those that are there keep the old one; what cannot be used is told and changes nothing."""
+    in_use, new = authority.issue("server"), authority.issue("server")
+    address = loopback_address()
+    http = {"listen": f"{address[0]}:{address[1]}", "cert": in_use.cert, "key": in_use.key, "ca": authority.path}
+    sw = switch.build(ports=1, settings={"http": http, "log": {"level": "info"}})
+    sw.netns.ip("link", "set", "lo", "up")
+    sw.start()
+    context = tls_client(authority.path, client_pair)
+
+    def shown() -> str:
+        with connect_in(sw, address, context) as client:
+            return serial(client)
+
+    with connect_in(sw, address, context) as before:
+        old = serial(before)
+        for text in (b"nonsense", new.cert.read_bytes()):  # the latter without its key
+            mark = sw.daemon.mark()
+            kept = in_use.cert.read_bytes()
+            in_use.cert.write_bytes(text)
+            sw.daemon.send(signal.SIGHUP)
+            sw.daemon.wait_log(f"the new certificate is refused, the one in use stays: http.cert.*{in_use.cert}", since=mark)
+            assert shown() == old
+            in_use.cert.write_bytes(kept)
+        put(new, in_use)
+        sw.daemon.send(signal.SIGHUP)
+        sw.daemon.wait_log("new HTTP clients get the certificate")
+        assert shown() != old
+        assert ask(before, "/livez").status == 200, "who was there goes on"
+    mark = sw.daemon.mark()
+    sw.daemon.send(signal.SIGHUP)
+    sw.daemon.wait_log("events ", since=mark)
+    assert "certificate" not in sw.daemon.log_since(mark), "no news"

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from lib.daemon import ROOT, binary
+from lib.daemon import NO_STATE, ROOT, binary
 
 SAMPLE: dict[str, Any] = json.loads((ROOT / "tests/data/database_config.json").read_text())
 
 
 def run_with(path: Path) -> subprocess.CompletedProcess[str]:
-    """Without a configuration file: only the machine's own would be read, if there is one."""
-    command = [str(binary()), "--database-config", str(path), "--log-target", "stderr"]
+    command = [str(binary()), "--config", str(NO_STATE), "--database-config", str(path), "--log-target", "stderr"]
     return subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=20, check=False)
 
 

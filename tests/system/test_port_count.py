@@ -166,7 +166,7 @@ def test_no_config_done_is_invented(switch: SwitchFactory) -> None:
 
 def test_a_refused_count_is_not_written_again_and_again(switch: SwitchFactory) -> None:
     """Redis refuses the write (ACL here, OOM or READONLY as well): tried again later, and one line says so."""
-    sw = switch(ports=2, settings=TRACK)
+    sw = switch(ports=2, settings=TRACK, least_rights=False)
     others = ["%R~*", "~_PORT_TABLE:*", "~PORT_TABLE_*", "~PORT_TABLE|*", "~PORT_TABLE:E*"]
     sw.redis.client().execute_command("ACL", "SETUSER", "default", "resetkeys", *others)
     push_port(sw, "Ethernet5")

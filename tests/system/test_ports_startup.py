@@ -76,7 +76,7 @@ def may_write_rows(sw: Switch, *patterns: str) -> None:
 
 def test_init_done_waits_for_a_row_that_redis_refuses(switch: SwitchFactory) -> None:
     """Issue 2, item 2: the link and its APPL_DB row are there, {state: ok} is not yet."""
-    sw = switch(ports=2, links="none", wait=False)
+    sw = switch(ports=2, links="none", wait=False, least_rights=False)
     sw.orch.wait_config_done()
     may_write_rows(sw, "Ethernet0")
     sw.netns.add_ports(sw.ports)

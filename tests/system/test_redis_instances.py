@@ -192,7 +192,7 @@ def test_no_password_where_one_is_needed(switch: SwitchFactory, redis_server: Se
     sw.start(wait=False)
     sw.daemon.wait_log("STATE_DB: no connection to .*NOAUTH")
     # pooled connections of the test stay logged in
-    sw.state_db.client.config_set("requirepass", "")
+    sw.state_db.client.execute_command("ACL", "SETUSER", "default", "nopass")
     sw.redis.password = None
     sw.daemon.wait_log("STATE_DB: connected to")
 

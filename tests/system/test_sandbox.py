@@ -128,7 +128,7 @@ def tasks(pid: int) -> list[str]:
 def assert_confined(sw: Switch, bounding: str = NET_ADMIN) -> None:
     """Each of its threads."""
     pid = sw.daemon.pid
-    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "http"}, 10, "threads")
+    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "http", "state"}, 10, "threads")
     for task in tasks(pid):
         sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]
         assert sets == [NET_ADMIN, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]

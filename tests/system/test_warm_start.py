@@ -283,7 +283,7 @@ def test_a_right_count_is_not_written(switch: SwitchFactory) -> None:
 
 def test_a_refused_repair_is_tried_again(switch: SwitchFactory) -> None:
     """S9: Redis refuses for a while (ACL here, OOM or READONLY as well); nobody else mends the count."""
-    sw = switch(ports=3)
+    sw = switch(ports=3, least_rights=False)
     enable(sw)
     sw.daemon.stop()
     sw.appl_db.client.hset(CONFIG_DONE_KEY, "count", "67")

@@ -25,6 +25,7 @@ struct fixture {
 	sd_event *event;
 	struct fake_redis server;
 	struct log_catcher log;
+	struct access access;
 	struct conn_options opt;
 	const struct conn_ops *ops; /* those that count; user is the fixture */
 	struct conn *conn;
@@ -62,8 +63,10 @@ static inline struct fixture *fixture_new(const char *label, int log_level, size
 	fake_init(&x->server, x->event);
 	catcher_start(&x->log, log_level);
 	x->ops = &counting;
+	access_init(&x->access, NULL, "", NULL, NULL);
 	x->opt = (struct conn_options){
 		.label = label,
+		.access = &x->access,
 		.unix_socket = x->server.path,
 		.timeout_usec = 5 * USEC_PER_SEC,
 		.retry_initial_ms = 1,

@@ -26,7 +26,7 @@
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, --dry-run, "          \
 	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
-#define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [security] [log]"
+#define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [security] [state] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
 #define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:9090, [::1]:9090, or \"\"\n"
@@ -862,15 +862,16 @@ static void test_passwords(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(passwords); i++) {
-		char *password cleanup(config_wipe_password) = NULL, error[256] = "";
+		struct secret password cleanup(secret_wipe) = {0};
+		char error[256] = "";
 
 		write_file("P", passwords[i].bytes, passwords[i].len, passwords[i].mode);
 		assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), passwords[i].result);
 		if (passwords[i].result == 0)
-			assert_string_equal(password, passwords[i].outcome);
+			assert_string_equal(password.text, passwords[i].outcome);
 		else
 			assert_string_equal(error, passwords[i].outcome);
-		assert_int_equal(password == NULL, passwords[i].result < 0);
+		assert_int_equal(password.text == NULL, passwords[i].result < 0);
 		assert_int_equal(unlink("P"), 0);
 	}
 }
@@ -878,16 +879,17 @@ static void test_passwords(void **state)
 static void test_size_of_passwords(void **state)
 {
 	struct config c = {.redis_password_file = "P"};
-	char *password cleanup(config_wipe_password) = NULL, error[256];
+	struct secret password cleanup(secret_wipe) = {0};
+	char error[256];
 	static char bytes[4097];
 
 	(void)state;
 	memset(bytes, 'p', sizeof(bytes));
 	write_file("P", bytes, 4096, 0600);
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
-	assert_int_equal(strlen(password), 4096);
-	config_wipe_password(&password);
-	assert_null(password);
+	assert_int_equal(strlen(password.text), 4096);
+	secret_wipe(&password);
+	assert_null(password.text);
 	write_file("P", bytes, 4097, 0600);
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EFBIG);
 	assert_string_equal(error, "P: File too large; allowed: a readable file of at most 4096 bytes");
@@ -899,31 +901,32 @@ static void test_size_of_passwords(void **state)
 	/* It opens, but nothing is mapped where reading starts. */
 	memcpy(c.redis_password_file, "/proc/self/mem", 15);
 	assert_true(config_read_password(&c, &password, error, sizeof(error)) < 0);
-	assert_null(password);
+	assert_null(password.text);
 }
 
 static void test_credential(void **state)
 {
 	struct config c = {.redis_password_file = ""};
-	char *password cleanup(config_wipe_password) = NULL, error[256];
+	struct secret password cleanup(secret_wipe) = {0};
+	char error[256];
 
 	(void)state;
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
-	assert_null(password);
+	assert_null(password.text);
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
-	assert_null(password);
+	assert_null(password.text);
 	write_file("redis_password", "cred\n", 5, 0400);
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
-	assert_string_equal(password, "cred");
-	config_wipe_password(&password);
+	assert_string_equal(password.text, "cred");
+	secret_wipe(&password);
 	write_file("P", "file", 4, 0600);
 	memcpy(c.redis_password_file, "P", 2);
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
-	assert_string_equal(password, "file");
+	assert_string_equal(password.text, "file");
 	c.redis_password_file[0] = '\0';
 	assert_int_equal(chmod("redis_password", 0604), 0);
-	config_wipe_password(&password);
+	secret_wipe(&password);
 	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EACCES);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 }

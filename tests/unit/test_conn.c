@@ -121,12 +121,31 @@ static void nothing_is_taken_before_ready(void **state)
 	conn_flush(x->conn);
 }
 
+/* A password that is another one each time: it is read for each attempt. */
+static int read_secret(struct secret *ret, char *error, size_t size, void *user)
+{
+	const char *text = *(const char **)user;
+
+	if (!text) {
+		(void)snprintf(error, size, "/etc/pw: No such file or directory");
+		return -ENOENT;
+	}
+	assert_int_equal(secret_new(ret, 64), 0);
+	ret->len = strlen(text);
+	memcpy(ret->text, text, ret->len);
+	return 0;
+}
+
+static void give_password(struct fixture *x, const char *username, const char **text)
+{
+	access_init(&x->access, username, "/etc/pw", read_secret, text);
+}
+
 static void authenticates_with_user(void **state)
 {
 	struct fixture *x = *state;
 
-	x->opt.username = "bob";
-	x->opt.password = "secret";
+	give_password(x, "bob", &(const char *){"secret"});
 	x->opt.database = 15;
 	x->server.setup = "*3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$6\r\nsecret\r\n*2\r\n$6\r\nSELECT\r\n$2\r\n15\r\n" PING;
 	x->server.setup_answer = "+OK\r\n+OK\r\n+PONG\r\n";
@@ -138,7 +157,7 @@ static void authenticates_without_user(void **state)
 {
 	struct fixture *x = *state;
 
-	x->opt.password = "secret";
+	give_password(x, NULL, &(const char *){"secret"});
 	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n" SETUP_0;
 	x->server.setup_answer = "+OK\r\n" SETUP_0_ANSWER;
 	connect_now(x);
@@ -172,16 +191,40 @@ static void wrong_password_is_told_once(void **state)
 {
 	struct fixture *x = *state;
 
-	x->opt.password = "secret";
+	give_password(x, NULL, &(const char *){"secret"});
 	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n" SETUP_0;
 	refuse_for_a_while(x, "-WRONGPASS not 'secret'\r\n-NOAUTH a\r\n-NOAUTH b\r\n", "+OK\r\n" SETUP_0_ANSWER,
-			   "AUTH refused: WRONGPASS");
+			   "AUTH refused: WRONGPASS (user \"default\", password of /etc/pw)");
+}
+
+static void the_password_is_read_for_each_attempt(void **state)
+{
+	struct fixture *x = *state;
+	const char *password = "wrong";
+
+	give_password(x, "bob", &password);
+	x->server.setup = "*3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$5\r\nwrong\r\n" SETUP_0;
+	x->server.setup_answer = "-WRONGPASS a\r\n-NOAUTH b\r\n-NOAUTH c\r\n";
+	fake_listen(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, x->server.connections == 3);
+	password = NULL;
+	for (int i = 0; i < 10; i++)
+		assert_true(sd_event_run(x->event, USEC_PER_SEC) > 0);
+	assert_string_equal(conn_away(x->conn)->reason, "/etc/pw: No such file or directory");
+	password = "right";
+	x->server.setup = "*3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$5\r\nright\r\n" SETUP_0;
+	x->server.setup_answer = "+OK\r\n" SETUP_0_ANSWER;
+	RUN_UNTIL(x->event, x->ready == 1);
+	assert_string_equal(conn_away(x->conn)->reason, "");
+	assert_int_equal(catcher_count(&x->log, "no connection"), 1);
 }
 
 static void missing_password_is_told_once(void **state)
 {
 	refuse_for_a_while(*state, "-NOAUTH Authentication \x01 required.\r\n-NOAUTH\r\n", SETUP_0_ANSWER,
-			   "SELECT refused: NOAUTH Authentication \\x01 required.");
+			   "SELECT refused: NOAUTH Authentication \\x01 required. (user \"default\", no password: "
+			   "redis_password_file is not set)");
 }
 
 static void select_while_loading(void **state)
@@ -857,7 +900,8 @@ static void refused_subscription(void **state)
 
 	x->opt.pattern = "__key*_";
 	x->server.setup = SETUP_0 SUBSCRIBE;
-	refuse_for_a_while(x, SETUP_0_ANSWER "-NOPERM no\r\n", SETUP_0_ANSWER SUBSCRIBED, "PSUBSCRIBE refused: NOPERM");
+	refuse_for_a_while(x, SETUP_0_ANSWER "-NOPERM no\r\n", SETUP_0_ANSWER SUBSCRIBED,
+			   "PSUBSCRIBE refused: NOPERM no (user \"default\", no password");
 }
 
 static void freed_with_commands_in_flight(void **state)
@@ -880,6 +924,7 @@ int main(void)
 		TEST(authenticates_with_user),
 		TEST(authenticates_without_user),
 		TEST(wrong_password_is_told_once),
+		TEST(the_password_is_read_for_each_attempt),
 		TEST(missing_password_is_told_once),
 		TEST(select_while_loading),
 		TEST(ping_while_loading),

@@ -733,6 +733,51 @@ static void reserve_is_enough(void **state)
 	}
 }
 
+/* What an earlier process counted. */
+static void the_past_goes_on(void **state)
+{
+	struct links *l = *state;
+	struct port *port;
+
+	assert_int_equal(links_past_reserve(l, 2), 0);
+	links_past_add(l, "Ethernet0", 7, 1000);
+	links_past_add(l, "Ethernet4", 5, 2000);
+	links_past_add(l, "Ethernet8", 3, 3000); /* there is no room */
+	assert_string_equal(links_past_next(l, NULL)->name, "Ethernet0");
+	seen(l, 3, "Ethernet0");
+	event(l, 3, "Ethernet0", IFF_UP, 9100);
+	port = links_find(l, "Ethernet0");
+	assert_int_equal(port->flaps, 7 + 1);
+	assert_int_equal(port->past_msec, 1000);
+	/* Of that process alone. */
+	assert_int_equal(links_stats(l)->flaps, 1);
+	assert_string_equal(links_past_next(l, NULL)->name, "Ethernet4");
+	assert_null(links_past_next(l, links_past_next(l, NULL)));
+	seen(l, 4, "Ethernet8");
+	assert_int_equal(links_find(l, "Ethernet8")->past_msec, 0);
+}
+
+/* A link that is left from before comes and goes before its port does; a port that was deleted is another one later. */
+static void the_past_waits_for_the_port(void **state)
+{
+	struct links *l = *state;
+
+	assert_int_equal(links_past_reserve(l, 1), 0);
+	links_past_add(l, "Ethernet0", 7, 1000);
+	seen(l, 3, "Ethernet0");
+	gone(l, 3, "Ethernet0");
+	settle(l);
+	assert_null(links_find(l, "Ethernet0"));
+	assert_non_null(links_past_next(l, NULL));
+	links_set_configured(l, links_get(l, "Ethernet0"), true);
+	assert_int_equal(links_find(l, "Ethernet0")->flaps, 7);
+	assert_null(links_past_next(l, NULL));
+	links_set_configured(l, links_find(l, "Ethernet0"), false);
+	settle(l);
+	assert_null(links_find(l, "Ethernet0"));
+	assert_int_equal(links_get(l, "Ethernet0")->flaps, 0);
+}
+
 /* A used place holds nothing of the port before. */
 static void reused_memory_is_clean(void **state)
 {
@@ -954,6 +999,8 @@ int main(void)
 		TEST(ifindex_reused),
 		TEST(made_again_before_a_flush),
 		TEST(flaps_are_changes_of_oper),
+		TEST(the_past_goes_on),
+		TEST(the_past_waits_for_the_port),
 		TEST(impossible_names),
 		TEST(all_links_are_marked_old),
 		TEST(more_old_links_than_asked_for),

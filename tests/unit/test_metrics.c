@@ -316,6 +316,12 @@ static void test_which_format(void **state)
 		{"application/openmetrics-text;q=0", false},
 		{"text/plain, application/openmetrics-text; q=0.9", false},
 		{"text/plain;q=0.3, application/openmetrics-text", true},
+		{"text/plain;q=0.300, application/openmetrics-text;q=0.3011", true},
+		{"text/plain;q=1.9, application/openmetrics-text", true},
+		{"application/openmetrics-text;q=1e300", true},
+		{"application/openmetrics-text;q=nan", false},
+		{"application/openmetrics-text;q=inf", false},
+		{"application/openmetrics-text;q=", false},
 	};
 
 	(void)state;

@@ -16,6 +16,9 @@ LOG_TIMEOUT_SECS = 1.0
 POLL, NO_LIMIT = "7", "0xffffffff"  # in /proc/<pid>/task/<tid>/syscall of x86-64: poll(2), its timeout -1
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer: detected")
 
+# The configuration of a daemon that has no folder of its own for its state file.
+NO_STATE = ROOT / "tests" / "data" / "no-state.conf"
+
 # Section -> key -> value of portsyncd.conf.
 Settings = Mapping[str, Mapping[str, object]]
 

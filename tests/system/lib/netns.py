@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network namespace of our own with ports that are real links: veth pairs whose other end gives the carrier."""
+"""Ports that are real links, veth pairs whose other end gives the carrier, and a network namespace of our own for them."""
 
 import contextlib
 import itertools
@@ -28,34 +28,21 @@ def remove_stale() -> None:
             run("ip", "netns", "delete", line.split()[0])
 
 
-class NetNs:
-    """Ports are named as given; the other end of Ethernet4 is p4 and stands in the same namespace."""
+class Links:
+    """Ports are named as given; the other end of Ethernet4 is p4 and stands in the same namespace. ip: the command that
+    acts there."""
 
-    _numbers = itertools.count()
-
-    def __init__(self) -> None:
-        self.name = f"{NAME_PREFIX}{os.getpid()}-{next(self._numbers)}"
+    def __init__(self, ip: Sequence[str]) -> None:
+        self._ip = list(ip)
         self._peers: dict[str, str] = {}
         self._peer_numbers = itertools.count()
-        run("ip", "netns", "add", self.name)
-        # With IPv6 the kernel does much more for each change of a link than it tells us about.
-        self.exec(
-            "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"
-        )
-
-    def close(self) -> None:
-        with contextlib.suppress(AssertionError):
-            run("ip", "netns", "delete", self.name)
-
-    def exec(self, *command: str) -> str:
-        return run("ip", "netns", "exec", self.name, *command)
 
     def ip(self, *arguments: str) -> str:
-        return run("ip", "-n", self.name, *arguments)
+        return run(*self._ip, *arguments)
 
     def batch(self, lines: Iterable[str]) -> None:
         """Many ip commands in one process; ends at the first that fails."""
-        run("ip", "-n", self.name, "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
+        run(*self._ip, "-batch", "-", stdin="".join(f"{line}\n" for line in lines))
 
     def links(self) -> list[dict[str, Any]]:
         return json.loads(self.ip("-json", "-details", "link", "show"))
@@ -117,3 +104,25 @@ class NetNs:
             peer = f"px{next(self._peer_numbers)}"
         self._peers[name] = peer
         return peer
+
+
+class NetNs(Links):
+    """A network namespace, and the links in it."""
+
+    _numbers = itertools.count()
+
+    def __init__(self) -> None:
+        self.name = f"{NAME_PREFIX}{os.getpid()}-{next(self._numbers)}"
+        super().__init__(["ip", "-n", self.name])
+        run("ip", "netns", "add", self.name)
+        # With IPv6 the kernel does much more for each change of a link than it tells us about.
+        self.exec(
+            "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"
+        )
+
+    def close(self) -> None:
+        with contextlib.suppress(AssertionError):
+            run("ip", "netns", "delete", self.name)
+
+    def exec(self, *command: str) -> str:
+        return run("ip", "netns", "exec", self.name, *command)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private redis-server on a Unix socket in a folder of its own."""
+"""A private redis-server on a Unix socket in a folder of its own, with the daemon's user of deploy/redis."""
 
 import shutil
 import signal
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from lib import redis_acl
 from lib.databases import Instance
 from lib.wait import wait_for
 
@@ -48,6 +49,10 @@ class RedisServer:
         return self._running().pid
 
     @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def instance(self) -> Instance:
         """How database_config.json names this server: by TCP if it listens there, else by its Unix socket."""
         if self.port:
@@ -71,6 +76,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def denials(self, user: str) -> list[str]:
+        """What this user was refused, by ACL LOG."""
+        with self.client() as client:
+            return [f"{e['reason']}: {e['object']} ({e['context']})" for e in client.acl_log() if e["username"] == user]
 
     def restart_empty(self) -> None:
         self.kill()
@@ -101,8 +111,9 @@ class RedisServer:
             "appendonly": "no",
             "notify-keyspace-events": self._notify,
         }
-        if self.password:
-            options["requirepass"] = self.password
+        users = self.folder / "users.acl"
+        users.write_text(redis_acl.users(self.password))
+        options["aclfile"] = str(users)
         command = ["redis-server"]
         for name, value in options.items():
             command += [f"--{name}", value]

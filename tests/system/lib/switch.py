@@ -11,6 +11,7 @@ from pathlib import Path
 
 import redis
 
+from lib import redis_acl
 from lib.checker import Checker, Comparison
 from lib.daemon import Daemon, Settings, write_settings
 from lib.databases import DATABASES, Database, open_database, write_database_config
@@ -85,6 +86,9 @@ class Switch:
     # Of this class's own clients (default: the server's password); the daemon gets its credentials by settings.
     username: str | None = None
     password: str | None = None
+    # The daemon is the Redis user of deploy/redis/portsyncd.acl. Never so with credentials of the test's own, nor where
+    # the databases have other numbers or separators than in SONiC, for which that file is.
+    least_rights: bool = field(default_factory=redis_acl.chosen)
 
     redis: RedisServer = field(init=False)
     netns: NetNs = field(init=False)
@@ -107,6 +111,10 @@ class Switch:
     @property
     def config_file(self) -> Path:
         return self.folder / "portsyncd.conf"
+
+    @property
+    def state_file(self) -> Path:
+        return self.folder / "state" / "state.json"
 
     @property
     def pages(self) -> Pages:
@@ -153,6 +161,12 @@ class Switch:
     def close(self) -> None:
         """Leaves nothing behind, however far it was built."""
         self._cleanup.close()
+
+    def assert_nothing_denied(self) -> None:
+        """The daemon asked Redis for nothing that its user may not."""
+        for server in {self.redis, *self.others.values()} if self.least_rights else ():
+            if server.alive:
+                assert not server.denials(redis_acl.USER)
 
     def row(self, port: str) -> dict[str, str]:
         """The port's row in STATE_DB."""
@@ -206,9 +220,12 @@ class Switch:
         self._cleanup.callback(self.orch.stop)
 
     def _make_daemon(self) -> Daemon:
-        settings = {section: dict(keys) for section, keys in self.settings.items()}
+        settings: dict[str, dict[str, object]] = {section: dict(keys) for section, keys in self.settings.items()}
+        self._choose_user(settings.setdefault("database", {}))
         settings.setdefault("sonic", {}).setdefault("audit_interval_secs", self.audit_secs)
         # By TCP the switches of tests that run beside each other would get into each other's way.
+        # The default one is the machine's.
+        settings.setdefault("state", {}).setdefault("file", self.state_file)
         settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})
         write_settings(self.config_file, settings)
         options = {
@@ -223,6 +240,15 @@ class Switch:
             options["--database-config"] = str(self.database_config)
         command = [word for option in options.items() for word in option]
         return Daemon([*command, *self.arguments], self.folder / "portsyncd.log", self.environment)
+
+    def _choose_user(self, database: dict[str, object]) -> None:
+        own = {"redis_username", "redis_password_file"} & database.keys() or "CREDENTIALS_DIRECTORY" in self.environment
+        servers = (self.redis, *self.others.values())
+        if own or self.numbers or self.separators or any(server.password for server in servers):
+            self.least_rights = False
+        if self.least_rights:
+            database["redis_username"] = redis_acl.USER
+            database["redis_password_file"] = redis_acl.password_file(self.folder)
 
     def _create_links(self, taken: list[Taken]) -> None:
         if self.links != "orch":

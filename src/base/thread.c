@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/thread.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#define WEAKEST_NICE 19
+#define THREAD_NAME_BYTES 16 /* pthread_setname_np(3) */
+
+int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attributes;
+	char own_name[THREAD_NAME_BYTES] = "";
+	sigset_t all, before;
+	int r = pthread_attr_init(&attributes);
+
+	if (r != 0)
+		return -r;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (stack_bytes > 0)
+		r = pthread_attr_setstacksize(&attributes, stack_bytes);
+	/* It inherits the name: another thread's would be a file of /proc to write, which the sandbox forbids. */
+	(void)pthread_getname_np(pthread_self(), own_name, sizeof(own_name));
+	(void)pthread_setname_np(pthread_self(), name);
+	if (r == 0)
+		r = pthread_create(ret, &attributes, run, arg);
+	(void)pthread_setname_np(pthread_self(), own_name);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attributes);
+	return -r;
+}
+
+/* Of this thread alone (setpriority(2), "C library/kernel differences"). */
+void thread_step_back(void)
+{
+	const struct sched_param none = {0};
+
+	(void)sched_setscheduler(0, SCHED_BATCH, &none);
+	(void)setpriority(PRIO_PROCESS, 0, WEAKEST_NICE);
+}

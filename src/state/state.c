@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state/state.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+#define HASH_BYTES 32
+#define HASH_HEX (2 * HASH_BYTES)
+#define SEAL_HEAD ",\n \"sha256\": \""
+#define SEAL_TAIL "\"\n}\n"
+#define SEAL_BYTES (sizeof(SEAL_HEAD) - 1 + HASH_HEX + sizeof(SEAL_TAIL) - 1)
+#define FORMAT_FLAGS (JSON_INDENT(1) | JSON_ENSURE_ASCII)
+
+/* Members of the file and of a port: what is missing or more is no state of this version. */
+#define FILE_MEMBERS 8
+#define PORT_MEMBERS 2
+
+static void free_json(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* --- the struct --- */
+
+void state_done(struct state *s)
+{
+	free(s->ports);
+	*s = (struct state){0};
+}
+
+int state_reserve(struct state *s, size_t ports)
+{
+	struct state_port *more;
+
+	if (ports <= s->room)
+		return 0;
+	if (ports > STATE_MAX_PORTS)
+		return -E2BIG;
+	more = realloc(s->ports, ports * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	s->ports = more;
+	s->room = ports;
+	return 0;
+}
+
+bool state_keeps(const char *name)
+{
+	size_t len = 0;
+
+	for (; name[len]; len++)
+		if (len == IFNAMSIZ - 1 || name[len] <= ' ' || name[len] > '~')
+			return false;
+	return len > 0;
+}
+
+bool state_add(struct state *s, const char *name, uint64_t flaps, uint64_t changed_msec)
+{
+	struct state_port *port;
+
+	if (s->n_ports == s->room || !state_keeps(name))
+		return false;
+	port = &s->ports[s->n_ports++];
+	*port = (struct state_port){.flaps = flaps, .changed_msec = changed_msec};
+	memcpy(port->name, name, strlen(name) + 1);
+	return true;
+}
+
+/* --- the seal --- */
+
+static int hash(const char *bytes, size_t len, char hex[HASH_HEX + 1])
+{
+	unsigned char digest[HASH_BYTES];
+
+	if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, len, digest) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < HASH_BYTES; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	return 0;
+}
+
+int state_seal(const char *members, size_t members_len, char **ret, size_t *len)
+{
+	char *out = malloc(members_len + SEAL_BYTES + 1), hex[HASH_HEX + 1];
+	int r = out ? hash(members, members_len, hex) : -ENOMEM;
+
+	if (r < 0) {
+		free(out);
+		return r;
+	}
+	memcpy(out, members, members_len);
+	(void)snprintf(out + members_len, SEAL_BYTES + 1, SEAL_HEAD "%s" SEAL_TAIL, hex);
+	*ret = out;
+	*len = members_len + SEAL_BYTES;
+	return 0;
+}
+
+/* The bytes end in the very seal that state_seal() would give them. */
+static int check_seal(const char *bytes, size_t len, const char **wrong)
+{
+	char seal[SEAL_BYTES + 1], hex[HASH_HEX + 1];
+	size_t members = len - SEAL_BYTES;
+	int r;
+
+	*wrong = "it is cut short or damaged: it does not end in a checksum";
+	if (len <= SEAL_BYTES || memcmp(bytes + members, SEAL_HEAD, strlen(SEAL_HEAD)) != 0)
+		return -EINVAL;
+	*wrong = "out of memory";
+	r = hash(bytes, members, hex);
+	if (r < 0)
+		return r;
+	*wrong = "it is damaged: the checksum does not fit";
+	(void)snprintf(seal, sizeof(seal), SEAL_HEAD "%s" SEAL_TAIL, hex);
+	return memcmp(bytes + members, seal, SEAL_BYTES) == 0 ? 0 : -EINVAL;
+}
+
+/* --- reading --- */
+
+/* Where the line goes that says what is wrong. */
+struct complaint {
+	char *why;
+	size_t size;
+};
+
+PRINTF_LIKE(3, 4) static int refuse(const struct complaint *c, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(c->why, c->size, format, args);
+	va_end(args);
+	return error;
+}
+
+static int read_number(const struct complaint *c, const json_t *object, const char *key, uint64_t *out)
+{
+	const json_t *value = json_object_get(object, key);
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value) || number < 0 || (uint64_t)number > STATE_MAX_NUMBER)
+		return refuse(c, -EINVAL, "%s is not an integer of 0 to 2^53", key);
+	*out = (uint64_t)number;
+	return 0;
+}
+
+static int read_version(const struct complaint *c, const json_t *root)
+{
+	uint64_t version = 0;
+	int r = read_number(c, root, "version", &version);
+
+	if (r < 0 || version == STATE_VERSION)
+		return r;
+	if (version > STATE_VERSION)
+		return refuse(c, -EPROTO, "it is of version %llu; this portsyncd knows version %d",
+			      (unsigned long long)version, STATE_VERSION);
+	return refuse(c, -EINVAL, "there was no version %llu", (unsigned long long)version);
+}
+
+static int read_boot_id(const struct complaint *c, const json_t *root, char out[STATE_BOOT_ID_BYTES])
+{
+	const char *id = json_string_value(json_object_get(root, "boot_id"));
+
+	if (!id || strlen(id) != STATE_BOOT_ID_BYTES - 1 || id[strspn(id, "0123456789abcdef")] != '\0')
+		return refuse(c, -EINVAL, "boot_id is not 32 hexadecimal digits");
+	memcpy(out, id, STATE_BOOT_ID_BYTES);
+	return 0;
+}
+
+static int read_port(const struct complaint *c, const char *name, const json_t *value, struct state *s)
+{
+	uint64_t flaps = 0, changed = 0;
+	int r;
+
+	if (!state_keeps(name))
+		return refuse(c, -EINVAL, "a port's name is not 1 to %d printable characters", IFNAMSIZ - 1);
+	if (json_object_size(value) != PORT_MEMBERS)
+		return refuse(c, -EINVAL, "%s does not have exactly flaps and last_change", name);
+	r = read_number(c, value, "flaps", &flaps);
+	if (r == 0)
+		r = read_number(c, value, "last_change", &changed);
+	if (r == 0)
+		(void)state_add(s, name, flaps, changed);
+	return r;
+}
+
+static int read_ports(const struct complaint *c, json_t *ports, struct state *s)
+{
+	const char *name;
+	json_t *value;
+	int r;
+
+	if (!json_is_object(ports))
+		return refuse(c, -EINVAL, "ports is not an object");
+	r = state_reserve(s, json_object_size(ports));
+	if (r == -E2BIG)
+		return refuse(c, -EINVAL, "it has more than %d ports", STATE_MAX_PORTS);
+	if (r < 0)
+		return refuse(c, r, "out of memory");
+	json_object_foreach(ports, name, value)
+	{
+		r = read_port(c, name, value, s);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int read_members(const struct complaint *c, json_t *root, struct state *s)
+{
+	const json_t *clean = json_object_get(root, "clean");
+	int r = read_version(c, root);
+
+	if (r < 0)
+		return r;
+	if (json_object_size(root) != FILE_MEMBERS || !json_is_boolean(clean))
+		return refuse(c, -EINVAL, "it does not have exactly the members of version %d", STATE_VERSION);
+	s->clean = json_is_true(clean);
+	r = read_number(c, root, "saved_at", &s->saved_msec);
+	if (r == 0)
+		r = read_boot_id(c, root, s->boot_id);
+	if (r == 0)
+		r = read_number(c, root, "event_id", &s->event_id);
+	if (r == 0)
+		r = read_number(c, root, "audit_sequence", &s->audit_seq);
+	if (r == 0)
+		r = read_ports(c, json_object_get(root, "ports"), s);
+	return r;
+}
+
+int state_parse(struct state *s, const char *bytes, size_t len, char *why, size_t size)
+{
+	const struct complaint c = {why, size};
+	json_t *root cleanup(free_json) = NULL;
+	const char *wrong;
+	int r;
+
+	if (len > STATE_MAX_BYTES)
+		return refuse(&c, -EINVAL, "it has more than %u bytes", STATE_MAX_BYTES);
+	r = check_seal(bytes, len, &wrong);
+	if (r < 0)
+		return refuse(&c, r, "%s", wrong);
+	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	r = json_is_object(root) ? read_members(&c, root, s) : refuse(&c, -EINVAL, "it is not a JSON object");
+	if (r < 0)
+		state_done(s);
+	return r;
+}
+
+/* --- writing --- */
+
+static json_int_t number(uint64_t value)
+{
+	return (json_int_t)MIN(value, STATE_MAX_NUMBER);
+}
+
+static json_t *ports_json(const struct state *s)
+{
+	json_t *ports = json_object();
+
+	for (size_t i = 0; i < s->n_ports; i++) {
+		const struct state_port *p = &s->ports[i];
+
+		if (json_object_set_new(ports, p->name,
+					json_pack("{s:I, s:I}", "flaps", number(p->flaps), "last_change",
+						  number(p->changed_msec))) == 0)
+			continue;
+		json_decref(ports);
+		return NULL;
+	}
+	return ports;
+}
+
+int state_format(const struct state *s, char **ret, size_t *len)
+{
+	json_t *ports = ports_json(s), *root cleanup(free_json) = NULL;
+	char *text cleanup(free_ptr) = NULL;
+
+	if (!ports)
+		return -ENOMEM;
+	root = json_pack("{s:i, s:I, s:b, s:s, s:I, s:I, s:o}", "version", STATE_VERSION, "saved_at",
+			 number(s->saved_msec), "clean", s->clean, "boot_id", s->boot_id, "event_id",
+			 number(s->event_id), "audit_sequence", number(s->audit_seq), "ports", ports);
+	text = root ? json_dumps(root, FORMAT_FLAGS) : NULL;
+	if (!text)
+		return -ENOMEM;
+	return state_seal(text, strlen(text) - strlen("\n}"), ret, len);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pages for any path and any Accept header, as libmicrohttpd hands them over: what the first line of the input is,
+ * and what the rest is. Two ports have names of the input's own, so that a path can meet an odd one.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "observe/metrics.h"
+#include "observe/pages.h"
+#include "view_fixture.h"
+
+static struct fixture_loop *loop;
+static struct pages *pages;
+
+/* The exchange's other side is a thread, as in the daemon. */
+int LLVMFuzzerInitialize(const int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(const int *argc, char ***argv)
+{
+	static const struct health_limits limits = {.stall_nsec = 10 * NSEC_PER_SEC, .max_latency_nsec = NSEC_PER_SEC};
+
+	(void)argc;
+	(void)argv;
+	loop = fixture_new();
+	fixture_ports(loop, 3);
+	for (size_t i = 0; i < VIEW_ERROR_KINDS; i++)
+		loop->figures.error_names[i] = "kind";
+	pages = pages_new(loop->exchange, &limits, "/proc");
+	if (!pages)
+		abort();
+	fixture_start(loop);
+	return 0;
+}
+
+static char *copy(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1);
+
+	if (!text)
+		abort();
+	if (size > 0)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	return text;
+}
+
+/* As a link may be called: no NUL, no '/' nor blank within (dev_valid_name()), but any other byte. */
+static void name_port(struct view_port *port, const char *text)
+{
+	size_t len = strcspn(text, "/ \t\n\v\f\r");
+
+	if (len == 0)
+		return;
+	len = MIN(len, sizeof(port->name) - 1);
+	memset(port->name, 0, sizeof(port->name));
+	memcpy(port->name, text, len);
+}
+
+static void name_ports(const char *path, const char *accept)
+{
+	if (strncmp(path, "/ports/", 7) == 0)
+		name_port(&loop->ports[1], path + 7);
+	name_port(&loop->ports[2], accept);
+}
+
+/* Whatever was asked: an answer of a known status, JSON that is JSON, and a body as long as it says. */
+static void check_answer(const struct http_answer *answer)
+{
+	if (answer->status != 200 && answer->status != 404 && answer->status != 503)
+		abort();
+	if (!answer->body || !answer->content_type || memchr(answer->body, '\0', answer->len))
+		abort();
+	if (strcmp(answer->content_type, "application/json") == 0) {
+		json_t *json = json_loadb(answer->body, answer->len, 0, NULL);
+
+		if (!json)
+			abort();
+		json_decref(json);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = size > 0 ? memchr(data, '\n', size) : NULL;
+	size_t path_size = end ? (size_t)(end - data) : size;
+	char *path cleanup(free_ptr) = copy(data, path_size);
+	char *accept cleanup(free_ptr) = end ? copy(end + 1, size - path_size - 1) : NULL;
+	struct http_request request = {.path = path, .accept = accept};
+	struct http_answer answer = {.status = 500};
+
+	name_ports(path, accept ? accept : "");
+	(void)metrics_wants_open(accept);
+	pages_handle(&request, &answer, pages);
+	check_answer(&answer);
+	free(answer.body);
+	return 0;
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests under a real systemd. They need root, a Debian root (scripts/test-root makes it when there is
+none) and portsyncd's package ($PORTSYNCD_PACKAGE, or it is built)."""
+
+import os
+import signal
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installed import SETTINGS, UNIT, Installed
+from lib.daemon import ROOT
+from lib.netns import run
+from machine import remove_stale
+
+FAILED = pytest.StashKey[bool]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if os.geteuid() != 0:
+        pytest.exit("The system tests boot a machine: run them as root.", returncode=2)
+    # As Ctrl-C: pytest then takes down what the tests have set up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    remove_stale()
+
+
+@pytest.fixture(scope="session")
+def debian() -> Path:
+    """A Debian root; it is shared, so nothing is written there."""
+    return Path(run(str(ROOT / "scripts" / "test-root")).splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = os.environ.get("PORTSYNCD_PACKAGE")
+    if given:
+        return Path(given).resolve()
+    folder = tmp_path_factory.mktemp("built")
+    run(str(ROOT / "scripts" / "build-deb"), str(folder))
+    (built,) = folder.glob("portsyncd_*.deb")
+    return built
+
+
+@pytest.fixture
+def booted(debian: Path, package: Path) -> Iterator[Installed]:
+    """A switch in a machine of its own, without the package."""
+    made = Installed(debian, package)
+    try:
+        made.build()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def installed(debian: Path, package: Path) -> Iterator[Installed]:
+    """A switch on which the service runs. The tests of a module share it; see `service`."""
+    made = Installed(debian, package)
+    try:
+        made.build()
+        made.install()
+        made.wait_whole()
+        made.set_warm()
+        made.write_settings(SETTINGS)
+        made.machine.systemctl("restart", UNIT)
+        made.wait_whole()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def service(installed: Installed) -> Iterator[Installed]:
+    """A running service, whatever the test before left."""
+    yield installed
+    installed.restore()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """A failed test shows the journal of its machine."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    for made in getattr(item, "funcargs", {}).values():
+        if isinstance(made, Installed) and made.machine.alive:
+            report.sections.append(("journal", made.machine.journal_text("-u", UNIT, "-u", "init.scope", lines=100)))

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A switch with systemd: Debian's redis-server and portsyncd's package in a machine, and orchagent's stand-in."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from lib.daemon import ROOT, Settings, write_settings
+from lib.databases import DATABASES, Database, Instance, open_database, write_database_config
+from lib.netns import Links
+from lib.orch import TABLE, Orch, Taken
+from lib.switch import load_config, port_names, sample_config
+from lib.wait import wait_for
+from machine import Machine
+
+UNIT = "portsyncd.service"
+REDIS = "redis-server.service"
+REDIS_SOCKET = "/run/redis/redis.sock"
+CONFIG_FILE = "/etc/sonic/portsyncd.conf"
+DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
+# Each audit renews what `systemctl status` tells, and looks whether an emptied CONFIG_DB has been filled.
+SETTINGS = {"sonic": {"audit_interval_secs": 1}}
+CHECKER = ROOT / "tests" / "system" / "lib" / "checker.py"
+
+# As SONiC's database container has it: a Unix socket, and database_config.json written anew when Redis starts (Debian
+# removes /run/redis when it stops).
+REDIS_CONF = f"""
+unixsocket {REDIS_SOCKET}
+unixsocketperm 770
+notify-keyspace-events AKE
+"""
+REDIS_DROP_IN = f"""[Service]
+ExecStartPost=+/usr/bin/install -D --mode=644 /etc/sonic/database_config.json {DATABASE_CONFIG}
+"""
+
+
+class Installed:
+    """build() boots the machine, with CONFIG_DB filled; install() installs the package, which starts the service."""
+
+    def __init__(self, root: Path, package: Path, ports: int = 8) -> None:
+        self.ports = port_names(ports)
+        self.config = sample_config(self.ports)
+        self.package = package
+        self.machine = Machine(root)
+        self._cleanup = ExitStack()
+        self._cleanup.callback(self.machine.close)
+
+    def build(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="portsyncd-installed-"))
+        self._cleanup.callback(shutil.rmtree, folder)
+        self._outside_config = folder / "database_config.json"
+        self.machine.boot()
+        self._set_up_redis()
+        self._connect()
+        self.load_config()
+
+    def close(self) -> None:
+        """Leaves nothing behind, however far it was built."""
+        self._cleanup.close()
+
+    def reboot(self) -> None:
+        self.orch.stop()
+        self.machine.reboot()
+        self._connect()
+
+    def install(self) -> None:
+        inside = f"/root/{self.package.name}"
+        self.machine.path(inside).write_bytes(self.package.read_bytes())
+        self.machine.run("dpkg", "--install", inside)
+
+    def load_config(self) -> None:
+        load_config(self.config_db, self.config)
+
+    def write_settings(self, settings: Settings) -> None:
+        """The whole configuration; in force after a restart."""
+        write_settings(self.machine.path(CONFIG_FILE), settings)
+
+    def drop_in(self, name: str, text: str) -> None:
+        """A drop-in of the service, as `systemctl edit --runtime` would write it."""
+        self.machine.write(f"/run/systemd/system/{UNIT}.d/{name}.conf", text)
+        self.machine.systemctl("daemon-reload")
+
+    def remove_drop_ins(self) -> None:
+        shutil.rmtree(self.machine.path(f"/run/systemd/system/{UNIT}.d"), ignore_errors=True)
+        self.machine.systemctl("daemon-reload")
+
+    @property
+    def state(self) -> dict[str, str]:
+        return self.machine.show(UNIT)
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon, as it is outside."""
+        return self.machine.outside_pid(int(self.state["MainPID"]))
+
+    def wait_state(self, wanted: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
+        return self.machine.wait_unit(UNIT, wanted, what)
+
+    def wait_whole(self) -> None:
+        """Until the service is active and every port has its row."""
+        self.wait_state(lambda state: state["ActiveState"] == "active", "is active")
+        self.wait_equal()
+
+    def wait_equal(self) -> None:
+        """Until STATE_DB has the row of every port and equals the kernel."""
+        verdict = f"STATE_DB equals the kernel for {len(self.ports)} ports"
+        last = ""
+
+        def equal() -> bool:
+            nonlocal last
+            last = self._compare()
+            return last == verdict
+
+        wait_for(equal, 20, lambda: f"{verdict}: {last}\n{self.machine.journal_text('-u', UNIT)}")
+
+    def row(self, port: str) -> dict[str, str]:
+        return self.state_db.row(TABLE, port)
+
+    def restore(self) -> None:
+        """A running, healthy service over running links, whatever a test left."""
+        self.remove_drop_ins()
+        self.machine.systemctl("reset-failed", UNIT)
+        self.write_settings(SETTINGS)
+        self.machine.systemctl("start", REDIS)
+        self.set_warm()
+        self.machine.systemctl("start", UNIT)
+        for port in self.ports:
+            self.links.set_admin(port, "up")
+            self.links.set_carrier(port, "up")
+        self.wait_whole()
+
+    def set_warm(self) -> None:
+        """From now on a start finds the links of the switch as they are, as after a crash of portsyncd alone."""
+        self.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+
+    def _set_up_redis(self) -> None:
+        machine = self.machine
+        config = machine.path("/etc/redis/redis.conf")
+        config.write_text(config.read_text() + REDIS_CONF)
+        machine.path("/etc/sonic").mkdir(exist_ok=True)
+        write_database_config(machine.path("/etc/sonic/database_config.json"), Instance(f"/var{REDIS_SOCKET}"))
+        machine.write(f"/etc/systemd/system/{REDIS}.d/sonic.conf", REDIS_DROP_IN)
+        machine.systemctl("daemon-reload")
+        machine.systemctl("restart", REDIS)
+
+    def _connect(self) -> None:
+        """Everything that goes through the running machine: its Redis and its links."""
+        write_database_config(self._outside_config, Instance(str(self.machine.path(REDIS_SOCKET))))
+        self.appl_db, self.config_db, self.state_db = (open_database(self._outside_config, n) for n in DATABASES)
+        self.links: Links = self.machine.links
+        self.orch = Orch(self._open("APPL_DB"), DATABASES["APPL_DB"][0], self._create_links, self.links.delete_port)
+        self._cleanup.callback(self.orch.stop)
+        self.orch.start()
+
+    def _open(self, name: str) -> Database:
+        return open_database(self._outside_config, name)
+
+    def _create_links(self, taken: list[Taken]) -> None:
+        self.links.add_ports([port.key for port in taken])
+
+    def _compare(self) -> str:
+        command = (sys.executable, str(CHECKER), "--database-config", str(self._outside_config))
+        done = subprocess.run(self.machine.on_its_network(*command), capture_output=True, text=True, check=False)
+        return done.stdout.strip() or done.stderr

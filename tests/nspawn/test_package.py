@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of the package on a machine that runs: installed, rebooted, upgraded, removed, purged."""
+
+from installed import CONFIG_FILE, UNIT, Installed
+
+OF_OTHERS = "/etc/sonic/config_db.json"
+STATE_FOLDER = "/var/lib/sonic/portsyncd"
+PROGRAM = "/usr/bin/portsyncd"
+
+
+def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed) -> None:
+    booted.install()
+    booted.wait_whole()
+    booted.reboot()
+    booted.wait_whole()
+    assert booted.state["NRestarts"] == "0"
+
+
+def test_upgraded_it_runs_the_new_one_with_the_old_settings(booted: Installed) -> None:
+    booted.install()
+    booted.wait_whole()
+    booted.set_warm()
+    before = booted.pid
+    booted.write_settings({"sonic": {"audit_interval_secs": 77}})
+    kept = booted.machine.path(CONFIG_FILE).read_text()
+    booted.install()
+    booted.wait_whole()
+    assert booted.pid != before
+    assert booted.machine.path(CONFIG_FILE).read_text() == kept
+
+
+def test_removed_it_is_gone_but_for_what_is_the_users_and_purged_that_too(booted: Installed) -> None:
+    booted.install()
+    booted.wait_whole()
+    machine = booted.machine
+    machine.write(OF_OTHERS, "{}\n")
+    machine.write(f"{STATE_FOLDER}/kept", "")
+    machine.run("dpkg", "--remove", "portsyncd")
+    assert booted.state["ActiveState"] == "inactive"
+    assert machine.attempt("pgrep", "portsyncd") == (1, ""), "no process is left"
+    assert not machine.path(PROGRAM).exists() and not machine.path(f"/lib/systemd/system/{UNIT}").exists()
+    assert machine.path(CONFIG_FILE).exists() and machine.path(f"{STATE_FOLDER}/kept").exists()
+    assert booted.row("Ethernet0"), "STATE_DB's rows are the switch's"
+    machine.run("dpkg", "--purge", "portsyncd")
+    assert not machine.path(CONFIG_FILE).exists() and not machine.path(STATE_FOLDER).exists()
+    assert machine.path(OF_OTHERS).exists()
+    assert booted.state["LoadState"] == "not-found"
+    assert machine.systemctl("--failed", "--plain", "--no-legend") == ""

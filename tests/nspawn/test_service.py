@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service as systemd starts, watches, confines, reloads and stops it. The tests share a machine; each leaves it to
+`service` to mend what it broke."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from installed import CONFIG_FILE, REDIS, UNIT, Installed
+from lib.daemon import ROOT
+from lib.netns import run
+from lib.orch import CONFIG_DONE, TABLE
+from lib.scrape import Pages
+from lib.storm import mixed_changes
+from lib.wait import wait_for
+from machine import Record
+
+KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
+IDS = {name: number for _, name, number in KIND.findall((ROOT / "src/observe/messages.h").read_text())}
+CAP_NET_ADMIN = 1 << 12
+CAP_SYS_RESOURCE = 1 << 24
+FACILITY_USER, FACILITY_AUTHPRIV = "1", "10"
+
+# Held before the program itself begins.
+HELD = """[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'kill -STOP $$$$; exec /usr/bin/portsyncd'
+"""
+
+
+def status_of(task: Path) -> dict[str, str]:
+    """/proc/<pid>/status of a process or thread."""
+    return dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
+
+
+def one_record(service: Installed, mark: int, *matches: str) -> Record:
+    """The first since then that matches, once there is one."""
+    return wait_for(lambda: service.machine.since(mark, "--unit", UNIT, *matches), what=f"a record {matches}")[0]
+
+
+def wait_said(service: Installed, pattern: str, mark: int) -> None:
+    """Until a line of the service, or of systemd about it, matches."""
+
+    def said() -> bool:
+        found = service.machine.since(mark, "--unit", UNIT)
+        return any(re.search(pattern, str(one["MESSAGE"])) for one in found)
+
+    wait_for(said, 20, lambda: f"/{pattern}/ in\n{service.machine.journal_text('--unit', UNIT)}")
+
+
+# --- readiness and status ---
+
+
+def test_it_is_active_when_it_has_read_the_links_and_not_before(service: Installed) -> None:
+    service.drop_in("held", HELD)
+    service.machine.systemctl("stop", UNIT)
+    service.machine.systemctl("start", "--no-block", UNIT)
+    service.wait_state(lambda state: state["MainPID"] != "0", "has a process")
+    held = service.pid
+    wait_for(lambda: status_of(Path(f"/proc/{held}"))["State"].startswith("T"), what="it is held")
+    assert (service.state["ActiveState"], service.state["SubState"]) == ("activating", "start")
+    os.kill(held, signal.SIGCONT)
+    service.wait_whole()
+    assert service.pid == held
+
+
+def test_systemctl_status_tells_how_the_ports_are(service: Installed) -> None:
+    told = "8 of 8 configured ports in sync, {} up; kernel in sync; Redis connected; PortInitDone sent; healthy"
+    service.wait_state(lambda state: state["StatusText"] == told.format(8), "tells of 8 ports that are up")
+    service.links.set_carrier("Ethernet0", "down")
+    service.wait_state(lambda state: state["StatusText"] == told.format(7), "tells of 7 ports that are up")
+
+
+def test_it_starts_without_redis_and_waits_for_it(service: Installed) -> None:
+    service.machine.systemctl("stop", UNIT, REDIS)
+    service.machine.systemctl("start", UNIT)
+    state = service.wait_state(lambda state: "Redis away" in state["StatusText"], "tells that Redis is away")
+    assert state["ActiveState"] == "active" and "kernel in sync" in state["StatusText"]
+    service.links.set_mtu("Ethernet0", 4321)
+    service.machine.systemctl("start", REDIS)
+    service.wait_equal()
+    assert service.row("Ethernet0")["mtu"] == "4321"
+
+
+# --- the journal ---
+
+
+def test_the_journal_finds_a_port_by_its_field(service: Installed) -> None:
+    mark = service.machine.mark()
+    service.links.set_carrier("Ethernet4", "down")
+    found = one_record(service, mark, "PORT=Ethernet4", "OPER=down", "SYSLOG_FACILITY=1")
+    assert found["MESSAGE"] == "Publish Ethernet4(ok:down) to state db"
+    assert found["MESSAGE_ID"] == IDS["port_published"]
+    assert (found["PORT"], found["OPER"], found["ADMIN"], found["MTU"]) == ("Ethernet4", "down", "up", "9100")
+    assert found["IFINDEX"] == str(service.links.ifindex("Ethernet4"))
+    assert int(found["EVENT_ID"]) > 0 and int(found["LATENCY_US"]) > 0
+    assert (found["_SYSTEMD_UNIT"], found["SYSLOG_IDENTIFIER"]) == (UNIT, "portsyncd")
+    assert found["_PID"] == service.state["MainPID"]
+
+
+def test_the_package_explains_its_lines(service: Installed) -> None:
+    """journalctl -x: the catalogue was installed and its database made anew."""
+    mark = service.machine.mark()
+    service.links.set_carrier("Ethernet8", "down")
+    one_record(service, mark, "PORT=Ethernet8", "OPER=down", "SYSLOG_FACILITY=1")
+    said = service.machine.journal_text("-x", "PORT=Ethernet8", f"MESSAGE_ID={IDS['port_published']}")
+    assert "Subject: The operational status of Ethernet8 was published" in said
+
+
+def test_audit_records_name_who_did_it_and_which_boot_it_was(service: Installed) -> None:
+    mark = service.machine.mark()
+    service.machine.systemctl("restart", UNIT)
+    user = service.machine.run("id", "-u", "portsyncd").strip()
+    boot = service.machine.run("cat", "/proc/sys/kernel/random/boot_id").strip().replace("-", "")
+    stopped = one_record(service, mark, "AUDIT_EVENT=stop")
+    assert (stopped["AUDIT_SUBJECT"], stopped["AUDIT_OUTCOME"]) == ("pid 1 uid 0", "success")
+    started = one_record(service, mark, "AUDIT_EVENT=start")
+    assert started["AUDIT_OUTCOME"] == "success" and int(started["AUDIT_SEQ"]) > 0
+    assert (started["SYSLOG_FACILITY"], started["_UID"]) == (FACILITY_AUTHPRIV, user)
+    assert (started["BOOT_ID"], started["_BOOT_ID"]) == (boot, boot)
+
+
+def test_systemd_understands_the_whole_unit(service: Installed) -> None:
+    """No line of it is ignored, and none of its settings is beyond what this systemd can do."""
+    service.machine.systemctl("daemon-reload")
+    service.machine.systemctl("restart", UNIT)
+    about = [one for one in service.machine.records("_PID=1", "--priority=warning") if "portsyncd" in str(one)]
+    assert [one["MESSAGE"] for one in about] == []
+
+
+# --- what it may do ---
+
+
+def test_every_thread_is_confined(service: Installed) -> None:
+    """The user, CAP_NET_ADMIN alone, no way to more, and a filter on system calls."""
+    user = int(service.machine.run("id", "-u", "portsyncd"))
+    assert user != 0
+    for task in Path(f"/proc/{service.pid}/task").iterdir():
+        status = status_of(task)
+        assert status["Uid"].split() == [str(user)] * 4, status["Name"]
+        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), status["Name"]
+        assert [int(status[name], 16) | CAP_NET_ADMIN for name in ("CapEff", "CapPrm", "CapBnd")] == [CAP_NET_ADMIN] * 3
+    main = status_of(Path(f"/proc/{service.pid}"))
+    assert int(main["CapEff"], 16) == CAP_NET_ADMIN, "it needs that one"
+
+
+def test_it_writes_into_its_own_folders_only(service: Installed) -> None:
+    root = Path(f"/proc/{service.pid}/root")
+    for folder in ("etc", "etc/sonic", "usr/bin", "var", "var/lib", "var/lib/sonic", "var/lib/redis", "run"):
+        with pytest.raises(OSError, match="Read-only file system"):
+            (root / folder / "probe").touch()
+    for folder in ("var/lib/sonic/portsyncd", "run/portsyncd"):
+        (root / folder / "probe").touch()
+        (root / folder / "probe").unlink()
+    (root / "tmp" / "probe").touch()
+    assert not service.machine.path("/tmp/probe").exists(), "its /tmp is its own"
+    assert not list((root / "root").iterdir()) and not list((root / "home").iterdir()), "homes are hidden"
+
+
+def test_it_gets_what_the_unit_asks_of_the_machine(service: Installed) -> None:
+    """Where the machine itself may not raise limits, systemd goes on without (this is no business of the unit)."""
+    root = status_of(Path(f"/proc/{service.machine.leader}"))
+    main = status_of(Path(f"/proc/{service.pid}"))
+    assert (main["VmLck"].split()[0] != "0") == bool(int(root["CapEff"], 16) & CAP_SYS_RESOURCE), "memory is locked"
+    limits = Path(f"/proc/{service.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits), limits
+    stat = Path(f"/proc/{service.pid}/stat").read_text().rpartition(")")[2].split()
+    assert stat[16] == service.state["Nice"] == "-5"
+
+
+def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) -> None:
+    socket = service.machine.path("/run/portsyncd/http.sock")
+    assert service.machine.run("stat", "--format=%A %U %G", "/run/portsyncd/http.sock") == (
+        "srw-rw---- portsyncd portsyncd\n"
+    )
+    assert Pages(socket).get("/healthz").json["status"] == "healthy"
+    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:9090/metrics")
+    assert run(*scrape).startswith("# ")
+
+
+# --- faults ---
+
+
+def test_the_watchdog_ends_a_daemon_that_hangs(service: Installed) -> None:
+    """It is killed, started again, and finds what changed meanwhile."""
+    service.drop_in("watchdog", "[Service]\nWatchdogSec=1\n")
+    service.machine.systemctl("restart", UNIT)
+    service.wait_whole()
+    before, mark = service.pid, service.machine.mark()
+    os.kill(before, signal.SIGSTOP)
+    service.links.set_carrier("Ethernet0", "down")
+    service.links.set_mtu("Ethernet4", 4321)
+    service.wait_state(lambda state: state["NRestarts"] == "1", "was started again")
+    wait_said(service, r"Watchdog timeout \(limit 1s\)", mark)
+    wait_said(service, r"Failed with result 'watchdog'", mark)
+    service.wait_whole()
+    assert service.pid != before
+    assert (service.row("Ethernet0")["netdev_oper_status"], service.row("Ethernet4")["mtu"]) == ("down", "4321")
+
+
+def test_a_daemon_that_answers_is_left_alone_by_the_watchdog(service: Installed) -> None:
+    """Through a storm that lasts longer than the watchdog waits."""
+    service.drop_in("watchdog", "[Service]\nWatchdogSec=500ms\n")
+    service.machine.systemctl("restart", UNIT)
+    before = service.pid
+    ended = int(service.state["WatchdogTimestampMonotonic"]) + 2_000_000
+    while int(service.state["WatchdogTimestampMonotonic"]) < ended:
+        service.links.batch(mixed_changes(service.ports, 2000))
+    service.wait_equal()
+    assert (service.pid, service.state["NRestarts"]) == (before, "0")
+
+
+def test_killed_it_is_started_again(service: Installed) -> None:
+    before = service.pid
+    os.kill(before, signal.SIGKILL)
+    service.links.set_carrier("Ethernet12", "down")
+    service.wait_state(lambda state: state["NRestarts"] == "1", "was started again")
+    service.wait_whole()
+    assert service.pid != before
+
+
+def test_killed_again_and_again_it_stays_down_until_somebody_looks(service: Installed) -> None:
+    mark = service.machine.mark()
+    service.drop_in("soon", "[Service]\nRestartSec=100ms\n")
+    service.machine.systemctl("restart", UNIT)
+    kills, burst = 0, int(service.state["StartLimitBurst"])
+    while service.state["ActiveState"] != "failed":
+        state = service.wait_state(lambda s: s["ActiveState"] in ("active", "failed"), "is active or failed")
+        if state["ActiveState"] == "active":
+            os.kill(service.machine.outside_pid(int(state["MainPID"])), signal.SIGKILL)
+            kills += 1
+            service.wait_state(lambda s, was=state: s["MainPID"] != was["MainPID"], "has ended")
+    assert 1 < kills <= burst
+    wait_said(service, "Start request repeated too quickly", mark)
+    service.machine.systemctl("reset-failed", UNIT)
+    service.machine.systemctl("start", UNIT)
+    service.wait_equal()
+
+
+def test_a_bad_configuration_is_told_once_and_not_tried_again(service: Installed) -> None:
+    mark = service.machine.mark()
+    service.write_settings({"sonic": {"audit_interval_secs": "soon"}})
+    status, said = service.machine.attempt("systemctl", "restart", UNIT)
+    assert status == 1 and "failed" in said
+    state = service.wait_state(lambda state: state["ActiveState"] == "failed", "has failed")
+    assert (state["SubState"], state["Result"], state["ExecMainStatus"]) == ("failed", "exit-code", "2")
+    assert state["NRestarts"] == "0"
+    wait_said(service, rf"{CONFIG_FILE}:2: .*audit_interval_secs.*soon.*1\.\.86400", mark)
+
+
+# --- Redis ---
+
+
+def test_redis_restarted_with_its_data(service: Installed) -> None:
+    before = service.pid
+    service.machine.systemctl("stop", REDIS)
+    service.wait_state(lambda state: "Redis away" in state["StatusText"], "tells that Redis is away")
+    service.links.set_carrier("Ethernet0", "down")
+    service.links.set_mtu("Ethernet4", 4321)
+    service.links.set_admin("Ethernet8", "down")
+    service.machine.systemctl("start", REDIS)
+    service.wait_whole()
+    assert service.pid == before
+
+
+def test_redis_restarted_empty(service: Installed) -> None:
+    """CONFIG_DB is loaded again, as SONiC does; the rest comes from portsyncd, PortConfigDone too."""
+    before = service.pid
+    service.machine.systemctl("stop", REDIS)
+    service.machine.path("/var/lib/redis/dump.rdb").unlink()
+    service.machine.systemctl("start", REDIS)
+    service.load_config()
+    service.wait_equal()
+    wait_for(lambda: service.appl_db.row(TABLE, CONFIG_DONE) == {"count": "8"}, 20, CONFIG_DONE)
+    service.wait_whole()
+    assert service.pid == before
+
+
+# --- reload, storm, stop ---
+
+
+def test_reload_reads_the_configuration_again(service: Installed) -> None:
+    before, mark = service.pid, service.machine.mark()
+    service.write_settings({"log": {"level": "debug"}, "sonic": {"audit_interval_secs": 77}})
+    service.machine.systemctl("reload", UNIT)
+    wait_said(service, r"read again; in force now: .*log\.level", mark)
+    wait_said(service, r"after a restart only: .*audit_interval_secs", mark)
+    assert (service.pid, service.state["ActiveState"]) == (before, "active")
+
+
+def test_reload_of_a_bad_configuration_changes_nothing(service: Installed) -> None:
+    before, mark = service.pid, service.machine.mark()
+    service.write_settings({"log": {"level": "loud"}})
+    service.machine.systemctl("reload", UNIT)
+    wait_said(service, rf"{CONFIG_FILE}:2: .*loud", mark)
+    service.wait_whole()
+    assert service.pid == before
+
+
+def test_a_storm_ends_in_what_the_kernel_says(service: Installed) -> None:
+    before = service.pid
+    service.links.batch(mixed_changes(service.ports, 20_000))
+    service.wait_equal()
+    assert service.pid == before
+
+
+def test_a_stop_writes_what_is_owed_and_is_no_failure(service: Installed) -> None:
+    service.links.batch(mixed_changes(service.ports, 400))
+    service.machine.systemctl("stop", UNIT)
+    state = service.state
+    assert (state["ActiveState"], state["Result"], state["ExecMainStatus"]) == ("inactive", "success", "0")
+    service.wait_equal()

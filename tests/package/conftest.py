@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the package's tests. They need root, and once the network: for the Debian root."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from machine import ROOT, Machine, run
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if os.geteuid() != 0:
+        pytest.exit("The tests of the package install it in a root of their own: run them as root.", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what `make deb` makes, which leaves the work tree as it is."""
+    folder = tmp_path_factory.mktemp("built")
+    before = run("git", "status", "--porcelain")
+    run("make", "--no-print-directory", "deb", f"BUILD_DEB={folder}")
+    assert run("git", "status", "--porcelain") == before
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package(built: Path) -> Path:
+    (found,) = built.glob("portsyncd_*.deb")
+    return found
+
+
+@pytest.fixture(scope="session")
+def debian() -> Path:
+    return Path(run(ROOT / "scripts" / "test-root").splitlines()[-1])
+
+
+@pytest.fixture
+def machine(debian: Path) -> Iterator[Machine]:
+    made = Machine(debian)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def installed(debian: Path, package: Path) -> Iterator[Machine]:
+    """One with the package, for tests that only look."""
+    made = Machine(debian)
+    made.install(package)
+    yield made
+    made.close()

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Debian 12 in which packages are installed and removed: an overlay over scripts/test-root's root. It is mounted anew
+for each command, in a mount namespace that ends with the command, so nothing can be left behind."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+IN_ROOT = """
+set -e
+mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$FOLDER/upper,workdir=$FOLDER/work" "$FOLDER/root"
+mount -t proc proc "$FOLDER/root/proc"
+mount -t tmpfs tmpfs "$FOLDER/root/run"
+mount --bind /dev/null "$FOLDER/root/dev/null"
+exec chroot "$FOLDER/root" "$@"
+"""
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
+    """What the command prints, stderr too. AssertionError with it if the command fails."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+class Machine:
+    """No services run in it: systemd is installed, but is not PID 1."""
+
+    def __init__(self, lower: Path) -> None:
+        self._lower = lower
+        self._folder = Path(tempfile.mkdtemp(prefix="portsyncd-package-", dir="/var/tmp"))
+        for name in ("upper", "work", "root"):
+            (self._folder / name).mkdir()
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder)
+
+    def _done(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        environment = {
+            "LOWER": str(self._lower),
+            "FOLDER": str(self._folder),
+            "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
+            "DEBIAN_FRONTEND": "noninteractive",
+            "LC_ALL": "C.UTF-8",
+        }
+        return subprocess.run(
+            ["unshare", "--mount", "--propagation", "private", "bash", "-c", IN_ROOT, "bash", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def __call__(self, *command: str) -> str:
+        """What the command prints in there. AssertionError if it fails."""
+        done = self._done(*command)
+        assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def says(self, *command: str) -> bool:
+        """Whether the command ends with 0."""
+        return self._done(*command).returncode == 0
+
+    def exists(self, path: str) -> bool:
+        return self.says("test", "-e", path) or self.says("test", "-L", path)
+
+    def read(self, path: str) -> str:
+        return self("cat", path)
+
+    def write(self, path: str, text: str) -> None:
+        self("install", "-d", os.path.dirname(path))
+        self("bash", "-c", 'printf %s "$1" >"$2"', "bash", text, path)
+
+    def append(self, path: str, text: str) -> None:
+        self("bash", "-c", 'printf %s "$1" >>"$2"', "bash", text, path)
+
+    def dpkg(self, *arguments: str) -> str:
+        """As an operator without a terminal: an edited configuration file is kept."""
+        return self("dpkg", "--force-unsafe-io", "--force-confold", *arguments)
+
+    def install(self, package: Path) -> str:
+        target = self._folder / "upper" / package.name
+        shutil.copy(package, target)
+        return self.dpkg("--install", f"/{package.name}")
+
+    def status(self, package: str) -> str:
+        """"ii", "rc" (removed, configuration is left), "un" (unknown), ..."""
+        done = self._done("dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", package)
+        return done.stdout.strip() if done.returncode == 0 else "un"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make deb` builds, and what it says of itself."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from machine import ROOT, run
+from packages import field
+
+# Not for the operator: promtool's tests.
+NOT_SHIPPED = (".test.yml",)
+
+
+def files_in(package: Path) -> dict[str, str]:
+    """Each file's mode and owner by its path."""
+    lines = [line.split() for line in run("dpkg-deb", "--contents", package).splitlines()]
+    return {words[5].removeprefix("."): f"{words[0]} {words[1]}" for words in lines if not words[0].startswith("d")}
+
+
+def debian_needs(section: str) -> set[str]:
+    """Packages of one section of deps/debian.txt."""
+    text = (ROOT / "deps" / "debian.txt").read_text()
+    return set(re.split(rf"^# {section}$", text, flags=re.MULTILINE)[1].partition("#")[0].split())
+
+
+def test_lintian_finds_nothing(built: Path) -> None:
+    (changes,) = built.glob("*.changes")
+    shown = run("lintian", "--allow-root", "--tag-display-limit", "0", "--fail-on", "error,warning", changes)
+    assert re.findall(r"^[EWP]: .*$", shown, re.MULTILINE) == []
+
+
+def test_sources_and_symbols_are_built_too(built: Path) -> None:
+    suffixes = sorted(path.suffix for path in built.iterdir())
+    assert suffixes == [".buildinfo", ".changes", ".deb", ".deb", ".dsc", ".log", ".xz"]
+
+
+def test_the_version_is_the_projects(built: Path, package: Path) -> None:
+    version = re.search(r"^  version: '([\d.]+)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
+    assert version and field(package, "Version") == version[1]
+
+
+def test_each_library_we_build_with_is_needed_for_the_package_too() -> None:
+    control = (ROOT / "debian" / "control").read_text()
+    needs = re.search(r"^Build-Depends:((?:.*\n(?: .*\n)*))", control, re.MULTILINE)
+    assert needs
+    named = set(re.findall(r"[a-z][\w.+-]+", re.sub(r"\(.*?\)", "", needs[1])))
+    # Debian's build-essential, and the second compiler.
+    assert debian_needs("build") - {"gcc", "make", "libc6-dev", "clang"} <= named
+
+
+def test_all_that_is_for_the_operator_is_in_it(package: Path) -> None:
+    names = {path.split("/")[-1] for path in files_in(package)}
+    deployed = [path for path in (ROOT / "deploy").rglob("*") if path.is_file() and not path.name.endswith(NOT_SHIPPED)]
+    assert sorted(str(path) for path in deployed if path.name not in names) == []
+    for path in ("/usr/share/man/man8/portsyncd.8.gz", "/usr/share/man/man5/portsyncd.conf.5.gz"):
+        assert path in files_in(package)
+
+
+def test_everything_is_roots_and_for_root_to_change(package: Path) -> None:
+    for path, mode in files_in(package).items():
+        assert mode in ("-rw-r--r-- root/root", "-rwxr-xr-x root/root"), path
+        assert ("rwx" in mode) == (path == "/usr/bin/portsyncd"), path
+
+
+def test_the_same_sources_give_the_same_package(package: Path, tmp_path: Path) -> None:
+    run("scripts/build-deb", tmp_path / "again")
+    assert (tmp_path / "again" / package.name).read_bytes() == package.read_bytes()
+
+
+def test_a_fault_in_the_sources_is_told(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    run("git", "clone", "--quiet", ROOT, copy)
+    (copy / "meson.build").write_text("project('portsyncd', 'no such language')\n")
+    done = subprocess.run(["scripts/build-deb"], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "build-deb/build.log" in done.stderr and "no such language" in done.stderr
+    assert not list((copy / "build-deb").glob("*.deb"))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""deploy/systemd/portsyncd.service as systemd itself judges it. What it does when it runs: `make system-test`."""
+
+import json
+import re
+
+from machine import ROOT, Machine
+
+UNIT = ROOT / "deploy" / "systemd" / "portsyncd.service"
+EXPOSURE_MAX = 1.5
+
+
+def settings() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def test_systemd_has_nothing_to_say_of_the_unit(installed: Machine) -> None:
+    """Where its program is installed. (Its manual pages are, but no `man` to show them.)"""
+    assert installed("systemd-analyze", "verify", "--man=no", "portsyncd.service") == ""
+
+
+def test_verify_does_find_faults(installed: Machine) -> None:
+    installed.write("/etc/systemd/system/portsyncd.service.d/bad.conf", "[Service]\nNoNewPrivilege=yes\n")
+    assert "NoNewPrivilege" in installed("systemd-analyze", "verify", "--man=no", "portsyncd.service")
+    installed("rm", "-r", "/etc/systemd/system/portsyncd.service.d")
+
+
+def test_the_exposure_is_low(installed: Machine) -> None:
+    command = ("systemd-analyze", "security", "--offline=yes", "--no-pager", f"--threshold={10 * EXPOSURE_MAX:.0f}")
+    shown = installed(*command, "portsyncd.service")
+    level = re.search(r"Overall exposure level for portsyncd.service: ([\d.]+)", shown)
+    assert level and float(level[1]) <= EXPOSURE_MAX
+
+
+def test_what_is_exposed_is_what_it_needs(installed: Machine) -> None:
+    """Each weakness that systemd finds is one we know the reason of, written in the unit."""
+    shown = installed("systemd-analyze", "security", "--offline=yes", "--no-pager", "--json=short", "portsyncd.service")
+    exposed = {one["name"] for one in json.loads(shown) if float(one.get("exposure") or 0) > 0}
+    assert exposed == {
+        "AmbientCapabilities=",
+        "CapabilityBoundingSet=~CAP_NET_ADMIN",
+        "DeviceAllow=",  # comes with ProtectClock=
+        "IPAddressDeny=",
+        "PrivateNetwork=",
+        "PrivateUsers=",
+        "RestrictAddressFamilies=~AF_(INET|INET6)",
+        "RestrictAddressFamilies=~AF_NETLINK",
+        "RestrictAddressFamilies=~AF_UNIX",
+        "RootDirectory=/RootImage=",
+        "SystemCallFilter=~@resources",
+    }
+
+
+def test_health_tells_a_stall_before_the_watchdog_ends_it(installed: Machine) -> None:
+    stall = re.search(r"^#max_stall_seconds = (\d+)$", installed.read("/etc/sonic/portsyncd.conf"), re.MULTILINE)
+    assert stall and int(settings()["WatchdogSec"][0]) > int(stall[1])
+
+
+def test_what_its_comments_name_is_there(installed: Machine) -> None:
+    program = settings()["ExecStart"][0].split()[0]
+    assert installed.exists(program)
+    user, state = settings()["User"][0], settings()["StateDirectory"][0]
+    assert installed("getent", "passwd", user).split(":")[5] == f"/var/lib/{state}"
+    credential, _, folder = settings()["LoadCredential"][0].partition(":")
+    assert installed.exists(folder)
+    # systemd joins the two by "_": the name that portsyncd asks for.
+    assert f"{credential}_password" in installed(program, "--help")
+
+
+def test_a_bad_configuration_is_not_tried_again(installed: Machine) -> None:
+    installed.write("/tmp/bad.conf", "[log]\nlevel = loud\n")
+    status = installed("bash", "-c", "portsyncd --check-config -c /tmp/bad.conf >/dev/null 2>&1; echo $?")
+    assert status.strip() == settings()["RestartPreventExitStatus"][0]

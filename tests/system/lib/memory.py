@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands in the memory of a running process: more than a core dump would have."""
+
+import re
+from pathlib import Path
+
+MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r\S{3} .*?(\S*)$", re.MULTILINE)
+PIECE = 1 << 22
+# Only the shadow memory of a sanitizer is that large, which has marks for bytes, not bytes.
+LARGEST = 1 << 30
+
+
+def places(pid: int, wanted: bytes) -> list[str]:
+    """Where the bytes are, in each mapping that can be read."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    found: list[str] = []
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end, name in MAPPING.findall(maps):
+            first, last = int(start, 16), int(end, 16)
+            if last - first < LARGEST:
+                found += [f"{at:#x} {name}" for at in _search(memory, first, last, wanted)]
+    return found
+
+
+def _search(memory, first: int, last: int, wanted: bytes) -> list[int]:  # type: ignore[no-untyped-def]
+    overlap = len(wanted) - 1
+    for at in range(first, last, PIECE):
+        try:
+            memory.seek(at)
+            bytes_there = memory.read(min(PIECE + overlap, last - at))
+        except OSError:  # [vvar], or unmapped meanwhile
+            return []
+        if wanted in bytes_there:
+            return [at + bytes_there.index(wanted)]
+    return []

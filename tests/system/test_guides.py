@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/troubleshooting.md names only what there is, and explains every alert; both guides' commands are run or marked.
+
+tests/nspawn runs them.
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from lib.daemon import ROOT
+
+DOCS = ROOT / "docs"
+GUIDES = (DOCS / "deployment.md", DOCS / "troubleshooting.md")
+ALERTS = ROOT / "deploy" / "prometheus" / "portsyncd.alerts.yml"
+BLOCK_KINDS = {"sh", "sh example"}
+
+
+def text_of(path: Path) -> str:
+    return path.read_text()
+
+
+def named_after(word: str) -> set[str]:
+    """What stands in backticks after this word in the tables, also as the second of several with a comma."""
+    return set(re.findall(rf"\b{word} `([^`]+)`", text_of(DOCS / "troubleshooting.md")))
+
+
+def kinds(table: str) -> set[str]:
+    messages = (ROOT / "src" / "observe" / "messages.h").read_text()
+    found = re.search(rf"#define {table}\(X\)(.*?[^\\])\n\n?", messages + "\n\n", re.DOTALL)
+    assert found, table
+    return set(re.findall(r'X\(\w+, "(\w+)"', found[1]))
+
+
+def alerts() -> set[str]:
+    groups = yaml.safe_load(text_of(ALERTS))["groups"]
+    return {rule["alert"] for group in groups for rule in group["rules"]}
+
+
+def test_each_alert_is_explained_and_none_is_invented() -> None:
+    assert named_after("alert") == alerts()
+
+
+def test_log_lines_and_records_exist() -> None:
+    logs, records = named_after("log"), named_after("record")
+    assert logs and sorted(logs - kinds("LOG_KINDS")) == []
+    assert records and sorted(records - kinds("AUDIT_KINDS")) == []
+
+
+def test_metrics_and_checks_exist() -> None:
+    """docs/metrics.md is compared with the daemon by test_metrics.py."""
+    known = set(re.findall(r"^\| `(\w+)` \|", text_of(DOCS / "metrics.md"), re.MULTILINE))
+    named = set(re.findall(r"`((?:portsyncd|process)_\w+)`", text_of(DOCS / "troubleshooting.md")))
+    assert named and sorted(named - known) == []
+    checks = named_after("check")
+    assert checks and sorted(checks - known) == []
+    of_health = re.findall(r"^\| `(\w+)` \|", text_of(DOCS / "metrics.md").partition("| check | degraded |")[2], re.MULTILINE)
+    assert set(of_health) <= checks, "each check of /healthz is explained"
+
+
+def test_each_block_of_commands_is_run_or_an_example() -> None:
+    for guide in GUIDES:
+        text = text_of(guide)
+        fences = re.findall(r"^```(.*)$", text, re.MULTILINE)
+        assert len(fences) % 2 == 0 and set(fences[1::2]) == {""}, guide.name
+        assert set(fences[::2]) == BLOCK_KINDS, guide.name
+        assert not re.search(r"^    \S", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)

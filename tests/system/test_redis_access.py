@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AC-3 and IA-2: what the daemon may in Redis, what happens when it may not, and that its password is kept nowhere."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from conftest import SwitchFactory
+from lib import redis_acl
+from lib.collectors import in_own_mounts, journald
+from lib.daemon import ROOT
+from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
+from lib.fence import fence
+from lib.memory import places
+from lib.netns import run
+from lib.orch import CONFIG_DONE, TABLE
+from lib.portmgr import delete_port, push_port
+from lib.proxy import Command, Proxy, command
+from lib.redis_server import RedisServer
+from lib.switch import Switch
+from lib.wait import wait_for
+from test_audit import audited, records, wait_record
+
+SECRET = "s3cret-Zm9v-in-no-memory"
+WRONG = "wr0ng-Zm9v-in-no-memory"
+SCRATCH_DB = 15
+# What runs inside of the script only, so that no client is seen to send it.
+IN_THE_SCRIPT = {"sadd", "publish"}
+
+
+def name_of(argv: Command) -> str:
+    words = [word.decode().lower() for word in argv[:2]]
+    return "|".join(words) if words[0] == "script" else words[0]
+
+
+def live(sw: Switch, proxy: Proxy) -> None:
+    """All that a daemon does in its life: cold start, changes, ports that come and go, a lost script and emptied
+    databases, a log level, reconnections, audits, and a warm start."""
+    sw.start()
+    change_all(sw)
+    sw.wait_equal(ports=4)
+    push_port(sw, "Ethernet100")
+    sw.wait_oper("Ethernet100", "up")
+    wait_for(lambda: sw.appl_db.client.hget(f"{TABLE}:{CONFIG_DONE}", "count") == "5", what="the count follows")
+    delete_port(sw, "Ethernet100")
+    sw.wait_no_row("Ethernet100")
+    asked = proxy.count(command("HMGET", "LOGGER|portsyncd"))
+    sw.config_db.client.hset("LOGGER|portsyncd", "LOGLEVEL", "DEBUG")
+    wait_for(lambda: proxy.count(command("HMGET", "LOGGER|portsyncd")) > asked, what="the new level is read")
+    mark = sw.daemon.mark()
+    proxy.drop_all()
+    sw.daemon.wait_log("STATE_DB: connected to", since=mark)
+    sw.appl_db.client.script_flush()
+    sw.appl_db.client.flushdb()
+    sw.daemon.wait_log("APPL_DB was emptied")
+    sw.daemon.wait_log("PortConfigDone: 4 ports", since=mark)
+    sw.wait_equal(ports=4)
+    sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+    sw.daemon.stop()
+    sw.daemon.start()
+    sw.daemon.wait_log("warm start, restore count 1")
+    sw.wait_equal(ports=4)
+    sw.daemon.stop()
+
+
+class Probe:
+    """A user with some of the rights, for whom Redis is asked of a command."""
+
+    def __init__(self, server: RedisServer, rules: Sequence[str]) -> None:
+        self._admin = server.client(SCRATCH_DB)
+        self._admin.execute_command("ACL", "SETUSER", "probe", *rules, "on", ">probe")
+        self._own = redis.Redis(unix_socket_path=server.unix_socket, username="probe", password="probe")
+
+    def may(self, argv: Command) -> bool:
+        if argv[0] not in (b"EVAL", b"EVALSHA"):
+            return bool(self._admin.execute_command("ACL", "DRYRUN", "probe", *argv) in ("OK", b"OK"))
+        # What a script may is judged when it runs.
+        self._admin.flushall()
+        try:
+            self._own.execute_command(*argv)
+        except redis.ResponseError as error:
+            # NOPERM, and of a command inside of the script: ACL failure in script
+            assert "permission" in str(error) or "can't" in str(error), error
+            return False
+        return True
+
+
+def test_the_user_may_what_a_life_needs_and_nothing_else(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer]
+) -> None:
+    """Each command, key pattern and channel of deploy/redis/portsyncd.acl is needed: without it Redis would have
+    refused something of a whole life."""
+    server = redis_server()
+    with Proxy(server.unix_socket) as proxy:
+        database = {**QUICK, "redis_unix_socket": proxy.path}
+        settings = {"database": database, "sonic": {"track_port_config_done": "true"}}
+        sw = switch.build(ports=4, server=server, settings=settings, least_rights=True)
+        live(sw, proxy)
+        used = sorted(set(proxy.commands) - {argv for argv in proxy.commands if argv[0] == b"AUTH"})
+    assert server.denials(redis_acl.USER) == []
+    assert {name_of(argv) for argv in used} == redis_acl.commands() - IN_THE_SCRIPT
+    whole = Probe(server, redis_acl.rules())
+    assert [argv for argv in used if not whole.may(argv)] == []
+    needless = [element.name for element in redis_acl.elements() if all(map(Probe(server, element.rest).may, used))]
+    assert needless == []
+    too_wide = [word for word in redis_acl.words() if re.fullmatch(r"all\w+|\+@.*|(%?R?W?~|&)(\w{0,8}\*.*|__key\w*@\*.*)", word)]
+    assert too_wide == [], "a pattern names a table"
+
+
+def without(name: str) -> tuple[str, ...]:
+    """The rules without the one permission whose name begins so."""
+    return next(element.rest for element in redis_acl.elements() if element.name.startswith(name))
+
+
+def narrow(sw: Switch, name: str) -> None:
+    on = ("on", redis_acl.password_hash(redis_acl.PASSWORD))
+    sw.redis.client().execute_command("ACL", "SETUSER", redis_acl.USER, *without(name), *on)
+
+
+def widen(sw: Switch) -> None:
+    on = ("on", redis_acl.password_hash(redis_acl.PASSWORD))
+    sw.redis.client().execute_command("ACL", "SETUSER", redis_acl.USER, *redis_acl.rules(), *on)
+
+
+@pytest.mark.parametrize(
+    ("missing", "label"),
+    [
+        ("%W~PORT_TABLE|*", "STATE_DB"),
+        ("~PORT_TABLE_KEY_SET", "APPL_DB"),
+        ("&__keyspace@0__:PORT_TABLE:*", "APPL_DB events"),
+        ("+select", "CONFIG_DB"),
+    ],
+)
+def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, switch: SwitchFactory) -> None:
+    """It bites; and once the right is there all goes on without a restart."""
+    sw = audited(switch, ports=2, settings={"database": QUICK}, least_rights=True)
+    narrow(sw, missing)
+    sw.start(wait=False)
+    record = wait_record(sw, "redis_access_denied")
+    assert record["AUDIT_OUTCOME"] == "failure" and record["AUDIT_SUBJECT"] == "redis"
+    assert record["text"].startswith(f"{label} at ") and "NOPERM" in record["text"]
+    assert f'user "{redis_acl.USER}"' in record["text"] and str(sw.folder / "redis_password") in record["text"]
+    before = refusals(sw, "NOPERM")
+    wait_for(lambda: refusals(sw, "NOPERM") >= before + 2, 20, "it is tried again")
+    assert len(records(sw, "redis_access_denied")) == 1
+    warnings = [one for one in (sw.folder / "rfc5424.log").read_text().splitlines() if "NOPERM" in one]
+    assert len(warnings) <= 2 * len(LABELS), warnings
+    assert sw.redis.denials(redis_acl.USER)
+    widen(sw)
+    sw.wait_init_done()
+    sw.wait_equal(ports=2)
+    sw.redis.client().execute_command("ACL", "LOG", "RESET")
+
+
+def refusals(sw: Switch, error: str) -> int:
+    """How often Redis answered with this error."""
+    stats = sw.redis.client().info("errorstats")
+    return int(str(stats.get(f"errorstat_{error}", "count=0")).rpartition("=")[2])
+
+
+# --- passwords ---
+
+
+def password_file(folder: Path, text: str) -> Path:
+    """Put there as a whole, as an administrator's tool would."""
+    new = folder / "password.new"
+    new.write_text(text + "\n")
+    new.chmod(0o600)
+    return new.rename(folder / "password")
+
+
+@pytest.mark.parametrize("wrong", [WRONG, None], ids=["wrong", "file-gone"])
+def test_a_password_that_changes(wrong: str | None, switch: SwitchFactory, tmp_path: Path) -> None:
+    """A wrong one is one record, back-off and one line a connection, and health says why; put right in the file it counts
+    without a restart."""
+    path = password_file(tmp_path, redis_acl.PASSWORD)
+    database = {**QUICK, "redis_username": redis_acl.USER, "redis_password_file": path}
+    sw = audited(switch, "level = info", ports=2, settings={"database": database})
+    sw.start()
+    if wrong:
+        password_file(tmp_path, wrong)
+    else:
+        path.unlink()
+    sw.redis.client().execute_command("CLIENT", "KILL", "USER", redis_acl.USER)
+    why = f'AUTH refused: WRONGPASS (user "{redis_acl.USER}", password of {path})' if wrong else f"{path}: No such file"
+    wait_for(lambda: why in redis_reason(sw), what=lambda: f"health says why: {redis_reason(sw)}")
+    if wrong:
+        before = refusals(sw, "WRONGPASS")
+        wait_for(lambda: refusals(sw, "WRONGPASS") >= before + 3 * len(LABELS), 30, "it is tried again")
+        assert why in wait_record(sw, "redis_auth_failed")["text"]
+    assert len(records(sw, "redis_auth_failed")) == (1 if wrong else 0)
+    lines = [line for line in (sw.folder / "rfc5424.log").read_text().splitlines() if "no connection" in line]
+    assert len(lines) <= 2 * len(LABELS), "one when the connection went, and one why it does not come back"
+    change_all(sw)
+    password_file(tmp_path, redis_acl.PASSWORD)
+    sw.wait_equal(ports=2)
+    wait_for(lambda: redis_reason(sw) == "", what=lambda: f"all are back: {redis_reason(sw)}")
+
+
+def redis_reason(sw: Switch) -> str:
+    return str(sw.pages.get("/healthz").json["checks"]["redis_away"].get("reason", ""))
+
+
+def assert_nowhere(sw: Switch, *secrets: str) -> None:
+    """Neither in what it said, nor in its pages, nor in what others see of the process, nor in its memory."""
+    proc = Path("/proc") / str(sw.daemon.pid)
+    said = [path.read_bytes() for path in sw.folder.rglob("*") if stat.S_ISREG(path.lstat().st_mode)]
+    served = [sw.pages.get(page).text.encode() for page in ("/metrics", "/healthz", "/readyz", "/ports")]
+    shown = [(proc / name).read_bytes() for name in ("cmdline", "environ")]
+    for secret in map(str.encode, secrets):
+        assert not any(secret in text for text in [*said, *served, *shown])
+        assert places(sw.daemon.pid, secret) == []
+
+
+@contextmanager
+def dev_log(folder: Path) -> Iterator[tuple[list[str], list[bytes]]]:
+    """What to put before the daemon's command so that /dev/log is ours, and what was said there."""
+    folder.mkdir()
+    os.mknod(folder / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    said: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(folder / "log"))
+
+        def collect() -> None:
+            while said[-1:] != [b"end"]:
+                said.append(listener.recv(1 << 16))
+
+        collector = threading.Thread(target=collect)
+        collector.start()
+        yield in_own_mounts({folder: "/dev"}), said
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"end", str(folder / "log"))
+        collector.join()
+
+
+@contextmanager
+def no_collector(folder: Path) -> Iterator[tuple[list[str], list[bytes]]]:
+    yield [], []
+
+
+@contextmanager
+def journal(folder: Path) -> Iterator[tuple[list[str], list[bytes]]]:
+    said: list[bytes] = []
+    with journald(folder) as collector:
+        yield collector.before, said
+        said.append(collector.journalctl("--output=export").encode())
+
+
+COLLECTORS = {"stderr": no_collector, "rfc5424": no_collector, "syslog": dev_log, "journal": journal}
+
+
+@pytest.mark.parametrize("target", sorted(COLLECTORS))
+def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: Path) -> None:
+    """At DEBUG, whatever the target, accepted and refused; in memory neither, before and after a reconnection."""
+    path = password_file(tmp_path, SECRET)
+    database = {**QUICK, "redis_username": redis_acl.USER, "redis_password_file": path}
+    log = {"rfc5424_to": f"file:{tmp_path / 'rfc5424.log'}"}
+    sw = switch.build(ports=1, settings={"database": database, "log": log}, log_level="debug", audit_secs=NO_AUDIT)
+    sw.redis.client().execute_command("ACL", "SETUSER", redis_acl.USER, f">{SECRET}", "on")
+    sw.daemon.command[sw.daemon.command.index("--log-target") + 1] = target
+    with COLLECTORS[target](tmp_path / "collector") as (before, said):
+        sw.daemon.command[:0] = before
+        sw.start()
+        assert places(sw.daemon.pid, os.fsencode(path)), "it would be found"
+        assert_nowhere(sw, SECRET)
+        password_file(tmp_path, WRONG)
+        failures = refusals(sw, "WRONGPASS")
+        sw.redis.client().execute_command("CLIENT", "KILL", "USER", redis_acl.USER)
+        wait_for(lambda: refusals(sw, "WRONGPASS") > failures + len(LABELS), 20, "the wrong one is refused")
+        assert_nowhere(sw, SECRET, WRONG)
+        password_file(tmp_path, SECRET)
+        wait_for(lambda: redis_reason(sw) == "", 20, "connected")
+        fence(sw)
+        sw.daemon.stop()
+    texts = [*said, path.with_name("rfc5424.log").read_bytes() if target == "rfc5424" else b"", sw.daemon.log.encode()]
+    assert any(b"WRONGPASS" in text for text in texts), "it was told"
+    assert not any(secret.encode() in text for text in texts for secret in (SECRET, WRONG))
+
+
+def test_a_server_that_repeats_the_password(switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path) -> None:
+    """One that does not know AUTH answers with its arguments: they are not told, and not kept."""
+    server = redis_server("--rename-command", "AUTH", "")
+    database = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
+    sw = switch.build(ports=1, server=server, settings={"database": database}, log_level="debug")
+    sw.start(wait=False)
+    sw.daemon.wait_log(r"DEBUG.* STATE_DB: .*AUTH refused: ERR \(")
+    assert_nowhere(sw, SECRET)
+
+
+def commands_of_the_readme() -> list[str]:
+    """Of its section on the installation, up to the daemon's configuration."""
+    text = (ROOT / "deploy" / "redis" / "README.md").read_text()
+    install = text[text.index("## Install") : text.index("And in `/etc/sonic/portsyncd.conf`")]
+    return [line.strip() for line in install.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.parametrize("aclfile", [True, False], ids=["aclfile", "no-aclfile"])
+def test_the_readme_installs_the_user(aclfile: bool, switch: SwitchFactory, tmp_path: Path) -> None:
+    """As it stands there, but for the paths."""
+    password = tmp_path / "portsyncd.redis"
+    database = {"redis_username": redis_acl.USER, "redis_password_file": password}
+    sw = switch.build(ports=1, settings={"database": database})
+    users = sw.redis.folder / "users.acl"
+    users.write_text("user default on nopass ~* &* +@all\n")
+    sw.redis.client().execute_command("ACL", "DELUSER", redis_acl.USER)
+    others = "xargs" if aclfile else "users.acl|ACL LOAD"
+    script = "\n".join(line for line in commands_of_the_readme() if not re.search(others, line))
+    for here, there in {
+        "/etc/sonic/portsyncd.redis": password,
+        "/etc/redis/users.acl": users,
+        "redis-cli": f"redis-cli -s {sw.redis.unix_socket}",
+        "portsyncd.acl": redis_acl.ACL_FILE,
+    }.items():
+        script = script.replace(here, str(there))
+    run("sh", "-ec", script)
+    sw.start()
+    assert password.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_variable_has_the_password() -> None:
+    """Whoever sees a process sees its environment: no variable of ours is a secret."""
+    text = "".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
+    variables = set(re.findall(r'getenv\((?:"(\w+)"|(\w+))\)', text))
+    assert variables
+    assert not [name for pair in variables for name in pair if re.search("PASS|SECRET|AUTH", name)]

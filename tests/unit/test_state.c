@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state file's text: what is written is read back, and nothing else is read. */
+#include "state/state.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+
+#define BOOT "0123456789abcdef0123456789abcdef"
+
+static struct state sample(void)
+{
+	struct state s = {
+		.saved_msec = 1792000000123,
+		.clean = true,
+		.boot_id = BOOT,
+		.event_id = 4711,
+		.audit_seq = STATE_MAX_NUMBER,
+	};
+
+	assert_int_equal(state_reserve(&s, 3), 0);
+	assert_true(state_add(&s, "Ethernet0", 3, 1791999999999));
+	assert_true(state_add(&s, "Ethernet4", 0, 0));
+	assert_true(state_add(&s, "Ethernet\"\\!~_", STATE_MAX_NUMBER, 1));
+	return s;
+}
+
+static void assert_same(const struct state *a, const struct state *b)
+{
+	assert_int_equal(a->saved_msec, b->saved_msec);
+	assert_int_equal(a->clean, b->clean);
+	assert_string_equal(a->boot_id, b->boot_id);
+	assert_int_equal(a->event_id, b->event_id);
+	assert_int_equal(a->audit_seq, b->audit_seq);
+	assert_int_equal(a->n_ports, b->n_ports);
+	for (size_t i = 0; i < a->n_ports; i++) {
+		assert_string_equal(a->ports[i].name, b->ports[i].name);
+		assert_int_equal(a->ports[i].flaps, b->ports[i].flaps);
+		assert_int_equal(a->ports[i].changed_msec, b->ports[i].changed_msec);
+	}
+}
+
+static int parse(struct state *s, const char *bytes, size_t len)
+{
+	char why[256] = "";
+	int r = state_parse(s, bytes, len, why, sizeof(why));
+
+	assert_true((r < 0) == (why[0] != '\0'));
+	if (r < 0)
+		assert_true(!s->ports && s->n_ports == 0 && s->event_id == 0 && s->audit_seq == 0);
+	return r;
+}
+
+/* Also without a port, as at the first start. */
+static void what_is_written_is_read(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct state in = sample(), out = {0};
+		char *bytes cleanup(free_ptr) = NULL;
+		size_t len;
+
+		if (i == 1) {
+			in.n_ports = 0;
+			in.clean = false;
+		}
+		assert_int_equal(state_format(&in, &bytes, &len), 0);
+		assert_int_equal(strlen(bytes), len);
+		assert_int_equal(parse(&out, bytes, len), 0);
+		assert_same(&in, &out);
+		state_done(&in);
+		state_done(&out);
+	}
+}
+
+static void numbers_stay_in_range(void **state)
+{
+	struct state in = {.boot_id = BOOT, .event_id = UINT64_MAX}, out = {0};
+	char *bytes cleanup(free_ptr) = NULL;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(state_format(&in, &bytes, &len), 0);
+	assert_int_equal(parse(&out, bytes, len), 0);
+	assert_int_equal(out.event_id, STATE_MAX_NUMBER);
+}
+
+static void each_flipped_bit_is_seen(void **state)
+{
+	struct state in = sample();
+	char *bytes cleanup(free_ptr) = NULL;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(state_format(&in, &bytes, &len), 0);
+	for (size_t bit = 0; bit < 8 * len; bit++) {
+		struct state out = {0};
+
+		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+		assert_int_equal(parse(&out, bytes, len), -EINVAL);
+		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+	}
+	state_done(&in);
+}
+
+static void each_other_length_is_seen(void **state)
+{
+	struct state in = sample();
+	char *bytes cleanup(free_ptr) = NULL, *longer cleanup(free_ptr) = NULL;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(state_format(&in, &bytes, &len), 0);
+	for (size_t cut = 0; cut < len; cut++) {
+		/* Of its very length, so that AddressSanitizer sees who reads on. */
+		char *some cleanup(free_ptr) = malloc(cut + 1);
+		struct state out = {0};
+
+		memcpy(some, bytes, cut);
+		assert_int_equal(parse(&out, some, cut), -EINVAL);
+	}
+	longer = calloc(1, STATE_MAX_BYTES + 1);
+	memcpy(longer, bytes, len);
+	for (size_t more = len + 1; more <= len + 64; more++) {
+		struct state out = {0};
+
+		assert_int_equal(parse(&out, longer, more), -EINVAL);
+	}
+	assert_int_equal(parse(&(struct state){0}, longer, STATE_MAX_BYTES + 1), -EINVAL);
+	state_done(&in);
+}
+
+#define HEAD(version, saved, clean, boot, event, audit)                                                                \
+	"{\"version\": " version ", \"saved_at\": " saved ", \"clean\": " clean ", \"boot_id\": " boot                 \
+	", \"event_id\": " event ", \"audit_sequence\": " audit
+#define GOOD HEAD("1", "5", "true", "\"" BOOT "\"", "7", "9")
+#define PORT(text) GOOD ", \"ports\": {" text "}"
+
+/* Rightly sealed, as somebody with a newer portsyncd, or with an editor and sha256sum, may do it. */
+static int parse_sealed(struct state *out, const char *members, char *why, size_t size)
+{
+	char *bytes cleanup(free_ptr) = NULL;
+	size_t len;
+
+	assert_int_equal(state_seal(members, strlen(members), &bytes, &len), 0);
+	return state_parse(out, bytes, len, why, size);
+}
+
+static void a_right_checksum_is_not_enough(void **state)
+{
+	static const struct {
+		const char *members, *why;
+		int error;
+	} cases[] = {
+		{HEAD("2", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "version 2", -EPROTO},
+		{HEAD("9007199254740992", "5", "true", "1", "7", "9"), "version 9007199254740992", -EPROTO},
+		{HEAD("0", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "no version 0", -EINVAL},
+		{HEAD("\"1\"", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "version", -EINVAL},
+		{HEAD("1", "-1", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "saved_at", -EINVAL},
+		{HEAD("1", "5", "1", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "members", -EINVAL},
+		{HEAD("1", "5", "true", "\"0123456789ABCDEF0123456789ABCDEF\"", "7", "9") ", \"ports\": {}", "boot_id",
+		 -EINVAL},
+		{HEAD("1", "5", "true", "\"0123\"", "7", "9") ", \"ports\": {}", "boot_id", -EINVAL},
+		{HEAD("1", "5", "true", "7", "7", "9") ", \"ports\": {}", "boot_id", -EINVAL},
+		{HEAD("1", "5", "true", "\"" BOOT "\"", "7.0", "9") ", \"ports\": {}", "event_id", -EINVAL},
+		{HEAD("1", "5", "true", "\"" BOOT "\"", "9007199254740993", "9") ", \"ports\": {}", "event_id",
+		 -EINVAL},
+		{HEAD("1", "5", "true", "\"" BOOT "\"", "7", "99999999999999999999") ", \"ports\": {}", "JSON",
+		 -EINVAL},
+		{HEAD("1", "5", "true", "\"" BOOT "\"", "7", "null") ", \"ports\": {}", "audit_sequence", -EINVAL},
+		{GOOD, "members", -EINVAL},
+		{GOOD ", \"ports\": []", "ports", -EINVAL},
+		{GOOD ", \"ports\": {}, \"more\": 1", "members", -EINVAL},
+		{GOOD ", \"ports\": {}, \"ports\": {}", "JSON", -EINVAL},
+		{PORT("\"\": {\"flaps\": 1, \"last_change\": 1}"), "name", -EINVAL},
+		{PORT("\"Ethernet12345678\": {\"flaps\": 1, \"last_change\": 1}"), "name", -EINVAL},
+		{PORT("\"Ether net0\": {\"flaps\": 1, \"last_change\": 1}"), "name", -EINVAL},
+		{PORT("\"Ethernet\\u00e9\": {\"flaps\": 1, \"last_change\": 1}"), "name", -EINVAL},
+		{PORT("\"Ethernet\\n\": {\"flaps\": 1, \"last_change\": 1}"), "name", -EINVAL},
+		{PORT("\"Ethernet\\u0000\": {\"flaps\": 1, \"last_change\": 1}"), "JSON", -EINVAL},
+		{PORT("\"Ethernet0\": {\"flaps\": -1, \"last_change\": 1}"), "flaps", -EINVAL},
+		{PORT("\"Ethernet0\": {\"flaps\": 1, \"last_change\": true}"), "last_change", -EINVAL},
+		{PORT("\"Ethernet0\": {\"flaps\": 1}"), "exactly", -EINVAL},
+		{PORT("\"Ethernet0\": {\"flaps\": 1, \"last_change\": 1, \"mtu\": 1}"), "exactly", -EINVAL},
+		{PORT("\"Ethernet0\": 1"), "exactly", -EINVAL},
+		{PORT("\"Ethernet0\": {\"flaps\": 1, \"last_change\": 1}, "
+		      "\"Ethernet0\": {\"flaps\": 1, \"last_change\": 1}"),
+		 "JSON", -EINVAL},
+		{"[1", "JSON", -EINVAL},
+		{"", "cut short", -EINVAL},
+	};
+	struct state out = {0};
+	char why[256];
+
+	(void)state;
+	assert_int_equal(parse_sealed(&out, PORT("\"Ethernet0\": {\"flaps\": 1, \"last_change\": 2}"), why, 256), 0);
+	assert_int_equal(out.ports[0].changed_msec, 2);
+	state_done(&out);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(parse_sealed(&out, cases[i].members, why, sizeof(why)), cases[i].error);
+		if (!strstr(why, cases[i].why))
+			fail_msg("%s: \"%s\" does not name %s", cases[i].members, why, cases[i].why);
+		assert_true(!out.ports && out.n_ports == 0 && out.event_id == 0);
+	}
+}
+
+static void names_that_are_kept(void **state)
+{
+	(void)state;
+	assert_true(state_keeps("Ethernet0"));
+	assert_true(state_keeps("Ethernet0.10"));
+	assert_true(state_keeps("EthernetMAXIMUM"));
+	assert_false(state_keeps(""));
+	assert_false(state_keeps("EthernetMAXIMUM1"));
+	assert_false(state_keeps("Ethernet 0"));
+	assert_false(state_keeps("Ethernet\x7f"));
+	assert_false(state_keeps("Ethernet\xc3\xa9"));
+}
+
+static void room_is_bounded(void **state)
+{
+	struct state s = {0}, out = {0};
+	char *bytes cleanup(free_ptr) = NULL, name[IFNAMSIZ];
+	size_t len;
+
+	(void)state;
+	assert_false(state_add(&s, "Ethernet0", 1, 1));
+	assert_int_equal(state_reserve(&s, STATE_MAX_PORTS + 1), -E2BIG);
+	assert_int_equal(state_reserve(&s, STATE_MAX_PORTS), 0);
+	for (unsigned i = 0; i < STATE_MAX_PORTS; i++) {
+		(void)snprintf(name, sizeof(name), "\"\"\"\"\"\"\"\"\"%06u", i);
+		assert_true(state_add(&s, name, STATE_MAX_NUMBER, STATE_MAX_NUMBER));
+	}
+	assert_false(state_add(&s, "Ethernet0", 1, 1));
+	memcpy(s.boot_id, BOOT, sizeof(BOOT));
+	assert_int_equal(state_format(&s, &bytes, &len), 0);
+	assert_int_equal(parse(&out, bytes, len), 0);
+	assert_same(&s, &out);
+	state_done(&s);
+	state_done(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(numbers_stay_in_range),
+		cmocka_unit_test(each_flipped_bit_is_seen),
+		cmocka_unit_test(each_other_length_is_seen),
+		cmocka_unit_test(a_right_checksum_is_not_enough),
+		cmocka_unit_test(names_that_are_kept),
+		cmocka_unit_test(room_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
