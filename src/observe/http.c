@@ -536,7 +536,7 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
 }
 
-static int start_thread(struct http *h)
+int http_start(struct http *h)
 {
 	int r;
 
@@ -548,14 +548,14 @@ static int start_thread(struct http *h)
 	return r;
 }
 
-static int start(struct http *h, const struct http_options *opt, char *error, size_t size)
+static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
 	struct report report = {0};
 	int r = start_servers(h);
 
 	if (r == 0) {
 		open_listeners(h, opt, &report);
-		r = h->n_listeners > 0 ? start_thread(h) : report.error;
+		r = h->n_listeners > 0 ? 0 : report.error;
 	}
 	(void)snprintf(error, size, "%s", report.down);
 	if (r < 0 && error[0] == '\0')
@@ -603,13 +603,12 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 		return -ENOMEM;
 	}
 	r = http_identities_init(&h->identities, opt, error, size);
-	*ret = h; /* before the thread is there: its first page may ask for our stats */
 	if (r == 0)
-		r = start(h, opt, error, size);
-	if (r < 0) {
-		*ret = NULL;
+		r = open_all(h, opt, error, size);
+	if (r < 0)
 		http_free(h);
-	}
+	else
+		*ret = h;
 	return r;
 }
 
