@@ -33,17 +33,18 @@ static bool only(capng_type_t set, bool net_admin)
 }
 
 /* What the kernel says, not what the library believes. */
-static bool in_force(bool net_admin, bool bounded)
+static bool in_force(bool net_admin, bool bounded, bool inheritable)
 {
 	if (capng_get_caps_process() < 0)
 		return false;
-	return only(CAPNG_PERMITTED, net_admin) && only(CAPNG_EFFECTIVE, net_admin) && only(CAPNG_INHERITABLE, false) &&
+	return only(CAPNG_PERMITTED, net_admin) && only(CAPNG_EFFECTIVE, net_admin) &&
+	       (only(CAPNG_INHERITABLE, false) || (inheritable && only(CAPNG_INHERITABLE, true))) &&
 	       only(CAPNG_AMBIENT, false) && (!bounded || !has(CAPNG_BOUNDING_SET, CAP_SYS_ADMIN));
 }
 
 int capabilities_give_up(bool *bounded)
 {
-	bool net_admin = capabilities_net_admin();
+	bool net_admin = capabilities_net_admin(), refused;
 
 	*bounded = has(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	capng_clear(CAPNG_SELECT_ALL);
@@ -52,7 +53,10 @@ int capabilities_give_up(bool *bounded)
 		return -EINVAL;
 	if (*bounded && capng_apply(CAPNG_SELECT_BOUNDS) < 0)
 		return -EPERM;
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0 || capng_apply(CAPNG_SELECT_AMBIENT) < 0)
+	/* A supervisor that gave us one capability may refuse capset(): then an inheritable one stays, which no_new_privs
+	 * makes void (capabilities(7)), and the rest has to be as it should be. */
+	refused = capng_apply(CAPNG_SELECT_CAPS) < 0;
+	if (capng_apply(CAPNG_SELECT_AMBIENT) < 0)
 		return -EPERM;
-	return in_force(net_admin, *bounded) ? 0 : -EPERM;
+	return in_force(net_admin, *bounded, refused) ? 0 : -EPERM;
 }

@@ -18,7 +18,8 @@ bool capabilities_setgid(void);
 /*
  * Gives up all but CAP_NET_ADMIN (that too, if we have it not): permitted, effective, inheritable, ambient, and the
  * bounding set. The latter needs CAP_SETPCAP; without it *bounded is false, which does no harm where no_new_privs is
- * set. What is in force then is read back. 0 or a negative errno.
+ * set, as an inheritable CAP_NET_ADMIN does none, which stays where a supervisor's filter refuses capset(2), as
+ * deploy/systemd does. What is in force then is read back. 0 or a negative errno.
  */
 int capabilities_give_up(bool *bounded);
 
