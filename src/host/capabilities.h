@@ -17,9 +17,9 @@ bool capabilities_setgid(void);
 
 /*
  * Gives up all but CAP_NET_ADMIN (that too, if we have it not). What is in force then is read back: more than that
- * permitted or effective is a negative errno, else 0. *whole is false when something is left in the inheritable, ambient
- * or bounding set, which does no harm under no_new_privs: the latter needs CAP_SETPCAP, and a supervisor's filter may
- * forbid all changes where there is nothing to lose.
+ * permitted or effective is a negative errno, else 0. *whole is false when something is left in the inheritable,
+ * ambient or bounding set, which does no harm under no_new_privs: the latter needs CAP_SETPCAP, and a supervisor's
+ * filter may forbid all changes where there is nothing to lose.
  */
 int capabilities_give_up(bool *whole);
 
