@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from installed import CONFIG_FILE, REDIS, UNIT, Installed
+from installed import CONFIG_FILE, PASSWORD_FILE, REDIS, SETTINGS, UNIT, Installed
 from lib.daemon import ROOT
 from lib.netns import run
 from lib.orch import CONFIG_DONE, TABLE
@@ -288,6 +288,22 @@ def test_a_bad_configuration_is_told_once_and_not_tried_again(service: Installed
 
 
 # --- Redis ---
+
+
+def test_the_password_comes_as_a_credential(service: Installed) -> None:
+    """Root's file, which the daemon's user cannot read; and the Redis user of deploy/redis under the unit's sandbox."""
+    rules = re.findall(r"\([^)]*\)|\S+", (ROOT / "deploy" / "redis" / "portsyncd.acl").read_text())[2:]
+    service.state_db.client.execute_command("ACL", "SETUSER", "portsyncd", *rules, "on", ">rosebud")
+    service.write_settings(SETTINGS | {"database": {"redis_username": "portsyncd"}})
+    for password, told in (("wrong", "Redis away"), ("rosebud", "Redis connected")):
+        service.machine.write(PASSWORD_FILE, f"{password}\n")
+        service.machine.path(PASSWORD_FILE).chmod(0o600)
+        service.machine.systemctl("restart", UNIT)
+        service.wait_state(lambda state, told=told: told in state["StatusText"], told)
+    service.links.set_carrier("Ethernet0", "down")
+    service.wait_whole()
+    users = [one["user"] for one in service.state_db.client.client_list()]
+    assert users.count("portsyncd") == 5, users
 
 
 def test_redis_restarted_with_its_data(service: Installed) -> None:
