@@ -17,11 +17,16 @@ BUILD_DEB ?= build-deb
 BENCH ?=
 PROFILE ?=
 PEER ?=
+SEED ?=
+FIRST ?=
+SEQUENCES ?=
+MINUTES ?= 60
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all deps demo test bench bench-short bench-programs profile lint fuzz install deb system-test format clean
+.PHONY: all deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
+.PHONY: fuzz-coverage coverage tsan valgrind
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -57,11 +62,29 @@ profile: deps all
 	@ninja -C $(BUILD)
 	@scripts/profile --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --out $(BUILD)/profile $(PROFILE)
 
+# 500 sequences of faults. SEED=n: that one again; FIRST=n: from another seed on; SEQUENCES=n: so many
+chaos: deps all
+	@PORTSYNCD=$(BUILD)/portsyncd tests/chaos/run $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(SEQUENCES),--sequences $(SEQUENCES))
+
+# Storms, scrapes and reconnections for MINUTES, and what became of memory, descriptors and latency.
+soak: deps bench-programs
+	@bench/soak --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --minutes $(MINUTES)
+
 lint: deps
 	@scripts/lint
 
 fuzz: deps
 	@scripts/fuzz
+
+# What the seeds of each target reach.
+fuzz-coverage: deps
+	@scripts/fuzz --coverage
+
+# What the tests reach; the threads under ThreadSanitizer; the daemon under memcheck. `make test` has short forms of the
+# last two.
+coverage tsan valgrind: deps
+	@scripts/test $@
 
 install: all
 	@meson configure $(BUILD) --prefix=$(PREFIX)

@@ -34,7 +34,7 @@ ALLOCATOR_CALLS = ("malloc", "calloc", "realloc", "free", "aligned", "mmap")
 
 
 def allocator_calls(file: Path) -> dict[str, int]:
-    return dict(zip(ALLOCATOR_CALLS, struct.unpack(f"{len(ALLOCATOR_CALLS)}Q", file.read_bytes())))
+    return dict(zip(ALLOCATOR_CALLS, struct.unpack_from(f"{len(ALLOCATOR_CALLS)}Q", file.read_bytes())))
 
 
 @contextmanager

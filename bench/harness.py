@@ -164,10 +164,15 @@ def new_switch(ports: int, settings: Settings | None = None) -> Switch:
 
 @contextmanager
 def rig(
-    ports: int, programs: Path, plan: Plan, peer: Path | None = None, tuning: Sequence[str] | None = None
+    ports: int,
+    programs: Path,
+    plan: Plan,
+    peer: Path | None = None,
+    tuning: Sequence[str] | None = None,
+    settings: Settings | None = None,
 ) -> Iterator[Bench]:
     """A bench with the daemon started and warm."""
-    switch = new_switch(ports)
+    switch = new_switch(ports, settings)
     bare = NetNs()
     try:
         switch.build()

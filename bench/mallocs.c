@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counts a process' calls of the allocator, its libraries' among them: a library for LD_PRELOAD. The counts stand in
- * the file that MALLOCS_FILE names, one uint64_t for each of enum call, so that another process reads them as they
- * grow.
+ * Counts a process' calls of the allocator, its libraries' among them, and can refuse memory: a library for LD_PRELOAD.
+ * The counts stand in the file that MALLOCS_FILE names, so that another process reads them as they grow; there it also
+ * says how many allocations are refused.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +15,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sharedpage.h"
+
+/* A realloc() of NULL is a malloc(), so malloc + calloc + aligned - free is what lives. */
 enum call { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, CALL_ALIGNED, CALL_MMAP, CALLS };
+
+struct page {
+	_Atomic uint64_t calls[CALLS];
+	_Atomic uint64_t refuse_one_in; /* written by others: of so many allocations one is refused; 0: none */
+	_Atomic uint64_t asked;         /* allocations while that was not 0 */
+	_Atomic uint64_t refused;       /* of those */
+};
 
 /* glibc's allocator under the names that are not interposed. */
 void *__libc_malloc(size_t size);
@@ -24,44 +34,49 @@ void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *memory);
 
-static _Atomic uint64_t early[CALLS]; /* before the file is mapped, or without one */
-static _Atomic uint64_t *counts = early;
+static struct page early; /* before the file is mapped, or without one */
+static struct page *page = &early;
 
 __attribute__((constructor)) static void map_counts(void)
 {
-	const char *path = getenv("MALLOCS_FILE");
-	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
-	void *shared;
+	struct page *shared = sharedpage_map("MALLOCS_FILE", sizeof(*shared));
 
-	if (fd < 0 || ftruncate(fd, sizeof(early)) < 0)
-		return;
-	shared = (void *)syscall(SYS_mmap, NULL, sizeof(early), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	(void)close(fd);
-	if (shared != MAP_FAILED)
-		counts = shared;
+	if (shared)
+		page = shared;
 }
 
 static void count(enum call call)
 {
-	atomic_fetch_add_explicit(&counts[call], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&page->calls[call], 1, memory_order_relaxed);
+}
+
+/* Counts; false: there shall be no memory. */
+static bool granted(enum call call)
+{
+	uint64_t one_in = atomic_load_explicit(&page->refuse_one_in, memory_order_relaxed);
+
+	if (one_in > 0 && atomic_fetch_add_explicit(&page->asked, 1, memory_order_relaxed) % one_in == 0) {
+		atomic_fetch_add_explicit(&page->refused, 1, memory_order_relaxed);
+		errno = ENOMEM;
+		return false;
+	}
+	count(call);
+	return true;
 }
 
 void *malloc(size_t size)
 {
-	count(CALL_MALLOC);
-	return __libc_malloc(size);
+	return granted(CALL_MALLOC) ? __libc_malloc(size) : NULL;
 }
 
 void *calloc(size_t nmemb, size_t size)
 {
-	count(CALL_CALLOC);
-	return __libc_calloc(nmemb, size);
+	return granted(CALL_CALLOC) ? __libc_calloc(nmemb, size) : NULL;
 }
 
 void *realloc(void *ptr, size_t size)
 {
-	count(CALL_REALLOC);
-	return __libc_realloc(ptr, size);
+	return granted(ptr ? CALL_REALLOC : CALL_MALLOC) ? __libc_realloc(ptr, size) : NULL;
 }
 
 void free(void *ptr)
@@ -74,8 +89,7 @@ void free(void *ptr)
 
 void *memalign(size_t alignment, size_t size)
 {
-	count(CALL_ALIGNED);
-	return __libc_memalign(alignment, size);
+	return granted(CALL_ALIGNED) ? __libc_memalign(alignment, size) : NULL;
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
@@ -95,6 +109,7 @@ int posix_memalign(void **memptr, size_t alignment, size_t size)
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
-	count(CALL_MMAP);
+	if (!granted(CALL_MMAP))
+		return MAP_FAILED;
 	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
 }

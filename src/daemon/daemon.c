@@ -102,7 +102,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	audit_record(AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), NULL, "stops on %s",
 		     info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	(void)sd_notify(0, "STOPPING=1");
-	return sd_event_add_time_relative(d->event, &d->stop_limit, CLOCK_MONOTONIC, STOP_USEC, 0, on_stop_limit, d);
+	(void)sd_event_source_set_time_relative(d->stop_limit, STOP_USEC);
+	return sd_event_source_set_enabled(d->stop_limit, SD_EVENT_ONESHOT);
 }
 
 static int on_level_step(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -314,10 +315,20 @@ static int add_signals(struct daemon *d)
 	return 0;
 }
 
+/* Made beforehand: a daemon that is refused memory must end in time all the same. */
+static int add_stop_limit(struct daemon *d)
+{
+	int r = sd_event_add_time(d->event, &d->stop_limit, CLOCK_MONOTONIC, 0, 0, on_stop_limit, d);
+
+	return r < 0 ? r : sd_event_source_set_enabled(d->stop_limit, SD_EVENT_OFF);
+}
+
 static int add_sources(struct daemon *d)
 {
 	int r = add_signals(d);
 
+	if (r >= 0)
+		r = add_stop_limit(d);
 	if (r >= 0 && d->config->enable_watchdog)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)

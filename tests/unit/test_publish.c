@@ -324,6 +324,27 @@ static void a_refused_delete_stays_owed(void **state)
 }
 
 /* M8 */
+/* S16: Redis went before it had read the DEL, or after; nobody knows. */
+static void a_delete_of_unknown_outcome_stays_owed(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	link_is(x, RTM_DELLINK, 9100);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	reconnect(x);
+	publish_lost(x->own->publish);
+	publish_ready(x->own->publish);
+	turn(x);
+	read_back(x, HOLDS("9100"));
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	answer(x, ":1\r\n:4\r\n");
+	expect_silence(x);
+}
+
 static void a_row_of_an_earlier_run_is_deleted(void **state)
 {
 	struct fixture *x = *state;
@@ -490,6 +511,7 @@ int main(void)
 		TEST(what_is_no_hash_is_replaced),
 		TEST(a_link_made_again_owes_the_delete),
 		TEST(a_refused_delete_stays_owed),
+		TEST(a_delete_of_unknown_outcome_stays_owed),
 		TEST(a_row_of_an_earlier_run_is_deleted),
 		TEST(a_row_of_others_is_left_alone),
 		TEST(after_a_loss_the_row_is_read_and_the_difference_written),

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be true after every sequence, and how a switch is brought back to what the next one begins with."""
+
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from actions import ENABLE, Actions
+from plan import SPARE_NAMES
+from rig import FOREIGN, FOREIGN_FIELDS, Rig, sanitized
+
+from lib.daemon import SANITIZER_REPORT
+from lib.orch import TABLE
+from lib.scrape import Figures
+from lib.wait import wait_for
+
+EQUAL_SECS = 5.0
+SEVERE = re.compile(r"^portsyncd: (?:ERR|CRIT|ALERT|EMERG): .*$", re.MULTILINE)
+DECIDED = re.compile(r"PortConfigDone: \d+ ports$|warm start, restore count", re.MULTILINE)
+OLD_LINKS = "old interfaces are set down and ignored"
+INIT_DONE = re.compile(r"PortInitDone$", re.MULTILINE)
+OWN_LOGGER = "LOGGER|portsyncd"
+# One daemon, from its third sequence on: what its memory may have grown by, whatever happened to it.
+SETTLED_AFTER, SAMPLES_LEAST = 3, 9
+RSS_GROWTH_KIB, ALLOCATIONS_GROWTH = 1024, 4
+# name of a figure -> what it means here
+MET = {
+    "overruns": "portsyncd_netlink_overruns_total",
+    "interrupted dumps": "portsyncd_netlink_dumps_interrupted_total",
+    "failed dumps": "portsyncd_netlink_dumps_failed_total",
+    "refused rows": "portsyncd_row_refusals_total",
+    "drifted rows": "portsyncd_drift_found_total",
+    "failed saves": "portsyncd_state_save_errors_total",
+}
+RECONNECTS = "portsyncd_redis_reconnects_total"
+LAST_SAVE = "portsyncd_state_last_save_timestamp_seconds"
+STATE_REFUSED = "counters begin anew"
+CONNECTION_UP = "portsyncd_redis_connection_up"
+
+
+@dataclass
+class Sample:
+    """Of a daemon at rest."""
+
+    pid: int
+    rss_kib: int
+    allocations: int
+
+
+@dataclass
+class Checks:
+    """Of all sequences of one rig."""
+
+    rig: Rig
+    met: Counter[str] = field(default_factory=Counter)  # faults that the daemon saw
+    samples: list[Sample] = field(default_factory=list)
+    _log_at: int = 0
+    _last: tuple[int, dict[str, float]] = (0, {})
+
+    def begin(self) -> None:
+        """Before a sequence."""
+        if not self.rig.descriptors:
+            self.rig.descriptors = self.rig.open_descriptors()
+            self._log_at = 0
+        self.rig.plant_foreign()
+
+    def after(self, actions: Actions) -> None:
+        """Brings back what the plan left away, and insists."""
+        switch = self.rig.switch
+        self.rig.move_clock(0)
+        assert switch.daemon.alive, f"portsyncd ended with {switch.daemon.wait_exit()}"
+        wait_for(lambda: set(switch.appl_db.keys(TABLE)) >= {*self.rig.ports}, EQUAL_SECS, "APPL_DB has the ports")
+        if actions.restarted:
+            self._start_over(actions)
+        missing = [port for port in (*self.rig.ports, *SPARE_NAMES) if port not in switch.netns.ports]
+        for name in actions.misused - {*switch.netns.ports}:
+            switch.state_db.client.delete(f"{TABLE}|{name}")
+        # The rows of a warm start's ports wait for their links.
+        switch.wait_equal(EQUAL_SECS, ignored=missing if actions.restarted else ())
+        self._no_row_of_no_port()
+        self._restore()
+        switch.wait_equal(EQUAL_SECS, ports=len(self.rig.ports))
+        self._at_rest()
+        if actions.disk_was_full:
+            self._state_is_saved()
+        self._nothing_of_others_lost(actions)
+        self._log_is_calm()
+        switch.state_db.client.delete(ENABLE)
+
+    def end(self) -> None:
+        """After the last sequence: the daemon ends well, and its memory did not grow."""
+        self.rig.switch.daemon.stop()
+        self._log_is_calm()
+        self._memory_is_flat()
+
+    # --- the way back ---
+
+    def _start_over(self, actions: Actions) -> None:
+        """Once a start is decided, orchagent makes the links anew that were there before a cold one."""
+        since = self.rig.started_at
+        wait_for(
+            lambda: DECIDED.search(self.rig.log_from(since)), EQUAL_SECS, "PortConfigDone, or a warm start"
+        )
+        if OLD_LINKS in self.rig.log_from(self._log_at):
+            actions.touched |= {*self.rig.ports}
+        if OLD_LINKS not in self.rig.log_from(since):
+            return
+        netns = self.rig.switch.netns
+        netns.delete_ports(netns.ports)
+        netns.add_ports(self.rig.ports)
+
+    def _restore(self) -> None:
+        """The configured ports, up, in no bridge, and no other."""
+        netns, ports = self.rig.switch.netns, self.rig.ports
+        present = netns.ports
+        spare = [name for name in present if name not in ports]
+        if spare:
+            netns.delete_ports(spare)
+        for port in ports:
+            if port in present:
+                peer = netns.peer(port)
+                netns.batch([f"link set dev {peer} up", f"link set dev {port} nomaster", f"link set dev {port} up"])
+        netns.add_ports([port for port in ports if port not in present])
+
+    # --- what is insisted on ---
+
+    def _no_row_of_no_port(self) -> None:
+        for name in SPARE_NAMES:
+            row = self.rig.switch.row(name) if name not in self.rig.known else {}
+            assert not row, f"{name} is no port and has a row: {row}"
+
+    def _at_rest(self) -> None:
+        """All connections, nothing owed, no descriptor more or less than at first, and PortInitDone was sent."""
+        rig = self.rig
+        since = rig.started_at
+        wait_for(lambda: INIT_DONE.search(rig.log_from(since)), EQUAL_SECS, "PortInitDone")
+        wait_for(self._connected, EQUAL_SECS, lambda: f"connected, synced, nothing owed: {self._figures_now()}")
+        wait_for(
+            lambda: rig.open_descriptors() == rig.descriptors,
+            EQUAL_SECS,
+            lambda: f"as many descriptors as at first, {dict(rig.descriptors)}: {dict(rig.open_descriptors())}",
+        )
+        self._note_met()
+        self.samples.append(Sample(rig.switch.daemon.pid, rig.rss_kib, rig.live_allocations))
+
+    def _figures_now(self) -> dict[str, float]:
+        figures = self.rig.switch.pages.metrics()
+        names = ("portsyncd_synced", "portsyncd_queue_depth", "portsyncd_ports_awaited")
+        return {name: figures(name) for name in names} | connections(figures)
+
+    def _connected(self) -> bool:
+        figures = self.rig.switch.pages.metrics()
+        up = connections(figures)
+        return (
+            figures("portsyncd_synced") == 1
+            and figures("portsyncd_queue_depth") == 0
+            and len(up) == 5
+            and all(value == 1 for value in up.values())
+        )
+
+    def _note_met(self) -> None:
+        figures, pid = self.rig.switch.pages.metrics(), self.rig.switch.daemon.pid
+        now = {what: figures(name) for what, name in MET.items()}
+        labels = figures.labels(RECONNECTS, "connection")
+        now["reconnections"] = sum(figures(RECONNECTS, connection=one) for one in labels)
+        now["refused allocations"] = self.rig.refusals
+        before = self._last[1] if self._last[0] == pid else {}
+        for what, value in now.items():
+            self.met[what] += int(value - before.get(what, 0))
+        self.met["starts"] += self._last[0] != pid
+        self._last = (pid, now)
+
+    def _state_is_saved(self) -> None:
+        """After a disk was full: what changes from now on is on it soon."""
+        netns, port, began = self.rig.switch.netns, self.rig.ports[0], time.time()
+        netns.batch([f"link set dev {port} mtu {mtu}" for mtu in (1400, 1401)])
+        pages = self.rig.switch.pages
+        wait_for(lambda: (pages.metrics().get(LAST_SAVE) or 0) > began, EQUAL_SECS, "the state is saved again")
+
+    def _nothing_of_others_lost(self, actions: Actions) -> None:
+        switch = self.rig.switch
+        for name, rows in FOREIGN.items():
+            if name in actions.flushed and name != "CONFIG_DB":
+                continue
+            client = getattr(switch, name.lower()).client
+            for key, fields in rows.items():
+                assert client.hgetall(key) == fields, f"{name} {key}: {client.hgetall(key)}, was {fields}"
+        if "STATE_DB" not in actions.flushed:
+            for port in set(self.rig.ports) - actions.touched - actions.deleted:
+                row = switch.row(port)
+                assert row.items() >= FOREIGN_FIELDS.items(), f"{port} has lost fields of others: {row}"
+        if not actions.restarted:
+            self._deletions_were_told(actions)
+        self._config_is_as_it_was()
+
+    def _deletions_were_told(self, actions: Actions) -> None:
+        """Consumers wait for the DEL of the row of a link that is gone, though another may have its name since. (After
+        renames that nobody saw, the link that was deleted may never have had a row of that name.)"""
+        for port in actions.deleted & {*self.rig.ports} - actions.touched:
+            row = self.rig.switch.row(port)
+            assert not row.keys() & FOREIGN_FIELDS.keys(), f"{port} was deleted, and its row never was: {row}"
+
+    def _config_is_as_it_was(self) -> None:
+        client = self.rig.switch.config_db.client
+        config = self.rig.switch.config or {}
+        wanted = {f"{table}|{key}": fields for table, rows in config.items() for key, fields in rows.items()}
+        wanted |= FOREIGN["CONFIG_DB"]
+        for key, fields in wanted.items():
+            assert client.hgetall(key) == fields, f"CONFIG_DB {key}: {client.hgetall(key)}, was {fields}"
+        more = {*client.keys("*|*")} - {*wanted, OWN_LOGGER}
+        assert not more, f"CONFIG_DB has rows that nobody wrote: {more}"
+
+    def _log_is_calm(self) -> None:
+        text = self.rig.log_from(self._log_at)
+        self._log_at += len(text.encode())
+        found = SEVERE.findall(text)
+        assert not found, f"lines at ERR or above: {found[:5]}"
+        assert not SANITIZER_REPORT.search(text), "a sanitizer's report"
+        assert STATE_REFUSED not in text, "the daemon refused the state that it had left itself"
+
+    def _memory_is_flat(self) -> None:
+        for pid in {sample.pid for sample in self.samples}:
+            own = [sample for sample in self.samples if sample.pid == pid][SETTLED_AFTER:]
+            if len(own) < SAMPLES_LEAST:
+                continue
+            rss = own[-1].rss_kib - own[0].rss_kib
+            assert rss <= RSS_GROWTH_KIB or sanitized(), f"{rss} KiB more: {own}"
+            # The least of some: a page that is being served holds memory too.
+            third = len(own) // 3
+            before, after = (min(sample.allocations for sample in part) for part in (own[:third], own[-third:]))
+            assert after - before <= ALLOCATIONS_GROWTH, f"{after - before} allocations more: {own}"
+
+
+def connections(figures: Figures) -> dict[str, float]:
+    return {one: figures(CONNECTION_UP, connection=one) for one in figures.labels(CONNECTION_UP, "connection")}
