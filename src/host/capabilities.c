@@ -32,31 +32,21 @@ static bool only(capng_type_t set, bool net_admin)
 	return true;
 }
 
-/* What the kernel says, not what the library believes. */
-static bool in_force(bool net_admin, bool bounded, bool inheritable)
+int capabilities_give_up(bool *whole)
 {
-	if (capng_get_caps_process() < 0)
-		return false;
-	return only(CAPNG_PERMITTED, net_admin) && only(CAPNG_EFFECTIVE, net_admin) &&
-	       (only(CAPNG_INHERITABLE, false) || (inheritable && only(CAPNG_INHERITABLE, true))) &&
-	       only(CAPNG_AMBIENT, false) && (!bounded || !has(CAPNG_BOUNDING_SET, CAP_SYS_ADMIN));
-}
+	bool net_admin = capabilities_net_admin(), bounded = has(CAPNG_EFFECTIVE, CAP_SETPCAP);
 
-int capabilities_give_up(bool *bounded)
-{
-	bool net_admin = capabilities_net_admin(), refused;
-
-	*bounded = has(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	capng_clear(CAPNG_SELECT_ALL);
 	if (net_admin &&
 	    capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, CAP_NET_ADMIN, -1) < 0)
 		return -EINVAL;
-	if (*bounded && capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+	if (bounded) /* or the library would complain to syslog */
+		(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	(void)capng_apply(CAPNG_SELECT_CAPS);
+	(void)capng_apply(CAPNG_SELECT_AMBIENT);
+	/* What the kernel says, not what the library believes. */
+	if (capng_get_caps_process() < 0 || !only(CAPNG_PERMITTED, net_admin) || !only(CAPNG_EFFECTIVE, net_admin))
 		return -EPERM;
-	/* A supervisor that gave us one capability may refuse capset(): then an inheritable one stays, which no_new_privs
-	 * makes void (capabilities(7)), and the rest has to be as it should be. */
-	refused = capng_apply(CAPNG_SELECT_CAPS) < 0;
-	if (capng_apply(CAPNG_SELECT_AMBIENT) < 0)
-		return -EPERM;
-	return in_force(net_admin, *bounded, refused) ? 0 : -EPERM;
+	*whole = only(CAPNG_INHERITABLE, false) && only(CAPNG_AMBIENT, false) && only(CAPNG_BOUNDING_SET, net_admin);
+	return 0;
 }

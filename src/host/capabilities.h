@@ -16,11 +16,11 @@ bool capabilities_ipc_lock(void);
 bool capabilities_setgid(void);
 
 /*
- * Gives up all but CAP_NET_ADMIN (that too, if we have it not): permitted, effective, inheritable, ambient, and the
- * bounding set. The latter needs CAP_SETPCAP; without it *bounded is false, which does no harm where no_new_privs is
- * set, as an inheritable CAP_NET_ADMIN does none, which stays where a supervisor's filter refuses capset(2), as
- * deploy/systemd does. What is in force then is read back. 0 or a negative errno.
+ * Gives up all but CAP_NET_ADMIN (that too, if we have it not). What is in force then is read back: more than that
+ * permitted or effective is a negative errno, else 0. *whole is false when something is left in the inheritable,
+ * ambient or bounding set, which does no harm under no_new_privs: the latter needs CAP_SETPCAP, and a supervisor's
+ * filter may forbid all changes where there is nothing to lose.
  */
-int capabilities_give_up(bool *bounded);
+int capabilities_give_up(bool *whole);
 
 #endif

@@ -173,7 +173,7 @@ static int enter_landlock(struct sandbox *s)
 	r = landlock_confine(&allowed);
 	if (r == -ENOSYS || r == -EOPNOTSUPP) {
 		s->whole = false;
-		tell(s, ", no Landlock (the kernel: %s)", strerror(-r));
+		tell(s, ", no Landlock (the kernel, or a container's filter: %s)", strerror(-r));
 		return 0;
 	}
 	if (r < 0)
@@ -197,15 +197,15 @@ static int enter_groups(struct sandbox *s)
 
 static int enter_capabilities(struct sandbox *s)
 {
-	bool bounded, net_admin = capabilities_net_admin();
+	bool whole, net_admin = capabilities_net_admin();
 	int r;
 
 	if (memory_settle() < 0)
 		tell(s, ", memory no longer locked");
-	r = capabilities_give_up(&bounded);
+	r = capabilities_give_up(&whole);
 	if (r == 0)
 		tell(s, ", capabilities %s%s", net_admin ? "CAP_NET_ADMIN" : "none",
-		     bounded ? "" : " (the bounding set stays: CAP_SETPCAP is missing)");
+		     whole ? "" : " (sets that no_new_privs makes void stay)");
 	return r;
 }
 

@@ -365,12 +365,14 @@ def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
         sw.config_file.read_text().replace(str(sw.state_file.parent), str(folder)) + "\n[state]\nsave_interval_secs = 1\n"
     )
     sw.start()
+    assert wait_for(sw.pages.path.exists, what="it serves")
     sw.pages.wait("portsyncd_synced", 1)
     assert wait_for(lambda: complaints(sw), what="a complaint")
     folder.parent.mkdir()
     sw.daemon.stop()
     sw.daemon.start()
     wait_for((folder / "state.json").exists, 20, "the file")
+    assert wait_for(sw.pages.path.exists, what="it serves")
     sw.pages.wait("portsyncd_synced", 1)
     sw.daemon.stop()
     assert unseal(folder / "state.json")["clean"] is True
