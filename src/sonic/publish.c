@@ -63,14 +63,20 @@ static void retry_later(struct publish *p, struct port *port)
 	schedule(p->retry_ports, port->retry_at);
 }
 
+/* Nobody knows what became of a write. Consumers wait for the DEL of a link that was replaced: it is owed again. */
+static void not_written(struct port *port, enum write_kind kind)
+{
+	port->known = ROW_UNKNOWN;
+	if (kind == WRITE_DELETE)
+		port->mine = port->delete_owed = true;
+}
+
 static void refused(struct publish *p, struct port *port, enum write_kind kind, const struct resp_value *error)
 {
 	p->stats.refused++;
-	port->known = ROW_UNKNOWN;
+	not_written(port, kind);
 	port->generation++;
 	port->rewrite = port->rewrite || resp_is_error(error, "WRONGTYPE");
-	if (kind == WRITE_DELETE)
-		port->mine = port->delete_owed = true;
 	retry_later(p, port);
 	if (port->failing)
 		return;
@@ -121,7 +127,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	port->writing--;
 	take_time(p, port, reply && reply->type != RESP_ERROR);
 	if (!reply)
-		port->known = ROW_UNKNOWN;
+		not_written(port, (enum write_kind)cookie);
 	else if (reply->type == RESP_ERROR)
 		refused(p, port, (enum write_kind)cookie, reply);
 	else
@@ -138,7 +144,7 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	port->generation++;
 	if (conn_post(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
 		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
-		port->known = ROW_UNKNOWN;
+		not_written(port, kind);
 		retry_later(p, port);
 		return;
 	}
@@ -250,11 +256,12 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 
 static void write_row(struct publish *p, struct port *port, const struct row *want)
 {
+	bool deleted = (port->delete_owed && port->mine) || port->rewrite;
 	unsigned fields;
 
-	if ((port->delete_owed && port->mine) || port->rewrite)
-		send_delete(p, port);
 	port->delete_owed = false;
+	if (deleted)
+		send_delete(p, port);
 	fields = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
 	if (fields)
 		send_set(p, port, want, fields);
@@ -264,10 +271,10 @@ static void write_row(struct publish *p, struct port *port, const struct row *wa
 
 static void remove_row(struct publish *p, struct port *port)
 {
+	port->delete_owed = port->rewrite = false;
 	/* Only a row with our fields in it is ours to delete: a sub-interface's belongs to intfmgrd (R15). */
 	if (port->mine)
 		send_delete(p, port);
-	port->delete_owed = port->rewrite = false;
 }
 
 /* A change that was undone in time, or of a link that is no port yet, is not late when the next one is written. */

@@ -367,6 +367,27 @@ static void after_a_loss_the_row_is_read_and_the_difference_written(void **state
 	expect_silence(x);
 }
 
+/* S16: whether Redis carried it out is not known, and who waits for it must not wait for ever. */
+static void a_delete_that_the_connection_took_along_stays_owed(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	link_is(x, RTM_DELLINK, 9100);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	reconnect(x);
+	publish_lost(x->own->publish);
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	start(x, HOLDS("9100"));
+	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
+	answer(x, ":1\r\n" TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
 /* Two changes, one write: the older one counts. */
 static void latency_is_from_receipt_to_answer(void **state)
 {
@@ -493,6 +514,7 @@ int main(void)
 		TEST(a_row_of_an_earlier_run_is_deleted),
 		TEST(a_row_of_others_is_left_alone),
 		TEST(after_a_loss_the_row_is_read_and_the_difference_written),
+		TEST(a_delete_that_the_connection_took_along_stays_owed),
 		TEST(latency_is_from_receipt_to_answer),
 		TEST(what_was_never_owed_is_not_late),
 		TEST(only_what_is_acknowledged_is_timed),
