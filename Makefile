@@ -26,6 +26,7 @@ export CC BUILD FUZZ_SECONDS
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
 .PHONY: all deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
+.PHONY: fuzz-coverage coverage tsan valgrind
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -75,6 +76,15 @@ lint: deps
 
 fuzz: deps
 	@scripts/fuzz
+
+# What the seeds of each target reach.
+fuzz-coverage: deps
+	@scripts/fuzz --coverage
+
+# What the tests reach; the threads under ThreadSanitizer; the daemon under memcheck. `make test` has short forms of the
+# last two.
+coverage tsan valgrind: deps
+	@scripts/test $@
 
 install: all
 	@meson configure $(BUILD) --prefix=$(PREFIX)

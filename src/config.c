@@ -17,9 +17,10 @@
 #define KEY_VARIABLE "PORTSYNCD_METRICS_KEY"
 #define CA_VARIABLE "PORTSYNCD_METRICS_CA"
 
-static const char options_allowed[] = "-c/--config FILE, --database-config FILE, -n/--namespace NAME, "
-				      "--database-global FILE, --netns NAME, --log-level LEVEL, "
-				      "--log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version";
+static const char options_allowed[] =
+	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, "
+	"--database-global FILE, --netns NAME, --log-level LEVEL, "
+	"--log-target TARGET, --sandbox on|off, --check-config, --dry-run, -h/--help, -V/--version";
 
 static const char help_options[] =
 	"Usage: portsyncd [OPTION]...\n"
@@ -34,6 +35,7 @@ static const char help_options[] =
 	"      --netns NAME            watch the links of this network namespace; the databases stay the same\n"
 	"      --log-level LEVEL       emerg, alert, crit, err, warning, notice, info or debug\n"
 	"      --log-target TARGET     auto, journal, syslog, rfc5424 or stderr\n"
+	"      --sandbox on|off        give up what is not needed once it runs; off: for debugging only\n"
 	"      --check-config          read all configuration, say whether it is good, and end\n"
 	"      --dry-run               no Redis: print what would be written\n"
 	"  -h, --help                  print this and end\n"
@@ -58,7 +60,8 @@ static const char help_options[] =
 
 /* The command line, before it is weighed against the rest. */
 struct flags {
-	const char *config, *database_config, *namespace_name, *database_global, *netns, *log_level, *log_target;
+	const char *config, *database_config, *namespace_name, *database_global, *netns, *log_level, *log_target,
+		*sandbox;
 	bool check_config, dry_run;
 };
 
@@ -71,6 +74,7 @@ enum {
 	LONG_NETNS,
 	LONG_LOG_LEVEL,
 	LONG_LOG_TARGET,
+	LONG_SANDBOX,
 	LONG_CHECK_CONFIG,
 	LONG_DRY_RUN,
 	LONG_HELP,
@@ -85,6 +89,7 @@ static const struct option long_options[] = {
 	{"netns", required_argument, NULL, LONG_NETNS},
 	{"log-level", required_argument, NULL, LONG_LOG_LEVEL},
 	{"log-target", required_argument, NULL, LONG_LOG_TARGET},
+	{"sandbox", required_argument, NULL, LONG_SANDBOX},
 	{"check-config", no_argument, NULL, LONG_CHECK_CONFIG},
 	{"dry-run", no_argument, NULL, LONG_DRY_RUN},
 	{"help", no_argument, NULL, LONG_HELP},
@@ -165,6 +170,9 @@ static enum config_outcome take_option(struct flags *flags, int option, FILE *ou
 		break;
 	case LONG_LOG_TARGET:
 		flags->log_target = optarg;
+		break;
+	case LONG_SANDBOX:
+		flags->sandbox = optarg;
 		break;
 	case LONG_CHECK_CONFIG:
 		flags->check_config = true;
@@ -282,7 +290,8 @@ static int apply_flags(struct config *config, const struct flags *flags, FILE *e
 {
 	if (check_flags(flags, err) < 0 ||
 	    set_named(config, "--log-level", config_find("log", "level"), flags->log_level, err) < 0 ||
-	    set_named(config, "--log-target", config_find("log", "target"), flags->log_target, err) < 0)
+	    set_named(config, "--log-target", config_find("log", "target"), flags->log_target, err) < 0 ||
+	    set_named(config, "--sandbox", config_find("security", "sandbox"), flags->sandbox, err) < 0)
 		return -EINVAL;
 	copy_flag(config->database_config, flags->database_config);
 	copy_flag(config->namespace_name, flags->namespace_name);

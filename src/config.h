@@ -81,6 +81,9 @@ struct config {
 	long audit_interval_secs;
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
+	/* [security] */
+	int sandbox; /* 1: on, 0: off */
+
 	/* [state] */
 	char state_file[PATH_MAX]; /* "": none */
 	long state_save_interval_secs;

@@ -6,10 +6,12 @@
 #include <sys/resource.h>
 
 #define WEAKEST_NICE 19
+#define THREAD_NAME_BYTES 16 /* pthread_setname_np(3) */
 
 int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attributes;
+	char own_name[THREAD_NAME_BYTES] = "";
 	sigset_t all, before;
 	int r = pthread_attr_init(&attributes);
 
@@ -19,12 +21,14 @@ int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*r
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (stack_bytes > 0)
 		r = pthread_attr_setstacksize(&attributes, stack_bytes);
+	/* It inherits the name: another thread's would be a file of /proc to write, which the sandbox forbids. */
+	(void)pthread_getname_np(pthread_self(), own_name, sizeof(own_name));
+	(void)pthread_setname_np(pthread_self(), name);
 	if (r == 0)
 		r = pthread_create(ret, &attributes, run, arg);
+	(void)pthread_setname_np(pthread_self(), own_name);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attributes);
-	if (r == 0)
-		(void)pthread_setname_np(*ret, name);
 	return -r;
 }
 

@@ -59,6 +59,11 @@ static const struct choices export_formats = {
 	(const struct choice[]){{"prometheus", 0}, {"json", 1}, {"both", 2}, {NULL, 0}},
 };
 
+static const struct choices switches = {
+	"is neither on nor off",
+	(const struct choice[]){{"on", 1}, {"off", 0}, {NULL, 0}},
+};
+
 #define AT(member) offsetof(struct config, member)
 #define ROOM(member) ((long)sizeof(((struct config *)NULL)->member) - 1)
 #define SOCKET_PATH_MAX ((long)sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
@@ -164,6 +169,9 @@ const struct key config_keys[] = {
 	 "how often STATE_DB is read back and repaired"},
 	{"sonic", "track_port_config_done", BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
 	 "PortConfigDone's count follows the ports that come and go, so that a later warm start accepts it"},
+
+	{"security", "sandbox", CHOICE, 0, 0, "on", AT(sandbox), &switches,
+	 "give up what is not needed once it runs; off: for debugging only"},
 
 	{"state", "file", FILE_PATH, 0, ROOM(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
 	 "what keeps counters over a restart: flaps, last changes, event and audit numbers; empty: nothing"},

@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/private.h"
+#include "host/sandbox.h"
 #include "host/tuning.h"
 #include "observe/audit.h"
 #include "sonic/dryrun.h"
@@ -337,25 +338,38 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-static int build(struct daemon *d)
+/* With the rights that are left. */
+static int confine(struct daemon *d)
 {
-	int r = enter_netns(d);
+	int r = confine_enter(d);
 
 	if (r < 0)
 		return r;
-	r = databases_load(d);
+	log_start();
+	view_start(d);
+	state_build(d);
+	return confine_lock(d);
+}
+
+static int build(struct daemon *d)
+{
+	int r = confine_seal(d);
+
+	if (r == 0)
+		r = enter_netns(d);
+	if (r == 0)
+		r = databases_load(d);
+	if (r == 0)
+		r = confine_check(d);
 	if (r < 0)
 		return r;
 	if (!d->config->dry_run)
 		d->settings_refused = tuning_apply(d->config);
-	log_start();
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;
 	r = sd_event_new(&d->event);
-	if (r < 0)
-		return r;
-	if (!d->config->dry_run)
+	if (r >= 0 && !d->config->dry_run)
 		r = databases_build(d);
 	if (r >= 0)
 		r = kernel_build(d);
@@ -364,7 +378,7 @@ static int build(struct daemon *d)
 	if (r >= 0)
 		r = add_sources(d);
 	if (r >= 0)
-		state_build(d);
+		r = confine(d);
 	return r;
 }
 
@@ -381,6 +395,7 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->stop_limit);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_unref(d->event);
+	sandbox_free(d->sandbox);
 	free(d->reread);
 }
 

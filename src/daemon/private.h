@@ -21,6 +21,7 @@
 
 struct daemon_state;
 struct daemon_view;
+struct sandbox;
 
 struct daemon {
 	const struct config *config; /* in force, but for [log] */
@@ -46,6 +47,7 @@ struct daemon {
 	unsigned settings_refused;
 	struct daemon_state *state; /* owned by state.c; NULL: nothing outlives this process */
 	struct daemon_view *view;   /* owned by view.c */
+	struct sandbox *sandbox;    /* NULL: none was entered */
 	int status;
 };
 
@@ -54,6 +56,18 @@ void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Reads the configuration again for who asked. Never fails: a bad one is told and changes nothing. */
 void reload(struct daemon *d, const char *who);
+
+/*
+ * The sandbox, or the warning that it is off. In this order: seal before a secret is read, check once we are in the
+ * network namespace, enter once the privileged sockets are open and before there is a second thread, lock once all is
+ * built. 0, or negative errno, all but -ENOMEM after daemon_fail().
+ */
+int confine_seal(struct daemon *d);
+int confine_check(struct daemon *d);
+int confine_enter(struct daemon *d);
+int confine_lock(struct daemon *d);
+/* Whether lines can go where this configuration wants them to; else only after a restart. */
+bool confine_allows_log(const struct daemon *d, const struct config *config);
 
 /* What database_config.json and the configuration say of the databases. 0, or negative errno after daemon_fail(). */
 int databases_load(struct daemon *d);
@@ -89,6 +103,8 @@ struct state_stats state_stats(const struct daemon *d);
 
 /* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
 int view_build(struct daemon *d);
+/* Those who asked meanwhile are answered from now on, by a thread of its own. */
+void view_start(struct daemon *d);
 void view_free(struct daemon *d);
 /* Who asked for it wants new certificates of the HTTP server to be in force. */
 void view_reload(struct daemon *d, const char *who);

@@ -48,8 +48,15 @@ static void take(struct daemon *d, struct config *fresh, const char *who)
 {
 	const struct config *before = d->reread ? d->reread : d->config;
 	char changed[512], waiting[512];
-	size_t n = config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed));
+	size_t n;
 
+	if (!confine_allows_log(d, fresh)) {
+		log_warning(KIND_CONFIG_NEEDS_RESTART,
+			    "log.rfc5424_to = %s lies outside of the sandbox: in force after a restart only",
+			    fresh->log_rfc5424_to);
+		memcpy(fresh->log_rfc5424_to, before->log_rfc5424_to, sizeof(fresh->log_rfc5424_to));
+	}
+	n = config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed));
 	logging_change(before, fresh);
 	if (d->loglevel)
 		loglevel_set_sink(d->loglevel, logging_sink(fresh));

@@ -352,7 +352,7 @@ void view_status_soon(struct daemon *d)
 /* --- serving --- */
 
 /* The ports matter more: without a server the daemon goes on. In a dry run there is nothing that a fleet should see. */
-static void serve(struct daemon *d)
+static void listen_for_clients(struct daemon *d)
 {
 	struct http_options options;
 	char text[256];
@@ -438,8 +438,16 @@ int view_build(struct daemon *d)
 		v->netlink_inode = socket.st_ino;
 	r = add_sources(d);
 	if (r == 0)
-		serve(d);
+		listen_for_clients(d);
 	return r;
+}
+
+void view_start(struct daemon *d)
+{
+	int r = d->view->http ? http_start(d->view->http) : 0;
+
+	if (r < 0)
+		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", strerror(-r));
 }
 
 void view_free(struct daemon *d)

@@ -12,6 +12,14 @@
 
 #include "observe/log.h"
 
+static bool locked;
+
+static void close_file(FILE **file)
+{
+	if (*file)
+		(void)fclose(*file);
+}
+
 /* By their numbers: the sanitizers put calls that do nothing in the place of mlockall() and munlockall(). */
 static int lock_all(void)
 {
@@ -61,5 +69,44 @@ int memory_lock(void)
 	}
 	if (r < 0)
 		tell_refused(&limit, r);
+	locked = r == 0;
 	return r;
+}
+
+static int unlock_stack(void)
+{
+	FILE *maps cleanup(close_file) = fopen("/proc/self/maps", "re");
+	char line[256];
+
+	if (!maps)
+		return -errno;
+	while (fgets(line, sizeof(line), maps)) {
+		char *at;
+		uintptr_t from = strtoul(line, &at, 16), to = *at == '-' ? strtoul(at + 1, NULL, 16) : 0;
+
+		if (strstr(line, "[stack]"))
+			return syscall(SYS_munlock, from, to - from) < 0 ? -errno : 0;
+	}
+	return -ENOENT;
+}
+
+/* MCL_FUTURE is taken back by another call without it (mlockall(2)). */
+static int lock_no_more(void)
+{
+	int r = syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT) < 0 ? -errno : unlock_stack();
+
+	if (r < 0)
+		(void)syscall(SYS_munlockall);
+	return r;
+}
+
+int memory_settle(void)
+{
+	const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+	struct rlimit limit = none;
+
+	(void)getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (!locked || limit.rlim_cur == RLIM_INFINITY || setrlimit(RLIMIT_MEMLOCK, &none) == 0)
+		return 0;
+	return lock_no_more();
 }

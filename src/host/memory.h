@@ -10,4 +10,11 @@
  */
 int memory_lock(void);
 
+/*
+ * Before CAP_IPC_LOCK is given up. If that is what allowed the lock, RLIMIT_MEMLOCK would be in force from then on: so
+ * it is lifted. Where that is refused (CAP_SYS_RESOURCE), what is locked stays so, but for the stack, which may grow,
+ * and later memory is not locked. 0 or a negative errno; then nothing is locked.
+ */
+int memory_settle(void);
+
 #endif

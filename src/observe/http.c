@@ -75,6 +75,11 @@ static void count(_Atomic uint64_t *number)
 	(void)atomic_fetch_add_explicit(number, 1, memory_order_relaxed);
 }
 
+static void count_answer(struct http *h, unsigned status)
+{
+	count(&h->stats.answers[status / 100 < 6 ? status / 100 : 0]);
+}
+
 /* --- Clients --- */
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -257,7 +262,7 @@ static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connec
 		result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	if (result == MHD_YES)
-		count(&h->stats.answers[answer->status / 100 < 6 ? answer->status / 100 : 0]);
+		count_answer(h, answer->status);
 	return result;
 }
 
@@ -423,15 +428,26 @@ static void *run(void *user)
 
 /* --- Start and end --- */
 
+/* MHD tells of requests that it refuses by itself (400, 414, 431, ...) nowhere but in its log. */
+static void on_log(void *user, const char *format, va_list args)
+{
+	static const char refusal[] = "Error processing request (HTTP response code is %u";
+
+	if (strncmp(format, refusal, strlen(refusal)) == 0)
+		count_answer(user, va_arg(args, unsigned));
+}
+
+/* Options are read in this order: the first one concerns what is said of the others. */
 static int start_server(struct http *h, struct server *s, unsigned flags, struct MHD_OptionItem *more)
 {
 	const union MHD_DaemonInfo *info;
 
-	s->mhd = MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, h,
-				  MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_NOTIFY_COMPLETED,
-				  on_completed, h, MHD_OPTION_CONNECTION_LIMIT, h->max_clients,
-				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX_BYTES,
-				  MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	s->mhd = MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+				  on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_NOTIFY_CONNECTION,
+				  on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+				  MHD_OPTION_CONNECTION_LIMIT, h->max_clients, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				  (size_t)REQUEST_MAX_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more,
+				  MHD_OPTION_END);
 	if (!s->mhd)
 		return -ENOMEM;
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -520,7 +536,7 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
 }
 
-static int start_thread(struct http *h)
+int http_start(struct http *h)
 {
 	int r;
 
@@ -532,14 +548,14 @@ static int start_thread(struct http *h)
 	return r;
 }
 
-static int start(struct http *h, const struct http_options *opt, char *error, size_t size)
+static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
 	struct report report = {0};
 	int r = start_servers(h);
 
 	if (r == 0) {
 		open_listeners(h, opt, &report);
-		r = h->n_listeners > 0 ? start_thread(h) : report.error;
+		r = h->n_listeners > 0 ? 0 : report.error;
 	}
 	(void)snprintf(error, size, "%s", report.down);
 	if (r < 0 && error[0] == '\0')
@@ -587,13 +603,12 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 		return -ENOMEM;
 	}
 	r = http_identities_init(&h->identities, opt, error, size);
-	*ret = h; /* before the thread is there: its first page may ask for our stats */
 	if (r == 0)
-		r = start(h, opt, error, size);
-	if (r < 0) {
-		*ret = NULL;
+		r = open_all(h, opt, error, size);
+	if (r < 0)
 		http_free(h);
-	}
+	else
+		*ret = h;
 	return r;
 }
 

@@ -71,12 +71,13 @@ int http_check_access(const struct http_options *opt, char *error, size_t size);
 int http_check(const struct http_options *opt, char *error, size_t size);
 
 /*
- * Starts to serve. Goes on without an address that cannot be listened on (in use, no IPv6) as long as one is left: then
+ * Listens. Goes on without an address that cannot be listened on (in use, no IPv6) as long as one is left: then
  * 0, with a one-line text in error that names what is missing; "" when nothing is. Else a negative errno and a text.
- * *ret is set before handle is called for the first time, which may be before this returns.
  */
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size);
+/* Once: a thread serves from then on, and calls handle. 0 or a negative errno. */
+int http_start(struct http *h);
 /*
  * Reads certificate, key and CA of these options again, which name the same files as before or others; new clients get
  * them, those that are there keep theirs. By the thread that called http_new(). 1; 0 when they are the same, or there

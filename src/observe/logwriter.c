@@ -44,13 +44,20 @@ static struct {
 	_Atomic enum rest rest;
 	_Atomic uint64_t stop_at; /* 0: not asked to stop; CLOCK_MONOTONIC us */
 
+	/* Without the thread, who gives a record writes it: the loop or the HTTP thread, one at a time. */
+	pthread_mutex_t direct;
+
 	/* The consumer's own. */
 	struct logtarget target;
 	unsigned granted; /* wishes that were */
 	uint64_t announced;
 	bool announcing;
 	struct log_record announcement;
-} writer = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = -1, .ended = -1, .target = {.fd = -1}};
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	    .direct = PTHREAD_MUTEX_INITIALIZER,
+	    .wake = -1,
+	    .ended = -1,
+	    .target = {.fd = -1}};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -252,7 +259,9 @@ void logwriter_give(struct log_record *record)
 
 	logring_give(record);
 	if (!writer.running) {
+		(void)pthread_mutex_lock(&writer.direct);
 		(void)(writer.given_up ? 0 : write_records(&any));
+		(void)pthread_mutex_unlock(&writer.direct);
 		return;
 	}
 	rest = atomic_load(&writer.rest);

@@ -50,6 +50,8 @@
 	X(LOGGER_REFUSED, "logger_refused", "25a1caff91b64d129d760b0eb63fe0a3", 20) \
 	X(TUNING_IN_FORCE, "tuning_in_force", "2e60496272a947bba80fda9cd97fa6c1", 0) \
 	X(TUNING_REFUSED, "tuning_refused", "1479a03b596f42aa95e10d24250297f5", 0) \
+	X(SANDBOX_IN_FORCE, "sandbox_in_force", "40dc81aa7c254bd6a96d6e0ddb5d6262", 0) \
+	X(SANDBOX_OFF, "sandbox_off", "14d6b5ef85bc4a93b63e6e801dbeb8ed", 0) \
 	X(STATE_LOADED, "state_loaded", "91493c3a65a0496eae57481664a52d6c", 0) \
 	X(STATE_JUMPED, "state_jumped", "5987da3f8ad84ea3a55efcb2c6549f24", 0) \
 	X(STATE_MISSING, "state_missing", "d9852301a40b4ac1a7ea7a479ed3817e", 0) \
@@ -89,6 +91,7 @@
 	X(REDIS_AUTH, "redis_auth_failed", "24d64f83bf324106a584ecbfe862adaf", 20) \
 	X(REDIS_DENIED, "redis_access_denied", "03e6b05136b64dd2b92981b09b68b86c", 20) \
 	X(CAPABILITY, "capability_missing", "d2b6e1ec8bf148918cfa5142308fd883", 0) \
+	X(SANDBOX, "sandbox_applied", "aa70dd5a80f544d795249f6aa3b03ff5", 0) \
 	X(TUNING, "tuning_refused", "492b3a116acd4e929e043919f290db50", 0) \
 	X(SPOOF, "netlink_spoof_dropped", "423c10ec3c71417492a5a115a5907831", 20) \
 	X(OVERRUN, "receive_overrun", "382cc8e679f74aa68f5c61c151953653", 20) \

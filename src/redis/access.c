@@ -7,8 +7,6 @@
 #include "base/util.h"
 #include "observe/audit.h"
 
-#define DESCRIPTION_BYTES 512
-
 void access_init(struct access *access, const char *username, const char *source, access_read_fn read, void *user)
 {
 	*access = (struct access){.username = username, .source = source, .read = read, .user = user};
@@ -52,7 +50,7 @@ void access_granted(struct access_entry *entry)
 
 void access_denied(const struct access *access, struct access_entry *entry, const char *why)
 {
-	char who[DESCRIPTION_BYTES];
+	char who[ACCESS_DESCRIPTION_BYTES];
 
 	if (entry->denied)
 		return;

@@ -36,6 +36,8 @@ struct access_entry {
 /* The strings must outlive it. */
 void access_init(struct access *access, const char *username, const char *source, access_read_fn read, void *user);
 
+#define ACCESS_DESCRIPTION_BYTES 300 /* of a longer one the end is missing */
+
 /* user "portsyncd", password of /etc/sonic/redis_password */
 const char *access_describe(const struct access *access, char *out, size_t size);
 

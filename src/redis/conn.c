@@ -609,7 +609,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	c->away = (struct away){.label = c->opt.label, .endpoint = c->endpoint.text};
 	c->entry.label = c->opt.label;
 	c->entry.endpoint = c->endpoint.text;
-	start_connect(c);
+	arm_timer(c, 0);
 	*ret = c;
 	c = NULL;
 	return 0;

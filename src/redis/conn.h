@@ -59,8 +59,8 @@ struct conn;
 typedef void (*conn_reply_fn)(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
 
 /*
- * Strings of opt are copied. Connecting starts at once; no callback is called before the loop runs. A host that is a
- * name, not a number, is looked up here, once, and that blocks. 0 or negative errno: -ENAMETOOLONG for a socket path,
+ * Strings of opt are copied. To connect is the first that the loop does. A host that is a name, not a number, is looked
+ * up here, once, and that blocks. 0 or negative errno: -ENAMETOOLONG for a socket path,
  * -EHOSTUNREACH for a name that is not found.
  */
 int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt, const struct conn_ops *ops,

@@ -88,7 +88,9 @@ static bool is_denial(const char *step, const struct resp_value *answer)
 static void explain(const struct handshake *h, const struct resp_value *answer, char *why, size_t size)
 {
 	const char *step = h->steps[h->done];
-	size_t len = answer->len, at;
+	bool denied = is_denial(step, answer);
+	size_t len = answer->len;
+	char who[ACCESS_DESCRIPTION_BYTES];
 
 	if (answer->type != RESP_ERROR) {
 		(void)snprintf(why, size, "protocol error: unexpected answer to %s", step);
@@ -97,12 +99,8 @@ static void explain(const struct handshake *h, const struct resp_value *answer, 
 	/* Behind the first word a server that does not know AUTH repeats the password. */
 	if (strcmp(step, "AUTH") == 0)
 		len = strcspn(answer->str, " ");
-	at = (size_t)snprintf(why, size, "%s refused: %.*s", step, (int)MIN(len, size), answer->str);
-	if (!is_denial(step, answer) || at + 4 >= size)
-		return;
-	at += (size_t)snprintf(why + at, size - at, " (");
-	(void)access_describe(h->access, why + at, size - at - 1);
-	(void)strcat(why, ")");
+	(void)snprintf(why, size, "%s refused: %.*s%s%s%s", step, (int)MIN(len, size), answer->str, denied ? " (" : "",
+		       denied ? access_describe(h->access, who, sizeof(who)) : "", denied ? ")" : "");
 }
 
 enum handshake_outcome handshake_take(struct handshake *h, const struct resp_value *answer, char *why, size_t size)

@@ -63,8 +63,8 @@ static void retry_later(struct publish *p, struct port *port)
 	schedule(p->retry_ports, port->retry_at);
 }
 
-/* Nobody knows what became of a write. Consumers wait for the DEL of a link that was replaced: it is owed again. */
-static void not_written(struct port *port, enum write_kind kind)
+/* Refused, or nobody knows. Consumers wait for a DEL (S16): one too many does less harm than none. */
+static void not_done(struct port *port, enum write_kind kind)
 {
 	port->known = ROW_UNKNOWN;
 	if (kind == WRITE_DELETE)
@@ -74,7 +74,7 @@ static void not_written(struct port *port, enum write_kind kind)
 static void refused(struct publish *p, struct port *port, enum write_kind kind, const struct resp_value *error)
 {
 	p->stats.refused++;
-	not_written(port, kind);
+	not_done(port, kind);
 	port->generation++;
 	port->rewrite = port->rewrite || resp_is_error(error, "WRONGTYPE");
 	retry_later(p, port);
@@ -127,7 +127,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	port->writing--;
 	take_time(p, port, reply && reply->type != RESP_ERROR);
 	if (!reply)
-		not_written(port, (enum write_kind)cookie);
+		not_done(port, (enum write_kind)cookie);
 	else if (reply->type == RESP_ERROR)
 		refused(p, port, (enum write_kind)cookie, reply);
 	else
@@ -144,7 +144,7 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	port->generation++;
 	if (conn_post(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
 		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
-		not_written(port, kind);
+		not_done(port, kind);
 		retry_later(p, port);
 		return;
 	}
@@ -256,11 +256,11 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 
 static void write_row(struct publish *p, struct port *port, const struct row *want)
 {
-	bool deleted = (port->delete_owed && port->mine) || port->rewrite;
+	bool anew = (port->delete_owed && port->mine) || port->rewrite;
 	unsigned fields;
 
 	port->delete_owed = false;
-	if (deleted)
+	if (anew)
 		send_delete(p, port);
 	fields = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
 	if (fields)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/config.c src/config/file.c src/config/keys.c src/base/cpulist.c */
 #include "config.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/sonic/dbconfig.c src/sonic/jsonfile.c */
 #include "sonic/dbconfig.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/sonic/dbglobal.c src/sonic/jsonfile.c */
 #include "sonic/dbglobal.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/kernel/linkmsg.c */
 /* The input is one datagram: every message in it is parsed, as kernel/watch walks it. */
 #include <libmnl/libmnl.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/observe/logformat.c */
 /* Any bytes in a record make one line of valid UTF-8 without control characters, in every format. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/kernel/watch.c src/kernel/linkmsg.c */
 /*
  * The input is a list of steps for the fake sockets: a byte that says what happens, a byte n, and for a datagram n * 8
  * bytes. The listener checks that dumps begin and end in pairs and that nothing is heard outside of them.

@@ -21,6 +21,7 @@ UNIT = "portsyncd.service"
 REDIS = "redis-server.service"
 REDIS_SOCKET = "/run/redis/redis.sock"
 CONFIG_FILE = "/etc/sonic/portsyncd.conf"
+PASSWORD_FILE = "/etc/sonic/portsyncd/redis/password"
 DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
 # Each audit renews what `systemctl status` tells, and looks whether an emptied CONFIG_DB has been filled.
 SETTINGS = {"sonic": {"audit_interval_secs": 1}}
@@ -125,9 +126,10 @@ class Installed:
         self.remove_drop_ins()
         self.machine.systemctl("reset-failed", UNIT)
         self.write_settings(SETTINGS)
+        self.machine.path(PASSWORD_FILE).unlink(missing_ok=True)
         self.machine.systemctl("start", REDIS)
         self.set_warm()
-        self.machine.systemctl("start", UNIT)
+        self.machine.systemctl("restart", UNIT)
         for port in self.ports:
             self.links.set_admin(port, "up")
             self.links.set_carrier(port, "up")

@@ -2,6 +2,7 @@
 """The service as systemd starts, watches, confines, reloads and stops it. The tests share a machine; each leaves it to
 `service` to mend what it broke."""
 
+import errno
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from installed import CONFIG_FILE, REDIS, UNIT, Installed
+from installed import CONFIG_FILE, PASSWORD_FILE, REDIS, SETTINGS, UNIT, Installed
 from lib.daemon import ROOT
 from lib.netns import run
 from lib.orch import CONFIG_DONE, TABLE
@@ -28,6 +29,23 @@ FACILITY_USER, FACILITY_AUTHPRIV = "1", "10"
 HELD = """[Service]
 ExecStart=
 ExecStart=/bin/sh -c 'kill -STOP $$$$; exec /usr/bin/portsyncd'
+"""
+
+# Numbers of x86-64: ptrace(PTRACE_TRACEME), socket(AF_PACKET, SOCK_RAW), mmap() of memory that is written and run,
+# personality(ADDR_NO_RANDOMIZE).
+PROBE_PATH = "/usr/local/lib/probe.pl"
+PROBE = """
+$| = 1;
+for my $call (
+    ["trace", 101, 0, 0, 0, 0],
+    ["packet_socket", 41, 17, 3, 0],
+    ["writable_code", 9, 0, 4096, 7, 0x22, -1, 0],
+    ["personality", 135, 0x40000],
+) {
+    my ($name, $number, @arguments) = @$call;
+    print("probe $name ", syscall($number, @arguments) == -1 ? $! + 0 : "succeeds", "\\n");
+}
+print("probed all\\n");
 """
 
 
@@ -135,16 +153,34 @@ def test_systemd_understands_the_whole_unit(service: Installed) -> None:
 
 
 def test_every_thread_is_confined(service: Installed) -> None:
-    """The user, CAP_NET_ADMIN alone, no way to more, and a filter on system calls."""
+    """The user, CAP_NET_ADMIN alone, no way to more, and filters on system calls beyond those of the machine."""
+    outer = int(status_of(Path(f"/proc/{service.machine.leader}"))["Seccomp_filters"])
     user = int(service.machine.run("id", "-u", "portsyncd"))
     assert user != 0
     for task in Path(f"/proc/{service.pid}/task").iterdir():
         status = status_of(task)
         assert status["Uid"].split() == [str(user)] * 4, status["Name"]
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), status["Name"]
+        assert int(status["Seccomp_filters"]) > outer, status["Name"]
         assert [int(status[name], 16) | CAP_NET_ADMIN for name in ("CapEff", "CapPrm", "CapBnd")] == [CAP_NET_ADMIN] * 3
     main = status_of(Path(f"/proc/{service.pid}"))
     assert int(main["CapEff"], 16) == CAP_NET_ADMIN, "it needs that one"
+
+
+def test_what_the_unit_refuses_fails(service: Installed) -> None:
+    """Tried by a program that runs as the daemon does; each would succeed, or fail otherwise, without the unit."""
+    service.machine.write(PROBE_PATH, PROBE)
+    service.drop_in("probe", f"[Service]\nExecStartPre=/usr/bin/perl {PROBE_PATH}\n")
+    mark = service.machine.mark()
+    service.machine.systemctl("restart", UNIT)
+    wait_said(service, "^probed all", mark)
+    said = [str(one["MESSAGE"]) for one in service.machine.since(mark, "--unit", UNIT, "SYSLOG_IDENTIFIER=perl")]
+    assert dict(line.split()[1:] for line in said if line.startswith("probe ")) == {
+        "trace": str(errno.EPERM),
+        "packet_socket": str(errno.EAFNOSUPPORT),
+        "writable_code": str(errno.EPERM),
+        "personality": str(errno.EPERM),
+    }
 
 
 def test_it_writes_into_its_own_folders_only(service: Installed) -> None:
@@ -252,6 +288,22 @@ def test_a_bad_configuration_is_told_once_and_not_tried_again(service: Installed
 
 
 # --- Redis ---
+
+
+def test_the_password_comes_as_a_credential(service: Installed) -> None:
+    """Root's file, which the daemon's user cannot read; and the Redis user of deploy/redis under the unit's sandbox."""
+    rules = re.findall(r"\([^)]*\)|\S+", (ROOT / "deploy" / "redis" / "portsyncd.acl").read_text())[2:]
+    service.state_db.client.execute_command("ACL", "SETUSER", "portsyncd", *rules, "on", ">rosebud")
+    service.write_settings(SETTINGS | {"database": {"redis_username": "portsyncd"}})
+    for password, told in (("wrong", "Redis away"), ("rosebud", "Redis connected")):
+        service.machine.write(PASSWORD_FILE, f"{password}\n")
+        service.machine.path(PASSWORD_FILE).chmod(0o600)
+        service.machine.systemctl("restart", UNIT)
+        service.wait_state(lambda state, told=told: told in state["StatusText"], told)
+    service.links.set_carrier("Ethernet0", "down")
+    service.wait_whole()
+    users = [one["user"] for one in service.state_db.client.client_list()]
+    assert users.count("portsyncd") == 5, users
 
 
 def test_redis_restarted_with_its_data(service: Installed) -> None:

@@ -285,6 +285,7 @@ def test_without_net_admin_it_follows_with_a_smaller_buffer(switch: SwitchFactor
     settings = {"performance": {"receive_buffer_bytes": asked}}
     sw = switch.build(ports=2, links="before", audit_secs=3600, settings=settings)
     sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
+    sw.daemon.command += ["--sandbox", "off"]  # which insists on it
     sw.orch.start()
     sw.daemon.start()
     sw.daemon.wait_log(rf"receive buffer \d+ bytes \(asked for {asked}, net.core.rmem_max is the limit\)")

@@ -43,6 +43,7 @@ def test_up_to_rmem_max_no_capability_is_needed(switch: SwitchFactory) -> None:
     settings = {"performance": {"receive_buffer_bytes": limit}}
     sw = switch.build(ports=1, switch_type="dpu", links="before", settings=settings)
     sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
+    sw.daemon.command += ["--sandbox", "off"]  # which insists on it
     sw.start()
     with borrowed_sockets(sw.daemon.pid) as sockets:
         buffers = [

@@ -317,11 +317,15 @@ def serial(client: ssl.SSLSocket) -> str:
     return str(shown["serialNumber"])
 
 
-def connect_in(sw: Switch, address: tuple[str, int], context: ssl.SSLContext) -> ssl.SSLSocket:
+def connect_plain(sw: Switch, address: tuple[str, int]) -> socket.socket:
     plain = socket_in(sw.netns.name, socket.AF_INET, socket.SOCK_STREAM)
     plain.settimeout(20)
     plain.connect(address)
-    return context.wrap_socket(plain, server_hostname=SERVER_NAME)
+    return plain
+
+
+def connect_in(sw: Switch, address: tuple[str, int], context: ssl.SSLContext) -> ssl.SSLSocket:
+    return context.wrap_socket(connect_plain(sw, address), server_hostname=SERVER_NAME)
 
 
 def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:
@@ -345,13 +349,18 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
             kept = in_use.cert.read_bytes()
             in_use.cert.write_bytes(text)
             sw.daemon.send(signal.SIGHUP)
-            sw.daemon.wait_log(f"the new certificate is refused, the one in use stays: http.cert.*{in_use.cert}", since=mark)
+            refused = f"the new certificate is refused, the one in use stays: http.cert.*{in_use.cert}"
+            sw.daemon.wait_log(refused, since=mark)
             assert shown() == old
             in_use.cert.write_bytes(kept)
+        half_open = connect_plain(sw, address)
+        assert shown() == old, "so that one was accepted too"
         put(new, in_use)
         sw.daemon.send(signal.SIGHUP)
         sw.daemon.wait_log("new HTTP clients get the certificate")
         assert shown() != old
+        with context.wrap_socket(half_open, server_hostname=SERVER_NAME) as client:
+            assert serial(client) == old, "it was there before"
         assert ask(before, "/livez").status == 200, "who was there goes on"
     mark = sw.daemon.mark()
     sw.daemon.send(signal.SIGHUP)

@@ -191,7 +191,7 @@ def test_without_the_capability_rmem_max_is_named_as_the_limit(switch: SwitchFac
     sw = switch.build(ports=2, switch_type="dpu", links="before", settings=settings)
     # The namespace is entered before: setns() needs a capability of its own.
     drop = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
-    sw.daemon.command = [*drop, *sw.daemon.command]
+    sw.daemon.command = [*drop, *sw.daemon.command, "--sandbox", "off"]  # which insists on the capability
     sw.start()
     sw.daemon.wait_log(rf"receive buffer {2 * limit} bytes \(asked for {asked}, net.core.rmem_max is the limit\)")
     sw.netns.set_mtu("Ethernet0", 1555)

@@ -12,6 +12,7 @@ from lib.figures import figures
 from lib.monitor import Monitor
 from lib.orch import TABLE
 from lib.portmgr import break_out, push_port
+from lib.proxy import Proxy, command
 from lib.redis_server import RedisServer
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -27,6 +28,20 @@ def test_a_port_added_later_gets_its_row(switch: SwitchFactory) -> None:
     sw.wait_oper("Ethernet100", "up")
     sw.wait_equal(ports=3)
     assert len([taken for taken in sw.orch.taken if taken.key.startswith("Port")]) == 2, "no second marker"
+
+
+def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
+    behind_proxy: Callable[..., tuple[Switch, Proxy]],
+) -> None:
+    """That it tells is known from the rows of the start: no look-up follows, however many audits later."""
+    sw, proxy = behind_proxy(ports=2, audit_secs=1)
+    sw.start()
+    sw.netns.add_port("Ethernet100")
+    look_up, scan = command("HLEN", f"{TABLE}:Ethernet100"), command("SCAN", f"{TABLE}:*")
+    wait_for(lambda: proxy.count(look_up) > 0, what="it is looked up")
+    audits = proxy.count(scan)
+    wait_for(lambda: proxy.count(scan) >= audits + 2, what="two audits")
+    assert proxy.count(look_up) == 1
 
 
 def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:

@@ -112,8 +112,8 @@ def test_the_user_may_what_a_life_needs_and_nothing_else(
     assert [argv for argv in used if not whole.may(argv)] == []
     needless = [element.name for element in redis_acl.elements() if all(map(Probe(server, element.rest).may, used))]
     assert needless == []
-    too_wide = [word for word in redis_acl.words() if re.fullmatch(r"all\w+|\+@.*|(%?R?W?~|&)(\w{0,8}\*.*|__key\w*@\*.*)", word)]
-    assert too_wide == [], "a pattern names a table"
+    too_wide = re.compile(r"all\w+|\+@.*|(%?R?W?~|&)(\w{0,8}\*.*|__key\w*@\*.*)")
+    assert not [word for word in redis_acl.words() if too_wide.fullmatch(word)], "a pattern names a table"
 
 
 def without(name: str) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def widen(sw: Switch) -> None:
         ("%W~PORT_TABLE|*", "STATE_DB"),
         ("~PORT_TABLE_KEY_SET", "APPL_DB"),
         ("&__keyspace@0__:PORT_TABLE:*", "APPL_DB events"),
-        ("+select", "CONFIG_DB"),
+        ("+select", r"\w+_DB( events)?"),  # all of them: who comes first
     ],
 )
 def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, switch: SwitchFactory) -> None:
@@ -147,7 +147,7 @@ def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, swi
     sw.start(wait=False)
     record = wait_record(sw, "redis_access_denied")
     assert record["AUDIT_OUTCOME"] == "failure" and record["AUDIT_SUBJECT"] == "redis"
-    assert record["text"].startswith(f"{label} at ") and "NOPERM" in record["text"]
+    assert re.match(f"{label} at .*NOPERM", record["text"])
     assert f'user "{redis_acl.USER}"' in record["text"] and str(sw.folder / "redis_password") in record["text"]
     before = refusals(sw, "NOPERM")
     wait_for(lambda: refusals(sw, "NOPERM") >= before + 2, 20, "it is tried again")
@@ -180,8 +180,8 @@ def password_file(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("wrong", [WRONG, None], ids=["wrong", "file-gone"])
 def test_a_password_that_changes(wrong: str | None, switch: SwitchFactory, tmp_path: Path) -> None:
-    """A wrong one is one record, back-off and one line a connection, and health says why; put right in the file it counts
-    without a restart."""
+    """A wrong one is one record, back-off and one line a connection, and health says why; put right in the file it
+    counts without a restart."""
     path = password_file(tmp_path, redis_acl.PASSWORD)
     database = {**QUICK, "redis_username": redis_acl.USER, "redis_password_file": path}
     sw = audited(switch, "level = info", ports=2, settings={"database": database})
@@ -286,7 +286,9 @@ def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: P
     assert not any(secret.encode() in text for text in texts for secret in (SECRET, WRONG))
 
 
-def test_a_server_that_repeats_the_password(switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path) -> None:
+def test_a_server_that_repeats_the_password(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path
+) -> None:
     """One that does not know AUTH answers with its arguments: they are not told, and not kept."""
     server = redis_server("--rename-command", "AUTH", "")
     database = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}

@@ -358,16 +358,22 @@ def test_a_folder_that_cannot_be_written(switch: SwitchFactory) -> None:
 
 
 def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
-    """Its last part is made, no more. What is missing may come later."""
+    """Its last part is made, no more. What is missing may come later: the sandbox lets a restart write there."""
     sw = audited(switch, ports=1)
     folder = sw.folder / "not" / "there"
     sw.config_file.write_text(
         sw.config_file.read_text().replace(str(sw.state_file.parent), str(folder)) + "\n[state]\nsave_interval_secs = 1\n"
     )
     sw.start()
+    assert wait_for(sw.pages.path.exists, what="it serves")
+    sw.pages.wait("portsyncd_synced", 1)
     assert wait_for(lambda: complaints(sw), what="a complaint")
     folder.parent.mkdir()
+    sw.daemon.stop()
+    sw.daemon.start()
     wait_for((folder / "state.json").exists, 20, "the file")
+    assert wait_for(sw.pages.path.exists, what="it serves")
+    sw.pages.wait("portsyncd_synced", 1)
     sw.daemon.stop()
     assert unseal(folder / "state.json")["clean"] is True
     assert folder.stat().st_mode & 0o7777 == 0o700

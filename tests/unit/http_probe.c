@@ -105,7 +105,7 @@ int main(int argc, char *argv[])
 	(void)sigemptyset(&end);
 	(void)sigaddset(&end, SIGTERM);
 	(void)sigprocmask(SIG_BLOCK, &end, NULL);
-	if (http_new(&server, &opt, handle, NULL, error, sizeof(error)) < 0) {
+	if (http_new(&server, &opt, handle, NULL, error, sizeof(error)) < 0 || http_start(server) < 0) {
 		(void)fprintf(stderr, "%s\n", error);
 		return EXIT_FAILURE;
 	}

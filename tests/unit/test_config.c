@@ -23,9 +23,10 @@
 	"metrics.max_file_size_mb, metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
-	"--netns NAME, --log-level LEVEL, --log-target TARGET, --check-config, --dry-run, -h/--help, -V/--version"
+	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, --dry-run, "          \
+	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
-#define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [state] [log]"
+#define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [security] [state] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
 #define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:9090, [::1]:9090, or \"\"\n"

@@ -169,7 +169,9 @@ static void handle(const struct http_request *request, struct http_answer *answe
 
 static int start(struct fixture *fx, const struct http_options *opt)
 {
-	return http_new(&fx->http, opt, handle, fx, fx->error, sizeof(fx->error));
+	int r = http_new(&fx->http, opt, handle, fx, fx->error, sizeof(fx->error));
+
+	return r < 0 ? r : http_start(fx->http);
 }
 
 static void stop(struct fixture *fx)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -15,14 +16,16 @@
 static void flags_of(const void *address, char *out, size_t size)
 {
 	FILE *maps = fopen("/proc/self/smaps", "re");
-	unsigned long first, last;
 	char line[512];
 	int inside = 0;
 
 	assert_non_null(maps);
 	out[0] = '\0';
 	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx ", &first, &last) == 2)
+		char *end;
+		uintptr_t first = strtoul(line, &end, 16), last = *end == '-' ? strtoul(end + 1, NULL, 16) : 0;
+
+		if (last > 0)
 			inside = first <= (uintptr_t)address && (uintptr_t)address < last;
 		else if (inside && strncmp(line, "VmFlags:", 8) == 0)
 			(void)snprintf(out, size, "%s", line);

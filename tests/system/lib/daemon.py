@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 STOP_TIMEOUT_SECS = 20.0
 LOG_TIMEOUT_SECS = 1.0
 POLL, NO_LIMIT = "7", "0xffffffff"  # in /proc/<pid>/task/<tid>/syscall of x86-64: poll(2), its timeout -1
-SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|LeakSanitizer: detected")
+SANITIZER_REPORT = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|runtime error:|LeakSanitizer: detected")
 
 # The configuration of a daemon that has no folder of its own for its state file.
 NO_STATE = ROOT / "tests" / "data" / "no-state.conf"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands in the memory of a running process: more than a core dump would have."""
 
+import io
 import re
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def places(pid: int, wanted: bytes) -> list[str]:
     return found
 
 
-def _search(memory, first: int, last: int, wanted: bytes) -> list[int]:  # type: ignore[no-untyped-def]
+def _search(memory: io.FileIO, first: int, last: int, wanted: bytes) -> list[int]:
     overlap = len(wanted) - 1
     for at in range(first, last, PIECE):
         try:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /proc says of a process."""
 
+import contextlib
 import os
 import re
 import time
@@ -54,7 +55,10 @@ class Proc:
     @property
     def next_timer_secs(self) -> float:
         """When the first of its timers (timerfd) goes off, as /proc/<pid>/fdinfo tells; infinite when none is armed."""
-        timers = [path.read_text() for path in (self._folder / "fdinfo").iterdir()]
+        timers = []
+        for path in (self._folder / "fdinfo").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # a file that another thread has closed meanwhile
+                timers.append(path.read_text())
         found = [re.search(r"^it_value: \((\d+), (\d+)\)", text, re.MULTILINE) for text in timers]
         values = [int(match[1]) + int(match[2]) / 1e9 for match in found if match]
         return min((value for value in values if value > 0), default=float("inf"))

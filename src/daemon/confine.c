@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the sandbox leaves to this daemon: where it writes, and whom it connects to. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "daemon/private.h"
+#include "host/capabilities.h"
+#include "host/sandbox.h"
+#include "observe/audit.h"
+#include "observe/http.h"
+#include "observe/logaddress.h"
+
+#define NET_ADMIN_MISSING                                                                                              \
+	"the capability CAP_NET_ADMIN is missing: it sizes the receive buffer and sets old links down; what helps: "   \
+	"AmbientCapabilities=CAP_NET_ADMIN (systemd), --cap-add=NET_ADMIN (docker), or to start as root"
+
+static uint16_t log_port(const struct log_address *address)
+{
+	return ntohs(address->socket.sa.sa_family == AF_INET ? address->socket.in.sin_port
+							     : address->socket.in6.sin6_port);
+}
+
+/* Whatever the target is at first: the next SIGHUP, or CONFIG_DB, may turn to it. */
+static int allow_log(struct sandbox *s, const struct config *config)
+{
+	struct log_address address;
+
+	if (logaddress_parse(config->log_rfc5424_to, &address))
+		return 0;
+	if (address.type == LOG_ADDRESS_FILE)
+		return sandbox_allow_folder_of(s, address.path);
+	return address.type == LOG_ADDRESS_TCP ? sandbox_allow_port(s, log_port(&address)) : 0;
+}
+
+static int allow_database(struct sandbox *s, const struct dbconfig_db *db)
+{
+	return db->unix_socket ? sandbox_allow_socket(s, db->unix_socket) : sandbox_allow_port(s, db->port);
+}
+
+/* The state file's folder was made when it was read. */
+static int allow_state(struct sandbox *s, const struct config *config)
+{
+	return config->dry_run || config->state_file[0] == '\0' ? 0 : sandbox_allow_folder_of(s, config->state_file);
+}
+
+/* The HTTP socket is removed at the end. */
+static int allow_http(struct sandbox *s, const struct config *config)
+{
+	struct http_options http;
+
+	if (config->dry_run || !config_http_options(config, &http) || !http.unix_socket)
+		return 0;
+	return sandbox_allow_folder_of(s, http.unix_socket);
+}
+
+static int allow_all(struct daemon *d)
+{
+	int r = allow_http(d->sandbox, d->config);
+
+	if (r == 0)
+		r = allow_state(d->sandbox, d->config);
+	if (r == 0)
+		r = allow_log(d->sandbox, d->config);
+	if (r == 0 && !d->config->dry_run)
+		r = allow_database(d->sandbox, &d->config_db);
+	if (r == 0 && !d->config->dry_run)
+		r = allow_database(d->sandbox, &d->appl_db);
+	return r == 0 && !d->config->dry_run ? allow_database(d->sandbox, &d->state_db) : r;
+}
+
+int confine_seal(struct daemon *d)
+{
+	int r;
+
+	if (!d->config->sandbox) {
+		log_warning(KIND_SANDBOX_OFF,
+			    "the sandbox is off: a fault in this process has all the rights of its user");
+		audit_record(AUDIT_SANDBOX, AUDIT_FAILURE, audit_self(), NULL,
+			     "the sandbox is off, as the configuration says");
+		return 0;
+	}
+	r = sandbox_seal();
+	if (r < 0)
+		daemon_fail(d, "core dumps cannot be turned off: %s", strerror(-r));
+	return r;
+}
+
+int confine_check(struct daemon *d)
+{
+	if (!d->config->sandbox || d->config->dry_run || capabilities_net_admin())
+		return 0;
+	audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
+		     "CAP_NET_ADMIN is missing: the daemon does not start");
+	daemon_fail(d, NET_ADMIN_MISSING);
+	return -EPERM;
+}
+
+int confine_enter(struct daemon *d)
+{
+	char error[256];
+	int r;
+
+	if (!d->config->sandbox)
+		return 0;
+	d->sandbox = sandbox_new();
+	if (!d->sandbox)
+		return -ENOMEM;
+	r = allow_all(d);
+	if (r < 0)
+		return r;
+	r = sandbox_enter(d->sandbox, error, sizeof(error));
+	if (r < 0)
+		daemon_fail(d, "%s", error);
+	return r;
+}
+
+int confine_lock(struct daemon *d)
+{
+	char error[256];
+	int r;
+
+	if (!d->sandbox)
+		return 0;
+	r = sandbox_lock(d->sandbox, error, sizeof(error));
+	if (r < 0)
+		daemon_fail(d, "%s", error);
+	return r;
+}
+
+bool confine_allows_log(const struct daemon *d, const struct config *config)
+{
+	struct log_address address;
+
+	if (!d->sandbox || logaddress_parse(config->log_rfc5424_to, &address))
+		return true;
+	if (address.type == LOG_ADDRESS_FILE)
+		return sandbox_may_write(d->sandbox, address.path);
+	return address.type != LOG_ADDRESS_TCP || sandbox_may_connect(d->sandbox, log_port(&address));
+}

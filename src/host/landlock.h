@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Landlock (landlock(7), Documentation/userspace-api/landlock.rst): which files the calling thread, and those it makes
+ * from then on, may write. All may be read; none may be executed.
+ */
+#ifndef PORTSYNCD_LANDLOCK_H
+#define PORTSYNCD_LANDLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct landlock_allowed {
+	const char *const *folders; /* in them, and below, files may be made, written and removed */
+	size_t n_folders;
+	const uint16_t *ports; /* that TCP may connect to; it may listen nowhere */
+	size_t n_ports;
+};
+
+/*
+ * Cannot be undone. Needs no_new_privs. Returns the kernel's version of Landlock, from 1 on; TCP is restricted from 4
+ * on. A folder that is not there, or that we may not reach, is passed over: it stays forbidden. -ENOSYS or -EOPNOTSUPP:
+ * the kernel does not have Landlock, or it is turned off; another negative errno: it refused.
+ */
+int landlock_confine(const struct landlock_allowed *allowed);
+
+#endif

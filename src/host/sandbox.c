@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/sandbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/util.h"
+#include "host/capabilities.h"
+#include "host/groups.h"
+#include "host/landlock.h"
+#include "host/memory.h"
+#include "host/syscalls.h"
+#include "observe/audit.h"
+
+#define FOLDERS_MAX 8
+#define PORTS_MAX 8
+#define SOCKETS_MAX 8
+
+/* meson.build says which parts an instrumented build cannot have. */
+#ifdef PORTSYNCD_WITHOUT_SECCOMP
+#define WITH_SECCOMP false
+#else
+#define WITH_SECCOMP true
+#endif
+#ifdef PORTSYNCD_WITHOUT_LANDLOCK
+#define WITH_LANDLOCK false
+#else
+#define WITH_LANDLOCK true
+#endif
+
+struct sandbox {
+	char *folders[FOLDERS_MAX], *sockets[SOCKETS_MAX];
+	uint16_t ports[PORTS_MAX];
+	size_t n_folders, n_sockets, n_ports;
+	bool whole;      /* nothing was left out */
+	char told[1024]; /* what is in force */
+	size_t told_len;
+};
+
+int sandbox_seal(void)
+{
+	const struct rlimit none = {0, 0};
+
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
+}
+
+struct sandbox *sandbox_new(void)
+{
+	struct sandbox *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->whole = true;
+	return s;
+}
+
+void sandbox_free(struct sandbox *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_folders; i++)
+		free(s->folders[i]);
+	for (size_t i = 0; i < s->n_sockets; i++)
+		free(s->sockets[i]);
+	free(s);
+}
+
+/* --- what is needed --- */
+
+static int add_path(char **list, size_t *n, size_t max, const char *path, size_t len)
+{
+	if (len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	for (size_t i = 0; i < *n; i++)
+		if (strncmp(list[i], path, len) == 0 && list[i][len] == '\0')
+			return 0;
+	if (*n == max)
+		return -ENOSPC;
+	list[*n] = strndup(path, len);
+	return list[(*n)++] ? 0 : -ENOMEM;
+}
+
+static size_t folder_length(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash ? (size_t)(slash - file) : 0;
+}
+
+int sandbox_allow_folder_of(struct sandbox *s, const char *file)
+{
+	size_t len = folder_length(file);
+
+	return len == 0 ? 0 : add_path(s->folders, &s->n_folders, FOLDERS_MAX, file, len);
+}
+
+int sandbox_allow_socket(struct sandbox *s, const char *path)
+{
+	return add_path(s->sockets, &s->n_sockets, SOCKETS_MAX, path, strlen(path));
+}
+
+int sandbox_allow_port(struct sandbox *s, uint16_t port)
+{
+	if (sandbox_may_connect(s, port))
+		return 0;
+	if (s->n_ports == PORTS_MAX)
+		return -ENOSPC;
+	s->ports[s->n_ports++] = port;
+	return 0;
+}
+
+bool sandbox_may_write(const struct sandbox *s, const char *file)
+{
+	size_t len = folder_length(file);
+
+	for (size_t i = 0; i < s->n_folders; i++) {
+		size_t allowed = strlen(s->folders[i]);
+
+		if (len >= allowed && strncmp(file, s->folders[i], allowed) == 0 && file[allowed] == '/' &&
+		    !strstr(file, "/../"))
+			return true;
+	}
+	return false;
+}
+
+bool sandbox_may_connect(const struct sandbox *s, uint16_t port)
+{
+	for (size_t i = 0; i < s->n_ports; i++)
+		if (s->ports[i] == port)
+			return true;
+	return false;
+}
+
+/* --- what is in force --- */
+
+PRINTF_LIKE(2, 3) static void tell(struct sandbox *s, const char *format, ...)
+{
+	size_t room = sizeof(s->told) - s->told_len;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(s->told + s->told_len, room, format, args);
+	va_end(args);
+	if (n > 0)
+		s->told_len += MIN((size_t)n, room - 1);
+}
+
+static int refuse(int error, const char *what, char *text, size_t size)
+{
+	(void)snprintf(text, size, "the sandbox cannot be entered: %s: %s", what, strerror(-error));
+	return error;
+}
+
+static int enter_landlock(struct sandbox *s)
+{
+	const struct landlock_allowed allowed = {
+		.folders = (const char *const *)s->folders,
+		.n_folders = s->n_folders,
+		.ports = s->ports,
+		.n_ports = s->n_ports,
+	};
+	int r;
+
+	if (!WITH_LANDLOCK) {
+		tell(s, ", Landlock left out of this build");
+		return 0;
+	}
+	r = landlock_confine(&allowed);
+	if (r == -ENOSYS || r == -EOPNOTSUPP) {
+		s->whole = false;
+		tell(s, ", no Landlock (the kernel: %s)", strerror(-r));
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	tell(s, ", Landlock %d (writes in", r);
+	for (size_t i = 0; i < s->n_folders; i++)
+		tell(s, " %s%s", s->folders[i], access(s->folders[i], F_OK) < 0 ? " (missing)" : "");
+	tell(s, "%s)", s->n_folders == 0 ? " no folder" : "");
+	return 0;
+}
+
+static int enter_groups(struct sandbox *s)
+{
+	gid_t joined[GROUPS_MAX];
+	int n = groups_join((const char *const *)s->sockets, s->n_sockets, joined);
+
+	for (int i = 0; i < n; i++)
+		tell(s, "%s %u", i == 0 ? ", groups" : "", (unsigned)joined[i]);
+	return MIN(n, 0);
+}
+
+static int enter_capabilities(struct sandbox *s)
+{
+	bool whole, net_admin = capabilities_net_admin();
+	int r;
+
+	if (memory_settle() < 0)
+		tell(s, ", memory no longer locked");
+	r = capabilities_give_up(&whole);
+	if (r == 0)
+		tell(s, ", capabilities %s%s", net_admin ? "CAP_NET_ADMIN" : "none",
+		     whole ? "" : " (sets that no_new_privs makes void stay)");
+	return r;
+}
+
+int sandbox_enter(struct sandbox *s, char *error, size_t size)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return refuse(-errno, "no_new_privs", error, size);
+	tell(s, "no_new_privs");
+	r = enter_landlock(s);
+	if (r < 0)
+		return refuse(r, "Landlock", error, size);
+	r = enter_groups(s);
+	if (r < 0)
+		return refuse(r, "the groups of Redis' sockets", error, size);
+	r = enter_capabilities(s);
+	return r < 0 ? refuse(r, "capabilities", error, size) : 0;
+}
+
+int sandbox_lock(struct sandbox *s, char *error, size_t size)
+{
+	if (WITH_SECCOMP) {
+		int r = syscalls_confine();
+
+		if (r < 0)
+			return refuse(r, "seccomp", error, size);
+	}
+	tell(s, WITH_SECCOMP ? ", seccomp" : ", seccomp left out of this build");
+	log_at(s->whole ? LOG_NOTICE : LOG_WARNING, KIND_SANDBOX_IN_FORCE, "sandbox in force: %s", s->told);
+	audit_record(AUDIT_SANDBOX, s->whole && WITH_SECCOMP && WITH_LANDLOCK ? AUDIT_SUCCESS : AUDIT_FAILURE,
+		     audit_self(), NULL, "sandbox in force: %s", s->told);
+	return 0;
+}

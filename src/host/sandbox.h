@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Least privilege (NIST SP 800-53 AC-6, CM-7): what a process that was taken over could still do. It is told what it
+ * needs (sandbox_allow_...), enters while it has one thread, and locks itself up once it has all:
+ *
+ *   seal   no core dump, no tracer but one with CAP_SYS_PTRACE; early, before a secret is read
+ *   enter  no_new_privs; files by landlock.h; groups.h; CAP_NET_ADMIN alone is left. Threads inherit it.
+ *   lock   system calls by syscalls.h, for all threads; no more threads.
+ *
+ * The privileged sockets are opened before it enters.
+ */
+#ifndef PORTSYNCD_SANDBOX_H
+#define PORTSYNCD_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sandbox;
+
+/* 0 or a negative errno. */
+int sandbox_seal(void);
+
+/* NULL without memory. */
+struct sandbox *sandbox_new(void);
+
+/*
+ * Before sandbox_enter(). Files may be made, written and removed in the folder of this one, which has an absolute path,
+ * but never in "/"; TCP may connect to this port; this Unix socket is Redis'. -ENOSPC: there are too many,
+ * -ENAMETOOLONG.
+ */
+int sandbox_allow_folder_of(struct sandbox *s, const char *file);
+int sandbox_allow_port(struct sandbox *s, uint16_t port);
+int sandbox_allow_socket(struct sandbox *s, const char *path);
+
+/*
+ * Where the kernel has no Landlock all goes on without it. Returns 0, or a negative errno with a one-line text in
+ * error: then some of it may be in force.
+ */
+int sandbox_enter(struct sandbox *s, char *error, size_t size);
+
+/* The same; then one line and one audit record say what is in force. */
+int sandbox_lock(struct sandbox *s, char *error, size_t size);
+
+/* Whether a file may be made there, and TCP connect there: as it was allowed, whatever the kernel could enforce. */
+bool sandbox_may_write(const struct sandbox *s, const char *file);
+bool sandbox_may_connect(const struct sandbox *s, uint16_t port);
+
+void sandbox_free(struct sandbox *s);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/syscalls.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define TYPE_MASK 0xf /* of socket(2): the rest are flags */
+
+/* A name that an architecture does not have is passed over: the 64-bit times are those of 32-bit machines. */
+/* clang-format off */
+static const char *const allowed[] = {
+	/* the loop */
+	"epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "poll", "ppoll", "ppoll_time64", "restart_syscall",
+	"signalfd4", "timerfd_create", "timerfd_settime", "timerfd_settime64",
+	/* sockets; which ones, see add_sockets() */
+	"accept4", "connect", "getsockopt", "recv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "send",
+	"sendmsg", "sendto", "setsockopt", "shutdown",
+	/* files; writing them is Landlock's to forbid */
+	"_llseek", "access", "close", "faccessat", "fcntl", "fcntl64", "flock", "fstat", "fstat64", "fstatat64", "fsync",
+	"getdents64", "lseek", "newfstatat", "open", "openat", "read", "rename", "renameat", "renameat2", "statx",
+	"unlink", "unlinkat", "write", "writev",
+	/* memory, but for code */
+	"brk", "madvise", "memfd_create", "mremap", "munmap",
+	/* threads */
+	"exit", "exit_group", "futex", "futex_time64", "getpriority", "rseq", "rt_sigaction", "rt_sigprocmask",
+	"rt_sigreturn", "sched_getaffinity", "sched_setscheduler", "set_robust_list", "setpriority",
+	/* time, and who we are */
+	"clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "getegid", "getegid32",
+	"geteuid", "geteuid32", "getgid", "getgid32", "getpid", "getrandom", "getrusage", "gettid", "gettimeofday",
+	"getuid", "getuid32", "sysinfo", "uname",
+};
+/* clang-format on */
+
+static const char *const deadly[] = {
+	"acct",
+	"add_key",
+	"bpf",
+	"chroot",
+	"create_module",
+	"delete_module",
+	"execve",
+	"execveat",
+	"finit_module",
+	"fsconfig",
+	"fsmount",
+	"fsopen",
+	"fspick",
+	"init_module",
+	"io_uring_enter",
+	"io_uring_register",
+	"io_uring_setup",
+	"ioperm",
+	"iopl",
+	"kcmp",
+	"kexec_file_load",
+	"kexec_load",
+	"keyctl",
+	"mount",
+	"mount_setattr",
+	"move_mount",
+	"name_to_handle_at",
+	"open_by_handle_at",
+	"open_tree",
+	"perf_event_open",
+	"personality",
+	"pidfd_getfd",
+	"pivot_root",
+	"process_vm_readv",
+	"process_vm_writev",
+	"ptrace",
+	"quotactl",
+	"reboot",
+	"request_key",
+	"setns",
+	"swapoff",
+	"swapon",
+	"umount",
+	"umount2",
+	"unshare",
+	"userfaultfd",
+	"uselib",
+};
+
+static int add_names(scmp_filter_ctx filter, uint32_t action, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int number = seccomp_syscall_resolve_name(names[i]), r;
+
+		if (number < 0)
+			continue;
+		r = seccomp_rule_add(filter, action, number, 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static struct scmp_arg_cmp equals(unsigned int argument, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
+static struct scmp_arg_cmp masked(unsigned int argument, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+}
+
+/* An architecture that does not have the call needs no rule. */
+static int allow_if(scmp_filter_ctx filter, int number, unsigned int n, const struct scmp_arg_cmp *conditions)
+{
+	return number < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, n, conditions);
+}
+
+static int add_stream(scmp_filter_ctx filter, int family)
+{
+	const struct scmp_arg_cmp conditions[] = {
+		equals(0, (uint64_t)family),
+		masked(1, TYPE_MASK, SOCK_STREAM),
+	};
+
+	return allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(conditions), conditions);
+}
+
+/* Redis, the collectors of the log, and the kernel's links. */
+static int add_sockets(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp local[] = {equals(0, AF_UNIX)};
+	const struct scmp_arg_cmp route[] = {
+		equals(0, AF_NETLINK),
+		masked(1, TYPE_MASK, SOCK_RAW),
+		equals(2, NETLINK_ROUTE),
+	};
+	int r = allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(local), local);
+
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(route), route);
+	if (r == 0)
+		r = add_stream(filter, AF_INET);
+	return r == 0 ? add_stream(filter, AF_INET6) : r;
+}
+
+/* No page becomes code that was not. */
+static int add_memory(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp no_code[] = {masked(2, PROT_EXEC, 0)};
+	int r = allow_if(filter, SCMP_SYS(mmap), ARRAY_SIZE(no_code), no_code);
+
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(mmap2), ARRAY_SIZE(no_code), no_code);
+	return r == 0 ? allow_if(filter, SCMP_SYS(mprotect), ARRAY_SIZE(no_code), no_code) : r;
+}
+
+/* A thread's name; whether a stream is a terminal; our own limits, to be read; abort(). */
+static int add_rest(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp name[] = {equals(0, PR_SET_NAME)};
+	const struct scmp_arg_cmp terminal[] = {equals(1, TCGETS)};
+	const struct scmp_arg_cmp limits[] = {equals(0, 0), equals(2, 0)};
+	const struct scmp_arg_cmp self[] = {equals(0, (uint64_t)getpid())};
+	int r = allow_if(filter, SCMP_SYS(prctl), ARRAY_SIZE(name), name);
+
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(ioctl), ARRAY_SIZE(terminal), terminal);
+	if (r == 0)
+		r = allow_if(filter, SCMP_SYS(prlimit64), ARRAY_SIZE(limits), limits);
+	return r == 0 ? allow_if(filter, SCMP_SYS(tgkill), ARRAY_SIZE(self), self) : r;
+}
+
+static int add_rules(scmp_filter_ctx filter)
+{
+	int r = add_names(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+
+	if (r == 0)
+		r = add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly));
+	if (r == 0)
+		r = add_sockets(filter);
+	if (r == 0)
+		r = add_memory(filter);
+	return r == 0 ? add_rest(filter) : r;
+}
+
+/* The tree makes a call cost the same wherever it stands in the list; to log is a help, not a must. */
+static int set_attributes(scmp_filter_ctx filter)
+{
+	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	if (r == 0)
+		r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0)
+		r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
+	return r;
+}
+
+int syscalls_confine(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r;
+
+	if (!filter)
+		return -ENOMEM;
+	r = set_attributes(filter);
+	if (r == 0)
+		r = add_rules(filter);
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A kernel with up to LINKS links behind kernel/nlsock.h. It follows rtnetlink(7) and net/netlink/af_netlink.c: a
+ * change becomes an event; when the receive queue is full the next receive says ENOBUFS, and events are dropped until
+ * the queue was read empty; a dump reads the links one after the other while they change, as they are when their turn
+ * comes.
+ */
+#ifndef PORTSYNCD_MODEL_KERNEL_H
+#define PORTSYNCD_MODEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reference.h"
+
+#define LINKS 10 /* ifindex 1 to LINKS */
+
+struct model_link {
+	struct ref_link ref;
+	uint32_t master;
+	unsigned id;   /* of the link, or of the link under this name: a rename makes a new one */
+	bool unusable; /* an old link's ifindex, whose end was not heard: told by ifindex, it would pass for that one */
+};
+
+/* What becomes of the next events. */
+enum kernel_fault { KERNEL_GOOD, KERNEL_TRUNCATED, KERNEL_MALFORMED, KERNEL_FAULTS };
+
+void kernel_reset(void);
+
+/* Each is one change and one event; nothing happens when it is not possible. */
+void kernel_create(int ifindex, const char *name, unsigned flags, unsigned mtu, const char *kind);
+void kernel_delete(int ifindex);
+void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master);
+void kernel_rename(int ifindex, const char *name);
+/* A message of family AF_BRIDGE: nothing changes. */
+void kernel_bridge_message(int ifindex, bool deleted);
+/* A message of a link that was not asked for and changes nothing. */
+void kernel_repeat(int ifindex);
+
+void kernel_overrun(void);
+void kernel_spoofed(void);
+void kernel_error(void);
+void kernel_set_fault(enum kernel_fault fault);
+
+/* The dump that runs, if one does, goes on by n links, and ends after the last. */
+void kernel_dump_step(unsigned n);
+/* It lacks a row, and from now on its messages say that it was interrupted. */
+void kernel_dump_interrupt(void);
+enum kernel_dump_end { DUMP_REFUSED, DUMP_OVERRUN, DUMP_TRUNCATED, DUMP_GARBAGE, DUMP_BROKEN, DUMP_ENDS };
+void kernel_dump_break(enum kernel_dump_end how);
+bool kernel_dumping(void);
+/* Further dumps cannot be opened, or asked for. */
+void kernel_refuse_dumps(bool open, bool request);
+
+const struct model_link *kernel_links(void);
+/* The event that ended the link of this id was read. */
+bool kernel_end_heard(unsigned id);
+/* The links that are ports now are old ones. */
+void kernel_mark_old(void);
+/* True while sockets are open. */
+bool kernel_in_use(void);
+
+#endif

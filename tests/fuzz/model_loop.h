@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stands in for sd-event and for the clock: time passes only when it is told to, and who runs the loop chooses which of
+ * the ready sources has its turn. So an input means the same every time, and costs no system call. Linked into a
+ * program, these sd_event_*() calls take the place of libsystemd's; now_usec(), now_nsec() and backoff_next_usec() are
+ * wrapped by the linker (meson.build).
+ */
+#ifndef PORTSYNCD_MODEL_LOOP_H
+#define PORTSYNCD_MODEL_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+/* All sources must be gone. */
+void loop_reset(void);
+sd_event *loop_get(void);
+/* Dispatches the ready source of this number, modulo how many there are; false when none is ready. */
+bool loop_turn(unsigned choice);
+/* When the next timer fires; UINT64_MAX: none is armed. */
+uint64_t loop_next_usec(void);
+uint64_t loop_now(void);
+/* Goes on to this time; never back. */
+void loop_advance_to(uint64_t usec);
+
+/* Says which file descriptors are readable; the program's. */
+bool loop_fd_readable(int fd);
+
+#endif

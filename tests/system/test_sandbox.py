@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Least privilege (AC-6, CM-7): what the sandbox refuses to whoever takes the process over, and that the daemon lives
+well in it. That all else works in it too, every other test here shows: it is on by default."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.daemon import binary
+from lib.faults import NO_AUDIT
+from lib.proc import Proc
+from lib.storm import SMALL_BUFFER, mixed_changes
+from lib.switch import Switch
+from lib.wait import wait_for
+from test_audit import audited, lines, log_file, records, wait_record, write_keys
+
+PROBE = binary().parent / "tests" / "unit" / "sandbox_probe"
+# Sanitizers make system calls of their own; such a build has no seccomp and says so.
+INSTRUMENTED = b"__asan_init" in binary().read_bytes() or b"__tsan_init" in binary().read_bytes()
+SECCOMP_OFF, SECCOMP_FILTER = 0, 2  # /proc/<pid>/status
+NET_ADMIN = f"{1 << 12:016x}"
+NO_CAPABILITY = f"{0:016x}"
+IN_FORCE = "sandbox in force: no_new_privs, Landlock "
+UID, GID, REDIS_UID, REDIS_GID = 12345, 12346, 12347, 12348  # of nobody on this machine
+
+# Attempt of tests/unit/sandbox_probe.c -> what comes of it.
+WORKS = (
+    "write_inside", "replace_inside", "remove_inside", "read_anything", "list_descriptors", "allocate", "grow_stack",
+    "unix_socket", "connect_allowed", "dump_links",
+)  # fmt: skip
+BY_LANDLOCK = (
+    "write_outside", "write_existing", "truncate_outside", "remove_outside", "rename_outside", "write_proc",
+    "connect_elsewhere",
+)  # fmt: skip
+BY_SECCOMP = (
+    "make_device", "change_mode", "make_link", "fork_process", "make_thread", "signal_parent", "make_code",
+    "change_code", "become_root", "take_capabilities", "be_dumpable", "dump_core", "packet_socket", "raw_socket",
+    "datagram_socket", "audit_socket", "vsock_socket", "listen_tcp",
+)  # fmt: skip
+DEADLY = ("run_program", "trace_self", "read_parent", "mount_tmpfs", "new_namespace", "load_module", "load_bpf",
+          "make_ring")  # fmt: skip
+# Of these the kernel itself says no where there is no seccomp: no capability is left, and Landlock forbids to execute.
+WITHOUT_RIGHTS = {
+    "run_program": "EACCES", "mount_tmpfs": "EPERM",
+    "make_device": "EACCES", "make_link": "EACCES", "take_capabilities": "EPERM", "dump_core": "EPERM",
+    "packet_socket": "EPERM", "raw_socket": "EPERM", "listen_tcp": "EACCES",
+}  # fmt: skip
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """The port of somebody who listens, as Redis does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def probe(
+    folder: Path, port: int, thread: str, *attempts: str, refuse: str = "", before: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    allowed, outside = folder / "allowed", folder / "allowed-outside"
+    for made in (allowed, outside):
+        made.mkdir(exist_ok=True)
+        (made / "there").touch()
+    environment = {**os.environ, **({"REFUSE": refuse} if refuse else {})}
+    command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+
+def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return dict(line.split() for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("thread", ["main", "other"])
+def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listener: int) -> None:
+    """In the thread that entered, and in one that was made between."""
+    expected = dict.fromkeys(WORKS, "ok") | dict.fromkeys(BY_LANDLOCK, "EACCES")
+    expected |= WITHOUT_RIGHTS if INSTRUMENTED else dict.fromkeys(BY_SECCOMP, "EPERM")
+    done = probe(tmp_path, listener, thread, *expected)
+    assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
+    assert (tmp_path / "allowed-outside" / "there").exists()
+
+
+@pytest.mark.parametrize("thread", ["main", "other"])
+def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) -> None:
+    """Without a core; the attempt itself comes to nothing."""
+    for attempt in () if INSTRUMENTED else DEADLY:
+        done = probe(tmp_path, listener, thread, attempt)
+        assert (done.returncode, done.stdout) == (-signal.SIGSYS, ""), (attempt, done)
+    assert not list(tmp_path.rglob("core*"))
+
+
+def test_a_kernel_without_landlock(tmp_path: Path, listener: int) -> None:
+    """As one before 5.13: the rest is in force, and what is not is told."""
+    attempts = ("write_outside", "take_capabilities", "allocate")
+    done = probe(tmp_path, listener, "other", *attempts, refuse="landlock_create_ruleset")
+    assert outcomes(done) == dict(zip(attempts, ("ok", "EPERM", "ok"), strict=True)), done.stderr
+    assert "WARNING: " in done.stderr and "no Landlock (the kernel: Function not implemented)" in done.stderr
+
+
+def test_a_kernel_without_seccomp_is_refused(tmp_path: Path, listener: int) -> None:
+    done = probe(tmp_path, listener, "main", "write_inside", refuse="seccomp")
+    if INSTRUMENTED:
+        assert "seccomp left out of this build" in done.stderr
+    else:
+        assert (done.returncode, done.stdout) == (1, "") and "the sandbox cannot be entered: seccomp" in done.stderr
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["nothing-to-lose", "all-to-lose"])
+def test_a_supervisor_that_lets_no_capability_change(alone: bool, tmp_path: Path, listener: int) -> None:
+    """As deploy/systemd does: no harm where there is nothing more than CAP_NET_ADMIN; else it does not start."""
+    before = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin"] if alone else []
+    done = probe(tmp_path, listener, "other", "dump_links", refuse="capset", before=before)
+    assert (done.returncode, outcomes(done)) == ((0, {"dump_links": "ok"}) if alone else (1, {})), done.stderr
+    assert ("the sandbox cannot be entered: capabilities" in done.stderr) != alone
+
+
+# --- the daemon itself ---
+
+
+def status(pid: int, task: int | str, key: str) -> str:
+    text = Path(f"/proc/{pid}/task/{task}/status").read_text()
+    found = re.search(rf"^{key}:\s*(.*)$", text, re.MULTILINE)
+    assert found, key
+    return found[1].strip()
+
+
+def tasks(pid: int) -> list[str]:
+    return sorted(task.name for task in Path(f"/proc/{pid}/task").iterdir())
+
+
+def assert_confined(sw: Switch, bounding: str = NET_ADMIN) -> None:
+    """Each of its threads."""
+    pid = sw.daemon.pid
+    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "http", "state"}, 10, "threads")
+    for task in tasks(pid):
+        sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]
+        assert sets == [NET_ADMIN, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]
+        assert status(pid, task, "NoNewPrivs") == "1"
+        assert status(pid, task, "Seccomp") == str(SECCOMP_OFF if INSTRUMENTED else SECCOMP_FILTER)
+    assert re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
+    # Of a process that may not be traced nor dumped these are root's, whoever it runs as.
+    assert Path(f"/proc/{pid}/environ").stat().st_uid == 0
+    assert IN_FORCE in sw.daemon.log or any(IN_FORCE in record["text"] for record in records(sw))
+
+
+def own_files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_life_in_the_sandbox(switch: SwitchFactory) -> None:
+    """Every fault that makes it open something anew, and an end that leaves nothing behind."""
+    sw = audited(switch, ports=8, settings=SMALL_BUFFER, log_level="info")
+    sw.start()
+    assert_confined(sw)
+    assert records(sw, "sandbox_applied")[0]["AUDIT_OUTCOME"] == ("failure" if INSTRUMENTED else "success")
+    sw.daemon.pause()
+    sw.netns.batch(mixed_changes(sw.ports, 2000))
+    sw.daemon.resume()
+    wait_record(sw, "receive_overrun")
+    sw.wait_equal(ports=8)
+    sw.redis.restart_empty()
+    sw.netns.set_mtu("Ethernet4", 1600)
+    sw.wait_field("Ethernet4", "mtu", "1600")
+    wait_for(lambda: sw.pages.get("/metrics").status == 200, what="a scrape")
+    log_file(sw).rename(sw.folder / "rotated.log")
+    sw.daemon.send(signal.SIGHUP)
+    wait_for(log_file(sw).exists, what="the log is opened anew")
+    sw.daemon.send(signal.SIGUSR1)
+    wait_record(sw, "log_level_changed")
+    assert sw.pages.metrics()("process_open_fds") > 10, "its own part of /proc can be read"
+    sw.daemon.stop()
+    assert "http.sock" not in own_files(sw.folder)
+
+
+def as_user(sw: Switch, *capabilities: str) -> None:
+    """The daemon runs as a user with these capabilities only, all that it needs is that user's, and it is in its
+    network namespace from the start."""
+    program = Path(shutil.copy(binary(), sw.folder))
+    allowed = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    user = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", f"--inh-caps={allowed}"]
+    user += [f"--ambient-caps={allowed}"] if capabilities else []
+    at = sw.daemon.command.index("--netns")
+    del sw.daemon.command[at : at + 2]
+    sw.daemon.command[:1] = ["ip", "netns", "exec", sw.netns.name, *user, str(program)]
+    for path in (sw.folder, *sw.folder.iterdir()):
+        os.chown(path, UID, GID)
+
+
+def test_a_user_with_one_capability(switch: SwitchFactory) -> None:
+    """Old links are set down, the receive buffer is what was asked for, /proc and all else can be read."""
+    sw = audited(switch, ports=2, links="before")
+    for path in (sw.redis.folder, Path(sw.redis.unix_socket)):
+        path.chmod(0o777)
+    as_user(sw, "net_admin")
+    sw.start(wait=False)
+    wait_for(lambda: [line for line in lines(sw) if line["kind"] == "port_config_done"], what="PortConfigDone")
+    assert [line["text"] for line in lines(sw) if line["kind"].startswith("old_links")] == [
+        "2 old interfaces are set down and ignored until they are deleted"
+    ]
+    for port in sw.ports:
+        sw.netns.delete_port(port)
+        sw.netns.add_port(port)
+    sw.wait_init_done()
+    sw.wait_equal(ports=2)
+    assert status(sw.daemon.pid, sw.daemon.pid, "Uid").split() == [str(UID)] * 4
+    bounding = status(os.getpid(), os.getpid(), "CapBnd")
+    assert_confined(sw, bounding)
+    figures = sw.pages.metrics()
+    assert figures("process_open_fds") > 10 and figures("process_resident_memory_bytes") > 1 << 20
+
+
+@pytest.mark.parametrize("who", ["user", "root"])
+def test_a_missing_capability_is_named(who: str, switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1)
+    if who == "user":
+        as_user(sw)
+    else:
+        sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
+    sw.daemon.start()
+    assert sw.daemon.wait_exit() == 1
+    said = sw.daemon.log.splitlines()
+    assert len(said) == 1 and "CAP_NET_ADMIN is missing" in said[0] and "AmbientCapabilities=" in said[0], said
+    assert wait_record(sw, "capability_missing")["AUDIT_OUTCOME"] == "failure"
+
+
+@pytest.mark.parametrize(("key", "flag"), [("off", None), ("on", "off"), (None, "off")])
+def test_it_can_be_turned_off(key: str | None, flag: str | None, switch: SwitchFactory) -> None:
+    """For debugging: a warning and a record say so."""
+    sw = audited(switch, ports=1, settings={"security": {"sandbox": key}} if key else {})
+    sw.daemon.command += ["--sandbox", flag] if flag else []
+    sw.start()
+    everything = status(os.getpid(), os.getpid(), "CapEff")
+    found = [status(sw.daemon.pid, sw.daemon.pid, name) for name in ("CapEff", "NoNewPrivs", "Seccomp")]
+    assert found == [everything, "0", str(SECCOMP_OFF)]
+    record = wait_record(sw, "sandbox_applied")
+    assert (record["AUDIT_OUTCOME"], "sandbox is off" in record["text"]) == ("failure", True)
+
+
+def test_the_flag_outweighs_the_file(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1, settings={"security": {"sandbox": "off"}})
+    sw.daemon.command += ["--sandbox", "on"]
+    sw.start()
+    assert_confined(sw)
+
+
+def test_redis_belongs_to_a_group(switch: SwitchFactory) -> None:
+    """SONiC gives the socket to the group redis. Root without CAP_DAC_OVERRIDE joins it, and no other."""
+    sw = switch.build(ports=1)
+    for path, mode in ((sw.redis.folder, 0o750), (Path(sw.redis.unix_socket), 0o760)):
+        os.chown(path, REDIS_UID, REDIS_GID)
+        path.chmod(mode)
+    sw.start()
+    assert_confined(sw)
+    before = set(map(str, os.getgroups()))
+    assert set(status(sw.daemon.pid, sw.daemon.pid, "Groups").split()) == before | {str(REDIS_GID)}
+
+
+def elsewhere(where: Sequence[str], tmp_path: Path) -> str:
+    return where[0] if where else f"file:{tmp_path}/elsewhere.log"
+
+
+@pytest.mark.parametrize("where", [(), ("tcp:127.0.0.1:6514",)], ids=["file", "tcp"])
+def test_a_log_outside_of_the_sandbox(where: Sequence[str], switch: SwitchFactory, tmp_path: Path) -> None:
+    """SIGHUP cannot widen it: that is told, lines go on where they went, and the rest of the file counts."""
+    sw = audited(switch, ports=1)
+    sw.start()
+    wanted = elsewhere(where, tmp_path)
+    sw.config_file.write_text(sw.config_file.read_text().replace(f"file:{log_file(sw)}", wanted) + "limit_secs = 3\n")
+    sw.daemon.send(signal.SIGHUP)
+    record = wait_record(sw, "config_changed")
+    assert "log.limit_secs" in record["text"] and "rfc5424_to" not in record["text"]
+    told = f"log.rfc5424_to = {wanted} lies outside of the sandbox: in force after a restart only"
+    wait_for(lambda: told in log_file(sw).read_text(), what=told)
+    assert not own_files(tmp_path)
+    write_keys(sw)
+    sw.daemon.stop()
+    sw.daemon.start()
+    wait_record(sw, "start", 2)
+
+
+def test_memory_stays_locked(switch: SwitchFactory) -> None:
+    """CAP_IPC_LOCK is gone, which passed over RLIMIT_MEMLOCK: what was locked stays so, and more can be had."""
+    sw = switch(ports=64, audit_secs=NO_AUDIT, log_level="notice")
+    assert Proc(sw.daemon.pid).status("VmLck") > 4096
+    sw.netns.batch(mixed_changes(sw.ports, 4000))
+    sw.wait_equal(timeout=30, ports=64)
+    assert "lock_memory" not in sw.daemon.log and "no longer locked" not in sw.daemon.log

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The model when memory is refused. meson.build puts __wrap_calloc() in the place of calloc(). */
+#include "links_fixture.h"
+
+#define ALWAYS SIZE_MAX
+
+static size_t granted = ALWAYS; /* calls that still succeed */
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	if (granted == 0)
+		return NULL;
+	granted -= granted != ALWAYS;
+	return __real_calloc(n, size);
+}
+
+static int done_with_memory(void **state)
+{
+	granted = ALWAYS;
+	return done(state);
+}
+
+static void a_model_is_made_whole_or_not_at_all(void **state)
+{
+	struct links *l = NULL;
+	size_t calls = 0;
+
+	(void)state;
+	for (; !l; calls++) {
+		granted = calls;
+		l = links_new(100);
+	}
+	assert_true(calls > 4);
+	granted = ALWAYS;
+	seen(l, 1, "Ethernet0");
+	has_link(l, "Ethernet0", 1);
+	links_free(l);
+}
+
+/* The audit sees no_memory and has all links read again. */
+static void a_link_without_memory_is_counted_and_taken_later(void **state)
+{
+	struct links *l = *state;
+
+	granted = 0;
+	seen(l, 1, "Ethernet0");
+	assert_null(links_find(l, "Ethernet0"));
+	assert_int_equal(links_stats(l)->no_memory, 1);
+	assert_int_equal(links_stats(l)->present, 0);
+	granted = ALWAYS;
+	seen(l, 1, "Ethernet0");
+	has_link(l, "Ethernet0", 1);
+	dirty_are(l, "Ethernet0");
+}
+
+/* A renamed link that finds no memory under its new name has left the old one all the same. */
+static void a_rename_without_memory_ends_the_old_name(void **state)
+{
+	struct links *l = *state;
+	char name[IFNAMSIZ];
+
+	for (int i = 1; i <= 64; i++) {
+		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 100);
+		seen(l, i, name);
+	}
+	granted = 0;
+	seen(l, 1, "Ethernet400");
+	has_link(l, "Ethernet1", 0);
+	assert_true(owes_delete(l, "Ethernet1"));
+	assert_null(links_find(l, "Ethernet400"));
+	assert_int_equal(links_stats(l)->no_memory, 1);
+}
+
+/* What a dump does not name for lack of memory is not gone. */
+static void a_dump_without_memory_sweeps_nothing(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 1, "Ethernet0");
+	seen(l, 2, "Ethernet4");
+	links_dump_begin(l);
+	granted = 0;
+	row(l, 2, "Ethernet4");
+	gone(l, 1, "Ethernet0");
+	links_dump_commit(l);
+	has_link(l, "Ethernet4", 2);
+	has_link(l, "Ethernet0", 0);
+
+	granted = ALWAYS;
+	links_dump_begin(l);
+	links_dump_commit(l);
+	has_link(l, "Ethernet4", 0);
+}
+
+#define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, init, done_with_memory)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MEMORY_TEST(a_model_is_made_whole_or_not_at_all),
+		MEMORY_TEST(a_link_without_memory_is_counted_and_taken_later),
+		MEMORY_TEST(a_rename_without_memory_ends_the_old_name),
+		MEMORY_TEST(a_dump_without_memory_sweeps_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
