@@ -34,13 +34,14 @@ static bool only(capng_type_t set, bool net_admin)
 
 int capabilities_give_up(bool *whole)
 {
-	bool net_admin = capabilities_net_admin();
+	bool net_admin = capabilities_net_admin(), bounded = has(CAPNG_EFFECTIVE, CAP_SETPCAP);
 
 	capng_clear(CAPNG_SELECT_ALL);
 	if (net_admin &&
 	    capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, CAP_NET_ADMIN, -1) < 0)
 		return -EINVAL;
-	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	if (bounded) /* or the library would complain to syslog */
+		(void)capng_apply(CAPNG_SELECT_BOUNDS);
 	(void)capng_apply(CAPNG_SELECT_CAPS);
 	(void)capng_apply(CAPNG_SELECT_AMBIENT);
 	/* What the kernel says, not what the library believes. */

@@ -82,8 +82,10 @@ int landlock_confine(const struct landlock_allowed *allowed)
 	struct ruleset set;
 	int fd cleanup(close_fd) = -1, r = 0;
 
+	/* To ask for the version is refused by no kernel, but by a container's filter that has not heard of Landlock.
+	 */
 	if (version < 0)
-		return -errno;
+		return errno == EPERM ? -ENOSYS : -errno;
 	set = forbidden_by((int)version);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
 	if (fd < 0)

@@ -19,7 +19,8 @@ struct landlock_allowed {
 /*
  * Cannot be undone. Needs no_new_privs. Returns the kernel's version of Landlock, from 1 on; TCP is restricted from 4
  * on. A folder that is not there, or that we may not reach, is passed over: it stays forbidden. -ENOSYS or -EOPNOTSUPP:
- * the kernel does not have Landlock, or it is turned off; another negative errno: it refused.
+ * the kernel does not have Landlock, or it is turned off, or a container's filter forbids it; another negative errno:
+ * it refused.
  */
 int landlock_confine(const struct landlock_allowed *allowed);
 

@@ -173,7 +173,7 @@ static int enter_landlock(struct sandbox *s)
 	r = landlock_confine(&allowed);
 	if (r == -ENOSYS || r == -EOPNOTSUPP) {
 		s->whole = false;
-		tell(s, ", no Landlock (the kernel: %s)", strerror(-r));
+		tell(s, ", no Landlock (the kernel, or a container's filter: %s)", strerror(-r));
 		return 0;
 	}
 	if (r < 0)

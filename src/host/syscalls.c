@@ -28,7 +28,7 @@ static const char *const allowed[] = {
 	"getdents64", "lseek", "newfstatat", "open", "openat", "read", "rename", "renameat", "renameat2", "statx",
 	"unlink", "unlinkat", "write", "writev",
 	/* memory, but for code */
-	"brk", "madvise", "memfd_create", "mremap", "munmap",
+	"brk", "madvise", "memfd_create", "mlock", "mremap", "munmap",
 	/* threads */
 	"exit", "exit_group", "futex", "futex_time64", "getpriority", "rseq", "rt_sigaction", "rt_sigprocmask",
 	"rt_sigreturn", "sched_getaffinity", "sched_setscheduler", "set_robust_list", "setpriority",

@@ -167,6 +167,16 @@ def test_every_thread_is_confined(service: Installed) -> None:
     assert int(main["CapEff"], 16) == CAP_NET_ADMIN, "it needs that one"
 
 
+def test_its_own_sandbox_fits_into_the_unit(service: Installed) -> None:
+    """Both together: all parts of it are in force, and the record says so."""
+    mark = service.machine.mark()
+    service.machine.systemctl("restart", UNIT)
+    applied = one_record(service, mark, "AUDIT_EVENT=sandbox_applied")
+    assert applied["AUDIT_OUTCOME"] == "success", applied
+    for part in ("no_new_privs", "Landlock ", "/var/lib/sonic/portsyncd", "CAP_NET_ADMIN", "seccomp"):
+        assert part in str(applied["MESSAGE"])
+
+
 def test_what_the_unit_refuses_fails(service: Installed) -> None:
     """Tried by a program that runs as the daemon does; each would succeed, or fail otherwise, without the unit."""
     service.machine.write(PROBE_PATH, PROBE)

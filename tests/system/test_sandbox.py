@@ -63,13 +63,20 @@ def listener() -> Iterator[int]:
 
 
 def probe(
-    folder: Path, port: int, thread: str, *attempts: str, refuse: str = "", before: Sequence[str] = ()
+    folder: Path,
+    port: int,
+    thread: str,
+    *attempts: str,
+    refuse: str = "",
+    as_filter: bool = False,
+    before: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     allowed, outside = folder / "allowed", folder / "allowed-outside"
     for made in (allowed, outside):
         made.mkdir(exist_ok=True)
         (made / "there").touch()
     environment = {**os.environ, **({"REFUSE": refuse} if refuse else {})}
+    environment |= {"REFUSE_AS_FILTER": "1"} if as_filter else {}
     command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
@@ -97,12 +104,14 @@ def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) 
     assert not list(tmp_path.rglob("core*"))
 
 
-def test_a_kernel_without_landlock(tmp_path: Path, listener: int) -> None:
-    """As one before 5.13: the rest is in force, and what is not is told."""
+@pytest.mark.parametrize("as_filter", [False, True])
+def test_a_kernel_without_landlock(as_filter: bool, tmp_path: Path, listener: int) -> None:
+    """As one before 5.13, or a container whose filter forbids what it does not know: the rest is in force, and what is
+    not is told."""
     attempts = ("write_outside", "take_capabilities", "allocate")
-    done = probe(tmp_path, listener, "other", *attempts, refuse="landlock_create_ruleset")
+    done = probe(tmp_path, listener, "other", *attempts, refuse="landlock_create_ruleset", as_filter=as_filter)
     assert outcomes(done) == dict(zip(attempts, ("ok", "EPERM", "ok"), strict=True)), done.stderr
-    assert "WARNING: " in done.stderr and "no Landlock (the kernel: Function not implemented)" in done.stderr
+    assert "WARNING: " in done.stderr and "no Landlock (the kernel, or a container's filter: Function not implemented)" in done.stderr
 
 
 def test_a_kernel_without_seccomp_is_refused(tmp_path: Path, listener: int) -> None:
