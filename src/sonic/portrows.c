@@ -427,8 +427,7 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 				    r->prefix, error->str);
 		r->said_refused = r->said_refused || error;
 	}
-	/* Some names are missing, be it for lack of memory: without them the count would be wrong. All are read again.
-	 */
+	/* Names are missing, be it for lack of memory: without them the count would be wrong. All are read again. */
 	if (r->refused)
 		drop_items(r);
 	sort_unique(r);
