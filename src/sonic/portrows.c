@@ -422,12 +422,14 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 	if (!complete) {
 		r->lost = !error;
 		r->refused = true;
-		drop_items(r);
 		if (error && !r->said_refused)
 			log_warning(KIND_CONFIG_SCAN_REFUSED, "CONFIG_DB %s*: cannot be scanned, it is tried again: %s",
 				    r->prefix, error->str);
 		r->said_refused = r->said_refused || error;
 	}
+	/* Names are missing, be it for lack of memory: without them the count would be wrong. All are read again. */
+	if (r->refused)
+		drop_items(r);
 	sort_unique(r);
 	pump(r);
 }

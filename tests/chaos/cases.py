@@ -30,6 +30,13 @@ CASES = {
     """,
 }
 CASES_WITHOUT_MEMORY = {
+    # Names of CONFIG_DB that found no memory were forgotten, and PortConfigDone counted the others.
+    "CONFIG_DB is read with every seventh allocation refused": """
+        refuse_memory 7
+        flush all
+        wait_for_a_save
+        grant_memory
+    """,
     # The timer of the stop's limit was made when the signal came: without memory there was no limit.
     "an end without memory, and nobody to write to": """
         stop_redis
