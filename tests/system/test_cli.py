@@ -26,7 +26,7 @@ def portsyncd(
     *arguments: object, before: tuple[str, ...] = (), program: Path | None = None, **environment: str
 ) -> Done:
     """Runs it to its end, with nothing of ours in the environment but what is given."""
-    variables = {"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "GCOV_"))}}
+    variables = {"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if k.startswith("ASAN_")}}
     command = [*before, str(program or binary()), *map(str, arguments)]
     return subprocess.run(
         command,
