@@ -64,6 +64,7 @@ struct seen {
 static struct world {
 	const uint8_t *at, *end;
 	bool cold, decided;
+	bool others_wrote; /* STATE_DB */
 	unsigned checks;
 	struct links *links;
 	struct watch *watch;
@@ -417,6 +418,7 @@ static void step_check(struct world *w)
 	audit(w); /* finds what others changed */
 	rest(w);
 	check(w, publish_owed(w->publish) == 0, "rows are owed at rest", "");
+	check(w, w->others_wrote || publish_stats(w->publish)->drift == 0, "drift that is none", "");
 	check_rows(w);
 	written = w->state.written;
 	audit(w);
@@ -590,6 +592,7 @@ static void step_others(struct world *w)
 	unsigned who = take(w), what = take(w);
 	bool all = who == 255;
 
+	w->others_wrote = true;
 	for (enum name name = 0; name <= TOO_LONG; name++) {
 		if (!all && name != who % (TOO_LONG + 1))
 			continue;
