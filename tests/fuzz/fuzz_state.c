@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/state/state.c */
 /*
  * The state file's bytes: as they are, and, since no fuzzer finds a checksum, as members that are sealed first. What is
  * read must be within its bounds and survive being written and read again.

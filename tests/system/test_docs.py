@@ -41,7 +41,7 @@ def unit_tests(path: Path) -> set[str]:
 
 def exists(name: str) -> bool:
     file, _, test = name.partition("::")
-    path = ROOT / "tests" / (file if file.startswith("unit/") else f"system/{file}")
+    path = ROOT / "tests" / (file if "/" in file else f"system/{file}")
     if not path.is_file():
         return False
     return test in (unit_tests(path) if path.suffix == ".c" else system_tests(path))
