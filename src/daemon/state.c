@@ -32,8 +32,10 @@ struct daemon_state {
 	struct state state;  /* as it was read, its numbers as we go on from them */
 	sd_event_source *timer, *done;
 	struct marks given; /* at the last save, however it ended */
-	bool handed_over;   /* the model has the ports that were read */
-	bool owed;          /* the timer is armed */
+	enum statefile_found found;
+	bool orderly;     /* what was found is what an orderly stop wrote */
+	bool handed_over; /* the model has the ports that were read */
+	bool owed;        /* the timer is armed */
 	bool building, failing, told;
 	char why[STATEFILE_WHY_BYTES];
 	struct state_stats stats;
@@ -226,8 +228,8 @@ static void refuse(struct daemon_state *s, const char *why, bool stuck)
 
 static void go_on(struct daemon_state *s)
 {
-	if (s->state.clean) {
-		log_info(KIND_STATE_LOADED, "counters go on from %s", s->path);
+	s->orderly = s->state.clean;
+	if (s->orderly) {
 		(void)snprintf(s->note, sizeof(s->note), "; numbers go on");
 	} else {
 		s->state.event_id += STATE_STRIDE;
@@ -244,16 +246,23 @@ static void go_on(struct daemon_state *s)
 static void read_file(struct daemon_state *s)
 {
 	char why[STATEFILE_WHY_BYTES];
-	enum statefile_found found = statefile_load(s->file, &s->state, why);
 
-	if (found == STATEFILE_LOADED) {
+	s->found = statefile_load(s->file, &s->state, why);
+	if (s->found == STATEFILE_LOADED)
 		go_on(s);
-	} else if (found == STATEFILE_MISSING) {
-		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
+	else if (s->found == STATEFILE_MISSING)
 		(void)snprintf(s->note, sizeof(s->note), "; numbers begin at 1");
-	} else {
-		refuse(s, why, found == STATEFILE_STUCK);
-	}
+	else
+		refuse(s, why, s->found == STATEFILE_STUCK);
+}
+
+/* What is as it should be is told when the rest is: a daemon that cannot start says why, and nothing else. */
+static void tell_found(const struct daemon_state *s)
+{
+	if (s->found == STATEFILE_MISSING)
+		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
+	else if (s->found == STATEFILE_LOADED && s->orderly)
+		log_info(KIND_STATE_LOADED, "counters go on from %s", s->path);
 }
 
 void state_load(struct daemon *d)
@@ -333,6 +342,7 @@ void state_build(struct daemon *d)
 	if (r >= 0)
 		r = add_sources(d);
 	d->state->building = false;
+	tell_found(d->state);
 	tell_outcome(d->state);
 	if (r < 0)
 		fail(d->state, r, strerror(-r));

