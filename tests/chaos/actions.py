@@ -6,7 +6,8 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from plan import Step
 from rig import BRIDGE, Rig
@@ -63,10 +64,23 @@ class Actions:
         self._switch.redis.kill()
 
     def start_redis(self) -> None:
-        self._switch.redis.start()
-        if self._rig.kind.audited:
-            self.flushed |= {"STATE_DB", "APPL_DB", "CONFIG_DB"}
-            self._rig.load_config()
+        """A cold start that met CONFIG_DB while it is still empty would take it for a switch without ports, as in SONiC."""
+        with self._still():
+            self._switch.redis.start()
+            if self._rig.kind.audited:
+                self.flushed |= {"STATE_DB", "APPL_DB", "CONFIG_DB"}
+                self._rig.load_config()
+
+    @contextlib.contextmanager
+    def _still(self) -> Iterator[None]:
+        """The daemon does nothing meanwhile; one that another step has stopped stays so."""
+        daemon = self._switch.daemon
+        moves = daemon.alive and Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
+        if moves:
+            daemon.pause()
+        yield
+        if moves:
+            daemon.resume()
 
     def stop_redis(self) -> None:
         self._switch.redis.pause()
