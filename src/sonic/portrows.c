@@ -420,7 +420,7 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 		return;
 	}
 	if (!complete) {
-		r->lost = !error;
+		r->lost = !error && !conn_ready(r->deps.config);
 		r->refused = true;
 		if (error && !r->said_refused)
 			log_warning(KIND_CONFIG_SCAN_REFUSED, "CONFIG_DB %s*: cannot be scanned, it is tried again: %s",
@@ -445,8 +445,12 @@ void portrows_start(struct portrows *r)
 	drop_items(r);
 	r->running = true;
 	r->refused = r->lost = false;
-	if (scan_start(&r->scan, r->deps.config, r->prefix, NULL, &ops, r) < 0)
-		r->running = false; /* no connection: startup_lost() follows */
+	if (scan_start(&r->scan, r->deps.config, r->prefix, NULL, &ops, r) == 0)
+		return;
+	/* Without a connection startup_lost() follows, or did; without memory nobody else would call again. */
+	r->lost = !conn_ready(r->deps.config);
+	r->refused = true;
+	finish(r);
 }
 
 void portrows_again(struct portrows *r)

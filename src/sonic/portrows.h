@@ -20,7 +20,7 @@ struct portrows;
 
 enum portrows_outcome {
 	PORTROWS_DONE,  /* every good row was accepted: count of them */
-	PORTROWS_AGAIN, /* Redis refused some: portrows_again() tries those */
+	PORTROWS_AGAIN, /* Redis refused some, or there was no memory: portrows_again() tries those */
 	PORTROWS_LOST,  /* the connection went: portrows_start() when it is back */
 };
 
@@ -31,7 +31,8 @@ struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, 
 void portrows_free(struct portrows *r);
 /* With push false the rows are read and judged only: on a warm start APPL_DB has them already. True at first. */
 void portrows_set_push(struct portrows *r, bool push);
-/* Reads and pushes all rows; if answers to an earlier run are still owed, after those. fn is told later. */
+/* Reads and pushes all rows; if answers to an earlier run are still owed, after those. fn is told later, or at once if
+ * the reading cannot begin. */
 void portrows_start(struct portrows *r);
 void portrows_again(struct portrows *r);
 /* Stops what runs; fn is not told. */
