@@ -2,11 +2,12 @@
 /* When CONFIG_DB cannot be read: whoever waits for the rows is told to try again, or that the connection went. */
 #include "sonic/portrows.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/util.h"
 #include "redis/scan.h"
