@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a key of [performance] does: a daemon with another value in turns with one that has the default."""
+"""What a key of the configuration does to the events: a daemon with another value in turns with one that has the default."""
 
 import os
 import re
@@ -21,6 +21,7 @@ FLAT_OUT_CHANGES = 100_000
 class Change:
     key: str
     value: str
+    section: str = "performance"
 
 
 CHANGES = (
@@ -35,6 +36,7 @@ CHANGES = (
     Change("cpu_affinity", str(max(os.sched_getaffinity(0)))),
     Change("scheduler", "fifo"),
     Change("nice", "-10"),
+    Change("sandbox", "off", "security"),
 )
 
 
@@ -42,16 +44,16 @@ def changes(keys: Sequence[str]) -> list[Change]:
     return [change for change in CHANGES if not keys or change.key in keys]
 
 
-def default_of(bench: Bench, key: str) -> str:
+def default_of(bench: Bench, change: Change) -> str:
     """As the daemon's own --help has it."""
     told = subprocess.run([bench.switch.daemon.command[0], "--help"], capture_output=True, text=True, check=True).stdout
-    found = re.search(rf"^ *performance\.{key}: .*\n.*; default (.+)$", told, re.MULTILINE)
-    assert found, f"--help does not tell the default of {key}"
+    found = re.search(rf"^ *{change.section}\.{change.key}: .*\n.*; default (.+)$", told, re.MULTILINE)
+    assert found, f"--help does not tell the default of {change.key}"
     return found[1]
 
 
 def measure_change(bench: Bench, change: Change) -> Result:
-    switch = new_switch(len(bench.switch.ports), {"performance": {change.key: change.value}})
+    switch = new_switch(len(bench.switch.ports), {change.section: {change.key: change.value}})
     try:
         switch.build()
         switch.start()
@@ -76,7 +78,7 @@ def compare(bench: Bench, switches: dict[str, Switch]) -> Result:
 
 def measure(bench: Bench) -> None:
     bench.result["tuning"] = {
-        change.key: {"change": f"{default_of(bench, change.key)} -> {change.value}"} | measure_change(bench, change)
+        change.key: {"change": f"{default_of(bench, change)} -> {change.value}"} | measure_change(bench, change)
         for change in changes(bench.tuning or ())
     }
 

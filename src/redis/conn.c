@@ -262,15 +262,19 @@ void conn_flush(struct conn *c)
 static void begin_setup(struct conn *c)
 {
 	char why[ERROR_TEXT_BYTES] = "no memory for the set-up";
+	int r = resp_reader_reset(c->reader);
 
-	if (resp_reader_reset(c->reader) < 0 ||
-	    handshake_begin(&c->handshake, &c->opt, &c->out, why, sizeof(why)) < 0) {
-		drop(c, why);
+	if (r == 0)
+		r = handshake_begin(&c->handshake, &c->opt, &c->out, why, sizeof(why));
+	if (r == 0) {
+		c->state = CONN_SETUP;
+		want_output(c, false);
+		conn_flush(c);
 		return;
 	}
-	c->state = CONN_SETUP;
-	want_output(c, false);
-	conn_flush(c);
+	if (r != -ENOMEM) /* the password cannot be read */
+		access_refused(c->opt.access, &c->entry, false, why);
+	drop(c, why);
 }
 
 static void become_ready(struct conn *c)
@@ -309,14 +313,9 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 
 /* ---- input ---- */
 
-static bool is_string(const struct resp_value *v, const char *text)
-{
-	return v->type == RESP_STRING && v->len == strlen(text) && memcmp(v->str, text, v->len) == 0;
-}
-
 static void take_message(struct conn *c, const struct resp_value *v)
 {
-	if (v->type != RESP_ARRAY || v->n != 4 || !is_string(v->elem[0], "pmessage"))
+	if (v->type != RESP_ARRAY || v->n != 4 || !resp_is_string(v->elem[0], "pmessage"))
 		return;
 	if (v->elem[2]->type == RESP_STRING && v->elem[3]->type == RESP_STRING && c->ops.message)
 		c->ops.message(v->elem[2], v->elem[3], c->user);

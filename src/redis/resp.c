@@ -491,3 +491,8 @@ bool resp_is_error(const struct resp_value *v, const char *word)
 	return v && v->type == RESP_ERROR && v->len >= len && memcmp(v->str, word, len) == 0 &&
 	       (v->len == len || v->str[len] == ' ');
 }
+
+bool resp_is_string(const struct resp_value *v, const char *text)
+{
+	return v->type == RESP_STRING && v->len == strlen(text) && memcmp(v->str, text, v->len) == 0;
+}

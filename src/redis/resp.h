@@ -44,6 +44,8 @@ struct resp_value {
 
 /* True when the value is an error whose first word is word ("WRONGTYPE"). NULL values are no errors. */
 bool resp_is_error(const struct resp_value *v, const char *word);
+/* True when the value is just this text. */
+bool resp_is_string(const struct resp_value *v, const char *text);
 
 struct resp_reader;
 

@@ -157,7 +157,7 @@ static void take_answer(struct warm *w, enum question question, const struct res
 		return;
 	if (question == ASK_COUNT)
 		(void)printable(reply->str, reply->len, w->count_text, sizeof(w->count_text));
-	else if (reply->len == 4 && memcmp(reply->str, "true", 4) == 0)
+	else if (resp_is_string(reply, "true"))
 		w->enabled = true;
 }
 
