@@ -28,6 +28,7 @@ except ImportError as missing:
 # The floor writes into a database of its own: STATE_DB belongs to the daemon.
 STATE_DB, FLOOR_DB, SCRATCH_DB = 6, 14, 15
 SELDOM_SECS = 3600  # the audit is not what is measured
+SAVE_SECS = 5  # the state file, oftener than by default: a rest begins when what a storm owed is saved
 
 Result = dict[str, Any]
 
@@ -172,7 +173,7 @@ def rig(
     settings: Settings | None = None,
 ) -> Iterator[Bench]:
     """A bench with the daemon started and warm."""
-    switch = new_switch(ports, settings)
+    switch = new_switch(ports, {"state": {"save_interval_secs": SAVE_SECS}} | (settings or {}))
     bare = NetNs()
     try:
         switch.build()

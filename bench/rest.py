@@ -8,7 +8,8 @@ from lib.figures import figures
 from lib.proc import Proc
 from outside import sleeps
 
-REST_SECS = 7  # longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too
+# Longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too, and than SAVE_SECS.
+REST_SECS = 7
 RSS_LIMIT_MIB = 16
 
 
