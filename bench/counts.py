@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness import SELDOM_SECS, Bench, Must, Result, most, new_switch, table, warm_up
+from harness import Bench, Must, Result, most, new_switch, table, warm_up
 from outside import label_of
 from storms import page_faults
 
@@ -95,8 +95,7 @@ def measure(bench: Bench) -> None:
     events = COUNTED_EVENTS_SHORT if bench.plan.short else COUNTED_EVENTS
     with ExitStack() as stack:
         file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portsyncd-counts-"))) / "mallocs"
-        # To save the state file takes memory, in a thread of its own and once a minute.
-        switch = new_switch(PORTS, {"state": {"save_interval_secs": SELDOM_SECS}})
+        switch = new_switch(PORTS)
         switch.environment = {"LD_PRELOAD": str((bench.programs / "mallocs.so").resolve()), "MALLOCS_FILE": str(file)}
         stack.callback(switch.close)
         switch.build()

@@ -8,8 +8,7 @@ from lib.figures import figures
 from lib.proc import Proc
 from outside import sleeps
 
-# Longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too, and than SAVE_SECS.
-REST_SECS = 7
+REST_SECS = 7  # longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too
 RSS_LIMIT_MIB = 16
 
 
