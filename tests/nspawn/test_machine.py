@@ -48,7 +48,9 @@ def waiting(debian: Path, package: Path, tmp_path: Path) -> Iterator["subprocess
         "PORTSYNCD_PACKAGE": str(package),
         "TMPDIR": str(tmp_path / "files"),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "booting", "-p", "no:cacheprovider", str(tmp_path)]
+    # A shell lets what it starts in the background ignore SIGINT.
+    before = ("env", "--default-signal=INT")
+    command = [*before, sys.executable, "-m", "pytest", "-q", "-p", "booting", "-p", "no:cacheprovider", str(tmp_path)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: told.exists() and told.read_text(), 60, "the test waits")
