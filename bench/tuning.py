@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a key of the configuration does to the events: a daemon with another value in turns with one that has the default."""
+"""What a key of the configuration does: a daemon with another value in turns with one that has the default."""
 
 import os
 import re
