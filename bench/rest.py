@@ -2,28 +2,49 @@
 """The daemon when nothing happens, and how much memory it holds after all that did."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from harness import Bench, Must, Result, most, table
+from harness import Bench, Must, Result, most, new_switch, table, warm_up
 from lib.figures import figures
 from lib.proc import Proc
+from lib.switch import Switch
 from outside import sleeps
 
 REST_SECS = 7  # longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too
+SAVE_SECS = 2  # shorter than REST_SECS
 RSS_LIMIT_MIB = 16
+
+
+@contextmanager
+def saving(bench: Bench) -> Iterator[Switch]:
+    """Beside the bench's daemon, which saves seldom: one that saves often, and has to as something has changed."""
+    switch = new_switch(len(bench.switch.ports), {"state": {"save_interval_secs": SAVE_SECS}})
+    try:
+        switch.build()
+        switch.start()
+        warm_up(bench, switch)
+        yield switch
+        switch.daemon.stop()
+    finally:
+        switch.close()
 
 
 def measure(bench: Bench) -> None:
     daemon = bench.switch.daemon
-    # A measured time, in which nothing is to happen.
-    time.sleep(REST_SECS)
-    before = sleeps(daemon.pid)
-    time.sleep(bench.plan.idle_secs)
-    bench.result["rest"] = {
-        "seconds": bench.plan.idle_secs,
-        "wakeups": sleeps(daemon.pid) - before,
-        "rss_kib": Proc(daemon.pid).rss_kib,
-        "figures": figures(daemon),
-    }
+    with saving(bench) as other:
+        # A measured time, in which nothing is to happen.
+        time.sleep(REST_SECS)
+        assert other.state_file.exists(), "what the storm changed is saved before the rest"
+        before = sleeps(daemon.pid), sleeps(other.daemon.pid)
+        time.sleep(bench.plan.idle_secs)
+        bench.result["rest"] = {
+            "seconds": bench.plan.idle_secs,
+            "wakeups": sleeps(daemon.pid) - before[0],
+            "wakeups_saved": sleeps(other.daemon.pid) - before[1],
+            "rss_kib": Proc(daemon.pid).rss_kib,
+            "figures": figures(daemon),
+        }
 
 
 def tables(result: Result) -> list[str]:
@@ -36,5 +57,6 @@ def musts(result: Result) -> list[Must]:
     found, ports = result["rest"], f"{result['ports']} ports"
     return [
         most(f"{ports}, idle for {found['seconds']:.0f} s: wake-ups", found["wakeups"], 0, ci=0),
+        most(f"{ports}, idle and saving every {SAVE_SECS} s what changed: wake-ups", found["wakeups_saved"], 0, ci=0),
         most(f"{ports}: RSS", found["rss_kib"] / 1024, RSS_LIMIT_MIB, " MiB", ci=RSS_LIMIT_MIB),
     ]
