@@ -405,13 +405,15 @@ int daemon_run(const struct config *config)
 	int r;
 
 	state_load(&d);
+	previous_load(&d);
 	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
 	r = build(&d);
 
 	if (r >= 0) {
 		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
 		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
-			     "portsyncd " PORTSYNCD_VERSION " has started%s", state_note(&d));
+			     "portsyncd " PORTSYNCD_VERSION " has started%s; the process before: %s", state_note(&d),
+			     d.previous_stop);
 		r = run_loop(&d);
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS)

@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "config.h"
 #include "kernel/watch.h"
+#include "observe/view.h"
 #include "ports/links.h"
 #include "redis/conn.h"
 #include "sonic/appl_ports.h"
@@ -48,6 +49,7 @@ struct daemon {
 	struct daemon_state *state; /* owned by state.c; NULL: nothing outlives this process */
 	struct daemon_view *view;   /* owned by view.c */
 	struct sandbox *sandbox;    /* NULL: none was entered */
+	char previous_stop[VIEW_WORD_BYTES];
 	int status;
 };
 
@@ -83,6 +85,9 @@ int kernel_build(struct daemon *d);
  * before the first record of the audit trail. Nothing of it can keep the daemon from starting.
  */
 void state_load(struct daemon *d);
+/* How the last process ended that it knows of: PREVIOUS_ORDERLY, "unclean", "reboot" (with the machine), or "unknown".
+ */
+const char *state_previous_stop(const struct daemon *d);
 /* What the start record says of it: "" or "; ...". */
 const char *state_note(const struct daemon *d);
 /* The number of the last port change of an earlier process. */
@@ -100,6 +105,10 @@ struct state_stats {
 	uint64_t last_nsec; /* of the last save that succeeded, CLOCK_MONOTONIC; 0: none did */
 };
 struct state_stats state_stats(const struct daemon *d);
+
+#define PREVIOUS_ORDERLY "success"
+/* How the process before ended, after state_load(). */
+void previous_load(struct daemon *d);
 
 /* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
 int view_build(struct daemon *d);

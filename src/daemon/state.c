@@ -33,9 +33,10 @@ struct daemon_state {
 	sd_event_source *timer, *done;
 	struct marks given; /* at the last save, however it ended */
 	enum statefile_found found;
-	bool orderly;     /* what was found is what an orderly stop wrote */
-	bool handed_over; /* the model has the ports that were read */
-	bool owed;        /* the timer is armed */
+	bool orderly;         /* what was found is what an orderly stop wrote */
+	const char *previous; /* how the process that wrote it ended; NULL: not known */
+	bool handed_over;     /* the model has the ports that were read */
+	bool owed;            /* the timer is armed */
 	bool building, failing, told;
 	char why[STATEFILE_WHY_BYTES];
 	struct state_stats stats;
@@ -61,13 +62,19 @@ static struct marks marks(const struct daemon *d)
 	};
 }
 
-static void fill_head(const struct daemon *d, struct state *out, bool clean)
+static const char *this_boot(char out[STATE_BOOT_ID_BYTES])
 {
-	const struct marks now = marks(d);
 	sd_id128_t boot = SD_ID128_NULL;
 
 	(void)sd_id128_get_boot(&boot);
-	(void)sd_id128_to_string(boot, out->boot_id);
+	return sd_id128_to_string(boot, out);
+}
+
+static void fill_head(const struct daemon *d, struct state *out, bool clean)
+{
+	const struct marks now = marks(d);
+
+	(void)this_boot(out->boot_id);
 	out->saved_msec = realtime_nsec() / NSEC_PER_MSEC;
 	out->clean = clean;
 	out->event_id = now.event;
@@ -228,8 +235,12 @@ static void refuse(struct daemon_state *s, const char *why, bool stuck)
 
 static void go_on(struct daemon_state *s)
 {
+	char boot[STATE_BOOT_ID_BYTES];
+
 	s->orderly = s->state.clean;
+	s->previous = strcmp(this_boot(boot), s->state.boot_id) == 0 ? "unclean" : "reboot";
 	if (s->orderly) {
+		s->previous = PREVIOUS_ORDERLY;
 		(void)snprintf(s->note, sizeof(s->note), "; numbers go on");
 	} else {
 		s->state.event_id += STATE_STRIDE;
@@ -290,6 +301,11 @@ void state_load(struct daemon *d)
 	read_file(s);
 	/* From the first number on that is given, the file must not promise that it has the last one. */
 	save_now(d, &s->state, false);
+}
+
+const char *state_previous_stop(const struct daemon *d)
+{
+	return d->state && d->state->previous ? d->state->previous : "unknown";
 }
 
 const char *state_note(const struct daemon *d)

@@ -155,6 +155,7 @@ static void fill_state(const struct daemon *d, struct view *v)
 {
 	struct state_stats state = state_stats(d);
 
+	(void)snprintf(v->previous_stop, sizeof(v->previous_stop), "%s", d->previous_stop);
 	v->state_saves = state.saves;
 	v->state_errors = state.errors;
 	v->state_saved_nsec = state.last_nsec;

@@ -60,6 +60,7 @@
 	X(STATE_NOT_SAVED, "state_not_saved", "69d9e6dddbae46cc85cdb2f03f62fbad", 3) \
 	X(STATE_SAVED_AGAIN, "state_saved_again", "06ed7da3d8cc4e85ae08f5d7a57b52d8", 3) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
+	X(PREVIOUS_STOP, "previous_stop", "9b3a51ad3ac24f269123366c32224e78", 0) \
 	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \
 	X(STOP_INCOMPLETE, "stop_incomplete", "04afaa4aa67d457184d1ea243be387a6", 0) \
 	X(ENDED_BY_FAULT, "ended_by_fault", "eef0d542da4949b8bb270e3ba22523f1", 0) \

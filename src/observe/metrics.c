@@ -505,12 +505,19 @@ static void write_health(const struct writer *w)
 	      two((struct label){"version", PORTSYNCD_VERSION}, (struct label){"compiler", __VERSION__}), NUMBER, 1);
 }
 
+static void write_previous(const struct writer *w)
+{
+	family(w, "portsyncd_previous_stop_info", GAUGE, "Always 1: how the process before this one ended");
+	gauge(w, "portsyncd_previous_stop_info", label("result", w->in->answer->view->previous_stop), NUMBER, 1);
+}
+
 void metrics_write(struct text *out, bool open, const struct metrics_input *in)
 {
 	const struct writer w = {.out = out, .open = open, .in = in};
 
 	text_reserve(out, REST_BYTES + in->answer->view->n_ports * PORT_BYTES);
 	write_health(&w);
+	write_previous(&w);
 	write_events(&w);
 	figures(&w, in->answer->view, view_figures, ARRAY_SIZE(view_figures));
 	write_sync(&w);

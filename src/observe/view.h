@@ -44,6 +44,7 @@ enum view_conn_index {
 #define VIEW_DATABASES 3
 #define VIEW_ERROR_KINDS 10
 #define VIEW_REASON_BYTES 440
+#define VIEW_WORD_BYTES 32
 
 struct view_conn {
 	bool ready;
@@ -100,6 +101,8 @@ struct view {
 	struct view_hist turn; /* ns, view_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
 	uint64_t settings_refused;
+
+	char previous_stop[VIEW_WORD_BYTES]; /* how the process before ended: as /metrics tells it */
 
 	/* the state file */
 	uint64_t state_saves, state_errors;

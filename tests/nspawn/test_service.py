@@ -230,6 +230,13 @@ def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) ->
 # --- faults ---
 
 
+def previous_stop(service: Installed) -> str:
+    """How the process before ended, as /metrics says."""
+    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:9090/metrics")
+    (result,) = re.findall(r'^portsyncd_previous_stop_info{result="([^"]+)"} 1$', run(*scrape), re.MULTILINE)
+    return str(result)
+
+
 def test_the_watchdog_ends_a_daemon_that_hangs(service: Installed) -> None:
     """It is killed, started again, and finds what changed meanwhile."""
     service.drop_in("watchdog", "[Service]\nWatchdogSec=1\n")
@@ -245,6 +252,11 @@ def test_the_watchdog_ends_a_daemon_that_hangs(service: Installed) -> None:
     service.wait_whole()
     assert service.pid != before
     assert (service.row("Ethernet0")["netdev_oper_status"], service.row("Ethernet4")["mtu"]) == ("down", "4321")
+    assert "watchdog, says systemd" in one_record(service, mark, f"MESSAGE_ID={IDS['previous_stop']}")["MESSAGE"]
+    assert previous_stop(service) == "watchdog"
+    service.machine.systemctl("restart", UNIT)
+    service.wait_whole()
+    assert previous_stop(service) == "success"
 
 
 def test_a_daemon_that_answers_is_left_alone_by_the_watchdog(service: Installed) -> None:

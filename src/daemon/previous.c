@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the process before this one ended. systemd knows it (SERVICE_RESULT, systemd.exec(5)): the unit's ExecStopPost=
+ * leaves its word in the runtime directory. Where nobody does, the state file tells whether there was an orderly stop.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/regular.h"
+#include "daemon/private.h"
+#include "observe/log.h"
+
+#define FILE_NAME "last-stop"
+#define LETTERS "abcdefghijklmnopqrstuvwxyz-"
+
+/* False: there is no such directory. systemd names several with colons between them. */
+static bool word_path(char *out, size_t size)
+{
+	const char *dir = getenv("RUNTIME_DIRECTORY");
+	size_t len = dir ? strcspn(dir, ":") : 0;
+
+	if (len == 0 || len + sizeof("/" FILE_NAME) > size)
+		return false;
+	(void)snprintf(out, size, "%.*s/" FILE_NAME, (int)len, dir);
+	return true;
+}
+
+/* One word and a newline. Its length, 0 if it is none, or negative errno. */
+static ssize_t read_word(const char *path, char out[VIEW_WORD_BYTES])
+{
+	struct stat st;
+	int fd cleanup(close_fd) = regular_open(path, VIEW_WORD_BYTES - 1, &st);
+	ssize_t n = fd < 0 ? fd : regular_read(fd, out, VIEW_WORD_BYTES - 1);
+
+	if (n < 0)
+		return n;
+	if (n > 0 && out[n - 1] == '\n')
+		n--;
+	out[n] = '\0';
+	return strspn(out, LETTERS) == (size_t)n ? n : 0;
+}
+
+void previous_load(struct daemon *d)
+{
+	char path[PATH_MAX], word[VIEW_WORD_BYTES];
+	ssize_t n = word_path(path, sizeof(path)) ? read_word(path, word) : -ENOENT;
+
+	(void)snprintf(d->previous_stop, sizeof(d->previous_stop), "%s", n > 0 ? word : state_previous_stop(d));
+	if (n == -ENOENT)
+		return;
+	/* It tells of one stop only. */
+	(void)unlink(path);
+	if (n <= 0)
+		log_warning(KIND_PREVIOUS_STOP, "%s is not used: %s", path,
+			    n < 0 ? regular_error((int)n) : "it is not one word of a-z and -");
+	else if (strcmp(word, PREVIOUS_ORDERLY) != 0)
+		log_warning(KIND_PREVIOUS_STOP, "the process before this one did not stop in order: %s, says systemd",
+			    word);
+}
