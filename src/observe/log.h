@@ -47,6 +47,9 @@ int log_level(void);
  * still lasts too. Called now and then. */
 void log_tell_held_back(bool end);
 
+/* For who holds back by itself. */
+void log_note_held_back(unsigned n);
+
 struct log_stats {
 	uint64_t written, held_back, dropped;
 	uint64_t waiting; /* now */

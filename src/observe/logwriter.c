@@ -380,6 +380,11 @@ void logwriter_stop(void)
 	logtarget_close(&writer.target);
 }
 
+bool logwriter_has_room(void)
+{
+	return logring_used(&writer.ring) < LOG_RING_PATIENT;
+}
+
 void logwriter_stats(struct logwriter_stats *stats)
 {
 	stats->written = atomic_load_explicit(&writer.written, memory_order_relaxed);

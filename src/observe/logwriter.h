@@ -29,6 +29,9 @@ void logwriter_stop(void);
 struct log_record *logwriter_claim(bool audit);
 void logwriter_give(struct log_record *record);
 
+/* Whether there is room for audit records that can be told in sum later. */
+bool logwriter_has_room(void);
+
 struct logwriter_stats {
 	uint64_t written;
 	uint64_t dropped; /* no room, or the target refused them */

@@ -182,6 +182,7 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     # The last change is saved; what may still come is the thread's answer and the time limit of the last commands.
     process = Proc(sw.daemon.pid)
     wait_for(lambda: process.next_timer_secs > NO_AUDIT / 2, what="nothing is owed", timeout=20)
+    wait_for(lambda: process.measure(0.5).switches == 0, what="the thread has answered", timeout=20)
     written = sw.state_file.stat().st_mtime_ns
     assert process.measure(3).switches == 0
     assert sw.state_file.stat().st_mtime_ns == written

@@ -299,7 +299,7 @@ static void limit_holds_back(void **state)
 	log_tell_held_back(false);
 	assert_false(catcher_next(k)); /* the window lasts */
 	log_tell_held_back(true);
-	assert_int_equal(catcher_count(k, "events_lost: 7 like lines were held back"), 1);
+	assert_int_equal(catcher_count(k, "events_lost: 7 like lines suppressed"), 1);
 	log_tell_held_back(true);
 	assert_false(catcher_next(k));
 }
