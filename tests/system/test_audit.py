@@ -407,7 +407,7 @@ def test_a_configuration_that_is_refused_at_the_start(switch: SwitchFactory) -> 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_where_there_is_no_trail_the_start_says_so(switch: SwitchFactory, wanted: bool) -> None:
-    sw = switch(ports=1, settings={"log": {"audit": wanted}})
+    sw = switch(ports=1, settings={"log": {"audit": str(wanted).lower()}})
     assert ("there is no audit trail" in sw.daemon.log) == wanted
 
 
