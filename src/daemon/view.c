@@ -86,6 +86,7 @@ static void fill_conn(struct view_conn *out, const struct conn *c)
 	const struct conn_stats *s = conn_stats(c);
 
 	out->ready = conn_ready(c);
+	out->away_nsec = conn_away(c)->since_usec * NSEC_PER_USEC;
 	out->connects = s->connects;
 	out->commands = s->commands;
 	out->flushes = s->flushes;
@@ -457,6 +458,7 @@ void view_free(struct daemon *d)
 
 	if (!v)
 		return;
+	view_leave(v->exchange);
 	http_free(v->http);
 	pages_free(v->pages);
 	sd_event_source_disable_unref(v->asked);

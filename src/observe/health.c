@@ -148,6 +148,30 @@ static bool databases_ready(const struct view *v)
 	return true;
 }
 
+/* Since when the first of these connections that is away is so; 0: that is not known. */
+static uint64_t away_since(const struct view_conn *conns, size_t n)
+{
+	uint64_t since = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!conns[i].ready && conns[i].away_nsec && (!since || conns[i].away_nsec < since))
+			since = conns[i].away_nsec;
+	return since;
+}
+
+/* What is not known, since when the first connection is awaited, counts from the first look. */
+static void note_redis(struct health *h, const struct health_input *in, bool databases, bool all)
+{
+	uint64_t since = away_since(in->view->conns, databases ? VIEW_CONNS : VIEW_DATABASES);
+
+	if (all)
+		h->redis_away_nsec = 0;
+	else if (since)
+		h->redis_away_nsec = since;
+	else if (h->redis_away_nsec == 0)
+		h->redis_away_nsec = in->now_nsec;
+}
+
 static struct health_check judge_redis(struct health *h, const struct health_input *in,
 				       const struct health_limits *limits)
 {
@@ -157,10 +181,7 @@ static struct health_check judge_redis(struct health *h, const struct health_inp
 		databases && (v->dry_run || (v->conns[VIEW_APPL_EVENTS].ready && v->conns[VIEW_CONFIG_EVENTS].ready));
 	struct health_check check;
 
-	if (all)
-		h->redis_away_nsec = 0;
-	else if (h->redis_away_nsec == 0)
-		h->redis_away_nsec = in->now_nsec;
+	note_redis(h, in, databases, all);
 	check = judge_time(h->redis_away_nsec, in->now_nsec, limits);
 	/* Without a subscription it is only slower to hear of changes. */
 	if (databases)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "observe/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -545,22 +546,49 @@ static unsigned thousandths(const char *text)
 	return MIN(value, 1000U);
 }
 
-/* The weight that a media type has in Accept, in thousandths (RFC 9110, 12.5.1); 0: none. */
-static unsigned weight(const char *accept, const char *type)
+/* A parameter's weight, 1 without: ";q=0.5", in any case and with spaces around (RFC 9110, 5.6.6). */
+static unsigned weight_of(const char *at, const char *end)
 {
-	const char *at = strcasestr(accept, type), *end, *q;
-
-	if (!at)
-		return 0;
-	at += strlen(type);
-	end = at + strcspn(at, ",");
-	q = strstr(at, "q=");
-	return q && q < end ? thousandths(q + strlen("q=")) : 1000;
+	while ((at = memchr(at, ';', (size_t)(end - at)))) {
+		at += 1 + strspn(at + 1, " \t");
+		if (strncasecmp(at, "q=", 2) == 0)
+			return thousandths(at + 2);
+	}
+	return 1000;
 }
 
+#define RANGES 3 /* any, any of the type, the type itself */
+
+/* The weight that Accept gives to type/subtype, by its most exact range (RFC 9110, 12.5.1), which is at least so exact:
+ * 1 for any, RANGES for the type itself. 0: none. */
+static unsigned weight(const char *accept, const char *type, const char *subtype, unsigned least)
+{
+	unsigned best = least - 1, found = 0;
+
+	for (const char *at = accept, *end; *at; at = end + strspn(end, ",")) {
+		size_t len;
+
+		at += strspn(at, " \t");
+		end = at + strcspn(at, ",");
+		len = strcspn(at, "; \t,");
+		for (unsigned exact = 1; exact <= RANGES; exact++) {
+			char range[64];
+			int n = snprintf(range, sizeof(range), "%s/%s", exact == 1 ? "*" : type,
+					 exact == RANGES ? subtype : "*");
+
+			if (exact > best && len == (size_t)n && strncasecmp(at, range, len) == 0) {
+				best = exact;
+				found = weight_of(at, end);
+			}
+		}
+	}
+	return found;
+}
+
+/* Named as such: who takes anything gets what everybody understands. */
 bool metrics_wants_open(const char *accept)
 {
-	unsigned open = accept ? weight(accept, "application/openmetrics-text") : 0;
+	unsigned open = accept ? weight(accept, "application", "openmetrics-text", RANGES) : 0;
 
-	return open > 0 && open >= weight(accept, "text/plain");
+	return open > 0 && open >= weight(accept, "text", "plain", 1);
 }

@@ -48,6 +48,7 @@ enum view_conn_index {
 
 struct view_conn {
 	bool ready;
+	uint64_t away_nsec; /* since when it is not, as far as it was ready before or a try failed; 0 */
 	uint64_t connects, commands, flushes, bytes_out, losses, timeouts, in_flight;
 	uint64_t errors[VIEW_ERROR_KINDS]; /* answers, by view.error_names */
 };
@@ -133,6 +134,8 @@ int view_exchange_fd(const struct view_exchange *x);
 /* Fills all of *out but room and ports, and as many of ports as there is room for. */
 typedef void (*view_fill_fn)(struct view *out, void *user);
 void view_serve(struct view_exchange *x, view_fill_fn fill, void *user);
+/* The loop ends: whoever waits for an answer, or asks later, gets the last one at once. */
+void view_leave(struct view_exchange *x);
 /* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0), and it ends. */
 void view_turn_begins(struct view_exchange *x, uint64_t usec);
 void view_turn_ends(struct view_exchange *x);

@@ -204,8 +204,8 @@ def test_redis_goes_and_comes_back(switch: SwitchFactory) -> None:
     assert figures.labels("portsyncd_redis_connection_up", "connection") == CONNECTIONS
     assert figures.labels("portsyncd_redis_commands_total", "database") == DATABASES
     sw.redis.kill()
-    figures = sw.pages.wait("portsyncd_redis_connected", 0)
-    assert figures("portsyncd_redis_connection_up", connection="STATE_DB") == 0
+    sw.pages.wait("portsyncd_redis_connected", 0)
+    sw.pages.wait("portsyncd_redis_connection_up", 0, connection="STATE_DB")
     sw.netns.set_mtu("Ethernet0", 1500)
     sw.pages.wait("portsyncd_queue_depth", 2)  # nothing that Redis acknowledged is known any more
     sw.redis.restart_empty()

@@ -253,6 +253,27 @@ static void test_redis_away_for_long(void **state)
 	assert_int_equal(h.level, HEALTH_DEGRADED);
 }
 
+/* Also when nobody asked meanwhile. */
+static void test_redis_was_away_long_before_the_first_look(void **state)
+{
+	struct view away = quiet;
+	struct health h = {0};
+
+	(void)state;
+	away.conns[VIEW_STATE_DB].ready = away.conns[VIEW_APPL_EVENTS].ready = false;
+	away.conns[VIEW_APPL_EVENTS].away_nsec = T0 - 500 * S; /* that is no database */
+	away.conns[VIEW_STATE_DB].away_nsec = T0 - 5 * S;
+	judge_at(&h, &away, T0);
+	assert_int_equal(h.level, HEALTH_DEGRADED);
+	assert_float_equal(h.checks[HEALTH_REDIS].value, 5, 1e-6);
+	judge_at(&h, &away, T0 + 6 * S);
+	assert_int_equal(h.level, HEALTH_UNHEALTHY);
+	away.conns[VIEW_STATE_DB] = quiet.conns[VIEW_STATE_DB];
+	judge_at(&h, &away, T0 + 7 * S);
+	assert_int_equal(h.level, HEALTH_DEGRADED);
+	assert_float_equal(h.checks[HEALTH_REDIS].value, 507, 1e-6);
+}
+
 static void test_ports_out_of_sync_for_long(void **state)
 {
 	struct view low = quiet;
@@ -361,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_a_quiet_switch_is_healthy),
 		cmocka_unit_test(test_each_check),
 		cmocka_unit_test(test_redis_away_for_long),
+		cmocka_unit_test(test_redis_was_away_long_before_the_first_look),
 		cmocka_unit_test(test_ports_out_of_sync_for_long),
 		cmocka_unit_test(test_the_last_minute),
 		cmocka_unit_test(test_a_limit_of_zero_is_none),

@@ -322,6 +322,18 @@ static void test_which_format(void **state)
 		{"application/openmetrics-text;q=nan", false},
 		{"application/openmetrics-text;q=inf", false},
 		{"application/openmetrics-text;q=", false},
+		{"application/openmetrics-text;Q=0", false},
+		{"application/openmetrics-text ; q=0", false},
+		{"application/openmetrics-text;charset=utf-8;q=0", false},
+		{"application/openmetrics-text;faq=0", true},
+		{"x-application/openmetrics-text", false},
+		{"application/openmetrics-textile, */*", false},
+		{"application/*", false},
+		{"application/openmetrics-text;q=0.2, */*;q=0.9", false},
+		{"application/openmetrics-text;q=0.2, text/*;q=0.1, */*;q=0.9", true},
+		{"text/*;q=0.9, application/openmetrics-text;q=0.1", false},
+		{"*/*;q=0.9, application/openmetrics-text;q=0.2, text/plain;q=0.1", true},
+		{",,, ;q=1,;;, application/openmetrics-text", true},
 	};
 
 	(void)state;
