@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,7 +60,10 @@ static void set_address(struct logtarget *target)
 	}
 	target->address = (struct log_address){.type = LOG_ADDRESS_UNIX, .len = sizeof(*un)};
 	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, settings->syslog_path, sizeof(un->sun_path));
+	if (settings->sink == LOG_SINK_JOURNAL)
+		memcpy(un->sun_path, LOG_JOURNAL_SOCKET, sizeof(LOG_JOURNAL_SOCKET));
+	else
+		memcpy(un->sun_path, settings->syslog_path, sizeof(un->sun_path));
 }
 
 void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings)
@@ -198,12 +203,28 @@ static int tcp_failed(struct logtarget *target)
 	return retry_later(target);
 }
 
+/* Also where it would only tell a fault. */
+static bool takes_more(int fd)
+{
+	struct pollfd out = {.fd = fd, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1;
+}
+
+/* stderr and stdout are others' too, and block: a pipe that can be written takes PIPE_BUF bytes at once. */
 static ssize_t write_some(const struct logtarget *target)
 {
 	const char *at = target->line + target->sent;
 	size_t left = target->len - target->sent;
 
-	return is_tcp(target) ? send(target->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT) : write(target->fd, at, left);
+	if (is_tcp(target))
+		return send(target->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (owns_fd(target))
+		return write(target->fd, at, left);
+	if (takes_more(target->fd))
+		return write(target->fd, at, MIN(left, (size_t)PIPE_BUF));
+	errno = EAGAIN;
+	return -1;
 }
 
 static int write_stream(struct logtarget *target)
@@ -255,6 +276,17 @@ static void add_entry(struct logtarget *target, struct iovec *entry, const char 
 	target->len += entry->iov_len;
 }
 
+/* sd_journal_sendv() waits for a journald that does not read, and takes one that is not there for success. So a socket of
+ * our own asks first, each time: the name may be another socket's by now. */
+static int ask_journal(struct logtarget *target)
+{
+	if (open_target(target) < 0 || connect(target->fd, &target->address.socket.sa, target->address.len) < 0) {
+		close_target(target);
+		return retry_later(target);
+	}
+	return takes_more(target->fd) ? 0 : -EAGAIN;
+}
+
 /* The journal adds who we are, the boot and the time by itself; but its time is that of the
  * arrival, and a line may have waited. */
 static int write_journal(struct logtarget *target, const struct log_record *record)
@@ -262,8 +294,10 @@ static int write_journal(struct logtarget *target, const struct log_record *reco
 	struct iovec entries[LOG_FIELDS_MAX + 5];
 	struct log_fields_of fields;
 	char number[24];
-	int n = 0, r;
+	int n = 0, r = ask_journal(target);
 
+	if (r < 0)
+		return r;
 	target->len = 0;
 	logformat_fields(record, &target->origin, &fields);
 	add_entry(target, &entries[n++], "MESSAGE", record->text);
@@ -278,7 +312,7 @@ static int write_journal(struct logtarget *target, const struct log_record *reco
 		add_entry(target, &entries[n++], fields.field[i].name, fields.field[i].value);
 	r = sd_journal_sendv(entries, n);
 	target->len = 0;
-	return r == -ECONNREFUSED || r == -EAGAIN || r == -ENOBUFS ? retry_later(target) : r;
+	return r < 0 ? retry_later(target) : 0;
 }
 
 static int write_line(struct logtarget *target, const struct log_record *record)

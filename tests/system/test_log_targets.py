@@ -8,13 +8,13 @@ import socket
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from conftest import SwitchFactory
-from lib.collectors import DEPLOY, Record, journald, rotate, rsyslogd
+from lib.collectors import DEPLOY, Record, before_journal_in, in_own_mounts, journald, rotate, rsyslogd
 from lib.fence import fence
 from lib.netns import run
 from lib.switch import Switch
@@ -98,6 +98,165 @@ def test_auto_finds_the_journal(switch: SwitchFactory) -> None:
         wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['started']}"), what="the record")
         sw.daemon.stop()
     assert sw.daemon.log == ""
+
+
+# --- targets that do not take lines when the daemon starts ---
+
+
+def without_net_admin(sw: Switch) -> None:
+    """It ends at its start."""
+    sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
+
+
+def test_a_hung_journald_holds_no_start_up(switch: SwitchFactory) -> None:
+    """Lines from before the log thread wait for it, as all do."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "journal")
+        sw.daemon.command = [*journal.before, *sw.daemon.command]
+        with journal.hung():
+            sw.start()
+        for event in ("config_loaded", "start"):
+            wait_for(lambda event=event: journal.records(f"AUDIT_EVENT={event}"), what=event)  # type: ignore[misc]
+        sw.daemon.stop()
+
+
+def test_a_start_that_fails_beside_a_hung_journald_says_why(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "journal")
+        without_net_admin(sw)
+        sw.daemon.command[:0] = journal.before
+        with journal.hung():
+            sw.daemon.start()
+            assert sw.daemon.wait_exit() == 1
+            assert "CAP_NET_ADMIN is missing" in sw.daemon.log
+        sw.daemon.start()
+        assert sw.daemon.wait_exit() == 1
+        wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['ended_by_fault']}"), what="the line, once it reads")
+
+
+@contextmanager
+def full_stderr(sw: Switch) -> Iterator[int]:
+    """A pipe that is full for the daemon's stderr; gives its end to read."""
+    path = sw.folder / "stderr"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):
+            while True:
+                os.write(reader, b"x" * 4096)
+        sw.daemon.command[:0] = ["sh", "-c", f'exec "$@" 2>{path}', "sh"]
+        yield reader
+    finally:
+        os.close(reader)
+
+
+def read_until(reader: int, wanted: bytes) -> bytes:
+    data = b""
+
+    def found() -> bool:
+        nonlocal data
+        with suppress(BlockingIOError):
+            data += os.read(reader, 1 << 20)
+        return wanted in data
+
+    wait_for(found, what=f"{wanted!r} on stderr")
+    return data
+
+
+def test_a_full_stderr_holds_no_start_up(switch: SwitchFactory) -> None:
+    """What was said meanwhile comes once there is room, from the first line on."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with full_stderr(sw) as reader:
+        sw.start()
+        first = b"receive buffer"
+        assert first in read_until(reader, b"PortInitDone")
+        sw.daemon.stop()
+
+
+@pytest.mark.parametrize("name", ["stderr", "syslog"])
+def test_a_start_that_fails_with_a_full_stderr_ends(switch: SwitchFactory, name: str) -> None:
+    sw = switch.build(ports=1)
+    target(sw, name)
+    without_net_admin(sw)
+    with full_stderr(sw):
+        sw.daemon.start()
+        assert sw.daemon.wait_exit() == 1
+
+
+def test_a_journal_that_is_not_there_yet(switch: SwitchFactory) -> None:
+    """sd_journal_sendv() would say that all is well. Lines wait for it."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    folder = sw.folder / "journald"
+    (folder / "run" / "journal").mkdir(parents=True)
+    target(sw, "journal")
+    sw.daemon.command[:0] = before_journal_in(folder)
+    sw.start()
+    assert written(sw) == 0
+    with journald(folder) as journal:
+        wait_for(lambda: journal.records("AUDIT_EVENT=config_loaded"), what="the first record")
+        sw.daemon.stop()
+
+
+def written(sw: Switch) -> float:
+    return sw.pages_when_served().metrics()("portsyncd_log_lines_written_total")
+
+
+def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
+    """Its socket's name is still there. Lines wait for the next one."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    folder = sw.folder / "journald"
+    target(sw, "journal")
+    sw.daemon.command[:0] = before_journal_in(folder)
+    with journald(folder) as journal:
+        sw.start()
+        journal.kill()
+        sw.netns.set_carrier("Ethernet0", "down")
+        sw.wait_oper("Ethernet0", "down")
+    with journald(folder) as journal:
+        wait_for(lambda: published(journal.records("PORT=Ethernet0"), "down"), what="the record")
+        sw.daemon.stop()
+
+
+# --- auto ---
+
+
+@contextmanager
+def dev_log(sw: Switch) -> Iterator[socket.socket]:
+    """A /dev for the daemon in which there is nothing but a collector of syslog."""
+    (sw.folder / "dev").mkdir()
+    sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev"})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
+        collector.bind(str(sw.folder / "dev" / "log"))
+        collector.settimeout(20)
+        yield collector
+
+
+@pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
+def test_auto_finds_syslog(switch: SwitchFactory, environment: dict[str, str]) -> None:
+    """JOURNAL_STREAM alone, which a container inherits, takes no lines."""
+    sw = switch.build(ports=1, audit_secs=SELDOM, environment=environment)
+    target(sw, "auto")
+    with dev_log(sw) as collector:
+        sw.start()
+        assert re.match(rb"<\d+>.{15} portsyncd\[\d+\]: :- ", collector.recv(8192))
+        sw.daemon.stop()
+    assert sw.daemon.log == ""
+
+
+@pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
+def test_auto_with_nothing_else_is_stderr(switch: SwitchFactory, environment: dict[str, str]) -> None:
+    sw = switch.build(ports=1, audit_secs=SELDOM, environment=environment)
+    target(sw, "auto")
+    for name in ("dev", "run"):
+        (sw.folder / name).mkdir()
+    sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev", sw.folder / "run": "/run/systemd"})
+    sw.start()
+    assert "PortInitDone" in sw.daemon.log
+
+
+# --- collectors ---
 
 
 def test_journald_takes_the_limits_of_deploy(tmp_path: Path) -> None:

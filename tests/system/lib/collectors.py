@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -52,13 +54,18 @@ class Process:
             self._process.wait()
 
 
+def before_journal_in(folder: Path) -> list[str]:
+    """What to put before a command that is to log to the journald of this folder, which need not run yet."""
+    return in_own_mounts({folder / "run": "/run/systemd"})
+
+
 class Journald:
     """systemd-journald as deploy/journald sets it up, on a /run/systemd and a /var/log of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._run, self._log, self._etc, self._root = (folder / name for name in ("run", "log", "etc", "root"))
         for made in (self._run / "journal", self._log / "journal", self._etc / "journald.conf.d"):
-            made.mkdir(parents=True)
+            made.mkdir(parents=True, exist_ok=True)
         # Else it waits for systemd to tell it that /var/log is there.
         (self._run / "journal" / "flushed").touch()
         drop_in = DEPLOY / "journald" / "50-portsyncd.conf"
@@ -76,10 +83,29 @@ class Journald:
     def close(self) -> None:
         self._process.close()
 
+    def kill(self) -> None:
+        """The name of its socket stays."""
+        os.kill(self._process.pid, signal.SIGKILL)
+        wait_for(lambda: not self._process.alive, what="journald's end")
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """It reads nothing, and its queue is full."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        sender.sendto(b"MESSAGE=filler\n", str(self._run / "journal" / "socket"))
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
     @property
     def before(self) -> list[str]:
         """What to put before the command of a daemon that is to log here."""
-        return in_own_mounts({self._run: "/run/systemd"})
+        return before_journal_in(self._run.parent)
 
     def journalctl(self, *arguments: str) -> str:
         return run("journalctl", "--directory", str(self._log / "journal"), "--quiet", *arguments)
