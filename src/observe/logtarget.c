@@ -24,9 +24,9 @@
 
 static bool wants_colour(int fd)
 {
-	const char *no_color = getenv("NO_COLOR");
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	return isatty(fd) && (!no_color || no_color[0] == '\0');
+	return isatty(fd) && (!no_color || no_color[0] == '\0') && (!term || strcmp(term, "dumb") != 0);
 }
 
 /* A unit with ProcSubset=pid hides it from us, and tells it. */
@@ -116,9 +116,13 @@ static int open_socket(const struct log_address *address)
 
 static int open_file(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE);
+	const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, O_RDWR | flags, FILE_MODE);
 	struct stat st;
 
+	/* It need not let us read. */
+	if (fd < 0 && errno == EACCES)
+		fd = open(path, O_WRONLY | flags, FILE_MODE);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -126,6 +130,26 @@ static int open_file(const char *path)
 		return -EINVAL;
 	}
 	return fd;
+}
+
+static void note_torn(struct logtarget *target, bool torn)
+{
+	const unsigned bit = 1U << target->settings.sink;
+
+	target->torn = torn ? target->torn | bit : target->torn & ~bit;
+}
+
+static bool is_torn(const struct logtarget *target)
+{
+	return target->torn >> target->settings.sink & 1;
+}
+
+/* A full disk, or whoever wrote before us and was killed. */
+static bool file_is_torn(int fd)
+{
+	char last;
+
+	return lseek(fd, -1, SEEK_END) >= 0 && read(fd, &last, 1) == 1 && last != '\n';
 }
 
 static int open_target(struct logtarget *target)
@@ -140,7 +164,11 @@ static int open_target(struct logtarget *target)
 		target->fd = open_file(target->address.path);
 	else
 		target->fd = open_socket(&target->address);
-	return target->fd < 0 ? target->fd : 0;
+	if (target->fd < 0)
+		return target->fd;
+	if (target->settings.sink == LOG_SINK_RFC5424)
+		note_torn(target, target->address.type == LOG_ADDRESS_FILE && file_is_torn(target->fd));
+	return 0;
 }
 
 /* --- writing --- */
@@ -179,6 +207,8 @@ static void format(struct logtarget *target, const struct log_record *record)
 		n = snprintf(count, sizeof(count), "%zu ", target->len);
 	else if (is_stream(target))
 		line[target->len++] = '\n';
+	if (is_torn(target))
+		n = snprintf(count, sizeof(count), "\n");
 	if (n > 0)
 		memcpy(line - n, count, (size_t)n);
 	memmove(target->line, line - n, target->len + (size_t)n);
@@ -244,8 +274,13 @@ static int write_stream(struct logtarget *target)
 			return -EAGAIN;
 		if (is_tcp(target))
 			return tcp_failed(target);
-		return owns_fd(target) ? retry_later(target) : -EIO;
+		if (owns_fd(target))
+			return retry_later(target);
+		if (target->sent > 0)
+			note_torn(target, true);
+		return -EIO;
 	}
+	note_torn(target, false);
 	return 0;
 }
 
@@ -319,10 +354,10 @@ static int write_line(struct logtarget *target, const struct log_record *record)
 {
 	if (target->settings.sink == LOG_SINK_JOURNAL)
 		return write_journal(target, record);
-	if (target->len == 0)
-		format(target, record);
 	if (open_target(target) < 0)
 		return retry_later(target);
+	if (target->len == 0)
+		format(target, record);
 	return is_stream(target) ? write_stream(target) : write_datagram(target);
 }
 

@@ -33,11 +33,12 @@ struct logtarget {
 	uint64_t retry_at; /* CLOCK_MONOTONIC us; 0: now */
 	int fd;
 	bool colour;
+	unsigned torn;    /* a bit for each sink that ends in the midst of a line */
 	size_t len, sent; /* of the line under way; len 0: there is none */
 	char line[LOG_LINE_BYTES + 32];
 };
 
-/* Opens nothing yet. An earlier one must be closed. */
+/* Opens nothing yet. An earlier one must be closed, a first one zeroed but for fd -1. */
 void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings);
 /* Forgets the line under way. */
 void logtarget_close(struct logtarget *target);

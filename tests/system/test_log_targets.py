@@ -23,6 +23,7 @@ from lib.wait import wait_for
 SELDOM = 3600
 KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
 IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/observe/messages.h").read_text())}
+WHOLE = re.compile(r"<\d+>1 \S+ \S+ portsyncd \d+ \w+ \[portsyncd@32473( \w+=\"[^\"]*\")*\] [^<]+")
 PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # journald tells its limits by this message
 
 
@@ -381,6 +382,33 @@ def test_rotation_of_the_file(switch: SwitchFactory) -> None:
     both = path.with_suffix(".log.1").read_text() + path.read_text()
     assert [both.count(f" {kind} [") for kind in ("started", "port_init_done", "stopping")] == [1, 2, 1]
     assert all(re.match(r"<\d+>1 \d{4}-\d\d-\d\dT", line) for line in both.splitlines())
+
+
+def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Path) -> None:
+    """A line that broke off when the disk was full ends there, and the next process begins another."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    folder = tmp_path / "small"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder))
+    try:
+        path = folder / "portsyncd.log"
+        write_log_section(sw, f"rfc5424_to = file:{path}", "limit_secs = 0")
+        target(sw, "rfc5424")
+        sw.start()
+        for mtu in range(1500, 1600):
+            sw.netns.set_mtu("Ethernet0", mtu)
+        wait_for(lambda: os.statvfs(folder).f_bavail == 0, what="a full disk")
+        wait_for(lambda: path.stat().st_size % 4096 == 0, what="a line that is written in part")
+        assert not path.read_text().endswith("\n")
+        sw.daemon.kill()
+        run("mount", "-o", "remount,size=1m", str(folder))
+        sw.daemon.start()
+        wait_for(lambda: path.read_text().count(" started [") == 2, what="the next process' lines")
+        sw.daemon.stop()
+        broken = [line for line in path.read_text().splitlines() if not WHOLE.fullmatch(line)]
+        assert len(broken) == 1 and len(re.findall(r"<\d+>1 ", broken[0])) == 1
+    finally:
+        run("umount", str(folder))
 
 
 def test_deployed_logrotate_is_good() -> None:
