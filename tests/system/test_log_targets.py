@@ -14,16 +14,18 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.collectors import DEPLOY, Record, before_journal_in, in_own_mounts, journald, rotate, rsyslogd
+from lib.collectors import DEPLOY, Record, before_journal_in, in_own_mounts, journald, rotate, rsyslogd, stock_rsyslog
 from lib.fence import fence
 from lib.netns import run
 from lib.switch import Switch
 from lib.wait import wait_for
+from test_sandbox import GID, UID, as_user
 
 SELDOM = 3600
 KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
 IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/observe/messages.h").read_text())}
 WHOLE = re.compile(r"<\d+>1 \S+ \S+ portsyncd \d+ \w+ \[portsyncd@32473( \w+=\"[^\"]*\")*\] [^<]+")
+LOGROTATE = DEPLOY / "logrotate" / "portsyncd"
 PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # journald tells its limits by this message
 
 
@@ -363,25 +365,39 @@ def frames(data: bytes) -> list[bytes]:
     return found
 
 
-def test_rotation_of_the_file(switch: SwitchFactory) -> None:
-    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost."""
+@pytest.mark.parametrize(("user", "group"), [(0, 0), (UID, GID)], ids=["root", "user"])
+def test_rotation_of_the_file(switch: SwitchFactory, user: int, group: int) -> None:
+    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost. Twice: the new one is as good
+    as the first."""
     sw = switch.build(ports=1, audit_secs=SELDOM)
-    path, config = sw.folder / "portsyncd.log", sw.folder / "logrotate.conf"
-    path = path.with_name("rotated.log")
+    path, config = sw.folder / "log" / "portsyncd.log", sw.folder / "logrotate.conf"
+    path.parent.mkdir(mode=0o750)
     write_log_section(sw, f"rfc5424_to = file:{path}")
     target(sw, "rfc5424")
-    sw.start()
+    if user:
+        as_user(sw, "net_admin")
+    sw.daemon.start()
+    wait_for(lambda: path.exists() and " started [" in path.read_text(), what="the file")
     assert stat.S_IMODE(path.stat().st_mode) & ~0o640 == 0
-    deployed = (DEPLOY / "logrotate" / "portsyncd").read_text().partition("\n/var/log/portsyncd/")[0]
-    deployed = re.sub(r"systemctl kill .*", f"kill -HUP {sw.daemon.pid}", deployed)
-    config.write_text(deployed.replace("/var/log/portsyncd.log", str(path)))
-    rotate(config, sw.folder / "logrotate.state")
-    wait_for(lambda: path.exists() and "config_read" in path.read_text(), what="a line in the new file")
-    fence(sw)
+    deployed = LOGROTATE.read_text()
+    changes = {
+        "/var/log/portsyncd/": f"{path.parent}/",
+        "systemctl kill --signal=HUP portsyncd.service": f"kill -HUP {sw.daemon.pid}",
+    }
+    for before, after in changes.items():
+        assert before in deployed
+        deployed = deployed.replace(before, after)
+    config.write_text(deployed)
+    for _ in range(2):
+        rotate(config, "--force", "--state", str(sw.folder / "logrotate.state"), user=user, group=group)
+        wait_for(lambda: path.exists() and "config_read" in path.read_text(), what="a line in the new file")
+        assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (user, 0o640)
     sw.daemon.stop()
-    both = path.with_suffix(".log.1").read_text() + path.read_text()
-    assert [both.count(f" {kind} [") for kind in ("started", "port_init_done", "stopping")] == [1, 2, 1]
-    assert all(re.match(r"<\d+>1 \d{4}-\d\d-\d\dT", line) for line in both.splitlines())
+    run("gunzip", str(path.with_suffix(".log.2.gz")))
+    everything = "".join(path.with_suffix(f".log{turned}").read_text() for turned in (".2", ".1", ""))
+    assert [everything.count(f" {kind} [") for kind in ("started", "config_read", "stopping")] == [1, 2, 1]
+    assert all(WHOLE.fullmatch(line) for line in everything.splitlines())
+    assert sw.daemon.log == ""
 
 
 def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Path) -> None:
@@ -411,17 +427,20 @@ def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Pa
         run("umount", str(folder))
 
 
-def test_deployed_logrotate_is_good() -> None:
-    done = subprocess.run(
-        ["/usr/sbin/logrotate", "--debug", "--state", "/dev/null", str(DEPLOY / "logrotate" / "portsyncd")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_deployed_logrotate_is_good(tmp_path: Path) -> None:
+    config = tmp_path / "logrotate.conf"
+    config.write_text(LOGROTATE.read_text())
+    said = rotate(config, "--debug", "--state", "/dev/null", user=UID, group=GID)
+    assert "/var/log/portsyncd/*.log" in said and "/var/log/portsyncd-rsyslog/*.json" in said
+
+
+def test_deployed_rsyslog_is_good(tmp_path: Path) -> None:
+    """As a drop-in of what Debian's package brings."""
+    config = tmp_path / "rsyslog.conf"
+    config.write_text(stock_rsyslog(tmp_path, (DEPLOY / "rsyslog" / "50-portsyncd.conf").read_text()))
+    done = subprocess.run(["rsyslogd", "-N1", "-f", str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "error" not in done.stderr and "/var/log/portsyncd.log" in done.stderr
-
-
-def test_deployed_rsyslog_is_good() -> None:
-    run("rsyslogd", "-N1", "-f", str(DEPLOY / "rsyslog" / "50-portsyncd.conf"))
+    assert [line for line in done.stderr.splitlines() if "config validation run" not in line] == []
 
 
 def test_a_hung_tcp_collector_holds_nothing_up(switch: SwitchFactory) -> None:
