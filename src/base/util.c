@@ -2,6 +2,8 @@
 #include "base/util.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -34,6 +36,22 @@ int write_all(int fd, const void *buf, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+void say_on_stderr(int wait_ms, const char *format, ...)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char line[1024]; /* less than PIPE_BUF: a pipe that can be written takes it as a whole */
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	n = MAX(0, MIN(n, (int)sizeof(line) - 2));
+	line[n++] = '\n';
+	if (poll(&out, 1, wait_ms) == 1)
+		(void)!write(STDERR_FILENO, line, (size_t)n);
 }
 
 const char *printable(const void *bytes, size_t len, char *out, size_t size)

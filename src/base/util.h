@@ -45,6 +45,9 @@ uint64_t now_nsec(void);
 /* Writes all of buf to fd, going on after short writes and EINTR. 0 or negative errno. */
 int write_all(int fd, const void *buf, size_t len);
 
+/* One line on stderr, the end of line is added; lost if stderr does not take it within so many milliseconds. */
+void say_on_stderr(int wait_ms, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /*
  * Makes bytes of unknown origin fit for a log line: printable ASCII stays, all else becomes \xNN, and
  * what is too long ends in "...". Always terminates out. Returns out.

@@ -22,6 +22,7 @@
 
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
+#define FAIL_WAIT_MS 1000 /* for a stderr that nobody reads */
 #define DRAIN_READS 64 /* then the loop has its turn again */
 #define AUDIT_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
@@ -38,7 +39,7 @@ void daemon_fail(struct daemon *d, const char *format, ...)
 	log_err(KIND_ENDED_BY_FAULT, "%s", text);
 	audit_record(AUDIT_STOP, AUDIT_FAILURE, audit_self(), NULL, "%s", text);
 	if (log_sink() != LOG_SINK_STDERR)
-		(void)dprintf(STDERR_FILENO, "portsyncd: %s\n", text);
+		say_on_stderr(FAIL_WAIT_MS, "portsyncd: %s", text);
 	d->status = EXIT_FAILURE;
 	if (d->event)
 		(void)sd_event_exit(d->event, EXIT_FAILURE);

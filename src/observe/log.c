@@ -27,9 +27,11 @@ void log_open(const struct log_options *options)
 	logwriter_set(&options->to);
 }
 
+/* JOURNAL_STREAM does not do: a container inherits it without the socket that takes fields, and it says no more where the
+ * socket is. */
 enum log_sink log_auto_sink(void)
 {
-	if (getenv("JOURNAL_STREAM") || access("/run/systemd/journal/socket", W_OK) == 0)
+	if (access(LOG_JOURNAL_SOCKET, W_OK) == 0)
 		return LOG_SINK_JOURNAL;
 	if (access("/dev/log", W_OK) == 0)
 		return LOG_SINK_SYSLOG;

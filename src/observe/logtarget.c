@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,9 +24,9 @@
 
 static bool wants_colour(int fd)
 {
-	const char *no_color = getenv("NO_COLOR");
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	return isatty(fd) && (!no_color || no_color[0] == '\0');
+	return isatty(fd) && (!no_color || no_color[0] == '\0') && (!term || strcmp(term, "dumb") != 0);
 }
 
 /* A unit with ProcSubset=pid hides it from us, and tells it. */
@@ -58,7 +60,10 @@ static void set_address(struct logtarget *target)
 	}
 	target->address = (struct log_address){.type = LOG_ADDRESS_UNIX, .len = sizeof(*un)};
 	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, settings->syslog_path, sizeof(un->sun_path));
+	if (settings->sink == LOG_SINK_JOURNAL)
+		memcpy(un->sun_path, LOG_JOURNAL_SOCKET, sizeof(LOG_JOURNAL_SOCKET));
+	else
+		memcpy(un->sun_path, settings->syslog_path, sizeof(un->sun_path));
 }
 
 void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings)
@@ -111,9 +116,13 @@ static int open_socket(const struct log_address *address)
 
 static int open_file(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE);
+	const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, O_RDWR | flags, FILE_MODE);
 	struct stat st;
 
+	/* It need not let us read. */
+	if (fd < 0 && errno == EACCES)
+		fd = open(path, O_WRONLY | flags, FILE_MODE);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -121,6 +130,26 @@ static int open_file(const char *path)
 		return -EINVAL;
 	}
 	return fd;
+}
+
+static void note_torn(struct logtarget *target, bool torn)
+{
+	const unsigned bit = 1U << target->settings.sink;
+
+	target->torn = torn ? target->torn | bit : target->torn & ~bit;
+}
+
+static bool is_torn(const struct logtarget *target)
+{
+	return target->torn >> target->settings.sink & 1;
+}
+
+/* A full disk, or whoever wrote before us and was killed. */
+static bool file_is_torn(int fd)
+{
+	char last;
+
+	return lseek(fd, -1, SEEK_END) >= 0 && read(fd, &last, 1) == 1 && last != '\n';
 }
 
 static int open_target(struct logtarget *target)
@@ -135,7 +164,11 @@ static int open_target(struct logtarget *target)
 		target->fd = open_file(target->address.path);
 	else
 		target->fd = open_socket(&target->address);
-	return target->fd < 0 ? target->fd : 0;
+	if (target->fd < 0)
+		return target->fd;
+	if (target->settings.sink == LOG_SINK_RFC5424)
+		note_torn(target, target->address.type == LOG_ADDRESS_FILE && file_is_torn(target->fd));
+	return 0;
 }
 
 /* --- writing --- */
@@ -174,6 +207,8 @@ static void format(struct logtarget *target, const struct log_record *record)
 		n = snprintf(count, sizeof(count), "%zu ", target->len);
 	else if (is_stream(target))
 		line[target->len++] = '\n';
+	if (is_torn(target))
+		n = snprintf(count, sizeof(count), "\n");
 	if (n > 0)
 		memcpy(line - n, count, (size_t)n);
 	memmove(target->line, line - n, target->len + (size_t)n);
@@ -198,12 +233,28 @@ static int tcp_failed(struct logtarget *target)
 	return retry_later(target);
 }
 
+/* Also where it would only tell a fault. */
+static bool takes_more(int fd)
+{
+	struct pollfd out = {.fd = fd, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1;
+}
+
+/* stderr and stdout are others' too, and block: a pipe that can be written takes PIPE_BUF bytes at once. */
 static ssize_t write_some(const struct logtarget *target)
 {
 	const char *at = target->line + target->sent;
 	size_t left = target->len - target->sent;
 
-	return is_tcp(target) ? send(target->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT) : write(target->fd, at, left);
+	if (is_tcp(target))
+		return send(target->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (owns_fd(target))
+		return write(target->fd, at, left);
+	if (takes_more(target->fd))
+		return write(target->fd, at, MIN(left, (size_t)PIPE_BUF));
+	errno = EAGAIN;
+	return -1;
 }
 
 static int write_stream(struct logtarget *target)
@@ -223,8 +274,13 @@ static int write_stream(struct logtarget *target)
 			return -EAGAIN;
 		if (is_tcp(target))
 			return tcp_failed(target);
-		return owns_fd(target) ? retry_later(target) : -EIO;
+		if (owns_fd(target))
+			return retry_later(target);
+		if (target->sent > 0)
+			note_torn(target, true);
+		return -EIO;
 	}
+	note_torn(target, false);
 	return 0;
 }
 
@@ -255,6 +311,17 @@ static void add_entry(struct logtarget *target, struct iovec *entry, const char 
 	target->len += entry->iov_len;
 }
 
+/* sd_journal_sendv() waits for a journald that does not read, and takes one that is not there for success. So a socket of
+ * our own asks first, each time: the name may be another socket's by now. */
+static int ask_journal(struct logtarget *target)
+{
+	if (open_target(target) < 0 || connect(target->fd, &target->address.socket.sa, target->address.len) < 0) {
+		close_target(target);
+		return retry_later(target);
+	}
+	return takes_more(target->fd) ? 0 : -EAGAIN;
+}
+
 /* The journal adds who we are, the boot and the time by itself; but its time is that of the
  * arrival, and a line may have waited. */
 static int write_journal(struct logtarget *target, const struct log_record *record)
@@ -262,8 +329,10 @@ static int write_journal(struct logtarget *target, const struct log_record *reco
 	struct iovec entries[LOG_FIELDS_MAX + 5];
 	struct log_fields_of fields;
 	char number[24];
-	int n = 0, r;
+	int n = 0, r = ask_journal(target);
 
+	if (r < 0)
+		return r;
 	target->len = 0;
 	logformat_fields(record, &target->origin, &fields);
 	add_entry(target, &entries[n++], "MESSAGE", record->text);
@@ -278,17 +347,17 @@ static int write_journal(struct logtarget *target, const struct log_record *reco
 		add_entry(target, &entries[n++], fields.field[i].name, fields.field[i].value);
 	r = sd_journal_sendv(entries, n);
 	target->len = 0;
-	return r == -ECONNREFUSED || r == -EAGAIN || r == -ENOBUFS ? retry_later(target) : r;
+	return r < 0 ? retry_later(target) : 0;
 }
 
 static int write_line(struct logtarget *target, const struct log_record *record)
 {
 	if (target->settings.sink == LOG_SINK_JOURNAL)
 		return write_journal(target, record);
-	if (target->len == 0)
-		format(target, record);
 	if (open_target(target) < 0)
 		return retry_later(target);
+	if (target->len == 0)
+		format(target, record);
 	return is_stream(target) ? write_stream(target) : write_datagram(target);
 }
 

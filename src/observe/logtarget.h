@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the log's lines go: opens it, writes records to it one by one, and comes back when it went away. No call waits,
- * but for sd_journal_sendv() and a stderr that blocks; so the log thread is the one that calls.
+ * Where the log's lines go: opens it, writes records to it one by one, and comes back when it went away. No call waits for
+ * who reads: not even sd_journal_sendv(), nor a stderr that blocks, as long as no other process fills the journal's queue
+ * or the pipe in the moment after we looked.
  */
 #ifndef PORTSYNCD_LOGTARGET_H
 #define PORTSYNCD_LOGTARGET_H
@@ -12,6 +13,8 @@
 #include "base/backoff.h"
 #include "observe/logaddress.h"
 #include "observe/logformat.h"
+
+#define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket" /* sd-journal's */
 
 enum log_sink { LOG_SINK_STDERR, LOG_SINK_STDOUT, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINK_RFC5424 };
 
@@ -30,11 +33,12 @@ struct logtarget {
 	uint64_t retry_at; /* CLOCK_MONOTONIC us; 0: now */
 	int fd;
 	bool colour;
+	unsigned torn;    /* a bit for each sink that ends in the midst of a line */
 	size_t len, sent; /* of the line under way; len 0: there is none */
 	char line[LOG_LINE_BYTES + 32];
 };
 
-/* Opens nothing yet. An earlier one must be closed. */
+/* Opens nothing yet. An earlier one must be closed, a first one zeroed but for fd -1. */
 void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings);
 /* Forgets the line under way. */
 void logtarget_close(struct logtarget *target);

@@ -50,8 +50,8 @@ static struct {
 	/* The consumer's own. */
 	struct logtarget target;
 	unsigned granted; /* wishes that were */
-	uint64_t announced;
-	bool announcing;
+	uint64_t announced, announcing_to; /* of those that were dropped */
+	bool announcing, failing;          /* failing: the last record could not be written */
 	struct log_record announcement;
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	    .direct = PTHREAD_MUTEX_INITIALIZER,
@@ -101,16 +101,18 @@ static void grant_wishes(void)
 	logtarget_close(&writer.target);
 	logtarget_init(&writer.target, &settings);
 	writer.granted = wishes;
+	writer.failing = false;
 }
 
-/* Lines that were dropped are told of once there is room again: here, not by the ring. */
+/* Lines that were dropped are told of once there is room again: here, not by the ring. Where nothing can be written that
+ * cannot be told either: it waits for a record that can. */
 static bool announce(void)
 {
 	struct log_record *record = &writer.announcement;
 	uint64_t dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
 	struct timespec now;
 
-	if (dropped == writer.announced)
+	if (dropped == writer.announced || writer.failing)
 		return false;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	*record = (struct log_record){
@@ -123,7 +125,7 @@ static bool announce(void)
 	};
 	(void)snprintf(record->text, sizeof(record->text), "%" PRIu64 " lines were dropped: there was no room for them",
 		       dropped - writer.announced);
-	writer.announced = dropped;
+	writer.announcing_to = dropped;
 	writer.announcing = true;
 	return true;
 }
@@ -139,16 +141,16 @@ static const struct log_record *next_record(void)
 
 static void record_done(int result)
 {
+	writer.failing = result < 0;
 	if (result == 0)
 		atomic_fetch_add_explicit(&writer.written, 1, memory_order_relaxed);
 	else if (!writer.announcing)
 		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+	if (writer.announcing && result == 0)
+		writer.announced = writer.announcing_to;
 	if (!writer.announcing)
 		logring_drop(&writer.ring);
 	writer.announcing = false;
-	/* Where nothing can be written, that cannot be told either. */
-	if (result < 0)
-		writer.announced = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
 }
 
 /* Writes what can be written. 0: nothing is left, *any tells whether there was something; -EAGAIN: the target waits. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of a record from who says it to the target: the ring, and the thread that empties it. Before the thread is
- * started, and where it cannot be, whoever gives a record writes it, without waiting; then only one thread may log.
+ * started, and where it cannot be, whoever gives a record writes it if that needs no waiting; else it stays in the ring.
  *
  * The thread is woken for the first line after a rest; then it looks again every few milliseconds, so that a producer
  * pays for a wake-up once, not for each line of many.

@@ -195,10 +195,11 @@ def test_what_the_unit_refuses_fails(service: Installed) -> None:
 
 def test_it_writes_into_its_own_folders_only(service: Installed) -> None:
     root = Path(f"/proc/{service.pid}/root")
-    for folder in ("etc", "etc/sonic", "usr/bin", "var", "var/lib", "var/lib/sonic", "var/lib/redis", "run"):
+    closed = ("etc", "etc/sonic", "usr/bin", "var", "var/lib", "var/lib/sonic", "var/lib/redis", "var/log", "run")
+    for folder in closed:
         with pytest.raises(OSError, match="Read-only file system"):
             (root / folder / "probe").touch()
-    for folder in ("var/lib/sonic/portsyncd", "run/portsyncd"):
+    for folder in ("var/lib/sonic/portsyncd", "run/portsyncd", "var/log/portsyncd"):
         (root / folder / "probe").touch()
         (root / folder / "probe").unlink()
     (root / "tmp" / "probe").touch()

@@ -145,6 +145,7 @@ def test_a_purge_leaves_nothing_of_ours(machine: Machine, package: Path) -> None
     machine.install(package)
     machine.write(f"{STATE}/state.json", "{}")
     machine.write(f"{SECRETS}/password", "secret")
+    machine.write("/var/log/portsyncd/portsyncd.log", "")
     machine.dpkg("--purge", "portsyncd")
     assert machine.status("portsyncd") == "un"
     left = machine("find", "/etc", "/lib", "/usr", "/var", "-xdev", "-name", "*portsyncd*").split()

@@ -70,6 +70,14 @@ def test_what_its_comments_name_is_there(installed: Machine) -> None:
     assert f"{credential}_password" in installed(program, "--help")
 
 
+def test_the_log_files_folder_is_the_one_that_logrotate_turns() -> None:
+    rotated = (ROOT / "deploy" / "logrotate" / "portsyncd").read_text()
+    unit = {name: settings()[name][0] for name in ("LogsDirectory", "User", "Group")}
+    assert f"\n/var/log/{unit['LogsDirectory']}/*.log {{\n" in rotated
+    assert f"    su {unit['User']} {unit['Group']}\n" in rotated
+    assert f"    create 0640 {unit['User']} {unit['Group']}\n" in rotated
+
+
 def test_a_bad_configuration_is_not_tried_again(installed: Machine) -> None:
     installed.write("/tmp/bad.conf", "[log]\nlevel = loud\n")
     status = installed("bash", "-c", "portsyncd --check-config -c /tmp/bad.conf >/dev/null 2>&1; echo $?")

@@ -8,21 +8,24 @@ import socket
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from conftest import SwitchFactory
-from lib.collectors import DEPLOY, Record, journald, rotate, rsyslogd
+from lib.collectors import DEPLOY, Record, before_journal_in, in_own_mounts, journald, rotate, rsyslogd, stock_rsyslog
 from lib.fence import fence
 from lib.netns import run
 from lib.switch import Switch
 from lib.wait import wait_for
+from test_sandbox import GID, UID, as_user
 
 SELDOM = 3600
 KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
 IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/observe/messages.h").read_text())}
+WHOLE = re.compile(r"<\d+>1 \S+ \S+ portsyncd \d+ \w+ \[portsyncd@32473( \w+=\"[^\"]*\")*\] [^<]+")
+LOGROTATE = DEPLOY / "logrotate" / "portsyncd"
 PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # journald tells its limits by this message
 
 
@@ -98,6 +101,165 @@ def test_auto_finds_the_journal(switch: SwitchFactory) -> None:
         wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['started']}"), what="the record")
         sw.daemon.stop()
     assert sw.daemon.log == ""
+
+
+# --- targets that do not take lines when the daemon starts ---
+
+
+def without_net_admin(sw: Switch) -> None:
+    """It ends at its start."""
+    sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
+
+
+def test_a_hung_journald_holds_no_start_up(switch: SwitchFactory) -> None:
+    """Lines from before the log thread wait for it, as all do."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "journal")
+        sw.daemon.command = [*journal.before, *sw.daemon.command]
+        with journal.hung():
+            sw.start()
+        for event in ("config_loaded", "start"):
+            wait_for(lambda event=event: journal.records(f"AUDIT_EVENT={event}"), what=event)  # type: ignore[misc]
+        sw.daemon.stop()
+
+
+def test_a_start_that_fails_beside_a_hung_journald_says_why(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1)
+    with journald(sw.folder / "journald") as journal:
+        target(sw, "journal")
+        without_net_admin(sw)
+        sw.daemon.command[:0] = journal.before
+        with journal.hung():
+            sw.daemon.start()
+            assert sw.daemon.wait_exit() == 1
+            assert "CAP_NET_ADMIN is missing" in sw.daemon.log
+        sw.daemon.start()
+        assert sw.daemon.wait_exit() == 1
+        wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['ended_by_fault']}"), what="the line, once it reads")
+
+
+@contextmanager
+def full_stderr(sw: Switch) -> Iterator[int]:
+    """A pipe that is full for the daemon's stderr; gives its end to read."""
+    path = sw.folder / "stderr"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):
+            while True:
+                os.write(reader, b"x" * 4096)
+        sw.daemon.command[:0] = ["sh", "-c", f'exec "$@" 2>{path}', "sh"]
+        yield reader
+    finally:
+        os.close(reader)
+
+
+def read_until(reader: int, wanted: bytes) -> bytes:
+    data = b""
+
+    def found() -> bool:
+        nonlocal data
+        with suppress(BlockingIOError):
+            data += os.read(reader, 1 << 20)
+        return wanted in data
+
+    wait_for(found, what=f"{wanted!r} on stderr")
+    return data
+
+
+def test_a_full_stderr_holds_no_start_up(switch: SwitchFactory) -> None:
+    """What was said meanwhile comes once there is room, from the first line on."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with full_stderr(sw) as reader:
+        sw.start()
+        first = b"receive buffer"
+        assert first in read_until(reader, b"PortInitDone")
+        sw.daemon.stop()
+
+
+@pytest.mark.parametrize("name", ["stderr", "syslog"])
+def test_a_start_that_fails_with_a_full_stderr_ends(switch: SwitchFactory, name: str) -> None:
+    sw = switch.build(ports=1)
+    target(sw, name)
+    without_net_admin(sw)
+    with full_stderr(sw):
+        sw.daemon.start()
+        assert sw.daemon.wait_exit() == 1
+
+
+def test_a_journal_that_is_not_there_yet(switch: SwitchFactory) -> None:
+    """sd_journal_sendv() would say that all is well. Lines wait for it."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    folder = sw.folder / "journald"
+    (folder / "run" / "journal").mkdir(parents=True)
+    target(sw, "journal")
+    sw.daemon.command[:0] = before_journal_in(folder)
+    sw.start()
+    assert written(sw) == 0
+    with journald(folder) as journal:
+        wait_for(lambda: journal.records("AUDIT_EVENT=config_loaded"), what="the first record")
+        sw.daemon.stop()
+
+
+def written(sw: Switch) -> float:
+    return sw.pages_when_served().metrics()("portsyncd_log_lines_written_total")
+
+
+def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
+    """Its socket's name is still there. Lines wait for the next one."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    folder = sw.folder / "journald"
+    target(sw, "journal")
+    sw.daemon.command[:0] = before_journal_in(folder)
+    with journald(folder) as journal:
+        sw.start()
+        journal.kill()
+        sw.netns.set_carrier("Ethernet0", "down")
+        sw.wait_oper("Ethernet0", "down")
+    with journald(folder) as journal:
+        wait_for(lambda: published(journal.records("PORT=Ethernet0"), "down"), what="the record")
+        sw.daemon.stop()
+
+
+# --- auto ---
+
+
+@contextmanager
+def dev_log(sw: Switch) -> Iterator[socket.socket]:
+    """A /dev for the daemon in which there is nothing but a collector of syslog."""
+    (sw.folder / "dev").mkdir()
+    sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev"})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
+        collector.bind(str(sw.folder / "dev" / "log"))
+        collector.settimeout(20)
+        yield collector
+
+
+@pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
+def test_auto_finds_syslog(switch: SwitchFactory, environment: dict[str, str]) -> None:
+    """JOURNAL_STREAM alone, which a container inherits, takes no lines."""
+    sw = switch.build(ports=1, audit_secs=SELDOM, environment=environment)
+    target(sw, "auto")
+    with dev_log(sw) as collector:
+        sw.start()
+        assert re.match(rb"<\d+>.{15} portsyncd\[\d+\]: :- ", collector.recv(8192))
+        sw.daemon.stop()
+    assert sw.daemon.log == ""
+
+
+@pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
+def test_auto_with_nothing_else_is_stderr(switch: SwitchFactory, environment: dict[str, str]) -> None:
+    sw = switch.build(ports=1, audit_secs=SELDOM, environment=environment)
+    target(sw, "auto")
+    for name in ("dev", "run"):
+        (sw.folder / name).mkdir()
+    sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev", sw.folder / "run": "/run/systemd"})
+    sw.start()
+    assert "PortInitDone" in sw.daemon.log
+
+
+# --- collectors ---
 
 
 def test_journald_takes_the_limits_of_deploy(tmp_path: Path) -> None:
@@ -203,38 +365,82 @@ def frames(data: bytes) -> list[bytes]:
     return found
 
 
-def test_rotation_of_the_file(switch: SwitchFactory) -> None:
-    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost."""
+@pytest.mark.parametrize(("user", "group"), [(0, 0), (UID, GID)], ids=["root", "user"])
+def test_rotation_of_the_file(switch: SwitchFactory, user: int, group: int) -> None:
+    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost. Twice: the new one is as good
+    as the first."""
     sw = switch.build(ports=1, audit_secs=SELDOM)
-    path, config = sw.folder / "portsyncd.log", sw.folder / "logrotate.conf"
-    path = path.with_name("rotated.log")
+    path, config = sw.folder / "log" / "portsyncd.log", sw.folder / "logrotate.conf"
+    path.parent.mkdir(mode=0o750)
     write_log_section(sw, f"rfc5424_to = file:{path}")
     target(sw, "rfc5424")
-    sw.start()
+    if user:
+        as_user(sw, "net_admin")
+    sw.daemon.start()
+    wait_for(lambda: path.exists() and " started [" in path.read_text(), what="the file")
     assert stat.S_IMODE(path.stat().st_mode) & ~0o640 == 0
-    deployed = (DEPLOY / "logrotate" / "portsyncd").read_text().partition("\n/var/log/portsyncd/")[0]
-    deployed = re.sub(r"systemctl kill .*", f"kill -HUP {sw.daemon.pid}", deployed)
-    config.write_text(deployed.replace("/var/log/portsyncd.log", str(path)))
-    rotate(config, sw.folder / "logrotate.state")
-    wait_for(lambda: path.exists() and "config_read" in path.read_text(), what="a line in the new file")
-    fence(sw)
+    deployed = LOGROTATE.read_text()
+    changes = {
+        "/var/log/portsyncd/": f"{path.parent}/",
+        "systemctl kill --signal=HUP portsyncd.service": f"kill -HUP {sw.daemon.pid}",
+    }
+    for before, after in changes.items():
+        assert before in deployed
+        deployed = deployed.replace(before, after)
+    config.write_text(deployed)
+    for _ in range(2):
+        rotate(config, "--force", "--state", str(sw.folder / "logrotate.state"), user=user, group=group)
+        wait_for(lambda: path.exists() and "config_read" in path.read_text(), what="a line in the new file")
+        assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (user, 0o640)
     sw.daemon.stop()
-    both = path.with_suffix(".log.1").read_text() + path.read_text()
-    assert [both.count(f" {kind} [") for kind in ("started", "port_init_done", "stopping")] == [1, 2, 1]
-    assert all(re.match(r"<\d+>1 \d{4}-\d\d-\d\dT", line) for line in both.splitlines())
+    run("gunzip", str(path.with_suffix(".log.2.gz")))
+    everything = "".join(path.with_suffix(f".log{turned}").read_text() for turned in (".2", ".1", ""))
+    assert [everything.count(f" {kind} [") for kind in ("started", "config_read", "stopping")] == [1, 2, 1]
+    assert all(WHOLE.fullmatch(line) for line in everything.splitlines())
+    assert sw.daemon.log == ""
 
 
-def test_deployed_logrotate_is_good() -> None:
-    done = subprocess.run(
-        ["/usr/sbin/logrotate", "--debug", "--state", "/dev/null", str(DEPLOY / "logrotate" / "portsyncd")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Path) -> None:
+    """A line that broke off when the disk was full ends there, and the next process begins another."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    folder = tmp_path / "small"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder))
+    try:
+        path = folder / "portsyncd.log"
+        write_log_section(sw, f"rfc5424_to = file:{path}", "limit_secs = 0")
+        target(sw, "rfc5424")
+        sw.start()
+        for mtu in range(1500, 1600):
+            sw.netns.set_mtu("Ethernet0", mtu)
+        wait_for(lambda: os.statvfs(folder).f_bavail == 0, what="a full disk")
+        wait_for(lambda: path.stat().st_size % 4096 == 0, what="a line that is written in part")
+        assert not path.read_text().endswith("\n")
+        sw.daemon.kill()
+        run("mount", "-o", "remount,size=1m", str(folder))
+        sw.daemon.start()
+        wait_for(lambda: path.read_text().count(" started [") == 2, what="the next process' lines")
+        sw.daemon.stop()
+        broken = [line for line in path.read_text().splitlines() if not WHOLE.fullmatch(line)]
+        assert len(broken) == 1 and len(re.findall(r"<\d+>1 ", broken[0])) == 1
+    finally:
+        run("umount", str(folder))
+
+
+def test_deployed_logrotate_is_good(tmp_path: Path) -> None:
+    config = tmp_path / "logrotate.conf"
+    config.write_text(LOGROTATE.read_text())
+    said = rotate(config, "--debug", "--state", "/dev/null", user=UID, group=GID)
+    assert "/var/log/portsyncd/*.log" in said and "/var/log/portsyncd-rsyslog/*.json" in said
+
+
+def test_deployed_rsyslog_is_good(tmp_path: Path) -> None:
+    """As a drop-in of what Debian's package brings."""
+    config = tmp_path / "rsyslog.conf"
+    config.write_text(stock_rsyslog(tmp_path, (DEPLOY / "rsyslog" / "50-portsyncd.conf").read_text()))
+    done = subprocess.run(["rsyslogd", "-N1", "-f", str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "error" not in done.stderr and "/var/log/portsyncd.log" in done.stderr
-
-
-def test_deployed_rsyslog_is_good() -> None:
-    run("rsyslogd", "-N1", "-f", str(DEPLOY / "rsyslog" / "50-portsyncd.conf"))
+    assert [line for line in done.stderr.splitlines() if "config validation run" not in line] == []
 
 
 def test_a_hung_tcp_collector_holds_nothing_up(switch: SwitchFactory) -> None:

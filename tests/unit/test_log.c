@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "log_catcher.h"
@@ -90,6 +91,11 @@ static void long_lines_are_cut(void **state)
 	assert_true(catcher_next(k));
 	assert_true(strlen(k->line) > 900);
 	assert_true(strlen(k->line) < 1200);
+	assert_string_equal(k->line + strlen(k->line) - 4, "x...");
+	text[1023] = '\0';
+	log_notice(KIND_STARTED, "%s", text);
+	assert_true(catcher_next(k));
+	assert_string_equal(k->line + strlen(k->line) - 4, "xxxx");
 }
 
 static uint64_t dropped(void)
@@ -339,6 +345,36 @@ static void stderr_line(void **state)
 	(void)close(saved);
 }
 
+/* Lines that stderr refuses are lost. How many is told with the next that it takes, not tried for ever. */
+static void lost_lines_are_told_when_it_works_again(void **state)
+{
+	int ends[2], saved = dup(STDERR_FILENO), n = 0;
+	char text[1000] = "", told[100];
+	uint64_t before = dropped();
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	(void)close(ends[0]);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	catcher_open(LOG_SINK_STDERR, LOG_NOTICE, "");
+	for (n = 0; n < 3; n++)
+		log_notice(KIND_STARTED, "lost");
+	assert_int_equal(dropped(), before + 3);
+	(void)close(ends[1]);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	log_notice(KIND_STARTED, "here again");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+	(void)snprintf(told, sizeof(told), "%d lines were dropped", n);
+	assert_non_null(strstr(text, "here again\n"));
+	assert_non_null(strstr(text, told));
+	assert_int_equal(dropped(), before + 3);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	(void)close(saved);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -361,7 +397,9 @@ int main(void)
 		TEST(limit_holds_back),
 		TEST(limit_of_all_kinds),
 		TEST(stderr_line),
+		TEST(lost_lines_are_told_when_it_works_again),
 	};
 
+	(void)signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

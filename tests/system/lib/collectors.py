@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -52,13 +54,18 @@ class Process:
             self._process.wait()
 
 
+def before_journal_in(folder: Path) -> list[str]:
+    """What to put before a command that is to log to the journald of this folder, which need not run yet."""
+    return in_own_mounts({folder / "run": "/run/systemd"})
+
+
 class Journald:
     """systemd-journald as deploy/journald sets it up, on a /run/systemd and a /var/log of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._run, self._log, self._etc, self._root = (folder / name for name in ("run", "log", "etc", "root"))
         for made in (self._run / "journal", self._log / "journal", self._etc / "journald.conf.d"):
-            made.mkdir(parents=True)
+            made.mkdir(parents=True, exist_ok=True)
         # Else it waits for systemd to tell it that /var/log is there.
         (self._run / "journal" / "flushed").touch()
         drop_in = DEPLOY / "journald" / "50-portsyncd.conf"
@@ -76,10 +83,29 @@ class Journald:
     def close(self) -> None:
         self._process.close()
 
+    def kill(self) -> None:
+        """The name of its socket stays."""
+        os.kill(self._process.pid, signal.SIGKILL)
+        wait_for(lambda: not self._process.alive, what="journald's end")
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """It reads nothing, and its queue is full."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                sender.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        sender.sendto(b"MESSAGE=filler\n", str(self._run / "journal" / "socket"))
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
     @property
     def before(self) -> list[str]:
         """What to put before the command of a daemon that is to log here."""
-        return in_own_mounts({self._run: "/run/systemd"})
+        return before_journal_in(self._run.parent)
 
     def journalctl(self, *arguments: str) -> str:
         return run("journalctl", "--directory", str(self._log / "journal"), "--quiet", *arguments)
@@ -100,16 +126,30 @@ class Journald:
         return run(*before, "journalctl", "--directory", str(self._log / "journal"), "-x", "--no-pager", *matches)
 
 
+def stock_rsyslog(folder: Path, drop_in: str) -> str:
+    """Debian's /etc/rsyslog.conf, with this drop-in alone, which is written into the folder."""
+    (folder / "rsyslog.d").mkdir()
+    (folder / "rsyslog.d" / "50-portsyncd.conf").write_text(drop_in)
+    stock = Path("/etc/rsyslog.conf").read_text()
+    assert "\n$IncludeConfig /etc/rsyslog.d/*.conf\n" in stock
+    return stock.replace("/etc/rsyslog.d/", f"{folder}/rsyslog.d/")
+
+
 class Rsyslogd:
-    """rsyslogd as deploy/rsyslog sets it up, with its files in the folder, in the daemon's network namespace."""
+    """rsyslogd as Debian and deploy/rsyslog set it up, with its files in the folder, in the daemon's network namespace."""
 
     def __init__(self, folder: Path, netns: NetNs) -> None:
         self._folder = folder
         deployed = (DEPLOY / "rsyslog" / "50-portsyncd.conf").read_text()
-        for place in ("/run/portsyncd", "/var/log/portsyncd"):
+        for place in ("/run/portsyncd-rsyslog", "/var/log/portsyncd-rsyslog"):
+            assert place in deployed
             deployed = deployed.replace(place, str(folder))
+        # The machine's own messages are not ours to take.
+        stock = stock_rsyslog(folder, deployed).partition("#### RULES ####")[0]
+        stock = re.sub(r"^module\(load=\"imklog\"\)", "#", stock, flags=re.MULTILINE)
+        stock = stock.replace('module(load="imuxsock")', 'module(load="imuxsock" SysSock.Use="off")')
         self.config = folder / "rsyslog.conf"
-        self.config.write_text(f'global(workDirectory="{folder}")\n{deployed}')
+        self.config.write_text(stock.replace("/var/spool/rsyslog", str(folder)))
         netns.ip("link", "set", "lo", "up")
         command = ["rsyslogd", "-n", "-f", str(self.config), "-i", str(folder / "rsyslogd.pid")]
         self._process = Process(["nsenter", f"--net=/run/netns/{netns.name}", *command], folder / "rsyslogd.out")
@@ -182,7 +222,20 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
 
 
-def rotate(config: Path, state: Path) -> None:
-    """Once, due or not. logrotate reads no configuration that others may write."""
-    os.chmod(config, 0o600)
-    run("/usr/sbin/logrotate", "--force", "--state", str(state), str(config))
+def with_user(folder: Path, user: int, group: int) -> list[str]:
+    """What to put before a command for which portsyncd is this user. Two files are written into the folder."""
+    users, groups = folder / "passwd", folder / "group"
+    users.write_text(f"root:x:0:0::/:/bin/sh\nportsyncd:x:{user}:{group}::/:/bin/sh\n")
+    groups.write_text(f"root:x:0:\nportsyncd:x:{group}:\n")
+    return in_own_mounts({users: "/etc/passwd", groups: "/etc/group"})
+
+
+def rotate(config: Path, *options: str, user: int, group: int) -> str:
+    """What logrotate says. It reads no configuration that others may write."""
+    config.chmod(0o600)
+    done = subprocess.run(
+        [*with_user(config.parent, user, group), "/usr/sbin/logrotate", *options, str(config)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "error" not in done.stderr, done.stderr
+    return done.stderr
