@@ -182,7 +182,8 @@ static struct view_port describe(const struct port *port, bool owes)
 		.mtu = port->mtu,
 		.carrier_up = port->carrier_up,
 		.carrier_down = port->carrier_down,
-		.flaps = port->flaps,
+		.flaps = port->flaps - port->past_flaps,
+		.flaps_ever = port->flaps,
 		.changed_nsec = port->last_nsec,
 		.changed_msec = port->past_msec,
 	};

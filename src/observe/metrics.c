@@ -240,6 +240,8 @@ static void write_sync(const struct writer *w)
 	if (v->first_sync_took)
 		one(w, "portsyncd_initial_sync_duration_seconds", GAUGE, "Up to the first complete sync", SECONDS,
 		    v->first_sync_took);
+	one(w, "portsyncd_drift_pending", GAUGE, "Rows that somebody else had changed and that are not right again",
+	    NUMBER, v->drift - v->repaired);
 	family(w, "portsyncd_resync_duration_seconds", HISTOGRAM, "From a loss to being in sync again");
 	histogram(w, "portsyncd_resync_duration_seconds", none, &v->resync, &view_sync_bounds, SECONDS);
 }
@@ -352,6 +354,11 @@ static void flaps_line(const struct writer *w, const char *name, const struct vi
 	counter(w, name, label("port", text), NUMBER, port->flaps);
 }
 
+static void flaps_ever_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+{
+	gauge(w, name, label("port", text), NUMBER, port->flaps_ever);
+}
+
 static void admin_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
 {
 	if (port->present)
@@ -397,7 +404,10 @@ static void change_line(const struct writer *w, const char *name, const struct v
 
 static void write_ports(const struct writer *w)
 {
-	each_port(w, "portsyncd_port_flaps", COUNTER, "Changes of the oper status", flaps_line);
+	/* What was carried over is no counter: after a kill it may begin below where it was, yet not at 0. */
+	each_port(w, "portsyncd_port_flaps", COUNTER, "Changes of the oper status since start", flaps_line);
+	each_port(w, "portsyncd_port_flaps_lifetime", GAUGE, "Changes of the oper status, also over restarts",
+		  flaps_ever_line);
 	each_port(w, "portsyncd_port_admin_up", GAUGE, "The admin status is up", admin_line);
 	each_port(w, "portsyncd_port_oper_up", GAUGE, "The oper status is up", oper_line);
 	each_port(w, "portsyncd_port_mtu_bytes", GAUGE, "MTU", mtu_line);

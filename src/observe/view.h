@@ -59,7 +59,8 @@ struct view_port {
 	bool old, configured, awaited, admin_up, oper_up, in_sync;
 	int ifindex;
 	uint32_t mtu, carrier_up, carrier_down;
-	uint64_t flaps;
+	uint64_t flaps;        /* of this process */
+	uint64_t flaps_ever;   /* those of earlier ones too */
 	uint64_t changed_nsec; /* when the last change came; 0: none came */
 	uint64_t changed_msec; /* then: when the last one did in an earlier process, since the epoch; 0: none */
 };

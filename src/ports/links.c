@@ -103,7 +103,7 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	list_remove(&port->all);
 	*port = (struct port){.acked = row_nil};
 	if (past) {
-		port->flaps = past->flaps;
+		port->flaps = port->past_flaps = past->flaps;
 		port->past_msec = past->changed_msec;
 	}
 	memcpy(port->name, name, strlen(name) + 1);

@@ -36,6 +36,7 @@ struct port {
 	bool published;        /* STATE_DB has acknowledged this link's row */
 	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
 	uint64_t flaps;        /* changes of the oper status, those that an earlier process counted too */
+	uint64_t past_flaps;   /* those alone */
 	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
 	uint64_t last_nsec;    /* when the last change came; 0: none came as an event */
 	uint64_t past_msec;    /* as long as none came: when the last one did in an earlier process, since the epoch; 0:

@@ -295,8 +295,11 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 
 /* --- reading back --- */
 
+/* Once until it is repaired, so that what was found and is not repaired is a number of rows. */
 static void note_drift(struct publish *p, struct port *port)
 {
+	if (port->drifted)
+		return;
 	p->stats.drift++;
 	port->drifted = true;
 	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
