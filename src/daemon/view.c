@@ -148,6 +148,7 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->log_written = log.written;
 	v->log_suppressed = log.held_back;
 	v->log_dropped = log.dropped;
+	v->audit_dropped = log.dropped_audit;
 	v->log_waiting = log.waiting;
 	v->settings_refused = d->settings_refused;
 }

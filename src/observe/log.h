@@ -51,8 +51,9 @@ void log_tell_held_back(bool end);
 void log_note_held_back(unsigned n);
 
 struct log_stats {
-	uint64_t written, held_back, dropped;
-	uint64_t waiting; /* now */
+	uint64_t written, held_back;
+	uint64_t dropped, dropped_audit; /* the latter, records of the audit trail, are among the former */
+	uint64_t waiting;                /* now */
 };
 void log_stats(struct log_stats *stats);
 

@@ -311,8 +311,8 @@ static void add_entry(struct logtarget *target, struct iovec *entry, const char 
 	target->len += entry->iov_len;
 }
 
-/* sd_journal_sendv() waits for a journald that does not read, and takes one that is not there for success. So a socket of
- * our own asks first, each time: the name may be another socket's by now. */
+/* sd_journal_sendv() waits for a journald that does not read, and takes one that is not there for success. So a socket
+ * of our own asks first, each time: the name may be another socket's by now. */
 static int ask_journal(struct logtarget *target)
 {
 	if (open_target(target) < 0 || connect(target->fd, &target->address.socket.sa, target->address.len) < 0) {

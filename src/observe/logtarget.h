@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the log's lines go: opens it, writes records to it one by one, and comes back when it went away. No call waits for
- * who reads: not even sd_journal_sendv(), nor a stderr that blocks, as long as no other process fills the journal's queue
- * or the pipe in the moment after we looked.
+ * Where the log's lines go: opens it, writes records to it one by one, and comes back when it went away. No call waits
+ * for who reads: not even sd_journal_sendv(), nor a stderr that blocks, as long as no other process fills the journal's
+ * queue or the pipe in the moment after we looked.
  */
 #ifndef PORTSYNCD_LOGTARGET_H
 #define PORTSYNCD_LOGTARGET_H

@@ -29,7 +29,7 @@ enum rest { AWAKE, GATHERING, ASLEEP };
 
 static struct {
 	struct logring ring;
-	_Atomic uint64_t written, dropped;
+	_Atomic uint64_t written, dropped, dropped_audit; /* the latter are among the former */
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
@@ -49,9 +49,10 @@ static struct {
 
 	/* The consumer's own. */
 	struct logtarget target;
-	unsigned granted; /* wishes that were */
-	uint64_t announced, announcing_to; /* of those that were dropped */
-	bool announcing, failing;          /* failing: the last record could not be written */
+	unsigned granted;                              /* wishes that were */
+	uint64_t announced, announcing_to;             /* of those that were dropped */
+	uint64_t announced_audit, announcing_audit_to; /* of them, audit records */
+	bool announcing, failing;                      /* failing: the last record could not be written */
 	struct log_record announcement;
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	    .direct = PTHREAD_MUTEX_INITIALIZER,
@@ -71,6 +72,12 @@ static void wake_up(int fd)
 	const uint64_t one = 1;
 
 	(void)!write(fd, &one, sizeof(one));
+}
+
+static void count_dropped(bool audit)
+{
+	atomic_fetch_add_explicit(&writer.dropped_audit, audit, memory_order_relaxed);
+	atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
 }
 
 /* --- consumer --- */
@@ -104,12 +111,13 @@ static void grant_wishes(void)
 	writer.failing = false;
 }
 
-/* Lines that were dropped are told of once there is room again: here, not by the ring. Where nothing can be written that
- * cannot be told either: it waits for a record that can. */
+/* Lines that were dropped are told of once there is room again: here, not by the ring. Where nothing can be written
+ * that cannot be told either: it waits for a record that can. */
 static bool announce(void)
 {
 	struct log_record *record = &writer.announcement;
 	uint64_t dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+	uint64_t audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
 	struct timespec now;
 
 	if (dropped == writer.announced || writer.failing)
@@ -123,8 +131,11 @@ static bool announce(void)
 		.file = __FILE__,
 		.line = __LINE__,
 	};
-	(void)snprintf(record->text, sizeof(record->text), "%" PRIu64 " lines were dropped: there was no room for them",
-		       dropped - writer.announced);
+	(void)snprintf(record->text, sizeof(record->text),
+		       "%" PRIu64 " lines were dropped, %" PRIu64
+		       " of them records of the audit trail: there was no room for them",
+		       dropped - writer.announced, audit - writer.announced_audit);
+	writer.announcing_audit_to = audit;
 	writer.announcing_to = dropped;
 	writer.announcing = true;
 	return true;
@@ -145,9 +156,11 @@ static void record_done(int result)
 	if (result == 0)
 		atomic_fetch_add_explicit(&writer.written, 1, memory_order_relaxed);
 	else if (!writer.announcing)
-		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
-	if (writer.announcing && result == 0)
+		count_dropped(logring_peek(&writer.ring)->audit_seq > 0);
+	if (writer.announcing && result == 0) {
 		writer.announced = writer.announcing_to;
+		writer.announced_audit = writer.announcing_audit_to;
+	}
 	if (!writer.announcing)
 		logring_drop(&writer.ring);
 	writer.announcing = false;
@@ -250,7 +263,7 @@ struct log_record *logwriter_claim(bool audit)
 	(void)pthread_once(&once, init_ring);
 	record = logring_claim(&writer.ring, audit);
 	if (!record)
-		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+		count_dropped(audit);
 	return record;
 }
 
@@ -368,15 +381,17 @@ static void write_rest(uint64_t stop_at)
 
 void logwriter_stop(void)
 {
+	const struct log_record *record;
+
 	if (writer.running)
 		end_thread();
 	else if (!writer.given_up)
 		write_rest(now_usec() + STOP_USEC);
 	if (writer.given_up)
 		return;
-	while (logring_peek(&writer.ring)) {
+	while ((record = logring_peek(&writer.ring)) != NULL) {
+		count_dropped(record->audit_seq > 0);
 		logring_drop(&writer.ring);
-		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
 	}
 	writer.announced = writer.dropped;
 	logtarget_close(&writer.target);
@@ -391,5 +406,6 @@ void logwriter_stats(struct logwriter_stats *stats)
 {
 	stats->written = atomic_load_explicit(&writer.written, memory_order_relaxed);
 	stats->dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+	stats->dropped_audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
 	stats->waiting = logring_used(&writer.ring);
 }

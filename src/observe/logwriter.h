@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of a record from who says it to the target: the ring, and the thread that empties it. Before the thread is
- * started, and where it cannot be, whoever gives a record writes it if that needs no waiting; else it stays in the ring.
+ * started, and where it cannot be, whoever gives a record writes it if that needs no waiting; else it stays in the
+ * ring.
  *
  * The thread is woken for the first line after a rest; then it looks again every few milliseconds, so that a producer
  * pays for a wake-up once, not for each line of many.
@@ -34,7 +35,8 @@ bool logwriter_has_room(void);
 
 struct logwriter_stats {
 	uint64_t written;
-	uint64_t dropped; /* no room, or the target refused them */
+	uint64_t dropped;       /* no room, or the target refused them */
+	uint64_t dropped_audit; /* those of them that were audit records */
 	uint64_t waiting;
 };
 void logwriter_stats(struct logwriter_stats *stats);

@@ -178,6 +178,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_log_lines_written", "Log lines handed to the collector", COUNTER, NUMBER, VIEW(log_written)},
 	{"portsyncd_log_lines_suppressed", "Log lines held back: too many of one kind", COUNTER, NUMBER, VIEW(log_suppressed)},
 	{"portsyncd_log_lines_dropped", "Log lines lost: the collector did not take them", COUNTER, NUMBER, VIEW(log_dropped)},
+	{"portsyncd_audit_records_dropped", "Audit records among the log lines lost", COUNTER, NUMBER, VIEW(audit_dropped)},
 	{"portsyncd_log_lines_waiting", "Log lines not yet handed to the collector", GAUGE, NUMBER, VIEW(log_waiting)},
 };
 

@@ -102,6 +102,7 @@ struct view {
 	uint64_t turns;
 	struct view_hist turn; /* ns, view_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
+	uint64_t audit_dropped; /* of the lines that were dropped */
 	uint64_t settings_refused;
 
 	char previous_stop[VIEW_WORD_BYTES]; /* how the process before ended: as /metrics tells it */
