@@ -394,6 +394,7 @@ void logwriter_stop(void)
 		logring_drop(&writer.ring);
 	}
 	writer.announced = writer.dropped;
+	writer.announced_audit = writer.dropped_audit;
 	logtarget_close(&writer.target);
 }
 
