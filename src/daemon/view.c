@@ -56,6 +56,7 @@ static void fill_netlink(const struct daemon *d, struct view *v)
 	v->dellink = w->dellink;
 	v->datagrams = w->datagrams;
 	v->overruns = w->overruns;
+	v->overrun_nsec = w->overrun_nsec;
 	v->truncations = w->truncations;
 	v->socket_errors = w->errors;
 	v->malformed = w->malformed;
@@ -148,6 +149,7 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->log_written = log.written;
 	v->log_suppressed = log.held_back;
 	v->log_dropped = log.dropped;
+	v->dropped_nsec = log.dropped_nsec;
 	v->audit_dropped = log.dropped_audit;
 	v->log_waiting = log.waiting;
 	v->settings_refused = d->settings_refused;

@@ -87,6 +87,7 @@ void log_stats(struct log_stats *stats)
 		.held_back = held_back,
 		.dropped = writer.dropped,
 		.dropped_audit = writer.dropped_audit,
+		.dropped_nsec = writer.dropped_nsec,
 		.waiting = writer.waiting,
 	};
 }

@@ -53,6 +53,7 @@ void log_note_held_back(unsigned n);
 struct log_stats {
 	uint64_t written, held_back;
 	uint64_t dropped, dropped_audit; /* the latter, records of the audit trail, are among the former */
+	uint64_t dropped_nsec;           /* when the last line was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t waiting;                /* now */
 };
 void log_stats(struct log_stats *stats);

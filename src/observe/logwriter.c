@@ -30,6 +30,7 @@ enum rest { AWAKE, GATHERING, ASLEEP };
 static struct {
 	struct logring ring;
 	_Atomic uint64_t written, dropped, dropped_audit; /* the latter are among the former */
+	_Atomic uint64_t dropped_nsec;                    /* CLOCK_MONOTONIC; 0: none was */
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
@@ -76,6 +77,7 @@ static void wake_up(int fd)
 
 static void count_dropped(bool audit)
 {
+	atomic_store_explicit(&writer.dropped_nsec, now_nsec(), memory_order_relaxed);
 	atomic_fetch_add_explicit(&writer.dropped_audit, audit, memory_order_relaxed);
 	atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
 }
@@ -408,5 +410,6 @@ void logwriter_stats(struct logwriter_stats *stats)
 	stats->written = atomic_load_explicit(&writer.written, memory_order_relaxed);
 	stats->dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
 	stats->dropped_audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
+	stats->dropped_nsec = atomic_load_explicit(&writer.dropped_nsec, memory_order_relaxed);
 	stats->waiting = logring_used(&writer.ring);
 }

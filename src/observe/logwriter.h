@@ -37,6 +37,7 @@ struct logwriter_stats {
 	uint64_t written;
 	uint64_t dropped;       /* no room, or the target refused them */
 	uint64_t dropped_audit; /* those of them that were audit records */
+	uint64_t dropped_nsec;  /* when the last one was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t waiting;
 };
 void logwriter_stats(struct logwriter_stats *stats);

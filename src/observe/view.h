@@ -71,6 +71,7 @@ struct view {
 
 	/* netlink */
 	uint64_t messages, newlink, dellink, ignored, datagrams;
+	uint64_t overrun_nsec; /* when the last one was; 0: none was */
 	uint64_t overruns, truncations, socket_errors, malformed, spoofed, no_memory;
 	uint64_t dumps, dumps_interrupted, dumps_failed, dumps_retried;
 	bool netlink_works;
@@ -102,6 +103,7 @@ struct view {
 	uint64_t turns;
 	struct view_hist turn; /* ns, view_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
+	uint64_t dropped_nsec;  /* when the last one was dropped; 0: none was */
 	uint64_t audit_dropped; /* of the lines that were dropped */
 	uint64_t settings_refused;
 
