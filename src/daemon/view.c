@@ -168,7 +168,7 @@ static void fill_state(const struct daemon *d, struct view *v)
 /* A port that is only remembered, since it may come back, has no figures. */
 static bool is_there(const struct port *port)
 {
-	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed;
+	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed || port->writing;
 }
 
 static struct view_port describe(const struct port *port, bool owes)

@@ -114,6 +114,31 @@ def test_a_port_disappears_after_its_row(switch: SwitchFactory) -> None:
     assert sw.pages.metrics().labels(FLAPS, "port") == {"Ethernet0", "Ethernet8"}
 
 
+def test_a_port_whose_row_cannot_be_deleted_keeps_its_series(switch: SwitchFactory) -> None:
+    """No interface, no row in APPL_DB: what is left to say is that STATE_DB has its row still."""
+    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
+    sw.pages.wait("portsyncd_ports_configured", 1)
+    sw.redis.pause()
+    sw.netns.delete_port("Ethernet4")
+    figures = sw.pages.wait("portsyncd_ports_present", 1)
+    assert figures.labels(FLAPS, "port") == {"Ethernet0", "Ethernet4"}
+    sw.redis.resume()
+    sw.wait_no_row("Ethernet4")
+    wait_for(lambda: sw.pages.metrics().labels(FLAPS, "port") == {"Ethernet0"}, what="its series end")
+
+
+def test_old_interfaces_are_counted_as_such_only(switch: SwitchFactory) -> None:
+    """Left from before a cold start: neither in sync nor waiting."""
+    sw = switch(ports=3, links="before", wait=False)
+    figures = sw.pages_when_served().wait("portsyncd_ports_old", 3)
+    assert figures("portsyncd_ports_present") == 3
+    assert figures("portsyncd_ports_waiting") == figures("portsyncd_ports_in_sync") == 0
+    sw.pages.wait("portsyncd_ports_configured", 3)
+    figures = sw.pages.metrics()
+    assert figures("portsyncd_ports_waiting") == figures("portsyncd_ports_in_sync") == 0
+
+
 def test_ever_new_names_make_no_more_series(switch: SwitchFactory) -> None:
     sw = switch(ports=2)
     name = "Ethernet4"
