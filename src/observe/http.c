@@ -44,6 +44,8 @@ struct client {
 	uint64_t since; /* when its request began */
 	size_t body;    /* what came of its request's, which nobody reads */
 	bool dropped, tls, trusted;
+	bool served;                    /* had an answer */
+	bool refused;                   /* its certificate was, which was told */
 	char peer[INET6_ADDRSTRLEN];    /* the address it came from, "?": none */
 	struct http_identity *identity; /* of a TLS client */
 };
@@ -110,7 +112,7 @@ static void drop_late(struct http *h)
 
 	while ((c = oldest(h)) && now - c->since >= h->timeout_usec) {
 		drop(c);
-		count(&h->stats.late);
+		count(c->served ? &h->stats.idle : &h->stats.late);
 	}
 }
 
@@ -144,6 +146,7 @@ static int verify_client(gnutls_session_t session)
 
 	if (r == 0)
 		return 0;
+	c->refused = true;
 	count(&c->http->stats.certificates_refused);
 	log_warning(KIND_HTTP_CLIENT_REFUSED, "certificate of the client at %s refused: %s", c->peer, problem);
 	return r;
@@ -191,10 +194,22 @@ static void client_arrived(struct http *h, struct MHD_Connection *connection, vo
 		begin_tls(c, tls->tls_session);
 }
 
+/* Who forgot its certificate is told nothing by GnuTLS. */
+static void handshake_failed(const struct client *c)
+{
+	count(&c->http->stats.handshakes_failed);
+	if (c->http->need_certificate && !c->refused)
+		log_warning(
+			KIND_HTTP_CLIENT_REFUSED,
+			"TLS handshake with the client at %s failed: it brought no certificate on P-384, or does not "
+			"speak TLS 1.3 with AES-256-GCM and P-384",
+			c->peer);
+}
+
 static void client_left(struct http *h, struct client *c)
 {
 	if (c->tls && !c->trusted && !c->dropped)
-		count(&h->stats.handshakes_failed);
+		handshake_failed(c);
 	if (c->identity)
 		http_identity_leave(c->identity);
 	list_remove(&c->link);
@@ -219,7 +234,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 
 	(void)user;
 	(void)context;
-	(void)code;
+	c->served = c->served || code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	if (!c->dropped)
 		begin_request(c);
 }

@@ -53,7 +53,8 @@ struct http_stats {
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t open;              /* now */
 	_Atomic uint64_t evicted;           /* dropped for a newer client */
-	_Atomic uint64_t late;              /* dropped after timeout_secs, idle ones too */
+	_Atomic uint64_t late;              /* dropped after timeout_secs without an answer */
+	_Atomic uint64_t idle;              /* the same, but with one before */
 	_Atomic uint64_t not_accepted;      /* no descriptor or no memory was left; counts attempts */
 	_Atomic uint64_t handshakes_failed; /* of TLS, certificates_refused included */
 	_Atomic uint64_t certificates_refused;

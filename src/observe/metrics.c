@@ -490,6 +490,7 @@ static void write_server(const struct writer *w)
 	family(w, "portsyncd_http_dropped", COUNTER, "Clients that the HTTP server dropped");
 	counter(w, "portsyncd_http_dropped", label("reason", "evicted"), NUMBER, s->evicted);
 	counter(w, "portsyncd_http_dropped", label("reason", "late"), NUMBER, s->late);
+	counter(w, "portsyncd_http_dropped", label("reason", "idle"), NUMBER, s->idle);
 	counter(w, "portsyncd_http_dropped", label("reason", "not_accepted"), NUMBER, s->not_accepted);
 	one(w, "portsyncd_http_handshakes_failed", COUNTER, "TLS handshakes that failed", NUMBER, s->handshakes_failed);
 	one(w, "portsyncd_http_certificates_refused", COUNTER, "Client certificates that were refused", NUMBER,

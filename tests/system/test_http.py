@@ -292,6 +292,15 @@ def test_a_client_that_says_a_byte_at_a_time_is_dropped(start: Start) -> None:
     assert probe.get("/hello").status == 200
 
 
+def test_who_had_an_answer_is_idle_not_late(start: Start) -> None:
+    """A scraper that comes less often than timeout_secs is no fault."""
+    probe = start(timeout=1)
+    with probe.connect() as client:
+        assert ask(client, "/hello").status == 200
+        wait_for(lambda: is_closed(client), what="the server closes")
+    assert (probe.stats["late"], probe.stats["idle"]) == (0, 1)
+
+
 def test_a_client_that_takes_a_byte_at_a_time_is_dropped(start: Start) -> None:
     probe = start(timeout=1)
     with socket.socket() as client:

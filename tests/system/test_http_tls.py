@@ -145,6 +145,7 @@ def test_client_without_a_certificate(start: Start, authority: Authority) -> Non
     probe = start()
     assert_refused(probe, tls_client(authority.path))
     wait_for(lambda: probe.stats["handshakes_failed"] == 1, what="the failed handshake is counted")
+    probe.wait_log("TLS handshake with the client at 127.0.0.1 failed: it brought no certificate")
 
 
 @pytest.mark.parametrize("name", ["Other CA", "Test CA"])
@@ -269,6 +270,8 @@ def test_files_that_do_not_fit(tmp_path: Path, authority: Authority, server_pair
     other, weak = authority.issue("server"), authority.issue("server", key="P-256")
     exposed, empty = authority.issue("server"), tmp_path / "empty"
     exposed.key.chmod(0o644)
+    writable = authority.issue("server")
+    writable.key.chmod(0o602)
     empty.touch()
 
     def complaint(cert: Path, key: Path, ca: Path = authority.path) -> str:
@@ -286,6 +289,7 @@ def test_files_that_do_not_fit(tmp_path: Path, authority: Authority, server_pair
     assert complaint(server_pair.cert, exposed.key) == (
         f"portsyncd: http.key: {exposed.key}: readable or writable by others; allowed: chmod 0600 {exposed.key}\n"
     )
+    assert f"chmod 0600 {writable.key}" in complaint(writable.cert, writable.key)
     assert complaint(server_pair.cert, other.key).endswith(f"; allowed: {pair}\n")
     assert complaint(empty, server_pair.key).endswith(f"; allowed: {pair}\n")
     assert complaint(weak.cert, weak.key) == (
@@ -339,6 +343,31 @@ def test_who_is_refused_is_named(switch: SwitchFactory, authority: Authority, tm
     with pytest.raises(REFUSED), connect_in(sw, address, tls_client(authority.path, stranger)) as client:
         ask(client, "/livez")
     sw.daemon.wait_log("certificate of the client at 127\\.0\\.0\\.1 refused")
+
+
+def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_path: Path) -> None:
+    """Also when the server's own certificate stays."""
+    old, new = Authority(tmp_path / "old", "Old CA"), Authority(tmp_path / "new", "New CA")
+    server, ca, address = authority.issue("server"), tmp_path / "ca.pem", loopback_address()
+    ca.write_bytes(old.path.read_bytes())
+    http = {"listen": f"{address[0]}:{address[1]}", "cert": server.cert, "key": server.key, "ca": ca}
+    sw = switch.build(ports=1, settings={"http": http})
+    sw.netns.ip("link", "set", "lo", "up")
+    sw.start()
+
+    def is_served(client_of: Authority) -> bool:
+        context = tls_client(authority.path, client_of.issue("client"))
+        try:
+            with connect_in(sw, address, context) as client:
+                return ask(client, "/livez").status == 200
+        except REFUSED:
+            return False
+
+    assert (is_served(old), is_served(new)) == (True, False)
+    ca.write_bytes(new.path.read_bytes())
+    sw.daemon.send(signal.SIGHUP)
+    sw.daemon.wait_log("new HTTP clients get the certificate")
+    assert (is_served(old), is_served(new)) == (False, True)
 
 
 def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:

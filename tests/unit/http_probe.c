@@ -38,9 +38,9 @@ static void set_stats(struct http_answer *answer)
 
 	set_text(answer,
 		 "{\"2xx\":%" PRIu64 ",\"4xx\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"open\":%" PRIu64
-		 ",\"evicted\":%" PRIu64 ",\"late\":%" PRIu64 ",\"not_accepted\":%" PRIu64
+		 ",\"evicted\":%" PRIu64 ",\"late\":%" PRIu64 ",\"idle\":%" PRIu64 ",\"not_accepted\":%" PRIu64
 		 ",\"handshakes_failed\":%" PRIu64 ",\"certificates_refused\":%" PRIu64 "}\n",
-		 s->answers[2], s->answers[4], s->accepted, s->open, s->evicted, s->late, s->not_accepted,
+		 s->answers[2], s->answers[4], s->accepted, s->open, s->evicted, s->late, s->idle, s->not_accepted,
 		 s->handshakes_failed, s->certificates_refused);
 }
 
