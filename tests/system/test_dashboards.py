@@ -420,7 +420,8 @@ def test_units_and_legends_are_those_of_the_expressions(board: dict[str, Any]) -
         unit = panel["fieldConfig"]["defaults"]["unit"]
         for target in panel["targets"]:
             gauge = re.match(
-                r"(?:portsyncd|process)_\w+(_seconds|_bytes)\{|histogram_quantile\(.*?(_seconds)_bucket\{", target["expr"]
+                r"(?:portsyncd|process)_\w+(_seconds|_bytes)\{|histogram_quantile\(.*?(_seconds)_bucket\{",
+                target["expr"],
             )
             if gauge and panel["type"] != "table" and "timestamp" not in gauge[0]:
                 assert unit == UNIT_OF[gauge[1] or gauge[2]], (panel["title"], target["expr"])
