@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import shutil
 import struct
 import time
 import zlib
@@ -23,16 +22,12 @@ import pytest
 from lib.browser import dump_dom, take_picture
 from lib.daemon import ROOT
 from lib.faults import QUICK
-from lib.prometheus import Prometheus, Series
+from lib.prometheus import RULES, Prometheus, Series, install_consoles
 from lib.storm import mixed_changes, overrun_while_stopped
 from lib.switch import Switch, load_config, port_names
 from lib.wait import wait_for
 
 GRAFANA = ROOT / "deploy" / "grafana"
-CONSOLES = ROOT / "deploy" / "prometheus" / "consoles"
-RULES = [ROOT / "deploy" / "prometheus" / f"portsyncd.{kind}.yml" for kind in ("rules", "alerts")]
-# Debian's package has it among its examples; /etc/prometheus/console_libraries is empty.
-DEBIAN_LIBRARY = Path("/usr/share/doc/prometheus/examples/console_libraries/prom.lib")
 
 PORTS = 8
 INSTANCE = "127.0.0.1:9090"  # in the daemon's network namespace, which is its own
@@ -237,18 +232,6 @@ def suffer(sw: Switch) -> None:
     sw.wait_equal(30, ports=PORTS)
 
 
-def installed(folder: Path) -> tuple[Path, Path]:
-    """Templates and libraries as docs/monitoring.md says to install them."""
-    templates, libraries = folder / "consoles", folder / "console_libraries"
-    for made in (templates, libraries):
-        made.mkdir()
-    for page in CONSOLES.glob("*.html"):
-        shutil.copy(page, templates)
-    for library in (DEBIAN_LIBRARY, *CONSOLES.glob("*.lib")):
-        shutil.copy(library, libraries)
-    return templates, libraries
-
-
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     sw = Switch(port_names(PORTS), settings=SETTINGS)
@@ -256,7 +239,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         sw.build()
         # The daemon and all that talks to its pages by TCP live in the namespace.
         sw.netns.ip("link", "set", "dev", "lo", "up")
-        templates, libraries = installed(tmp_path_factory.mktemp("prometheus"))
+        templates, libraries = install_consoles(tmp_path_factory.mktemp("prometheus"))
         started = time.time()
         prometheus = Prometheus(
             {"portsyncd": [INSTANCE]}, sw.netns.name, RULES, templates, libraries, scrapes_itself=True
@@ -420,7 +403,8 @@ def test_units_and_legends_are_those_of_the_expressions(board: dict[str, Any]) -
         unit = panel["fieldConfig"]["defaults"]["unit"]
         for target in panel["targets"]:
             gauge = re.match(
-                r"(?:portsyncd|process)_\w+(_seconds|_bytes)\{|histogram_quantile\(.*?(_seconds)_bucket\{", target["expr"]
+                r"(?:portsyncd|process)_\w+(_seconds|_bytes)\{|histogram_quantile\(.*?(_seconds)_bucket\{",
+                target["expr"],
             )
             if gauge and panel["type"] != "table" and "timestamp" not in gauge[0]:
                 assert unit == UNIT_OF[gauge[1] or gauge[2]], (panel["title"], target["expr"])

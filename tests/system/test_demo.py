@@ -3,24 +3,41 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from lib.daemon import ROOT, binary
 from lib.netns import run
+from lib.prometheus import http_get
+from lib.wait import wait_for
 
 STOPPED = 130
+# All that the demo runs but Prometheus.
+PROGRAMS = ("ip", "redis-server", "sysctl", "python3")
+
+
+@contextmanager
+def running(path: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "PORTSYNCD": str(binary()), "PATH": path}
+    process = subprocess.Popen([ROOT / "scripts" / "demo"], stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()  # harmless when it ended
+        process.communicate(timeout=60)
 
 
 @pytest.fixture
 def demo() -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PORTSYNCD": str(binary())}
-    process = subprocess.Popen([ROOT / "scripts" / "demo"], stdout=subprocess.PIPE, text=True, env=environment)
-    yield process
-    process.terminate()  # harmless when it ended
-    process.communicate(timeout=60)
+    with running(os.environ["PATH"]) as process:
+        yield process
 
 
 def test_the_demo_prints_addresses_that_answer(demo: subprocess.Popen[str]) -> None:
@@ -37,3 +54,35 @@ def test_the_demo_prints_addresses_that_answer(demo: subprocess.Popen[str]) -> N
     demo.terminate()
     assert "Stopped." in demo.communicate(timeout=60)[0]
     assert demo.returncode == STOPPED
+
+
+def test_the_demo_has_consoles_while_it_runs(demo: subprocess.Popen[str]) -> None:
+    assert demo.stdout is not None
+    urls = [urlsplit(line.strip()) for line in islice((line for line in demo.stdout if "/consoles/" in line), 2)]
+    fleet, switch = urls
+    assert (fleet.hostname, fleet.path) == ("127.0.0.1", "/consoles/portsyncd-fleet.html")
+    assert (switch.netloc, switch.path) == (fleet.netloc, "/consoles/portsyncd.html")
+    port = fleet.port or 0
+    instance = switch.query.removeprefix("instance=")
+
+    def shown() -> bool:
+        """With figures of the daemon."""
+        pages = [http_get(None, port, f"{url.path}?{url.query}") for url in urls]
+        return instance in pages[0] and "Ethernet124" in pages[1]
+
+    wait_for(shown, 15, "the consoles know the ports")
+    assert "portsyncd_build_info" in http_get(None, int(instance.rpartition(":")[2]), "/metrics")
+    demo.terminate()
+    assert "Stopped." in demo.communicate(timeout=60)[0]
+    for ended in (port, int(instance.rpartition(":")[2])):
+        with pytest.raises(ConnectionRefusedError):
+            http_get(None, ended, "/metrics")
+
+
+def test_a_demo_without_prometheus_says_how_to_have_it(tmp_path: Path) -> None:
+    for program in PROGRAMS:
+        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    with running(str(tmp_path)) as demo:
+        assert demo.stdout is not None
+        line = next(line for line in demo.stdout if "Prometheus" in line)
+        assert "apt install prometheus" in line

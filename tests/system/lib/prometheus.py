@@ -17,6 +17,11 @@ from urllib.parse import urlencode
 from lib.checker import socket_in
 from lib.wait import wait_for
 
+SHIPPED = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
+RULES = [SHIPPED / f"portsyncd.{kind}.yml" for kind in ("rules", "alerts")]
+# Debian's package has it among its examples; /etc/prometheus/console_libraries is empty.
+DEBIAN_LIBRARY = Path("/usr/share/doc/prometheus/examples/console_libraries/prom.lib")
+
 START_TIMEOUT_SECS = 30.0
 LOOPBACK = "127.0.0.1"
 
@@ -33,6 +38,18 @@ class Series(NamedTuple):
 
 class HttpError(Exception):
     pass
+
+
+def install_consoles(folder: Path) -> tuple[Path, Path]:
+    """Templates and libraries as docs/monitoring.md says to install them."""
+    templates, libraries = folder / "consoles", folder / "console_libraries"
+    for made in (templates, libraries):
+        made.mkdir()
+    for page in (SHIPPED / "consoles").glob("*.html"):
+        shutil.copy(page, templates)
+    for library in (DEBIAN_LIBRARY, *(SHIPPED / "consoles").glob("*.lib")):
+        shutil.copy(library, libraries)
+    return templates, libraries
 
 
 def free_port_in(netns: str | None) -> int:

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped alerts in a real Prometheus that scrapes a real daemon: what is broken makes them fire, what is mended
+lets them resolve, and a start makes none fire. Thresholds are those of the shipped files; a minute of them is a second here.
+
+Each alert's wording and limits: promtool, in test_prometheus.py.
+"""
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lib.daemon import ROOT
+from lib.faults import QUICK
+from lib.prometheus import Prometheus
+from lib.switch import Switch, port_names
+from lib.wait import wait_for
+from test_metrics import flap
+from test_warm_start import enable
+
+FOLDER = ROOT / "deploy" / "prometheus"
+PORTS = 3
+INSTANCE = "127.0.0.1:9090"  # in the daemon's network namespace, which is its own
+SETTINGS = {
+    "http": {"listen": INSTANCE, "unix_socket": '""'},
+    "database": QUICK,
+    "state": {"save_interval_secs": 3600},  # by an orderly stop alone, so that a kill loses what came since
+}
+TIMEOUT_SECS = 90.0
+CALM_EVALUATIONS = 15  # the longest `for` is 10
+LIFETIME, FLAPS = "portsyncd_port_flaps_lifetime", "portsyncd_port_flaps_total"
+
+
+def hastened(folder: Path) -> list[Path]:
+    """The rules of deploy/prometheus, of which a minute is a second. The shortest window holds two scrapes."""
+    made = []
+    for name in ("portsyncd.rules.yml", "portsyncd.alerts.yml"):
+        text = (FOLDER / name).read_text()
+        text, windows = re.subn(r"\[(\d+)m\]", r"[\1s]", text)
+        text = re.sub(r"^( +for: \d+)m$", r"\1s", text, flags=re.MULTILINE)
+        assert windows > 0, name
+        made.append(folder / name)
+        made[-1].write_text(text)
+    return made
+
+
+@dataclass
+class Alarmed:
+    switch: Switch
+    prometheus: Prometheus
+    rules: list[Path]
+
+    def firing(self) -> set[tuple[str, str]]:
+        """Alert and port, "" for one that has none."""
+        alerts = self.prometheus.api("alerts")["alerts"]
+        return {
+            (one["labels"]["alertname"], one["labels"].get("port", "")) for one in alerts if one["state"] == "firing"
+        }
+
+    def wait_fires(self, alert: str, port: str = "") -> None:
+        wait_for(lambda: (alert, port) in self.firing(), TIMEOUT_SECS, lambda: f"{alert} {port}: {self.firing()}")
+
+    def wait_resolves(self, alert: str, port: str = "") -> None:
+        wait_for(lambda: (alert, port) not in self.firing(), TIMEOUT_SECS, lambda: f"{alert} {port} is over")
+
+    def evaluations(self) -> float:
+        """So many since the start of Prometheus, by a rule that always has a result."""
+        series = f'instance:portsyncd_available:bool{{instance="{INSTANCE}"}}'
+        found = self.prometheus.query(f"count_over_time({series}[1h])")
+        return found[0].value if found else 0
+
+    def wait_evaluations(self, more: int) -> None:
+        enough = self.evaluations() + more
+        wait_for(lambda: self.evaluations() >= enough, TIMEOUT_SECS, f"{more} evaluations")
+
+    def value(self, name: str, port: str) -> float | None:
+        found = self.prometheus.query(f'{name}{{port="{port}"}}')
+        return found[0].value if found else None
+
+    def wait_value(self, name: str, port: str, value: float) -> None:
+        wait_for(lambda: self.value(name, port) == value, TIMEOUT_SECS, lambda: f"{name}: {self.value(name, port)}")
+
+    def start_again(self) -> None:
+        """Until it follows the links; the rows alone may be those of the process before."""
+        job = f'{{instance="{INSTANCE}"}}'
+        synced = f"process_start_time_seconds{job} and portsyncd_synced{job} == 1"
+        before = self.prometheus.query(f"last_over_time(process_start_time_seconds{job}[5m])")[0].value
+        self.switch.daemon.start()
+        wait_for(lambda: any(one.value > before for one in self.prometheus.query(synced)), TIMEOUT_SECS, synced)
+        self.switch.wait_equal(ports=PORTS)
+
+
+@contextmanager
+def scraped(targets: Mapping[str, list[str]], netns: str, rules: list[Path]) -> Iterator[Prometheus]:
+    prometheus = Prometheus(targets, netns, rules)
+    try:
+        prometheus.start()
+        yield prometheus
+    finally:
+        prometheus.close()
+
+
+@pytest.fixture(scope="module")
+def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
+    """After a start of which no alert came."""
+    sw = Switch(port_names(PORTS), settings=SETTINGS)
+    try:
+        sw.build()
+        sw.netns.ip("link", "set", "dev", "lo", "up")
+        enable(sw)
+        sw.start()
+        rules = hastened(tmp_path_factory.mktemp("rules"))
+        with scraped({"portsyncd": [INSTANCE]}, sw.netns.name, rules) as prometheus:
+            prometheus.wait_scraped(INSTANCE)
+            made = Alarmed(sw, prometheus, rules)
+            made.wait_evaluations(CALM_EVALUATIONS)
+            assert made.firing() == set(), "a normal start"
+            yield made
+        sw.daemon.stop()
+    finally:
+        sw.close()
+
+
+def test_a_start_fires_nothing(alarmed: Alarmed) -> None:
+    """See the fixture: what is broken by the other tests does not count."""
+    assert alarmed.evaluations() >= CALM_EVALUATIONS
+
+
+def test_redis_goes_and_comes_back(alarmed: Alarmed) -> None:
+    sw = alarmed.switch
+    sw.redis.pause()
+    alarmed.wait_fires("PortsyncdRedisDown")
+    sw.redis.resume()
+    alarmed.wait_resolves("PortsyncdRedisDown")
+    sw.wait_equal(30, ports=PORTS)
+
+
+def test_somebody_writes_our_rows(alarmed: Alarmed) -> None:
+    sw = alarmed.switch
+    sw.state_db.client.hset(sw.state_db.key("PORT_TABLE", "Ethernet0"), "mtu", "1")
+    alarmed.wait_fires("PortsyncdDrift")
+    alarmed.wait_resolves("PortsyncdDrift")
+    assert ("PortsyncdDriftNotRepaired", "") not in alarmed.firing()
+
+
+def test_a_cable_is_pulled(alarmed: Alarmed) -> None:
+    sw = alarmed.switch
+    sw.netns.set_carrier("Ethernet4", "down")
+    alarmed.wait_fires("PortsyncdPortDown", "Ethernet4")
+    assert {port for alert, port in alarmed.firing() if alert == "PortsyncdPortDown"} == {"Ethernet4"}
+    sw.netns.set_carrier("Ethernet4", "up")
+    alarmed.wait_resolves("PortsyncdPortDown", "Ethernet4")
+
+
+def test_a_port_flaps_and_a_kill_is_no_flap(alarmed: Alarmed) -> None:
+    """What the state file carries over is not counted again: it is older than what Prometheus has seen."""
+    sw = alarmed.switch
+    before = alarmed.value(LIFETIME, "Ethernet0") or 0
+    flap(sw, "Ethernet0", 6)
+    alarmed.wait_fires("PortsyncdPortFlapping", "Ethernet0")
+    alarmed.wait_resolves("PortsyncdPortFlapping", "Ethernet0")
+    sw.daemon.stop()
+    alarmed.start_again()
+    flap(sw, "Ethernet0", 1)
+    alarmed.wait_value(LIFETIME, "Ethernet0", before + 14)
+    assert alarmed.value(FLAPS, "Ethernet0") == 2
+    sw.daemon.kill()
+    alarmed.start_again()
+    alarmed.wait_value(LIFETIME, "Ethernet0", before + 12)
+    alarmed.wait_fires("PortsyncdCrashed")
+    alarmed.wait_evaluations(3)
+    assert ("PortsyncdPortFlapping", "Ethernet0") not in alarmed.firing()
+
+
+def test_a_daemon_that_stands_still(alarmed: Alarmed) -> None:
+    os.kill(alarmed.switch.daemon.pid, signal.SIGSTOP)
+    try:
+        alarmed.wait_fires("PortsyncdDown")
+        assert [one.value for one in alarmed.prometheus.query("instance:portsyncd_available:bool")] == [0]
+    finally:
+        os.kill(alarmed.switch.daemon.pid, signal.SIGCONT)
+    alarmed.wait_resolves("PortsyncdDown")
+
+
+def test_another_exporter_at_the_address(alarmed: Alarmed) -> None:
+    """Prometheus itself: its default port is that of the daemon."""
+    address = alarmed.prometheus.address
+    with scraped({"portsyncd": [INSTANCE, address]}, alarmed.switch.netns.name, alarmed.rules) as prometheus:
+
+        def wrong() -> set[str]:
+            alerts = prometheus.api("alerts")["alerts"]
+            return {
+                one["labels"]["instance"]
+                for one in alerts
+                if one["labels"]["alertname"] == "PortsyncdWrongTarget" and one["state"] == "firing"
+            }
+
+        wait_for(wrong, TIMEOUT_SECS, "PortsyncdWrongTarget")
+        assert wrong() == {address}
