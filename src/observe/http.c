@@ -44,7 +44,7 @@ struct client {
 	uint64_t since; /* when its request began */
 	size_t body;    /* what came of its request's, which nobody reads */
 	bool dropped, tls, trusted;
-	bool served;                    /* had an answer */
+	bool served;                    /* had an answer, and did not ask again */
 	bool refused;                   /* its certificate was, which was told */
 	char peer[INET6_ADDRSTRLEN];    /* the address it came from, "?": none */
 	struct http_identity *identity; /* of a TLS client */
@@ -234,7 +234,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 
 	(void)user;
 	(void)context;
-	c->served = c->served || code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	c->served = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	if (!c->dropped)
 		begin_request(c);
 }
@@ -300,6 +300,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	(void)upload;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return refuse_method(h, connection);
+	client_of(connection)->served = false;
 	if (!*context || *upload_size > 0) {
 		*context = h;
 		return pass_over(client_of(connection), upload_size);
