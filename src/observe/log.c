@@ -27,8 +27,8 @@ void log_open(const struct log_options *options)
 	logwriter_set(&options->to);
 }
 
-/* JOURNAL_STREAM does not do: a container inherits it without the socket that takes fields, and it says no more where the
- * socket is. */
+/* JOURNAL_STREAM does not do: a container inherits it without the socket that takes fields, and it says no more where
+ * the socket is. */
 enum log_sink log_auto_sink(void)
 {
 	if (access(LOG_JOURNAL_SOCKET, W_OK) == 0)
@@ -86,6 +86,7 @@ void log_stats(struct log_stats *stats)
 		.held_back = held_back,
 		.dropped = writer.dropped,
 		.waiting = writer.waiting,
+		.refused_since = writer.refused_since,
 	};
 }
 

@@ -49,7 +49,8 @@ void log_tell_held_back(bool end);
 
 struct log_stats {
 	uint64_t written, held_back, dropped;
-	uint64_t waiting; /* now */
+	uint64_t waiting;       /* now */
+	uint64_t refused_since; /* as logwriter_stats */
 };
 void log_stats(struct log_stats *stats);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way of a record from who says it to the target: the ring, and the thread that empties it. Before the thread is
- * started, and where it cannot be, whoever gives a record writes it if that needs no waiting; else it stays in the ring.
+ * started, and where it cannot be, whoever gives a record writes it if that needs no waiting; else it stays in the
+ * ring.
  *
  * The thread is woken for the first line after a rest; then it looks again every few milliseconds, so that a producer
  * pays for a wake-up once, not for each line of many.
@@ -33,6 +34,8 @@ struct logwriter_stats {
 	uint64_t written;
 	uint64_t dropped; /* no room, or the target refused them */
 	uint64_t waiting;
+	uint64_t
+		refused_since; /* since when the target takes nothing, CLOCK_MONOTONIC us; 0: it took the last record */
 };
 void logwriter_stats(struct logwriter_stats *stats);
 

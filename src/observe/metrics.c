@@ -178,6 +178,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_log_lines_suppressed", "Log lines held back: too many of one kind", COUNTER, NUMBER, VIEW(log_suppressed)},
 	{"portsyncd_log_lines_dropped", "Log lines lost: the collector did not take them", COUNTER, NUMBER, VIEW(log_dropped)},
 	{"portsyncd_log_lines_waiting", "Log lines not yet handed to the collector", GAUGE, NUMBER, VIEW(log_waiting)},
+	{"portsyncd_log_target_up", "Whether the collector takes log lines", GAUGE, NUMBER, VIEW(log_target_up)},
 };
 
 static const struct figure proc_figures[] = {
