@@ -299,8 +299,6 @@ static int apply_flags(struct config *config, const struct flags *flags, FILE *e
 	copy_flag(config->netns, flags->netns);
 	config->level_chosen = config->level_chosen || flags->log_level != NULL;
 	config->target_chosen = flags->log_target != NULL;
-	config->check_config = flags->check_config;
-	config->dry_run = flags->dry_run;
 	return 0;
 }
 
@@ -393,6 +391,8 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config_defaults(config);
 	config->argc = argc;
 	config->argv = argv;
+	config->check_config = flags.check_config;
+	config->dry_run = flags.dry_run;
 	/* Twice: a bad flag is told before any file is read, a good one outweighs the file. */
 	if (apply_flags(config, &flags, err) < 0 || read_chosen_file(config, flags.config, err) < 0 ||
 	    apply_environment(config, err) < 0 || apply_flags(config, &flags, err) < 0 ||

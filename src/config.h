@@ -109,7 +109,7 @@ struct config {
 enum config_outcome {
 	CONFIG_RUN,  /* go on */
 	CONFIG_DONE, /* --help or --version was answered, or --check-config found nothing: exit 0 */
-	CONFIG_BAD,  /* one line says what is wrong and what is allowed: exit 2 */
+	CONFIG_BAD,  /* one line says what is wrong and what is allowed: exit 2; argc is 0 if it was an option */
 };
 
 /*
@@ -133,9 +133,6 @@ void config_defaults(struct config *config);
  */
 size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
 			   size_t size);
-
-/* The name of a level, "NOTICE". */
-const char *config_level_name(int level);
 
 /*
  * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Promises

@@ -8,6 +8,14 @@
 
 #define EXIT_BAD_CONFIG 2
 
+/* stderr has the faults already. What the configuration says that is good counts, so that the trail has the record. */
+static void refuse(const struct config *config)
+{
+	logging_open(config);
+	daemon_refuse(config);
+	log_close();
+}
+
 int main(int argc, char *argv[])
 {
 	static struct config config;
@@ -17,6 +25,8 @@ int main(int argc, char *argv[])
 	case CONFIG_DONE:
 		return EXIT_SUCCESS;
 	case CONFIG_BAD:
+		if (config.argc > 0 && !config.check_config && !config.dry_run)
+			refuse(&config);
 		return EXIT_BAD_CONFIG;
 	case CONFIG_RUN:
 		break;

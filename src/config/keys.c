@@ -477,10 +477,3 @@ size_t config_list_changes(const struct config *a, const struct config *b, const
 	}
 	return n;
 }
-
-const char *config_level_name(int level)
-{
-	static const char *const names[] = {"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
-
-	return level >= 0 && level < (int)ARRAY_SIZE(names) ? names[level] : "UNKNOWN";
-}

@@ -16,7 +16,9 @@
 #include "host/sandbox.h"
 #include "host/tuning.h"
 #include "observe/audit.h"
+#include "observe/logformat.h"
 #include "sonic/dryrun.h"
+#include "sonic/portlog.h"
 
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
@@ -41,6 +43,13 @@ void daemon_fail(struct daemon *d, const char *format, ...)
 	d->status = EXIT_FAILURE;
 	if (d->event)
 		(void)sd_event_exit(d->event, EXIT_FAILURE);
+}
+
+void tell_held_back(struct daemon *d, bool end)
+{
+	log_tell_held_back(end);
+	if (d->links)
+		portlog_tell_held_back(d->links, end);
 }
 
 static void log_summary(const struct daemon *d)
@@ -115,10 +124,9 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 
 	(void)source;
 	(void)user;
-	log_set_level(level);
-	log_notice(KIND_LOG_LEVEL_SET, "log level is %s now", config_level_name(level));
-	audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, sender_of(info, who), NULL, "log level is %s by a signal",
-		     config_level_name(level));
+	if (level == log_level())
+		log_notice(KIND_LOG_LEVEL_SET, "log level is %s, there is none beyond", logformat_level(level));
+	audit_change_level(level, sender_of(info, who), step > 0 ? "SIGUSR1" : "SIGUSR2");
 	return 0;
 }
 
@@ -140,7 +148,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	notify_reloading(user, true);
 	reload(user, sender_of(info, who));
-	log_tell_held_back(false);
+	tell_held_back(user, false);
 	log_summary(user);
 	notify_reloading(user, false);
 	return 0;
@@ -261,7 +269,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 		d->no_memory = links_stats(d->links)->no_memory;
 		watch_resync(d->watch, "some link was forgotten for lack of memory");
 	}
-	log_tell_held_back(false);
+	tell_held_back(d, false);
 	publish_audit(d->publish);
 	appl_ports_rescan(d->appl_ports);
 	loglevel_read(d->loglevel);
@@ -415,6 +423,8 @@ int daemon_run(const struct config *config)
 		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
 			     "portsyncd " PORTSYNCD_VERSION " has started%s; the process before: %s", state_note(&d),
 			     d.previous_stop);
+		if (config->log_audit && !config->dry_run && !audit_is_kept())
+			log_notice(KIND_NO_AUDIT_TRAIL, "there is no audit trail: it is not written to stderr");
 		r = run_loop(&d);
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS)
@@ -422,4 +432,19 @@ int daemon_run(const struct config *config)
 	state_finish(&d);
 	take_down(&d);
 	return d.status;
+}
+
+void daemon_refuse(const struct config *config)
+{
+	struct daemon d = {.config = config};
+
+	if (!audit_is_kept())
+		return;
+	state_load(&d);
+	/* Where another process gives the numbers there is none for us. */
+	if (d.state || config->state_file[0] == '\0')
+		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(), NULL,
+			     "the configuration is refused, nothing was started");
+	state_finish(&d);
+	state_free(&d);
 }

@@ -8,4 +8,7 @@
 /* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line on stderr says why. */
 int daemon_run(const struct config *config);
 
+/* Nothing runs since the configuration is refused: that is a record of the audit trail. */
+void daemon_refuse(const struct config *config);
+
 #endif

@@ -32,7 +32,9 @@ static void apply(const struct config *config, enum log_sink sink, int level)
 	};
 
 	(void)snprintf(options.to.rfc5424_to, sizeof(options.to.rfc5424_to), "%s", config->log_rfc5424_to);
-	audit_enable(config->log_audit);
+	/* Before it may be turned off. */
+	log_tell_held_back(true);
+	audit_enable(config->log_audit && !config->dry_run);
 	log_open(&options);
 }
 
@@ -41,8 +43,9 @@ void logging_open(const struct config *config)
 	apply(config, logging_sink(config), config->log_level);
 }
 
-void logging_change(const struct config *before, const struct config *now)
+void logging_change(const struct config *before, const struct config *now, const char *who)
 {
-	apply(now, now->log_target == before->log_target ? log_sink() : logging_sink(now),
-	      now->log_level == before->log_level ? log_level() : now->log_level);
+	if (now->log_level != before->log_level)
+		audit_change_level(now->log_level, who, "SIGHUP");
+	apply(now, now->log_target == before->log_target ? log_sink() : logging_sink(now), log_level());
 }

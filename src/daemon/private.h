@@ -56,6 +56,9 @@ struct daemon {
 /* Ends the daemon: one line says why, on stderr whatever the log's sink is. */
 void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Tells what log and audit trail have held back; end: also of windows of time that still last. */
+void tell_held_back(struct daemon *d, bool end);
+
 /* Reads the configuration again for who asked. Never fails: a bad one is told and changes nothing. */
 void reload(struct daemon *d, const char *who);
 

@@ -49,6 +49,7 @@ static void take(struct daemon *d, struct config *fresh, const char *who)
 	const struct config *before = d->reread ? d->reread : d->config;
 	char changed[512], waiting[512];
 	size_t n;
+	bool moved;
 
 	if (!confine_allows_log(d, fresh)) {
 		log_warning(KIND_CONFIG_NEEDS_RESTART,
@@ -57,10 +58,16 @@ static void take(struct daemon *d, struct config *fresh, const char *who)
 		memcpy(fresh->log_rfc5424_to, before->log_rfc5424_to, sizeof(fresh->log_rfc5424_to));
 	}
 	n = config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed));
-	logging_change(before, fresh);
+	tell_held_back(d, true);
+	if (n > 0)
+		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
+	moved = !audit_is_kept() || before->log_target != fresh->log_target ||
+		strcmp(before->log_rfc5424_to, fresh->log_rfc5424_to) != 0;
+	logging_change(before, fresh, who);
 	if (d->loglevel)
 		loglevel_set_sink(d->loglevel, logging_sink(fresh));
-	if (n > 0)
+	/* The trail begins elsewhere: this is its first record there. */
+	if (n > 0 && moved)
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
 	log_notice(KIND_CONFIG_READ, "the configuration was read again; in force now: %s",
 		   n > 0 ? changed : "no change");

@@ -310,7 +310,9 @@ const char *state_previous_stop(const struct daemon *d)
 
 const char *state_note(const struct daemon *d)
 {
-	return d->state ? d->state->note : "";
+	if (d->config->dry_run)
+		return "";
+	return d->state ? d->state->note : "; numbers begin at 1, and are not kept";
 }
 
 uint64_t state_last_event(const struct daemon *d)
@@ -404,7 +406,7 @@ void state_finish(struct daemon *d)
 	if (!s)
 		return;
 	/* What was held back is told now: a record takes a number. */
-	log_tell_held_back(true);
+	tell_held_back(d, true);
 	if (!s->saver)
 		save_without_thread(d);
 	else if (!save_by_thread(d))

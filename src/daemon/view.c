@@ -57,6 +57,7 @@ static void fill_netlink(const struct daemon *d, struct view *v)
 	v->dellink = w->dellink;
 	v->datagrams = w->datagrams;
 	v->overruns = w->overruns;
+	v->overrun_nsec = w->overrun_nsec;
 	v->truncations = w->truncations;
 	v->socket_errors = w->errors;
 	v->malformed = w->malformed;
@@ -87,6 +88,7 @@ static void fill_conn(struct view_conn *out, const struct conn *c)
 	const struct conn_stats *s = conn_stats(c);
 
 	out->ready = conn_ready(c);
+	out->away_nsec = conn_away(c)->since_usec * NSEC_PER_USEC;
 	out->connects = s->connects;
 	out->commands = s->commands;
 	out->flushes = s->flushes;
@@ -148,6 +150,8 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->log_written = log.written;
 	v->log_suppressed = log.held_back;
 	v->log_dropped = log.dropped;
+	v->dropped_nsec = log.dropped_nsec;
+	v->audit_dropped = log.dropped_audit;
 	v->log_waiting = log.waiting;
 	v->log_refused_nsec = log.refused_since * NSEC_PER_USEC;
 	v->log_target_up = log.refused_since == 0 || now_usec() - log.refused_since < LOG_MOMENT_USEC;
@@ -167,7 +171,7 @@ static void fill_state(const struct daemon *d, struct view *v)
 /* A port that is only remembered, since it may come back, has no figures. */
 static bool is_there(const struct port *port)
 {
-	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed;
+	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed || port->writing;
 }
 
 static struct view_port describe(const struct port *port, bool owes)
@@ -184,7 +188,8 @@ static struct view_port describe(const struct port *port, bool owes)
 		.mtu = port->mtu,
 		.carrier_up = port->carrier_up,
 		.carrier_down = port->carrier_down,
-		.flaps = port->flaps,
+		.flaps = port->flaps - port->past_flaps,
+		.flaps_ever = port->flaps,
 		.changed_nsec = port->last_nsec,
 		.changed_msec = port->past_msec,
 	};
@@ -460,6 +465,7 @@ void view_free(struct daemon *d)
 
 	if (!v)
 		return;
+	view_leave(v->exchange);
 	http_free(v->http);
 	pages_free(v->pages);
 	sd_event_source_disable_unref(v->asked);

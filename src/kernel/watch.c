@@ -209,6 +209,7 @@ static bool drain(struct watch *w)
 			return true;
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
+			w->stats.overrun_nsec = now_nsec();
 			trail_overrun();
 			lost(w, "overrun");
 			break;

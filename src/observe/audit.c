@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "observe/logformat.h"
 #include "observe/logwriter.h"
 
 static atomic_bool enabled_now = true;
@@ -44,13 +45,31 @@ const char *audit_self(void)
 	return audit_process(self, getpid(), geteuid());
 }
 
-bool audit_wanted(enum log_kind kind)
+bool audit_is_kept(void)
 {
 	enum log_sink sink = log_sink();
 
-	if (!audit_enabled() || sink == LOG_SINK_STDERR || sink == LOG_SINK_STDOUT)
+	return audit_enabled() && sink != LOG_SINK_STDERR && sink != LOG_SINK_STDOUT;
+}
+
+bool audit_has_room(void)
+{
+	return logwriter_has_room();
+}
+
+bool audit_wanted(enum log_kind kind)
+{
+	return audit_is_kept() && log_wanted(LOG_NOTICE, kind);
+}
+
+bool audit_wanted_of(enum log_kind kind, struct loglimit_own *own)
+{
+	if (!audit_is_kept() || !loglimit_pass_own(own, kind))
 		return false;
-	return log_wanted(LOG_NOTICE, kind);
+	if (audit_has_room())
+		return true;
+	own->held++;
+	return false;
 }
 
 void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,
@@ -74,4 +93,18 @@ void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subj
 		logwriter_give(record);
 	}
 	errno = saved_errno;
+}
+
+/* The line while the level that shows more is in force. */
+void audit_change_level(int level, const char *subject, const char *by)
+{
+	int before = log_level();
+
+	if (level == before)
+		return;
+	audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, subject, NULL, "log level is %s by %s, was %s",
+		     logformat_level(level), by, logformat_level(before));
+	log_set_level(MAX(level, before));
+	log_notice(KIND_LOG_LEVEL_SET, "log level is %s now, by %s", logformat_level(level), by);
+	log_set_level(level);
 }

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "observe/log.h"
+#include "observe/loglimit.h"
 
 enum audit_outcome { AUDIT_SUCCESS, AUDIT_FAILURE };
 
@@ -34,9 +35,18 @@ const char *audit_process(char out[LOG_SUBJECT_BYTES], pid_t pid, uid_t uid);
 
 /* Whether a record of the kind is to be made now; it counts as made for the kind's limit then. */
 bool audit_wanted(enum log_kind kind);
+/* The same for one of many, with a limit of its own. What there is no room for now counts as held back. */
+bool audit_wanted_of(enum log_kind kind, struct loglimit_own *own);
+/* The trail is on, and goes where records are kept. */
+bool audit_is_kept(void);
+/* There is room for records that can wait. The last of it is for those that cannot. */
+bool audit_has_room(void);
 /* After audit_wanted(). errno stays. */
 void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,
 		const struct log_fields *fields, const char *format, ...) PRINTF_LIKE(6, 7);
+
+/* Sets the log level, with a line and a record of who asked for it by what. Nothing if it is so already. */
+void audit_change_level(int level, const char *subject, const char *by);
 
 #define audit_record(kind, outcome, subject, fields, ...)                                                              \
 	do {                                                                                                           \

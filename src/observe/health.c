@@ -10,6 +10,7 @@
 #define SPACING_NSEC (WINDOW_NSEC / (HEALTH_SAMPLES - 2))
 #define SHARE_OF 20  /* events: of fewer no share is told */
 #define P99_REST 1.0 /* percent that may take longer */
+#define P99_OF 100
 
 static const struct {
 	const char *name, *unit;
@@ -17,7 +18,7 @@ static const struct {
 	[HEALTH_LOOP] = {"loop_stall", "seconds"},
 	[HEALTH_KERNEL] = {"kernel_unsynced", "seconds"},
 	[HEALTH_REDIS] = {"redis_away", "seconds"},
-	[HEALTH_LATENCY] = {"latency", "percent over max_latency_us"},
+	[HEALTH_LATENCY] = {"latency", "microseconds, P99"},
 	[HEALTH_FAILURES] = {"failures", "percent"},
 	[HEALTH_PORTS] = {"ports_in_sync", "percent"},
 	[HEALTH_OVERRUNS] = {"overruns", "in the last minute"},
@@ -45,7 +46,7 @@ const char *health_check_unit(enum health_check_index check)
 
 uint64_t health_processed(const struct view *view)
 {
-	return view->newlink + view->dellink;
+	return view->newlink + view->dellink - view->ignored;
 }
 
 uint64_t health_failed(const struct view *view)
@@ -57,7 +58,7 @@ uint64_t health_failed(const struct view *view)
 
 static struct health_sample take_sample(const struct health_input *in)
 {
-	return (struct health_sample){
+	struct health_sample sample = {
 		.nsec = in->now_nsec,
 		.processed = health_processed(in->view),
 		.failed = health_failed(in->view),
@@ -66,6 +67,14 @@ static struct health_sample take_sample(const struct health_input *in)
 		.overruns = in->view->overruns,
 		.log_dropped = in->view->log_dropped,
 	};
+
+	memcpy(sample.below, in->view->latency.below, sizeof(sample.below));
+	return sample;
+}
+
+static bool recent(uint64_t nsec, uint64_t now_nsec)
+{
+	return now_nsec - nsec < WINDOW_NSEC;
 }
 
 static void forget_oldest(struct health *h)
@@ -75,15 +84,21 @@ static void forget_oldest(struct health *h)
 }
 
 /* What happened within the last minute, or since the judgement before if nobody asked for longer than that. */
-static struct health_sample last_minute(struct health *h, const struct health_sample *now)
+static struct health_sample last_minute(struct health *h, const struct health_input *in,
+					const struct health_sample *now)
 {
 	const struct health_sample *from = &h->samples[0];
+	struct health_sample minute;
 
 	if (h->n_samples == 0)
-		h->samples[h->n_samples++] = (struct health_sample){.nsec = now->nsec};
+		h->samples[h->n_samples++] = (struct health_sample){
+			.nsec = now->nsec,
+			.overruns = recent(in->view->overrun_nsec, now->nsec) ? 0 : now->overruns,
+			.log_dropped = recent(in->view->dropped_nsec, now->nsec) ? 0 : now->log_dropped,
+		};
 	while (h->n_samples > 1 && now->nsec - h->samples[1].nsec >= WINDOW_NSEC)
 		forget_oldest(h);
-	return (struct health_sample){
+	minute = (struct health_sample){
 		.nsec = now->nsec - from->nsec,
 		.processed = now->processed - from->processed,
 		.failed = now->failed - from->failed,
@@ -92,6 +107,9 @@ static struct health_sample last_minute(struct health *h, const struct health_sa
 		.overruns = now->overruns - from->overruns,
 		.log_dropped = now->log_dropped - from->log_dropped,
 	};
+	for (size_t i = 0; i < VIEW_BOUNDS_MAX; i++)
+		minute.below[i] = now->below[i] - from->below[i];
+	return minute;
 }
 
 static void remember(struct health *h, const struct health_sample *now)
@@ -149,6 +167,30 @@ static bool databases_ready(const struct view *v)
 	return true;
 }
 
+/* Since when the first of these connections that is away is so; 0: that is not known. */
+static uint64_t away_since(const struct view_conn *conns, size_t n)
+{
+	uint64_t since = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!conns[i].ready && conns[i].away_nsec && (!since || conns[i].away_nsec < since))
+			since = conns[i].away_nsec;
+	return since;
+}
+
+/* What is not known, since when the first connection is awaited, counts from the first look. */
+static void note_redis(struct health *h, const struct health_input *in, bool databases, bool all)
+{
+	uint64_t since = away_since(in->view->conns, databases ? VIEW_CONNS : VIEW_DATABASES);
+
+	if (all)
+		h->redis_away_nsec = 0;
+	else if (since)
+		h->redis_away_nsec = since;
+	else if (h->redis_away_nsec == 0)
+		h->redis_away_nsec = in->now_nsec;
+}
+
 static struct health_check judge_redis(struct health *h, const struct health_input *in,
 				       const struct health_limits *limits)
 {
@@ -158,10 +200,7 @@ static struct health_check judge_redis(struct health *h, const struct health_inp
 		databases && (v->dry_run || (v->conns[VIEW_APPL_EVENTS].ready && v->conns[VIEW_CONFIG_EVENTS].ready));
 	struct health_check check;
 
-	if (all)
-		h->redis_away_nsec = 0;
-	else if (h->redis_away_nsec == 0)
-		h->redis_away_nsec = in->now_nsec;
+	note_redis(h, in, databases, all);
 	check = judge_time(h->redis_away_nsec, in->now_nsec, limits);
 	/* Without a subscription it is only slower to hear of changes. */
 	if (databases)
@@ -169,14 +208,28 @@ static struct health_check judge_redis(struct health *h, const struct health_inp
 	return check;
 }
 
-static struct health_check judge_latency(const struct health_sample *minute)
+/* The first bound under which 99 % are; what is beyond the last one is not told apart. */
+static uint64_t p99_bound(const struct health_sample *minute)
 {
-	uint64_t over = minute->timed - MIN(minute->timed_within, minute->timed);
-	struct health_check check = {.limit = P99_REST};
+	for (size_t i = 0; i < view_time_bounds.n; i++)
+		if (P99_OF * (minute->timed - minute->below[i]) <= minute->timed)
+			return view_time_bounds.bounds[i];
+	return view_time_bounds.bounds[view_time_bounds.n - 1];
+}
+
+/* By the exact count of those over the limit, with which the bound that is shown agrees. */
+static struct health_check judge_latency(const struct health_sample *minute, const struct health_limits *limits)
+{
+	uint64_t over = minute->timed - MIN(minute->timed_within, minute->timed), limit = limits->max_latency_nsec;
+	struct health_check check = {.limit = (double)limit / NSEC_PER_USEC};
+	bool bad;
 
 	if (minute->timed < SHARE_OF)
 		return check;
-	return judge_figure(percent(over, minute->timed), P99_REST, percent(over, minute->timed) > P99_REST);
+	bad = percent(over, minute->timed) > P99_REST;
+	return judge_figure((double)(bad ? MAX(p99_bound(minute), limit) : MIN(p99_bound(minute), limit)) /
+				    NSEC_PER_USEC,
+			    check.limit, bad);
 }
 
 static struct health_check judge_failures(const struct health_sample *minute, const struct health_limits *limits)
@@ -209,8 +262,11 @@ static struct health_check judge_ports(struct health *h, const struct health_inp
 			    h->ports_low_nsec != 0 && in->now_nsec - h->ports_low_nsec > limits->stall_nsec);
 }
 
-static struct health_check judge_count(uint64_t count)
+/* Of what happened, the last time then. If nobody asked for longer than a minute, the count may be of before too. */
+static struct health_check judge_count(uint64_t count, uint64_t last_nsec, uint64_t now_nsec)
 {
+	if (!recent(last_nsec, now_nsec))
+		count = 0;
 	return judge_figure((double)count, 0, count > 0);
 }
 
@@ -251,16 +307,16 @@ static void keep_worst(struct health *h, uint64_t now_nsec)
 
 void health_judge(struct health *h, const struct health_input *in, const struct health_limits *limits)
 {
-	struct health_sample now = take_sample(in), minute = last_minute(h, &now);
+	struct health_sample now = take_sample(in), minute = last_minute(h, in, &now);
 	const struct health_check judged[HEALTH_CHECKS] = {
 		[HEALTH_LOOP] = judge_loop(in, limits),
 		[HEALTH_KERNEL] = judge_time(in->view->synced ? 0 : in->view->sync_changed_nsec, in->now_nsec, limits),
 		[HEALTH_REDIS] = judge_redis(h, in, limits),
-		[HEALTH_LATENCY] = judge_latency(&minute),
+		[HEALTH_LATENCY] = judge_latency(&minute, limits),
 		[HEALTH_FAILURES] = judge_failures(&minute, limits),
 		[HEALTH_PORTS] = judge_ports(h, in, limits),
-		[HEALTH_OVERRUNS] = judge_count(minute.overruns),
-		[HEALTH_LOG] = judge_count(minute.log_dropped),
+		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->view->overrun_nsec, in->now_nsec),
+		[HEALTH_LOG] = judge_count(minute.log_dropped, in->view->dropped_nsec, in->now_nsec),
 		[HEALTH_LOG_TARGET] = judge_log_target(in, limits),
 		[HEALTH_MEMORY] = judge_memory(in, limits),
 	};

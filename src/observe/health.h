@@ -19,7 +19,7 @@ enum health_check_index {
 	HEALTH_KERNEL,  /* seconds without sync; degraded at once, over the limit unhealthy */
 	HEALTH_REDIS,   /* seconds that a connection is away; as before, but a subscription is never worse than degraded
 			 */
-	HEALTH_LATENCY, /* share of events, in percent, that took longer than max_latency_us; over 1 (P99): degraded */
+	HEALTH_LATENCY, /* P99 of the last minute's events in microseconds; over max_latency_us: degraded */
 	HEALTH_FAILURES, /* percent of events; over 100 - min_success_rate degraded, over max_failure_rate unhealthy */
 	HEALTH_PORTS, /* percent of the configured ports that are in sync; under the limit for stall_nsec: degraded */
 	HEALTH_OVERRUNS,   /* in the last minute; more than 0: degraded */
@@ -45,6 +45,7 @@ struct health_check {
 
 struct health_sample {
 	uint64_t nsec, processed, failed, timed, timed_within, overruns, log_dropped;
+	uint64_t below[VIEW_BOUNDS_MAX]; /* of those timed: view_time_bounds */
 };
 
 #define HEALTH_SAMPLES 16
@@ -80,7 +81,7 @@ const char *health_check_unit(enum health_check_index check);
 /* The names of the checks that are not healthy, "redis, overruns"; "" for none. Returns out. */
 const char *health_reasons(const struct health *h, char *out, size_t size);
 
-/* What the failure rate is of: events that were read and applied, and those that came to nothing. */
+/* What the failure rate is of: events of ports that were read and applied, and those that came to nothing. */
 uint64_t health_processed(const struct view *view);
 uint64_t health_failed(const struct view *view);
 

@@ -42,7 +42,9 @@ struct client {
 	struct http *http;
 	int fd;         /* MHD closes it */
 	uint64_t since; /* when its request began */
+	size_t body;    /* what came of its request's, which nobody reads */
 	bool dropped, tls, trusted;
+	char peer[INET6_ADDRSTRLEN];    /* the address it came from, "?": none */
 	struct http_identity *identity; /* of a TLS client */
 };
 
@@ -127,38 +129,23 @@ static void evict_one(struct http *h)
 static void begin_request(struct client *c)
 {
 	c->since = now_usec();
+	c->body = 0;
 	list_remove(&c->link);
 	list_append(&c->http->waiting, &c->link);
 }
 
 /* --- TLS --- */
 
-static void print_peer(const struct client *c, char *out, size_t size)
-{
-	struct http_address peer = {.len = sizeof(peer.sa)};
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (getpeername(c->fd, &peer.sa.any, &peer.len) == 0 && peer.sa.any.sa_family == AF_INET)
-		(void)inet_ntop(AF_INET, &peer.sa.in.sin_addr, host, sizeof(host));
-	else if (peer.sa.any.sa_family == AF_INET6)
-		(void)inet_ntop(AF_INET6, &peer.sa.in6.sin6_addr, host, sizeof(host));
-	(void)snprintf(out, size, "%s", host);
-}
-
 static int verify_client(gnutls_session_t session)
 {
 	struct client *c = gnutls_session_get_ptr(session);
-	char problem[256], peer[INET6_ADDRSTRLEN];
+	char problem[256];
 	int r = http_tls_verify_client(session, problem, sizeof(problem));
 
 	if (r == 0)
 		return 0;
 	count(&c->http->stats.certificates_refused);
-	if (log_wanted(LOG_WARNING, KIND_HTTP_CLIENT_REFUSED)) {
-		print_peer(c, peer, sizeof(peer));
-		log_line(LOG_WARNING, KIND_HTTP_CLIENT_REFUSED, LOG_HERE, NULL,
-			 "certificate of the client at %s refused: %s", peer, problem);
-	}
+	log_warning(KIND_HTTP_CLIENT_REFUSED, "certificate of the client at %s refused: %s", c->peer, problem);
 	return r;
 }
 
@@ -275,6 +262,14 @@ static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *conn
 	return answer.body ? send_answer(h, connection, &answer, "GET, HEAD") : MHD_NO;
 }
 
+/* A GET may have a body, which means nothing; one without an end must not keep the thread busy. */
+static enum MHD_Result pass_over(struct client *c, size_t *size)
+{
+	c->body += *size;
+	*size = 0;
+	return c->body <= REQUEST_MAX_BYTES ? MHD_YES : MHD_NO;
+}
+
 /*
  * MHD calls once the headers are there, then with each part of a body, then once more. An answer to the first call
  * closes the connection, which is right for methods we do not know.
@@ -292,8 +287,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		return refuse_method(h, connection);
 	if (!*context || *upload_size > 0) {
 		*context = h;
-		*upload_size = 0;
-		return MHD_YES;
+		return pass_over(client_of(connection), upload_size);
 	}
 	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	h->handle(&request, &answer, h->user);
@@ -310,15 +304,20 @@ static void rest(struct http *h, int error)
 	log_warning(KIND_HTTP_NO_CLIENT, "no HTTP client can be accepted: %s", strerror(error));
 }
 
+static void print_peer(const struct http_address *peer, char *out, socklen_t size)
+{
+	(void)snprintf(out, size, "?");
+	if (peer->sa.any.sa_family == AF_INET)
+		(void)inet_ntop(AF_INET, &peer->sa.in.sin_addr, out, size);
+	else if (peer->sa.any.sa_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &peer->sa.in6.sin6_addr, out, size);
+}
+
 /* False when there is nobody to accept. */
 static bool accept_one(struct http *h, const struct listener *l)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_storage room;
-	} peer;
-	socklen_t len = sizeof(peer);
-	int fd = accept4(l->fd, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct http_address peer = {.len = sizeof(peer.sa)};
+	int fd = accept4(l->fd, &peer.sa.any, &peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -331,11 +330,14 @@ static bool accept_one(struct http *h, const struct listener *l)
 		rest(h, ENOMEM);
 		return false;
 	}
+	/* Of a path it is cut off. */
+	peer.len = MIN(peer.len, (socklen_t)sizeof(peer.sa));
 	h->arriving->http = h;
 	h->arriving->fd = fd;
+	print_peer(&peer, h->arriving->peer, sizeof(h->arriving->peer));
 	list_init(&h->arriving->link);
-	(void)MHD_add_connection(l->server->mhd, fd, &peer.any, len); /* closes fd when it fails */
-	free(h->arriving);                                            /* NULL once the client has arrived */
+	(void)MHD_add_connection(l->server->mhd, fd, &peer.sa.any, peer.len); /* closes fd when it fails */
+	free(h->arriving);                                                    /* NULL once the client has arrived */
 	h->arriving = NULL;
 	return true;
 }

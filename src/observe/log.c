@@ -55,6 +55,7 @@ void log_set_sink(enum log_sink sink)
 
 	if (sink == sink_now)
 		return;
+	log_tell_held_back(true);
 	sink_now = sink;
 	logwriter_get(&settings);
 	settings.sink = sink;
@@ -85,6 +86,8 @@ void log_stats(struct log_stats *stats)
 		.written = writer.written,
 		.held_back = held_back,
 		.dropped = writer.dropped,
+		.dropped_audit = writer.dropped_audit,
+		.dropped_nsec = writer.dropped_nsec,
 		.waiting = writer.waiting,
 		.refused_since = writer.refused_since,
 	};
@@ -92,16 +95,21 @@ void log_stats(struct log_stats *stats)
 
 /* --- lines --- */
 
+void log_note_held_back(unsigned n)
+{
+	held_back += n;
+}
+
 /* Not by the usual way in, which asks for the limits. */
 static void tell_held_back(enum log_kind kind, unsigned n)
 {
-	static const char format[] = "%s: %u like %s were held back";
+	static const char format[] = "%s: %u like %s suppressed";
 	const char *name = log_kinds[kind].name;
 
-	held_back += n;
-	if (log_kinds[kind].audit)
+	log_note_held_back(n);
+	if (log_kinds[kind].audit && audit_is_kept())
 		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL, format, name, n, "records");
-	else if (log_level() >= LOG_WARNING)
+	else if (!log_kinds[kind].audit && log_level() >= LOG_WARNING)
 		log_line(LOG_WARNING, KIND_LINES_HELD_BACK, LOG_HERE, NULL, format, name, n, "lines");
 }
 

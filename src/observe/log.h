@@ -47,10 +47,15 @@ int log_level(void);
  * still lasts too. Called now and then. */
 void log_tell_held_back(bool end);
 
+/* For who holds back by itself. */
+void log_note_held_back(unsigned n);
+
 struct log_stats {
-	uint64_t written, held_back, dropped;
-	uint64_t waiting;       /* now */
-	uint64_t refused_since; /* as logwriter_stats */
+	uint64_t written, held_back;
+	uint64_t dropped, dropped_audit; /* the latter, records of the audit trail, are among the former */
+	uint64_t dropped_nsec;           /* when the last line was, CLOCK_MONOTONIC; 0: none was */
+	uint64_t waiting;                /* now */
+	uint64_t refused_since;          /* as logwriter_stats */
 };
 void log_stats(struct log_stats *stats);
 

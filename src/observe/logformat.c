@@ -17,6 +17,11 @@
 
 static const char *const level_names[] = {"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
 
+const char *logformat_level(int level)
+{
+	return level_names[level];
+}
+
 /* --- fields --- */
 
 static void add(struct log_fields_of *out, const char *name, const char *value)
@@ -232,7 +237,7 @@ size_t logformat_human(const struct log_record *record, const struct log_origin 
 	struct writer w = {out, 0, size};
 
 	put_text(&w, paint);
-	put_format(&w, IDENTIFIER ": %s: ", level_names[record->level]);
+	put_format(&w, IDENTIFIER ": %s: ", logformat_level(record->level));
 	put_message(&w, record, origin);
 	if (paint[0] != '\0')
 		put_text(&w, "\x1b[0m");

@@ -55,4 +55,7 @@ size_t logformat_rfc5424(const struct log_record *record, const struct log_origi
 size_t logformat_human(const struct log_record *record, const struct log_origin *origin, bool colour, char *out,
 		       size_t size);
 
+/* The name of a level, LOG_EMERG .. LOG_DEBUG: "NOTICE". */
+const char *logformat_level(int level);
+
 #endif

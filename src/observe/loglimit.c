@@ -79,3 +79,26 @@ unsigned loglimit_take(enum log_kind kind, bool all)
 		return 0;
 	return atomic_exchange(&states[kind].held, 0);
 }
+
+bool loglimit_lasts(const struct loglimit_own *own)
+{
+	return own->since > 0 && coarse_usec() - own->since < window_usec;
+}
+
+bool loglimit_pass_own(struct loglimit_own *own, enum log_kind kind)
+{
+	unsigned limit = limit_of(kind);
+
+	if (limit == 0)
+		return true;
+	if (!loglimit_lasts(own)) {
+		own->since = coarse_usec();
+		own->passed = 0;
+	}
+	if (own->passed < limit) {
+		own->passed++;
+		return true;
+	}
+	own->held++;
+	return false;
+}

@@ -4,6 +4,7 @@
 #define PORTSYNCD_LOGLIMIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "observe/messages.h"
 
@@ -16,6 +17,16 @@ void loglimit_set(unsigned window_secs, long lines);
 /* True when one more line of the kind may pass. *held gets how many were held back in the window that is over, to be
  * told now; mostly 0. */
 bool loglimit_pass(enum log_kind kind, unsigned *held);
+
+/* The same for one of many of whom such lines tell, one port say, by itself: zeroed at first, for one thread. What is
+ * held back is counted for its owner to tell. */
+struct loglimit_own {
+	uint64_t since; /* as states[] in loglimit.c */
+	unsigned passed, held;
+};
+bool loglimit_pass_own(struct loglimit_own *own, enum log_kind kind);
+/* Its window is not over. */
+bool loglimit_lasts(const struct loglimit_own *own);
 
 /* Lines that were held back in a window that is over, or whose end must not be awaited, and were not told yet. */
 unsigned loglimit_take(enum log_kind kind, bool all);

@@ -16,6 +16,7 @@
 
 #define LOG_RING_SLOTS 1024   /* a power of 2 */
 #define LOG_RING_ORDINARY 768 /* of these, what ordinary lines may fill */
+#define LOG_RING_PATIENT 896  /* of these, what audit records may fill that can be told in sum later */
 
 struct log_slot {
 	_Atomic uint64_t turn; /* the position at which it may be claimed; one more: at which it may be read */

@@ -31,8 +31,9 @@ enum rest { AWAKE, GATHERING, ASLEEP };
 
 static struct {
 	struct logring ring;
-	_Atomic uint64_t written, dropped;
-	_Atomic uint64_t refused_since; /* as logwriter_stats has it */
+	_Atomic uint64_t written, dropped, dropped_audit; /* the latter are among the former */
+	_Atomic uint64_t dropped_nsec;                    /* CLOCK_MONOTONIC; 0: none was */
+	_Atomic uint64_t refused_since;                   /* as logwriter_stats has it */
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
@@ -55,8 +56,9 @@ static struct {
 	unsigned granted; /* wishes that were */
 	bool tells;       /* not before the thread runs: of a start that fails stderr says why, and nothing else */
 	enum told told;
-	uint64_t announced, announcing_to; /* of those that were dropped */
-	bool announcing, failing;          /* failing: the last record could not be written */
+	uint64_t announced, announcing_to;             /* of those that were dropped */
+	uint64_t announced_audit, announcing_audit_to; /* of them, audit records */
+	bool announcing, failing;                      /* failing: the last record could not be written */
 	struct log_record announcement;
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	    .direct = PTHREAD_MUTEX_INITIALIZER,
@@ -76,6 +78,13 @@ static void wake_up(int fd)
 	const uint64_t one = 1;
 
 	(void)!write(fd, &one, sizeof(one));
+}
+
+static void count_dropped(bool audit)
+{
+	atomic_store_explicit(&writer.dropped_nsec, now_nsec(), memory_order_relaxed);
+	atomic_fetch_add_explicit(&writer.dropped_audit, audit, memory_order_relaxed);
+	atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
 }
 
 /* --- consumer --- */
@@ -140,6 +149,7 @@ static bool announce(void)
 {
 	struct log_record *record = &writer.announcement;
 	uint64_t dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+	uint64_t audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
 	struct timespec now;
 
 	if (dropped == writer.announced || writer.failing)
@@ -153,8 +163,11 @@ static bool announce(void)
 		.file = __FILE__,
 		.line = __LINE__,
 	};
-	(void)snprintf(record->text, sizeof(record->text), "%" PRIu64 " lines were dropped: there was no room for them",
-		       dropped - writer.announced);
+	(void)snprintf(record->text, sizeof(record->text),
+		       "%" PRIu64 " lines were dropped, %" PRIu64
+		       " of them records of the audit trail: there was no room for them",
+		       dropped - writer.announced, audit - writer.announced_audit);
+	writer.announcing_audit_to = audit;
 	writer.announcing_to = dropped;
 	writer.announcing = true;
 	return true;
@@ -175,9 +188,11 @@ static void record_done(int result)
 	if (result == 0)
 		atomic_fetch_add_explicit(&writer.written, 1, memory_order_relaxed);
 	else if (!writer.announcing)
-		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
-	if (writer.announcing && result == 0)
+		count_dropped(logring_peek(&writer.ring)->audit_seq > 0);
+	if (writer.announcing && result == 0) {
 		writer.announced = writer.announcing_to;
+		writer.announced_audit = writer.announcing_audit_to;
+	}
 	if (!writer.announcing)
 		logring_drop(&writer.ring);
 	writer.announcing = false;
@@ -282,7 +297,7 @@ struct log_record *logwriter_claim(bool audit)
 	(void)pthread_once(&once, init_ring);
 	record = logring_claim(&writer.ring, audit);
 	if (!record)
-		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
+		count_dropped(audit);
 	return record;
 }
 
@@ -401,24 +416,34 @@ static void write_rest(uint64_t stop_at)
 
 void logwriter_stop(void)
 {
+	const struct log_record *record;
+
 	if (writer.running)
 		end_thread();
 	else if (!writer.given_up)
 		write_rest(now_usec() + STOP_USEC);
 	if (writer.given_up)
 		return;
-	while (logring_peek(&writer.ring)) {
+	while ((record = logring_peek(&writer.ring)) != NULL) {
+		count_dropped(record->audit_seq > 0);
 		logring_drop(&writer.ring);
-		atomic_fetch_add_explicit(&writer.dropped, 1, memory_order_relaxed);
 	}
 	writer.announced = writer.dropped;
+	writer.announced_audit = writer.dropped_audit;
 	logtarget_close(&writer.target);
+}
+
+bool logwriter_has_room(void)
+{
+	return logring_used(&writer.ring) < LOG_RING_PATIENT;
 }
 
 void logwriter_stats(struct logwriter_stats *stats)
 {
 	stats->written = atomic_load_explicit(&writer.written, memory_order_relaxed);
 	stats->dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
+	stats->dropped_audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
+	stats->dropped_nsec = atomic_load_explicit(&writer.dropped_nsec, memory_order_relaxed);
 	stats->waiting = logring_used(&writer.ring);
 	stats->refused_since = atomic_load_explicit(&writer.refused_since, memory_order_relaxed);
 }

@@ -30,9 +30,14 @@ void logwriter_stop(void);
 struct log_record *logwriter_claim(bool audit);
 void logwriter_give(struct log_record *record);
 
+/* Whether there is room for audit records that can be told in sum later. */
+bool logwriter_has_room(void);
+
 struct logwriter_stats {
 	uint64_t written;
-	uint64_t dropped; /* no room, or the target refused them */
+	uint64_t dropped;       /* no room, or the target refused them */
+	uint64_t dropped_audit; /* those of them that were audit records */
+	uint64_t dropped_nsec;  /* when the last one was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t waiting;
 	uint64_t
 		refused_since; /* since when the target takes nothing, CLOCK_MONOTONIC us; 0: it took the last record */

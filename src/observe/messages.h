@@ -60,6 +60,7 @@
 	X(STATE_NOT_SAVED, "state_not_saved", "69d9e6dddbae46cc85cdb2f03f62fbad", 3) \
 	X(STATE_SAVED_AGAIN, "state_saved_again", "06ed7da3d8cc4e85ae08f5d7a57b52d8", 3) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
+	X(NO_AUDIT_TRAIL, "no_audit_trail", "79fef89cf74a4e31a3929d57064574b2", 0) \
 	X(PREVIOUS_STOP, "previous_stop", "9b3a51ad3ac24f269123366c32224e78", 0) \
 	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \
 	X(STOP_INCOMPLETE, "stop_incomplete", "04afaa4aa67d457184d1ea243be387a6", 0) \
@@ -81,7 +82,7 @@
 	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \
 	X(LINES_DROPPED, "lines_dropped", "1a27e21b05fb470ea4416d3297aee42e", 0)
 
-/* Records of the audit trail; the name is AUDIT_EVENT. */
+/* Records of the audit trail; the name is AUDIT_EVENT. The rate of PORT_STATE is that of one port (sonic/portlog). */
 #define AUDIT_KINDS(X) \
 	X(START, "start", "69fe90167a9343638a7ebd496d058972", 0) \
 	X(STOP, "stop", "6d6ebec3ad8c4ecaa6dfae02a8bf30ac", 0) \
@@ -98,7 +99,7 @@
 	X(OVERRUN, "receive_overrun", "382cc8e679f74aa68f5c61c151953653", 20) \
 	X(RESYNC, "resync", "45483486aacf46b0a6f6c50842567ee0", 20) \
 	X(PORT_INIT_DONE, "port_init_done", "cbd23c3201b94ee09d9fee52a501fdbe", 20) \
-	X(PORT_STATE, "port_state_change", "77c0430adb194fc2a1392a4226121ab4", 200) \
+	X(PORT_STATE, "port_state_change", "77c0430adb194fc2a1392a4226121ab4", 6) \
 	X(STATE_REFUSED, "state_file_refused", "85c86037a3864c8e96732d23d6ac651c", 0) \
 	X(HELD_BACK, "records_held_back", "a16937c2102545b6924fee10d41b50a3", 0)
 /* clang-format on */

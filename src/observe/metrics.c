@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "observe/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -177,6 +178,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_log_lines_written", "Log lines handed to the collector", COUNTER, NUMBER, VIEW(log_written)},
 	{"portsyncd_log_lines_suppressed", "Log lines held back: too many of one kind", COUNTER, NUMBER, VIEW(log_suppressed)},
 	{"portsyncd_log_lines_dropped", "Log lines lost: the collector did not take them", COUNTER, NUMBER, VIEW(log_dropped)},
+	{"portsyncd_audit_records_dropped", "Audit records among the log lines lost", COUNTER, NUMBER, VIEW(audit_dropped)},
 	{"portsyncd_log_lines_waiting", "Log lines not yet handed to the collector", GAUGE, NUMBER, VIEW(log_waiting)},
 	{"portsyncd_log_target_up", "Whether the collector takes log lines", GAUGE, NUMBER, VIEW(log_target_up)},
 };
@@ -240,6 +242,8 @@ static void write_sync(const struct writer *w)
 	if (v->first_sync_took)
 		one(w, "portsyncd_initial_sync_duration_seconds", GAUGE, "Up to the first complete sync", SECONDS,
 		    v->first_sync_took);
+	one(w, "portsyncd_drift_pending", GAUGE, "Rows that somebody else had changed and that are not right again",
+	    NUMBER, v->drift - v->repaired);
 	family(w, "portsyncd_resync_duration_seconds", HISTOGRAM, "From a loss to being in sync again");
 	histogram(w, "portsyncd_resync_duration_seconds", none, &v->resync, &view_sync_bounds, SECONDS);
 }
@@ -352,6 +356,11 @@ static void flaps_line(const struct writer *w, const char *name, const struct vi
 	counter(w, name, label("port", text), NUMBER, port->flaps);
 }
 
+static void flaps_ever_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+{
+	gauge(w, name, label("port", text), NUMBER, port->flaps_ever);
+}
+
 static void admin_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
 {
 	if (port->present)
@@ -397,7 +406,10 @@ static void change_line(const struct writer *w, const char *name, const struct v
 
 static void write_ports(const struct writer *w)
 {
-	each_port(w, "portsyncd_port_flaps", COUNTER, "Changes of the oper status", flaps_line);
+	/* What was carried over is no counter: after a kill it may begin below where it was, yet not at 0. */
+	each_port(w, "portsyncd_port_flaps", COUNTER, "Changes of the oper status since start", flaps_line);
+	each_port(w, "portsyncd_port_flaps_lifetime", GAUGE, "Changes of the oper status, also over restarts",
+		  flaps_ever_line);
 	each_port(w, "portsyncd_port_admin_up", GAUGE, "The admin status is up", admin_line);
 	each_port(w, "portsyncd_port_oper_up", GAUGE, "The oper status is up", oper_line);
 	each_port(w, "portsyncd_port_mtu_bytes", GAUGE, "MTU", mtu_line);
@@ -546,22 +558,49 @@ static unsigned thousandths(const char *text)
 	return MIN(value, 1000U);
 }
 
-/* The weight that a media type has in Accept, in thousandths (RFC 9110, 12.5.1); 0: none. */
-static unsigned weight(const char *accept, const char *type)
+/* A parameter's weight, 1 without: ";q=0.5", in any case and with spaces around (RFC 9110, 5.6.6). */
+static unsigned weight_of(const char *at, const char *end)
 {
-	const char *at = strcasestr(accept, type), *end, *q;
-
-	if (!at)
-		return 0;
-	at += strlen(type);
-	end = at + strcspn(at, ",");
-	q = strstr(at, "q=");
-	return q && q < end ? thousandths(q + strlen("q=")) : 1000;
+	while ((at = memchr(at, ';', (size_t)(end - at)))) {
+		at += 1 + strspn(at + 1, " \t");
+		if (strncasecmp(at, "q=", 2) == 0)
+			return thousandths(at + 2);
+	}
+	return 1000;
 }
 
+#define RANGES 3 /* any, any of the type, the type itself */
+
+/* The weight that Accept gives to type/subtype, by its most exact range (RFC 9110, 12.5.1), which is at least so exact:
+ * 1 for any, RANGES for the type itself. 0: none. */
+static unsigned weight(const char *accept, const char *type, const char *subtype, unsigned least)
+{
+	unsigned best = least - 1, found = 0;
+
+	for (const char *at = accept, *end; *at; at = end + strspn(end, ",")) {
+		size_t len;
+
+		at += strspn(at, " \t");
+		end = at + strcspn(at, ",");
+		len = strcspn(at, "; \t,");
+		for (unsigned exact = 1; exact <= RANGES; exact++) {
+			char range[64];
+			int n = snprintf(range, sizeof(range), "%s/%s", exact == 1 ? "*" : type,
+					 exact == RANGES ? subtype : "*");
+
+			if (exact > best && len == (size_t)n && strncasecmp(at, range, len) == 0) {
+				best = exact;
+				found = weight_of(at, end);
+			}
+		}
+	}
+	return found;
+}
+
+/* Named as such: who takes anything gets what everybody understands. */
 bool metrics_wants_open(const char *accept)
 {
-	unsigned open = accept ? weight(accept, "application/openmetrics-text") : 0;
+	unsigned open = accept ? weight(accept, "application", "openmetrics-text", RANGES) : 0;
 
-	return open > 0 && open >= weight(accept, "text/plain");
+	return open > 0 && open >= weight(accept, "text", "plain", 1);
 }

@@ -271,7 +271,7 @@ static json_t *port_json(const struct question *q, const struct view_port *port)
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:o, s:o}", "name", text_utf8(port->name, name), "configured",
 			 port->configured, "awaited", port->awaited, "in_sync", port->in_sync, "flaps",
-			 (json_int_t)port->flaps, "last_change", last_change(q, port), "link", link_json(port));
+			 (json_int_t)port->flaps_ever, "last_change", last_change(q, port), "link", link_json(port));
 }
 
 static void ports(const struct question *q)

@@ -32,6 +32,7 @@ struct view_exchange {
 	struct view *last;                 /* the other thread's: the last answer */
 	_Atomic(uint64_t) turn_began_usec; /* 0: the loop sleeps */
 	_Atomic(uint64_t) unanswered_nsec; /* since when no question was answered; 0: the last one was */
+	atomic_bool left;                  /* by the loop: nobody answers any more */
 };
 
 #define US(n) (UINT64_C(n) * 1000)
@@ -184,6 +185,12 @@ void view_turn_ends(struct view_exchange *x)
 	atomic_store_explicit(&x->turn_began_usec, 0, memory_order_relaxed);
 }
 
+void view_leave(struct view_exchange *x)
+{
+	atomic_store(&x->left, true);
+	ring(x->done_fd);
+}
+
 /* --- the other side --- */
 
 static uint64_t since(uint64_t nsec)
@@ -214,7 +221,7 @@ static void wait_ring(int fd, uint64_t until_nsec)
 static bool wait_done(struct view_exchange *x, uint64_t until_nsec)
 {
 	while (atomic_load(&x->hand) != HAND_DONE) {
-		if (now_nsec() >= until_nsec)
+		if (now_nsec() >= until_nsec || atomic_load(&x->left))
 			return false;
 		wait_ring(x->done_fd, until_nsec);
 	}

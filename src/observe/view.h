@@ -48,6 +48,7 @@ enum view_conn_index {
 
 struct view_conn {
 	bool ready;
+	uint64_t away_nsec; /* since when it is not, as far as it was ready before or a try failed; 0 */
 	uint64_t connects, commands, flushes, bytes_out, losses, timeouts, in_flight;
 	uint64_t errors[VIEW_ERROR_KINDS]; /* answers, by view.error_names */
 };
@@ -58,7 +59,8 @@ struct view_port {
 	bool old, configured, awaited, admin_up, oper_up, in_sync;
 	int ifindex;
 	uint32_t mtu, carrier_up, carrier_down;
-	uint64_t flaps;
+	uint64_t flaps;        /* of this process */
+	uint64_t flaps_ever;   /* those of earlier ones too */
 	uint64_t changed_nsec; /* when the last change came; 0: none came */
 	uint64_t changed_msec; /* then: when the last one did in an earlier process, since the epoch; 0: none */
 };
@@ -69,6 +71,7 @@ struct view {
 
 	/* netlink */
 	uint64_t messages, newlink, dellink, ignored, datagrams;
+	uint64_t overrun_nsec; /* when the last one was; 0: none was */
 	uint64_t overruns, truncations, socket_errors, malformed, spoofed, no_memory;
 	uint64_t dumps, dumps_interrupted, dumps_failed, dumps_retried;
 	bool netlink_works;
@@ -100,6 +103,8 @@ struct view {
 	uint64_t turns;
 	struct view_hist turn; /* ns, view_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
+	uint64_t dropped_nsec;     /* when the last one was dropped; 0: none was */
+	uint64_t audit_dropped;    /* of the lines that were dropped */
 	uint64_t log_refused_nsec; /* since when the target takes no lines, CLOCK_MONOTONIC; 0: it does */
 	uint64_t log_target_up;    /* 0: not for more than a moment */
 	uint64_t settings_refused;
@@ -135,6 +140,8 @@ int view_exchange_fd(const struct view_exchange *x);
 /* Fills all of *out but room and ports, and as many of ports as there is room for. */
 typedef void (*view_fill_fn)(struct view *out, void *user);
 void view_serve(struct view_exchange *x, view_fill_fn fill, void *user);
+/* The loop ends: whoever waits for an answer, or asks later, gets the last one at once. */
+void view_leave(struct view_exchange *x);
 /* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0), and it ends. */
 void view_turn_begins(struct view_exchange *x, uint64_t usec);
 void view_turn_ends(struct view_exchange *x);

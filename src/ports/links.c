@@ -103,7 +103,7 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	list_remove(&port->all);
 	*port = (struct port){.acked = row_nil};
 	if (past) {
-		port->flaps = past->flaps;
+		port->flaps = port->past_flaps = past->flaps;
 		port->past_msec = past->changed_msec;
 	}
 	memcpy(port->name, name, strlen(name) + 1);
@@ -333,11 +333,14 @@ static void attach(struct links *l, struct port *port, const struct link_msg *ms
 	links_mark_dirty(l, port);
 }
 
-static void detach(struct links *l, struct port *port)
+static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 {
 	hash_del(&l->by_ifindex, &port->by_ifindex);
 	/* Nothing was ever said of an old link, so nobody waits to hear of its end. */
 	port->delete_owed = port->delete_owed || !port->old;
+	if (!port->changed_nsec)
+		port->changed_nsec = received_nsec;
+	port->gone_ifindex = port->ifindex;
 	port->ifindex = 0;
 	port->old = port->published = false;
 	port->flags = port->mtu = port->master = 0;
@@ -346,19 +349,19 @@ static void detach(struct links *l, struct port *port)
 }
 
 /* The port that holds the link of this message, under the name the message gives it. */
-static struct port *settle_name(struct links *l, const struct link_msg *msg)
+static struct port *settle_name(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
 	struct port *port = find_ifindex(l, msg->ifindex);
 
 	if (port && strcmp(port->name, msg->name) == 0)
 		return port;
 	if (port) /* a rename is the end of one name and the start of another (M15) */
-		detach(l, port);
+		detach(l, port, received_nsec);
 	port = links_get(l, msg->name);
 	if (!port)
 		return NULL;
 	if (port->ifindex) /* no two links have one name: this one's end was missed */
-		detach(l, port);
+		detach(l, port, received_nsec);
 	attach(l, port, msg);
 	return port;
 }
@@ -393,7 +396,7 @@ static void apply(struct links *l, const struct link_msg *msg, uint64_t received
 	struct port *port;
 
 	if (rules_classify(msg) == RULE_PRESENT) {
-		port = settle_name(l, msg);
+		port = settle_name(l, msg, received_nsec);
 		if (port)
 			update(l, port, msg, received_nsec);
 		return;
@@ -404,7 +407,7 @@ static void apply(struct links *l, const struct link_msg *msg, uint64_t received
 		return; /* says nothing of what the link is */
 	port = find_ifindex(l, msg->ifindex);
 	if (port)
-		detach(l, port);
+		detach(l, port, received_nsec);
 }
 
 void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
@@ -450,7 +453,7 @@ static void sweep(struct links *l)
 	sweep_old(l);
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port))
 		if (port->ifindex && !stage_find(&l->stage, port->ifindex))
-			detach(l, port);
+			detach(l, port, 0);
 }
 
 void links_dump_commit(struct links *l)

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "kernel/linkmsg.h"
+#include "observe/loglimit.h"
 #include "ports/past.h"
 #include "ports/row.h"
 
@@ -28,12 +29,14 @@ struct port {
 	char name[IFNAMSIZ];
 
 	/* The kernel's link of this name. */
-	int ifindex; /* 0: there is none */
+	int ifindex;      /* 0: there is none */
+	int gone_ifindex; /* of the last one that is gone; 0: none is */
 	uint32_t flags, mtu, master;
 	uint32_t carrier_up, carrier_down;
 	bool published;        /* STATE_DB has acknowledged this link's row */
 	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
 	uint64_t flaps;        /* changes of the oper status, those that an earlier process counted too */
+	uint64_t past_flaps;   /* those alone */
 	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
 	uint64_t last_nsec;    /* when the last change came; 0: none came as an event */
 	uint64_t past_msec;    /* as long as none came: when the last one did in an earlier process, since the epoch; 0:
@@ -59,10 +62,11 @@ struct port {
 	uint16_t reading;    /* reads without an answer */
 	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
 	uint32_t read_round;
-	uint32_t retry_ms;   /* back-off after a refusal */
-	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
-	bool drifted;        /* was changed by somebody else and is not repaired yet */
-	uint64_t timed_nsec; /* changed_nsec of the write under way; 0: it is not timed */
+	uint32_t retry_ms;           /* back-off after a refusal */
+	uint64_t retry_at;           /* CLOCK_MONOTONIC us, 0: none */
+	bool drifted;                /* was changed by somebody else and is not repaired yet */
+	struct loglimit_own audited; /* owned by sonic/portlog */
+	uint64_t timed_nsec;         /* changed_nsec of the write under way; 0: it is not timed */
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */
 	bool looking_up;

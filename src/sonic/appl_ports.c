@@ -67,7 +67,9 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 	if (reply && reply->type == RESP_INTEGER)
 		set_configured(a, port, reply->integer > 0);
 	else if (reply && reply->type == RESP_ERROR)
-		log_warning(KIND_LOOKUP_REFUSED, "%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
+		log_with(LOG_WARNING, KIND_LOOKUP_REFUSED,
+			 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex, .reason = reply->str}),
+			 "%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
 	if (port->look_again)
 		lookup(a, port);
 	links_release(a->links, port);

@@ -61,10 +61,7 @@ static void set_level(struct loglevel *l, const char *value, bool first)
 			continue;
 		if (first && l->opt.level_chosen)
 			return;
-		if ((int)i != log_level())
-			audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, AUDIT_REDIS, NULL, "log level is %s by %s",
-				     value, l->key);
-		log_set_level((int)i);
+		audit_change_level((int)i, AUDIT_REDIS, l->key);
 		return;
 	}
 	log_warning(KIND_LOGGER_VALUE_BAD,

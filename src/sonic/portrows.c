@@ -9,6 +9,7 @@
 #include "ports/rules.h"
 #include "redis/scan.h"
 
+#define TEXT_BYTES 80 /* of a name in a line */
 #define ROWS_AT_ONCE 32
 #define COMMANDS_A_ROW 4 /* of APPL_DB: a question, the script, its text again, its digest */
 
@@ -82,24 +83,33 @@ void portrows_forget(struct portrows *r)
 
 /* --- complaints --- */
 
+/* text gets the name as it can be shown. The field PORT is there for what can be the name of an interface only. */
+static const char *port_field(const char *name, size_t len, char text[TEXT_BYTES])
+{
+	(void)printable(name, len, text, TEXT_BYTES);
+	return len < IFNAMSIZ && strlen(text) == len ? text : NULL;
+}
+
 static void bad_row(struct portrows *r, const char *name, size_t len, const char *what)
 {
-	char text[80];
+	char text[TEXT_BYTES];
 
-	log_err(KIND_CONFIG_ROW_BAD, "CONFIG_DB %s%s: %s; the row is left out", r->prefix,
-		printable(name, len, text, sizeof(text)), what);
+	log_with(LOG_ERR, KIND_CONFIG_ROW_BAD,
+		 (&(struct log_fields){.port = port_field(name, len, text), .reason = what}),
+		 "CONFIG_DB %s%s: %s; the row is left out", r->prefix, text, what);
 }
 
 static void row_refused(struct portrows *r, const struct row_item *item, const struct resp_value *error)
 {
-	char text[80];
+	char text[TEXT_BYTES];
 
 	r->refused = true;
 	if (!error || r->said_refused)
 		return;
 	r->said_refused = true;
-	log_warning(KIND_PUSH_REFUSED, "%s%s: Redis refused to let it through, it is tried again: %s", r->prefix,
-		    printable(item->name, item->len, text, sizeof(text)), error->str);
+	log_with(LOG_WARNING, KIND_PUSH_REFUSED,
+		 (&(struct log_fields){.port = port_field(item->name, item->len, text), .reason = error->str}),
+		 "%s%s: Redis refused to let it through, it is tried again: %s", r->prefix, text, error->str);
 }
 
 /* NULL for a name that a host interface, and a key of PORT_TABLE, may have. */

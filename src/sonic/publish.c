@@ -8,6 +8,7 @@
 
 #include "base/backoff.h"
 #include "observe/audit.h"
+#include "sonic/portlog.h"
 #include "sonic/readback.h"
 #include "sonic/rowcmd.h"
 
@@ -155,87 +156,18 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	port->changed_nsec = 0;
 }
 
-/* --- what is said of changes --- */
-
-static const char *up_or_down(int64_t value)
-{
-	return value == ROW_NIL ? NULL : value ? "up" : "down";
-}
-
-/* Before the write is sent, which forgets when the change came. The latency is that of the receipt to here. */
-static struct log_fields fields_of(const struct publish *p, const struct port *port, const struct row *row)
-{
-	struct log_fields fields = {
-		.port = port->name,
-		.ifindex = port->ifindex,
-		.event_id = publish_last_event(p),
-		.admin = up_or_down(row->value[ROW_ADMIN]),
-		.oper = up_or_down(row->value[ROW_OPER]),
-		.mtu = row->value[ROW_MTU] > 0 ? (uint32_t)row->value[ROW_MTU] : 0,
-	};
-
-	if (port->changed_nsec > 0)
-		fields.latency_us = (now_nsec() - port->changed_nsec + NSEC_PER_USEC - 1) / NSEC_PER_USEC;
-	return fields;
-}
-
-/* At no cost to speak of where nobody wants to know. */
-static void tell_delete(const struct publish *p, const struct port *port)
-{
-	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = audit_wanted(AUDIT_PORT_STATE);
-	struct log_fields fields;
-
-	if (!line && !record)
-		return;
-	fields = fields_of(p, port, &row_nil);
-	fields.reason = port->ifindex ? "the row is written anew" : "the link is gone";
-	if (line)
-		log_line(LOG_NOTICE, KIND_PORT_DELETED, LOG_HERE, &fields, "Delete %s from state db", port->name);
-	if (record)
-		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: deleted, %s",
-			   port->name, fields.reason);
-}
-
-static void tell_oper(const struct publish *p, const struct port *port, const struct row *want)
-{
-	bool line = log_wanted(LOG_NOTICE, KIND_PORT_PUBLISHED), record = audit_wanted(AUDIT_PORT_STATE);
-	struct log_fields fields;
-
-	if (!line && !record)
-		return;
-	fields = fields_of(p, port, want);
-	fields.reason = "the kernel's operational state";
-	if (line)
-		log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, LOG_HERE, &fields, "Publish %s(ok:%s) to state db",
-			 port->name, fields.oper);
-	if (record)
-		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: oper %s", port->name,
-			   fields.oper);
-}
-
-static void tell_settings(const struct publish *p, const struct port *port, const struct row *want)
-{
-	struct log_fields fields;
-
-	if (!log_wanted(LOG_INFO, KIND_PORT_SETTINGS))
-		return;
-	fields = fields_of(p, port, want);
-	fields.reason = "the kernel's settings";
-	log_line(LOG_INFO, KIND_PORT_SETTINGS, LOG_HERE, &fields, "%s: admin %s, mtu %" PRIu32, port->name,
-		 fields.admin, fields.mtu);
-}
-
 /* --- writes, with what is said of them --- */
 
 static void send_delete(struct publish *p, struct port *port)
 {
+	const struct row was = port->acked;
 	struct rowcmd cmd;
 
 	rowcmd_delete(&cmd, p->separator, port->name);
 	port->acked = row_nil;
 	port->mine = port->rewrite = false;
 	p->stats.deletes++;
-	tell_delete(p, port);
+	portlog_deleted(port, &was, publish_last_event(p));
 	send_write(p, port, WRITE_DELETE, &cmd);
 }
 
@@ -248,9 +180,9 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	port->mine = true;
 	p->stats.sets++;
 	if (fields & 1U << ROW_OPER)
-		tell_oper(p, port, want);
+		portlog_oper(port, want, publish_last_event(p));
 	else
-		tell_settings(p, port, want);
+		portlog_settings(port, want, publish_last_event(p));
 	send_write(p, port, WRITE_SET, &cmd);
 }
 
@@ -363,8 +295,11 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 
 /* --- reading back --- */
 
+/* Once until it is repaired, so that what was found and is not repaired is a number of rows. */
 static void note_drift(struct publish *p, struct port *port)
 {
+	if (port->drifted)
+		return;
 	p->stats.drift++;
 	port->drifted = true;
 	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),

@@ -4,10 +4,13 @@
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+
+import pytest
 
 from conftest import SwitchFactory
 from lib.collectors import Record, boot_id, parse_rfc5424
@@ -193,20 +196,70 @@ def test_an_end_by_a_fault(switch: SwitchFactory) -> None:
     assert "fabric" in record["text"]
 
 
-def test_a_storm_is_held_back_and_says_so(switch: SwitchFactory) -> None:
-    """Numbers stay without gaps; how many changes have no record is a record."""
-    sw = audited(switch, "limit_lines = 5", ports=4)
+HELD = re.compile(r"port_state_change: (\w+): (\d+) like records suppressed; oper (up|down) now")
+
+
+def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
+    """Its own records are limited, which is told with the state it has by then; those of others are all there."""
+    sw = audited(switch, "limit_lines = 5", ports=3)
     sw.start()
-    for _ in range(4):
-        for state in ("down", "up"):
-            for port in sw.ports:
-                sw.netns.set_carrier(port, state)
-        fence(sw)
+    for state in ("down", "up") * 10 + ("down",):
+        sw.netns.set_carrier("Ethernet0", state)
+        sw.wait_oper("Ethernet0", state)
+    sw.netns.set_carrier("Ethernet4", "down")
+    sw.wait_oper("Ethernet4", "down")
     sw.daemon.stop()
     found = records(sw)
     assert [int(one["AUDIT_SEQ"]) for one in found] == list(range(1, len(found) + 1))
-    held = [re.match(r"port_state_change: (\d+) like records were held back", one["text"]) for one in found]
-    assert sum(int(match[1]) for match in held if match) > 0
+    changes = records(sw, "port_state_change")
+    assert [one["OPER"] for one in changes if one["PORT"] == "Ethernet4"][-1] == "down"
+    (held,) = records(sw, "records_held_back")
+    match = HELD.fullmatch(held["text"])
+    assert match and match[1] == held["PORT"] == "Ethernet0" and match[3] == held["OPER"] == "down"
+    assert int(match[2]) + len([one for one in changes if one["PORT"] == "Ethernet0"]) >= 22
+
+
+def test_what_was_held_back_is_told_when_there_is_a_record_again(switch: SwitchFactory) -> None:
+    sw = audited(switch, "limit_lines = 2", "limit_secs = 1", ports=1)
+    sw.start()
+    for state in ("down", "up") * 3:
+        sw.netns.set_carrier("Ethernet0", state)
+        sw.wait_oper("Ethernet0", state)
+
+    def told() -> bool:
+        for state in ("down", "up"):
+            sw.netns.set_carrier("Ethernet0", state)
+            sw.wait_oper("Ethernet0", state)
+        return bool(records(sw, "records_held_back"))
+
+    wait_for(told, what="the next window")
+    held = records(sw, "records_held_back")[0]
+    after = next(one for one in records(sw, "port_state_change") if int(one["AUDIT_SEQ"]) > int(held["AUDIT_SEQ"]))
+    assert int(after["AUDIT_SEQ"]) == int(held["AUDIT_SEQ"]) + 1
+
+
+def test_a_start_with_many_ports_is_recorded_whole(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=120)
+    sw.start()
+    sw.daemon.stop()
+    up = {one["PORT"] for one in records(sw, "port_state_change") if one["OPER"] == "up"}
+    assert up == set(sw.ports)
+    assert not records(sw, "records_held_back")
+
+
+def test_a_deletion_tells_what_was_there(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=2)
+    sw.start()
+    ifindex = next(link["ifindex"] for link in sw.netns.links() if link["ifname"] == "Ethernet4")
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")
+    sw.daemon.stop()
+    line = next(one for one in lines(sw) if one["kind"] == "port_deleted")
+    for one in (line, records(sw, "port_state_change")[-1]):
+        assert (one["PORT"], one["IFINDEX"]) == ("Ethernet4", str(ifindex))
+        assert {one["OPER"], one["ADMIN"]} <= {"up", "down"} and one["MTU"] == "9100", one
+        assert int(one["LATENCY_US"]) > 0 and int(one["EVENT_ID"]) > 0, one
+        assert one["REASON"] == "the link is gone"
 
 
 # --- SIGHUP ---
@@ -233,6 +286,9 @@ def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
     record = wait_record(sw, "config_changed")
     assert_record(record, "success", own_subject())
     assert record["text"] == "changed by SIGHUP: log.level"
+    level = wait_record(sw, "log_level_changed")
+    assert_record(level, "success", own_subject())
+    assert level["text"] == "log level is INFO by SIGHUP, was NOTICE"
     said = [one["text"] for one in lines(sw) if one["kind"] == "config_needs_restart"]
     assert said == ["changed in the configuration, but in force after a restart only: sonic.audit_interval_secs"]
     fence(sw)
@@ -246,6 +302,123 @@ def test_sighup_moves_the_log(switch: SwitchFactory) -> None:
     sw.config_file.write_text(sw.config_file.read_text().replace(str(log_file(sw)), str(other)))
     sw.daemon.send(signal.SIGHUP)
     wait_for(lambda: other.exists() and " summary [" in other.read_text(), what="lines in the other file")
+
+
+@pytest.mark.parametrize("key", ["audit = false", "target = stderr"])
+def test_the_end_of_the_trail_is_its_last_record(switch: SwitchFactory, key: str) -> None:
+    """AU-9, AU-12: nobody turns it off unseen; where it begins again it goes on with the next number."""
+    sw = audited(switch, ports=1)
+    at = sw.daemon.command.index("--log-target")
+    del sw.daemon.command[at : at + 2]
+    write_keys(sw, "target = rfc5424")
+    sw.start()
+    write_keys(sw, *(["target = rfc5424", key] if "audit" in key else [key]))
+    sw.daemon.send(signal.SIGHUP)
+    last = wait_record(sw, "config_changed")
+    assert_record(last, "success", own_subject())
+    assert last["text"] == f"changed by SIGHUP: log.{key.split()[0]}"
+    fence(sw)
+    write_keys(sw, "target = rfc5424")
+    sw.daemon.send(signal.SIGHUP)
+    assert int(wait_record(sw, "config_changed", 2)["AUDIT_SEQ"]) == int(last["AUDIT_SEQ"]) + 1
+
+
+def test_the_trail_that_moves_says_so_on_both_sides(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1)
+    sw.start()
+    other = sw.folder / "other.log"
+    sw.config_file.write_text(sw.config_file.read_text().replace(str(log_file(sw)), str(other)))
+    sw.daemon.send(signal.SIGHUP)
+    wait_record(sw, "config_changed")
+    wait_for(lambda: other.exists() and " config_changed [" in other.read_text(), what="the record in the other file")
+
+
+def test_no_step_no_record(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1, log_level="debug")
+    sw.start()
+    sw.daemon.send(signal.SIGUSR1)
+    wait_for(lambda: any("there is none beyond" in one["text"] for one in lines(sw)), what="the answer")
+    sw.daemon.send(signal.SIGUSR2)
+    assert wait_record(sw, "log_level_changed")["text"] == "log level is INFO by SIGUSR2, was DEBUG"
+
+
+def test_what_is_held_back_makes_no_gap_where_the_trail_ends(switch: SwitchFactory) -> None:
+    """LOGOUTPUT=STDERR: it is told before."""
+    sw = audited(switch, "limit_lines = 1", ports=1)
+    sw.start()
+    for state in ("down", "up"):
+        sw.netns.set_carrier("Ethernet0", state)
+        sw.wait_oper("Ethernet0", state)
+    sw.config_db.client.hset("LOGGER|portsyncd", "LOGOUTPUT", "STDERR")
+
+    def on_stderr() -> bool:
+        sw.daemon.send(signal.SIGHUP)
+        fence(sw)
+        return "log_summary" in sw.daemon.log
+
+    wait_for(on_stderr, what="lines on stderr")
+    sw.config_db.client.hset("LOGGER|portsyncd", "LOGOUTPUT", "SYSLOG")
+
+    def in_the_file() -> bool:
+        sw.daemon.send(signal.SIGUSR2)
+        fence(sw)
+        return bool(records(sw, "log_level_changed"))
+
+    wait_for(in_the_file, what="records again")
+    sw.daemon.stop()
+    made = [int(one["AUDIT_SEQ"]) for one in records(sw)]
+    assert made == list(range(1, len(made) + 1))
+    assert "audit: seq=" not in sw.daemon.log
+
+
+def test_a_dry_run_leaves_no_record(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1)
+    sw.start()
+    sw.daemon.stop()
+    before = records(sw)
+    sw.daemon.command.append("--dry-run")
+    sw.daemon.start()
+    wait_for(lambda: sum(one["kind"] == "started" for one in lines(sw)) == 2, what="the dry run's start")
+    sw.daemon.stop()
+    assert records(sw) == before
+
+
+def test_a_configuration_that_is_refused_at_the_start(switch: SwitchFactory) -> None:
+    """A record with the next number, in the trail that the rest of it names; not for a mere check."""
+    sw = audited(switch, ports=1)
+    sw.start()
+    sw.daemon.stop()
+    before = records(sw)
+    write_keys(sw, "audit = maybe")
+    for option in ("--check-config", "--dry-run"):
+        done = subprocess.run([*sw.daemon.command, option], capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and '"maybe"' in done.stderr
+        assert records(sw) == before
+    done = subprocess.run(sw.daemon.command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and '"maybe"' in done.stderr
+    (record,) = records(sw)[len(before) :]
+    assert record["AUDIT_EVENT"] == "config_refused" and record["AUDIT_OUTCOME"] == "failure"
+    assert int(record["AUDIT_SEQ"]) == len(before) + 1
+    write_keys(sw)
+    sw.daemon.start()
+    wait_record(sw, "start", 2)
+    assert [int(one["AUDIT_SEQ"]) for one in records(sw)] == list(range(1, len(records(sw)) + 1))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_where_there_is_no_trail_the_start_says_so(switch: SwitchFactory, wanted: bool) -> None:
+    sw = switch(ports=1, settings={"log": {"audit": str(wanted).lower()}})
+    assert ("there is no audit trail" in sw.daemon.log) == wanted
+
+
+def test_a_second_process_says_that_its_numbers_are_its_own(switch: SwitchFactory) -> None:
+    sw = audited(switch, ports=1)
+    sw.start()
+    wait_record(sw, "start")
+    with subprocess.Popen(sw.daemon.command, stderr=subprocess.DEVNULL) as second:
+        text = wait_record(sw, "start", 2)["text"]
+        second.terminate()
+    assert "numbers begin at 1, and are not kept" in text
 
 
 def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:

@@ -30,6 +30,7 @@ from lib.wait import wait_for
 
 GRAFANA = ROOT / "deploy" / "grafana"
 CONSOLES = ROOT / "deploy" / "prometheus" / "consoles"
+RULES = [ROOT / "deploy" / "prometheus" / f"portsyncd.{kind}.yml" for kind in ("rules", "alerts")]
 # Debian's package has it among its examples; /etc/prometheus/console_libraries is empty.
 DEBIAN_LIBRARY = Path("/usr/share/doc/prometheus/examples/console_libraries/prom.lib")
 
@@ -48,8 +49,13 @@ KEPT_PICTURE_SPAN_SECS = 90.0  # so much is to be seen in the graphs of the docu
 DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
 UNITS = {"none", "short", "s", "ops", "bytes", "Bps", "percentunit"}
-# What Grafana puts in: $__rate_interval is four scrape intervals at least.
+# What Grafana puts in: $__rate_interval is four scrape intervals at least. All switches of a fleet are ".*".
 VARIABLES = {"instance": INSTANCE, "port": ".*", "__rate_interval": "5s"}
+ALL_SWITCHES = {**VARIABLES, "instance": ".*"}
+# A metric, or what a rule recorded, that is not asked for of the job alone.
+UNBOUND = re.compile(
+    r"(?<![\w:])(?:(?:\w+:)?(?:portsyncd|process)_\w+(?::\w+)?|up|ALERTS)(?![\w:]|\{job=[\"']portsyncd[\"'])"
+)
 
 
 class Expression(NamedTuple):
@@ -70,28 +76,44 @@ def data_panels(board: dict[str, Any]) -> list[dict[str, Any]]:
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
-def substituted(text: str) -> str:
+def substituted(text: str, board: dict[str, Any]) -> str:
     """With Grafana's variables put in; KeyError for one that nobody defines."""
-    return re.sub(r"\$(\w+)", lambda found: VARIABLES[found[1]], text)
+    variables = ALL_SWITCHES if board["uid"] == "portsyncd-fleet" else VARIABLES
+    return re.sub(r"\$(\w+)", lambda found: variables[found[1]], text)
 
 
 def dashboard_expressions(board: dict[str, Any]) -> Iterator[Expression]:
     for panel in data_panels(board):
         for target in panel["targets"]:
             place = f"{board['title']}: {panel['title']}: {target['legendFormat']}"
-            yield Expression(place, substituted(target["expr"]), target["range"] if "range" in target else True)
+            yield Expression(place, substituted(target["expr"], board), target["range"] if "range" in target else True)
     for note in board["annotations"]["list"]:
-        yield Expression(f"{board['title']}: annotation {note['name']}", substituted(note["expr"]), True)
+        yield Expression(f"{board['title']}: annotation {note['name']}", substituted(note["expr"], board), True)
+
+
+@dataclass
+class Shown:
+    """A tile of a console, or a cell of its table."""
+
+    title: str
+    colour: str  # ps-good, ps-warn, ps-bad, or none
+    expression: str = ""
+    text: str = ""
 
 
 class Page(HTMLParser):
-    """What a test looks for in a console: expressions, links, the text of its table, graphs."""
+    """What a test looks for in a console: expressions, links, tiles, the text of its table, graphs."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.expressions: list[Expression] = []
         self.links: list[str] = []
         self.rows: list[list[str]] = []
+        self.tiles: list[Shown] = []
+        self.cells: list[list[Shown]] = []
+        self.headings: list[str] = []
+        self._takes: Shown | None = None
+        self._tag = ""
         self.graphs = 0
         self.drawn = 0
         self._in_cell = False
@@ -100,26 +122,47 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         kind = attributes.get("class", "")
+        self._tag = tag
         if "href" in attributes:
             self.links.append(unquote(attributes["href"]))
         if kind == "prom_query_drilldown":
             query = parse_qs(urlsplit(attributes["href"]).query)
             self.expressions.append(Expression("value", query["g0.expr"][0], False))
+            if self._takes is not None:
+                self._takes.expression = query["g0.expr"][0]
         if "data-expr" in attributes:
             self.expressions.append(Expression(attributes["data-name"], attributes["data-expr"], True))
         self.graphs += kind == "ps-graph"
         self.drawn += tag == "svg"
+        if tag == "div" and kind.split()[:1] == ["ps-tile"]:
+            self._takes = Shown("", kind.removeprefix("ps-tile").strip())
+            self.tiles.append(self._takes)
         if tag == "tr":
             self.rows.append([])
+            self.cells.append([])
+        if tag == "th":
+            self.headings.append("")
         if tag == "td":
             self._in_cell = True
+            # The graphs' legends, of a browser, are tables without headings.
+            self._takes = Shown(self.headings[at] if (at := len(self.cells[-1])) < len(self.headings) else "", kind)
+            self.cells[-1].append(self._takes)
             if self.rows:
                 self.rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
         self._in_cell = self._in_cell and tag != "td"
+        self._tag = ""
+        if tag in ("td", "div"):
+            self._takes = None
 
     def handle_data(self, data: str) -> None:
+        if self._tag == "th":
+            self.headings[-1] += data.strip()
+        if self._takes is not None and self._tag == "small":
+            self._takes.title += data.strip()
+        elif self._takes is not None:
+            self._takes.text += data.strip()
         if self._in_cell and self.rows:
             self.rows[-1][-1] += data.strip()
 
@@ -131,6 +174,7 @@ class Watched:
     switch: Switch
     prometheus: Prometheus
     started: float  # Prometheus
+    quiet: Page | None = None  # the fleet's console before anything happened
     _changes: Iterator[int] = field(default_factory=itertools.count)
 
     def stir(self) -> None:
@@ -147,6 +191,8 @@ class Watched:
             found = self.prometheus.query_range(expression.text, self.started)
         else:
             found = self.prometheus.query(expression.text)
+        others = {one.labels["instance"] for one in found if "instance" in one.labels} - {INSTANCE}
+        assert not others, f"{expression}: {others}"
         return [one for one in found if any(math.isfinite(value) for _, value in one.points)]
 
     def wait_data(self, expressions: list[Expression]) -> None:
@@ -164,7 +210,15 @@ class Watched:
         return f"/consoles/{name}?instance={quote(INSTANCE)}"
 
     def page(self, name: str) -> Page:
-        return Page(self.prometheus.get(self.console(name)))
+        text = self.prometheus.get(self.console(name))
+        assert self.prometheus.address not in text, "it is scraped, but is no switch"
+        return Page(text)
+
+    def wait_quiet(self) -> None:
+        """Until Prometheus knows that no event came."""
+        rate = f'sum(rate(portsyncd_event_latency_seconds_count{{instance="{INSTANCE}"}}[1m]))'
+        wait_for(lambda: [one.value for one in self.prometheus.query(rate)] == [0.0], DATA_TIMEOUT_SECS, "no events")
+        self.quiet = self.page("portsyncd-fleet.html")
 
     def page_url(self, name: str) -> str:
         """With its graphs from the start until now."""
@@ -204,12 +258,16 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         sw.netns.ip("link", "set", "dev", "lo", "up")
         templates, libraries = installed(tmp_path_factory.mktemp("prometheus"))
         started = time.time()
-        prometheus = Prometheus({"portsyncd": [INSTANCE]}, sw.netns.name, consoles=templates, libraries=libraries)
+        prometheus = Prometheus(
+            {"portsyncd": [INSTANCE]}, sw.netns.name, RULES, templates, libraries, scrapes_itself=True
+        )
         try:
             prometheus.start()
             sw.start()
             prometheus.wait_scraped(INSTANCE)
+            prometheus.wait_scraped(prometheus.address)
             made = Watched(sw, prometheus, started)
+            made.wait_quiet()
             made.stir()
             suffer(sw)
             yield made
@@ -251,6 +309,146 @@ def test_panels_do_not_overlap(board: dict[str, Any]) -> None:
             taken[x, y] = panel["title"]
 
 
+# What an operator has to find in each dashboard: title, metric, unit.
+WANTED = {
+    "portsyncd-switch": [
+        ("Health", "portsyncd_health_status", "none"),
+        ("Scrape", "up", "none"),
+        ("In sync", "portsyncd_synced", "none"),
+        ("Redis", "portsyncd_redis_connected", "none"),
+        ("Alerts", "ALERTS", "none"),
+        ("Availability", "instance:portsyncd_available:avg1h", "percentunit"),
+        ("Event latency", "portsyncd_event_latency_seconds_bucket", "s"),
+        ("Event latency, distribution", "portsyncd_event_latency_seconds_bucket", "s"),
+        ("Link events", "portsyncd_events_processed_total", "ops"),
+        ("Rows written", "portsyncd_row_writes_total", "ops"),
+        ("Redis round trip", "portsyncd_redis_latency_seconds_bucket", "s"),
+        ("Connections", "portsyncd_redis_connection_up", "none"),
+        ("Reconnects and errors", "portsyncd_redis_errors_total", "short"),
+        ("Commands", "portsyncd_redis_commands_total", "ops"),
+        ("Drops and faults", "portsyncd_netlink_drops_total", "short"),
+        ("Context switches of the loop", "portsyncd_loop_context_switches_total", "ops"),
+        ("Page faults of the loop", "portsyncd_loop_page_faults_total", "ops"),
+        ("CPU", "process_cpu_seconds_total", "percentunit"),
+        ("Memory", "process_resident_memory_bytes", "bytes"),
+        ("Ports", "portsyncd_port_oper_up", "none"),
+        ("Flaps", "portsyncd_port_flaps_total", "short"),
+    ],
+    "portsyncd-fleet": [
+        ("Not reached", "up", "none"),
+        ("Not healthy", "portsyncd_health_status", "none"),
+        ("Not in sync", "portsyncd_synced", "none"),
+        ("Redis down", "portsyncd_redis_connected", "none"),
+        ("Health by switch", "portsyncd_health_status", "none"),
+        ("Alerts", "ALERTS", "none"),
+        ("Availability", "instance:portsyncd_available:avg1h", "percentunit"),
+        ("Unusual rates of events", "instance:portsyncd_events_processed:zscore5m", "none"),
+        ("Versions", "portsyncd_build_info", "none"),
+        ("Link events", "portsyncd_events_processed_total", "ops"),
+        ("Event latency P99", "portsyncd_event_latency_seconds_bucket", "s"),
+        ("Event latency of the fleet", "portsyncd_event_latency_seconds_bucket", "s"),
+        ("Flapping ports", "portsyncd_port_flaps_total", "short"),
+        ("Netlink drops", "portsyncd_netlink_drops_total", "short"),
+        ("Redis reconnects and errors", "portsyncd_redis_reconnects_total", "short"),
+        ("CPU", "process_cpu_seconds_total", "percentunit"),
+        ("Memory", "process_resident_memory_bytes", "bytes"),
+        ("Context switches of the loop", "portsyncd_loop_context_switches_total", "ops"),
+        ("Major page faults of the loop", "portsyncd_loop_page_faults_total", "ops"),
+    ],
+}
+# Column -> metric of the tables.
+COLUMNS_WANTED = {
+    "portsyncd-switch": {
+        "Oper": "portsyncd_port_oper_up",
+        "Admin": "portsyncd_port_admin_up",
+        "MTU": "portsyncd_port_mtu_bytes",
+        "In sync": "portsyncd_port_in_sync",
+        "Flaps, 1 h": "portsyncd_port_flaps_total",
+        "Flaps, ever": "portsyncd_port_flaps_lifetime",
+        "Carrier changes": "portsyncd_port_carrier_changes_total",
+        "Last change": "portsyncd_port_last_change_timestamp_seconds",
+    },
+    "portsyncd-fleet": {
+        "Scrape": "up",
+        "Health": "portsyncd_health_status",
+        "In sync": "portsyncd_synced",
+        "Redis": "portsyncd_redis_connected",
+        "PortInitDone": "portsyncd_port_init_done",
+        "Configured": "portsyncd_ports_configured",
+        "Up": "portsyncd_ports_up",
+        "Events/s": "portsyncd_events_processed_total",
+        "P99": "instance:portsyncd_event_latency_seconds:p99_5m",
+        "Flaps, 1 h": "portsyncd_port_flaps_total",
+        "Reconnects, 24 h": "portsyncd_redis_reconnects_total",
+        "Overruns, 24 h": "portsyncd_netlink_overruns_total",
+        "Memory": "process_resident_memory_bytes",
+        "Runs for": "process_start_time_seconds",
+        "Available, 1 h": "instance:portsyncd_available:avg1h",
+        "Available, 1 d": "instance:portsyncd_available:avg1d",
+    },
+}
+UNIT_OF = {"_seconds": "s", "_bytes": "bytes"}
+
+
+def asks_for(expression: str, metric: str) -> bool:
+    return f"{metric}{{job=" in expression.replace(":" + metric, "")
+
+
+@pytest.mark.parametrize("board", dashboards(), ids=lambda board: board["uid"])
+def test_a_dashboard_shows_what_an_operator_asks_for(board: dict[str, Any]) -> None:
+    panels = {panel["title"]: panel for panel in data_panels(board)}
+    for title, metric, unit in WANTED[board["uid"]]:
+        assert title in panels
+        assert any(asks_for(target["expr"], metric) for target in panels[title]["targets"]), title
+        assert panels[title]["fieldConfig"]["defaults"]["unit"] == unit, title
+
+
+@pytest.mark.parametrize("board", dashboards(), ids=lambda board: board["uid"])
+def test_a_tables_columns_are_what_their_names_say(board: dict[str, Any]) -> None:
+    (table,) = (panel for panel in data_panels(board) if panel["type"] == "table")
+    wanted = COLUMNS_WANTED[board["uid"]]
+    assert [target["legendFormat"] for target in table["targets"]] == list(wanted)
+    (names,) = (one["options"]["renameByName"] for one in table["transformations"] if one["id"] == "organize")
+    for target in table["targets"]:
+        assert asks_for(target["expr"], wanted[target["legendFormat"]]), target
+        assert names[f"Value #{target['refId']}"] == target["legendFormat"], target
+
+
+@pytest.mark.parametrize("board", dashboards(), ids=lambda board: board["uid"])
+def test_units_and_legends_are_those_of_the_expressions(board: dict[str, Any]) -> None:
+    for panel in data_panels(board):
+        unit = panel["fieldConfig"]["defaults"]["unit"]
+        for target in panel["targets"]:
+            gauge = re.match(
+                r"(?:portsyncd|process)_\w+(_seconds|_bytes)\{|histogram_quantile\(.*?(_seconds)_bucket\{", target["expr"]
+            )
+            if gauge and panel["type"] != "table" and "timestamp" not in gauge[0]:
+                assert unit == UNIT_OF[gauge[1] or gauge[2]], (panel["title"], target["expr"])
+            assert_quantile(f"{panel['title']} {target['legendFormat']}", target["expr"])
+
+
+def assert_quantile(named: str, expression: str) -> None:
+    """What is called P95 is the quantile 0.95, of the metric that is meant, and the other way round."""
+    found = re.search(r"histogram_quantile\(([\d.]+),|:p(\d\d)_\d", expression)
+    said = re.findall(r"\bP(\d\d)\b", named)
+    if found is None:
+        assert not said, (named, expression)
+        return
+    quantile = round(float(found[1]) * 100) if found[1] else int(found[2])
+    assert said and int(said[-1]) == quantile, (named, expression)
+
+
+@pytest.mark.parametrize("board", dashboards(), ids=lambda board: board["uid"])
+def test_a_dashboard_asks_for_nobody_elses_metrics(board: dict[str, Any]) -> None:
+    """process_* is everybody's, and an instance is one of all that Prometheus scrapes."""
+    for one in dashboard_expressions(board):
+        assert not UNBOUND.search(one.text), one
+    for variable in board["templating"]["list"]:
+        if variable["type"] == "query":
+            assert variable["definition"] == variable["query"]["query"]
+            assert not UNBOUND.search(variable["definition"].replace("label_values", "")), variable
+
+
 def test_a_fleets_line_leads_to_the_switch() -> None:
     text = (GRAFANA / "portsyncd-fleet.json").read_text()
     assert "/d/portsyncd-switch?var-datasource=${datasource}&var-instance=${__value.text}" in text
@@ -271,7 +469,7 @@ def test_every_variable_has_values(board: dict[str, Any], watched: Watched) -> N
             continue
         query = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
         assert query, variable
-        found = watched.prometheus.query(substituted(query[1]))
+        found = watched.prometheus.query(substituted(query[1], board))
         assert {one.labels[query[2]] for one in found} == wanted[variable["name"]]
 
 
@@ -319,6 +517,126 @@ def test_every_expression_of_a_console_has_data(name: str, watched: Watched) -> 
     expressions = watched.page(name).expressions
     assert len(expressions) > 20
     watched.wait_data(expressions)
+
+
+# Title -> metric of the tiles that are green at 1, green at 0, and never coloured; and of the tables' cells likewise.
+FLAG, FAULT, PLAIN = "flag", "fault", "plain"
+TILES = {
+    "portsyncd.html": {
+        "Scrape": (FLAG, "up"),
+        "Health": (FLAG, "portsyncd_health_status"),
+        "In sync with the kernel": (FLAG, "portsyncd_synced"),
+        "PortInitDone": (FLAG, "portsyncd_port_init_done"),
+        "Redis": (FLAG, "portsyncd_redis_connected"),
+        "Netlink": (FLAG, "portsyncd_netlink_connected"),
+        "Available, 1 h": (PLAIN, "instance:portsyncd_available:avg1h"),
+        "Available, 1 d": (PLAIN, "instance:portsyncd_available:avg1d"),
+        "Runs for": (PLAIN, "process_start_time_seconds"),
+        "Ports configured": (PLAIN, "portsyncd_ports_configured"),
+        "Ports up": (PLAIN, "portsyncd_ports_up"),
+        "Ports awaited": (FAULT, "portsyncd_ports_awaited"),
+        "Ports owed to Redis": (FAULT, "portsyncd_queue_depth"),
+        "Flaps, 1 h": (PLAIN, "portsyncd_port_flaps_total"),
+        "Overruns, 1 h": (FAULT, "portsyncd_netlink_overruns_total"),
+        "Redis reconnects, 1 h": (FAULT, "portsyncd_redis_reconnects_total"),
+        "Drift repaired, 1 h": (FAULT, "portsyncd_drift_repaired_total"),
+        "Memory": (PLAIN, "process_resident_memory_bytes"),
+    },
+    "portsyncd-fleet.html": {
+        "Switches": (PLAIN, "up"),
+        "Not reached": (FAULT, "up"),
+        "Not healthy": (FAULT, "portsyncd_health_status"),
+        "Not in sync": (FAULT, "portsyncd_synced"),
+        "Redis down": (FAULT, "portsyncd_redis_connected"),
+        "PortInitDone owed": (FAULT, "portsyncd_port_init_done"),
+        "Ports up": (PLAIN, "portsyncd_ports_up"),
+        "Ports down": (FAULT, "portsyncd_ports_up"),
+    },
+}
+CELLS = {
+    "portsyncd.html": {
+        "Port": (PLAIN, ""),
+        "Oper": (FLAG, "portsyncd_port_oper_up"),
+        "Admin": (FLAG, "portsyncd_port_admin_up"),
+        "MTU": (PLAIN, "portsyncd_port_mtu_bytes"),
+        "In sync": (FLAG, "portsyncd_port_in_sync"),
+        "Flaps, ever": (PLAIN, "portsyncd_port_flaps_lifetime"),
+        "Carrier changes": (PLAIN, "portsyncd_port_carrier_changes_total"),
+        "Last change": (PLAIN, "portsyncd_port_last_change_timestamp_seconds"),
+    },
+    "portsyncd-fleet.html": {
+        "Switch": (PLAIN, ""),
+        "Scrape": (FLAG, "up"),
+        "Health": (FLAG, "portsyncd_health_status"),
+        "In sync": (FLAG, "portsyncd_synced"),
+        "Redis": (FLAG, "portsyncd_redis_connected"),
+        "Configured": (PLAIN, "portsyncd_ports_configured"),
+        "Up": (PLAIN, "portsyncd_ports_up"),
+        "Events/s": (PLAIN, "portsyncd_events_processed_total"),
+        "P99": (PLAIN, "portsyncd_event_latency_seconds_bucket"),
+        "Flaps, 1 h": (PLAIN, "portsyncd_port_flaps_total"),
+        "Reconnects, 1 h": (FAULT, "portsyncd_redis_reconnects_total"),
+        "Memory": (PLAIN, "process_resident_memory_bytes"),
+        "Available, 1 h": (PLAIN, "instance:portsyncd_available:avg1h"),
+        "1 d": (PLAIN, "instance:portsyncd_available:avg1d"),
+        "Runs for": (PLAIN, "process_start_time_seconds"),
+    },
+}
+COLOURS = {
+    **dict.fromkeys(["up", "yes", "healthy"], "ps-good"),
+    **dict.fromkeys(["DOWN", "NO", "UNHEALTHY"], "ps-bad"),
+    "degraded": "ps-warn",
+}
+
+
+def assert_shown(shown: Shown, kind: str, metric: str) -> None:
+    assert not metric or asks_for(shown.expression.replace("'", '"'), metric), shown
+    if kind == FLAG:
+        assert shown.colour == COLOURS[shown.text], shown
+    elif kind == FAULT:
+        assert shown.colour == ("ps-good" if shown.text == "0" else "ps-warn"), shown
+    else:
+        assert shown.colour == "", shown
+
+
+@pytest.mark.parametrize("name", TILES)
+def test_a_consoles_tiles_and_cells_are_what_their_titles_say(name: str, watched: Watched) -> None:
+    """And coloured as their values deserve, of which there are good and bad ones."""
+    netns = watched.switch.netns
+    watched.wait_data(watched.page(name).expressions)
+    netns.set_carrier("Ethernet4", "down")
+    wait_shown(watched, "Ethernet4", "DOWN")
+    page = watched.page(name)
+    netns.set_carrier("Ethernet4", "up")
+    wait_shown(watched, "Ethernet4", "up")
+    checks = {tile.title: (FLAG, "portsyncd_health_check") for tile in page.tiles if "check=" in tile.expression}
+    assert all(f"check='{title}'" in tile.expression for title in checks for tile in page.tiles if tile.title == title)
+    wanted = TILES[name] | checks
+    assert [tile.title for tile in page.tiles] == list(wanted)
+    for tile in page.tiles:
+        assert_shown(tile, *wanted[tile.title])
+    rows = [row for row in page.cells if row]
+    assert rows and all([cell.title for cell in row] == list(CELLS[name]) for row in rows)
+    for cell in (cell for row in rows for cell in row):
+        assert_shown(cell, *CELLS[name][cell.title])
+    assert {"ps-good", "ps-warn"} <= {shown.colour for shown in (*page.tiles, *rows[0])}
+
+
+@pytest.mark.parametrize("name", TILES)
+def test_a_console_asks_for_nobody_elses_metrics(name: str, watched: Watched) -> None:
+    for one in watched.page(name).expressions:
+        assert not UNBOUND.search(one.text), one
+        if one.graph and "histogram_quantile" in one.text and one.place != "[[instance]]" and "[[" not in one.place:
+            assert_quantile(one.place, one.text)
+
+
+def test_a_quiet_switch_has_no_p99(watched: Watched) -> None:
+    """Neither NaN nor 0: a dash."""
+    assert watched.quiet is not None
+    (row,) = (row for row in watched.quiet.cells if row)
+    texts = {cell.title: cell.text for cell in row}
+    assert (texts["Scrape"], texts["P99"], texts["Events/s"]) == ("up", "-", "0")
+    assert not any("NaN" in shown.text for shown in (*row, *watched.quiet.tiles))
 
 
 def wait_shown(watched: Watched, port: str, oper: str) -> None:

@@ -114,8 +114,9 @@ def test_slow_events_are_told(switch: SwitchFactory) -> None:
     sw.wait_equal()
     figures = sw.pages.wait("portsyncd_queue_depth", 0)
     assert figures("portsyncd_event_latency_seconds_count") >= 20
-    assert check(sw, "latency")["value"] == 100.0
-    assert check(sw, "latency")["status"] == "degraded"
+    latency = check(sw, "latency")
+    assert latency["status"] == "degraded"
+    assert latency["value"] > latency["limit"] == 1.0 and latency["unit"] == "microseconds, P99"
 
 
 def test_a_loop_that_hangs(notified: Notified, switch: SwitchFactory) -> None:

@@ -150,9 +150,19 @@ def test_body_of_a_refused_method_is_not_waited_for(start: Start) -> None:
 
 def test_body_of_a_get_is_passed_over(start: Start) -> None:
     with start().connect() as client:
-        client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + 100000 * b"x")
+        client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n" + 5000 * b"x")
         assert ask(client, "/nothing").status == 200
         assert ask(client, "/nothing").status == 404
+
+
+def test_a_body_without_end_ends_the_connection(start: Start) -> None:
+    """It would keep the thread busy until the client has no more time."""
+    chunk = b"1000\r\n" + 0x1000 * b"x" + b"\r\n"
+    with start().connect() as client:
+        client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            for _ in range(64 * MEBIBYTE // len(chunk)):
+                client.sendall(chunk)
 
 
 def test_pipelined_requests_are_answered_in_order(start: Start) -> None:

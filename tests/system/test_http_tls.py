@@ -328,6 +328,19 @@ def connect_in(sw: Switch, address: tuple[str, int], context: ssl.SSLContext) ->
     return context.wrap_socket(connect_plain(sw, address), server_hostname=SERVER_NAME)
 
 
+def test_who_is_refused_is_named(switch: SwitchFactory, authority: Authority, tmp_path: Path) -> None:
+    """By the daemon, in whose sandbox not every call can ask for it."""
+    server, stranger = authority.issue("server"), Authority(tmp_path / "other", "Other CA").issue("client")
+    address = loopback_address()
+    http = {"listen": f"{address[0]}:{address[1]}", "cert": server.cert, "key": server.key, "ca": authority.path}
+    sw = switch.build(ports=1, settings={"http": http})
+    sw.netns.ip("link", "set", "lo", "up")
+    sw.start()
+    with pytest.raises(REFUSED), connect_in(sw, address, tls_client(authority.path, stranger)) as client:
+        ask(client, "/livez")
+    sw.daemon.wait_log("certificate of the client at 127\\.0\\.0\\.1 refused")
+
+
 def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:
     """For new clients; those that are there keep the old one; what cannot be used is told and changes nothing."""
     in_use, new = authority.issue("server"), authority.issue("server")

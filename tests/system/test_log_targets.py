@@ -42,7 +42,7 @@ def expected_fields(sw: Switch, port: str, oper: str) -> dict[str, str]:
         "ADMIN": "up",
         "OPER": oper,
         "MTU": str(link["mtu"]),
-        "CODE_FUNC": "tell_oper",
+        "CODE_FUNC": "portlog_oper",
     }
 
 
@@ -69,7 +69,7 @@ def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
         assert (record["PRIORITY"], record["SYSLOG_FACILITY"]) == ("5", "1")
         assert (record["SYSLOG_IDENTIFIER"], record["_PID"]) == ("portsyncd", str(sw.daemon.pid))
         assert int(record["EVENT_ID"]) > 0 and 0 < int(record["LATENCY_US"]) < 10_000_000
-        assert record["CODE_FILE"].endswith("publish.c") and int(record["CODE_LINE"]) > 0
+        assert record["CODE_FILE"].endswith("portlog.c") and int(record["CODE_LINE"]) > 0
         assert int(record["REALTIME_USEC"]) <= int(record["__REALTIME_TIMESTAMP"]), "said before it arrived"
         assert {one["SYSLOG_FACILITY"] for one in journal.records() if "AUDIT_EVENT" in one} == {"10"}
         assert journal.records("PORT=Ethernet4"), "the other port has its own"

@@ -114,6 +114,31 @@ def test_a_port_disappears_after_its_row(switch: SwitchFactory) -> None:
     assert sw.pages.metrics().labels(FLAPS, "port") == {"Ethernet0", "Ethernet8"}
 
 
+def test_a_port_whose_row_cannot_be_deleted_keeps_its_series(switch: SwitchFactory) -> None:
+    """No interface, no row in APPL_DB: what is left to say is that STATE_DB has its row still."""
+    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
+    sw.pages.wait("portsyncd_ports_configured", 1)
+    sw.redis.pause()
+    sw.netns.delete_port("Ethernet4")
+    figures = sw.pages.wait("portsyncd_ports_present", 1)
+    assert figures.labels(FLAPS, "port") == {"Ethernet0", "Ethernet4"}
+    sw.redis.resume()
+    sw.wait_no_row("Ethernet4")
+    wait_for(lambda: sw.pages.metrics().labels(FLAPS, "port") == {"Ethernet0"}, what="its series end")
+
+
+def test_old_interfaces_are_counted_as_such_only(switch: SwitchFactory) -> None:
+    """Left from before a cold start: neither in sync nor waiting."""
+    sw = switch(ports=3, links="before", wait=False)
+    figures = sw.pages_when_served().wait("portsyncd_ports_old", 3)
+    assert figures("portsyncd_ports_present") == 3
+    assert figures("portsyncd_ports_waiting") == figures("portsyncd_ports_in_sync") == 0
+    sw.pages.wait("portsyncd_ports_configured", 3)
+    figures = sw.pages.metrics()
+    assert figures("portsyncd_ports_waiting") == figures("portsyncd_ports_in_sync") == 0
+
+
 def test_ever_new_names_make_no_more_series(switch: SwitchFactory) -> None:
     sw = switch(ports=2)
     name = "Ethernet4"
@@ -148,8 +173,10 @@ def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
         return after(name, **labels) - before(name, **labels)
 
     assert more("portsyncd_events_processed_total") >= 10
-    assert more("portsyncd_netlink_messages_total", type="newlink") == more("portsyncd_events_processed_total")
-    assert more("portsyncd_netlink_filtered_total") > 0, "the other ends of the cables are no ports"
+    filtered = more("portsyncd_netlink_filtered_total")
+    assert filtered > 0, "the other ends of the cables are no ports"
+    newlink = more("portsyncd_netlink_messages_total", type="newlink")
+    assert newlink == more("portsyncd_events_processed_total") + filtered
     assert more("portsyncd_row_writes_total", operation="set") == 10
     assert more("portsyncd_redis_batches_total") == more("portsyncd_redis_batch_rows_count") == 10
     assert more("portsyncd_event_latency_seconds_count") == 10
@@ -204,8 +231,8 @@ def test_redis_goes_and_comes_back(switch: SwitchFactory) -> None:
     assert figures.labels("portsyncd_redis_connection_up", "connection") == CONNECTIONS
     assert figures.labels("portsyncd_redis_commands_total", "database") == DATABASES
     sw.redis.kill()
-    figures = sw.pages.wait("portsyncd_redis_connected", 0)
-    assert figures("portsyncd_redis_connection_up", connection="STATE_DB") == 0
+    sw.pages.wait("portsyncd_redis_connected", 0)
+    sw.pages.wait("portsyncd_redis_connection_up", 0, connection="STATE_DB")
     sw.netns.set_mtu("Ethernet0", 1500)
     sw.pages.wait("portsyncd_queue_depth", 2)  # nothing that Redis acknowledged is known any more
     sw.redis.restart_empty()
@@ -238,8 +265,8 @@ def test_drift_is_found_and_repaired(switch: SwitchFactory) -> None:
 
 def test_startup_is_told(switch: SwitchFactory) -> None:
     sw = switch(ports=3, links="none", wait=False)
-    figures = sw.pages_when_served().wait("portsyncd_ports_awaited", 3)
-    assert figures("portsyncd_port_config_done") == 1
+    sw.pages_when_served().wait("portsyncd_port_config_done", 1)
+    figures = sw.pages.wait("portsyncd_ports_awaited", 3)
     assert figures("portsyncd_port_init_done") == figures("portsyncd_warm_start") == 0
     sw.netns.add_ports(sw.ports)
     sw.pages.wait("portsyncd_port_init_done", 1)

@@ -6,6 +6,7 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "portsyncd.alerts.yml"
 RECORDED = FOLDER / "portsyncd.rules.yml"
 ALERT_TESTS = FOLDER / "portsyncd.alerts.test.yml"
+RECORDED_TESTS = FOLDER / "portsyncd.rules.test.yml"
 METRICS = ROOT / "docs" / "metrics.md"
 
 
@@ -77,6 +79,76 @@ def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
             silent[expected["alertname"]] += len(instances) > len(fired)
     for rule in rules(ALERTS):
         assert fires[rule["alert"]] > 0 and silent[rule["alert"]] > 0, rule["alert"]
+
+
+def test_every_recorded_series_is_tested() -> None:
+    tested = " ".join(
+        expected["expr"]
+        for case in yaml.safe_load(RECORDED_TESTS.read_text())["tests"]
+        for expected in case["promql_expr_test"]
+        if expected["exp_samples"]
+    )
+    for rule in rules(RECORDED):
+        assert re.search(rf"{rule['record']}\b", tested), rule["record"]
+
+
+def test_rules_take_nobody_elses_metrics() -> None:
+    """process_* and up are everybody's; and an exporter may have taken a name of ours."""
+    for rule in rules(ALERTS) + rules(RECORDED):
+        unbound = re.findall(r"(?<![\w:])(?:up|(?:portsyncd|process)_\w+)\b(?!\{job=\"portsyncd\")", rule["expr"])
+        assert not unbound, rule["expr"]
+
+
+def test_every_scrape_job_is_named_as_the_rules_want_it() -> None:
+    jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
+    assert len(jobs) == 2
+    for job in jobs:
+        label = job["job_name"]
+        for step in job.get("relabel_configs", []):
+            assert step.keys() == {"target_label", "replacement"}, step
+            label = step["replacement"] if step["target_label"] == "job" else label
+        assert label == "portsyncd", job["job_name"]
+
+
+def matches(matchers: list[str], labels: dict[str, str]) -> bool:
+    """Alertmanager's matchers, as far as the example uses them."""
+    for matcher in matchers:
+        found = re.fullmatch(r'(\w+) (=~|!=|=) "([^"]*)"', matcher)
+        assert found, matcher
+        name, operator, text = found.groups()
+        wanted = re.fullmatch(text, labels[name]) if operator == "=~" else labels[name] == text
+        if bool(wanted) == (operator == "!="):
+            return False
+    return True
+
+
+def silenced(firing: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether the first alert, (name, instance), keeps the other from being told."""
+    source, target = ({"alertname": name, "instance": instance} for name, instance in (firing, other))
+    return any(
+        matches(rule["source_matchers"], source)
+        and matches(rule["target_matchers"], target)
+        and all(source[label] == target[label] for label in rule["equal"])
+        for rule in yaml.safe_load((FOLDER / "alertmanager.yml").read_text())["inhibit_rules"]
+    )
+
+
+def test_a_cause_silences_what_follows_from_it_on_its_own_switch_alone() -> None:
+    names = {rule["alert"] for rule in rules(ALERTS)}
+    after_down = {name for name in names if silenced(("PortsyncdDown", "a"), (name, "a"))}
+    assert after_down == names - {"PortsyncdDown"}
+    follows = {"PortsyncdUnhealthy", "PortsyncdPortsOutOfSync", "PortsyncdFailures", "PortsyncdLatencyHigh"}
+    for cause in ("PortsyncdRedisDown", "PortsyncdNotSynced"):
+        assert {name for name in names if silenced((cause, "a"), (name, "a"))} == follows <= names
+    for cause in names:
+        assert not any(silenced((cause, "a"), (name, "b")) for name in names), f"{cause} of another switch"
+
+
+def test_the_example_posts_to_nobody_that_is_known() -> None:
+    """Alertmanager's own ports, 9093 and 9094 (gossip), and Prometheus'."""
+    for receiver in yaml.safe_load((FOLDER / "alertmanager.yml").read_text())["receivers"]:
+        for hook in receiver["webhook_configs"]:
+            assert urlsplit(hook["url"]).port not in (9090, 9093, 9094), hook
 
 
 def test_rules_ask_for_metrics_that_exist() -> None:

@@ -9,6 +9,7 @@ import redis
 
 from conftest import SwitchFactory
 from lib.figures import stop_figures
+from lib.scrape import Figures
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
 
@@ -22,6 +23,13 @@ def wait_two_audits(sw: Switch) -> None:
     for mtu in ("1", "2"):
         sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", mtu)
         sw.wait_field("Ethernet0", "mtu", "9100")
+
+
+def wait_audits(sw: Switch, more: int) -> Figures:
+    name = "portsyncd_audits_total"
+    enough = sw.pages.metrics()(name) + more
+    wait_for(lambda: sw.pages.metrics()(name) >= enough, 20, "audits")
+    return sw.pages.metrics()
 
 
 def no_hash(client: redis.Redis, write: Callable[[redis.Redis], object]) -> None:
@@ -61,6 +69,31 @@ def test_a_row_spoilt_behind_our_back_is_repaired(
     sw.wait_equal(ports=3)
     assert "Redis refused" not in sw.daemon.log, "what the audit has read needs no refusal to be known"
     assert stop_figures(sw.daemon)["drift"] == 1
+
+
+def test_a_row_is_drift_once_until_it_is_repaired(switch: SwitchFactory) -> None:
+    """As long as Redis refuses the repair; else what was found and what was repaired would never be equal again."""
+    sw = switch(ports=2)
+    client = sw.state_db.client
+    for port in sw.ports:
+        sw.wait_oper(port, "up")
+    before = sw.row(PORT)
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", 1)
+    client.hdel(ROW, "mtu")
+    assert sw.pages.wait("portsyncd_drift_pending", 1)("portsyncd_drift_found_total") == 1
+    # What an audit has found is what is known to be there, until the next try: each field more is a difference.
+    for field in ("admin_status", "state"):
+        wait_audits(sw, 3)
+        client.hdel(ROW, field)
+    figures = wait_audits(sw, 3)
+    assert figures("portsyncd_drift_found_total") == figures("portsyncd_drift_pending") == 1
+    client.config_set("maxmemory", 0)
+    wait_for(lambda: sw.row(PORT) == before, 40, "the row as before")
+    figures = sw.pages.wait("portsyncd_drift_pending", 0)
+    assert figures("portsyncd_drift_found_total") == figures("portsyncd_drift_repaired_total") == 1
+    client.hset(ROW, "mtu", "1")
+    assert sw.pages.wait("portsyncd_drift_repaired_total", 2)("portsyncd_drift_found_total") == 2
 
 
 def test_flushdb_of_state_db(switch: SwitchFactory) -> None:

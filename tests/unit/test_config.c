@@ -829,16 +829,6 @@ static void test_check_config_of_a_namespace(void **state)
 	assert_string_equal(captured, unknown);
 }
 
-static void test_names(void **state)
-{
-	(void)state;
-	assert_string_equal(config_level_name(LOG_EMERG), "EMERG");
-	assert_string_equal(config_level_name(LOG_NOTICE), "NOTICE");
-	assert_string_equal(config_level_name(LOG_DEBUG), "DEBUG");
-	assert_string_equal(config_level_name(-1), "UNKNOWN");
-	assert_string_equal(config_level_name(8), "UNKNOWN");
-}
-
 static const struct {
 	const char *bytes;
 	size_t len;
@@ -977,7 +967,6 @@ int main(void)
 		cmocka_unit_test(test_precedence),
 		cmocka_unit_test(test_check_config),
 		cmocka_unit_test(test_check_config_of_a_namespace),
-		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_size_of_passwords),
 		cmocka_unit_test(test_credential),

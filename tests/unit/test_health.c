@@ -101,18 +101,28 @@ static void subscription_away(struct view *v, struct health_input *in)
 	v->conns[VIEW_APPL_EVENTS].ready = false;
 }
 
+/* So many of 1,000 took up to 200 us, all others up to 20 ms. */
+static void spread(struct view *v, uint64_t fast)
+{
+	v->latency.count = 1000;
+	for (size_t i = 0; i < view_time_bounds.n; i++) {
+		bool all = view_time_bounds.bounds[i] >= 20 * NSEC_PER_MSEC;
+
+		v->latency.below[i] = all ? 1000 : view_time_bounds.bounds[i] >= 200 * NSEC_PER_USEC ? fast : 0;
+	}
+	v->latency_within = fast;
+}
+
 static void few_are_slow(struct view *v, struct health_input *in)
 {
 	(void)in;
-	v->latency.count = 1000;
-	v->latency_within = 990;
+	spread(v, 990);
 }
 
 static void too_many_are_slow(struct view *v, struct health_input *in)
 {
 	(void)in;
-	v->latency.count = 1000;
-	v->latency_within = 989;
+	spread(v, 989);
 }
 
 static void too_few_to_tell(struct view *v, struct health_input *in)
@@ -162,14 +172,14 @@ static void no_ports(struct view *v, struct health_input *in)
 
 static void overrun(struct view *v, struct health_input *in)
 {
-	(void)in;
 	v->overruns = 2;
+	v->overrun_nsec = in->now_nsec - 59 * S;
 }
 
 static void lines_lost(struct view *v, struct health_input *in)
 {
-	(void)in;
 	v->log_dropped = 3;
+	v->dropped_nsec = in->now_nsec - 59 * S;
 }
 
 static void log_refused_for_a_moment(struct view *v, struct health_input *in)
@@ -201,8 +211,8 @@ static const struct moment moments[] = {
 	{"no sync for 11 s", unsynced_too_long, HEALTH_KERNEL, HEALTH_UNHEALTHY, 11},
 	{"a database away", database_away, HEALTH_REDIS, HEALTH_DEGRADED, 0},
 	{"a subscription away", subscription_away, HEALTH_REDIS, HEALTH_DEGRADED, 0},
-	{"1 % slow", few_are_slow, HEALTH_LATENCY, HEALTH_HEALTHY, 1},
-	{"1.1 % slow", too_many_are_slow, HEALTH_LATENCY, HEALTH_DEGRADED, 1.1},
+	{"1 % slow", few_are_slow, HEALTH_LATENCY, HEALTH_HEALTHY, 200},
+	{"1.1 % slow", too_many_are_slow, HEALTH_LATENCY, HEALTH_DEGRADED, 20000},
 	{"19 events, slow", too_few_to_tell, HEALTH_LATENCY, HEALTH_HEALTHY, -1},
 	{"19 events, failed", too_few_to_tell, HEALTH_FAILURES, HEALTH_HEALTHY, -1},
 	{"1 % fail", one_percent_fails, HEALTH_FAILURES, HEALTH_HEALTHY, 1},
@@ -217,6 +227,25 @@ static const struct moment moments[] = {
 	{"memory at the limit", just_enough_memory, HEALTH_MEMORY, HEALTH_HEALTHY, 1000},
 	{"memory above it", too_much_memory, HEALTH_MEMORY, HEALTH_DEGRADED, 1001},
 };
+
+/* However long nobody asked. */
+static void test_what_was_lost_a_minute_ago_is_over(void **state)
+{
+	struct view v = quiet;
+	struct health h = {0};
+
+	(void)state;
+	v.overruns = v.log_dropped = 5;
+	v.overrun_nsec = v.dropped_nsec = T0;
+	judge_at(&h, &v, T0 + 60 * S);
+	assert_int_equal(h.level, HEALTH_HEALTHY);
+	assert_float_equal(h.checks[HEALTH_LOG].value, 0, 1e-6);
+	v.log_dropped = 7;
+	v.dropped_nsec = T0 + 61 * S;
+	judge_at(&h, &v, T0 + 62 * S);
+	assert_float_equal(h.checks[HEALTH_LOG].value, 2, 1e-6);
+	assert_float_equal(h.checks[HEALTH_OVERRUNS].value, 0, 1e-6);
+}
 
 static void test_each_check(void **state)
 {
@@ -265,6 +294,27 @@ static void test_redis_away_for_long(void **state)
 	assert_int_equal(h.level, HEALTH_DEGRADED);
 }
 
+/* Also when nobody asked meanwhile. */
+static void test_redis_was_away_long_before_the_first_look(void **state)
+{
+	struct view away = quiet;
+	struct health h = {0};
+
+	(void)state;
+	away.conns[VIEW_STATE_DB].ready = away.conns[VIEW_APPL_EVENTS].ready = false;
+	away.conns[VIEW_APPL_EVENTS].away_nsec = T0 - 500 * S; /* that is no database */
+	away.conns[VIEW_STATE_DB].away_nsec = T0 - 5 * S;
+	judge_at(&h, &away, T0);
+	assert_int_equal(h.level, HEALTH_DEGRADED);
+	assert_float_equal(h.checks[HEALTH_REDIS].value, 5, 1e-6);
+	judge_at(&h, &away, T0 + 6 * S);
+	assert_int_equal(h.level, HEALTH_UNHEALTHY);
+	away.conns[VIEW_STATE_DB] = quiet.conns[VIEW_STATE_DB];
+	judge_at(&h, &away, T0 + 7 * S);
+	assert_int_equal(h.level, HEALTH_DEGRADED);
+	assert_float_equal(h.checks[HEALTH_REDIS].value, 507, 1e-6);
+}
+
 static void test_ports_out_of_sync_for_long(void **state)
 {
 	struct view low = quiet;
@@ -299,6 +349,7 @@ static void test_the_last_minute(void **state)
 		for (; at < T0 + 300 * S; at += steps[i])
 			judge_at(&h, &v, at);
 		v.overruns = 1;
+		v.overrun_nsec = at;
 		v.newlink = 100;
 		v.refused = 100;
 		for (uint64_t end = at + 55 * S; at < end; at += steps[i]) {
@@ -361,6 +412,7 @@ static void test_reasons(void **state)
 	judge_at(&h, &v, T0);
 	assert_string_equal(health_reasons(&h, text, sizeof(text)), "");
 	v.overruns = 1;
+	v.overrun_nsec = T0;
 	v.conns[VIEW_STATE_DB].ready = false;
 	judge_at(&h, &v, T0 + S);
 	assert_string_equal(health_reasons(&h, text, sizeof(text)), "redis_away, overruns");
@@ -371,8 +423,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_quiet_switch_is_healthy),
+		cmocka_unit_test(test_what_was_lost_a_minute_ago_is_over),
 		cmocka_unit_test(test_each_check),
 		cmocka_unit_test(test_redis_away_for_long),
+		cmocka_unit_test(test_redis_was_away_long_before_the_first_look),
 		cmocka_unit_test(test_ports_out_of_sync_for_long),
 		cmocka_unit_test(test_the_last_minute),
 		cmocka_unit_test(test_a_limit_of_zero_is_none),

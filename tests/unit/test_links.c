@@ -748,6 +748,7 @@ static void the_past_goes_on(void **state)
 	event(l, 3, "Ethernet0", IFF_UP, 9100);
 	port = links_find(l, "Ethernet0");
 	assert_int_equal(port->flaps, 7 + 1);
+	assert_int_equal(port->past_flaps, 7);
 	assert_int_equal(port->past_msec, 1000);
 	/* Of that process alone. */
 	assert_int_equal(links_stats(l)->flaps, 1);

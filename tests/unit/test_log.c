@@ -237,7 +237,8 @@ static void lines_move_to_the_new_target(void **state)
 static void audit_comes_last(void **state)
 {
 	struct log_catcher *k = *state;
-	uint64_t before;
+	uint64_t before, before_audit;
+	struct log_stats stats;
 
 	(void)close(k->fd);
 	(void)unlink(k->path);
@@ -250,8 +251,12 @@ static void audit_comes_last(void **state)
 	for (unsigned int i = 0; i < LOG_RING_SLOTS - LOG_RING_ORDINARY; i++)
 		audit_record(AUDIT_START, AUDIT_SUCCESS, "me", NULL, "record");
 	assert_int_equal(dropped(), before + 1);
+	log_stats(&stats);
+	before_audit = stats.dropped_audit;
 	audit_record(AUDIT_START, AUDIT_SUCCESS, "me", NULL, "one too many");
 	assert_int_equal(dropped(), before + 2);
+	log_stats(&stats);
+	assert_int_equal(stats.dropped_audit, before_audit + 1);
 }
 
 /* Numbered without gaps, whatever the level is, with all that a record needs. */
@@ -305,7 +310,7 @@ static void limit_holds_back(void **state)
 	log_tell_held_back(false);
 	assert_false(catcher_next(k)); /* the window lasts */
 	log_tell_held_back(true);
-	assert_int_equal(catcher_count(k, "events_lost: 7 like lines were held back"), 1);
+	assert_int_equal(catcher_count(k, "events_lost: 7 like lines suppressed"), 1);
 	log_tell_held_back(true);
 	assert_false(catcher_next(k));
 }
@@ -366,7 +371,7 @@ static void lost_lines_are_told_when_it_works_again(void **state)
 	log_notice(KIND_STARTED, "here again");
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
 	assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
-	(void)snprintf(told, sizeof(told), "%d lines were dropped", n);
+	(void)snprintf(told, sizeof(told), "%d lines were dropped, 0 of them", n);
 	assert_non_null(strstr(text, "here again\n"));
 	assert_non_null(strstr(text, told));
 	assert_int_equal(dropped(), before + 3);

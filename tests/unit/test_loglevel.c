@@ -215,6 +215,7 @@ static void a_bad_level_is_named_once(void **state)
 	struct fixture *x = *state;
 
 	read_row(x, "INFO", "SYSLOG");
+	assert_int_equal(catcher_count(&x->log, "log level is INFO now, by LOGGER|portsyncd"), 1);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		read_row(x, bad[i], "SYSLOG");
 		assert_int_equal(log_level(), LOG_INFO);

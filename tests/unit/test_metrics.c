@@ -223,11 +223,11 @@ static void test_names_of_ports(void **state)
 	struct page_fixture *f = *state;
 
 	f->view.n_ports = 4;
-	f->ports[0] =
-		(struct view_port){.name = "Ethernet0", .present = true, .oper_up = true, .mtu = 9100, .flaps = 2};
+	f->ports[0] = (struct view_port){
+		.name = "Ethernet0", .present = true, .oper_up = true, .mtu = 9100, .flaps = 2, .flaps_ever = 9};
 	f->ports[1] = (struct view_port){.name = "Ethernet\"}1\\", .present = true};
 	f->ports[2] = (struct view_port){.name = "Ethernet\xff\xc3\xa9", .present = true, .changed_nsec = 1};
-	f->ports[3] = (struct view_port){.name = "Ethernet12", .flaps = 1, .configured = true};
+	f->ports[3] = (struct view_port){.name = "Ethernet12", .flaps = 1, .flaps_ever = 1, .configured = true};
 	write_page(f, false);
 	assert_lines(f, "portsyncd_port_oper_up{port=\"Ethernet0\"} 1\n"
 			"portsyncd_port_oper_up{port=\"Ethernet\\\"}1\\\\x5c\"} 0\n"
@@ -235,6 +235,8 @@ static void test_names_of_ports(void **state)
 	assert_lines(f, "portsyncd_port_mtu_bytes{port=\"Ethernet0\"} 9100\n");
 	assert_lines(f, "portsyncd_port_flaps_total{port=\"Ethernet0\"} 2\n");
 	assert_lines(f, "portsyncd_port_flaps_total{port=\"Ethernet12\"} 1\n");
+	assert_lines(f, "# TYPE portsyncd_port_flaps_lifetime gauge\n"
+			"portsyncd_port_flaps_lifetime{port=\"Ethernet0\"} 9\n");
 	assert_lines(f, "portsyncd_port_carrier_changes_total{port=\"Ethernet0\",direction=\"up\"} 0\n");
 	assert_lines(f, "# TYPE portsyncd_port_last_change_timestamp_seconds gauge\n"
 			"portsyncd_port_last_change_timestamp_seconds{port=\"Ethernet\\\\xff\xc3\xa9\"} "
@@ -322,6 +324,18 @@ static void test_which_format(void **state)
 		{"application/openmetrics-text;q=nan", false},
 		{"application/openmetrics-text;q=inf", false},
 		{"application/openmetrics-text;q=", false},
+		{"application/openmetrics-text;Q=0", false},
+		{"application/openmetrics-text ; q=0", false},
+		{"application/openmetrics-text;charset=utf-8;q=0", false},
+		{"application/openmetrics-text;faq=0", true},
+		{"x-application/openmetrics-text", false},
+		{"application/openmetrics-textile, */*", false},
+		{"application/*", false},
+		{"application/openmetrics-text;q=0.2, */*;q=0.9", false},
+		{"application/openmetrics-text;q=0.2, text/*;q=0.1, */*;q=0.9", true},
+		{"text/*;q=0.9, application/openmetrics-text;q=0.1", false},
+		{"*/*;q=0.9, application/openmetrics-text;q=0.2, text/plain;q=0.1", true},
+		{",,, ;q=1,;;, application/openmetrics-text", true},
 	};
 
 	(void)state;

@@ -99,6 +99,32 @@ static void *ask_once(void *user)
 	return NULL;
 }
 
+static void *ask_for_ever(void *user)
+{
+	struct fixture_loop *loop = user;
+	struct view_answer answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC);
+
+	return answer.fresh ? NULL : loop;
+}
+
+/* Else who asks holds up the end. */
+static void test_nobody_waits_for_a_loop_that_left(void **state)
+{
+	struct fixture_loop *loop = fixture_new();
+	struct pollfd asked = {.fd = view_exchange_fd(loop->exchange), .events = POLLIN};
+	pthread_t asker;
+	void *told;
+
+	(void)state;
+	assert_int_equal(pthread_create(&asker, NULL, ask_for_ever, loop), 0);
+	assert_int_equal(poll(&asked, 1, -1), 1);
+	view_leave(loop->exchange);
+	(void)pthread_join(asker, &told);
+	assert_ptr_equal(told, loop);
+	assert_ptr_equal(ask_for_ever(loop), loop);
+	fixture_free(loop);
+}
+
 static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
@@ -183,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_every_answer_is_whole_and_new),
 		cmocka_unit_test(test_more_ports_than_room_are_asked_for_again),
 		cmocka_unit_test(test_a_loop_that_does_not_answer_leaves_the_last_figures),
+		cmocka_unit_test(test_nobody_waits_for_a_loop_that_left),
 		cmocka_unit_test(test_a_buffer_that_is_being_filled_is_left_alone),
 		cmocka_unit_test(test_a_long_turn_shows_as_a_stall),
 		cmocka_unit_test(test_questions_without_an_answer_are_a_stall),

@@ -59,7 +59,8 @@ def http_get(netns: str | None, port: int, path: str) -> str:
 
 
 class Prometheus:
-    """targets: job -> addresses. rules: files. consoles, libraries: folders of console templates and of *.lib."""
+    """targets: job -> addresses. rules: files. consoles, libraries: folders of console templates and of *.lib.
+    scrapes_itself: as the job prometheus."""
 
     def __init__(
         self,
@@ -68,14 +69,16 @@ class Prometheus:
         rules: Sequence[Path] = (),
         consoles: Path | None = None,
         libraries: Path | None = None,
+        scrapes_itself: bool = False,
     ) -> None:
         self.netns = netns
         self.port = free_port_in(netns)
         self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-prometheus-"))
+        own = {"prometheus": [self.address]} if scrapes_itself else {}
         self._options = {
             "config.file": self.folder / "prometheus.yml",
             "storage.tsdb.path": self.folder / "data",
-            "web.listen-address": f"{LOOPBACK}:{self.port}",
+            "web.listen-address": self.address,
             "web.console.templates": consoles or self.folder,
             "web.console.libraries": libraries or self.folder,
             "log.level": "warn",
@@ -86,15 +89,19 @@ class Prometheus:
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
                 {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
-                for job, addresses in targets.items()
+                for job, addresses in {**targets, **own}.items()
             ],
         }
         (self.folder / "prometheus.yml").write_text(json.dumps(settings))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{self.address}"
 
     @property
     def log(self) -> str:

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What log and audit trail say of port changes. Lines are limited by their kind; records of the trail by the port, so
+ * that one that flaps does not hide what another one does. How many records of a port were held back is a record too,
+ * which tells the state that the port has by then.
+ */
+#ifndef PORTSYNCD_PORTLOG_H
+#define PORTSYNCD_PORTLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ports/links.h"
+
+/* A write that is about to be sent, of the row as it will be, or with a deletion was; event counts the writes. */
+void portlog_oper(struct port *port, const struct row *row, uint64_t event);
+void portlog_settings(struct port *port, const struct row *row, uint64_t event);
+void portlog_deleted(struct port *port, const struct row *row, uint64_t event);
+
+/* Tells of the records that were held back; end: also of those of a window that still lasts. What the log has no room
+ * for now is told by the next call, at the end in a sum. */
+void portlog_tell_held_back(struct links *links, bool end);
+
+#endif
