@@ -23,7 +23,7 @@
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
 #define FAIL_WAIT_MS 1000 /* for a stderr that nobody reads */
-#define DRAIN_READS 64 /* then the loop has its turn again */
+#define DRAIN_READS 64    /* then the loop has its turn again */
 #define AUDIT_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 /* --- ends --- */

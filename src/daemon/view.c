@@ -20,6 +20,7 @@
 #define STATUS_DELAY_USEC (200 * USEC_PER_MSEC)
 #define STATUS_ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define BYTES_PER_MB (UINT64_C(1) << 20)
+#define LOG_MOMENT_USEC USEC_PER_SEC /* a collector may be busy for so long */
 #define PROC "/proc"
 
 _Static_assert((int)REDIS_ERRORS == VIEW_ERROR_KINDS, "kinds of Redis errors");
@@ -152,6 +153,8 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->dropped_nsec = log.dropped_nsec;
 	v->audit_dropped = log.dropped_audit;
 	v->log_waiting = log.waiting;
+	v->log_refused_nsec = log.refused_since * NSEC_PER_USEC;
+	v->log_target_up = log.refused_since == 0 || now_usec() - log.refused_since < LOG_MOMENT_USEC;
 	v->settings_refused = d->settings_refused;
 }
 

@@ -23,6 +23,7 @@ static const struct {
 	[HEALTH_PORTS] = {"ports_in_sync", "percent"},
 	[HEALTH_OVERRUNS] = {"overruns", "in the last minute"},
 	[HEALTH_LOG] = {"log_drops", "in the last minute"},
+	[HEALTH_LOG_TARGET] = {"log_target", "seconds"},
 	[HEALTH_MEMORY] = {"memory", "bytes"},
 };
 
@@ -269,6 +270,15 @@ static struct health_check judge_count(uint64_t count, uint64_t last_nsec, uint6
 	return judge_figure((double)count, 0, count > 0);
 }
 
+/* It comes later than we do at a boot, and is restarted: that is no fault. */
+static struct health_check judge_log_target(const struct health_input *in, const struct health_limits *limits)
+{
+	struct health_check check = judge_time(in->view->log_refused_nsec, in->now_nsec, limits);
+
+	check.level = check.value > check.limit ? HEALTH_DEGRADED : HEALTH_HEALTHY;
+	return check;
+}
+
 static struct health_check judge_memory(const struct health_input *in, const struct health_limits *limits)
 {
 	return judge_figure((double)in->memory_bytes, (double)limits->max_memory_bytes,
@@ -307,6 +317,7 @@ void health_judge(struct health *h, const struct health_input *in, const struct 
 		[HEALTH_PORTS] = judge_ports(h, in, limits),
 		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->view->overrun_nsec, in->now_nsec),
 		[HEALTH_LOG] = judge_count(minute.log_dropped, in->view->dropped_nsec, in->now_nsec),
+		[HEALTH_LOG_TARGET] = judge_log_target(in, limits),
 		[HEALTH_MEMORY] = judge_memory(in, limits),
 	};
 

@@ -89,6 +89,7 @@ void log_stats(struct log_stats *stats)
 		.dropped_audit = writer.dropped_audit,
 		.dropped_nsec = writer.dropped_nsec,
 		.waiting = writer.waiting,
+		.refused_since = writer.refused_since,
 	};
 }
 

@@ -55,6 +55,7 @@ struct log_stats {
 	uint64_t dropped, dropped_audit; /* the latter, records of the audit trail, are among the former */
 	uint64_t dropped_nsec;           /* when the last line was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t waiting;                /* now */
+	uint64_t refused_since;          /* as logwriter_stats */
 };
 void log_stats(struct log_stats *stats);
 

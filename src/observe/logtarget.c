@@ -39,12 +39,16 @@ static void learn_boot_id(char out[SD_ID128_STRING_MAX])
 		(void)sd_id128_to_string(boot, out);
 }
 
-static void learn_origin(struct log_origin *origin)
+static void learn_hostname(struct log_origin *origin)
 {
-	*origin = (struct log_origin){.pid = (int)getpid()};
 	if (gethostname(origin->hostname, sizeof(origin->hostname)) < 0)
 		origin->hostname[0] = '\0';
 	origin->hostname[HOST_NAME_MAX] = '\0';
+}
+
+static void learn_origin(struct log_origin *origin)
+{
+	*origin = (struct log_origin){.pid = (int)getpid()};
 	learn_boot_id(origin->boot_id);
 }
 
@@ -71,6 +75,7 @@ void logtarget_init(struct logtarget *target, const struct logtarget_settings *s
 	target->settings = *settings;
 	target->backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
 	target->retry_at = 0;
+	target->fault = 0;
 	target->fd = -1;
 	target->len = target->sent = 0;
 	learn_origin(&target->origin);
@@ -173,8 +178,9 @@ static int open_target(struct logtarget *target)
 
 /* --- writing --- */
 
-static int retry_later(struct logtarget *target)
+static int retry_later(struct logtarget *target, int fault)
 {
+	target->fault = fault;
 	target->retry_at = now_usec() + backoff_next_usec(&target->backoff);
 	return -EAGAIN;
 }
@@ -193,14 +199,16 @@ static bool is_tcp(const struct logtarget *target)
 static void format(struct logtarget *target, const struct log_record *record)
 {
 	char *line = target->line + LENGTH_ROOM, count[LENGTH_ROOM + 1];
-	const struct log_origin *origin = &target->origin;
+	struct log_origin *origin = &target->origin;
 	int n = 0;
 
 	if (target->settings.sink == LOG_SINK_SYSLOG)
 		target->len = logformat_syslog(record, origin, line, LOG_LINE_BYTES);
-	else if (target->settings.sink == LOG_SINK_RFC5424)
+	else if (target->settings.sink == LOG_SINK_RFC5424) {
+		/* An operator may change it; to ask costs less than the line. */
+		learn_hostname(origin);
 		target->len = logformat_rfc5424(record, origin, line, LOG_LINE_BYTES);
-	else
+	} else
 		target->len = logformat_human(record, origin, target->colour, line, LOG_LINE_BYTES);
 	if (is_tcp(target))
 		/* RFC 6587 3.4.1: octet counting, the only framing that no text can break. */
@@ -222,15 +230,19 @@ static bool closed_by_peer(int fd)
 	char byte;
 	ssize_t n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
 
+	if (n == 0)
+		errno = ECONNRESET;
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 /* A line that was sent in part only goes out again as a whole: the collector throws away what it has of it. */
 static int tcp_failed(struct logtarget *target)
 {
+	int fault = errno;
+
 	close_target(target);
 	target->sent = 0;
-	return retry_later(target);
+	return retry_later(target, fault);
 }
 
 /* Also where it would only tell a fault. */
@@ -274,8 +286,9 @@ static int write_stream(struct logtarget *target)
 			return -EAGAIN;
 		if (is_tcp(target))
 			return tcp_failed(target);
+		target->fault = n < 0 ? errno : EIO;
 		if (owns_fd(target))
-			return retry_later(target);
+			return retry_later(target, target->fault);
 		if (target->sent > 0)
 			note_torn(target, true);
 		return -EIO;
@@ -286,19 +299,23 @@ static int write_stream(struct logtarget *target)
 
 static int write_datagram(struct logtarget *target)
 {
+	int r;
+
 	if (send(target->fd, target->line, target->len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return 0;
 	if (errno == EAGAIN || errno == EMSGSIZE)
 		return -errno;
 	if (errno == ENOBUFS || errno == EINTR)
-		return retry_later(target);
+		return retry_later(target, errno);
 	/* The collector was restarted: its new socket has the old name. */
 	close_target(target);
-	if (open_target(target) < 0 || send(target->fd, target->line, target->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-		close_target(target);
-		return retry_later(target);
-	}
-	return 0;
+	r = open_target(target);
+	if (r == 0 && send(target->fd, target->line, target->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		r = -errno;
+	if (r == 0)
+		return 0;
+	close_target(target);
+	return retry_later(target, -r);
 }
 
 static void add_entry(struct logtarget *target, struct iovec *entry, const char *name, const char *value)
@@ -315,9 +332,13 @@ static void add_entry(struct logtarget *target, struct iovec *entry, const char 
  * of our own asks first, each time: the name may be another socket's by now. */
 static int ask_journal(struct logtarget *target)
 {
-	if (open_target(target) < 0 || connect(target->fd, &target->address.socket.sa, target->address.len) < 0) {
+	int r = open_target(target);
+
+	if (r == 0 && connect(target->fd, &target->address.socket.sa, target->address.len) < 0)
+		r = -errno;
+	if (r < 0) {
 		close_target(target);
-		return retry_later(target);
+		return retry_later(target, -r);
 	}
 	return takes_more(target->fd) ? 0 : -EAGAIN;
 }
@@ -347,15 +368,18 @@ static int write_journal(struct logtarget *target, const struct log_record *reco
 		add_entry(target, &entries[n++], fields.field[i].name, fields.field[i].value);
 	r = sd_journal_sendv(entries, n);
 	target->len = 0;
-	return r < 0 ? retry_later(target) : 0;
+	return r < 0 ? retry_later(target, -r) : 0;
 }
 
 static int write_line(struct logtarget *target, const struct log_record *record)
 {
+	int r;
+
 	if (target->settings.sink == LOG_SINK_JOURNAL)
 		return write_journal(target, record);
-	if (open_target(target) < 0)
-		return retry_later(target);
+	r = open_target(target);
+	if (r < 0)
+		return retry_later(target, -r);
 	if (target->len == 0)
 		format(target, record);
 	return is_stream(target) ? write_stream(target) : write_datagram(target);
@@ -371,6 +395,8 @@ int logtarget_write(struct logtarget *target, const struct log_record *record)
 	r = write_line(target, record);
 	if (r == -EAGAIN)
 		return r;
+	if (r == 0)
+		target->fault = 0;
 	target->len = target->sent = 0;
 	backoff_reset(&target->backoff);
 	return r;
@@ -380,4 +406,26 @@ int logtarget_wait(const struct logtarget *target, uint64_t *until)
 {
 	*until = target->retry_at > 0 ? target->retry_at : UINT64_MAX;
 	return target->retry_at > 0 ? -1 : target->fd;
+}
+
+int logtarget_fault(const struct logtarget *target)
+{
+	return target->fault;
+}
+
+const char *logtarget_name(const struct logtarget *target)
+{
+	switch (target->settings.sink) {
+	case LOG_SINK_JOURNAL:
+		return LOG_JOURNAL_SOCKET;
+	case LOG_SINK_SYSLOG:
+		return target->settings.syslog_path;
+	case LOG_SINK_RFC5424:
+		return target->settings.rfc5424_to;
+	case LOG_SINK_STDOUT:
+		return "stdout";
+	case LOG_SINK_STDERR:
+		break;
+	}
+	return "stderr";
 }

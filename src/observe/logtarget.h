@@ -31,6 +31,7 @@ struct logtarget {
 	struct log_origin origin;
 	struct backoff backoff;
 	uint64_t retry_at; /* CLOCK_MONOTONIC us; 0: now */
+	int fault;         /* errno of the last attempt; 0: it succeeded, or only has to wait */
 	int fd;
 	bool colour;
 	unsigned torn;    /* a bit for each sink that ends in the midst of a line */
@@ -48,6 +49,10 @@ void logtarget_close(struct logtarget *target);
  * negative errno: the record cannot be written and is lost.
  */
 int logtarget_write(struct logtarget *target, const struct log_record *record);
+/* Why it takes nothing, an errno; 0: it does, or there is no room in it for the moment. */
+int logtarget_fault(const struct logtarget *target);
+/* For people. */
+const char *logtarget_name(const struct logtarget *target);
 /* After -EAGAIN: the descriptor that has to become writable, or -1 and the time in *until, CLOCK_MONOTONIC us. */
 int logtarget_wait(const struct logtarget *target, uint64_t *until);
 

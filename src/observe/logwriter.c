@@ -25,12 +25,15 @@
 #define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
 #define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
 
+enum told { NOTHING, OF_ANOTHER, OF_THIS }; /* of which target stderr was told last that it fails */
+
 enum rest { AWAKE, GATHERING, ASLEEP };
 
 static struct {
 	struct logring ring;
 	_Atomic uint64_t written, dropped, dropped_audit; /* the latter are among the former */
 	_Atomic uint64_t dropped_nsec;                    /* CLOCK_MONOTONIC; 0: none was */
+	_Atomic uint64_t refused_since;                   /* as logwriter_stats has it */
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
@@ -50,7 +53,9 @@ static struct {
 
 	/* The consumer's own. */
 	struct logtarget target;
-	unsigned granted;                              /* wishes that were */
+	unsigned granted; /* wishes that were */
+	bool tells;       /* not before the thread runs: of a start that fails stderr says why, and nothing else */
+	enum told told;
 	uint64_t announced, announcing_to;             /* of those that were dropped */
 	uint64_t announced_audit, announcing_audit_to; /* of them, audit records */
 	bool announcing, failing;                      /* failing: the last record could not be written */
@@ -111,6 +116,31 @@ static void grant_wishes(void)
 	logtarget_init(&writer.target, &settings);
 	writer.granted = wishes;
 	writer.failing = false;
+	if (writer.told == OF_THIS)
+		writer.told = OF_ANOTHER;
+}
+
+/* Who looks for lines must learn why there are none: not from the target, but where that of a service's start would be
+ * told too. Not where stderr is the target: who reads it sees. */
+static void note_result(int result)
+{
+	const struct logtarget *target = &writer.target;
+	int fault = logtarget_fault(target);
+
+	if (result == 0)
+		atomic_store_explicit(&writer.refused_since, 0, memory_order_relaxed);
+	else if (atomic_load_explicit(&writer.refused_since, memory_order_relaxed) == 0)
+		atomic_store_explicit(&writer.refused_since, now_usec(), memory_order_relaxed);
+	if (!writer.tells || target->settings.sink == LOG_SINK_STDERR)
+		return;
+	if (result == 0 && writer.told != NOTHING) {
+		say_on_stderr(0, "portsyncd: log lines go to %s again", logtarget_name(target));
+		writer.told = NOTHING;
+	} else if (result < 0 && fault != 0 && writer.told != OF_THIS) {
+		say_on_stderr(0, "portsyncd: log lines cannot be written to %s: %s", logtarget_name(target),
+			      strerror(fault));
+		writer.told = OF_THIS;
+	}
 }
 
 /* Lines that were dropped are told of once there is room again: here, not by the ring. Where nothing can be written
@@ -178,6 +208,7 @@ static int write_records(bool *any)
 	while ((record = next_record()) != NULL) {
 		int r = logtarget_write(&writer.target, record);
 
+		note_result(r);
 		if (r == -EAGAIN)
 			return r;
 		*any = true;
@@ -241,6 +272,7 @@ static void *run(void *unused)
 	bool any;
 
 	schedule_self();
+	writer.tells = true;
 	for (;;) {
 		int r = write_records(&any);
 		uint64_t stop_at = atomic_load(&writer.stop_at);
@@ -364,6 +396,7 @@ static void end_thread(void)
 		return;
 	}
 	(void)pthread_join(writer.thread, NULL);
+	writer.tells = false;
 	close_fds();
 }
 
@@ -412,4 +445,5 @@ void logwriter_stats(struct logwriter_stats *stats)
 	stats->dropped_audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
 	stats->dropped_nsec = atomic_load_explicit(&writer.dropped_nsec, memory_order_relaxed);
 	stats->waiting = logring_used(&writer.ring);
+	stats->refused_since = atomic_load_explicit(&writer.refused_since, memory_order_relaxed);
 }

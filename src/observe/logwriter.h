@@ -39,6 +39,8 @@ struct logwriter_stats {
 	uint64_t dropped_audit; /* those of them that were audit records */
 	uint64_t dropped_nsec;  /* when the last one was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t waiting;
+	uint64_t
+		refused_since; /* since when the target takes nothing, CLOCK_MONOTONIC us; 0: it took the last record */
 };
 void logwriter_stats(struct logwriter_stats *stats);
 

@@ -180,6 +180,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_log_lines_dropped", "Log lines lost: the collector did not take them", COUNTER, NUMBER, VIEW(log_dropped)},
 	{"portsyncd_audit_records_dropped", "Audit records among the log lines lost", COUNTER, NUMBER, VIEW(audit_dropped)},
 	{"portsyncd_log_lines_waiting", "Log lines not yet handed to the collector", GAUGE, NUMBER, VIEW(log_waiting)},
+	{"portsyncd_log_target_up", "Whether the collector takes log lines", GAUGE, NUMBER, VIEW(log_target_up)},
 };
 
 static const struct figure proc_figures[] = {

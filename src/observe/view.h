@@ -103,8 +103,10 @@ struct view {
 	uint64_t turns;
 	struct view_hist turn; /* ns, view_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
-	uint64_t dropped_nsec;  /* when the last one was dropped; 0: none was */
-	uint64_t audit_dropped; /* of the lines that were dropped */
+	uint64_t dropped_nsec;     /* when the last one was dropped; 0: none was */
+	uint64_t audit_dropped;    /* of the lines that were dropped */
+	uint64_t log_refused_nsec; /* since when the target takes no lines, CLOCK_MONOTONIC; 0: it does */
+	uint64_t log_target_up;    /* 0: not for more than a moment */
 	uint64_t settings_refused;
 
 	char previous_stop[VIEW_WORD_BYTES]; /* how the process before ended: as /metrics tells it */

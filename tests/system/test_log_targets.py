@@ -70,6 +70,8 @@ def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
         assert (record["SYSLOG_IDENTIFIER"], record["_PID"]) == ("portsyncd", str(sw.daemon.pid))
         assert int(record["EVENT_ID"]) > 0 and 0 < int(record["LATENCY_US"]) < 10_000_000
         assert record["CODE_FILE"].endswith("portlog.c") and int(record["CODE_LINE"]) > 0
+        assert int(record["REALTIME_USEC"]) <= int(record["__REALTIME_TIMESTAMP"]), "said before it arrived"
+        assert {one["SYSLOG_FACILITY"] for one in journal.records() if "AUDIT_EVENT" in one} == {"10"}
         assert journal.records("PORT=Ethernet4"), "the other port has its own"
         said = journal.explained("PORT=Ethernet0", f"MESSAGE_ID={IDS['port_published']}")
         assert "Subject: The operational status of Ethernet0 was published" in said
@@ -220,6 +222,59 @@ def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
     with journald(folder) as journal:
         wait_for(lambda: published(journal.records("PORT=Ethernet0"), "down"), what="the record")
         sw.daemon.stop()
+
+
+def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
+    """On stderr once, by a metric and by the health; and once when it is there."""
+    sw = switch.build(ports=1, audit_secs=SELDOM, settings={"health": {"max_stall_seconds": 1}})
+    path = sw.folder / "collector"
+    write_log_section(sw, f"rfc5424_to = unix:{path}")
+    target(sw, "rfc5424")
+    sw.start()
+    failed = f"portsyncd: log lines cannot be written to unix:{path}: No such file or directory\n"
+    sw.pages.wait("portsyncd_log_target_up", 0)
+    sw.pages.wait("portsyncd_health_check", 0.5, check="log_target")
+    health = sw.pages.get("/healthz").json
+    assert (health["status"], health["checks"]["log_target"]["status"]) == ("degraded", "degraded")
+    assert sw.daemon.log == failed
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
+        collector.bind(str(path))
+        sw.daemon.wait_log(f"^portsyncd: log lines go to unix:{path} again$")
+        sw.netns.set_carrier("Ethernet0", "down")
+        sw.wait_oper("Ethernet0", "down")
+        assert len(sw.daemon.log.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [("file:/nonexistent/x.log", "No such file or directory"), ("tcp:127.0.0.1:6514", "Connection refused")],
+)
+def test_why_a_target_cannot_be_reached(switch: SwitchFactory, to: str, why: str) -> None:
+    """Told without waiting, also for each new one."""
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw.netns.ip("link", "set", "lo", "up")
+    write_log_section(sw, f"rfc5424_to = {to}")
+    target(sw, "rfc5424")
+    sw.start()
+    sw.daemon.wait_log(f"^portsyncd: log lines cannot be written to {re.escape(to)}: {why}$")
+    write_log_section(sw, f"rfc5424_to = unix:{sw.folder}/none")
+    sw.daemon.send(signal.SIGHUP)
+    sw.daemon.wait_log(f"^portsyncd: log lines cannot be written to unix:{sw.folder}/none: ")
+    assert len(sw.daemon.log.splitlines()) == 2
+
+
+def test_a_new_host_name_is_in_the_next_line(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1, audit_secs=SELDOM)
+    path = sw.folder / "named.log"
+    write_log_section(sw, f"rfc5424_to = file:{path}")
+    target(sw, "rfc5424")
+    sw.daemon.command[:0] = ["unshare", "--uts", "sh", "-c", 'hostname old-name && exec "$@"', "sh"]
+    sw.start()
+    run("nsenter", f"--uts=/proc/{sw.daemon.pid}/ns/uts", "hostname", "new-name")
+    sw.daemon.send(signal.SIGUSR1)
+    wait_for(lambda: " new-name portsyncd " in path.read_text(), what="the new name")
+    assert {line.split()[2] for line in path.read_text().splitlines()} == {"old-name", "new-name"}
+    sw.daemon.stop()
 
 
 # --- auto ---

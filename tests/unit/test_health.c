@@ -182,6 +182,16 @@ static void lines_lost(struct view *v, struct health_input *in)
 	v->dropped_nsec = in->now_nsec - 59 * S;
 }
 
+static void log_refused_for_a_moment(struct view *v, struct health_input *in)
+{
+	v->log_refused_nsec = in->now_nsec - 10 * NSEC_PER_SEC;
+}
+
+static void log_refused(struct view *v, struct health_input *in)
+{
+	v->log_refused_nsec = in->now_nsec - 11 * NSEC_PER_SEC;
+}
+
 static void just_enough_memory(struct view *v, struct health_input *in)
 {
 	(void)v;
@@ -212,6 +222,8 @@ static const struct moment moments[] = {
 	{"no ports", no_ports, HEALTH_PORTS, HEALTH_HEALTHY, 100},
 	{"an overrun", overrun, HEALTH_OVERRUNS, HEALTH_DEGRADED, 2},
 	{"log lines lost", lines_lost, HEALTH_LOG, HEALTH_DEGRADED, 3},
+	{"a log target that is restarted", log_refused_for_a_moment, HEALTH_LOG_TARGET, HEALTH_HEALTHY, 10},
+	{"a log target that takes nothing", log_refused, HEALTH_LOG_TARGET, HEALTH_DEGRADED, 11},
 	{"memory at the limit", just_enough_memory, HEALTH_MEMORY, HEALTH_HEALTHY, 1000},
 	{"memory above it", too_much_memory, HEALTH_MEMORY, HEALTH_DEGRADED, 1001},
 };

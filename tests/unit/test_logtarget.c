@@ -44,8 +44,11 @@ static void write_patiently(const struct log_record *record)
 
 static struct log_record record_of(const char *text)
 {
-	struct log_record record = {
-		.realtime_usec = UINT64_C(1700000000123456), .level = LOG_NOTICE, .function = "f", .file = "x.c", .line = 1};
+	struct log_record record = {.realtime_usec = UINT64_C(1700000000123456),
+				    .level = LOG_NOTICE,
+				    .function = "f",
+				    .file = "x.c",
+				    .line = 1};
 
 	(void)snprintf(record.text, sizeof(record.text), "%s", text);
 	return record;
@@ -380,8 +383,8 @@ int __wrap_sd_journal_sendv(const struct iovec *entries, int n)
 
 	journal.calls++;
 	for (int i = 0; i < n; i++)
-		at += (size_t)snprintf(journal.sent + at, sizeof(journal.sent) - at, "%.*s\n",
-				       (int)entries[i].iov_len, (char *)entries[i].iov_base);
+		at += (size_t)snprintf(journal.sent + at, sizeof(journal.sent) - at, "%.*s\n", (int)entries[i].iov_len,
+				       (char *)entries[i].iov_base);
 	return journal.result;
 }
 
