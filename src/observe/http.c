@@ -621,6 +621,7 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 		return -ENOMEM;
 	}
 	r = http_identities_init(&h->identities, opt, error, size);
+	h->stats.expires = h->identities.digest.expires;
 	if (r == 0)
 		r = open_all(h, opt, error, size);
 	if (r < 0)
@@ -632,7 +633,11 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
-	return h->tls ? http_identities_renew(&h->identities, opt, error, size) : 0;
+	int r = h->tls ? http_identities_renew(&h->identities, opt, error, size) : 0;
+
+	if (r > 0)
+		h->stats.expires = h->identities.digest.expires;
+	return r;
 }
 
 static void stop_thread(struct http *h)

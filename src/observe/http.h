@@ -47,7 +47,7 @@ struct http_answer {
  */
 typedef void (*http_handle_fn)(const struct http_request *request, struct http_answer *answer, void *user);
 
-/* Written by the HTTP thread alone; any thread may read. */
+/* Written by the HTTP thread alone, but for the last; any thread may read. */
 struct http_stats {
 	_Atomic uint64_t answers[6]; /* by the first digit of the status; [0]: any other number */
 	_Atomic uint64_t accepted;
@@ -58,6 +58,7 @@ struct http_stats {
 	_Atomic uint64_t not_accepted;      /* no descriptor or no memory was left; counts attempts */
 	_Atomic uint64_t handshakes_failed; /* of TLS, certificates_refused included */
 	_Atomic uint64_t certificates_refused;
+	_Atomic uint64_t expires; /* the server's certificate, seconds since the epoch; 0: it has none */
 };
 
 struct http;

@@ -82,7 +82,8 @@ static void warn_of_dates(gnutls_x509_crt_t certificate, const char *path)
 			    "http.cert: %s: the certificate is not valid yet, clients will refuse it", path);
 }
 
-static int check_leaf(gnutls_certificate_credentials_t credentials, const char *path, char *error, size_t size)
+static int check_leaf(gnutls_certificate_credentials_t credentials, const char *path, uint64_t *expires, char *error,
+		      size_t size)
 {
 	gnutls_x509_crt_t *chain = NULL;
 	unsigned n = 0;
@@ -93,6 +94,7 @@ static int check_leaf(gnutls_certificate_credentials_t credentials, const char *
 			       path);
 		r = -EINVAL;
 	} else {
+		*expires = (uint64_t)MAX(gnutls_x509_crt_get_expiration_time(chain[0]), 0);
 		warn_of_dates(chain[0], path);
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -102,13 +104,13 @@ static int check_leaf(gnutls_certificate_credentials_t credentials, const char *
 }
 
 static int take_pair(const struct texts *texts, gnutls_certificate_credentials_t credentials, const char *path,
-		     char *error, size_t size)
+		     uint64_t *expires, char *error, size_t size)
 {
 	gnutls_datum_t cert = datum(texts->cert), key = datum(texts->key);
 	int r = gnutls_certificate_set_x509_key_mem2(credentials, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
 
 	if (r >= 0)
-		return check_leaf(credentials, path, error, size);
+		return check_leaf(credentials, path, expires, error, size);
 	(void)snprintf(error, size,
 		       "http.cert, http.key: %s: %s; allowed: a certificate in PEM and its key without a password",
 		       path, gnutls_strerror(r));
@@ -128,8 +130,8 @@ static int take_ca(const struct texts *texts, gnutls_certificate_credentials_t c
 	return -EINVAL;
 }
 
-static int take(gnutls_certificate_credentials_t *ret, const struct texts *texts, const char *cert, const char *ca,
-		char *error, size_t size)
+static int take(gnutls_certificate_credentials_t *ret, const struct texts *texts, const struct http_options *opt,
+		uint64_t *expires, char *error, size_t size)
 {
 	int r;
 
@@ -137,9 +139,9 @@ static int take(gnutls_certificate_credentials_t *ret, const struct texts *texts
 		(void)snprintf(error, size, "out of memory");
 		return -ENOMEM;
 	}
-	r = take_pair(texts, *ret, cert, error, size);
-	if (r == 0 && ca)
-		r = take_ca(texts, *ret, ca, error, size);
+	r = take_pair(texts, *ret, opt->cert, expires, error, size);
+	if (r == 0 && opt->ca)
+		r = take_ca(texts, *ret, opt->ca, error, size);
 	if (r < 0)
 		gnutls_certificate_free_credentials(*ret);
 	return r;
@@ -182,7 +184,7 @@ int http_tls_load(gnutls_certificate_credentials_t *ret, struct http_tls_digest 
 		r = read_file("http.ca", opt->ca, false, &texts.ca, error, size);
 	if (r == 0)
 		r = digest_of(&texts, digest, error, size);
-	return r == 0 ? take(ret, &texts, opt->cert, opt->ca, error, size) : r;
+	return r == 0 ? take(ret, &texts, opt, &digest->expires, error, size) : r;
 }
 
 void http_tls_require_client(gnutls_session_t session, gnutls_certificate_verify_function *verify)

@@ -16,9 +16,10 @@
 #define HTTP_TLS_PRIORITIES                                                                                            \
 	"NONE:+VERS-TLS1.3:+AES-256-GCM:+AEAD:+GROUP-SECP384R1:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_ULTRA"
 
-/* Tells whether certificate or CA are others. */
+/* Tells whether certificate or CA are others, and until when the certificate is good: seconds since the epoch. */
 struct http_tls_digest {
 	uint8_t bytes[32];
+	uint64_t expires;
 };
 
 /*

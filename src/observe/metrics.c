@@ -496,6 +496,8 @@ static void write_server(const struct writer *w)
 	one(w, "portsyncd_http_handshakes_failed", COUNTER, "TLS handshakes that failed", NUMBER, s->handshakes_failed);
 	one(w, "portsyncd_http_certificates_refused", COUNTER, "Client certificates that were refused", NUMBER,
 	    s->certificates_refused);
+	one(w, "portsyncd_http_certificate_expiry_timestamp_seconds", GAUGE, "Until when the certificate is good",
+	    NUMBER, s->expires);
 }
 
 /* 1, 0.5 or 0. */

@@ -2,15 +2,17 @@
 """TLS of the HTTP server: with what it is spoken, and which certificates are good enough."""
 
 import os
+import re
 import signal
 import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from conftest import SwitchFactory
@@ -24,6 +26,7 @@ from lib.switch import Switch
 from lib.wait import wait_for
 
 HOUR = timedelta(hours=1)
+EXPIRY = "portsyncd_http_certificate_expiry_timestamp_seconds"
 HALF_OPEN = 1000
 MEMORY_KIB = 32 * 1024
 OUTSIDE = "192.0.2.1"  # of TEST-NET-1 (RFC 5737)
@@ -345,6 +348,10 @@ def test_who_is_refused_is_named(switch: SwitchFactory, authority: Authority, tm
     sw.daemon.wait_log("certificate of the client at 127\\.0\\.0\\.1 refused")
 
 
+def expiry(cert: Path) -> float:
+    return x509.load_pem_x509_certificate(cert.read_bytes()).not_valid_after.replace(tzinfo=UTC).timestamp()
+
+
 def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_path: Path) -> None:
     """Also when the server's own certificate stays."""
     old, new = Authority(tmp_path / "old", "Old CA"), Authority(tmp_path / "new", "New CA")
@@ -372,7 +379,7 @@ def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_
 
 def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:
     """For new clients; those that are there keep the old one; what cannot be used is told and changes nothing."""
-    in_use, new = authority.issue("server"), authority.issue("server")
+    in_use, new = authority.issue("server"), authority.issue("server", ends=48 * HOUR)
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": in_use.cert, "key": in_use.key, "ca": authority.path}
     sw = switch.build(ports=1, settings={"http": http, "log": {"level": "info"}})
@@ -383,6 +390,13 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
     def shown() -> str:
         with connect_in(sw, address, context) as client:
             return serial(client)
+
+    def told() -> float:
+        with connect_in(sw, address, context) as client:
+            return float(re.findall(rf"^{EXPIRY} (.+)$", ask(client, "/metrics").body.decode(), re.MULTILINE)[0])
+
+    first = told()
+    assert first == expiry(in_use.cert)
 
     with connect_in(sw, address, context) as before:
         old = serial(before)
@@ -401,6 +415,7 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
         sw.daemon.send(signal.SIGHUP)
         sw.daemon.wait_log("new HTTP clients get the certificate")
         assert shown() != old
+        assert told() == expiry(in_use.cert) > first
         with context.wrap_socket(half_open, server_hostname=SERVER_NAME) as client:
             assert serial(client) == old, "it was there before"
         assert ask(before, "/livez").status == 200, "who was there goes on"
