@@ -12,6 +12,7 @@
 #define ARENA_KEEP_BYTES (256U << 10)
 #define BACKLOG_KEEP_BYTES (1U << 20)
 #define FIRST_ELEMENTS 64U
+#define FIRST_ANSWERS 2048U
 /* A type byte and its line; also Redis' own bound. Without it each piece of an endless line would be searched anew. */
 #define LINE_BYTES_MAX (64U << 10)
 
@@ -356,6 +357,25 @@ static void free_nothing(void *object)
 	(void)object;
 }
 
+/* The buffer is made as large as the answers to a full pipeline of writes are, read without making values of them: else
+ * it would grow in the first storm in which they happen to come at once. */
+static int wire_stretch(redisReader *wire)
+{
+	static const char answer[] = ":0\r\n";
+	char answers[FIRST_ANSWERS * (sizeof(answer) - 1)];
+	void *reply;
+
+	for (size_t i = 0; i < FIRST_ANSWERS; i++)
+		memcpy(answers + i * (sizeof(answer) - 1), answer, sizeof(answer) - 1);
+	if (redisReaderFeed(wire, answers, sizeof(answers)) != REDIS_OK)
+		return -ENOMEM;
+	do {
+		if (redisReaderGetReply(wire, &reply) != REDIS_OK)
+			return -ENOMEM;
+	} while (reply);
+	return 0;
+}
+
 static redisReader *wire_new(struct resp_reader *r)
 {
 	static redisReplyObjectFunctions functions = {
@@ -365,12 +385,17 @@ static redisReader *wire_new(struct resp_reader *r)
 		.createNil = create_nil,
 		.freeObject = free_nothing,
 	};
-	redisReader *wire = redisReaderCreateWithFunctions(&functions);
+	redisReader *wire = redisReaderCreateWithFunctions(NULL);
 
 	if (!wire)
 		return NULL;
 	/* hiredis would give its buffer back after each 16 KiB; settle() bounds it instead. */
 	wire->maxbuf = 0;
+	if (wire_stretch(wire) < 0) {
+		redisReaderFree(wire);
+		return NULL;
+	}
+	wire->fn = &functions;
 	wire->privdata = r;
 	return wire;
 }

@@ -145,6 +145,26 @@ static void check_string(const struct resp_value *v, enum resp_type type, const 
 	assert_memory_equal(v->str, text, len + 1);
 }
 
+/* As after a storm in which Redis had no processor: no memory is taken for it. */
+static void many_answers_at_once_need_no_memory(void **state)
+{
+	enum { ANSWERS = 1000 };
+	struct resp_reader *r = *state;
+	const struct resp_value *value;
+	char answers[4 * ANSWERS + 1];
+	size_t before;
+
+	for (size_t i = 0; i < ANSWERS; i++)
+		(void)snprintf(answers + 4 * i, 5, ":1\r\n");
+	before = mallinfo2().uordblks;
+	assert_int_equal(resp_reader_feed(r, answers, sizeof(answers) - 1), 0);
+	for (size_t i = 0; i < ANSWERS; i++) {
+		assert_int_equal(resp_reader_next(r, &value), 1);
+		assert_int_equal(value->integer, 1);
+	}
+	assert_int_equal(mallinfo2().uordblks, before);
+}
+
 static void reads_every_type(void **state)
 {
 	struct resp_reader *r = *state;
@@ -334,6 +354,7 @@ int main(void)
 		cmocka_unit_test(appends_behind_what_waits),
 		cmocka_unit_test(refuses_what_no_buffer_may_hold),
 		cmocka_unit_test(keeps_order_in_any_mix),
+		cmocka_unit_test_setup_teardown(many_answers_at_once_need_no_memory, new_reader, free_reader),
 		cmocka_unit_test_setup_teardown(reads_every_type, new_reader, free_reader),
 		cmocka_unit_test_setup_teardown(strings_may_hold_any_byte, new_reader, free_reader),
 		cmocka_unit_test_setup_teardown(reads_nested_arrays_byte_by_byte, new_reader, free_reader),
