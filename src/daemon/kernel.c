@@ -27,7 +27,11 @@ static void on_dump_row(const struct link_msg *msg, void *user)
 
 static void on_dump_commit(void *user)
 {
-	links_dump_commit(((struct daemon *)user)->links);
+	struct daemon *d = user;
+
+	links_dump_commit(d->links);
+	/* Such a dump is read after a gap: no counter of the kernel's tells of every change that it may have had. */
+	links_doubt(d->links);
 }
 
 static void on_dump_abort(void *user)

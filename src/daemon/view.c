@@ -134,6 +134,7 @@ static void fill_sonic(const struct daemon *d, struct view *v)
 	v->sets = p->sets;
 	v->deletes = p->deletes;
 	v->refused = p->refused;
+	v->repeats = p->repeats;
 	v->batches = p->batches;
 	view_fill_hist(&v->batch_rows, &p->batch_rows, &view_rows_bounds);
 	view_fill_hist(&v->latency, latency, &view_time_bounds);

@@ -162,6 +162,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_drift_repaired", "Rows that somebody else had changed and that are right again", COUNTER, NUMBER, VIEW(repaired)},
 	{"portsyncd_orphans_found", "Rows found in STATE_DB that no interface stands behind", COUNTER, NUMBER, VIEW(orphans)},
 	{"portsyncd_redis_batches", "Loop turns that wrote rows to STATE_DB", COUNTER, NUMBER, VIEW(batches)},
+	{"portsyncd_rows_repeated", "Rows written though they said nothing new: an event was owed", COUNTER, NUMBER, VIEW(repeats)},
 	{"portsyncd_row_refusals", "Writes of rows that Redis answered with an error", COUNTER, NUMBER, VIEW(refused)},
 	{"portsyncd_ports_configured", "Ports with a row in APPL_DB", GAUGE, NUMBER, VIEW(ports_configured)},
 	{"portsyncd_ports_present", "Ports with an interface", GAUGE, NUMBER, VIEW(ports_present)},

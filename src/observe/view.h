@@ -90,7 +90,7 @@ struct view {
 	bool dry_run; /* there is no Redis and no PortInitDone then */
 	bool config_done, init_done, warm;
 	uint64_t audits, drift, repaired, orphans;
-	uint64_t sets, deletes, refused, batches;
+	uint64_t sets, deletes, repeats, refused, batches;
 	struct view_hist batch_rows;          /* view_rows_bounds */
 	struct view_hist latency;             /* of events; ns, view_time_bounds */
 	uint64_t latency_within;              /* how many of them were within max_latency_us */

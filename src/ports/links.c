@@ -322,14 +322,28 @@ size_t links_mark_old(struct links *l, int *ifindex, size_t max)
 
 /* --- what the kernel says of links --- */
 
-static void attach(struct links *l, struct port *port, const struct link_msg *msg)
+static void note_change(struct links *l, struct port *port, uint64_t received_nsec)
+{
+	if (!port->changed_nsec)
+		port->changed_nsec = received_nsec;
+	if (!received_nsec)
+		return;
+	port->last_nsec = received_nsec;
+	l->stats.changes++;
+}
+
+static void attach(struct links *l, struct port *port, const struct link_msg *msg, uint64_t received_nsec)
 {
 	port->ifindex = msg->ifindex;
 	port->flags = msg->flags;
+	port->mtu = msg->mtu;
+	port->master = msg->master;
 	port->old = find_old(l, msg->ifindex) != NULL;
 	port->kept = false;
+	port->owed = OWED_DOUBT;
 	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
 	l->stats.present++;
+	note_change(l, port, received_nsec);
 	links_mark_dirty(l, port);
 }
 
@@ -343,7 +357,7 @@ static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 	port->gone_ifindex = port->ifindex;
 	port->ifindex = 0;
 	port->old = port->published = false;
-	port->flags = port->mtu = port->master = 0;
+	port->flags = port->mtu = port->master = port->owed = 0;
 	l->stats.present--;
 	links_mark_dirty(l, port);
 }
@@ -362,28 +376,38 @@ static struct port *settle_name(struct links *l, const struct link_msg *msg, uin
 		return NULL;
 	if (port->ifindex) /* no two links have one name: this one's end was missed */
 		detach(l, port, received_nsec);
-	attach(l, port, msg);
+	attach(l, port, msg, received_nsec);
 	return port;
+}
+
+/* A new master changes no field of ours, but teammgrd waits for an event of a member that was released. */
+static unsigned changed_fields(const struct port *port, const struct link_msg *msg, uint32_t mtu)
+{
+	uint32_t flags = port->flags ^ msg->flags;
+
+	return (flags & IFF_RUNNING ? ROW_BIT(ROW_OPER) : 0) | (flags & IFF_UP ? ROW_BIT(ROW_ADMIN) : 0) |
+	       (mtu != port->mtu ? ROW_BIT(ROW_MTU) : 0) | (msg->master != port->master ? ROW_BIT(ROW_STATE) : 0);
+}
+
+static void owe(struct links *l, struct port *port, unsigned fields, uint64_t received_nsec)
+{
+	port->owed |= fields;
+	links_mark_dirty(l, port);
+	if (fields != ROW_BIT(ROW_STATE))
+		note_change(l, port, received_nsec);
+	if (fields & ROW_BIT(ROW_OPER)) {
+		port->flaps++;
+		l->stats.flaps++;
+	}
 }
 
 static void update(struct links *l, struct port *port, const struct link_msg *msg, uint64_t received_nsec)
 {
-	uint32_t changed = port->flags ^ msg->flags;
 	uint32_t mtu = msg->mtu ? msg->mtu : port->mtu;
+	unsigned fields = changed_fields(port, msg, mtu);
 
-	if ((changed & (IFF_UP | IFF_RUNNING)) || mtu != port->mtu) {
-		links_mark_dirty(l, port);
-		if (!port->changed_nsec)
-			port->changed_nsec = received_nsec;
-		if (received_nsec) {
-			port->last_nsec = received_nsec;
-			l->stats.changes++;
-		}
-	}
-	if (changed & IFF_RUNNING) {
-		port->flaps++;
-		l->stats.flaps++;
-	}
+	if (fields)
+		owe(l, port, fields, received_nsec);
 	port->flags = msg->flags;
 	port->mtu = mtu;
 	port->master = msg->master;
@@ -464,6 +488,16 @@ void links_dump_commit(struct links *l)
 	if (!l->stage.incomplete)
 		sweep(l);
 	stage_each_row(&l->stage, apply_row, l);
+}
+
+void links_doubt(struct links *l)
+{
+	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
+		if (!links_present(port))
+			continue;
+		port->owed |= OWED_DOUBT;
+		links_mark_dirty(l, port);
+	}
 }
 
 void links_dump_abort(struct links *l)

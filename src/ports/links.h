@@ -25,6 +25,12 @@ enum row_known {
 	ROW_READ,    /* port.acked is what Redis holds */
 };
 
+/*
+ * What a port owes its consumers: an event for each change of its link, also for one that was undone before it was
+ * written, since they must undo what the kernel did meanwhile (intfmgrd, teammgrd). ROW_BIT()s, and:
+ */
+#define OWED_DOUBT ROW_BIT(ROW_FIELDS) /* nobody knows what changed: all four fields */
+
 struct port {
 	char name[IFNAMSIZ];
 
@@ -42,6 +48,8 @@ struct port {
 	uint64_t past_msec;    /* as long as none came: when the last one did in an earlier process, since the epoch; 0:
 				  none */
 
+	unsigned owed; /* changed, or in doubt, since the last write was sent: written again whatever Redis holds */
+
 	/* SONiC's view of it. */
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
 	bool expected;   /* holds back PortInitDone */
@@ -53,6 +61,7 @@ struct port {
 	/* STATE_DB's row; owned by sonic/publish. */
 	enum row_known known;
 	struct row acked;    /* with ROW_READ: what Redis holds, once all that was sent is answered */
+	unsigned telling;    /* what the write under way tells: owed again unless Redis acknowledges it */
 	bool mine;           /* the row has fields of ours, or was written by us */
 	bool delete_owed;    /* a link of this name was deleted: consumers wait for the DEL even if it is back (S16) */
 	bool rewrite;        /* the key holds something that is no hash: delete before writing */
@@ -106,6 +115,12 @@ void links_dump_begin(struct links *l);
 void links_dump_row(struct links *l, const struct link_msg *msg);
 void links_dump_commit(struct links *l);
 void links_dump_abort(struct links *l);
+
+/*
+ * Changes may have been missed, by us or by who listens to Redis: every port with a link owes one event. For the time
+ * after a gap; a link that is new to us owes one anyway.
+ */
+void links_doubt(struct links *l);
 
 struct port *links_find(const struct links *l, const char *name);
 /* Finds or makes the port. NULL when the name is empty or longer than an interface name may be, or without memory. */

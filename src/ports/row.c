@@ -75,6 +75,6 @@ unsigned row_diff(const struct row *base, const struct row *want)
 
 	for (unsigned field = 0; field < ROW_FIELDS; field++)
 		if (base->value[field] != want->value[field])
-			changed |= 1U << field;
+			changed |= ROW_BIT(field);
 	return changed;
 }

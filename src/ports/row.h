@@ -12,6 +12,9 @@
 
 enum row_field { ROW_STATE, ROW_OPER, ROW_ADMIN, ROW_MTU, ROW_FIELDS };
 
+#define ROW_BIT(field) (1U << (field))
+#define ROW_ALL (ROW_BIT(ROW_FIELDS) - 1)
+
 #define ROW_NIL (-1)   /* the field is not there */
 #define ROW_OTHER (-2) /* the field holds what we never write */
 
@@ -29,7 +32,7 @@ const char *row_field_name(enum row_field field);
 const char *row_format(enum row_field field, int64_t value, char buf[ROW_TEXT_MAX]);
 /* What row_format() would have been given to write these bytes; text NULL means ROW_NIL. */
 int64_t row_parse(enum row_field field, const char *text, size_t len);
-/* Bit 1 << field is set for each field of want that base does not hold. */
+/* ROW_BIT() of each field of want that base does not hold. */
 unsigned row_diff(const struct row *base, const struct row *want);
 
 #endif

@@ -68,8 +68,12 @@ static void retry_later(struct publish *p, struct port *port)
 static void not_done(struct port *port, enum write_kind kind)
 {
 	port->known = ROW_UNKNOWN;
-	if (kind == WRITE_DELETE)
+	if (kind == WRITE_DELETE) {
 		port->mine = port->delete_owed = true;
+		return;
+	}
+	port->owed |= port->telling;
+	port->telling = 0;
 }
 
 static void refused(struct publish *p, struct port *port, enum write_kind kind, const struct resp_value *error)
@@ -95,8 +99,10 @@ static void note_repair(struct publish *p, struct port *port)
 	port->drifted = false;
 }
 
-static void accepted(struct publish *p, struct port *port)
+static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 {
+	if (kind == WRITE_SET)
+		port->telling = 0;
 	if (port->writing > 0 || port->known != ROW_READ)
 		return;
 	if (port->mine && !port->delete_owed)
@@ -132,7 +138,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	else if (reply->type == RESP_ERROR)
 		refused(p, port, (enum write_kind)cookie, reply);
 	else
-		accepted(p, port);
+		accepted(p, port, (enum write_kind)cookie);
 	if (port->again && port->writing == 0) {
 		port->again = false;
 		links_mark_dirty(p->links, port);
@@ -171,32 +177,42 @@ static void send_delete(struct publish *p, struct port *port)
 	send_write(p, port, WRITE_DELETE, &cmd);
 }
 
-static void send_set(struct publish *p, struct port *port, const struct row *want, unsigned fields)
+/* changed: the fields that are news, be it that they changed and came back. None: the row is only repeated. */
+static void tell_log(struct publish *p, struct port *port, const struct row *want, unsigned changed)
 {
+	if (changed & ROW_BIT(ROW_OPER))
+		portlog_oper(port, want, publish_last_event(p));
+	else if (changed)
+		portlog_settings(port, want, publish_last_event(p));
+}
+
+static void send_set(struct publish *p, struct port *port, const struct row *want, unsigned differing)
+{
+	unsigned changed = differing | (port->owed & ROW_ALL);
 	struct rowcmd cmd;
 
-	rowcmd_set(&cmd, p->separator, port->name, want, fields);
+	rowcmd_set(&cmd, p->separator, port->name, want, port->owed & OWED_DOUBT ? ROW_ALL : changed);
 	port->acked = *want;
 	port->mine = true;
+	port->telling = changed | port->owed;
+	port->owed = 0;
 	p->stats.sets++;
-	if (fields & 1U << ROW_OPER)
-		portlog_oper(port, want, publish_last_event(p));
-	else
-		portlog_settings(port, want, publish_last_event(p));
+	p->stats.repeats += differing == 0;
+	tell_log(p, port, want, changed);
 	send_write(p, port, WRITE_SET, &cmd);
 }
 
 static void write_row(struct publish *p, struct port *port, const struct row *want)
 {
 	bool anew = (port->delete_owed && port->mine) || port->rewrite;
-	unsigned fields;
+	unsigned differing;
 
 	port->delete_owed = false;
 	if (anew)
 		send_delete(p, port);
-	fields = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
-	if (fields)
-		send_set(p, port, want, fields);
+	differing = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
+	if (differing || port->owed)
+		send_set(p, port, want, differing);
 	else if (port->writing == 0)
 		links_mark_published(p->links, port);
 }
@@ -391,6 +407,8 @@ void publish_lost(struct publish *p)
 		port->retry_at = 0;
 		port->retry_ms = 0;
 	}
+	/* Who reads STATE_DB may have lost its connection as well, and with it events that Redis acknowledged to us. */
+	links_doubt(p->links);
 }
 
 void publish_enable(struct publish *p, bool enabled)
@@ -411,7 +429,7 @@ bool publish_owes(const struct port *port)
 		return true;
 	switch (rowcmd_wish(port, &want)) {
 	case WISH_ROW:
-		return port->known != ROW_READ || row_diff(&port->acked, &want) != 0;
+		return port->known != ROW_READ || port->owed || row_diff(&port->acked, &want) != 0;
 	case WISH_NONE:
 		return port->mine;
 	case WISH_LEAVE:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keeps STATE_DB PORT_TABLE|<port> equal to the model: sends, once a loop turn, the difference between what each dirty
- * port should say and what Redis acknowledged. On every connection, and at each audit, our fields are read back first,
- * so that an unchanged row is never written.
+ * port should say and what Redis acknowledged, and the fields that changed since, even if they changed back: a change
+ * without an event would leave consumers with what the kernel did meanwhile. On every connection, and at each audit,
+ * our fields are read back first, so that what did not change is not written.
  */
 #ifndef PORTSYNCD_PUBLISH_H
 #define PORTSYNCD_PUBLISH_H
@@ -18,6 +19,7 @@
 struct publish_stats {
 	uint64_t sets, deletes; /* commands sent */
 	uint64_t refused;       /* writes that Redis answered with an error */
+	uint64_t repeats;       /* rows written that said nothing new: the event that was owed */
 	uint64_t readbacks;     /* complete readings of our fields */
 	uint64_t drift;         /* rows that were found to differ from what was acknowledged */
 	uint64_t repaired;      /* those of them that are as they should be again */

@@ -49,7 +49,7 @@ void rowcmd_set(struct rowcmd *cmd, const char *separator, const char *port, con
 {
 	begin(cmd, "HSET", separator, port);
 	for (enum row_field field = 0; field < ROW_FIELDS; field++) {
-		if (!(fields & 1U << field))
+		if (!(fields & ROW_BIT(field)))
 			continue;
 		add(cmd, row_field_name(field));
 		add(cmd, row_format(field, want->value[field], cmd->text[field]));

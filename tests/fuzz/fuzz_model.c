@@ -114,7 +114,10 @@ static void on_row(const struct link_msg *msg, void *user)
 
 static void on_commit(void *user)
 {
-	links_dump_commit(((struct world *)user)->links);
+	struct world *w = user;
+
+	links_dump_commit(w->links);
+	links_doubt(w->links);
 }
 
 static void on_abort(void *user)

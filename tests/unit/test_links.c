@@ -71,31 +71,77 @@ static void only_our_fields_make_dirty(void **state)
 	}
 }
 
-/* M17: joining, leaving and rejoining a bridge says nothing new of the port. */
-static void bridge_membership_makes_nothing_dirty(void **state)
+/* A change of master owes an event (teammgrd waits for one); what the kernel says of it besides owes none (M17). */
+static void only_a_change_of_master_makes_dirty(void **state)
 {
 	static const struct {
 		uint16_t type;
 		uint8_t family;
 		uint32_t master;
+		const char *dirty;
 	} steps[] = {
-		{RTM_NEWLINK, AF_UNSPEC, 7}, {RTM_NEWLINK, AF_BRIDGE, 7}, {RTM_NEWLINK, AF_UNSPEC, 7},
-		{RTM_DELLINK, AF_BRIDGE, 7}, {RTM_NEWLINK, AF_UNSPEC, 0}, {RTM_NEWLINK, AF_UNSPEC, 7},
+		{RTM_NEWLINK, AF_UNSPEC, 7, "Ethernet0"}, {RTM_NEWLINK, AF_BRIDGE, 7, ""},
+		{RTM_NEWLINK, AF_UNSPEC, 7, ""},          {RTM_DELLINK, AF_BRIDGE, 7, ""},
+		{RTM_NEWLINK, AF_UNSPEC, 0, "Ethernet0"}, {RTM_NEWLINK, AF_UNSPEC, 0, ""},
+		{RTM_NEWLINK, AF_UNSPEC, 7, "Ethernet0"},
 	};
 	struct links *l = *state;
 
 	seen(l, 3, "Ethernet0");
 	dirty_are(l, "Ethernet0");
+	links_find(l, "Ethernet0")->owed = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct link_msg msg = message(steps[i].type, 3, "Ethernet0", UP, 9100);
+		struct port *port;
 
 		msg.family = steps[i].family;
 		msg.master = steps[i].master;
 		links_event(l, &msg, 0);
-		dirty_are(l, "");
-		assert_true(links_present(has_link(l, "Ethernet0", 3)));
-		assert_int_equal(links_find(l, "Ethernet0")->master, steps[i].master);
+		dirty_are(l, steps[i].dirty);
+		port = has_link(l, "Ethernet0", 3);
+		assert_int_equal(port->owed, steps[i].dirty[0] ? ROW_BIT(ROW_STATE) : 0);
+		assert_int_equal(port->master, steps[i].master);
+		port->owed = 0;
 	}
+}
+
+/* What changed and came back is owed, however often; what did not change is not. */
+static void changes_are_owed_though_undone(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	assert_int_equal(links_find(l, "Ethernet0")->owed, OWED_DOUBT);
+	links_find(l, "Ethernet0")->owed = 0;
+	event(l, 3, "Ethernet0", UP, 9100);
+	assert_int_equal(links_find(l, "Ethernet0")->owed, 0);
+	event(l, 3, "Ethernet0", UP, 1500);
+	event(l, 3, "Ethernet0", UP, 9100);
+	assert_int_equal(links_find(l, "Ethernet0")->owed, ROW_BIT(ROW_MTU));
+	event(l, 3, "Ethernet0", IFF_UP, 9100);
+	event(l, 3, "Ethernet0", UP, 9100);
+	assert_int_equal(links_find(l, "Ethernet0")->owed, ROW_BIT(ROW_MTU) | ROW_BIT(ROW_OPER));
+	/* Its end is told by the DEL. */
+	gone(l, 3, "Ethernet0");
+	assert_int_equal(links_find(l, "Ethernet0")->owed, 0);
+	assert_true(owes_delete(l, "Ethernet0"));
+}
+
+static void a_gap_owes_each_port_with_a_link_an_event(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	gone(l, 4, "Ethernet4");
+	seen(l, 5, "Ethernet8");
+	(void)links_mark_old(l, NULL, 0);
+	seen(l, 6, "Ethernet12");
+	settle(l);
+	links_find(l, "Ethernet12")->owed = 0;
+	links_doubt(l);
+	dirty_are(l, "Ethernet12");
+	assert_int_equal(links_find(l, "Ethernet12")->owed, OWED_DOUBT);
 }
 
 /* A bridge port's message may name what the device is not: it is not even looked at. */
@@ -987,7 +1033,9 @@ int main(void)
 		TEST(new_link),
 		TEST(other_links_leave_no_trace),
 		TEST(only_our_fields_make_dirty),
-		TEST(bridge_membership_makes_nothing_dirty),
+		TEST(only_a_change_of_master_makes_dirty),
+		TEST(changes_are_owed_though_undone),
+		TEST(a_gap_owes_each_port_with_a_link_an_event),
 		TEST(bridge_messages_make_no_port),
 		TEST(dellink_goes_by_ifindex),
 		TEST(deleted_link_has_no_state),

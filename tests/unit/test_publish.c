@@ -70,6 +70,21 @@ static void link_is(struct fixture *x, uint16_t type, uint32_t mtu)
 	link_was(x, type, mtu, 0);
 }
 
+static void flags_are(struct fixture *x, uint32_t flags)
+{
+	struct link_msg msg = {.type = RTM_NEWLINK, .ifindex = 7, .flags = flags, .mtu = 9100, .name = "Ethernet0"};
+
+	links_event(x->own->links, &msg, 0);
+}
+
+static void master_is(struct fixture *x, uint32_t master)
+{
+	struct link_msg msg = {
+		.type = RTM_NEWLINK, .ifindex = 7, .flags = UP, .mtu = 9100, .master = master, .name = "Ethernet0"};
+
+	links_event(x->own->links, &msg, 0);
+}
+
 static void configured_link(struct fixture *x, uint32_t mtu)
 {
 	links_set_configured(x->own->links, links_get(x->own->links, "Ethernet0"), true);
@@ -144,6 +159,16 @@ static void start(struct fixture *x, const char *row)
 	read_back(x, row);
 }
 
+/* A port that was up, with this MTU, before us: its row is right, and one event is owed. */
+static void start_with_port(struct fixture *x, uint32_t mtu)
+{
+	configured_link(x, mtu);
+	start(x, mtu == 9100 ? HOLDS("9100") : HOLDS("1500"));
+	expect(x, mtu == 9100 ? FULL("9100") : FULL("1500"));
+	answer(x, TAKEN);
+	expect_silence(x);
+}
+
 static void audit(struct fixture *x)
 {
 	publish_audit(x->own->publish);
@@ -152,24 +177,113 @@ static void audit(struct fixture *x)
 
 /* ---- tests ---- */
 
-static void an_unchanged_row_is_not_written(void **state)
+static void messages_that_change_nothing_write_nothing(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	for (int i = 0; i < 3; i++)
+		link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+/* What changed while we did not look cannot be excluded: one event, however right the row is. */
+static void a_link_that_is_new_to_us_has_one_event(void **state)
 {
 	struct fixture *x = *state;
 
 	configured_link(x, 9100);
-	assert_int_equal(publish_owed(x->own->publish), 1);
 	start(x, HOLDS("9100"));
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	expect(x, FULL("9100"));
+	answer(x, TAKEN);
 	expect_silence(x);
 	assert_int_equal(publish_owed(x->own->publish), 0);
+	assert_int_equal(publish_stats(x->own->publish)->repeats, 1);
 }
 
 static void only_the_difference_is_written(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("1500"));
+	start_with_port(x, 9100);
+	link_is(x, RTM_NEWLINK, 1500);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1500");
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_stats(x->own->publish)->repeats, 1); /* the start's */
+}
+
+/* intfmgrd has to put back what the kernel took away in between. */
+static void what_changed_and_came_back_is_written_again(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	link_is(x, RTM_NEWLINK, 1400);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
 	expect(x, "HSET " ROW_KEY " mtu 9100");
+	flags_are(x, 0);
+	flags_are(x, UP);
+	turn(x);
+	answer(x, TAKEN);
+	expect(x, "HSET " ROW_KEY " netdev_oper_status up admin_status up");
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+/* teammgrd enslaves a released member again when it hears of it. */
+static void a_new_master_is_told_by_the_state(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	for (uint32_t master = 2; master-- > 0;) {
+		master_is(x, master);
+		turn(x);
+		expect(x, "HSET " ROW_KEY " state ok");
+		answer(x, TAKEN);
+		expect_silence(x);
+	}
+}
+
+/* An event is told when Redis says so, not when it is sent. */
+static void an_event_stays_owed_until_it_is_acknowledged(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	link_is(x, RTM_NEWLINK, 1400);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 9100");
+	answer(x, OOM);
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	audit(x);
+	read_back(x, HOLDS("9100")); /* the row is right, the event is missing */
+	RUN_UNTIL(x->event, links_any_dirty(x->own->links));
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 9100");
+	assert_int_equal(publish_owed(x->own->publish), 1);
+	answer(x, TAKEN);
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+static void after_a_gap_each_port_has_one_event(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	links_doubt(x->own->links);
+	links_doubt(x->own->links);
+	turn(x);
+	expect(x, FULL("9100"));
 	answer(x, TAKEN);
 	expect_silence(x);
 }
@@ -215,8 +329,7 @@ static void drift_is_repaired_and_counted(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	audit(x);
 	read_back(x, HOLDS("1500"));
 	expect(x, "HSET " ROW_KEY " mtu 9100");
@@ -237,8 +350,7 @@ static void a_read_that_crossed_a_write_is_not_believed(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	audit(x);
 	expect(x, SCAN);
 	fake_send(&x->server, ONE_KEY);
@@ -257,8 +369,9 @@ static void a_refused_write_is_done_again_in_full(void **state)
 	unsigned int refusals = 0, recoveries = 0;
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("1500"));
+	start_with_port(x, 1500);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
 	expect(x, "HSET " ROW_KEY " mtu 9100");
 	answer(x, OOM);
 	expect_silence(x);
@@ -294,8 +407,7 @@ static void a_link_made_again_owes_the_delete(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	link_is(x, RTM_DELLINK, 9100);
 	link_is(x, RTM_NEWLINK, 9100);
 	turn(x);
@@ -308,8 +420,7 @@ static void a_refused_delete_stays_owed(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	link_is(x, RTM_DELLINK, 9100);
 	turn(x);
 	expect(x, "DEL " ROW_KEY);
@@ -329,8 +440,7 @@ static void a_delete_of_unknown_outcome_stays_owed(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	link_is(x, RTM_DELLINK, 9100);
 	link_is(x, RTM_NEWLINK, 9100);
 	turn(x);
@@ -371,19 +481,18 @@ static void a_row_of_others_is_left_alone(void **state)
 	expect_silence(x);
 }
 
-static void after_a_loss_the_row_is_read_and_the_difference_written(void **state)
+static void after_a_loss_the_row_is_read_and_written_once(void **state)
 {
 	struct fixture *x = *state;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	reconnect(x);
 	publish_lost(x->own->publish);
 	link_is(x, RTM_NEWLINK, 1500);
 	turn(x);
 	expect_silence(x);
 	start(x, HOLDS("9100"));
-	expect(x, "HSET " ROW_KEY " mtu 1500");
+	expect(x, FULL("1500"));
 	answer(x, TAKEN);
 	expect_silence(x);
 }
@@ -395,8 +504,7 @@ static void latency_is_from_receipt_to_answer(void **state)
 	const struct hist *latency = publish_latency(x->own->publish);
 	uint64_t received = now_nsec() - 40 * NSEC_PER_MSEC;
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	assert_int_equal(latency->count, 0);
 	link_was(x, RTM_NEWLINK, 1500, received);
 	link_was(x, RTM_NEWLINK, 1501, now_nsec());
@@ -428,8 +536,9 @@ static void what_was_never_owed_is_not_late(void **state)
 	turn(x);
 	configured_link(x, 9100);
 	turn(x);
-	/* Undone before it was written. */
-	link_was(x, RTM_NEWLINK, 1500, long_ago);
+	expect(x, FULL("9100"));
+	answer(x, TAKEN);
+	/* Nor is a message that changes nothing. */
 	link_was(x, RTM_NEWLINK, 9100, long_ago);
 	turn(x);
 	expect_silence(x);
@@ -446,8 +555,7 @@ static void only_what_is_acknowledged_is_timed(void **state)
 	struct fixture *x = *state;
 	const struct hist *latency = publish_latency(x->own->publish);
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	link_was(x, RTM_NEWLINK, 1500, now_nsec());
 	turn(x);
 	expect(x, "HSET " ROW_KEY " mtu 1500");
@@ -462,8 +570,7 @@ static void latency_ends_with_the_last_answer(void **state)
 	struct fixture *x = *state;
 	const struct hist *latency = publish_latency(x->own->publish);
 
-	configured_link(x, 9100);
-	start(x, HOLDS("9100"));
+	start_with_port(x, 9100);
 	link_is(x, RTM_DELLINK, 9100);
 	link_was(x, RTM_NEWLINK, 9100, now_nsec());
 	turn(x);
@@ -501,8 +608,13 @@ static void a_large_batch_goes_out_in_parts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(an_unchanged_row_is_not_written),
+		TEST(messages_that_change_nothing_write_nothing),
+		TEST(a_link_that_is_new_to_us_has_one_event),
 		TEST(only_the_difference_is_written),
+		TEST(what_changed_and_came_back_is_written_again),
+		TEST(a_new_master_is_told_by_the_state),
+		TEST(an_event_stays_owed_until_it_is_acknowledged),
+		TEST(after_a_gap_each_port_has_one_event),
 		TEST(nothing_is_written_before_it_is_enabled_or_while_held),
 		TEST(changes_under_way_are_one_write),
 		TEST(drift_is_repaired_and_counted),
@@ -514,7 +626,7 @@ int main(void)
 		TEST(a_delete_of_unknown_outcome_stays_owed),
 		TEST(a_row_of_an_earlier_run_is_deleted),
 		TEST(a_row_of_others_is_left_alone),
-		TEST(after_a_loss_the_row_is_read_and_the_difference_written),
+		TEST(after_a_loss_the_row_is_read_and_written_once),
 		TEST(latency_is_from_receipt_to_answer),
 		TEST(what_was_never_owed_is_not_late),
 		TEST(only_what_is_acknowledged_is_timed),
