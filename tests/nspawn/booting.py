@@ -13,7 +13,7 @@ import pytest
 from installed import SETTINGS, UNIT, Installed
 from lib.daemon import ROOT
 from lib.netns import run
-from machine import remove_stale
+from machine import Machine, remove_stale
 
 FAILED = pytest.StashKey[bool]()
 
@@ -41,6 +41,17 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(str(ROOT / "scripts" / "build-deb"), str(folder))
     (built,) = folder.glob("portsyncd_*.deb")
     return built
+
+
+@pytest.fixture
+def fresh(debian: Path) -> Iterator[Machine]:
+    """Debian as it was installed, with what portsyncd needs and Debian's redis-server, which nobody has touched."""
+    made = Machine(debian)
+    try:
+        made.boot()
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture
@@ -86,5 +97,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     if not report.failed:
         return
     for made in getattr(item, "funcargs", {}).values():
-        if isinstance(made, Installed) and made.machine.alive:
-            report.sections.append(("journal", made.machine.journal_text("-u", UNIT, "-u", "init.scope", lines=100)))
+        machine = made.machine if isinstance(made, Installed) else made
+        if isinstance(machine, Machine) and machine.alive:
+            report.sections.append(("journal", machine.journal_text("-u", UNIT, "-u", "init.scope", lines=100)))

@@ -1,37 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command of the guides that is not marked as an example is run, in the order in which they stand there."""
+"""Every command of the guides that is not marked as an example is run, in the order in which they stand there, and
+nothing else is done: what a guide leaves out fails here. In between it is only looked at what came of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from installed import Installed
+from installed import UNIT, Installed
+from machine import Machine
 
 from lib.daemon import ROOT
+from lib.wait import wait_for
+
+Look = Callable[[Machine], None]
+REDIS_CLI = ("redis-cli", "-s", "/run/redis/redis.sock")
 
 
-def blocks(guide: str) -> Iterator[tuple[int, str]]:
-    """Those marked `sh`, each with the number of its first line."""
+@dataclass(frozen=True)
+class Block:
+    line: int
+    heading: str
+    text: str
+
+
+def blocks(guide: str) -> Iterator[Block]:
+    """Those marked `sh`, each with the heading above it."""
     text = (ROOT / "docs" / guide).read_text()
     for found in re.finditer(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        yield text[: found.start(1)].count("\n") + 1, found[1]
+        headings = re.findall(r"^#+ (.*)$", text[: found.start()], re.MULTILINE)
+        yield Block(text[: found.start(1)].count("\n") + 1, headings[-1], found[1])
 
 
-def run_all(installed: Installed, guide: str) -> None:
-    ran = 0
-    for line, text in blocks(guide):
-        status, said = installed.machine.attempt("bash", "-euo", "pipefail", "-c", f"cd /root\n{text}")
-        assert status == 0, f"{guide}, line {line}: status {status}\n{text}\n{said}\n{installed.machine.journal_text()}"
-        ran += 1
-    assert ran > 1
+def run_all(machine: Machine, guide: str, looks: Mapping[str, Look]) -> None:
+    """looks: what is to be seen after the last block below a heading."""
+    todo = list(blocks(guide))
+    assert len(todo) > 1 and set(looks) <= {block.heading for block in todo}
+    for block, after in zip(todo, [*todo[1:], None]):
+        status, said = machine.attempt("bash", "-euo", "pipefail", "-c", f"cd /root\n{block.text}")
+        journal = machine.journal_text() if status else ""
+        assert status == 0, f"{guide}, line {block.line}: status {status}\n{block.text}\n{said}\n{journal}"
+        if block.heading in looks and (after is None or after.heading != block.heading):
+            looks[block.heading](machine)
 
 
-def test_deployment(booted: Installed) -> None:
-    package = booted.machine.path(f"/root/{booted.package.name}")
-    package.write_bytes(booted.package.read_bytes())
-    run_all(booted, "deployment.md")
-    assert not booted.machine.path("/usr/bin/portsyncd").exists()
+def wait_status(machine: Machine, wanted: str) -> None:
+    machine.wait_unit(UNIT, lambda state: wanted in state["StatusText"], f"says {wanted!r}")
+
+
+def redis_connected(machine: Machine) -> None:
+    wait_status(machine, "Redis connected")
+
+
+def first_port_is_followed(machine: Machine) -> None:
+    wanted = ["ok", "down", "up", "1500"]
+    ask = (*REDIS_CLI, "-n", "6", "HMGET", "PORT_TABLE|Ethernet0", "state", "netdev_oper_status", "admin_status", "mtu")
+    wait_for(lambda: machine.run(*ask).split() == wanted, 30, lambda: f"{wanted}: {machine.run(*ask)}")
+
+
+def runs_as_its_own_redis_user(machine: Machine) -> None:
+    wait_status(machine, "Redis connected")
+    assert " user=portsyncd " in machine.run(*REDIS_CLI, "CLIENT", "LIST")
+
+
+def conffile_still_has_every_key(machine: Machine) -> None:
+    """Edited, not replaced."""
+    shipped = (ROOT / "deploy" / "portsyncd.conf").read_text()
+    keys = re.findall(r"^#?(\w+) =", shipped, re.MULTILINE)
+    assert re.findall(r"^#?(\w+) =", machine.path("/etc/sonic/portsyncd.conf").read_text(), re.MULTILINE) == keys
+
+
+def put_package(machine: Machine, package: Path) -> None:
+    """Where `make deb` and a copy to the switch leave it."""
+    machine.path(f"/root/{package.name}").write_bytes(package.read_bytes())
+
+
+def test_deployment(fresh: Machine, package: Path) -> None:
+    put_package(fresh, package)
+    looks = {
+        "Where Redis is": redis_connected,
+        "A first port": first_port_is_followed,
+        "A password for Redis, and a user of its own": runs_as_its_own_redis_user,
+        "Metrics for another machine": conffile_still_has_every_key,
+    }
+    run_all(fresh, "deployment.md", looks)
+    for gone in ("/usr/bin/portsyncd", "/etc/sonic/portsyncd.conf", "/var/lib/sonic"):
+        assert not fresh.path(gone).exists(), gone
 
 
 def test_troubleshooting(service: Installed) -> None:
-    run_all(service, "troubleshooting.md")
+    run_all(service.machine, "troubleshooting.md", {})
     service.wait_whole()
