@@ -47,9 +47,32 @@ void daemon_fail(struct daemon *d, const char *format, ...)
 
 void tell_held_back(struct daemon *d, bool end)
 {
-	log_tell_held_back(end);
 	if (d->links)
 		portlog_tell_held_back(d->links, end);
+	log_tell_held_back(end);
+}
+
+static int on_held_back(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)usec;
+	d->held_back_due = 0;
+	tell_held_back(d, false);
+	return 0;
+}
+
+/* Who waits for the line of a port's last state must not wait for the next audit. */
+static void arm_held_back(struct daemon *d)
+{
+	uint64_t due = portlog_due();
+
+	if (due == d->held_back_due)
+		return;
+	d->held_back_due = due;
+	(void)sd_event_source_set_time(d->held_back, due);
+	(void)sd_event_source_set_enabled(d->held_back, due ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static void log_summary(const struct daemon *d)
@@ -196,6 +219,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
 	state_turn(d);
+	arm_held_back(d);
 	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0)
 		finish_stop(d);
 }
@@ -325,11 +349,11 @@ static int add_signals(struct daemon *d)
 }
 
 /* Made beforehand: a daemon that is refused memory must end in time all the same. */
-static int add_stop_limit(struct daemon *d)
+static int add_timer(struct daemon *d, sd_event_source **ret, uint64_t accuracy, sd_event_time_handler_t handler)
 {
-	int r = sd_event_add_time(d->event, &d->stop_limit, CLOCK_MONOTONIC, 0, 0, on_stop_limit, d);
+	int r = sd_event_add_time(d->event, ret, CLOCK_MONOTONIC, 0, accuracy, handler, d);
 
-	return r < 0 ? r : sd_event_source_set_enabled(d->stop_limit, SD_EVENT_OFF);
+	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
 static int add_sources(struct daemon *d)
@@ -337,7 +361,9 @@ static int add_sources(struct daemon *d)
 	int r = add_signals(d);
 
 	if (r >= 0)
-		r = add_stop_limit(d);
+		r = add_timer(d, &d->stop_limit, 0, on_stop_limit);
+	if (r >= 0)
+		r = add_timer(d, &d->held_back, AUDIT_ACCURACY_USEC, on_held_back);
 	if (r >= 0 && d->config->enable_watchdog)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)
@@ -402,6 +428,7 @@ static void take_down(struct daemon *d)
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
 		sd_event_source_disable_unref(d->signals[i]);
 	sd_event_source_disable_unref(d->stop_limit);
+	sd_event_source_disable_unref(d->held_back);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_unref(d->event);
 	sandbox_free(d->sandbox);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "observe/logformat.h"
+#include "observe/logring.h"
 #include "observe/logwriter.h"
 
 static atomic_bool enabled_now = true;
@@ -54,22 +55,12 @@ bool audit_is_kept(void)
 
 bool audit_has_room(void)
 {
-	return logwriter_has_room();
+	return logwriter_has_room(LOG_RING_PATIENT);
 }
 
 bool audit_wanted(enum log_kind kind)
 {
 	return audit_is_kept() && log_wanted(LOG_NOTICE, kind);
-}
-
-bool audit_wanted_of(enum log_kind kind, struct loglimit_own *own)
-{
-	if (!audit_is_kept() || !loglimit_pass_own(own, kind))
-		return false;
-	if (audit_has_room())
-		return true;
-	own->held++;
-	return false;
 }
 
 void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,

@@ -35,8 +35,6 @@ const char *audit_process(char out[LOG_SUBJECT_BYTES], pid_t pid, uid_t uid);
 
 /* Whether a record of the kind is to be made now; it counts as made for the kind's limit then. */
 bool audit_wanted(enum log_kind kind);
-/* The same for one of many, with a limit of its own. What there is no room for now counts as held back. */
-bool audit_wanted_of(enum log_kind kind, struct loglimit_own *own);
 /* The trail is on, and goes where records are kept. */
 bool audit_is_kept(void);
 /* There is room for records that can wait. The last of it is for those that cannot. */

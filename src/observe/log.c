@@ -10,6 +10,7 @@
 
 #include "observe/audit.h"
 #include "observe/loglimit.h"
+#include "observe/logring.h"
 #include "observe/logwriter.h"
 
 static atomic_int level_now = LOG_NOTICE;
@@ -98,6 +99,11 @@ void log_stats(struct log_stats *stats)
 void log_note_held_back(unsigned n)
 {
 	held_back += n;
+}
+
+bool log_has_room(void)
+{
+	return logwriter_has_room(LOG_RING_ORDINARY);
 }
 
 /* Not by the usual way in, which asks for the limits. */

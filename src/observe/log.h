@@ -49,6 +49,8 @@ void log_tell_held_back(bool end);
 
 /* For who holds back by itself. */
 void log_note_held_back(unsigned n);
+/* There is room for ordinary lines. */
+bool log_has_room(void);
 
 struct log_stats {
 	uint64_t written, held_back;

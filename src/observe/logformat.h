@@ -41,7 +41,10 @@ void logformat_fields(const struct log_record *record, const struct log_origin *
 
 /* All below: the length; the line has no end of line and no terminating NUL counted in. size is LOG_LINE_BYTES. */
 
-/* RFC 3164 as rsyslog's imuxsock reads it, the text as swss-common's logger writes it (SONIC.md 5.4). Local time. */
+/*
+ * RFC 3164 as rsyslog's imuxsock reads it, tag and text as swss-common's logger writes them (SONIC.md 5.4): without a
+ * process id, and with upstream's names of functions where upstream has the line. Local time.
+ */
 size_t logformat_syslog(const struct log_record *record, const struct log_origin *origin, char *out, size_t size);
 
 /*
@@ -51,7 +54,7 @@ size_t logformat_syslog(const struct log_record *record, const struct log_origin
  */
 size_t logformat_rfc5424(const struct log_record *record, const struct log_origin *origin, char *out, size_t size);
 
-/* For people: "portsyncd: WARNING: function: text". */
+/* For people: "portsyncd: WARNING: function: text", with the same names of functions. */
 size_t logformat_human(const struct log_record *record, const struct log_origin *origin, bool colour, char *out,
 		       size_t size);
 

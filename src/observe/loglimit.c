@@ -85,6 +85,16 @@ bool loglimit_lasts(const struct loglimit_own *own)
 	return own->since > 0 && coarse_usec() - own->since < window_usec;
 }
 
+uint64_t loglimit_ends(const struct loglimit_own *own)
+{
+	return own->since + window_usec;
+}
+
+void loglimit_add_held(enum log_kind kind, unsigned n)
+{
+	atomic_fetch_add_explicit(&states[kind].held, n, memory_order_relaxed);
+}
+
 bool loglimit_pass_own(struct loglimit_own *own, enum log_kind kind)
 {
 	unsigned limit = limit_of(kind);

@@ -27,6 +27,10 @@ struct loglimit_own {
 bool loglimit_pass_own(struct loglimit_own *own, enum log_kind kind);
 /* Its window is not over. */
 bool loglimit_lasts(const struct loglimit_own *own);
+/* When it is, CLOCK_MONOTONIC us. */
+uint64_t loglimit_ends(const struct loglimit_own *own);
+/* What an owner held back counts for the kind: loglimit_take() gives it. */
+void loglimit_add_held(enum log_kind kind, unsigned n);
 
 /* Lines that were held back in a window that is over, or whose end must not be awaited, and were not told yet. */
 unsigned loglimit_take(enum log_kind kind, bool all);

@@ -433,9 +433,9 @@ void logwriter_stop(void)
 	logtarget_close(&writer.target);
 }
 
-bool logwriter_has_room(void)
+bool logwriter_has_room(unsigned slots)
 {
-	return logring_used(&writer.ring) < LOG_RING_PATIENT;
+	return logring_used(&writer.ring) < slots;
 }
 
 void logwriter_stats(struct logwriter_stats *stats)

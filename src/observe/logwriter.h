@@ -30,8 +30,8 @@ void logwriter_stop(void);
 struct log_record *logwriter_claim(bool audit);
 void logwriter_give(struct log_record *record);
 
-/* Whether there is room for audit records that can be told in sum later. */
-bool logwriter_has_room(void);
+/* Whether fewer of the ring's slots are in use. */
+bool logwriter_has_room(unsigned slots);
 
 struct logwriter_stats {
 	uint64_t written;

@@ -2,7 +2,8 @@
 /*
  * The kinds of log lines. A kind has a name (MSGID of RFC 5424), a UUID (MESSAGE_ID of the journal, by which the
  * catalogue deploy/portsyncd.catalog knows it) and a rate: how many lines of it may pass within the window of
- * log_limits(), 0 for any number. What a line of a kind means stays the same for ever; another meaning is another kind.
+ * log_limits(), 0 for any number; that of PORT_PUBLISHED is one port's (sonic/portlog). What a line of a kind means
+ * stays the same for ever; another meaning is another kind.
  */
 #ifndef PORTSYNCD_MESSAGES_H
 #define PORTSYNCD_MESSAGES_H
@@ -21,7 +22,7 @@
 	X(DUMP_FAILED, "dump_failed", "40346956ab524deb9429b7d2776dcc6a", 20) \
 	X(IN_SYNC, "in_sync", "cbd718193eeb4df1bad31387ab2cce8e", 20) \
 	X(WATCH_STATE, "watch_state", "e3a3eb2118b047f7a6d1a8a97ce88b0d", 200) \
-	X(PORT_PUBLISHED, "port_published", "750f3ed969794aa2ac5c34bb6521b6a1", 200) \
+	X(PORT_PUBLISHED, "port_published", "750f3ed969794aa2ac5c34bb6521b6a1", 6) \
 	X(PORT_SETTINGS, "port_settings", "88733babaae34819853bdb0845f81780", 200) \
 	X(PORT_DELETED, "port_deleted", "89e31f530c164159b2ce3e422b264c10", 200) \
 	X(WRITE_REFUSED, "write_refused", "7406a57899294bd58e6ace8af5d23eac", 10) \

@@ -71,11 +71,11 @@ struct port {
 	uint16_t reading;    /* reads without an answer */
 	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
 	uint32_t read_round;
-	uint32_t retry_ms;           /* back-off after a refusal */
-	uint64_t retry_at;           /* CLOCK_MONOTONIC us, 0: none */
-	bool drifted;                /* was changed by somebody else and is not repaired yet */
-	struct loglimit_own audited; /* owned by sonic/portlog */
-	uint64_t timed_nsec;         /* changed_nsec of the write under way; 0: it is not timed */
+	uint32_t retry_ms;        /* back-off after a refusal */
+	uint64_t retry_at;        /* CLOCK_MONOTONIC us, 0: none */
+	bool drifted;             /* was changed by somebody else and is not repaired yet */
+	struct loglimit_own told; /* owned by sonic/portlog */
+	uint64_t timed_nsec;      /* changed_nsec of the write under way; 0: it is not timed */
 
 	/* APPL_DB look-up; owned by sonic/appl_ports. */
 	bool looking_up;

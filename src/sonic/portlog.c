@@ -5,6 +5,11 @@
 
 #include "observe/audit.h"
 
+#define NO_ROOM_USEC USEC_PER_SEC /* until it is tried again */
+
+/* As the log's own limits, the process's. */
+static uint64_t due_usec;
+
 static const char *up_or_down(int64_t value)
 {
 	return value == ROW_NIL ? NULL : value ? "up" : "down";
@@ -26,41 +31,83 @@ static struct log_fields fields_of(const struct port *port, const struct row *ro
 	return fields;
 }
 
+static bool lines_wanted(void)
+{
+	return log_level() >= LOG_NOTICE;
+}
+
+static void say_published(const struct port *port, struct log_fields *fields)
+{
+	fields->reason = "the kernel's operational state";
+	log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, &(const struct log_site){"portlog_oper", __FILE__, __LINE__}, fields,
+		 "Publish %s(ok:%s) to state db", port->name, fields->oper);
+}
+
+/* The line of the state by now is said as any other: who waits for it need not know of limits. */
 static void tell_held_back(struct port *port)
 {
 	struct log_fields fields = fields_of(port, &port->acked);
-	unsigned n = port->audited.held;
+	unsigned n = port->told.held;
 
-	port->audited.held = 0;
-	log_note_held_back(n);
-	audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, &fields,
-		   "%s: %s: %u like records suppressed; %s%s now", log_kinds[AUDIT_PORT_STATE].name, port->name, n,
-		   fields.oper ? "oper " : "", fields.oper ? fields.oper : "without a row");
+	fields.latency_us = 0;
+	port->told.held = 0;
+	if (audit_is_kept()) {
+		log_note_held_back(n);
+		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, &fields,
+			   "%s: %s: %u like records suppressed; %s%s now", log_kinds[AUDIT_PORT_STATE].name, port->name,
+			   n, fields.oper ? "oper " : "", fields.oper ? fields.oper : "without a row");
+	}
+	if (!lines_wanted() || !fields.oper)
+		return;
+	loglimit_add_held(KIND_PORT_PUBLISHED, n);
+	say_published(port, &fields);
 }
 
-static bool record_wanted(struct port *port)
+static bool has_room(void)
 {
-	if (!audit_wanted_of(AUDIT_PORT_STATE, &port->audited))
-		return false;
-	if (port->audited.held > 0)
+	return lines_wanted() ? log_has_room() : audit_has_room();
+}
+
+static uint64_t ends(const struct loglimit_own *told)
+{
+	return loglimit_lasts(told) ? loglimit_ends(told) : now_usec() + NO_ROOM_USEC;
+}
+
+static void hold_until(uint64_t usec)
+{
+	if (due_usec == 0 || usec < due_usec)
+		due_usec = usec;
+}
+
+/* Lines and records are of the same changes: one limit is that of both. */
+static bool may_tell(struct port *port)
+{
+	struct loglimit_own *told = &port->told;
+	bool pass = loglimit_pass_own(told, AUDIT_PORT_STATE);
+
+	if (pass && !has_room()) {
+		told->held++;
+		pass = false;
+	}
+	if (!pass)
+		hold_until(ends(told));
+	else if (told->held > 0)
 		tell_held_back(port);
-	return true;
+	return pass;
 }
 
 /* At no cost to speak of where nobody wants to know. */
 void portlog_oper(struct port *port, const struct row *row, uint64_t event)
 {
-	bool line = log_wanted(LOG_NOTICE, KIND_PORT_PUBLISHED), record = record_wanted(port);
+	bool line = lines_wanted(), record = audit_is_kept();
 	struct log_fields fields;
 
-	if (!line && !record)
+	if ((!line && !record) || !may_tell(port))
 		return;
 	fields = fields_of(port, row);
 	fields.event_id = event;
-	fields.reason = "the kernel's operational state";
 	if (line)
-		log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, LOG_HERE, &fields, "Publish %s(ok:%s) to state db",
-			 port->name, fields.oper);
+		say_published(port, &fields);
 	if (record)
 		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: oper %s", port->name,
 			   fields.oper);
@@ -81,7 +128,7 @@ void portlog_settings(struct port *port, const struct row *row, uint64_t event)
 
 void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 {
-	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = record_wanted(port);
+	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = audit_is_kept() && may_tell(port);
 	struct log_fields fields;
 
 	if (!line && !record)
@@ -92,7 +139,7 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 		fields.ifindex = port->gone_ifindex;
 	fields.reason = port->ifindex ? "the row is written anew" : "the link is gone";
 	if (line)
-		log_line(LOG_NOTICE, KIND_PORT_DELETED, LOG_HERE, &fields, "Delete %s from state db", port->name);
+		log_line(LOG_NOTICE, KIND_PORT_DELETED, LOG_HERE, &fields, "Delete %s(ok) from state db", port->name);
 	if (record)
 		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: deleted, %s",
 			   port->name, fields.reason);
@@ -112,19 +159,27 @@ void portlog_tell_held_back(struct links *links, bool end)
 {
 	unsigned records = 0, ports = 0;
 
-	if (!audit_is_kept())
-		return;
+	due_usec = 0;
 	for (struct port *port = links_next(links, NULL); port; port = links_next(links, port)) {
-		if (port->audited.held == 0 || (!end && loglimit_lasts(&port->audited)))
+		struct loglimit_own *told = &port->told;
+
+		if (told->held == 0)
 			continue;
-		if (audit_has_room()) {
+		if (has_room() && (end || !loglimit_lasts(told))) {
 			tell_held_back(port);
 		} else if (end) {
-			records += port->audited.held;
+			records += told->held;
 			ports++;
-			port->audited.held = 0;
+			told->held = 0;
+		} else {
+			hold_until(ends(told));
 		}
 	}
-	if (ports > 0)
+	if (ports > 0 && audit_is_kept())
 		tell_rest(records, ports);
+}
+
+uint64_t portlog_due(void)
+{
+	return due_usec;
 }

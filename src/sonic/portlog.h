@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What log and audit trail say of port changes. Lines are limited by their kind; records of the trail by the port, so
- * that one that flaps does not hide what another one does. How many records of a port were held back is a record too,
- * which tells the state that the port has by then.
+ * What log and audit trail say of port changes. Both are limited by the port, so that one that flaps does not hide what
+ * another one does; lines of deletions by their kind. Once the limit allows it, the state that the port has by then is
+ * told: as its line, and as a record that has the number of those that were held back.
  */
 #ifndef PORTSYNCD_PORTLOG_H
 #define PORTSYNCD_PORTLOG_H
@@ -17,8 +17,10 @@ void portlog_oper(struct port *port, const struct row *row, uint64_t event);
 void portlog_settings(struct port *port, const struct row *row, uint64_t event);
 void portlog_deleted(struct port *port, const struct row *row, uint64_t event);
 
-/* Tells of the records that were held back; end: also of those of a window that still lasts. What the log has no room
- * for now is told by the next call, at the end in a sum. */
+/* Tells of what was held back; end: also of those of a window that still lasts. What the log has no room for now is
+ * told by the next call, at the end in a sum. */
 void portlog_tell_held_back(struct links *links, bool end);
+/* When it is to be called next, CLOCK_MONOTONIC us; 0: nothing is held back. */
+uint64_t portlog_due(void);
 
 #endif

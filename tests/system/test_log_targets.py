@@ -298,7 +298,7 @@ def test_auto_finds_syslog(switch: SwitchFactory, environment: dict[str, str]) -
     target(sw, "auto")
     with dev_log(sw) as collector:
         sw.start()
-        assert re.match(rb"<\d+>.{15} portsyncd\[\d+\]: :- ", collector.recv(8192))
+        assert re.match(rb"<\d+>.{15} portsyncd: :- ", collector.recv(8192))
         sw.daemon.stop()
     assert sw.daemon.log == ""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
+from lib.collectors import in_own_mounts, sonics_syslog
 from lib.fence import fence
 from lib.figures import figures
 from lib.portmgr import break_out
@@ -26,8 +27,8 @@ SELDOM = 3600
 ERROR_LINE = re.compile(r"^portsyncd: (EMERG|ALERT|CRIT|ERR): .*$", re.MULTILINE)
 # RFC 3164: a day below 10 has a blank before it.
 SYSLOG_LINE = re.compile(
-    rb"<(?P<pri>\d+)>(?P<stamp>[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d) portsyncd\[(?P<pid>\d+)\]: :- "
-    rb"(?P<function>[a-z_0-9]+): (?P<text>[^\n\0]+)"
+    rb"<(?P<pri>\d+)>(?P<stamp>[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d) portsyncd: :- "
+    rb"(?P<function>[a-zA-Z_0-9]+): (?P<text>[^\n\0]+)"
 )
 
 
@@ -232,19 +233,17 @@ def matched(lines: Sequence[bytes]) -> list[re.Match[bytes]]:
 
 
 def test_syslog_lines_look_as_swss_commons(switch: SwitchFactory) -> None:
-    """`<PRI>Mon dd hh:mm:ss portsyncd[pid]: :- function: text`, byte for byte, without an end of line."""
+    """`<PRI>Mon dd hh:mm:ss portsyncd: :- function: text`, byte for byte, without an end of line."""
     sw = switch.build(ports=2)
     started = time.time()
     with own_syslog(sw) as collector:
         sw.start()
         set_field(sw, "LOGLEVEL", "LOUD")
         wait_for(lambda: any(b"LOUD" in line for line in collector.lines), what="a warning")
-        pid = sw.daemon.pid
         sw.daemon.stop()
     last = next(line for line in collector.lines if b"stopping" in line)
-    assert last in [b"<13>%s portsyncd[%d]: :- on_stop: stopping on SIGTERM" % (s, pid) for s in stamps(started)]
+    assert last in [b"<13>%s portsyncd: :- on_stop: stopping on SIGTERM" % s for s in stamps(started)]
     lines = matched(collector.lines)
-    assert {int(line["pid"]) for line in lines} == {pid}
     assert {line["stamp"] for line in lines} <= set(stamps(started))
     # Not of the sandbox, whose record is a warning where a sanitizer leaves a part of it out.
     found = {int(line["pri"]) for line in lines if b"sandbox" not in line["text"]}
@@ -252,6 +251,47 @@ def test_syslog_lines_look_as_swss_commons(switch: SwitchFactory) -> None:
     texts = [line["text"] for line in lines]
     assert b"PortInitDone" in texts and b"Publish Ethernet0(ok:up) to state db" in texts
     assert sw.daemon.log == "", "nothing on stderr"
+
+
+def in_sonics_syslog(sw: Switch, folder: Path) -> None:
+    sw.daemon.command = [*in_own_mounts({folder / "dev": "/dev"}), *sw.daemon.command, "--log-target", "auto"]
+
+
+def test_upstreams_lines_are_upstreams_to_the_byte(switch: SwitchFactory) -> None:
+    """What test suites match in /var/log/syslog of a switch: each port has its line, however many there are."""
+    sw = switch.build(ports=210, audit_secs=SELDOM)
+    with sonics_syslog(sw.folder / "syslog") as file:
+        in_sonics_syslog(sw, file.parent)
+        sw.start()
+        sw.netns.delete_port("Ethernet4")
+        sw.wait_no_row("Ethernet4")
+        start = rf"[A-Z][a-z]{{2}} [ 123]\d \d\d:\d\d:\d\d {re.escape(socket.gethostname())} NOTICE swss#portsyncd: :- "
+
+        def said(text: str) -> bool:
+            return re.search(f"^{start}{re.escape(text)}$", file.read_text(), re.MULTILINE) is not None
+
+        wait_for(lambda: said("onMsg: Delete Ethernet4(ok) from state db"), what="the last line")
+        assert said("main: PortInitDone")
+        assert [port for port in sw.ports if not said(f"onMsg: Publish {port}(ok:up) to state db")] == []
+
+
+def test_the_last_state_of_a_port_that_flaps_has_its_line(switch: SwitchFactory) -> None:
+    """A test suite waits for it: so it comes when the limit allows it, not with the next change or audit."""
+    sw = switch.build(ports=2, audit_secs=SELDOM)
+    with sonics_syslog(sw.folder / "syslog") as syslog:
+        in_sonics_syslog(sw, syslog.parent)
+        sw.config_file.write_text(sw.config_file.read_text() + "[log]\nlimit_secs = 2\n")
+        sw.start()
+        for state in ("down", "up") * 8 + ("down",):
+            sw.netns.set_carrier("Ethernet0", state)
+            sw.wait_oper("Ethernet0", state)
+
+        def published() -> list[str]:
+            return re.findall(r"onMsg: Publish Ethernet0\(ok:(\w+)\) to state db$", syslog.read_text(), re.MULTILINE)
+
+        wait_for(lambda: published()[-1:] == ["down"], what="the line of the last state")
+        assert len(published()) < 17, "others were held back"
+        wait_for(lambda: re.search(r"port_published: \d+ like lines suppressed", syslog.read_text()), what="their number")
 
 
 def test_control_characters_do_not_break_a_line(switch: SwitchFactory) -> None:

@@ -32,7 +32,7 @@ static void check_line(const char *line, const char *priority, const char *text)
 	char tag[64];
 	size_t len = strlen(priority);
 
-	(void)snprintf(tag, sizeof(tag), " portsyncd[%d]: :- %s", (int)getpid(), text);
+	(void)snprintf(tag, sizeof(tag), " portsyncd: :- %s", text);
 	assert_memory_equal(line, priority, len);
 	assert_true(strlen(line) > len + 15);
 	assert_int_equal(line[len + 3], ' ');

@@ -64,8 +64,38 @@ static void syslog_line(void **state)
 	struct log_record record = record_of("Publish Ethernet0(ok:up) to state db");
 
 	(void)state;
-	check(logformat_syslog, &record,
-	      "<13>Jun  9 12:34:56 portsyncd[42]: :- f: Publish Ethernet0(ok:up) to state db");
+	check(logformat_syslog, &record, "<13>Jun  9 12:34:56 portsyncd: :- f: Publish Ethernet0(ok:up) to state db");
+}
+
+/* What test suites of SONiC and of vendors look for: ".*swss#portsyncd.*main.*PortInitDone.*". */
+static void upstreams_lines_name_upstreams_functions(void **state)
+{
+	static const struct {
+		enum log_kind kind;
+		const char *text, *expected;
+	} lines[] = {
+		{KIND_PORT_PUBLISHED, "Publish Ethernet0(ok:up) to state db",
+		 "onMsg: Publish Ethernet0(ok:up) to state db"},
+		{KIND_PORT_DELETED, "Delete Ethernet0(ok) from state db", "onMsg: Delete Ethernet0(ok) from state db"},
+		{KIND_PORT_INIT_DONE, "PortInitDone", "main: PortInitDone"},
+		{KIND_PORT_CONFIG_DONE, "PortConfigDone: 8 ports", "f: PortConfigDone: 8 ports"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct log_record record = record_of(lines[i].text);
+		struct log_fields_of fields;
+		char expected[128];
+
+		record.kind = lines[i].kind;
+		(void)snprintf(expected, sizeof(expected), "<13>Jun  9 12:34:56 portsyncd: :- %s", lines[i].expected);
+		check(logformat_syslog, &record, expected);
+		(void)snprintf(expected, sizeof(expected), "portsyncd: NOTICE: %s", lines[i].expected);
+		check(human, &record, expected);
+		logformat_fields(&record, &origin, &fields);
+		assert_string_equal(fields.field[1].name, "CODE_FUNC");
+		assert_string_equal(fields.field[1].value, "f");
+	}
 }
 
 static void human_line(void **state)
@@ -98,7 +128,7 @@ static void all_fields(void **state)
 		   " port=\"Ethernet0\" ifindex=\"3\" event_id=\"42\" latency_us=\"37\" admin=\"up\" oper=\"down\" "
 		   "mtu=\"9100\" reason=\"why\"",
 		   "text");
-	check(logformat_syslog, &record, "<13>Jun  9 12:34:56 portsyncd[42]: :- f: text");
+	check(logformat_syslog, &record, "<13>Jun  9 12:34:56 portsyncd: :- f: text");
 }
 
 /* Text, and value of a field, by format. */
@@ -127,8 +157,7 @@ static void escaped(void **state)
 		memcpy(record.reason, escapes[i].text, strlen(escapes[i].text) + 1);
 		(void)snprintf(expected, sizeof(expected), " reason=\"%s\"", escapes[i].quoted);
 		check_5424(&record, expected, escapes[i].bare);
-		(void)snprintf(expected, sizeof(expected), "<13>Jun  9 12:34:56 portsyncd[42]: :- f: %s",
-			       escapes[i].bare);
+		(void)snprintf(expected, sizeof(expected), "<13>Jun  9 12:34:56 portsyncd: :- f: %s", escapes[i].bare);
 		check(logformat_syslog, &record, expected);
 		(void)snprintf(expected, sizeof(expected), "portsyncd: NOTICE: f: %s", escapes[i].bare);
 		check(human, &record, expected);
@@ -162,7 +191,7 @@ static void audit_record_lines(void **state)
 	record.outcome = "success";
 	memcpy(record.subject, "pid 1 \"uid\"", sizeof("pid 1 \"uid\""));
 	check(logformat_syslog, &record,
-	      "<85>Jun  9 12:34:56 portsyncd[42]: :- audit: seq=9 event=stop outcome=success "
+	      "<85>Jun  9 12:34:56 portsyncd: :- audit: seq=9 event=stop outcome=success "
 	      "subject=\"pid 1 \\\"uid\\\"\" boot=0123456789abcdef0123456789abcdef: stops on SIGTERM");
 	(void)snprintf(expected, sizeof(expected),
 		       "<85>1 2025-06-09T12:34:56.000789Z sw1 portsyncd 42 stop [portsyncd@32473 message_id=\"%s\" "
@@ -216,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syslog_line),
+		cmocka_unit_test(upstreams_lines_name_upstreams_functions),
 		cmocka_unit_test(human_line),
 		cmocka_unit_test(all_fields),
 		cmocka_unit_test(escaped),

@@ -185,6 +185,31 @@ class Rsyslogd:
         return [one | {"fields": one["data"]["portsyncd@32473"]} for one in found]
 
 
+SONIC_RSYSLOG = """
+module(load="imuxsock" SysSock.Use="off")
+input(type="imuxsock" Socket="{folder}/dev/log" CreatePath="on")
+template(name="sonic" type="string"
+         string="%TIMESTAMP% %HOSTNAME% %syslogseverity-text:::uppercase% swss#%syslogtag%%msg:::sp-if-no-1st-sp%%msg%\\n")
+action(type="omfile" file="{folder}/syslog" template="sonic")
+"""
+
+
+@contextlib.contextmanager
+def sonics_syslog(folder: Path) -> Iterator[Path]:
+    """rsyslogd as the swss container has it: with its name in front of the tag. Gives the file that it writes; the
+    daemon's /dev is to be the folder's."""
+    folder.mkdir()
+    config = folder / "rsyslog.conf"
+    config.write_text(SONIC_RSYSLOG.format(folder=folder))
+    command = ["rsyslogd", "-n", "-f", str(config), "-i", str(folder / "rsyslogd.pid")]
+    process = Process(command, folder / "rsyslogd.out")
+    try:
+        wait_for((folder / "dev" / "log").exists, what="rsyslogd's socket")
+        yield folder / "syslog"
+    finally:
+        process.close()
+
+
 @contextlib.contextmanager
 def journald(folder: Path) -> Iterator[Journald]:
     collector = Journald(folder)
