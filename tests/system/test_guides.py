@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/troubleshooting.md names only what there is, and explains every alert; both guides' commands are run or marked.
+"""docs/troubleshooting.md names only what there is, and explains every alert; the guides' commands are run or marked.
 
 tests/nspawn runs them.
 """
@@ -12,7 +12,7 @@ import yaml
 from lib.daemon import ROOT
 
 DOCS = ROOT / "docs"
-GUIDES = (DOCS / "deployment.md", DOCS / "troubleshooting.md")
+GUIDES = (DOCS / "deployment.md", DOCS / "monitoring.md", DOCS / "troubleshooting.md")
 ALERTS = ROOT / "deploy" / "prometheus" / "portsyncd.alerts.yml"
 BLOCK_KINDS = {"sh", "sh example"}
 

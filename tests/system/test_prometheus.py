@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "portsyncd.alerts.yml"
 RECORDED = FOLDER / "portsyncd.rules.yml"
+EXAMPLES = (FOLDER / "prometheus.yml", FOLDER / "prometheus-fleet.yml")
 ALERT_TESTS = FOLDER / "portsyncd.alerts.test.yml"
 RECORDED_TESTS = FOLDER / "portsyncd.rules.test.yml"
 METRICS = ROOT / "docs" / "metrics.md"
@@ -51,12 +52,15 @@ def test_rules_do_what_their_tests_say(path: Path) -> None:
 
 
 def test_examples_of_configuration() -> None:
-    check("promtool", "check", "config", "--syntax-only", FOLDER / "prometheus.yml")
+    """Where the rules and the certificates are, tests/package checks as installed."""
+    for path in EXAMPLES:
+        check("promtool", "check", "config", "--syntax-only", path)
     check("amtool", "check-config", FOLDER / "alertmanager.yml")
 
 
-def test_prometheus_example_names_all_rule_files() -> None:
-    named = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["rule_files"]
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_prometheus_example_names_all_rule_files(path: Path) -> None:
+    named = yaml.safe_load(path.read_text())["rule_files"]
     assert sorted(named) == sorted(path.name for path in (ALERTS, RECORDED))
 
 
@@ -99,15 +103,18 @@ def test_rules_take_nobody_elses_metrics() -> None:
         assert not unbound, rule["expr"]
 
 
-def test_every_scrape_job_is_named_as_the_rules_want_it() -> None:
-    jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
-    assert len(jobs) == 2
-    for job in jobs:
-        label = job["job_name"]
-        for step in job.get("relabel_configs", []):
-            assert step.keys() == {"target_label", "replacement"}, step
-            label = step["replacement"] if step["target_label"] == "job" else label
-        assert label == "portsyncd", job["job_name"]
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_scrape_job_is_named_as_the_rules_want_it(path: Path) -> None:
+    (job,) = yaml.safe_load(path.read_text())["scrape_configs"]
+    assert job["job_name"] == "portsyncd"
+
+
+def test_the_certificates_are_those_that_the_guide_makes() -> None:
+    (job,) = yaml.safe_load((FOLDER / "prometheus-fleet.yml").read_text())["scrape_configs"]
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    names = [Path(job["tls_config"][key]).name for key in ("ca_file", "cert_file", "key_file")]
+    assert names == ["ca.pem", "prometheus.pem", "prometheus.key"]
+    assert f"scp {' '.join(names)} " in guide
 
 
 def matches(matchers: list[str], labels: dict[str, str]) -> bool:
