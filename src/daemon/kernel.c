@@ -25,13 +25,16 @@ static void on_dump_row(const struct link_msg *msg, void *user)
 	links_dump_row(((struct daemon *)user)->links, msg);
 }
 
-static void on_dump_commit(void *user)
+static int on_dump_commit(bool complete, void *user)
 {
 	struct daemon *d = user;
+	int r = complete ? links_dump_commit(d->links) : links_dump_commit_partial(d->links);
 
-	links_dump_commit(d->links);
+	if (r < 0)
+		return r;
 	/* Such a dump is read after a gap: no counter of the kernel's tells of every change that it may have had. */
 	links_doubt(d->links);
+	return 0;
 }
 
 static void on_dump_abort(void *user)

@@ -12,13 +12,13 @@
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
+#include "kernel/reply.h"
 #include "kernel/trail.h"
 #include "observe/log.h"
 
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
-#define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
 
 struct watch {
 	sd_event *event;
@@ -36,7 +36,7 @@ struct watch {
 	struct pace pace;
 	uint64_t received_nsec; /* when the batch that is delivered came */
 	sd_event_source *timer; /* UNSYNCED: next dump; DUMPING: no progress; SETTLING: long enough; SYNCED: off */
-	uint32_t seq;           /* of the running dump */
+	struct reply reply;     /* to the running dump */
 
 	bool due;             /* UNSYNCED: the dump may start once the event socket is drained */
 	unsigned failures;    /* dumps in a row */
@@ -246,78 +246,32 @@ static void dump_failed(struct watch *w, int error)
 	wait_for_dump(w, delay);
 }
 
-static int kernel_error(const struct nlmsghdr *nlh)
-{
-	int error;
-
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(error))
-		return -EBADMSG;
-	memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
-	return error > 0 || error < -ERRNO_MAX ? -EBADMSG : error;
-}
-
-static int dump_row(struct watch *w, const struct nlmsghdr *nlh)
-{
-	struct link_msg msg;
-	int r;
-
-	if (nlh->nlmsg_type != RTM_NEWLINK)
-		return 0;
-	r = linkmsg_parse(nlh, &msg);
-	if (r < 0)
-		return r;
-	TELL(w, dump_row, &msg, w->user);
-	return 0;
-}
-
-/* 0: the dump goes on; > 0: it is complete; -EINTR: it was interrupted; any other negative errno: it failed. */
-static int dump_message(const struct nlmsghdr *nlh, void *user)
+static void on_row(const struct link_msg *row, void *user)
 {
 	struct watch *w = user;
-	int r;
 
-	if (nlh->nlmsg_seq != w->seq)
-		return 0;
-	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
-		return -EINTR;
-	switch (nlh->nlmsg_type) {
-	case NLMSG_ERROR:
-		return kernel_error(nlh);
-	case NLMSG_DONE:
-		r = mnl_nlmsg_get_payload_len(nlh) ? kernel_error(nlh) : 0;
-		return r < 0 ? r : 1;
-	case NLMSG_OVERRUN:
-		return -ENOBUFS;
-	default:
-		return dump_row(w, nlh);
-	}
+	w->ops->dump_row(row, w->user);
+}
+
+static bool rows_wanted(const void *user)
+{
+	return !((const struct watch *)user)->freed;
 }
 
 static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 {
+	static const struct reply_ops ops = {.row = on_row, .wanted = rows_wanted};
+	uint64_t malformed = w->reply.malformed;
+	int r;
+
 	w->stats.spoofed += batch->spoofed;
 	trail_spoofed(batch->spoofed);
-	for (size_t i = 0; i < batch->n; i++) {
-		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, dump_message, w);
-
-		if (r == -EBADMSG)
-			w->stats.malformed++;
-		if (r != 0)
-			return r;
-	}
-	switch (batch->outcome) {
-	case NLSOCK_OVERRUN:
-		return -ENOBUFS;
-	case NLSOCK_TRUNCATED:
-		return -EMSGSIZE;
-	case NLSOCK_ERROR:
-		return batch->error;
-	default:
-		return 0;
-	}
+	r = reply_read(&w->reply, batch, &ops, w);
+	w->stats.malformed += w->reply.malformed - malformed;
+	return r;
 }
 
-/* As dump_message(). Long turns: the shorter a dump takes, the less likely a change interrupts it. */
+/* As reply_read(). Long turns: the shorter a dump takes, the less likely a change interrupts it. */
 static int read_dump(struct watch *w)
 {
 	struct nlsock_batch batch;
@@ -371,7 +325,7 @@ static int open_dump(struct watch *w)
 
 	if (r < 0)
 		return r;
-	r = nlsock_request_dump(dump, ++w->seq);
+	r = nlsock_request_dump(dump, w->reply.seq);
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(w->event, &w->dump_source, nlsock_fd(dump), EPOLLIN, on_dump, w);
@@ -389,6 +343,8 @@ static void start_dump(struct watch *w)
 	w->due = false;
 	w->stats.dumps++;
 	w->stats.dumps_retried += w->failures > 0;
+	/* On a machine whose links never rest no dump would be complete: from then on what its rows say counts. */
+	w->reply = (struct reply){.seq = w->reply.seq + 1, .takes_interrupted = w->failures + 1 >= w->opt.retry_bound};
 	r = open_dump(w);
 	if (r < 0) {
 		dump_failed(w, r);
@@ -419,13 +375,34 @@ static bool read_events(struct watch *w)
 	return false;
 }
 
+static void tell_interrupted(struct watch *w)
+{
+	w->stats.dumps_interrupted++;
+	w->stats.dumps_partial++;
+	log_notice(
+		KIND_DUMP_PARTIAL,
+		"reading all links was interrupted by changes %u times in a row: the links that were read count, what "
+		"is missing is looked up",
+		w->failures + 1);
+}
+
 /* What was queued before the last row is older than the dump, so it is read before anybody trusts the result. */
 static void complete_dump(struct watch *w)
 {
+	bool complete = !w->reply.interrupted;
+	int r = 0;
+
+	close_dump(w);
+	if (!w->freed)
+		r = w->ops->dump_commit(complete, w->user);
+	if (r < 0) {
+		dump_failed(w, r);
+		return;
+	}
+	if (!complete)
+		tell_interrupted(w);
 	w->failures = 0;
 	backoff_reset(&w->retry);
-	close_dump(w);
-	TELL(w, dump_commit, w->user);
 	arm(w, w->opt.settle_usec);
 	enter(w, WATCH_SETTLING);
 	(void)read_events(w);

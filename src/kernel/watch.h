@@ -9,7 +9,8 @@
  * network drivers poll under load: a wake-up for each would cost more than the event.
  *
  * A dump that is interrupted (NLM_F_DUMP_INTR on any message), fails, or takes too long is thrown away and tried again
- * with back-off, while events go on being delivered.
+ * with back-off, while events go on being delivered. From the retry_bound-th in a row on an interrupted one is taken
+ * for what it has: where links come and go all the time none would ever be complete.
  */
 #ifndef PORTSYNCD_WATCH_H
 #define PORTSYNCD_WATCH_H
@@ -29,8 +30,11 @@ struct watch_ops {
 	/* A dump starts: from here on events are newer than, or equal to, what a row of this dump may say. */
 	void (*dump_begin)(void *user);
 	void (*dump_row)(const struct link_msg *msg, void *user);
-	/* All rows were delivered and the dump was complete: what it did not name does not exist. */
-	void (*dump_commit)(void *user);
+	/*
+	 * All rows were delivered. complete: what the dump did not name does not exist; else changes interrupted it and
+	 * some may be missing. 0; or a negative errno, and the rows are void: the dump has failed.
+	 */
+	int (*dump_commit)(bool complete, void *user);
 	/* Rows since dump_begin are void. */
 	void (*dump_abort)(void *user);
 	void (*state_changed)(enum watch_state state, void *user);
@@ -53,7 +57,7 @@ struct watch_stats {
 	uint64_t overruns, truncations, errors;         /* of the event socket: losses */
 	uint64_t overrun_nsec;                          /* when the last overrun was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t malformed, spoofed;                    /* of both sockets */
-	uint64_t dumps, dumps_interrupted, dumps_failed, dumps_retried, resyncs;
+	uint64_t dumps, dumps_interrupted, dumps_partial, dumps_failed, dumps_retried, resyncs;
 };
 
 struct watch_socket {

@@ -20,6 +20,7 @@
 	X(EVENTS_LOST, "events_lost", "7545b12b06cf4ae880a381ebca530d0d", 3) \
 	X(LINKS_REREAD, "links_reread", "af0ea53a925e4d82a1272a01250234c1", 3) \
 	X(DUMP_FAILED, "dump_failed", "40346956ab524deb9429b7d2776dcc6a", 20) \
+	X(DUMP_PARTIAL, "dump_partial", "8c1f6e0b7d3a4b0f9a2e5d44c6b1e973", 3) \
 	X(IN_SYNC, "in_sync", "cbd718193eeb4df1bad31387ab2cce8e", 20) \
 	X(WATCH_STATE, "watch_state", "e3a3eb2118b047f7a6d1a8a97ce88b0d", 200) \
 	X(PORT_PUBLISHED, "port_published", "750f3ed969794aa2ac5c34bb6521b6a1", 6) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ports/links.h"
 
+#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -480,14 +481,29 @@ static void sweep(struct links *l)
 			detach(l, port, 0);
 }
 
-void links_dump_commit(struct links *l)
+static int commit(struct links *l, bool complete)
 {
+	uint64_t no_memory = l->stats.no_memory;
+
 	if (!l->dumping)
-		return;
+		return 0;
 	l->dumping = false;
-	if (!l->stage.incomplete)
+	if (l->stage.incomplete)
+		return -ENOMEM;
+	if (complete)
 		sweep(l);
 	stage_each_row(&l->stage, apply_row, l);
+	return l->stats.no_memory == no_memory ? 0 : -ENOMEM;
+}
+
+int links_dump_commit(struct links *l)
+{
+	return commit(l, true);
+}
+
+int links_dump_commit_partial(struct links *l)
+{
+	return commit(l, false);
 }
 
 void links_doubt(struct links *l)

@@ -109,11 +109,13 @@ void links_event(struct links *l, const struct link_msg *msg, uint64_t received_
 /*
  * A dump is staged. links_dump_commit() applies the rows of links that no event named since links_dump_begin() (the
  * event is newer, or more events follow that lead to the row), and drops every link that neither a row nor an event
- * named.
+ * named. A partial dump may lack rows: it drops no link. 0, or -ENOMEM when memory ran short: then what was learned of
+ * the links is not all that was told, and they must be dumped again.
  */
 void links_dump_begin(struct links *l);
 void links_dump_row(struct links *l, const struct link_msg *msg);
-void links_dump_commit(struct links *l);
+int links_dump_commit(struct links *l);
+int links_dump_commit_partial(struct links *l);
 void links_dump_abort(struct links *l);
 
 /*

@@ -112,12 +112,14 @@ static void on_row(const struct link_msg *msg, void *user)
 	links_dump_row(((struct world *)user)->links, msg);
 }
 
-static void on_commit(void *user)
+static int on_commit(bool complete, void *user)
 {
 	struct world *w = user;
+	int r = complete ? links_dump_commit(w->links) : -EINTR;
 
-	links_dump_commit(w->links);
-	links_doubt(w->links);
+	if (r == 0)
+		links_doubt(w->links);
+	return r;
 }
 
 static void on_abort(void *user)

@@ -58,6 +58,13 @@ static void on_end(void *user)
 	l->dumping = false;
 }
 
+static int on_commit(bool complete, void *user)
+{
+	(void)complete;
+	on_end(user);
+	return 0;
+}
+
 static void on_state(enum watch_state state, void *user)
 {
 	struct listener *l = user;
@@ -70,7 +77,7 @@ static const struct watch_ops ops = {
 	.event = on_event,
 	.dump_begin = on_begin,
 	.dump_row = on_row,
-	.dump_commit = on_end,
+	.dump_commit = on_commit,
 	.dump_abort = on_end,
 	.state_changed = on_state,
 };

@@ -302,6 +302,24 @@ static void rows_that_are_none_are_skipped(void **state)
 	has_state(l, "Ethernet0", UP, 9100);
 }
 
+/* One that changes interrupted may lack rows: what it has counts, what it has not says nothing. */
+static void a_partial_dump_drops_nothing(void **state)
+{
+	struct links *l = *state;
+
+	seen(l, 3, "Ethernet0");
+	seen(l, 4, "Ethernet4");
+	settle(l);
+	links_dump_begin(l);
+	row_with(l, 3, "Ethernet0", 0, 1500);
+	row(l, 5, "Ethernet8");
+	assert_int_equal(links_dump_commit_partial(l), 0);
+	has_state(l, "Ethernet0", 0, 1500);
+	assert_true(links_present(has_link(l, "Ethernet4", 4)));
+	assert_true(links_present(has_link(l, "Ethernet8", 5)));
+	dirty_are(l, "Ethernet0 Ethernet8");
+}
+
 static void abort_changes_nothing(void **state)
 {
 	struct links *l = *state;
@@ -396,6 +414,7 @@ int main(void)
 		TEST(remake_during_a_dump_stays),
 		TEST(bridge_messages_are_no_events_of_the_link),
 		TEST(rows_that_are_none_are_skipped),
+		TEST(a_partial_dump_drops_nothing),
 		TEST(abort_changes_nothing),
 		TEST(dump_after_an_abort),
 		TEST(begin_forgets_the_dump_before),

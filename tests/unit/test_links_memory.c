@@ -2,6 +2,8 @@
 /* The model when memory is refused. meson.build puts __wrap_calloc() in the place of calloc(). */
 #include "links_fixture.h"
 
+#include <errno.h>
+
 #define ALWAYS SIZE_MAX
 
 static size_t granted = ALWAYS; /* calls that still succeed */
@@ -74,25 +76,54 @@ static void a_rename_without_memory_ends_the_old_name(void **state)
 	assert_int_equal(links_stats(l)->no_memory, 1);
 }
 
-/* What a dump does not name for lack of memory is not gone. */
-static void a_dump_without_memory_sweeps_nothing(void **state)
+/* A dump that ran short of memory has failed: what it said and did not say is void. */
+static void a_dump_without_memory_fails(void **state)
 {
 	struct links *l = *state;
 
 	seen(l, 1, "Ethernet0");
 	seen(l, 2, "Ethernet4");
+	seen(l, 3, "Ethernet8");
 	links_dump_begin(l);
 	granted = 0;
 	row(l, 2, "Ethernet4");
 	gone(l, 1, "Ethernet0");
-	links_dump_commit(l);
-	has_link(l, "Ethernet4", 2);
+	assert_int_equal(links_dump_commit(l), -ENOMEM);
 	has_link(l, "Ethernet0", 0);
+	has_link(l, "Ethernet4", 2);
+	has_link(l, "Ethernet8", 3);
 
 	granted = ALWAYS;
 	links_dump_begin(l);
-	links_dump_commit(l);
-	has_link(l, "Ethernet4", 0);
+	row(l, 2, "Ethernet4");
+	assert_int_equal(links_dump_commit(l), 0);
+	has_link(l, "Ethernet4", 2);
+	has_link(l, "Ethernet8", 0);
+}
+
+/* The same when there is memory for the rows, but not for the ports that they make. */
+static void a_dump_without_memory_for_ports_fails(void **state)
+{
+	struct links *l = *state;
+	char name[IFNAMSIZ];
+
+	links_dump_begin(l);
+	for (int i = 1; i <= 65; i++) {
+		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 100);
+		row(l, i, name);
+	}
+	granted = 1;
+	assert_int_equal(links_dump_commit(l), -ENOMEM);
+	assert_int_equal(links_stats(l)->present, 64);
+
+	granted = ALWAYS;
+	links_dump_begin(l);
+	for (int i = 1; i <= 65; i++) {
+		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 100);
+		row(l, i, name);
+	}
+	assert_int_equal(links_dump_commit(l), 0);
+	assert_int_equal(links_stats(l)->present, 65);
 }
 
 #define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, init, done_with_memory)
@@ -103,7 +134,8 @@ int main(void)
 		MEMORY_TEST(a_model_is_made_whole_or_not_at_all),
 		MEMORY_TEST(a_link_without_memory_is_counted_and_taken_later),
 		MEMORY_TEST(a_rename_without_memory_ends_the_old_name),
-		MEMORY_TEST(a_dump_without_memory_sweeps_nothing),
+		MEMORY_TEST(a_dump_without_memory_fails),
+		MEMORY_TEST(a_dump_without_memory_for_ports_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * The way from bytes to the model: datagrams through watch, linkmsg, rules and links. Here are the kinds of links that
  * not every kernel can make: team devices and their members, as rtnl_fill_ifinfo() writes them.
  */
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -41,9 +42,9 @@ static void on_row(const struct link_msg *msg, void *user)
 	links_dump_row(((struct fixture *)user)->links, msg);
 }
 
-static void on_commit(void *user)
+static int on_commit(bool complete, void *user)
 {
-	links_dump_commit(((struct fixture *)user)->links);
+	return complete ? links_dump_commit(((struct fixture *)user)->links) : -EINTR;
 }
 
 static void on_abort(void *user)
