@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scraping over TLS costs the events: the same daemon with a scraper and without one, in turns."""
+"""What scraping over TLS costs the events: the same daemon with a scraper and without one, in turns. And what clients
+cost it, and a scrape, that begin a handshake and say no more."""
 
 import json
+import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from harness import Bench, Must, Result, least, most, new_switch, table, warm_up
-from outside import daemon, label_of, latency_cells, observe, ratio_of_medians, shown
+from outside import cpu_seconds, daemon, label_of, latency_cells, observe, ratio_of_medians, shown
 
 from lib.certificates import SERVER_NAME, Authority, Pair
+from lib.checker import socket_in
 
 RATE, SCRAPES = 1_000, 50  # a second
 TURN_SECS, PAIRS_TO_PLAN = 4, 3
 LIMIT, LOOSE = 1.10, 3.0  # P99 with to without; on a noisy machine
+SILENT, SILENT_SECS = 8, 2
+BEGUN = bytes.fromhex("1603010200010001")  # of a ClientHello
+SILENT_CPU, SILENT_CPU_LOOSE = 0.02, 0.25  # of one
+SILENT_LIMIT = 1.25  # how long a scrape takes, with to without
 ADDRESS, PORT = "127.0.0.1", 9443
 HEADING = ("scraped over TLS", "rate", "n", "P50", "P95", "P99", "P99.9", "max")
 
@@ -46,6 +54,36 @@ def one_turn(bench: Bench, authority: Authority, client: Pair, scraped: bool) ->
     return found | {"scraper": said}
 
 
+@contextmanager
+def silent_clients(bench: Bench, count: int) -> Iterator[None]:
+    with ExitStack() as cleanup:
+        for _ in range(count):
+            client = cleanup.enter_context(socket_in(bench.netns, socket.AF_INET, socket.SOCK_STREAM))
+            client.connect((ADDRESS, PORT))
+            client.sendall(BEGUN)
+        yield
+
+
+def scrape_beside(bench: Bench, authority: Authority, client: Pair, silent: int) -> Result:
+    with silent_clients(bench, silent), scraping(bench, authority, client) as said:
+        time.sleep(SILENT_SECS)
+    return said
+
+
+def beside_the_silent(bench: Bench, authority: Authority, client: Pair) -> Result:
+    pid = bench.switch.daemon.pid
+    with silent_clients(bench, SILENT):
+        cpu = cpu_seconds(pid)
+        time.sleep(SILENT_SECS)
+        cpu = cpu_seconds(pid) - cpu
+    found: dict[int, list[Result]] = {0: [], SILENT: []}
+    for number in range(bench.plan.pairs):
+        for silent in (0, SILENT) if number % 2 == 0 else (SILENT, 0):
+            found[silent].append(scrape_beside(bench, authority, client, silent))
+    by_p50 = ratio_of_medians(found[SILENT], found[0], lambda one: one["usec_p50"])
+    return {"cpu_share": cpu / SILENT_SECS, "with": found[SILENT], "without": found[0], "p50_ratio": by_p50}
+
+
 def measure(bench: Bench) -> None:
     with tempfile.TemporaryDirectory(prefix="portsyncd-certificates-") as folder:
         authority = Authority(Path(folder) / "ca")
@@ -62,11 +100,12 @@ def measure(bench: Bench) -> None:
             for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
                 for way in ("without", "with") if number % 2 == 0 else ("with", "without"):
                     found[way].append(one_turn(own, authority, client, way == "with"))
+            silent = beside_the_silent(own, authority, client)
             switch.daemon.stop()
         finally:
             switch.close()
     by_p99 = ratio_of_medians(found["with"], found["without"], lambda one: one["latency"]["from_message_usec"]["p99"])
-    bench.result["scrape_cost"] = found | {"p99_ratio": by_p99}
+    bench.result["scrape_cost"] = found | {"p99_ratio": by_p99, "silent": silent}
 
 
 def tables(result: Result) -> list[str]:
@@ -82,7 +121,11 @@ def musts(result: Result) -> list[Must]:
     found = result["scrape_cost"]
     done = min(one["scraper"]["scrapes"] / one["scraper"]["seconds"] for one in found["with"])
     label = f"{label_of(str(RATE))}: P99 with {SCRAPES} scrapes a second over TLS to without"
+    silent, clients = found["silent"], f"{SILENT} clients that begin a TLS handshake and say no more"
     return [
         most(label, found["p99_ratio"]["median"], LIMIT, text=shown(found["p99_ratio"]), ci=LOOSE),
         least("scrapes a second over TLS", done, 0.95 * SCRAPES),
+        most(f"{clients}: CPU time of the daemon", silent["cpu_share"], SILENT_CPU, ci=SILENT_CPU_LOOSE),
+        most(f"a scrape beside {clients}, to one alone: P50", silent["p50_ratio"]["median"], SILENT_LIMIT,
+             text=shown(silent["p50_ratio"]), ci=LOOSE),
     ]

@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "observe/http_identity.h"
 #include "observe/http_listen.h"
+#include "observe/http_progress.h"
 #include "observe/log.h"
 
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
@@ -48,6 +49,7 @@ struct client {
 	bool refused;                   /* its certificate was, which was told */
 	char peer[INET6_ADDRSTRLEN];    /* the address it came from, "?": none */
 	struct http_identity *identity; /* of a TLS client */
+	struct http_transport transport;
 };
 
 struct http {
@@ -71,6 +73,7 @@ struct http {
 	struct list dropped; /* shut down, not yet closed by MHD */
 	struct client *arriving;
 	uint64_t rest_until; /* no client is accepted before */
+	struct http_progress progress;
 	struct http_stats stats;
 };
 
@@ -172,6 +175,7 @@ static void begin_tls(struct client *c, gnutls_session_t session)
 	/* Without, GnuTLS has nothing to show and the handshake fails. */
 	c->identity = http_identity_enter(&c->http->identities, session);
 	gnutls_session_set_ptr(session, c);
+	http_progress_follow(session, &c->transport, c->fd, &c->http->progress);
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
 	if (c->http->need_certificate)
 		http_tls_require_client(session, verify_client);
@@ -221,6 +225,7 @@ static void client_left(struct http *h, struct client *c)
 static void on_connection(void *user, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
+	((struct http *)user)->progress.made++;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
 		client_arrived(user, connection, context);
 	else
@@ -232,8 +237,8 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 {
 	struct client *c = client_of(connection);
 
-	(void)user;
 	(void)context;
+	((struct http *)user)->progress.made++;
 	c->served = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	if (!c->dropped)
 		begin_request(c);
@@ -384,21 +389,26 @@ static uint64_t next_deadline(struct http *h)
 	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
 }
 
+/* No timeout of MHD's own is set: if it names one it has work left, or believes so. */
+static bool servers_have_work(const struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG msec;
+
+	for (size_t i = 0; i < N_SERVERS; i++)
+		if (h->servers[i].mhd && MHD_get_timeout(h->servers[i].mhd, &msec) == MHD_YES)
+			return true;
+	return false;
+}
+
 static int wait_msec(struct http *h)
 {
+	int longest = servers_have_work(h) ? http_progress_wait_msec(&h->progress) : INT_MAX;
 	uint64_t deadline = next_deadline(h), now;
 
-	for (size_t i = 0; i < N_SERVERS; i++) {
-		MHD_UNSIGNED_LONG_LONG msec;
-
-		/* No timeout of MHD's own is set: it has work left. */
-		if (h->servers[i].mhd && MHD_get_timeout(h->servers[i].mhd, &msec) == MHD_YES)
-			return 0;
-	}
 	if (deadline == UINT64_MAX)
-		return -1;
+		return longest == INT_MAX ? -1 : longest;
 	now = now_usec();
-	return deadline <= now ? 0 : (int)MIN((deadline - now) / USEC_PER_MSEC + 1, (uint64_t)INT_MAX);
+	return deadline <= now ? 0 : (int)MIN((deadline - now) / USEC_PER_MSEC + 1, (uint64_t)longest);
 }
 
 enum { POLL_WAKE, POLL_SERVERS, POLL_LISTENERS = POLL_SERVERS + N_SERVERS };
@@ -422,6 +432,8 @@ static void turn(struct http *h, const struct pollfd *fds)
 {
 	if (h->rest_until > 0 && now_usec() >= h->rest_until)
 		h->rest_until = 0;
+	for (size_t i = 0; i < N_SERVERS; i++)
+		h->progress.made += fds[POLL_SERVERS + i].revents != 0;
 	drop_late(h);
 	run_servers(h);
 	http_identities_sweep(&h->identities);

@@ -276,6 +276,26 @@ def answered(probe: HttpProbe) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET /hel",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\n",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx",
+        b"GET /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nx",
+        20 * b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=["half a line", "half a head", "half a body", "half a chunk", "answers that it does not read"],
+)
+def test_a_client_that_does_not_go_on_costs_no_time(start: Start, said: bytes) -> None:
+    probe = start(timeout=60)
+    with probe.connect() as client:
+        client.sendall(said)
+        wait_for(lambda: probe.stats["accepted"] > 1, what="it is there")
+        assert Proc(probe.pid).measure(QUIET_SECS).cpu_share < 0.25
+        assert probe.get("/hello").body == HELLO
+
+
 def test_a_client_that_says_a_byte_at_a_time_is_dropped(start: Start) -> None:
     """It is never idle."""
     probe = start(timeout=1)

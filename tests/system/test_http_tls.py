@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS of the HTTP server: with what it is spoken, and which certificates are good enough."""
 
+import contextlib
 import os
 import re
 import signal
@@ -214,6 +215,100 @@ def test_half_open_clients_do_not_keep_others_out(start: Start, authority: Autho
         assert probe.get_tls(tls_client(authority.path, client_pair)).body == HELLO
         assert probe.stats["open"] <= 64
         assert Proc(probe.pid).rss_kib < before + MEMORY_KIB
+
+
+def client_hello(authority: Authority, pair: Pair) -> bytes:
+    """As this machine's OpenSSL says it."""
+    sent = ssl.MemoryBIO()
+    client = tls_client(authority.path, pair).wrap_bio(ssl.MemoryBIO(), sent, server_hostname=SERVER_NAME)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return sent.read()
+
+
+# What a client says before it falls silent, of a ClientHello.
+SILENT = {
+    "nothing": lambda _: b"",
+    "a record's header": lambda hello: hello[:5],
+    "eight bytes": lambda hello: hello[:8],
+    "all but one byte": lambda hello: hello[:-1],
+    "no answer to ours": lambda hello: hello,
+}
+
+
+@pytest.mark.parametrize("silence", SILENT)
+def test_a_silent_client_costs_no_time(
+    start: Start, authority: Authority, client_pair: Pair, silence: str
+) -> None:
+    """While its handshake waits, the thread sleeps, and others are served as before."""
+    probe = start(timeout=60)
+    context = tls_client(authority.path, client_pair)
+    with probe.connect_many(8) as clients:
+        for client in clients:
+            client.sendall(SILENT[silence](client_hello(authority, client_pair)))
+        wait_for(lambda: probe.stats["accepted"] > len(clients), what="they are there")
+        assert Proc(probe.pid).measure(1.0).cpu_share < 0.25
+        with probe.connect_tls(context) as other:
+            assert len(ask(other, "/big").body) == 1 << 20
+            assert Proc(probe.pid).measure(0.5).cpu_share < 0.25
+            assert ask(other, "/hello").body == HELLO
+
+
+def test_a_client_that_goes_on_late(start: Start, authority: Authority, client_pair: Pair) -> None:
+    """A byte at a time, with others asleep: each is noticed, and the handshake ends well."""
+    probe = start(timeout=60)
+    context = tls_client(authority.path, client_pair)
+    came, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(came, sent, server_hostname=SERVER_NAME)
+
+    def shake(plain: socket.socket) -> bool:
+        try:
+            client.do_handshake()
+            done = True
+        except ssl.SSLWantReadError:
+            done = False
+        for byte in sent.read():
+            plain.sendall(bytes([byte]))
+            assert probe.get_unix("/hello").body == HELLO
+        if not done:
+            came.write(plain.recv(1 << 16))
+        return done
+
+    with probe.connect_many(4) as silent, probe.connect() as plain:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for other in silent:
+            other.sendall(client_hello(authority, client_pair)[:8])
+        while not shake(plain):
+            pass
+        client.write(b"GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        plain.sendall(sent.read())
+        answer = b""
+        while not answer.endswith(HELLO):
+            came.write(plain.recv(1 << 16))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                answer += client.read(1 << 16)
+
+
+def test_a_client_that_does_not_read_costs_no_time(start: Start, authority: Authority, client_pair: Pair) -> None:
+    probe = start(timeout=60)
+    with probe.connect_tls(tls_client(authority.path, client_pair)) as client:
+        client.sendall(20 * b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: probe.stats["2xx"] > 1, what="pages are made")
+        assert Proc(probe.pid).measure(1.0).cpu_share < 0.25
+        assert probe.get_tls(tls_client(authority.path, client_pair)).body == HELLO
+
+
+def test_half_a_request_costs_no_time(start: Start, authority: Authority, client_pair: Pair) -> None:
+    """In a record of its own, and half a record."""
+    probe = start(timeout=60)
+    context = tls_client(authority.path, client_pair)
+    with probe.connect_tls(context) as line, probe.connect_tls(context) as body:
+        line.sendall(b"GET /he")
+        body.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx")
+        assert Proc(probe.pid).measure(1.0).cpu_share < 0.25
+        assert probe.get_tls(context).body == HELLO
+        line.sendall(b"llo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 200")
 
 
 def test_a_handshake_that_does_not_end(start: Start) -> None:
