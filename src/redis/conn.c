@@ -288,6 +288,13 @@ static void become_ready(struct conn *c)
 	c->ops.ready(c->user);
 }
 
+/* A server that does not know AUTH has repeated the password. */
+static void forget_answers(struct conn *c)
+{
+	explicit_bzero(c->in, INPUT_BYTES);
+	resp_reader_wipe(c->reader);
+}
+
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
 {
 	char why[ERROR_TEXT_BYTES];
@@ -298,12 +305,11 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 		break;
 	case HANDSHAKE_DENIED:
 		access_refused(c->opt.access, &c->entry, resp_is_error(v, "NOPERM"), why);
-		/* A server that does not know AUTH has repeated the password. */
-		explicit_bzero(c->in, INPUT_BYTES);
-		resp_reader_wipe(c->reader);
+		forget_answers(c);
 		drop(c, why);
 		break;
 	case HANDSHAKE_REFUSED:
+		forget_answers(c);
 		drop(c, why);
 		break;
 	case HANDSHAKE_GOES_ON:

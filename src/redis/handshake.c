@@ -78,29 +78,82 @@ static bool passed(const char *step, const struct resp_value *answer)
 	return answer->type == RESP_STATUS;
 }
 
+/* Before version 6 a wrong password has no word of its own. */
+static bool is_old_wrongpass(const char *step, const struct resp_value *answer)
+{
+	return strcmp(step, "AUTH") == 0 && strcmp(answer->str, "ERR invalid password") == 0;
+}
+
 /* For who we are, or for what we may. */
 static bool is_denial(const char *step, const struct resp_value *answer)
 {
-	return answer->type == RESP_ERROR &&
-	       (strcmp(step, "AUTH") == 0 || resp_is_error(answer, "NOAUTH") || resp_is_error(answer, "NOPERM"));
+	return answer->type == RESP_ERROR && (resp_is_error(answer, "WRONGPASS") || resp_is_error(answer, "NOAUTH") ||
+					      resp_is_error(answer, "NOPERM") || is_old_wrongpass(step, answer));
+}
+
+/* A word of capitals, but for ERR, is the kind of a fault whose text Redis wrote itself. */
+static bool has_own_kind(const struct resp_value *answer)
+{
+	size_t word = strspn(answer->str, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return word > 0 && answer->str[word] == ' ' && !resp_is_error(answer, "ERR");
+}
+
+/* How much of an error that answers AUTH does not come from us (Redis 3 to 8, src/networking.c, acl.c, server.c). */
+static size_t own_words(const struct resp_value *answer)
+{
+	static const char *const known[] = {
+		"ERR max number of clients reached",
+		"ERR max number of clients + cluster connections reached",
+		"ERR AUTH <password> called without any password configured for the default user. "
+		"Are you sure your configuration is correct?",
+		"ERR Client sent AUTH, but no password is set",
+		"ERR wrong number of arguments for 'auth' command",
+		"ERR unknown command",
+	};
+
+	if (has_own_kind(answer))
+		return answer->len;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (strncmp(answer->str, known[i], strlen(known[i])) == 0)
+			return strlen(known[i]);
+	return 0;
+}
+
+static void explain_denial(const struct handshake *h, const struct resp_value *answer, char *why, size_t size)
+{
+	const char *step = h->steps[h->done];
+	size_t len = strcmp(step, "AUTH") == 0 ? strcspn(answer->str, " ") : answer->len;
+	char who[ACCESS_DESCRIPTION_BYTES];
+
+	(void)snprintf(why, size, "%s refused: %.*s (%s)", step, (int)MIN(len, size), answer->str,
+		       access_describe(h->access, who, sizeof(who)));
+}
+
+/* Not for who we are: a server that is full, in protected mode or still loading says so to whatever comes first. */
+static void explain_auth(const struct resp_value *answer, char *why, size_t size)
+{
+	size_t len = own_words(answer);
+
+	if (len == 0)
+		(void)snprintf(why, size, "Redis says: an error (which may repeat the password)");
+	else
+		(void)snprintf(why, size, "Redis says: %.*s%s", (int)MIN(len, size), answer->str,
+			       len < answer->len ? " (the rest may repeat the password)" : "");
 }
 
 static void explain(const struct handshake *h, const struct resp_value *answer, char *why, size_t size)
 {
 	const char *step = h->steps[h->done];
-	bool denied = is_denial(step, answer);
-	size_t len = answer->len;
-	char who[ACCESS_DESCRIPTION_BYTES];
 
-	if (answer->type != RESP_ERROR) {
+	if (answer->type != RESP_ERROR)
 		(void)snprintf(why, size, "protocol error: unexpected answer to %s", step);
-		return;
-	}
-	/* Behind the first word a server that does not know AUTH repeats the password. */
-	if (strcmp(step, "AUTH") == 0)
-		len = strcspn(answer->str, " ");
-	(void)snprintf(why, size, "%s refused: %.*s%s%s%s", step, (int)MIN(len, size), answer->str, denied ? " (" : "",
-		       denied ? access_describe(h->access, who, sizeof(who)) : "", denied ? ")" : "");
+	else if (is_denial(step, answer))
+		explain_denial(h, answer, why, size);
+	else if (strcmp(step, "AUTH") == 0)
+		explain_auth(answer, why, size);
+	else
+		(void)snprintf(why, size, "%s refused: %s", step, answer->str);
 }
 
 enum handshake_outcome handshake_take(struct handshake *h, const struct resp_value *answer, char *why, size_t size)

@@ -8,7 +8,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,14 +21,15 @@ from lib.daemon import ROOT
 from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.fence import fence
 from lib.memory import places
-from lib.netns import run
+from lib.netns import NetNs, run
 from lib.orch import CONFIG_DONE, TABLE
 from lib.portmgr import delete_port, push_port
 from lib.proxy import Command, Proxy, command
 from lib.redis_server import RedisServer
 from lib.switch import Switch
 from lib.wait import wait_for
-from test_audit import audited, records, wait_record
+from lib.wire import FAR, Wire
+from test_audit import audited, lines, records, wait_record
 
 SECRET = "s3cret-Zm9v-in-no-memory"
 WRONG = "wr0ng-Zm9v-in-no-memory"
@@ -294,8 +295,69 @@ def test_a_server_that_repeats_the_password(
     database = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
     sw = switch.build(ports=1, server=server, settings={"database": database}, log_level="debug")
     sw.start(wait=False)
-    sw.daemon.wait_log(r"DEBUG.* STATE_DB: .*AUTH refused: ERR \(")
+    sw.daemon.wait_log(r"DEBUG.* STATE_DB: .*Redis says: ERR unknown command \(")
     assert_nowhere(sw, SECRET)
+
+
+def gone(sw: Switch) -> list[str]:
+    return [str(line["text"]) for line in lines(sw) if line["kind"] == "redis_away"]
+
+
+@contextmanager
+def every_place_taken(server: RedisServer) -> Iterator[None]:
+    """By clients that were there first."""
+    with server.client() as admin, ExitStack() as others:
+        before = admin.config_get("maxclients")["maxclients"]
+        admin.config_set("maxclients", len(admin.client_list()) + 1)
+        for _ in range(2):
+            other = others.enter_context(socket.socket(socket.AF_UNIX))
+            other.connect(server.unix_socket)
+        yield
+        admin.config_set("maxclients", before)
+
+
+@contextmanager
+def protected(server: RedisServer) -> Iterator[None]:
+    """As a Redis that nobody has given a password is to clients of other machines."""
+    with server.client() as admin:
+        admin.config_set("protected-mode", "yes")
+        admin.execute_command("ACL", "SETUSER", "default", "nopass")
+        yield
+        admin.execute_command("ACL", "SETUSER", "default", "resetpass", f">{SECRET}")
+
+
+REFUSALS = {
+    "full": (every_place_taken, False, "ERR max number of clients reached"),
+    "protected": (protected, True, "DENIED Redis is running in protected mode because "),
+}
+
+
+@pytest.mark.parametrize(("refusing", "remote", "words"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_refusal_that_is_not_for_the_password(
+    refusing: Callable[[RedisServer], AbstractContextManager[None]],
+    remote: bool,
+    words: str,
+    switch: SwitchFactory,
+    redis_server: Callable[..., RedisServer],
+    netns: NetNs,
+    tmp_path: Path,
+) -> None:
+    """It is told in Redis' own words, by the log and by health, and no record says that somebody tried a password."""
+    server = redis_server("--bind", "*", tcp=remote, password=SECRET, netns=netns.name)
+    database: dict[str, object] = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
+    database |= {"redis_host": FAR, "redis_port": server.port} if remote else {}
+    sw = audited(switch, ports=1, server=server, settings={"database": database})
+    Wire(sw.netns, netns)
+    with refusing(server):
+        sw.daemon.start()
+        sw.pages_when_served()
+        wait_for(lambda: f"Redis says: {words}" in redis_reason(sw), what=lambda: f"{words}: {redis_reason(sw)}")
+        wait_for(lambda: len(gone(sw)) == len(LABELS), what=lambda: f"a line for each connection: {gone(sw)}")
+        assert all(f"Redis says: {words}" in text for text in gone(sw)), gone(sw)
+    sw.orch.start()
+    sw.wait_init_done()
+    sw.wait_equal(ports=1)
+    assert not records(sw, "redis_auth_failed")
 
 
 def commands_of_the_readme() -> list[str]:

@@ -197,6 +197,50 @@ static void wrong_password_is_told_once(void **state)
 			   "AUTH refused: WRONGPASS (user \"default\", password of /etc/pw)");
 }
 
+/* To AUTH: what is no matter of who we are is told in Redis' words, unless they may be ours. */
+static void refuse_auth(void **state, const char *answer, const char *logged)
+{
+	struct fixture *x = *state;
+	char refusal[256];
+
+	give_password(x, NULL, &(const char *){"secret"});
+	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n" SETUP_0;
+	(void)snprintf(refusal, sizeof(refusal), "%s\r\n-NOAUTH a\r\n-NOAUTH b\r\n", answer);
+	refuse_for_a_while(x, refusal, "+OK\r\n" SETUP_0_ANSWER, logged);
+}
+
+static void auth_at_a_full_server(void **state)
+{
+	refuse_auth(state, "-ERR max number of clients reached", ": Redis says: ERR max number of clients reached;");
+}
+
+static void auth_while_loading(void **state)
+{
+	refuse_auth(state, "-LOADING Redis is loading", ": Redis says: LOADING Redis is loading;");
+}
+
+static void auth_where_no_password_is_set(void **state)
+{
+	refuse_auth(state, "-ERR Client sent AUTH, but no password is set",
+		    ": Redis says: ERR Client sent AUTH, but no password is set;");
+}
+
+static void auth_of_an_old_server_with_another_password(void **state)
+{
+	refuse_auth(state, "-ERR invalid password", "AUTH refused: ERR (user \"default\", password of /etc/pw);");
+}
+
+static void auth_of_a_server_that_repeats_the_password(void **state)
+{
+	refuse_auth(state, "-ERR unknown command `AUTH`, with args beginning with: `secret`, ",
+		    ": Redis says: ERR unknown command (the rest may repeat the password);");
+}
+
+static void auth_of_a_server_that_says_what_nobody_knows(void **state)
+{
+	refuse_auth(state, "-secret is no command", ": Redis says: an error (which may repeat the password);");
+}
+
 static void the_password_is_read_for_each_attempt(void **state)
 {
 	struct fixture *x = *state;
@@ -924,6 +968,12 @@ int main(void)
 		TEST(authenticates_with_user),
 		TEST(authenticates_without_user),
 		TEST(wrong_password_is_told_once),
+		TEST(auth_at_a_full_server),
+		TEST(auth_while_loading),
+		TEST(auth_where_no_password_is_set),
+		TEST(auth_of_an_old_server_with_another_password),
+		TEST(auth_of_a_server_that_repeats_the_password),
+		TEST(auth_of_a_server_that_says_what_nobody_knows),
 		TEST(the_password_is_read_for_each_attempt),
 		TEST(missing_password_is_told_once),
 		TEST(select_while_loading),

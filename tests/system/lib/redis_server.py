@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private redis-server on a Unix socket in a folder of its own, with the daemon's user of deploy/redis."""
 
+import os
 import shutil
 import signal
 import socket
@@ -23,7 +24,8 @@ def free_tcp_port() -> int:
 
 
 class RedisServer:
-    """Keeps nothing on disk, so a restart is empty. password is for the default user."""
+    """Keeps nothing on disk, so a restart is empty. password is for the default user; netns: its TCP port is in that
+    network namespace, its Unix socket is everywhere; user: who it runs as, and who owns its folder and its socket."""
 
     def __init__(
         self,
@@ -31,13 +33,21 @@ class RedisServer:
         tcp: bool = False,
         password: str | None = None,
         notify_keyspace_events: str = "AKE",
+        netns: str | None = None,
+        user: tuple[int, int] | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-redis-"))
+        if user:
+            os.chown(self.folder, *user)
         self.unix_socket = str(self.folder / "redis.sock")
         self.port = free_tcp_port() if tcp else 0
         self.password = password
         self._extra = list(extra)
         self._notify = notify_keyspace_events
+        self._netns = netns
+        self._before = ["ip", "netns", "exec", netns] if netns else []
+        if user:
+            self._before += ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups"]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -54,8 +64,8 @@ class RedisServer:
 
     @property
     def instance(self) -> Instance:
-        """How database_config.json names this server: by TCP if it listens there, else by its Unix socket."""
-        if self.port:
+        """How database_config.json names this server: by TCP if it listens here, else by its Unix socket."""
+        if self.port and not self._netns:
             return Instance(port=self.port)
         return Instance(unix_socket=self.unix_socket)
 
@@ -114,7 +124,7 @@ class RedisServer:
         users = self.folder / "users.acl"
         users.write_text(redis_acl.users(self.password))
         options["aclfile"] = str(users)
-        command = ["redis-server"]
+        command = [*self._before, "redis-server"]
         for name, value in options.items():
             command += [f"--{name}", value]
         return command + self._extra
