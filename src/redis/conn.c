@@ -12,10 +12,10 @@
 #include "base/backoff.h"
 #include "base/util.h"
 #include "redis/conn_options.h"
+#include "redis/dial.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
 #include "redis/pending.h"
-#include "redis/sockopt.h"
 
 #define OUTPUT_BYTES (256U << 10)
 #define OUTPUT_BYTES_MAX (16U << 20)
@@ -472,24 +472,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 
 /* ---- connecting ---- */
 
-static int open_socket(struct conn *c)
-{
-	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
-
-	c->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		return -errno;
-	sockopt_apply(c->fd, address->storage.ss_family);
-	if (connect(c->fd, (const struct sockaddr *)&address->storage, address->len) < 0 && errno != EINPROGRESS &&
-	    errno != EINTR)
-		return -errno;
-	return 0;
-}
-
 static void start_connect(struct conn *c)
 {
-	int r = open_socket(c);
+	int r = dial(&c->endpoint.addresses[c->address]);
 
+	c->fd = r;
 	if (r >= 0)
 		r = sd_event_add_io(c->event, &c->io, c->fd, CONNECTING_INTEREST, on_io, c);
 	if (r < 0) {
