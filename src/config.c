@@ -16,6 +16,7 @@
 #define CERT_VARIABLE "PORTSYNCD_METRICS_CERT"
 #define KEY_VARIABLE "PORTSYNCD_METRICS_KEY"
 #define CA_VARIABLE "PORTSYNCD_METRICS_CA"
+#define OLD_LINKS_VARIABLE "PORTSYNCD_RETIRE_OLD_LINKS"
 
 static const char options_allowed[] =
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, "
@@ -45,6 +46,7 @@ static const char help_options[] =
 	"  " LEVEL_VARIABLE "         as --log-level\n"
 	"  " CERT_VARIABLE ", " KEY_VARIABLE ", " CA_VARIABLE "\n"
 	"                              as the keys http.cert, http.key and http.ca\n"
+	"  " OLD_LINKS_VARIABLE "  as the key sonic.retire_old_links\n"
 	"  CREDENTIALS_DIRECTORY       Redis password in its file redis_password, unless redis_password_file is set\n"
 	"\n"
 	"Files:\n"
@@ -329,7 +331,8 @@ static int apply_environment(struct config *config, FILE *err)
 	config->level_chosen = level && level[0] != '\0';
 	if (set_from_environment(config, LEVEL_VARIABLE, config_find("log", "level"), err) < 0 ||
 	    set_from_environment(config, CERT_VARIABLE, config_find("http", "cert"), err) < 0 ||
-	    set_from_environment(config, KEY_VARIABLE, config_find("http", "key"), err) < 0)
+	    set_from_environment(config, KEY_VARIABLE, config_find("http", "key"), err) < 0 ||
+	    set_from_environment(config, OLD_LINKS_VARIABLE, config_find("sonic", "retire_old_links"), err) < 0)
 		return -EINVAL;
 	return set_from_environment(config, CA_VARIABLE, config_find("http", "ca"), err);
 }

@@ -79,6 +79,7 @@ struct config {
 
 	/* [sonic] */
 	long audit_interval_secs;
+	int retire_old_links;        /* enum oldlinks_policy */
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
 	/* [security] */
@@ -113,7 +114,8 @@ enum config_outcome {
 };
 
 /*
- * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL, PORTSYNCD_METRICS_CERT, _KEY, _CA) and the file. Help,
+ * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL, PORTSYNCD_METRICS_CERT, _KEY, _CA,
+ * PORTSYNCD_RETIRE_OLD_LINKS) and the file. Help,
  * version and the verdict of --check-config (which also reads the files of SONiC's databases, the password file and the
  * certificates) go to out, complaints to err.
  */

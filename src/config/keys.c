@@ -16,6 +16,7 @@
 #include "base/util.h"
 #include "observe/http_address.h"
 #include "observe/logaddress.h"
+#include "sonic/oldlinks.h"
 
 /* Choices are stored as int. */
 _Static_assert(sizeof(enum config_log_target) == sizeof(int), "size of enum config_log_target");
@@ -57,6 +58,12 @@ static const struct choices schedulers = {
 static const struct choices export_formats = {
 	"is not a format",
 	(const struct choice[]){{"prometheus", 0}, {"json", 1}, {"both", 2}, {NULL, 0}},
+};
+
+static const struct choices retirements = {
+	"is not one of the choices",
+	(const struct choice[]){
+		{"auto", OLDLINKS_AUTO}, {"always", OLDLINKS_ALWAYS}, {"never", OLDLINKS_NEVER}, {NULL, 0}},
 };
 
 static const struct choices switches = {
@@ -167,6 +174,8 @@ const struct key config_keys[] = {
 
 	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
+	{"sonic", "retire_old_links", CHOICE, 0, 0, "auto", AT(retire_old_links), &retirements,
+	 "whether a cold start sets the ports' interfaces down; auto: as SONiC needs it where swss was restarted, else not"},
 	{"sonic", "track_port_config_done", BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
 	 "PortConfigDone's count follows the ports that come and go, so that a later warm start accepts it"},
 

@@ -256,6 +256,7 @@ int databases_build(struct daemon *d)
 		.config_separator = d->config_db.separator,
 		.appl_separator = d->appl_db.separator,
 		.state_separator = d->state_db.separator,
+		.old_links = (enum oldlinks_policy)d->config->retire_old_links,
 		.follow_count = d->config->track_port_config_done,
 	};
 	r = startup_new(&d->startup, &deps, &startup_ops, d);

@@ -127,6 +127,7 @@ static void fill_sonic(const struct daemon *d, struct view *v)
 	v->config_done = startup_config_done(d->startup);
 	v->init_done = startup_init_done(d->startup);
 	v->warm = startup_is_warm(d->startup);
+	v->links_set_down = startup_links_set_down(d->startup);
 	v->audits = p->readbacks;
 	v->drift = p->drift;
 	v->repaired = p->repaired;

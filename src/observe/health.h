@@ -22,6 +22,7 @@ enum health_check_index {
 	HEALTH_LATENCY, /* P99 of the last minute's events in microseconds; over max_latency_us: degraded */
 	HEALTH_FAILURES, /* percent of events; over 100 - min_success_rate degraded, over max_failure_rate unhealthy */
 	HEALTH_PORTS, /* percent of the configured ports that are in sync; under the limit for stall_nsec: degraded */
+	HEALTH_OLD_LINKS,  /* interfaces that a cold start retired and nobody has deleted; more than 0: degraded */
 	HEALTH_OVERRUNS,   /* in the last minute; more than 0: degraded */
 	HEALTH_LOG,        /* lines lost in the last minute; more than 0: degraded */
 	HEALTH_LOG_TARGET, /* seconds that it takes no lines; over the limit: degraded */

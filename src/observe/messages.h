@@ -39,6 +39,9 @@
 	X(APPL_DB_EMPTIED, "appl_db_emptied", "e27fe63ab99c4d9890e965d4c0fce095", 20) \
 	X(SWITCH_TYPE_UNREADABLE, "switch_type_unreadable", "797b89b9fd9f484dbd58b30b74f435a4", 20) \
 	X(OLD_LINKS_RETIRED, "old_links_retired", "668b3eb78cae4d32a57aed5e6b81210f", 0) \
+	X(OLD_LINK_SET_DOWN, "old_link_set_down", "5340e4e33d824b99b2b81fade9a25126", 0) \
+	X(OLD_LINKS_KEPT, "old_links_kept", "fdf47c1c9d574ba7827ff3ffaa17216d", 0) \
+	X(OLD_LINKS_UNDECIDED, "old_links_undecided", "34f7d11596cb43cf9ca7b590d9fe57b1", 20) \
 	X(OLD_LINKS_UP, "old_links_up", "70a0ab60fc6d485188f2004afea8fbff", 0) \
 	X(PORT_CONFIG_DONE, "port_config_done", "34eb84ca52f042a497e517182aff434b", 20) \
 	X(PORT_INIT_DONE, "port_init_done", "3bb0da02532d42d09dc9b779abda79cf", 20) \

@@ -168,6 +168,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_ports_present", "Ports with an interface", GAUGE, NUMBER, VIEW(ports_present)},
 	{"portsyncd_ports_up", "Ports whose oper status is up", GAUGE, NUMBER, VIEW(ports_up)},
 	{"portsyncd_ports_old", "Ports whose interface is left from before a cold start", GAUGE, NUMBER, VIEW(ports_old)},
+	{"portsyncd_links_set_down", "Interfaces that a cold start set down", COUNTER, NUMBER, VIEW(links_set_down)},
 	{"portsyncd_ports_waiting", "Ports with an interface but no row in APPL_DB", GAUGE, NUMBER, VIEW(ports_waiting)},
 	{"portsyncd_ports_awaited", "Ports that PortInitDone waits for", GAUGE, NUMBER, VIEW(ports_awaited)},
 	{"portsyncd_ports_in_sync", "Configured ports whose row Redis has acknowledged", GAUGE, NUMBER, VIEW(ports_in_sync)},

@@ -89,6 +89,7 @@ struct view {
 	/* SONiC */
 	bool dry_run; /* there is no Redis and no PortInitDone then */
 	bool config_done, init_done, warm;
+	uint64_t links_set_down; /* at a cold start */
 	uint64_t audits, drift, repaired, orphans;
 	uint64_t sets, deletes, repeats, refused, batches;
 	struct view_hist batch_rows;          /* view_rows_bounds */

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/backoff.h"
-#include "kernel/nlsock.h"
 #include "observe/audit.h"
 #include "ports/rules.h"
 #include "sonic/portcount.h"
@@ -46,6 +45,7 @@ struct startup {
 	bool checking;
 	size_t count;
 	struct warm *warm;
+	struct oldlinks *oldlinks;
 	struct portcount *portcount;
 	struct portrows *rows;
 	char switch_type[16];
@@ -75,39 +75,7 @@ static bool connected(const struct startup *s)
 	       appl_ports_known(s->deps.appl_ports);
 }
 
-/* --- old links --- */
-
-static void set_down(const int *ifindex, size_t n)
-{
-	int *results cleanup(free_ptr) = calloc(n, sizeof(*results));
-	size_t failed = 0;
-	int r = results ? nlsock_set_links_down(ifindex, n, results) : -ENOMEM;
-
-	for (size_t i = 0; i < n && r == 0; i++)
-		failed += results[i] != 0;
-	if (r < 0)
-		log_warning(KIND_OLD_LINKS_UP, "the old interfaces cannot be set down: %s", strerror(-r));
-	else if (failed > 0)
-		log_warning(KIND_OLD_LINKS_UP, "%zu of %zu old interfaces could not be set down", failed, n);
-}
-
-/*
- * On a cold start the links that are there belong to the switch process before: they will be deleted and made anew, and
- * counting them would say "initialised" much too early (S4). A DPU's links exist from driver load on (S25).
- */
-static void retire_old_links(struct startup *s)
-{
-	size_t max = links_stats(s->deps.links)->present, n;
-	int *ifindex cleanup(free_ptr) = calloc(max + 1, sizeof(*ifindex));
-
-	if (!ifindex)
-		return;
-	n = links_mark_old(s->deps.links, ifindex, max);
-	if (n == 0)
-		return;
-	log_notice(KIND_OLD_LINKS_RETIRED, "%zu old interfaces are set down and ignored until they are deleted", n);
-	set_down(ifindex, MIN(n, max));
-}
+/* --- what kind of start this is --- */
 
 static void ask_again(struct startup *s)
 {
@@ -122,8 +90,6 @@ static void ask_again(struct startup *s)
  */
 static void decide(struct startup *s, bool warm)
 {
-	if (!s->decided && !warm && strcmp(s->switch_type, "dpu") != 0)
-		retire_old_links(s);
 	if (!s->decided)
 		s->warm_now = warm;
 	s->decided = true;
@@ -134,16 +100,32 @@ static void decide(struct startup *s, bool warm)
 	portrows_start(s->rows);
 }
 
-static void on_warm(enum warm_answer answer, void *user)
+static void on_old_links(bool known, void *user)
 {
 	struct startup *s = user;
 
 	if (s->state != STARTUP_ASKING)
 		return;
+	if (known)
+		decide(s, false);
+	else
+		ask_again(s);
+}
+
+/* A DPU's links exist from driver load on (S25). */
+static void on_warm(enum warm_answer answer, void *user)
+{
+	struct startup *s = user;
+	bool warm = answer == WARM_WARM;
+
+	if (s->state != STARTUP_ASKING)
+		return;
 	if (answer == WARM_UNKNOWN)
 		ask_again(s);
-	else
-		decide(s, answer == WARM_WARM);
+	else if (s->decided || warm || strcmp(s->switch_type, "dpu") == 0)
+		decide(s, warm);
+	else if (oldlinks_settle(s->oldlinks) < 0)
+		ask_again(s);
 }
 
 static void on_switch_type(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -435,6 +417,11 @@ bool startup_is_warm(const struct startup *s)
 	return s->warm_now;
 }
 
+uint64_t startup_links_set_down(const struct startup *s)
+{
+	return oldlinks_set_down(s->oldlinks);
+}
+
 void startup_ready(struct startup *s)
 {
 	startup_check(s);
@@ -489,8 +476,9 @@ int startup_new(struct startup **ret, const struct startup_deps *deps, const str
 						       .appl_separator = deps->appl_separator},
 			       on_rows, s);
 	s->warm = warm_new(deps->state, deps->state_separator, on_warm, s);
+	s->oldlinks = oldlinks_new(deps->old_links, deps->links, deps->appl, deps->appl_separator, on_old_links, s);
 	s->portcount = portcount_new(deps->appl, deps->appl_separator);
-	if (s->rows && s->warm && s->portcount)
+	if (s->rows && s->warm && s->oldlinks && s->portcount)
 		r = add_timer(s, &s->retry, on_retry);
 	if (r >= 0)
 		r = add_timer(s, &s->missing, on_missing);
@@ -510,6 +498,7 @@ void startup_free(struct startup *s)
 	sd_event_source_disable_unref(s->missing);
 	portrows_free(s->rows);
 	portcount_free(s->portcount);
+	oldlinks_free(s->oldlinks);
 	warm_free(s->warm);
 	free(s);
 }

@@ -13,6 +13,7 @@
 #include "ports/links.h"
 #include "redis/conn.h"
 #include "sonic/appl_ports.h"
+#include "sonic/oldlinks.h"
 #include "sonic/producer.h"
 
 struct startup_deps {
@@ -22,6 +23,7 @@ struct startup_deps {
 	struct appl_ports *appl_ports;
 	struct producer *producer;
 	const char *config_separator, *appl_separator, *state_separator;
+	enum oldlinks_policy old_links;
 	bool follow_count; /* PortConfigDone's count follows the rows of APPL_DB (S8) */
 };
 
@@ -52,6 +54,8 @@ bool startup_config_done(const struct startup *s);
 /* PortInitDone was accepted, and no other is owed. */
 bool startup_init_done(const struct startup *s);
 bool startup_is_warm(const struct startup *s);
+/* How many links of an earlier switch process were set down. */
+uint64_t startup_links_set_down(const struct startup *s);
 /* Looks whether APPL_DB still holds what was pushed; if it was emptied, pushes again. Called at each audit. */
 void startup_check(struct startup *s);
 

@@ -223,6 +223,8 @@ class Switch:
         settings: dict[str, dict[str, object]] = {section: dict(keys) for section, keys in self.settings.items()}
         self._choose_user(settings.setdefault("database", {}))
         settings.setdefault("sonic", {}).setdefault("audit_interval_secs", self.audit_secs)
+        # As in SONiC's swss after a restart of all of it.
+        settings["sonic"].setdefault("retire_old_links", "always")
         # By TCP the switches of tests that run beside each other would get into each other's way.
         # The default one is the machine's.
         settings.setdefault("state", {}).setdefault("file", self.state_file)

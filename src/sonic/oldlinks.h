@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The links that a cold start finds. After swss as a whole was restarted they belong to the switch process before: they
+ * will be deleted and made again, and counting them would say "initialised" much too early (SONIC.md S4). Anywhere else
+ * they carry the traffic, and to set them down would be an outage.
+ */
+#ifndef PORTSYNCD_OLDLINKS_H
+#define PORTSYNCD_OLDLINKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ports/links.h"
+#include "redis/conn.h"
+
+enum oldlinks_policy {
+	/*
+	 * Started by SONiC's supervisord: yes, unless APPL_DB still has PortInitDone. swss.sh deletes that when swss is
+	 * stopped, so only this process has died, and orchagent does not make the links again. Otherwise: no.
+	 */
+	OLDLINKS_AUTO,
+	OLDLINKS_ALWAYS,
+	OLDLINKS_NEVER,
+};
+
+struct oldlinks;
+
+/* known: false when Redis refused the question; ask again later. */
+typedef void (*oldlinks_fn)(bool known, void *user);
+
+/* NULL without memory. */
+struct oldlinks *oldlinks_new(enum oldlinks_policy policy, struct links *links, struct conn *appl,
+			      const char *appl_separator, oldlinks_fn fn, void *user);
+void oldlinks_free(struct oldlinks *o);
+/*
+ * Decides, and retires the links if that is the decision: they are set down and ignored until they are deleted. fn is
+ * called now or later, never when the connection is lost meanwhile. 0 or conn_command()'s errors.
+ */
+int oldlinks_settle(struct oldlinks *o);
+/* How many links were set down, which were up. */
+uint64_t oldlinks_set_down(const struct oldlinks *o);
+
+#endif
