@@ -53,19 +53,13 @@ static bool supervised(void)
 
 /* --- retiring --- */
 
-static void tell_set_down(struct oldlinks *o, const struct port *port, int error)
+static void note_set_down(struct oldlinks *o, const struct port *port)
 {
-	const struct log_fields fields = {.port = port->name, .ifindex = port->ifindex};
-
-	if (error == 0 && !(port->flags & IFF_UP))
+	if (!(port->flags & IFF_UP))
 		return;
-	if (error != 0) {
-		log_with(LOG_WARNING, KIND_OLD_LINKS_UP, &fields, "%s: the old interface could not be set down: %s",
-			 port->name, strerror(abs(error)));
-		return;
-	}
 	o->set_down++;
-	log_with(LOG_WARNING, KIND_OLD_LINK_SET_DOWN, &fields,
+	log_with(LOG_WARNING, KIND_OLD_LINK_SET_DOWN,
+		 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
 		 "%s: set down: its interface is left from before this cold start", port->name);
 }
 
@@ -74,15 +68,20 @@ static void set_down(struct oldlinks *o, const int *ifindex, size_t n)
 {
 	int *results cleanup(free_ptr) = calloc(n, sizeof(*results));
 	int r = results ? nlsock_set_links_down(ifindex, n, results) : -ENOMEM;
-	size_t i = 0;
+	size_t i = 0, failed = 0;
 
 	if (r < 0) {
 		log_warning(KIND_OLD_LINKS_UP, "the old interfaces cannot be set down: %s", strerror(-r));
 		return;
 	}
 	for (const struct port *port = links_next(o->links, NULL); port && i < n; port = links_next(o->links, port))
-		if (port->old && port->ifindex)
-			tell_set_down(o, port, results[i++]);
+		if (port->old && port->ifindex) {
+			if (results[i] == 0)
+				note_set_down(o, port);
+			failed += results[i++] != 0;
+		}
+	if (failed > 0)
+		log_warning(KIND_OLD_LINKS_UP, "%zu of %zu old interfaces could not be set down", failed, n);
 }
 
 static void retire(struct oldlinks *o)
