@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "base/util.h"
 #include "observe/http_identity.h"
+#include "observe/http_limit.h"
 #include "observe/http_listen.h"
 #include "observe/http_progress.h"
 #include "observe/log.h"
@@ -606,7 +607,7 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 		return NULL;
 	h->handle = handle;
 	h->user = user;
-	h->max_clients = opt->max_clients;
+	h->max_clients = http_limit_clients(opt->max_clients);
 	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
 	h->tls = opt->cert != NULL;
 	h->need_certificate = opt->ca != NULL;

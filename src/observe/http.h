@@ -25,7 +25,7 @@ struct http_options {
 	size_t n_listen;
 	const char *unix_socket;     /* NULL: none */
 	const char *cert, *key, *ca; /* PEM files; NULL: plain HTTP; without ca: no client certificates */
-	unsigned max_clients;        /* at once, over all addresses */
+	unsigned max_clients;        /* at once, over all addresses; fewer where descriptors are few (http_limit.h) */
 	unsigned timeout_secs;       /* of one request */
 };
 

@@ -76,6 +76,7 @@
 	X(CONFIG_REFUSED, "config_refused", "bf28e743a2f14fdb8671f926eab69c02", 60) \
 	X(CONFIG_NEEDS_RESTART, "config_needs_restart", "cf778e21c20e47fcbe3a6f479ed14a22", 20) \
 	X(HTTP_LISTENING, "http_listening", "33023b35026b4b348896bce385b33a4e", 0) \
+	X(HTTP_CLIENTS_LIMITED, "http_clients_limited", "70b81d801d2e43d0a4edaae2f01e1562", 0) \
 	X(HTTP_CLIENT_DROPPED, "http_client_dropped", "662e14ff2338414cbbdf59f5534c7215", 3) \
 	X(HTTP_CLIENT_REFUSED, "http_client_refused", "a739e0d683fd42e6bbe9442ce601961c", 3) \
 	X(HTTP_NO_CLIENT, "http_no_client", "17467650a7b842878df042d5292b7cc0", 3) \

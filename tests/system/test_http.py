@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import SwitchFactory
+from lib.faults import NO_AUDIT, QUICK, change_all
 from lib.http_probe import REFUSED, HttpProbe, ask
 from lib.netns import NetNs
 from lib.proc import Proc
@@ -378,6 +380,28 @@ def test_no_descriptor_left(start: Start) -> None:
             resource.prlimit(probe.pid, resource.RLIMIT_NOFILE, limits)
             assert ask(second, "/hello").status == 200
     assert probe.stats["not_accepted"] > 0
+
+
+def test_clients_leave_descriptors_to_the_rest(switch: SwitchFactory) -> None:
+    """More clients are allowed, and come, than the process may have descriptors; Redis starts anew meanwhile."""
+    sw = switch.build(ports=8, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.config_file.write_text(sw.config_file.read_text().replace("[http]\n", "[http]\nmax_clients = 1024\n"))
+    sw.daemon.command[:0] = ["prlimit", "--nofile=128"]
+    sw.start()
+    sw.daemon.wait_log("http.max_clients = 1024 does not fit into the 128 descriptors of this process")
+    with contextlib.ExitStack() as cleanup:
+        for _ in range(200):
+            client = cleanup.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(30)
+            client.connect(str(sw.pages.path))
+        sw.redis.kill()
+        sw.daemon.wait_log("STATE_DB: no connection to")
+        change_all(sw)
+        sw.redis.start()
+        sw.wait_equal(timeout=30)
+        sw.daemon.send(signal.SIGHUP)
+        sw.daemon.wait_log("the configuration was read again")
+    assert "no HTTP client can be accepted" not in sw.daemon.log
 
 
 def test_an_address_in_use_leaves_the_others(start: Start) -> None:
