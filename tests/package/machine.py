@@ -85,9 +85,12 @@ class Machine:
         """As an operator without a terminal: an edited configuration file is kept."""
         return self("dpkg", "--force-unsafe-io", "--force-confold", *arguments)
 
+    def put(self, file: Path, path: str) -> None:
+        """A file of this machine at a path of that one."""
+        shutil.copy(file, self._folder / "upper" / path.lstrip("/"))
+
     def install(self, package: Path) -> str:
-        target = self._folder / "upper" / package.name
-        shutil.copy(package, target)
+        self.put(package, f"/{package.name}")
         return self.dpkg("--install", f"/{package.name}")
 
     def status(self, package: str) -> str:
