@@ -117,7 +117,8 @@ def test_start_order_and_name(switch: SwitchFactory, supervise: Supervise) -> No
 def test_killed_is_unexpected_and_a_warm_start_is_hitless(
     switch: SwitchFactory, supervise: Supervise, number: signal.Signals
 ) -> None:
-    """An end that nobody ordered restarts swss; started again, with warm restart enabled, it writes no row."""
+    """An end that nobody ordered restarts swss; started again, with warm restart enabled, it changes no row: each has
+    one event."""
     sw = switch.build(ports=4)
     supervisor = supervise(sw)
     pid = run_switch(sw, supervisor)
@@ -127,11 +128,13 @@ def test_killed_is_unexpected_and_a_warm_start_is_hitless(
     assert not ended.expected, supervisor.words
     assert supervisor.info("portsyncd")["statename"] == "EXITED"
     sw.orch.taken.clear()
+    rows = {port: sw.row(port) for port in sw.ports}
     with Monitor(sw.redis.client()) as seen:
         assert "portsyncd: started" in supervisor.control("start", "portsyncd")
         sw.orch.wait_init_done()
         sw.wait_equal(ports=4)
-    assert [seen.writes(f"PORT_TABLE|{port}") for port in sw.ports] == [[]] * 4
+    assert [[command[0] for command in seen.writes(f"PORT_TABLE|{port}")] for port in sw.ports] == [["HSET"]] * 4
+    assert {port: sw.row(port) for port in sw.ports} == rows
     assert [taken.key for taken in sw.orch.taken] == [INIT_DONE]
     assert sw.state_db.row("WARM_RESTART_TABLE", "portsyncd") == {"restore_count": "1"}
     assert supervisor.states("portsyncd", ended.at) == ["EXITED", "STARTING", "RUNNING"]
