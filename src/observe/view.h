@@ -42,7 +42,7 @@ enum view_conn_index {
 	VIEW_CONNS,
 };
 #define VIEW_DATABASES 3
-#define VIEW_ERROR_KINDS 10
+#define VIEW_ERROR_KINDS 11
 #define VIEW_REASON_BYTES 440
 #define VIEW_WORD_BYTES 32
 

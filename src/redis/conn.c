@@ -21,6 +21,7 @@
 #define OUTPUT_BYTES_MAX (16U << 20)
 #define INPUT_BYTES (64U << 10)
 #define LAST_READS 64
+#define LATE_READS 1024 /* more than a socket holds: a peer that never ends must not keep the loop */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
 #define ERROR_TEXT_BYTES AWAY_REASON_BYTES
@@ -262,10 +263,9 @@ void conn_flush(struct conn *c)
 static void begin_setup(struct conn *c)
 {
 	char why[ERROR_TEXT_BYTES] = "no memory for the set-up";
-	int r = resp_reader_reset(c->reader);
+	int r = handshake_begin(&c->handshake, &c->opt, &c->out, why, sizeof(why));
 
-	if (r == 0)
-		r = handshake_begin(&c->handshake, &c->opt, &c->out, why, sizeof(why));
+	resp_reader_reset(c->reader);
 	if (r == 0) {
 		c->state = CONN_SETUP;
 		want_output(c, false);
@@ -384,10 +384,7 @@ static bool read_input(struct conn *c)
 		drop(c, n == 0 ? "closed by the server" : strerror(errno));
 		return false;
 	}
-	if (resp_reader_feed(c->reader, c->in, (size_t)n) < 0) {
-		drop_for(c, "protocol error: %s", resp_reader_error(c->reader));
-		return false;
-	}
+	resp_reader_feed(c->reader, c->in, (size_t)n);
 	take_replies(c);
 	/* What the callbacks sent. */
 	conn_flush(c);
@@ -505,7 +502,7 @@ static void check_oldest(struct conn *c)
 {
 	bool more = true;
 
-	while (more && overdue(c))
+	for (unsigned int reads = 0; more && reads < LATE_READS && overdue(c); reads++)
 		more = read_input(c);
 	if (c->state != CONN_READY)
 		return;

@@ -14,6 +14,7 @@ static const struct {
 	[REDIS_ERROR_NOPERM] = {"NOPERM", "noperm"},
 	[REDIS_ERROR_NOSCRIPT] = {"NOSCRIPT", "noscript"},
 	[REDIS_ERROR_BUSY] = {"BUSY", "busy"},
+	[REDIS_ERROR_TOO_LARGE] = {RESP_TOO_LARGE, "toolarge"},
 };
 
 enum redis_error redis_error_kind(const struct resp_value *error)

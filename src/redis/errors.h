@@ -17,6 +17,7 @@ enum redis_error {
 	REDIS_ERROR_NOPERM,
 	REDIS_ERROR_NOSCRIPT,
 	REDIS_ERROR_BUSY,
+	REDIS_ERROR_TOO_LARGE, /* ours, see resp_reader_next() */
 	REDIS_ERRORS,
 };
 

@@ -47,22 +47,38 @@ bool resp_is_error(const struct resp_value *v, const char *word);
 /* True when the value is just this text. */
 bool resp_is_string(const struct resp_value *v, const char *text);
 
+#define RESP_TOO_LARGE "TOOLARGE"    /* the first word of an error that is not the peer's, see resp_reader_next() */
+#define RESP_STRING_MAX (16U << 20)  /* bytes of a string */
+#define RESP_ELEMENTS_MAX (1U << 20) /* elements of one array */
+#define RESP_REPLY_MAX (64U << 20)   /* bytes of memory of one reply */
+
+/* The RESP_TOO_LARGE error that v is, or that is one of its elements: it says what was too large and what is allowed.
+ * NULL when nothing was. */
+const struct resp_value *resp_too_large(const struct resp_value *v);
+
 struct resp_reader;
 
-#define RESP_REPLY_MAX (64U << 20)   /* bytes of one reply, as they come and as values; more is a protocol error */
-#define RESP_ELEMENTS_MAX (1U << 20) /* elements of one array; a longer one is a protocol error */
-
+/* NULL without memory. */
 struct resp_reader *resp_reader_new(void);
 void resp_reader_free(struct resp_reader *r);
-/* Forgets everything read so far: for a new connection. 0 or -ENOMEM. */
-int resp_reader_reset(struct resp_reader *r);
+/* Forgets everything read so far: for a new connection. */
+void resp_reader_reset(struct resp_reader *r);
 /* Overwrites what was read: it held a secret. The values are no good any more; resp_reader_reset() is due. */
 void resp_reader_wipe(struct resp_reader *r);
-/* Adds bytes from the wire. 0, -ENOMEM, or -EPROTO. */
-int resp_reader_feed(struct resp_reader *r, const void *bytes, size_t len);
+/*
+ * Lends bytes from the wire. They are read where they are, so they must stay as they are until resp_reader_next() has
+ * returned 0 or an error, and no more may be lent before.
+ */
+void resp_reader_feed(struct resp_reader *r, const void *bytes, size_t len);
 /*
  * 1 with *ret set to the next complete reply, valid until the next call of any function on r; 0 when more bytes are
- * needed; -EPROTO for bytes that are no RESP2, too deep or too long (resp_reader_error() says what); -ENOMEM.
+ * needed; -EPROTO for bytes that are no RESP2 (RESP3 is refused) or nested too deep, and from then on until the reset:
+ * resp_reader_error() says what.
+ *
+ * What is too large is read over without being kept, and the replies behind it follow as if nothing had been: a string
+ * of more than RESP_STRING_MAX is an error in its place, a reply with an array of more than RESP_ELEMENTS_MAX elements,
+ * one of more memory than RESP_REPLY_MAX, and one for which there is no memory is an error as a whole. Such an error's
+ * first word is RESP_TOO_LARGE.
  */
 int resp_reader_next(struct resp_reader *r, const struct resp_value **ret);
 const char *resp_reader_error(const struct resp_reader *r);

@@ -118,7 +118,7 @@ static void take_field(struct loglevel *l, enum field field, const struct resp_v
 {
 	char text[VALUE_BYTES];
 
-	if (value->type != RESP_STRING) {
+	if (value->type != RESP_STRING && !resp_too_large(value)) {
 		create(l, field);
 		return;
 	}

@@ -137,7 +137,7 @@ static void on_switch_type(const struct resp_value *reply, void *user, void *ite
 	(void)cookie;
 	if (!reply || s->state != STARTUP_ASKING)
 		return;
-	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
+	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE") && !resp_too_large(reply)) {
 		if (s->backoff.next_ms == 0)
 			log_warning(KIND_SWITCH_TYPE_UNREADABLE,
 				    "%s%slocalhost: switch_type cannot be read, it is tried again: %s", key,
@@ -146,9 +146,8 @@ static void on_switch_type(const struct resp_value *reply, void *user, void *ite
 		return;
 	}
 	if (reply->type == RESP_ERROR)
-		log_warning(KIND_SWITCH_TYPE_UNREADABLE,
-			    "%s%slocalhost: is no hash; switch_type is taken as \"switch\"", key,
-			    s->deps.config_separator);
+		log_warning(KIND_SWITCH_TYPE_UNREADABLE, "%s%slocalhost: %s; switch_type is taken as \"switch\"", key,
+			    s->deps.config_separator, resp_too_large(reply) ? reply->str : "is no hash");
 	(void)snprintf(s->switch_type, sizeof(s->switch_type), "%s",
 		       reply->type == RESP_STRING ? reply->str : "switch");
 	if (strcmp(s->switch_type, "fabric") == 0) {

@@ -146,8 +146,8 @@ static void decide(struct warm *w)
 
 static void take_answer(struct warm *w, enum question question, const struct resp_value *reply)
 {
-	/* A key that is no hash says nothing; any other refusal passes. */
-	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE")) {
+	/* A key that is no hash says nothing, nor does a value too large; any other refusal passes. */
+	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE") && !resp_too_large(reply)) {
 		if (!w->said)
 			log_warning(KIND_WARM_TABLES_REFUSED,
 				    "the warm start tables cannot be read, it is tried again: %s", reply->str);

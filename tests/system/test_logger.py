@@ -173,6 +173,17 @@ def test_bad_values_are_named_once_and_change_nothing(switch: SwitchFactory) -> 
     assert not ERROR_LINE.search(sw.daemon.log)
 
 
+def test_a_value_of_70_mb_is_named_and_costs_no_connection(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    set_field(sw, "LOGLEVEL", "x" * (70 << 20))
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "TOOLARGE 73400320 bytes')
+    set_field(sw, "LOGOUTPUT", "PRINTER")
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is no output')
+    assert "no connection" not in sw.daemon.log
+    assert row(sw).keys() == {"LOGLEVEL", "LOGOUTPUT"}
+    assert sw.config_db.client.hstrlen(KEY, "LOGLEVEL") == 70 << 20, "whoever wrote it sees it"
+
+
 def test_a_row_of_the_wrong_type_is_named_once(switch: SwitchFactory) -> None:
     """SONIC.md 5, inputs; once it is mended it is followed."""
     sw = switch.build(ports=1)

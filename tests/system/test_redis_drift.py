@@ -49,6 +49,7 @@ SPOILERS: dict[str, Callable[[redis.Redis], object]] = {
     "mtu_too_large": lambda c: c.hset(ROW, "mtu", "99999999999999999999"),
     "mtu_with_zeros": lambda c: c.hset(ROW, "mtu", "009100"),
     "mtu_binary": lambda c: c.hset(ROW, "mtu", b"9100\x00\xff"),
+    "mtu_of_70_mb": lambda c: c.hset(ROW, "mtu", b"9" * (70 << 20)),
     "string": lambda c: no_hash(c, lambda d: d.set(ROW, "x")),
     "list": lambda c: no_hash(c, lambda d: d.rpush(ROW, "x")),
     "set": lambda c: no_hash(c, lambda d: d.sadd(ROW, "x")),

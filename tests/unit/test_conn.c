@@ -465,7 +465,7 @@ static void garbage(void **state)
 	connect_now(x);
 	send_many(x, 5);
 	fake_send(&x->server, "+1\r\nHTTP/1.1 400\r\n");
-	fault_answers_all_unknown(x, 1, "protocol error: Protocol error, got \"H\"");
+	fault_answers_all_unknown(x, 1, "protocol error: reply type byte \"H\"");
 }
 
 static void unsolicited_answer(void **state)

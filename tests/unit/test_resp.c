@@ -128,7 +128,7 @@ static const struct resp_value *next(struct resp_reader *r)
 
 static void feed(struct resp_reader *r, const char *text)
 {
-	assert_int_equal(resp_reader_feed(r, text, strlen(text)), 0);
+	resp_reader_feed(r, text, strlen(text));
 }
 
 static void expect_nothing(struct resp_reader *r)
@@ -157,7 +157,7 @@ static void many_answers_at_once_need_no_memory(void **state)
 	for (size_t i = 0; i < ANSWERS; i++)
 		(void)snprintf(answers + 4 * i, 5, ":1\r\n");
 	before = mallinfo2().uordblks;
-	assert_int_equal(resp_reader_feed(r, answers, sizeof(answers) - 1), 0);
+	resp_reader_feed(r, answers, sizeof(answers) - 1);
 	for (size_t i = 0; i < ANSWERS; i++) {
 		assert_int_equal(resp_reader_next(r, &value), 1);
 		assert_int_equal(value->integer, 1);
@@ -186,7 +186,7 @@ static void strings_may_hold_any_byte(void **state)
 {
 	struct resp_reader *r = *state;
 
-	assert_int_equal(resp_reader_feed(r, "$5\r\na\0\r\n\xff\r\n", 11), 0);
+	resp_reader_feed(r, "$5\r\na\0\r\n\xff\r\n", 11);
 	check_string(next(r), RESP_STRING, "a\0\r\n\xff", 5);
 }
 
@@ -198,7 +198,7 @@ static void reads_nested_arrays_byte_by_byte(void **state)
 
 	for (size_t i = 0; i < sizeof(text) - 1; i++) {
 		expect_nothing(r);
-		assert_int_equal(resp_reader_feed(r, text + i, 1), 0);
+		resp_reader_feed(r, text + i, 1);
 	}
 	v = next(r);
 	assert_int_equal(v->type, RESP_ARRAY);
@@ -220,11 +220,10 @@ static void reads_a_long_array(void **state)
 
 	feed(r, "*100000\r\n");
 	for (int i = 0; i < 100000; i++) {
+		expect_nothing(r);
 		(void)snprintf(text, sizeof(text), "%d", i);
 		(void)snprintf(text, sizeof(text), "$%zu\r\n%d\r\n", strlen(text), i);
 		feed(r, text);
-		if (i % 1000 == 0)
-			expect_nothing(r);
 	}
 	v = next(r);
 	assert_int_equal(v->n, 100000);
@@ -232,104 +231,270 @@ static void reads_a_long_array(void **state)
 		assert_int_equal(strtol(v->elem[i]->str, NULL, 10), i);
 }
 
-static void refuse(const char *bytes, const char *reason)
+/* How the bytes come in pieces must not matter. */
+static void any_pieces_give_the_same_replies(void **state)
+{
+	static const char text[] = "*3\r\n:-1\r\n$4\r\n\r\n\r\n\r\n*1\r\n$-1\r\n+OK\r\n-ERR a b\r\n*0\r\n$0\r\n\r\n";
+	struct resp_reader *r = *state;
+
+	for (size_t cut = 0; cut < sizeof(text); cut++) {
+		const struct resp_value *v;
+
+		resp_reader_feed(r, text, cut);
+		while (resp_reader_next(r, &v) > 0)
+			;
+		resp_reader_reset(r);
+		/* The reset forgot the first piece. */
+		for (size_t at = 0, len; at < sizeof(text) - 1; at += len) {
+			len = MIN(cut + 1, sizeof(text) - 1 - at);
+			resp_reader_feed(r, text + at, len);
+			while (resp_reader_next(r, &v) > 0)
+				if (v->type == RESP_ARRAY && v->n == 3)
+					check_string(v->elem[1], RESP_STRING, "\r\n\r\n", 4);
+		}
+		assert_int_equal(v->type, RESP_STRING);
+		assert_int_equal(v->len, 0);
+	}
+}
+
+static void refuse_bytes(const char *bytes, size_t len, const char *reason)
 {
 	const struct resp_value *v;
 	struct resp_reader *r = resp_reader_new();
 
 	assert_non_null(r);
-	feed(r, bytes);
+	resp_reader_feed(r, bytes, len);
 	assert_int_equal(resp_reader_next(r, &v), -EPROTO);
 	assert_non_null(strstr(resp_reader_error(r), reason));
 	/* The fault stays until a new connection begins. */
-	assert_int_equal(resp_reader_feed(r, "+OK\r\n", 5), -EPROTO);
+	feed(r, "+OK\r\n");
 	assert_int_equal(resp_reader_next(r, &v), -EPROTO);
-	assert_int_equal(resp_reader_reset(r), 0);
+	resp_reader_reset(r);
 	feed(r, "+OK\r\n");
 	check_string(next(r), RESP_STATUS, "OK", 2);
 	resp_reader_free(r);
 }
 
+static void refuse(const char *bytes, const char *reason)
+{
+	refuse_bytes(bytes, strlen(bytes), reason);
+}
+
 static void refuses_what_is_no_resp(void **state)
 {
 	(void)state;
-	refuse("HTTP/1.1 400 Bad Request\r\n", "reply type byte");
+	refuse("HTTP/1.1 400 Bad Request\r\n", "reply type byte \"H\"");
+	refuse("\x16\x03\r\n", "reply type byte 0x16");
+	refuse_bytes("\0\r\n", 3, "reply type byte 0x00");
+	refuse("\r\n", "empty line");
+	refuse("\n", "line without its end");
+	refuse("+OK\n", "line without its end");
 	refuse("$x\r\n", "length");
 	refuse("$-2\r\n", "length");
+	refuse("$\r\n", "length");
+	refuse("$2147483648\r\n", "length");
 	refuse("*-2\r\n", "length");
 	refuse("*99999999999\r\n", "length");
-	refuse("*1048577\r\n", "array too long");
-	refuse("*2147483647\r\n", "array too long");
 	refuse(":12a\r\n", "integer");
+	refuse(":\r\n", "integer");
+	refuse(":-\r\n", "integer");
+	refuse(":9223372036854775808\r\n", "integer");
+	refuse(":-9223372036854775809\r\n", "integer");
+	refuse(":18446744073709551616\r\n", "integer");
 	refuse("$3\r\nabcde", "line end");
 	refuse("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "nested");
+	refuse("*1048577\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "nested");
+}
+
+/* We never ask for RESP3, so whoever speaks it is no Redis of ours. In an array too, and where a reply is read over. */
+static void refuses_every_type_of_resp3(void **state)
+{
+	static const char *const replies[] = {
+		"_\r\n",
+		"#t\r\n",
+		",1.5\r\n",
+		",inf\r\n",
+		"(12345678901234567890\r\n",
+		"!3\r\nERR\r\n",
+		"=5\r\ntxt:a\r\n",
+		"%1\r\n+a\r\n:1\r\n",
+		"~1\r\n:1\r\n",
+		">1\r\n+a\r\n",
+		"|1\r\n+a\r\n:1\r\n",
+		"*?\r\n",
+		"$?\r\n",
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(replies); i++) {
+		const char *reason = replies[i][1] == '?' ? "invalid length" : "RESP3";
+
+		refuse(replies[i], reason);
+		(void)snprintf(text, sizeof(text), "*2\r\n%s", replies[i]);
+		refuse(text, reason);
+		(void)snprintf(text, sizeof(text), "*1048577\r\n%s", replies[i]);
+		refuse(text, reason);
+	}
+}
+
+static size_t allocated(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
 }
 
 static void a_claimed_array_takes_no_memory(void **state)
 {
 	struct resp_reader *r = *state;
-	struct mallinfo2 before = mallinfo2(), after;
+	size_t before = allocated();
 
 	feed(r, "*1048576\r\n*1048576\r\n*1048576\r\n");
 	expect_nothing(r);
-	after = mallinfo2();
-	assert_true(after.uordblks + after.hblkhd < before.uordblks + before.hblkhd + 65536);
+	assert_true(allocated() < before + 65536);
 }
 
-/* Feeds a piece again and again until the reader refuses; it must do so before it holds too much. */
-static const char *flood(struct resp_reader *r, const char *piece, size_t len)
+static void an_endless_line_is_refused(void **state)
 {
+	static char piece[65536];
+	struct resp_reader *r = *state;
 	const struct resp_value *v;
-	size_t fed = 0;
-	int result = 0;
 
-	while (result == 0 && fed <= (size_t)RESP_REPLY_MAX + len) {
-		result = resp_reader_feed(r, piece, len);
-		if (result == 0)
-			result = resp_reader_next(r, &v);
-		fed += len;
-	}
-	assert_int_equal(result, -EPROTO);
-	return resp_reader_error(r);
-}
-
-static void bounds_a_reply(void **state)
-{
-	static char piece[65536];
-	struct resp_reader *r = *state;
-
-	feed(r, "$2000000000\r\n");
-	assert_string_equal(flood(r, piece, sizeof(piece)), "reply too long");
-	assert_int_equal(resp_reader_reset(r), 0);
+	memset(piece, 'x', sizeof(piece));
 	feed(r, "+");
-	assert_string_equal(flood(r, piece, sizeof(piece)), "line too long");
-	assert_int_equal(resp_reader_reset(r), 0);
-	for (size_t i = 0; i < sizeof(piece); i++)
-		piece[i] = "*0\r\n"[i % 4];
-	feed(r, "*1000\r\n*1048576\r\n");
-	assert_string_equal(flood(r, piece, sizeof(piece)), "reply too long");
-	assert_true(resp_reader_reset(r) == 0);
+	expect_nothing(r);
+	resp_reader_feed(r, piece, sizeof(piece));
+	assert_int_equal(resp_reader_next(r, &v), -EPROTO);
+	assert_string_equal(resp_reader_error(r), "line too long");
+	resp_reader_reset(r);
+	for (int i = 0, result = 0; result == 0; i++) {
+		assert_true(i < 1000);
+		resp_reader_feed(r, i ? piece : "-", i ? 100 : 1);
+		result = resp_reader_next(r, &v);
+	}
+	assert_string_equal(resp_reader_error(r), "line too long");
 }
 
-/* After a flood the memory is given back; in steady work none is asked for. */
-static void gives_memory_back(void **state)
+/* ---- what is too large ---- */
+
+/* Feeds a piece so often; nothing is complete by that. Gives the most memory that was in use. */
+static size_t feed_often(struct resp_reader *r, const char *piece, size_t len, size_t times)
 {
-	static char piece[65536];
+	size_t most = 0;
+
+	for (size_t i = 0; i < times; i++) {
+		resp_reader_feed(r, piece, len);
+		expect_nothing(r);
+		most = MAX(most, allocated());
+	}
+	return most;
+}
+
+static void check_error(const struct resp_value *v, const char *text)
+{
+	check_string(v, RESP_ERROR, text, strlen(text));
+	assert_ptr_equal(resp_too_large(v), v);
+}
+
+static void feed_zeros(struct resp_reader *r, size_t mib, size_t before, size_t memory)
+{
+	static const char zeros[1U << 20];
+
+	assert_true(feed_often(r, zeros, sizeof(zeros), mib) < before + memory);
+}
+
+/* The other fields of a row with such a value are read, and what was asked for next is answered. */
+static void a_string_too_large_is_an_error_in_its_place(void **state)
+{
 	struct resp_reader *r = *state;
-	struct mallinfo2 before = mallinfo2(), after;
+	const struct resp_value *v;
+	size_t before = allocated();
 
-	feed(r, "$20000000\r\n");
-	for (size_t fed = 0; fed < 20000000; fed += sizeof(piece)) {
-		size_t len = MIN(sizeof(piece), 20000000 - fed);
+	feed(r, "*3\r\n$2\r\nup\r\n$73400320\r\n");
+	expect_nothing(r);
+	feed_zeros(r, 70, before, 65536);
+	feed(r, "\r\n$4\r\n9100\r\n:7\r\n");
+	v = next(r);
+	assert_int_equal(v->n, 3);
+	check_string(v->elem[0], RESP_STRING, "up", 2);
+	check_error(v->elem[1], "TOOLARGE 73400320 bytes; a string may have 16777216");
+	check_string(v->elem[2], RESP_STRING, "9100", 4);
+	assert_ptr_equal(resp_too_large(v), v->elem[1]);
+	v = next(r);
+	assert_int_equal(v->integer, 7);
+	assert_null(resp_too_large(v));
+	expect_nothing(r);
+}
 
-		assert_int_equal(resp_reader_feed(r, piece, len), 0);
+static void a_string_of_just_the_bound_is_read(void **state)
+{
+	struct resp_reader *r = *state;
+	size_t before = allocated();
+
+	feed(r, "$16777216\r\n");
+	expect_nothing(r);
+	feed_zeros(r, 16, before, (16U << 20) + 65536);
+	feed(r, "\r\n$16777217\r\n");
+	assert_int_equal(next(r)->len, RESP_STRING_MAX);
+	expect_nothing(r);
+	/* In steady work no memory is asked for, but so much is not kept. */
+	assert_true(allocated() < before + 300000);
+	feed_zeros(r, 16, before, 300000);
+	feed(r, "x\r\n");
+	check_error(next(r), "TOOLARGE 16777217 bytes; a string may have 16777216");
+}
+
+static void a_string_read_over_must_end_well(void **state)
+{
+	struct resp_reader *r = *state;
+	const struct resp_value *v;
+
+	feed(r, "$16777217\r\n");
+	expect_nothing(r);
+	feed_zeros(r, 16, 0, SIZE_MAX);
+	feed(r, "xy\r\n");
+	assert_int_equal(resp_reader_next(r, &v), -EPROTO);
+	assert_string_equal(resp_reader_error(r), "string without its line end");
+}
+
+/* A row of 600,000 fields. */
+static void an_array_too_long_is_an_error(void **state)
+{
+	static const char fields[] = "$5\r\nfield\r\n*1\r\n$1\r\nv\r\n";
+	struct resp_reader *r = *state;
+	size_t before = allocated();
+
+	feed(r, "*1200000\r\n");
+	expect_nothing(r);
+	assert_true(feed_often(r, fields, sizeof(fields) - 1, 599999) < before + 65536);
+	feed(r, fields);
+	check_error(next(r), "TOOLARGE 13200010 bytes; a reply may have 67108864, and 1048576 elements");
+	expect_nothing(r);
+	feed(r, "+OK\r\n");
+	check_string(next(r), RESP_STATUS, "OK", 2);
+}
+
+static void a_reply_of_too_much_memory_is_an_error(void **state)
+{
+	static char piece[6 * 16384];
+	struct resp_reader *r = *state;
+	size_t before = allocated();
+
+	for (size_t i = 0; i < sizeof(piece); i++)
+		piece[i] = "$0\r\n\r\n"[i % 6];
+	feed(r, "*100\r\n*1048576\r\n");
+	expect_nothing(r);
+	assert_true(feed_often(r, piece, sizeof(piece), 64) < before + RESP_REPLY_MAX + (1U << 20));
+	/* It is known to be too large by now, so it does without its memory. */
+	assert_true(allocated() < before + 300000);
+	for (int i = 0; i < 98; i++) {
+		feed(r, "*0\r\n");
 		expect_nothing(r);
 	}
-	feed(r, "\r\n");
-	assert_int_equal(next(r)->len, 20000000);
-	expect_nothing(r);
-	after = mallinfo2();
-	assert_true(after.uordblks + after.hblkhd < before.uordblks + before.hblkhd + 300000);
+	feed(r, "*1\r\n:1\r\n:5\r\n");
+	check_error(next(r), "TOOLARGE 6291872 bytes; a reply may have 67108864, and 1048576 elements");
+	assert_int_equal(next(r)->integer, 5);
 }
 
 static void tells_errors_by_their_first_word(void **state)
@@ -347,6 +512,8 @@ static void tells_errors_by_their_first_word(void **state)
 	assert_false(resp_is_error(&v, "NOSCRIPT"));
 }
 
+#define READER_TEST(name) cmocka_unit_test_setup_teardown(name, new_reader, free_reader)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,15 +521,21 @@ int main(void)
 		cmocka_unit_test(appends_behind_what_waits),
 		cmocka_unit_test(refuses_what_no_buffer_may_hold),
 		cmocka_unit_test(keeps_order_in_any_mix),
-		cmocka_unit_test_setup_teardown(many_answers_at_once_need_no_memory, new_reader, free_reader),
-		cmocka_unit_test_setup_teardown(reads_every_type, new_reader, free_reader),
-		cmocka_unit_test_setup_teardown(strings_may_hold_any_byte, new_reader, free_reader),
-		cmocka_unit_test_setup_teardown(reads_nested_arrays_byte_by_byte, new_reader, free_reader),
-		cmocka_unit_test_setup_teardown(reads_a_long_array, new_reader, free_reader),
+		READER_TEST(many_answers_at_once_need_no_memory),
+		READER_TEST(reads_every_type),
+		READER_TEST(strings_may_hold_any_byte),
+		READER_TEST(reads_nested_arrays_byte_by_byte),
+		READER_TEST(reads_a_long_array),
+		READER_TEST(any_pieces_give_the_same_replies),
 		cmocka_unit_test(refuses_what_is_no_resp),
-		cmocka_unit_test_setup_teardown(a_claimed_array_takes_no_memory, new_reader, free_reader),
-		cmocka_unit_test_setup_teardown(bounds_a_reply, new_reader, free_reader),
-		cmocka_unit_test_setup_teardown(gives_memory_back, new_reader, free_reader),
+		cmocka_unit_test(refuses_every_type_of_resp3),
+		READER_TEST(a_claimed_array_takes_no_memory),
+		READER_TEST(an_endless_line_is_refused),
+		READER_TEST(a_string_too_large_is_an_error_in_its_place),
+		READER_TEST(a_string_of_just_the_bound_is_read),
+		READER_TEST(a_string_read_over_must_end_well),
+		READER_TEST(an_array_too_long_is_an_error),
+		READER_TEST(a_reply_of_too_much_memory_is_an_error),
 		cmocka_unit_test(tells_errors_by_their_first_word),
 	};
 
