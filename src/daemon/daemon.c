@@ -110,9 +110,11 @@ static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	log_warning(KIND_STOP_INCOMPLETE,
-		    "not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports",
-		    publish_owed(d->publish));
+	log_warning(
+		KIND_STOP_INCOMPLETE,
+		"not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports, APPL_DB has "
+		"not answered %zu commands",
+		publish_owed(d->publish), conn_in_flight(d->appl_conn));
 	finish_stop(d);
 	return 0;
 }
@@ -203,6 +205,12 @@ static bool drained_at_stop(struct daemon *d)
 	return d->drained;
 }
 
+/* A connection over TCP that ends takes with it what Redis has not acknowledged. */
+static bool all_answered(const struct daemon *d)
+{
+	return conn_in_flight(d->appl_conn) == 0 && conn_in_flight(d->config_conn) == 0;
+}
+
 /* After every dispatched event source: what it changed goes out, once. */
 static void end_turn(struct daemon *d)
 {
@@ -220,7 +228,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->config_conn);
 	state_turn(d);
 	arm_held_back(d);
-	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0)
+	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0 && all_answered(d))
 		finish_stop(d);
 }
 

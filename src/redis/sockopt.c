@@ -36,7 +36,16 @@ void sockopt_apply(int fd, int family)
 		{IPPROTO_TCP, TCP_KEEPCNT, SOCKOPT_KEEPCNT},
 	};
 
+	/*
+	 * What Redis has not acknowledged when we close, for whatever reason, dies with the connection. Else the kernel
+	 * would go on sending it by itself, for minutes, and an old row could come behind the one that a later
+	 * connection read back.
+	 */
+	static const struct linger at_once = {.l_onoff = 1};
+
 	set_options(fd, any, ARRAY_SIZE(any));
-	if (family != AF_UNIX)
-		set_options(fd, tcp, ARRAY_SIZE(tcp));
+	if (family == AF_UNIX)
+		return;
+	set_options(fd, tcp, ARRAY_SIZE(tcp));
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }

@@ -17,7 +17,8 @@
 
 /*
  * For a stream socket of this family (AF_UNIX, AF_INET, AF_INET6) that is not connected yet: TCP chooses its window
- * scale, by the receive buffer, when it connects. What the kernel refuses stays as it was.
+ * scale, by the receive buffer, when it connects. What the kernel refuses stays as it was. To close a TCP socket resets
+ * the connection: what was written and not acknowledged is lost on purpose.
  */
 void sockopt_apply(int fd, int family);
 

@@ -11,10 +11,15 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.checker import FIELDS, Kernel
+from lib.databases import Instance, write_database_config
 from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
+from lib.netns import NetNs
+from lib.orch import INIT_DONE
 from lib.proxy import Proxy, command
+from lib.redis_server import RedisServer
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
+from lib.wire import FAR, Wire
 
 def wait_rows_equal_kernel(sw: Switch, timeout: float = 15.0) -> None:
     """As wait_equal(), where APPL_DB does not know the ports."""
@@ -248,3 +253,52 @@ def test_connections_closed_by_the_server(switch: SwitchFactory) -> None:
         sw.netns.set_mtu("Ethernet4", mtu)
         sw.wait_equal(ports=4)
     sw.daemon.stop(signal.SIGINT)
+
+
+def owing(sw: Switch) -> list[str]:
+    """TCP connections that the kernel still has bytes to send for, whoever they belonged to."""
+    said = sw.netns.exec("ss", "--tcp", "--all", "--numeric", "--no-header")
+    return [line for line in said.splitlines() if line.split()[0] != "LISTEN" and line.split()[2] != "0"]
+
+
+def test_a_write_of_an_abandoned_connection_never_lands(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], netns: NetNs
+) -> None:
+    """The path is cut with a write under way. By then it is undone; once the path is mended, the new connection finds
+    the row as it should be, and the kernel must not repeat the old bytes."""
+    server = redis_server("--bind", "*", "--protected-mode", "no", tcp=True, netns=netns.name)
+    database = {**QUICK, "redis_host": FAR, "redis_port": server.port}
+    sw = switch.build(ports=2, server=server, settings={"database": database}, audit_secs=NO_AUDIT, log_level="debug")
+    wire = Wire(sw.netns, netns)
+    sw.start()
+    mark = sw.daemon.mark()
+    wire.cut()
+    sw.netns.set_mtu("Ethernet0", 1500)
+    # By then the kernel waits longer between two tries to send it than the daemon between two tries to connect.
+    wait_for(lambda: sw.daemon.log_since(mark).count("no answer within") >= 4, 30, "four attempts")
+    sw.netns.set_mtu("Ethernet0", 9100)
+    wire.mend()
+    sw.daemon.wait_log("STATE_DB: connected to", since=mark, timeout=30)
+    wait_for(lambda: not owing(sw), 30, lambda: f"nobody owes bytes: {owing(sw)}")
+    sw.wait_equal(ports=2)
+
+
+def test_a_stop_does_not_take_back_what_is_under_way(
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], netns: NetNs
+) -> None:
+    """PortInitDone was sent and lost on the way when SIGTERM comes; STATE_DB, elsewhere, has all."""
+    server = redis_server("--bind", "*", "--protected-mode", "no", tcp=True, netns=netns.name)
+    sw = switch.build(ports=1, others={"APPL_DB": server}, links="none", audit_secs=NO_AUDIT)
+    write_database_config(sw.database_config, sw.redis.instance, {"APPL_DB": Instance(host=FAR, port=server.port)})
+    wire = Wire(sw.netns, netns)
+    sw.orch.start()
+    sw.daemon.start()
+    sw.orch.wait_config_done()
+    wait_for(lambda: not owing(sw), 30, "all is acknowledged")
+    wire.cut()
+    sw.netns.add_port("Ethernet0")
+    wait_for(lambda: owing(sw), 30, "PortInitDone is under way")
+    sw.daemon.send(signal.SIGTERM)
+    wire.mend()
+    assert sw.daemon.wait_exit() == 0
+    wait_for(lambda: sw.orch.fields(INIT_DONE) is not None, 30, "PortInitDone")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cable between two network namespaces, with an address at each end, that can be cut: what is sent then is lost."""
+"""A cable between two network namespaces, with an address at each end. It can be cut somewhere on the way: neither end
+notices, and what is sent then is lost."""
+
+import json
 
 from lib.netns import NetNs
 
@@ -13,9 +16,12 @@ class Wire:
         for end, name, address in ((near, "near", NEAR), (far, "far", FAR)):
             end.ip("address", "add", f"{address}/24", "dev", name)
             end.ip("link", "set", name, "up")
+        # So that nobody asks who has the address while nobody has it.
+        hardware = json.loads(far.ip("-json", "link", "show", "dev", "far"))[0]["address"]
+        near.ip("neighbour", "replace", FAR, "lladdr", hardware, "dev", "near", "nud", "permanent")
 
     def cut(self) -> None:
-        self._far.ip("link", "set", "far", "down")
+        self._far.ip("address", "delete", f"{FAR}/24", "dev", "far")
 
     def mend(self) -> None:
-        self._far.ip("link", "set", "far", "up")
+        self._far.ip("address", "add", f"{FAR}/24", "dev", "far")
