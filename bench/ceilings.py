@@ -58,7 +58,7 @@ def measure(bench: Bench) -> None:
 def tables(result: Result) -> list[str]:
     found = result["ceilings"]
     rows = [
-        (f"Redis, HSET of 4 fields, {depth} deep", f"{one['rate']:,.0f}/s, P50 of a batch {one['p50_usec']:.0f} us")
+        (f"Redis, HSET of 4 fields, {depth} deep", f"{one['rate']:,.0f}/s, P50 of a batch {one['p50_usec']:.0f} µs")
         for depth, one in found["redis_benchmark"].items()
     ]
     rates = spread([one["storm"]["rate"] for one in found["bare"]])

@@ -11,6 +11,8 @@ from plot import Line, axis, plot
 
 RATES = (100, 300, 1_000, 3_000, 10_000, 20_000, 40_000)
 COLOURS = {"daemon": "#2f81f7", "floor": "#bf8700", "peer": "#e5534b"}
+# The floor waits for the answer to each row before it reads the next message: where events queue it is no floor.
+NAMES = {"floor": "serial"}
 
 
 def storms(bench: Bench) -> list[tuple[object, ...]]:
@@ -49,6 +51,10 @@ def line(result: Result, who: str, label: str, figure: Figure, dashed: bool = Fa
     return Line(label, COLOURS[who], sorted(points), dashed)
 
 
+def name_of(who: str) -> str:
+    return NAMES.get(who, who)
+
+
 def rate_label(rate: float) -> str:
     return f"{rate / 1000:g}k" if rate >= 1000 else f"{rate:g}"
 
@@ -57,7 +63,7 @@ def time_label(usec: float) -> str:
     for unit, size in (("s", 1e6), ("ms", 1e3)):
         if usec >= size:
             return f"{usec / size:g} {unit}"
-    return f"{usec:g} us"
+    return f"{usec:g} µs"
 
 
 def draw(title: str, y_title: str, label: Callable[[float], str], lines: Sequence[Line]) -> str:
@@ -70,11 +76,11 @@ def drawings(result: Result) -> dict[str, str]:
     """By the names of their files."""
     subjects = list(result["curve"]["points"][0])
     latency = [
-        line(result, who, f"{who} {name.upper()}", latency_of(name), dashed)
+        line(result, who, f"{name_of(who)} {name.upper()}", latency_of(name), dashed)
         for who in subjects
         for name, dashed in (("p50", False), ("p99", True))
     ]
-    cpu = [line(result, who, who, cpu_of) for who in subjects]
+    cpu = [line(result, who, name_of(who), cpu_of) for who in subjects]
     ports = f"{result['ports']} ports"
     return {
         "latency.svg": draw(
@@ -90,5 +96,5 @@ def tables(result: Result) -> list[str]:
         for who, found in point.items():
             values = [middle(found, latency_of(name)) for name in ("p50", "p95", "p99", "p999")]
             emitted = f"{middle(found, rate_of):,.0f}/s"
-            rows.append((emitted, who, *(f"{value:.0f}" for value in values), f"{middle(found, cpu_of):.1f} %"))
-    return [table(("kernel", "who", "P50, us", "P95, us", "P99, us", "P99.9, us", "CPU"), rows)]
+            rows.append((emitted, name_of(who), *(f"{value:.0f}" for value in values), f"{middle(found, cpu_of):.1f} %"))
+    return [table(("kernel", "who", "P50, µs", "P95, µs", "P99, µs", "P99.9, µs", "CPU"), rows)]

@@ -12,7 +12,7 @@ ACKNOWLEDGED = "latency p50 us"  # the daemon's own figure: from receive to Redi
 ACKNOWLEDGED_RATE = 1_000
 ACKNOWLEDGED_LIMIT_USEC = 100
 ROUND_TRIP_LIMIT_USEC = 70  # where one takes longer, nothing is asked
-HEADING = ("latency, us", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "CPU/100k")
+HEADING = ("latency, µs", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "CPU/100k")
 
 
 def compare(bench: Bench, *storm: object) -> Result:
@@ -85,5 +85,5 @@ def acknowledgement(result: Result) -> list[Must]:
     value = result["latency"]["acknowledged_p50_usec"]
     if round_trip >= ROUND_TRIP_LIMIT_USEC:
         return []
-    label = f"{ACKNOWLEDGED_RATE:,}/s: P50 from receive to acknowledgement, a round trip is {round_trip:.0f} us"
-    return [most(label, value, ACKNOWLEDGED_LIMIT_USEC, " us")]
+    label = f"{ACKNOWLEDGED_RATE:,}/s: P50 from receive to acknowledgement, a round trip is {round_trip:.0f} µs"
+    return [most(label, value, ACKNOWLEDGED_LIMIT_USEC, " µs")]

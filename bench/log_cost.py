@@ -30,7 +30,7 @@ WAYS = {
     "info": {"level": "info", "audit": "true", "limit_secs": 10},
     "each": {"level": "info", "audit": "true", "limit_secs": 0},
 }
-HEADING = ("logging", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "loop us/event", "all us/event", "lines/event")
+HEADING = ("logging", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "loop µs/event", "all µs/event", "lines/event")
 
 
 class Log:

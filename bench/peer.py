@@ -98,7 +98,7 @@ def tables(result: Result) -> list[str]:
         for name in ("p50", "p99"):
             label = f"{label_of(rate)}: {name.upper()} from the"
             for clock in ("request", "message"):
-                rows.append(row(f"{label} {clock}", one, latency_figure(clock, name), "us"))
+                rows.append(row(f"{label} {clock}", one, latency_figure(clock, name), "µs"))
     rss = found["rss_kib"]
     rows.append(("resident memory", f"{rss['ours']} KiB", f"{rss['peer']} KiB", f"{rss['peer'] / rss['ours']:.2f}"))
     return [table((f"{result['ports']} ports", "ours", "peer", "peer to ours"), rows)]

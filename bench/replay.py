@@ -235,10 +235,10 @@ def size_row(ports: str, one: Result) -> tuple[str, ...]:
         f"{1000 * start['rows']:.0f} ms",
         f"{one['rss_kib'] / 1024:.1f} MiB",
         f"{one['same']['rate']:,.0f}/s",
-        f"{one['same']['cpu_usec']:.2f} us",
+        f"{one['same']['cpu_usec']:.2f} µs",
         f"{one['change']['rate']:,.0f}/s",
-        f"{one['change']['cpu_usec']:.2f} us",
-        f"{one['paced']['cpu_usec']:.2f} us",
+        f"{one['change']['cpu_usec']:.2f} µs",
+        f"{one['paced']['cpu_usec']:.2f} µs",
     )
 
 

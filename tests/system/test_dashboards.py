@@ -665,12 +665,21 @@ def test_pictures_of_the_consoles(watched: Watched, tmp_path: Path) -> None:
         watched.wait_data(watched.page(name).expressions)
         netns.set_carrier("Ethernet4", "down")
         wait_shown(watched, "Ethernet4", "DOWN")
-        drawn = Page(dump_dom(watched.page_url(name), netns.name))
+        dom = dump_dom(watched.page_url(name), netns.name)
+        drawn = Page(dom)
         assert drawn.graphs > 5 and drawn.drawn == drawn.graphs, f"{name}: {drawn.drawn} of {drawn.graphs} graphs"
+        assert_axes_are_readable(dom)
         picture = folder / Path(name).with_suffix(".png").name
         take_picture(watched.page_url(name), picture, PICTURE_WIDTH, height, netns.name)
         assert_is_picture(picture.read_bytes(), (PICTURE_WIDTH, height))
         netns.set_carrier("Ethernet4", "up")
+
+
+def assert_axes_are_readable(dom: str) -> None:
+    """Their numbers are round, and none has "u" for micro."""
+    labels = {label for label in re.findall(r"<text[^>]*>([^<]*)</text>", dom) if label}
+    assert len(labels) > 5
+    assert sorted(label for label in labels if not re.fullmatch(r"\d+(\.\d)?[nµmkMGT]?", label)) == []
 
 
 def assert_is_picture(data: bytes, size: tuple[int, int]) -> None:
