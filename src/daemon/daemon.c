@@ -223,6 +223,7 @@ static void end_turn(struct daemon *d)
 	startup_turn(d->startup);
 	conn_collect(d->state_conn);
 	publish_flush(d->publish);
+	appl_ports_turn(d->appl_ports);
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
@@ -303,7 +304,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	}
 	tell_held_back(d, false);
 	publish_audit(d->publish);
-	appl_ports_rescan(d->appl_ports);
+	appl_ports_audit(d->appl_ports);
 	loglevel_read(d->loglevel);
 	startup_check(d->startup);
 	view_status_soon(d);

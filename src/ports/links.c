@@ -110,6 +110,7 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	memcpy(port->name, name, strlen(name) + 1);
 	list_init(&port->dirty);
 	list_init(&port->waiting);
+	list_init(&port->lookup);
 	list_init(&port->all);
 	list_append(&l->all, &port->all);
 	hash_add(&l->by_name, &port->by_name, key);
@@ -121,7 +122,7 @@ void links_release(struct links *l, struct port *port)
 {
 	if (port->ifindex || port->configured || port->expected || port->asking || port->asked || port->mine ||
 	    port->delete_owed || port->retry_at || port->writing || port->reading || port->looking_up ||
-	    list_linked(&port->dirty))
+	    list_linked(&port->lookup) || list_linked(&port->dirty))
 		return;
 	list_remove(&port->waiting);
 	list_remove(&port->all);

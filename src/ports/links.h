@@ -82,6 +82,7 @@ struct port {
 	bool look_again; /* the row changed while it was looked up: the answer on its way may be older */
 	uint32_t seen_round;
 	struct list waiting; /* in the list of links without a row */
+	struct list lookup;  /* in the list of look-ups that are owed */
 
 	/* Private to links.c. */
 	struct list dirty, all;

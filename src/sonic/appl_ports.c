@@ -15,20 +15,35 @@
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define CONFIG_DONE "PortConfigDone"
 #define INIT_DONE "PortInitDone"
+#define LOOKUPS_AT_ONCE 64              /* the rows that startup pushes need room too */
+#define SCAN_USEC (3600 * USEC_PER_SEC) /* between scans where Redis tells of changes */
+
+/* Of names: SCAN may tell one twice, and the names themselves may be long and many. */
+struct digests {
+	uint64_t *of;
+	size_t n, capacity;
+};
 
 struct appl_ports {
 	struct links *links;
 	struct conn *conn;
 	char prefix[24];     /* "PORT_TABLE:" */
 	struct list waiting; /* port.waiting: links without a row */
+	struct list owed;    /* port.lookup */
+	size_t looking_up;   /* look-ups without an answer */
 	struct scan scan;
-	uint32_t round;             /* of scans; port.seen_round tells which saw the port */
-	size_t others, others_seen; /* rows that are no ports of ours: of the last scan, of the one that runs */
-	bool known;                 /* a scan of this connection was complete */
-	bool marker_seen;           /* by the scan that runs */
-	bool scan_again;            /* asked for while one ran */
-	bool subscribed;            /* Redis tells us of every change, if it is configured to ... */
-	bool notifies;              /* ... which it is when it told us of one. (CONFIG GET is for administrators.) */
+	uint32_t round;         /* of scans; port.seen_round tells which saw the port */
+	size_t others;          /* rows that are no ports of ours, by the last scan */
+	struct digests seen;    /* those of the scan that runs */
+	bool no_memory;         /* for them */
+	uint64_t scanned_usec;  /* when the last complete scan began */
+	uint64_t scanning_usec; /* when the one that runs did */
+	bool known;             /* a scan of this connection was complete */
+	bool marker_seen;       /* by the scan that runs */
+	bool scan_again;        /* asked for while one ran, or without room for it */
+	bool scan_soon;         /* the next audit must scan */
+	bool subscribed;        /* Redis tells us of every change, if it is configured to ... */
+	bool notifies;          /* ... which it is when it told us of one. (CONFIG GET is for administrators.) */
 	sd_event_source *timer;
 	struct backoff backoff;
 };
@@ -44,6 +59,51 @@ static void arm(struct appl_ports *a)
 
 	(void)sd_event_source_set_time(a->timer, at);
 	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
+}
+
+/* --- rows that are no ports of ours --- */
+
+/* FNV-1a */
+static uint64_t digest(const char *bytes, size_t len)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3;
+	return hash;
+}
+
+static bool digests_add(struct digests *d, uint64_t one)
+{
+	if (d->n == d->capacity) {
+		size_t capacity = d->capacity ? d->capacity * 2 : 16;
+		uint64_t *of = realloc(d->of, capacity * sizeof(*of));
+
+		if (!of)
+			return false;
+		d->of = of;
+		d->capacity = capacity;
+	}
+	d->of[d->n++] = one;
+	return true;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+
+	return (one > other) - (one < other);
+}
+
+static size_t digests_count(struct digests *d)
+{
+	size_t different = d->n > 0;
+
+	if (d->n > 0)
+		qsort(d->of, d->n, sizeof(*d->of), by_value);
+	for (size_t i = 1; i < d->n; i++)
+		different += d->of[i] != d->of[i - 1];
+	return different;
 }
 
 /* --- look-up of one port --- */
@@ -64,9 +124,14 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 
 	(void)cookie;
 	port->looking_up = false;
+	a->looking_up--;
+	if (reply && reply->type == RESP_INTEGER && reply->integer > 0)
+		port->seen_round = a->round;
 	if (reply && reply->type == RESP_INTEGER)
 		set_configured(a, port, reply->integer > 0);
-	else if (reply && reply->type == RESP_ERROR)
+	else if (resp_is_error(reply, "WRONGTYPE"))
+		set_configured(a, port, false);
+	if (reply && reply->type == RESP_ERROR)
 		log_with(LOG_WARNING, KIND_LOOKUP_REFUSED,
 			 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex, .reason = reply->str}),
 			 "%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
@@ -75,20 +140,37 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 	links_release(a->links, port);
 }
 
-static void lookup(struct appl_ports *a, struct port *port)
+static bool send_lookup(struct appl_ports *a, struct port *port)
 {
 	char key[sizeof(a->prefix) + IFNAMSIZ];
 	struct resp_arg argv[2];
 
-	port->look_again = port->looking_up;
-	if (port->looking_up)
-		return;
 	(void)snprintf(key, sizeof(key), "%s%s", a->prefix, port->name);
 	argv[0] = RESP_STR("HLEN");
 	argv[1] = RESP_STR(key);
-	/* Without room or connection the next scan tells. */
-	if (conn_command(a->conn, on_lookup, a, port, 0, ARRAY_SIZE(argv), argv) == 0)
-		port->looking_up = true;
+	if (conn_command(a->conn, on_lookup, a, port, 0, ARRAY_SIZE(argv), argv) < 0)
+		return false;
+	list_remove(&port->lookup);
+	port->looking_up = true;
+	a->looking_up++;
+	return true;
+}
+
+static void send_owed(struct appl_ports *a)
+{
+	while (!list_empty(&a->owed) && a->looking_up < LOOKUPS_AT_ONCE)
+		if (!send_lookup(a, container_of(a->owed.next, struct port, lookup)))
+			return;
+}
+
+static void lookup(struct appl_ports *a, struct port *port)
+{
+	port->look_again = port->looking_up;
+	/* Without a connection the next scan tells. */
+	if (port->looking_up || list_linked(&port->lookup) || !conn_ready(a->conn))
+		return;
+	list_append(&a->owed, &port->lookup);
+	send_owed(a);
 }
 
 void appl_ports_wait(struct appl_ports *a, struct port *port)
@@ -107,6 +189,8 @@ void appl_ports_wait(struct appl_ports *a, struct port *port)
 	arm(a);
 }
 
+static void rescan(struct appl_ports *a);
+
 static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 {
 	struct appl_ports *a = user;
@@ -116,7 +200,7 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 	if (!conn_ready(a->conn))
 		return 0;
 	if (!a->known)
-		appl_ports_rescan(a);
+		rescan(a);
 	for (struct list *at = a->waiting.next, *next; at != &a->waiting; at = next) {
 		struct port *port = container_of(at, struct port, waiting);
 
@@ -156,7 +240,8 @@ static void on_key(const struct resp_value *key, void *user)
 	if (strcmp(key->str + skip, CONFIG_DONE) == 0)
 		a->marker_seen = true;
 	if (!is_port_key(key->str + skip, key->len - skip)) {
-		a->others_seen += !is_marker(key->str + skip);
+		if (!is_marker(key->str + skip) && !digests_add(&a->seen, digest(key->str + skip, key->len - skip)))
+			a->no_memory = true;
 		return;
 	}
 	port = links_get(a->links, key->str + skip);
@@ -168,19 +253,14 @@ static void on_key(const struct resp_value *key, void *user)
 
 /*
  * A row that is not there any more takes the port's configuration with it - but not when the whole table is gone: an
- * emptied database says nothing of ports, and startup pushes the table again.
+ * emptied database says nothing of ports, and startup pushes the table again. SCAN may miss a row that came, or went
+ * and came, while it ran: so each one is asked for.
  */
-static void forget_missing(struct appl_ports *a)
+static void ask_for_missing(struct appl_ports *a)
 {
-	struct port *next;
-
-	for (struct port *port = links_next(a->links, NULL); port; port = next) {
-		next = links_next(a->links, port);
-		if (port->configured && port->seen_round != a->round) {
-			links_set_configured(a->links, port, false);
-			links_release(a->links, port);
-		}
-	}
+	for (struct port *port = links_next(a->links, NULL); port; port = links_next(a->links, port))
+		if (port->configured && port->seen_round != a->round)
+			lookup(a, port);
 }
 
 static void on_scanned(bool complete, const struct resp_value *error, void *user)
@@ -189,42 +269,67 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 
 	if (error)
 		log_warning(KIND_LOOKUP_REFUSED, "%s*: cannot be scanned: %s", a->prefix, error->str);
-	if (!complete) {
+	if (!complete || a->no_memory) {
+		a->scan_soon = true;
 		if (error && !a->known)
 			arm(a);
+		else if (!error && conn_ready(a->conn))
+			a->scan_again = true;
 		return;
 	}
-	a->others = a->others_seen;
+	a->scanned_usec = a->scanning_usec;
+	a->others = digests_count(&a->seen);
 	if (a->marker_seen)
-		forget_missing(a);
+		ask_for_missing(a);
+	else
+		a->scan_soon = true;
 	if (!a->known)
 		backoff_reset(&a->backoff);
 	a->known = true;
 	if (a->scan_again)
-		appl_ports_rescan(a);
+		rescan(a);
 }
 
-void appl_ports_rescan(struct appl_ports *a)
+static void rescan(struct appl_ports *a)
 {
 	static const struct scan_ops ops = {.key = on_key, .done = on_scanned};
 
 	if (!conn_ready(a->conn))
 		return;
-	if (a->scan.running) {
+	if (a->scan.running || conn_room(a->conn) == 0) {
 		a->scan_again = true;
 		return;
 	}
 	a->round++;
-	a->marker_seen = a->scan_again = false;
-	a->others_seen = 0;
-	(void)scan_start(&a->scan, a->conn, a->prefix, "hash", &ops, a);
+	a->marker_seen = a->scan_again = a->scan_soon = a->no_memory = false;
+	a->seen.n = 0;
+	a->scanning_usec = now_usec();
+	a->scan_again = scan_start(&a->scan, a->conn, a->prefix, "hash", &ops, a) < 0;
+}
+
+void appl_ports_audit(struct appl_ports *a)
+{
+	if (!a->known || a->scan_soon || !told_of_changes(a) || now_usec() - a->scanned_usec >= SCAN_USEC)
+		rescan(a);
+}
+
+void appl_ports_doubt(struct appl_ports *a)
+{
+	a->scan_soon = true;
+}
+
+void appl_ports_turn(struct appl_ports *a)
+{
+	send_owed(a);
+	if (a->scan_again && !a->scan.running)
+		rescan(a);
 }
 
 /* --- connections --- */
 
 void appl_ports_ready(struct appl_ports *a)
 {
-	appl_ports_rescan(a);
+	rescan(a);
 	if (!told_of_changes(a) && !list_empty(&a->waiting))
 		arm(a);
 }
@@ -233,6 +338,12 @@ void appl_ports_lost(struct appl_ports *a)
 {
 	a->known = false;
 	a->scan_again = false;
+	while (!list_empty(&a->owed)) {
+		struct port *port = container_of(a->owed.next, struct port, lookup);
+
+		list_remove(&port->lookup);
+		links_release(a->links, port);
+	}
 }
 
 void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
@@ -240,7 +351,7 @@ void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
 	a->subscribed = subscribed;
 	/* What changed before the subscription stood was not told. */
 	if (subscribed) {
-		appl_ports_rescan(a);
+		rescan(a);
 		return;
 	}
 	a->notifies = false;
@@ -258,8 +369,11 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 		return;
 	a->notifies = a->notifies || written;
 	name += strlen(a->prefix);
-	if (!is_port_key(name, channel->len - (size_t)(name - channel->str)))
+	if (!is_port_key(name, channel->len - (size_t)(name - channel->str))) {
+		/* How many those are the next scan tells. */
+		a->scan_soon = a->scan_soon || !is_marker(name);
 		return;
+	}
 	/* The end of a row that nobody heard of is no news, nor is a field of a row that is known: orchagent writes all
 	 * day. */
 	port = strcmp(payload->str, "del") == 0 ? links_find(a->links, name) : links_get(a->links, name);
@@ -285,6 +399,11 @@ bool appl_ports_known(const struct appl_ports *a)
 	return a->known;
 }
 
+bool appl_ports_settled(const struct appl_ports *a)
+{
+	return a->known && !a->scan.running && !a->scan_again && a->looking_up == 0 && list_empty(&a->owed);
+}
+
 int appl_ports_new(struct appl_ports **ret, sd_event *event, struct links *links, struct conn *conn,
 		   const char *separator)
 {
@@ -297,6 +416,7 @@ int appl_ports_new(struct appl_ports **ret, sd_event *event, struct links *links
 	a->conn = conn;
 	a->backoff = (struct backoff){.initial_ms = LOOKUP_INITIAL_MS, .max_ms = LOOKUP_MAX_MS};
 	list_init(&a->waiting);
+	list_init(&a->owed);
 	(void)snprintf(a->prefix, sizeof(a->prefix), "PORT_TABLE%s", separator);
 	r = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, a);
 	if (r >= 0)
@@ -314,5 +434,6 @@ void appl_ports_free(struct appl_ports *a)
 	if (!a)
 		return;
 	sd_event_source_disable_unref(a->timer);
+	free(a->seen.of);
 	free(a);
 }

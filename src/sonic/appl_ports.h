@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which ports APPL_DB knows: port.configured follows the existence of a hash PORT_TABLE:<port>. Learned by a scan on
- * every connection and at each audit, by keyspace notifications where Redis sends them, and by look-ups with back-off
- * for links that have no row yet where it does not (SONIC.md R16).
+ * every connection and at audits, by keyspace notifications where Redis sends them, and by look-ups with back-off for
+ * links that have no row yet where it does not (SONIC.md R16). A look-up or a scan for which the connection has no room
+ * is owed until it has.
  */
 #ifndef PORTSYNCD_APPL_PORTS_H
 #define PORTSYNCD_APPL_PORTS_H
@@ -31,10 +32,17 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 
 /* This port has a link but no row: say so again (links_mark_dirty) when its row appears. */
 void appl_ports_wait(struct appl_ports *a, struct port *port);
-/* Reads all again. */
-void appl_ports_rescan(struct appl_ports *a);
+/* Reads all again; but rarely where Redis tells of changes, since SCAN goes through the whole database. */
+void appl_ports_audit(struct appl_ports *a);
+/* APPL_DB was emptied, which Redis does not tell of: the next audit reads all again. */
+void appl_ports_doubt(struct appl_ports *a);
+/* Sends what is owed, as far as there is room. Called once a loop turn. */
+void appl_ports_turn(struct appl_ports *a);
 /* True once a scan of this connection is complete. */
 bool appl_ports_known(const struct appl_ports *a);
+/* The same, and no scan or look-up is under way: only then appl_ports_rows() is a number that was true at some moment.
+ */
+bool appl_ports_settled(const struct appl_ports *a);
 /* Rows of PORT_TABLE but the two markers, as far as is known. */
 size_t appl_ports_rows(const struct appl_ports *a);
 

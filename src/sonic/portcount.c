@@ -12,7 +12,8 @@ struct portcount {
 	struct conn *conn;
 	char key[40];
 	bool busy, tried;
-	size_t rows; /* with busy or tried: what was wanted */
+	bool refused; /* with tried */
+	size_t rows;  /* with busy or tried: what was wanted */
 };
 
 struct portcount *portcount_new(struct conn *appl, const char *separator)
@@ -31,10 +32,11 @@ void portcount_free(struct portcount *p)
 	free(p);
 }
 
-static void answered(struct portcount *p, bool tried)
+static void answered(struct portcount *p, const struct resp_value *reply)
 {
 	p->busy = false;
-	p->tried = tried;
+	p->tried = reply != NULL;
+	p->refused = reply && reply->type == RESP_ERROR;
 }
 
 static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -46,7 +48,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	if (reply && reply->type == RESP_ERROR)
 		log_warning(KIND_PORT_COUNT_REFUSED, "%s: count cannot be written, the next audit tries again: %s",
 			    p->key, reply->str);
-	answered(p, reply != NULL);
+	answered(p, reply);
 }
 
 static bool ask(struct portcount *p, conn_reply_fn fn, const char *verb, const char *count)
@@ -66,13 +68,13 @@ static void on_read(const struct resp_value *reply, void *user, void *item, uint
 	(void)snprintf(wanted, sizeof(wanted), "%zu", p->rows);
 	if (!reply || reply->type != RESP_STRING ||
 	    (reply->len == strlen(wanted) && memcmp(reply->str, wanted, reply->len) == 0)) {
-		answered(p, reply != NULL);
+		answered(p, reply);
 		return;
 	}
 	log_notice(KIND_PORT_COUNT_MENDED, "%s: count is %s, but there are %s ports: mended", p->key,
 		   printable(reply->str, reply->len, found, sizeof(found)), wanted);
 	if (!ask(p, on_written, "HSET", wanted))
-		answered(p, false);
+		answered(p, NULL);
 }
 
 void portcount_want(struct portcount *p, size_t rows)
@@ -87,6 +89,11 @@ void portcount_want(struct portcount *p, size_t rows)
 bool portcount_settled(const struct portcount *p)
 {
 	return !p->busy && p->tried;
+}
+
+bool portcount_done(const struct portcount *p)
+{
+	return portcount_settled(p) && !p->refused;
 }
 
 void portcount_retry(struct portcount *p)

@@ -22,6 +22,8 @@ void portcount_free(struct portcount *p);
 void portcount_want(struct portcount *p, size_t rows);
 /* True when what was wanted is done, or was refused: portcount_retry() makes the next portcount_want() try again. */
 bool portcount_settled(const struct portcount *p);
+/* The same, and nothing was refused. */
+bool portcount_done(const struct portcount *p);
 void portcount_retry(struct portcount *p);
 
 #endif

@@ -315,10 +315,15 @@ static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 	return 0;
 }
 
-/* Not before all ports came: till then orchagent still moves the rows that were counted. */
+/*
+ * Not before all ports came: till then orchagent still moves the rows that were counted. On a warm start the count of
+ * an earlier boot is mended once, and followed from then on only where that was asked for.
+ */
 static void follow_count(struct startup *s)
 {
-	if (!connected(s))
+	if (s->state == STARTUP_DONE && portcount_done(s->portcount))
+		s->mending = false;
+	if (!connected(s) || !appl_ports_settled(s->deps.appl_ports))
 		return;
 	if (s->mending || (s->state == STARTUP_DONE && s->deps.follow_count))
 		portcount_want(s->portcount, appl_ports_rows(s->deps.appl_ports));
@@ -373,6 +378,7 @@ static void on_markers_counted(const struct resp_value *reply, void *user, void 
 	s->warm_now = s->mending = false;
 	portrows_set_push(s->rows, true);
 	portrows_forget(s->rows);
+	appl_ports_doubt(s->deps.appl_ports);
 	portrows_start(s->rows);
 }
 

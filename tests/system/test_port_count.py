@@ -97,6 +97,22 @@ def test_by_default_the_count_stays_as_it_was_pushed(switch: SwitchFactory) -> N
     assert count(sw) == "3"
 
 
+def test_by_default_the_count_stays_after_a_warm_start_too(switch: SwitchFactory) -> None:
+    """A warm start mends a count that is wrong by then; that is no leave to follow it for life."""
+    sw = switch(ports=3)
+    sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+    sw.daemon.stop()
+    sw.appl_db.client.hset(KEY, "count", "7")
+    mark = sw.daemon.mark()
+    sw.daemon.start()
+    sw.daemon.wait_log("PortInitDone$", since=mark)
+    assert count(sw) == "3"
+    push_port(sw, "Ethernet5")
+    sw.wait_equal(ports=4)
+    wait_audits(sw)
+    assert count(sw) == "3"
+
+
 def test_a_warm_start_after_a_breakout_finds_the_count_right(switch: SwitchFactory) -> None:
     """S8: "Invalid port table: portCount, expecting 66, got 67" does not happen; there is nothing to repair."""
     sw = switch(ports=2, settings=TRACK)

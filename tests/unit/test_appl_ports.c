@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sonic/appl_ports.h"
+
+#include <string.h>
+
+#include "conn_fixture.h"
+
+#define SCAN(cursor)                                                                                                   \
+	"*8\r\n$4\r\nSCAN\r\n$1\r\n" cursor "\r\n$5\r\nMATCH\r\n$12\r\nPORT_TABLE:*\r\n$5\r\nCOUNT\r\n$3\r\n512\r\n"   \
+	"$4\r\nTYPE\r\n$4\r\nhash\r\n"
+#define SCANNED(cursor, n, keys) "*2\r\n$1\r\n" cursor "\r\n*" n "\r\n" keys
+#define KEY(len, name) "$" len "\r\nPORT_TABLE:" name "\r\n"
+#define DONE KEY("25", "PortConfigDone")
+#define HLEN(len, name) "*2\r\n$4\r\nHLEN\r\n" KEY(len, name)
+#define ETH(n) "Ethernet" n
+
+struct own {
+	struct links *links;
+	struct appl_ports *ports;
+};
+
+static void ready(void *user)
+{
+	struct fixture *x = user;
+
+	x->ready++;
+	appl_ports_ready(x->own->ports);
+}
+
+static void lost(void *user)
+{
+	struct fixture *x = user;
+
+	x->lost++;
+	appl_ports_lost(x->own->ports);
+}
+
+static int setup(void **state)
+{
+	static const struct conn_ops ops = {.ready = ready, .lost = lost};
+	struct fixture *x = fixture_new("APPL_DB", LOG_NOTICE, sizeof(struct own));
+
+	x->ops = &ops;
+	x->opt.max_in_flight = 3;
+	x->own->links = links_new(8);
+	fake_listen(&x->server);
+	open_conn(x);
+	assert_int_equal(appl_ports_new(&x->own->ports, x->event, x->own->links, x->conn, ":"), 0);
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	conn_free(x->conn);
+	appl_ports_free(x->own->ports);
+	links_free(x->own->links);
+	fixture_free(x);
+	return 0;
+}
+
+/* As the daemon's turn. */
+static void turn(struct fixture *x)
+{
+	appl_ports_turn(x->own->ports);
+	conn_flush(x->conn);
+}
+
+static void settle(struct fixture *x)
+{
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	turn(x);
+}
+
+static void start(struct fixture *x, const char *scanned)
+{
+	RUN_UNTIL(x->event, x->ready == 1);
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), scanned);
+	settle(x);
+	assert_true(appl_ports_known(x->own->ports));
+}
+
+static void notify(struct fixture *x, const char *name, const char *what)
+{
+	char channel[80];
+
+	(void)snprintf(channel, sizeof(channel), "__keyspace@0__:PORT_TABLE:%s", name);
+	appl_ports_message(
+		x->own->ports,
+		&(struct resp_value){.type = RESP_STRING, .str = channel, .len = (uint32_t)strlen(channel)},
+		&(struct resp_value){.type = RESP_STRING, .str = (char *)what, .len = (uint32_t)strlen(what)});
+}
+
+static bool configured(struct fixture *x, const char *name)
+{
+	const struct port *port = links_find(x->own->links, name);
+
+	return port && port->configured;
+}
+
+static void audit(struct fixture *x)
+{
+	appl_ports_audit(x->own->ports);
+	conn_flush(x->conn);
+}
+
+/* The pipeline has room for three: the others are asked for when it has room, not at the next audit. */
+static void lookups_without_room_are_owed(void **state)
+{
+	static const char *const names[] = {ETH("0"), ETH("1"), ETH("2"), ETH("3"), ETH("4"), ETH("5")};
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "1", DONE));
+	appl_ports_subscribed(x->own->ports, false);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		notify(x, names[i], "hset");
+	assert_false(appl_ports_settled(x->own->ports));
+	conn_flush(x->conn);
+	expect_and_answer(x, HLEN("20", ETH("0")) HLEN("20", ETH("1")) HLEN("20", ETH("2")), ":3\r\n:3\r\n:0\r\n");
+	settle(x);
+	expect_and_answer(x, HLEN("20", ETH("3")) HLEN("20", ETH("4")) HLEN("20", ETH("5")), ":3\r\n:3\r\n:3\r\n");
+	settle(x);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(configured(x, names[i]), i != 2);
+	assert_true(appl_ports_settled(x->own->ports));
+	assert_int_equal(appl_ports_rows(x->own->ports), 5);
+	expect_silence(x);
+}
+
+/* Others hold all of the room. */
+static void a_scan_without_room_is_owed(void **state)
+{
+	const struct resp_arg argv[] = {RESP_STR("PING")};
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "1", DONE));
+	for (size_t i = 0; i < x->opt.max_in_flight; i++)
+		assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);
+	audit(x);
+	turn(x);
+	expect_and_answer(x, PING PING PING, "+PONG\r\n+PONG\r\n+PONG\r\n");
+	settle(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "2", DONE KEY("20", ETH("0"))));
+	settle(x);
+	assert_true(configured(x, ETH("0")));
+	expect_silence(x);
+}
+
+/* The cursor was past its place when it came. */
+static void a_row_that_comes_during_a_scan_is_not_forgotten(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "1", DONE));
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("7", "1", DONE));
+	RUN_UNTIL(x->event, fake_got(&x->server, SCAN("7")));
+	notify(x, ETH("0"), "hset");
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("7") HLEN("20", ETH("0")), SCANNED("9", "0", "") ":3\r\n");
+	expect_and_answer(x, SCAN("9"), SCANNED("0", "0", ""));
+	settle(x);
+	assert_true(configured(x, ETH("0")));
+	assert_int_equal(appl_ports_rows(x->own->ports), 1);
+	expect_silence(x);
+}
+
+/* As SCAN may: the row went and came while it ran. Where it is gone for good, it is forgotten. */
+static void a_row_that_a_scan_misses_is_asked_for(void **state)
+{
+	static const char scanned[] = SCANNED("0", "1", DONE);
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "3", DONE KEY("20", ETH("0")) KEY("20", ETH("1"))));
+	audit(x);
+	expect_and_answer(x, SCAN("0"), scanned);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 2);
+	assert_int_equal(appl_ports_rows(x->own->ports), 2);
+	assert_false(appl_ports_settled(x->own->ports));
+	expect_and_answer(x, HLEN("20", ETH("0")) HLEN("20", ETH("1")), ":2\r\n:0\r\n");
+	settle(x);
+	assert_true(configured(x, ETH("0")));
+	assert_false(configured(x, ETH("1")));
+	assert_int_equal(appl_ports_rows(x->own->ports), 1);
+}
+
+/* SCAN says that it may. */
+static void a_key_that_is_told_twice_counts_once(void **state)
+{
+	struct fixture *x = *state;
+
+	RUN_UNTIL(x->event, x->ready == 1);
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), SCANNED("7", "3", DONE KEY("18", "Inband0") KEY("20", ETH("0"))));
+	expect_and_answer(
+		x, SCAN("7"),
+		SCANNED("0", "4", KEY("18", "Inband0") KEY("20", ETH("0")) KEY("18", "Recirc0") KEY("18", "Recirc0")));
+	settle(x);
+	assert_int_equal(appl_ports_rows(x->own->ports), 3);
+}
+
+/* Redis answers in the order of the commands: what was asked for after a DEL is news to an older answer of SCAN. */
+static void a_deletion_outweighs_an_older_scan(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "2", DONE KEY("20", ETH("0"))));
+	audit(x);
+	fake_expect(&x->server, SCAN("0"));
+	notify(x, ETH("0"), "del");
+	conn_flush(x->conn);
+	fake_expect(&x->server, HLEN("20", ETH("0")));
+	fake_send(&x->server, SCANNED("0", "2", DONE KEY("20", ETH("0"))) ":0\r\n");
+	settle(x);
+	assert_false(configured(x, ETH("0")));
+	assert_int_equal(appl_ports_rows(x->own->ports), 0);
+}
+
+/* SCAN goes through all keys of APPL_DB, whosever they are. */
+static void where_redis_tells_of_changes_audits_rarely_scan(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "1", DONE));
+	appl_ports_subscribed(x->own->ports, true);
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE));
+	settle(x);
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE)); /* nothing was told yet: does it tell at all? */
+	settle(x);
+	notify(x, ETH("0"), "hset");
+	conn_flush(x->conn);
+	expect_and_answer(x, HLEN("20", ETH("0")), ":3\r\n");
+	settle(x);
+	audit(x);
+	expect_silence(x);
+	notify(x, "Inband0", "hset");
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "3", DONE KEY("20", ETH("0")) KEY("18", "Inband0")));
+	settle(x);
+	assert_int_equal(appl_ports_rows(x->own->ports), 2);
+	audit(x);
+	expect_silence(x);
+	appl_ports_subscribed(x->own->ports, false);
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "3", DONE KEY("20", ETH("0")) KEY("18", "Inband0")));
+	settle(x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(lookups_without_room_are_owed),
+		TEST(a_scan_without_room_is_owed),
+		TEST(a_row_that_comes_during_a_scan_is_not_forgotten),
+		TEST(a_row_that_a_scan_misses_is_asked_for),
+		TEST(a_key_that_is_told_twice_counts_once),
+		TEST(a_deletion_outweighs_an_older_scan),
+		TEST(where_redis_tells_of_changes_audits_rarely_scan),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
