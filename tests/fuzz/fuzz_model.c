@@ -4,8 +4,10 @@
  * The whole way of the data against a reference: a kernel whose links change and whose datagrams get lost, watch,
  * links, rules, appl_ports, publish, and a Redis that refuses, loses and is written by others. The input is a list of
  * steps; what one does is told at its function. At each CHECK, and at the end, the faults cease; when all is at rest
- * STATE_DB must say what reference.c works out from the kernel's links.
+ * STATE_DB must say what reference.c works out from the kernel's links, and after the last change of each link, be it
+ * undone, lost or of its master, there must have been an event whose reader found that.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -354,11 +356,19 @@ static void check_ended(struct world *w, enum name name, const struct model_link
 	      names[name]);
 }
 
-static bool same_row(const struct store_row *row, const struct ref_row *want)
+static bool same_fields(const char field[STORE_FIELDS][ROW_TEXT], const struct ref_row *want)
 {
-	return row->exists && !row->string && strcmp(row->field[STORE_STATE], want->state) == 0 &&
-	       strcmp(row->field[STORE_OPER], want->oper) == 0 && strcmp(row->field[STORE_ADMIN], want->admin) == 0 &&
-	       strcmp(row->field[STORE_MTU], want->mtu) == 0;
+	return strcmp(field[STORE_STATE], want->state) == 0 && strcmp(field[STORE_OPER], want->oper) == 0 &&
+	       strcmp(field[STORE_ADMIN], want->admin) == 0 && strcmp(field[STORE_MTU], want->mtu) == 0;
+}
+
+/* After each change of a link, seen or not, undone or not, a consumer hears of it and then reads the truth. */
+static void check_heard(struct world *w, enum name name, const struct model_link *link, const struct ref_row *want)
+{
+	const struct store_row *row = &w->state.rows[name];
+
+	check(w, row->told > link->changed, "a change without an event", names[name]);
+	check(w, same_fields(row->heard, want), "the row was not the truth at the last event", names[name]);
 }
 
 static void check_name(struct world *w, const struct ref_link *refs, enum name name)
@@ -369,11 +379,13 @@ static void check_name(struct world *w, const struct ref_link *refs, enum name n
 
 	switch (reference_answer(refs, LINKS, names[name], configured(w, name), &want)) {
 	case REF_ROW:
-		check(w, same_row(row, &want), "the row is not what the kernel says", names[name]);
+		check(w, row->exists && !row->string && same_fields(row->field, &want),
+		      "the row is not what the kernel says", names[name]);
 		for (size_t i = 0; i < LINKS; i++)
 			if (kernel_links()[i].ref.exists && strcmp(kernel_links()[i].ref.name, names[name]) == 0)
 				link = &kernel_links()[i];
 		check_ended(w, name, link);
+		check_heard(w, name, link, &want);
 		break;
 	case REF_NOTHING:
 		check(w, row->string || !row->field[STORE_OPER][0], "a row without a link", names[name]);

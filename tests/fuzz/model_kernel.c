@@ -170,6 +170,7 @@ static void set_name(struct model_link *link, const char *name)
 {
 	(void)snprintf(link->ref.name, sizeof(link->ref.name), "%s", name);
 	link->id = ++kernel.ids;
+	link->changed = loop_tick();
 }
 
 void kernel_create(int ifindex, const char *name, unsigned flags, unsigned mtu, const char *kind)
@@ -202,6 +203,9 @@ void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master)
 
 	if (!link->ref.exists)
 		return;
+	/* IFF_UP, IFF_RUNNING */
+	if (((link->ref.flags ^ flags) & 0x41U) || link->ref.mtu != mtu || link->master != master)
+		link->changed = loop_tick();
 	link->ref.flags = flags;
 	link->ref.mtu = mtu;
 	link->master = master;

@@ -19,7 +19,8 @@
 struct model_link {
 	struct ref_link ref;
 	uint32_t master;
-	unsigned id;   /* of the link, or of the link under this name: a rename makes a new one */
+	uint64_t changed; /* loop_tick() of the last change that owes an event */
+	unsigned id;      /* of the link, or of the link under this name: a rename makes a new one */
 	bool unusable; /* an old link's ifindex, whose end was not heard: told by ifindex, it would pass for that one */
 };
 

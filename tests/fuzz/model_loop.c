@@ -28,7 +28,7 @@ struct sd_event_source {
 struct sd_event {
 	sd_event_source *sources[SOURCES];
 	size_t n;
-	uint64_t now;
+	uint64_t now, ticks;
 };
 
 static struct sd_event loop;
@@ -66,6 +66,11 @@ void loop_reset(void)
 sd_event *loop_get(void)
 {
 	return &loop;
+}
+
+uint64_t loop_tick(void)
+{
+	return ++loop.ticks;
 }
 
 uint64_t loop_now(void)

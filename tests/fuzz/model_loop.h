@@ -23,6 +23,9 @@ uint64_t loop_now(void);
 /* Goes on to this time; never back. */
 void loop_advance_to(uint64_t usec);
 
+/* The order of what happens in the models: higher with each call. */
+uint64_t loop_tick(void);
+
 /* Says which file descriptors are readable; the program's. */
 bool loop_fd_readable(int fd);
 

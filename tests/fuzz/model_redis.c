@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "model_loop.h"
 
 #define COMMANDS 64
 #define ARGS 10
@@ -132,6 +133,8 @@ static void do_hset(struct conn *c, struct command *cmd)
 	}
 	for (size_t i = 2; i + 1 < cmd->argc; i += 2)
 		store_set(row, find_field(cmd->argv[i]), cmd->argv[i + 1]);
+	row->told = loop_tick();
+	memcpy(row->heard, row->field, sizeof(row->heard));
 	c->store->written++;
 	cmd->type = RESP_INTEGER;
 }

@@ -23,6 +23,8 @@ struct store_row {
 	bool exists;
 	bool string;                        /* no hash */
 	char field[STORE_FIELDS][ROW_TEXT]; /* "": not there */
+	uint64_t told;                      /* loop_tick() of portsyncd's last SET: a consumer hears of it, ... */
+	char heard[STORE_FIELDS][ROW_TEXT]; /* ... and reads this */
 	unsigned ended; /* how often its netdev_oper_status went: what a consumer hears as DEL, or has no need to */
 };
 

@@ -203,6 +203,7 @@ def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
     """Its own records are limited, which is told with the state it has by then; those of others are all there."""
     sw = audited(switch, "limit_lines = 5", ports=3)
     sw.start()
+    sw.wait_oper("Ethernet0", "up")
     for state in ("down", "up") * 10 + ("down",):
         sw.netns.set_carrier("Ethernet0", state)
         sw.wait_oper("Ethernet0", state)
