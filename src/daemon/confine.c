@@ -2,6 +2,7 @@
 /* What the sandbox leaves to this daemon: where it writes, and whom it connects to. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/private.h"
@@ -54,10 +55,20 @@ static int allow_http(struct sandbox *s, const struct config *config)
 	return sandbox_allow_folder_of(s, http.unix_socket);
 }
 
+/* libsystemd connects anew for each word to the supervisor (sd_notify(3)). */
+static void allow_supervisor(struct sandbox *s)
+{
+	const char *address = getenv("NOTIFY_SOCKET");
+
+	if (address && address[0] == '@')
+		sandbox_allow_abstract_sockets(s);
+}
+
 static int allow_all(struct daemon *d)
 {
 	int r = allow_http(d->sandbox, d->config);
 
+	allow_supervisor(d->sandbox);
 	if (r == 0)
 		r = allow_state(d->sandbox, d->config);
 	if (r == 0)

@@ -13,8 +13,9 @@
 #define FS_IOCTL_DEV (UINT64_C(1) << 15) /* 5 */
 #define NET_BIND_TCP (UINT64_C(1) << 0)  /* 4 */
 #define NET_CONNECT_TCP (UINT64_C(1) << 1)
-#define SCOPE_SIGNAL (UINT64_C(1) << 1) /* 6 */
-#define RULE_NET_PORT 2                 /* 4 */
+#define SCOPE_ABSTRACT_UNIX_SOCKET (UINT64_C(1) << 0) /* 6 */
+#define SCOPE_SIGNAL (UINT64_C(1) << 1)
+#define RULE_NET_PORT 2 /* 4 */
 
 /* A kernel that knows less takes a longer one as long as the rest is 0. */
 struct ruleset {
@@ -34,7 +35,7 @@ struct port_rule {
 #define FS_IN_FOLDERS                                                                                                  \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG | FS_TRUNCATE)
 
-static struct ruleset forbidden_by(int version)
+static struct ruleset forbidden_by(int version, bool abstract_sockets)
 {
 	struct ruleset set = {.fs = FS_VERSION_1};
 
@@ -47,7 +48,7 @@ static struct ruleset forbidden_by(int version)
 	if (version >= 5)
 		set.fs |= FS_IOCTL_DEV;
 	if (version >= 6)
-		set.scoped = SCOPE_SIGNAL;
+		set.scoped = SCOPE_SIGNAL | (abstract_sockets ? 0 : SCOPE_ABSTRACT_UNIX_SOCKET);
 	return set;
 }
 
@@ -76,6 +77,14 @@ static int allow_port(int fd, const struct ruleset *set, uint16_t port)
 	return set->net == 0 ? 0 : add_rule(fd, RULE_NET_PORT, &rule);
 }
 
+const char *landlock_gaps(int version)
+{
+	if (version >= 6)
+		return "";
+	return version >= 4 ? "abstract Unix sockets (held from Linux 6.12 on)"
+			    : "TCP ports (held from Linux 6.7 on), abstract Unix sockets (from 6.12 on)";
+}
+
 int landlock_confine(const struct landlock_allowed *allowed)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -86,7 +95,7 @@ int landlock_confine(const struct landlock_allowed *allowed)
 	 */
 	if (version < 0)
 		return errno == EPERM ? -ENOSYS : -errno;
-	set = forbidden_by((int)version);
+	set = forbidden_by((int)version, allowed->abstract_sockets);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
 	if (fd < 0)
 		return -errno;

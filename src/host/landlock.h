@@ -6,6 +6,7 @@
 #ifndef PORTSYNCD_LANDLOCK_H
 #define PORTSYNCD_LANDLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,14 +15,18 @@ struct landlock_allowed {
 	size_t n_folders;
 	const uint16_t *ports; /* that TCP may connect to; it may listen nowhere */
 	size_t n_ports;
+	bool abstract_sockets; /* of other processes can be reached (unix(7)) */
 };
 
 /*
  * Cannot be undone. Needs no_new_privs. Returns the kernel's version of Landlock, from 1 on; TCP is restricted from 4
- * on. A folder that is not there, or that we may not reach, is passed over: it stays forbidden. -ENOSYS or -EOPNOTSUPP:
- * the kernel does not have Landlock, or it is turned off, or a container's filter forbids it; another negative errno:
- * it refused.
+ * on, signals and abstract sockets from 6 on. A folder that is not there, or that we may not reach, is passed over: it
+ * stays forbidden. -ENOSYS or -EOPNOTSUPP: the kernel does not have Landlock, or it is turned off, or a container's
+ * filter forbids it; another negative errno: it refused.
  */
 int landlock_confine(const struct landlock_allowed *allowed);
+
+/* What this version leaves open of that, where no filter of system calls can close it: a list to show, or "". */
+const char *landlock_gaps(int version);
 
 #endif

@@ -37,6 +37,7 @@ struct sandbox {
 	char *folders[FOLDERS_MAX], *sockets[SOCKETS_MAX];
 	uint16_t ports[PORTS_MAX];
 	size_t n_folders, n_sockets, n_ports;
+	bool abstract_sockets;
 	bool whole;      /* nothing was left out */
 	char told[1024]; /* what is in force */
 	size_t told_len;
@@ -113,6 +114,11 @@ int sandbox_allow_port(struct sandbox *s, uint16_t port)
 	return 0;
 }
 
+void sandbox_allow_abstract_sockets(struct sandbox *s)
+{
+	s->abstract_sockets = true;
+}
+
 bool sandbox_may_write(const struct sandbox *s, const char *file)
 {
 	size_t len = folder_length(file);
@@ -163,6 +169,7 @@ static int enter_landlock(struct sandbox *s)
 		.n_folders = s->n_folders,
 		.ports = s->ports,
 		.n_ports = s->n_ports,
+		.abstract_sockets = s->abstract_sockets,
 	};
 	int r;
 
@@ -181,7 +188,12 @@ static int enter_landlock(struct sandbox *s)
 	tell(s, ", Landlock %d (writes in", r);
 	for (size_t i = 0; i < s->n_folders; i++)
 		tell(s, " %s%s", s->folders[i], access(s->folders[i], F_OK) < 0 ? " (missing)" : "");
-	tell(s, "%s)", s->n_folders == 0 ? " no folder" : "");
+	tell(s, "%s", s->n_folders == 0 ? " no folder" : "");
+	if (landlock_gaps(r)[0] != '\0')
+		tell(s, "; this kernel leaves open: %s", landlock_gaps(r));
+	else if (s->abstract_sockets)
+		tell(s, "; abstract Unix sockets stay open: NOTIFY_SOCKET is one");
+	tell(s, ")");
 	return 0;
 }
 

@@ -33,6 +33,9 @@ int sandbox_allow_folder_of(struct sandbox *s, const char *file);
 int sandbox_allow_port(struct sandbox *s, uint16_t port);
 int sandbox_allow_socket(struct sandbox *s, const char *path);
 
+/* Before sandbox_enter(): for a supervisor whose NOTIFY_SOCKET is an abstract one, abstract sockets can be reached. */
+void sandbox_allow_abstract_sockets(struct sandbox *s);
+
 /*
  * Where the kernel has no Landlock all goes on without it. Returns 0, or a negative errno with a one-line text in
  * error: then some of it may be in force.

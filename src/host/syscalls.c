@@ -2,11 +2,15 @@
 #include "host/syscalls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,18 +24,17 @@ static const char *const allowed[] = {
 	/* the loop */
 	"epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "poll", "ppoll", "ppoll_time64", "restart_syscall",
 	"signalfd4", "timerfd_create", "timerfd_settime", "timerfd_settime64",
-	/* sockets; which ones, see add_sockets() */
+	/* sockets; which ones, see add_sockets(), and which options, see add_socket_options() */
 	"accept4", "connect", "getsockopt", "recv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "send",
-	"sendmsg", "sendto", "setsockopt", "shutdown",
-	/* files; writing them is Landlock's to forbid */
-	"_llseek", "access", "close", "faccessat", "fcntl", "fcntl64", "flock", "fstat", "fstat64", "fstatat64", "fsync",
-	"getdents64", "lseek", "newfstatat", "open", "openat", "read", "rename", "renameat", "renameat2", "statx",
-	"unlink", "unlinkat", "write", "writev",
+	"sendmsg", "sendto", "shutdown",
+	/* files; writing them is Landlock's to forbid; see add_files(), add_descriptors() too */
+	"_llseek", "access", "close", "faccessat", "flock", "fstat", "fstat64", "fstatat64", "fsync", "getdents64",
+	"lseek", "newfstatat", "read", "rename", "renameat", "renameat2", "statx", "unlink", "unlinkat", "write", "writev",
 	/* memory, but for code */
 	"brk", "madvise", "memfd_create", "mlock", "mremap", "munmap",
-	/* threads */
+	/* threads; see add_priorities() too */
 	"exit", "exit_group", "futex", "futex_time64", "getpriority", "rseq", "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "sched_getaffinity", "sched_setscheduler", "set_robust_list", "setpriority",
+	"rt_sigreturn", "sched_getaffinity", "set_robust_list",
 	/* time, and who we are */
 	"clock_gettime", "clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64", "getegid", "getegid32",
 	"geteuid", "geteuid32", "getgid", "getgid32", "getpid", "getrandom", "getrusage", "gettid", "gettimeofday",
@@ -119,14 +122,22 @@ static int allow_if(scmp_filter_ctx filter, int number, unsigned int n, const st
 	return number < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, n, conditions);
 }
 
+/* For TCP, and nothing else that is a stream: of MPTCP, SCTP, SMC Landlock knows nothing. */
 static int add_stream(scmp_filter_ctx filter, int family)
 {
-	const struct scmp_arg_cmp conditions[] = {
-		equals(0, (uint64_t)family),
-		masked(1, TYPE_MASK, SOCK_STREAM),
-	};
+	static const int protocols[] = {0, IPPROTO_TCP};
+	int r = 0;
 
-	return allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(conditions), conditions);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(protocols); i++) {
+		const struct scmp_arg_cmp conditions[] = {
+			equals(0, (uint64_t)family),
+			masked(1, TYPE_MASK, SOCK_STREAM),
+			equals(2, (uint64_t)protocols[i]),
+		};
+
+		r = allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(conditions), conditions);
+	}
+	return r;
 }
 
 /* Redis, the collectors of the log, and the kernel's links. */
@@ -145,6 +156,90 @@ static int add_sockets(scmp_filter_ctx filter)
 	if (r == 0)
 		r = add_stream(filter, AF_INET);
 	return r == 0 ? add_stream(filter, AF_INET6) : r;
+}
+
+/* Not those by which CAP_NET_ADMIN changes packet filters, or TCP turns into another protocol (TCP_ULP). */
+static int add_socket_options(scmp_filter_ctx filter)
+{
+	static const int levels[] = {SOL_SOCKET, SOL_NETLINK};
+	static const struct {
+		int level, name;
+	} options[] = {
+		{IPPROTO_TCP, TCP_CORK},      {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_KEEPIDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_QUICKACK},
+		{IPPROTO_TCP, TCP_SYNCNT},    {IPPROTO_IP, IP_RECVERR},   {IPPROTO_TCP, TCP_USER_TIMEOUT},
+		{IPPROTO_IPV6, IPV6_RECVERR},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(levels); i++) {
+		const struct scmp_arg_cmp all[] = {equals(1, (uint64_t)levels[i])};
+
+		r = allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(all), all);
+	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(options); i++) {
+		const struct scmp_arg_cmp one[] = {
+			equals(1, (uint64_t)options[i].level),
+			equals(2, (uint64_t)options[i].name),
+		};
+
+		r = allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(one), one);
+	}
+	return r;
+}
+
+/* Before Linux 6.2 Landlock lets a file be truncated that is opened for reading. */
+static int add_opening(scmp_filter_ctx filter, int number, unsigned int flags)
+{
+	const struct scmp_arg_cmp ways[] = {
+		masked(flags, O_TRUNC, 0),
+		masked(flags, O_TRUNC | O_ACCMODE, O_TRUNC | O_WRONLY),
+		masked(flags, O_TRUNC | O_ACCMODE, O_TRUNC | O_RDWR),
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ways); i++)
+		r = allow_if(filter, number, 1, &ways[i]);
+	return r;
+}
+
+static int add_files(scmp_filter_ctx filter)
+{
+	int r = add_opening(filter, SCMP_SYS(openat), 2);
+
+	return r == 0 ? add_opening(filter, SCMP_SYS(open), 1) : r;
+}
+
+/* None by which a descriptor sends a signal, to whatever process (F_SETOWN, F_SETSIG, O_ASYNC, leases, ...). */
+static int add_descriptor_commands(scmp_filter_ctx filter, int number)
+{
+	static const int commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_ADD_SEALS, F_GET_SEALS};
+	const struct scmp_arg_cmp flags[] = {equals(1, F_SETFL), masked(2, O_ASYNC, 0)};
+	int r = allow_if(filter, number, ARRAY_SIZE(flags), flags);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(commands); i++) {
+		const struct scmp_arg_cmp command[] = {equals(1, (uint64_t)commands[i])};
+
+		r = allow_if(filter, number, ARRAY_SIZE(command), command);
+	}
+	return r;
+}
+
+static int add_descriptors(scmp_filter_ctx filter)
+{
+	int r = add_descriptor_commands(filter, SCMP_SYS(fcntl));
+
+	return r == 0 ? add_descriptor_commands(filter, SCMP_SYS(fcntl64)) : r;
+}
+
+/* A thread's own, not those of other processes of our user. */
+static int add_priorities(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp nice[] = {equals(0, PRIO_PROCESS), equals(1, 0)};
+	const struct scmp_arg_cmp policy[] = {equals(0, 0)};
+	int r = allow_if(filter, SCMP_SYS(setpriority), ARRAY_SIZE(nice), nice);
+
+	return r == 0 ? allow_if(filter, SCMP_SYS(sched_setscheduler), ARRAY_SIZE(policy), policy) : r;
 }
 
 /* No page becomes code that was not. */
@@ -176,15 +271,16 @@ static int add_rest(scmp_filter_ctx filter)
 
 static int add_rules(scmp_filter_ctx filter)
 {
+	static int (*const parts[])(scmp_filter_ctx) = {
+		add_sockets, add_socket_options, add_files, add_descriptors, add_priorities, add_memory, add_rest,
+	};
 	int r = add_names(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
 
 	if (r == 0)
 		r = add_names(filter, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly));
-	if (r == 0)
-		r = add_sockets(filter);
-	if (r == 0)
-		r = add_memory(filter);
-	return r == 0 ? add_rest(filter) : r;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
+		r = parts[i](filter);
+	return r;
 }
 
 /* The tree makes a call cost the same wherever it stands in the list; to log is a help, not a must. */

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
+from lib.checker import socket_in
 from lib.daemon import binary
 from lib.faults import NO_AUDIT
+from lib.notified import Notified
 from lib.proc import Proc
 from lib.storm import SMALL_BUFFER, mixed_changes
 from lib.switch import Switch
@@ -34,22 +36,25 @@ UID, GID, REDIS_UID, REDIS_GID = 12345, 12346, 12347, 12348  # of nobody on this
 # Attempt of tests/unit/sandbox_probe.c -> what comes of it.
 WORKS = (
     "write_inside", "replace_inside", "remove_inside", "read_anything", "list_descriptors", "allocate", "grow_stack",
-    "unix_socket", "connect_allowed", "dump_links",
+    "unix_socket", "connect_allowed", "dump_links", "usual_commands",
 )  # fmt: skip
 BY_LANDLOCK = (
-    "write_outside", "write_existing", "truncate_outside", "remove_outside", "rename_outside", "write_proc",
+    "write_outside", "write_existing", "remove_outside", "rename_outside", "write_proc",
     "connect_elsewhere",
 )  # fmt: skip
 BY_SECCOMP = (
-    "make_device", "change_mode", "make_link", "fork_process", "make_thread", "signal_parent", "make_code",
+    "truncate_outside", "make_device", "change_mode", "make_link", "fork_process", "make_thread", "signal_parent", "make_code",
     "change_code", "become_root", "take_capabilities", "be_dumpable", "dump_core", "packet_socket", "raw_socket",
-    "datagram_socket", "audit_socket", "vsock_socket", "listen_tcp",
+    "datagram_socket", "audit_socket", "vsock_socket", "listen_tcp", "own_by_parent", "own_by_parent_ex",
+    "own_by_fiosetown", "own_by_siocspgrp", "choose_signal", "signal_on_input", "slow_parent", "starve_parent",
+    "multipath_socket", "become_other_protocol", "change_packet_filter",
 )  # fmt: skip
+SCOPED = ("abstract_stream", "abstract_datagram")  # by Landlock too, but with EPERM
 DEADLY = ("run_program", "trace_self", "read_parent", "mount_tmpfs", "new_namespace", "load_module", "load_bpf",
           "make_ring")  # fmt: skip
 # Of these the kernel itself says no where there is no seccomp: no capability is left, and Landlock forbids to execute.
 WITHOUT_RIGHTS = {
-    "run_program": "EACCES", "mount_tmpfs": "EPERM",
+    "run_program": "EACCES", "mount_tmpfs": "EPERM", "truncate_outside": "EACCES",
     "make_device": "EACCES", "make_link": "EACCES", "take_capabilities": "EPERM", "dump_core": "EPERM",
     "packet_socket": "EPERM", "raw_socket": "EPERM", "listen_tcp": "EACCES",
 }  # fmt: skip
@@ -57,9 +62,17 @@ WITHOUT_RIGHTS = {
 
 @pytest.fixture
 def listener() -> Iterator[int]:
-    """The port of somebody who listens, as Redis does."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+    """The port of somebody who listens, as Redis does; who has abstract sockets too, named by it."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_UNIX) as stream,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram,
+    ):
+        port = server.getsockname()[1]
+        stream.bind(f"\0portsyncd-stream-{port}")
+        stream.listen()
+        datagram.bind(f"\0portsyncd-datagram-{port}")
+        yield port
 
 
 def probe(
@@ -70,6 +83,7 @@ def probe(
     refuse: str = "",
     as_filter: bool = False,
     before: Sequence[str] = (),
+    abstract: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     allowed, outside = folder / "allowed", folder / "allowed-outside"
     for made in (allowed, outside):
@@ -77,6 +91,7 @@ def probe(
         (made / "there").touch()
     environment = {**os.environ, **({"REFUSE": refuse} if refuse else {})}
     environment |= {"REFUSE_AS_FILTER": "1"} if as_filter else {}
+    environment |= {"ABSTRACT": "1"} if abstract else {}
     command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
 
@@ -89,6 +104,7 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listener: int) -> None:
     """In the thread that entered, and in one that was made between."""
     expected = dict.fromkeys(WORKS, "ok") | dict.fromkeys(BY_LANDLOCK, "EACCES")
+    expected |= dict.fromkeys(SCOPED, "EPERM")
     expected |= WITHOUT_RIGHTS if INSTRUMENTED else dict.fromkeys(BY_SECCOMP, "EPERM")
     done = probe(tmp_path, listener, thread, *expected)
     assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
@@ -104,13 +120,22 @@ def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) 
     assert not list(tmp_path.rglob("core*"))
 
 
+def test_a_supervisor_with_an_abstract_socket(tmp_path: Path, listener: int) -> None:
+    """Then such sockets can be reached, which is told; all else is as always."""
+    expected = dict.fromkeys(SCOPED, "ok") | {"connect_elsewhere": "EACCES", "write_outside": "EACCES"}
+    done = probe(tmp_path, listener, "other", *expected, abstract=True)
+    assert outcomes(done) == expected, done.stderr
+    assert "; abstract Unix sockets stay open: NOTIFY_SOCKET is one)" in done.stderr
+
+
 @pytest.mark.parametrize("as_filter", [False, True])
 def test_a_kernel_without_landlock(as_filter: bool, tmp_path: Path, listener: int) -> None:
     """As one before 5.13, or a container whose filter forbids what it does not know: the rest is in force, and what is
     not is told."""
-    attempts = ("write_outside", "take_capabilities", "allocate")
-    done = probe(tmp_path, listener, "other", *attempts, refuse="landlock_create_ruleset", as_filter=as_filter)
-    assert outcomes(done) == dict(zip(attempts, ("ok", "EPERM", "ok"), strict=True)), done.stderr
+    expected = {"write_outside": "ok", "take_capabilities": "EPERM", "allocate": "ok", "abstract_stream": "ok"}
+    expected |= {} if INSTRUMENTED else {"truncate_outside": "EPERM"}
+    done = probe(tmp_path, listener, "other", *expected, refuse="landlock_create_ruleset", as_filter=as_filter)
+    assert outcomes(done) == expected, done.stderr
     assert "WARNING: " in done.stderr and "no Landlock (the kernel, or a container's filter: Function not implemented)" in done.stderr
 
 
@@ -258,6 +283,21 @@ def test_the_flag_outweighs_the_file(switch: SwitchFactory) -> None:
     sw.daemon.command += ["--sandbox", "on"]
     sw.start()
     assert_confined(sw)
+
+
+def test_a_supervisor_with_an_abstract_socket_is_told(switch: SwitchFactory) -> None:
+    """From within the sandbox, to the end."""
+    environment = {"NOTIFY_SOCKET": "@supervisor", "WATCHDOG_USEC": "200000"}
+    sw = switch.build(ports=1, environment=environment, settings={"health": {"enable_watchdog": "true"}})
+    notified = Notified("\0supervisor", socket_in(sw.netns.name, socket.AF_UNIX, socket.SOCK_DGRAM))
+    try:
+        sw.start()
+        notified.wait("READY=1")
+        notified.wait("WATCHDOG=1", 4)
+        sw.daemon.stop()
+        notified.wait("STOPPING=1")
+    finally:
+        notified.close()
 
 
 def test_redis_belongs_to_a_group(switch: SwitchFactory) -> None:

@@ -5,8 +5,10 @@
  *   sandbox_probe FOLDER PORT main|other ATTEMPT...
  *
  * it enters the sandbox as the daemon does: writes are allowed in FOLDER, TCP may connect to PORT; a thread is made
- * before system calls are locked. Then this thread or that one makes the attempts, a line each: "ATTEMPT ok" or
- * "ATTEMPT EPERM". With REFUSE=CALL in the environment it stands for a kernel that does not have this system call.
+ * before system calls are locked; the abstract sockets "portsyncd-stream-PORT" and "portsyncd-datagram-PORT" are
+ * others'. Then this thread or that one makes the attempts, a line each: "ATTEMPT ok" or "ATTEMPT EPERM". With ABSTRACT
+ * in the environment abstract sockets are allowed; with REFUSE=CALL in the environment it stands for a kernel that does
+ * not have this system call.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,13 +17,16 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -31,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include "base/util.h"
 #include "host/memory.h"
@@ -207,6 +213,74 @@ static int signal_parent(void)
 	return result(kill(getppid(), 0));
 }
 
+/* By a descriptor's events: as if the parent had asked for them. */
+static int command_with(int command, long value)
+{
+	int fd cleanup(close_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : result(fcntl(fd, command, value));
+}
+
+static int own_by_parent(void)
+{
+	return command_with(F_SETOWN, getppid());
+}
+
+static int own_by_parent_ex(void)
+{
+	const struct f_owner_ex owner = {F_OWNER_PID, getppid()};
+	int fd cleanup(close_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : result(fcntl(fd, F_SETOWN_EX, &owner));
+}
+
+static int own_by_ioctl(unsigned long request)
+{
+	int fd cleanup(close_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pid = getppid();
+
+	return fd < 0 ? -errno : result(ioctl(fd, request, &pid));
+}
+
+static int own_by_fiosetown(void)
+{
+	return own_by_ioctl(FIOSETOWN);
+}
+
+static int own_by_siocspgrp(void)
+{
+	return own_by_ioctl(SIOCSPGRP);
+}
+
+static int choose_signal(void)
+{
+	return command_with(F_SETSIG, SIGKILL);
+}
+
+static int signal_on_input(void)
+{
+	return command_with(F_SETFL, O_ASYNC);
+}
+
+static int usual_commands(void)
+{
+	int r = command_with(F_SETFL, O_NONBLOCK), copy;
+
+	copy = r < 0 ? r : command_with(F_DUPFD_CLOEXEC, 3);
+	return copy < 0 ? copy : close(copy);
+}
+
+static int slow_parent(void)
+{
+	return result(setpriority(PRIO_PROCESS, (id_t)getppid(), 19));
+}
+
+static int starve_parent(void)
+{
+	const struct sched_param none = {0};
+
+	return result(sched_setscheduler(getppid(), SCHED_IDLE, &none));
+}
+
 static int make_code(void)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -325,6 +399,48 @@ static int vsock_socket(void)
 	return taken(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
+/* Landlock holds TCP alone. */
+static int multipath_socket(void)
+{
+	return taken(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 262));
+}
+
+static int become_other_protocol(void)
+{
+	int fd cleanup(close_fd) = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : result(setsockopt(fd, IPPROTO_TCP, TCP_ULP, "smc", 3));
+}
+
+/* IPT_SO_SET_REPLACE of <linux/netfilter_ipv4/ip_tables.h> */
+static int change_packet_filter(void)
+{
+	int fd cleanup(close_fd) = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : result(setsockopt(fd, IPPROTO_IP, 64, "", 1));
+}
+
+static int connect_abstract(const char *kind, int type)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd cleanup(close_fd) = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	int len = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "portsyncd-%s-%u", kind, port);
+
+	return fd < 0 ? -errno
+		      : result(connect(fd, (const struct sockaddr *)&address,
+				       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)));
+}
+
+static int abstract_stream(void)
+{
+	return connect_abstract("stream", SOCK_STREAM);
+}
+
+static int abstract_datagram(void)
+{
+	return connect_abstract("datagram", SOCK_DGRAM);
+}
+
 static int unix_socket(void)
 {
 	return taken(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -387,17 +503,63 @@ static const struct {
 	const char *name;
 	int (*make)(void);
 } known[] = {
-	ATTEMPT(write_inside),      ATTEMPT(replace_inside),    ATTEMPT(remove_inside),    ATTEMPT(write_outside),
-	ATTEMPT(write_existing),    ATTEMPT(truncate_outside),  ATTEMPT(remove_outside),   ATTEMPT(rename_outside),
-	ATTEMPT(write_proc),        ATTEMPT(read_anything),     ATTEMPT(list_descriptors), ATTEMPT(make_device),
-	ATTEMPT(change_mode),       ATTEMPT(make_link),         ATTEMPT(grow_stack),       ATTEMPT(run_program),
-	ATTEMPT(fork_process),      ATTEMPT(make_thread),       ATTEMPT(trace_self),       ATTEMPT(read_parent),
-	ATTEMPT(signal_parent),     ATTEMPT(make_code),         ATTEMPT(change_code),      ATTEMPT(allocate),
-	ATTEMPT(become_root),       ATTEMPT(take_capabilities), ATTEMPT(be_dumpable),      ATTEMPT(dump_core),
-	ATTEMPT(mount_tmpfs),       ATTEMPT(new_namespace),     ATTEMPT(load_module),      ATTEMPT(load_bpf),
-	ATTEMPT(make_ring),         ATTEMPT(packet_socket),     ATTEMPT(raw_socket),       ATTEMPT(datagram_socket),
-	ATTEMPT(audit_socket),      ATTEMPT(vsock_socket),      ATTEMPT(unix_socket),      ATTEMPT(connect_allowed),
-	ATTEMPT(connect_elsewhere), ATTEMPT(listen_tcp),        ATTEMPT(dump_links),
+	ATTEMPT(write_inside),
+	ATTEMPT(replace_inside),
+	ATTEMPT(remove_inside),
+	ATTEMPT(write_outside),
+	ATTEMPT(write_existing),
+	ATTEMPT(truncate_outside),
+	ATTEMPT(remove_outside),
+	ATTEMPT(rename_outside),
+	ATTEMPT(write_proc),
+	ATTEMPT(read_anything),
+	ATTEMPT(list_descriptors),
+	ATTEMPT(make_device),
+	ATTEMPT(change_mode),
+	ATTEMPT(make_link),
+	ATTEMPT(grow_stack),
+	ATTEMPT(run_program),
+	ATTEMPT(fork_process),
+	ATTEMPT(make_thread),
+	ATTEMPT(trace_self),
+	ATTEMPT(read_parent),
+	ATTEMPT(signal_parent),
+	ATTEMPT(make_code),
+	ATTEMPT(change_code),
+	ATTEMPT(allocate),
+	ATTEMPT(become_root),
+	ATTEMPT(take_capabilities),
+	ATTEMPT(be_dumpable),
+	ATTEMPT(dump_core),
+	ATTEMPT(mount_tmpfs),
+	ATTEMPT(new_namespace),
+	ATTEMPT(load_module),
+	ATTEMPT(load_bpf),
+	ATTEMPT(make_ring),
+	ATTEMPT(packet_socket),
+	ATTEMPT(raw_socket),
+	ATTEMPT(datagram_socket),
+	ATTEMPT(audit_socket),
+	ATTEMPT(vsock_socket),
+	ATTEMPT(unix_socket),
+	ATTEMPT(connect_allowed),
+	ATTEMPT(connect_elsewhere),
+	ATTEMPT(listen_tcp),
+	ATTEMPT(dump_links),
+	ATTEMPT(own_by_parent),
+	ATTEMPT(own_by_parent_ex),
+	ATTEMPT(own_by_fiosetown),
+	ATTEMPT(own_by_siocspgrp),
+	ATTEMPT(choose_signal),
+	ATTEMPT(signal_on_input),
+	ATTEMPT(usual_commands),
+	ATTEMPT(slow_parent),
+	ATTEMPT(starve_parent),
+	ATTEMPT(multipath_socket),
+	ATTEMPT(abstract_stream),
+	ATTEMPT(abstract_datagram),
+	ATTEMPT(become_other_protocol),
+	ATTEMPT(change_packet_filter),
 };
 
 static void make_attempt(const char *name)
@@ -450,6 +612,8 @@ static int confine(pthread_barrier_t *start, pthread_t *other, char *error, size
 		r = sandbox_allow_folder_of(s, inside("made"));
 	if (r == 0)
 		r = sandbox_allow_port(s, port);
+	if (r == 0 && getenv("ABSTRACT"))
+		sandbox_allow_abstract_sockets(s);
 	if (r == 0)
 		r = sandbox_enter(s, error, size);
 	if (r == 0)

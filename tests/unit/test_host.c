@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 
 #include "host/cpu.h"
+#include "host/landlock.h"
 #include "host/memory.h"
 #include "log_catcher.h"
 
@@ -210,6 +211,18 @@ static void test_what_is_granted_is_said(void **state)
 	ASSERT_NO_LINE(fx);
 }
 
+/* Versions 1 (Linux 5.13), 4 (6.7), 6 (6.12), as Documentation/userspace-api/landlock.rst has them. */
+static void test_what_a_kernel_leaves_open_is_named(void **state)
+{
+	(void)state;
+	for (int version = 1; version < 6; version++) {
+		assert_int_equal(strstr(landlock_gaps(version), "TCP ports") != NULL, version < 4);
+		assert_non_null(strstr(landlock_gaps(version), "abstract Unix sockets"));
+	}
+	assert_string_equal(landlock_gaps(6), "");
+	assert_string_equal(landlock_gaps(7), "");
+}
+
 static int set_up(void **state)
 {
 	struct fixture *fx = calloc(1, sizeof(*fx));
@@ -251,6 +264,7 @@ int main(void)
 		TEST(test_nice_refused),
 		TEST(test_all_is_refused),
 		TEST(test_what_is_granted_is_said),
+		cmocka_unit_test(test_what_a_kernel_leaves_open_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,9 +9,10 @@ from lib.wait import wait_for
 
 
 class Notified:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str, unbound: socket.socket | None = None) -> None:
+        """unbound: a socket of another network namespace, to which abstract ones belong."""
         self.path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket = unbound or socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         self._socket.setblocking(False)
         self._seen: list[str] = []
