@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/sonic-compatibility.md says of every row of SONIC.md what we do and which test shows it: both are checked."""
+"""docs/sonic-compatibility.md says of every row what we do and which test shows it: both are checked. And what the
+documents name is there."""
 
 import ast
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from lib.daemon import ROOT
 
+DOCUMENTS = (ROOT / "README.md", ROOT / "HACKING.md", ROOT / "deploy" / "redis" / "README.md", *(ROOT / "docs").glob("*.md"))
 DOCUMENT = ROOT / "docs" / "sonic-compatibility.md"
 EXPECTED = [f"{letter}{number}" for letter, last in (("S", 30), ("R", 16), ("M", 17)) for number in range(1, last + 1)]
 VERDICTS = ("same", "better", "not ours")
@@ -64,3 +66,27 @@ def test_each_row_names_its_tests() -> None:
 def test_each_named_test_exists() -> None:
     named = {name for row in rows() for name in re.findall(r"`([^`]+)`", row.tests)}
     assert sorted(name for name in named if not exists(name)) == []
+
+
+def test_files_that_a_document_names_exist() -> None:
+    """With or without the end of their names; `*` stands for several."""
+    folders = "bench|debian|deploy|deps|docs|man|scripts|src|tests"
+    named = {
+        (path.name, word)
+        for path in DOCUMENTS
+        for word in re.findall(rf"(?<![\w/.-])((?:{folders})/[\w./*-]*\w)(?![\w/<*])", path.read_text())
+    }
+    assert len(named) > 100
+    assert sorted(one for one in named if not any(ROOT.glob(f"{one[1]}*"))) == []
+
+
+def test_documents_that_a_document_names_exist() -> None:
+    """Beside it, or below the README."""
+    named = {
+        (path.name, word)
+        for path in DOCUMENTS
+        for word in re.findall(r"(?<![\w/.-])([\w-]+\.md)\b", path.read_text())
+    }
+    assert len(named) > 5
+    known = {path.name for path in DOCUMENTS} | {"CHANGELOG.md"}
+    assert sorted(one for one in named if one[1] not in known) == []
