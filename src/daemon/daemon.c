@@ -303,6 +303,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 		watch_resync(d->watch, "some link was forgotten for lack of memory");
 	}
 	tell_held_back(d, false);
+	recheck_all(d->recheck);
 	publish_audit(d->publish);
 	appl_ports_audit(d->appl_ports);
 	loglevel_read(d->loglevel);
@@ -429,6 +430,7 @@ static int build(struct daemon *d)
 static void take_down(struct daemon *d)
 {
 	state_free(d);
+	recheck_free(d->recheck);
 	watch_free(d->watch);
 	databases_free(d);
 	view_free(d);

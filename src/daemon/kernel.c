@@ -12,7 +12,7 @@
 
 static void on_link(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
-	links_event(((struct daemon *)user)->links, msg, received_nsec);
+	recheck_event(((struct daemon *)user)->recheck, msg, received_nsec);
 }
 
 static void on_dump_begin(void *user)
@@ -32,6 +32,7 @@ static int on_dump_commit(bool complete, void *user)
 
 	if (r < 0)
 		return r;
+	recheck_dump(d->recheck, complete);
 	/* Such a dump is read after a gap: no counter of the kernel's tells of every change that it may have had. */
 	links_doubt(d->links);
 	return 0;
@@ -48,6 +49,7 @@ static void on_watch_state(enum watch_state state, void *user)
 
 	if (d->publish)
 		publish_hold(d->publish, state == WATCH_SETTLING);
+	recheck_state(d->recheck, state);
 	view_note_sync(d, state == WATCH_SYNCED);
 	if (state != WATCH_SYNCED || d->synced_once)
 		return;
@@ -79,8 +81,15 @@ int kernel_build(struct daemon *d)
 		.retry_max_ms = DUMP_RETRY_MAX_MS,
 		.retry_bound = DUMP_RETRY_BOUND,
 	};
+	const struct nlsock_options sizes = {
+		.rcvbuf = options.rcvbuf,
+		.sndbuf = options.sndbuf,
+		.datagram_bytes = options.datagram_bytes,
+	};
 	int r = watch_new(&d->watch, d->event, &options, &ops, d);
 
+	if (r == 0)
+		r = recheck_new(&d->recheck, d->event, &sizes, d->watch, d->links);
 	if (r < 0)
 		daemon_fail(d, "the kernel's link events cannot be followed: %s", strerror(-r));
 	return r;

@@ -12,6 +12,7 @@
 #include "kernel/watch.h"
 #include "observe/view.h"
 #include "ports/links.h"
+#include "ports/recheck.h"
 #include "redis/conn.h"
 #include "sonic/appl_ports.h"
 #include "sonic/dbconfig.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
 	struct links *links;
 	struct watch *watch;
+	struct recheck *recheck;
 	struct access access;
 	char password_path[PATH_MAX];
 	struct conn *config_conn, *appl_conn, *state_conn;

@@ -14,7 +14,6 @@
 
 #include "base/util.h"
 
-#define DUMP_POOL 8
 /*
  * The kernel fills dump datagrams up to 32 KiB, but a link with hundreds of alternative names needs more, and a dump
  * socket, new for each dump, could not learn from a truncation. Pages that are never written cost nothing.
@@ -163,9 +162,9 @@ int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 	return 0;
 }
 
-int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
+static int open_asking(struct nlsock **ret, const struct nlsock_options *opt, unsigned pool)
 {
-	struct nlsock *s = open_sock(opt, DUMP_POOL, MAX(DUMP_DATAGRAM, opt->datagram_bytes));
+	struct nlsock *s = open_sock(opt, pool, MAX(DUMP_DATAGRAM, opt->datagram_bytes));
 
 	if (!s)
 		return -errno;
@@ -173,6 +172,16 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 	(void)set_option(s->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
 	*ret = s;
 	return 0;
+}
+
+int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
+{
+	return open_asking(ret, opt, opt->dump_pool);
+}
+
+int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)
+{
+	return open_asking(ret, opt, 1);
 }
 
 static int send_request(int fd, const struct nlmsghdr *nlh)
@@ -186,18 +195,29 @@ static int send_request(int fd, const struct nlmsghdr *nlh)
 	return n < 0 ? -errno : 0;
 }
 
-int nlsock_request_dump(struct nlsock *s, uint32_t seq)
+static int request(int fd, uint16_t flags, int ifindex, uint32_t seq)
 {
 	_Alignas(struct nlmsghdr) unsigned char buffer[64];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 
 	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	nlh->nlmsg_seq = seq;
 	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = ifindex;
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	return send_request(s->fd, nlh);
+	return send_request(fd, nlh);
+}
+
+int nlsock_request_dump(struct nlsock *s, uint32_t seq)
+{
+	return request(s->fd, NLM_F_DUMP, 0, seq);
+}
+
+int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
+{
+	return request(s->fd, 0, ifindex, seq);
 }
 
 static enum nlsock_outcome failure(int error)

@@ -38,6 +38,7 @@ struct nlsock_options {
 	size_t rcvbuf; /* bytes asked for with SO_RCVBUFFORCE, then SO_RCVBUF */
 	size_t sndbuf;
 	unsigned receive_pool; /* of the event socket: datagrams that one receive call takes at most, from 1 on */
+	unsigned dump_pool;    /* the same of a dump's socket */
 	size_t datagram_bytes; /* first size of a buffer, which grows when the kernel sends a longer datagram */
 };
 
@@ -56,6 +57,15 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt);
 /* Asks for all links (RTM_GETLINK, without statistics), to be answered with this sequence number. 0 or negative errno.
  */
 int nlsock_request_dump(struct nlsock *s, uint32_t seq);
+
+/* A socket for questions about single links. 0 or negative errno. */
+int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt);
+
+/*
+ * Asks for one link, to be answered with this sequence number: RTM_NEWLINK, or NLMSG_ERROR with -ENODEV. The kernel
+ * answers before the call returns, and first waits until nobody else holds its lock of links. 0 or negative errno.
+ */
+int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq);
 
 /*
  * Reads without waiting. The datagrams stay valid until the next call on the same socket. A socket error is never

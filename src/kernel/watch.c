@@ -16,6 +16,7 @@
 #include "kernel/trail.h"
 #include "observe/log.h"
 
+#define DUMP_POOL 8            /* datagrams */
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
 #define CALM_USEC USEC_PER_SEC /* in sync for so long: the next loss is a new one, not the same trouble */
 #define TIMER_ACCURACY_USEC 1000
@@ -313,6 +314,7 @@ static struct nlsock_options nlsock_sizes(const struct watch_options *opt)
 		.rcvbuf = opt->rcvbuf,
 		.sndbuf = opt->sndbuf,
 		.receive_pool = opt->receive_pool,
+		.dump_pool = DUMP_POOL,
 		.datagram_bytes = opt->datagram_bytes,
 	};
 }
@@ -462,6 +464,19 @@ bool watch_drain(struct watch *w)
 	set_pace(w, empty);
 	(void)leave(w);
 	return empty;
+}
+
+bool watch_catch_up(struct watch *w)
+{
+	bool empty;
+
+	if (w->broken)
+		return false;
+	w->busy = true;
+	empty = read_events(w);
+	set_pace(w, empty);
+	(void)leave(w);
+	return empty && w->state == WATCH_SYNCED;
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *user)

@@ -87,6 +87,11 @@ void watch_turn(struct watch *w);
 /* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
 /*
+ * Reads the events that are there. True when none is left and nothing was lost: all that the kernel told of links
+ * before the call was delivered. Not from a callback of the watch, which must not free it meanwhile either.
+ */
+bool watch_catch_up(struct watch *w);
+/*
  * Before an end: reads what the kernel has sent so far; events do not gather any more. True when nothing is left, else
  * the loop goes on reading. Not from a callback of the watch, which must not free it meanwhile either.
  */

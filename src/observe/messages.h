@@ -21,6 +21,8 @@
 	X(LINKS_REREAD, "links_reread", "af0ea53a925e4d82a1272a01250234c1", 3) \
 	X(DUMP_FAILED, "dump_failed", "40346956ab524deb9429b7d2776dcc6a", 20) \
 	X(DUMP_PARTIAL, "dump_partial", "8c1f6e0b7d3a4b0f9a2e5d44c6b1e973", 3) \
+	X(REREAD_FAILED, "reread_failed", "3f0f6b6d0c7e4b5c8f3a1d2e9b847065", 3) \
+	X(SILENT_CHANGE, "silent_change", "b5f1c5d2a9e04c7e9d6b3a8f70c1e24d", 20) \
 	X(IN_SYNC, "in_sync", "cbd718193eeb4df1bad31387ab2cce8e", 20) \
 	X(WATCH_STATE, "watch_state", "e3a3eb2118b047f7a6d1a8a97ce88b0d", 200) \
 	X(PORT_PUBLISHED, "port_published", "750f3ed969794aa2ac5c34bb6521b6a1", 6) \

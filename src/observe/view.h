@@ -74,6 +74,7 @@ struct view {
 	uint64_t overrun_nsec; /* when the last one was; 0: none was */
 	uint64_t overruns, truncations, socket_errors, malformed, spoofed, no_memory;
 	uint64_t dumps, dumps_interrupted, dumps_failed, dumps_retried;
+	uint64_t silent_changes, links_reread, rereads;
 	bool netlink_works;
 	uint64_t netlink_inode; /* of the event socket, as in /proc/net/netlink */
 	uint64_t receive_buffer;

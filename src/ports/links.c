@@ -182,7 +182,7 @@ struct port *links_get(struct links *l, const char *name)
 	return port ? port : new_port(l, name, key);
 }
 
-static struct port *find_ifindex(const struct links *l, int ifindex)
+struct port *links_find_ifindex(const struct links *l, int ifindex)
 {
 	struct hash_node *node = hash_first(&l->by_ifindex, hash_int((uint32_t)ifindex));
 
@@ -367,7 +367,7 @@ static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 /* The port that holds the link of this message, under the name the message gives it. */
 static struct port *settle_name(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
-	struct port *port = find_ifindex(l, msg->ifindex);
+	struct port *port = links_find_ifindex(l, msg->ifindex);
 
 	if (port && strcmp(port->name, msg->name) == 0)
 		return port;
@@ -431,7 +431,7 @@ static void apply(struct links *l, const struct link_msg *msg, uint64_t received
 		release_old(l, msg->ifindex);
 	else if (msg->name[0] == '\0')
 		return; /* says nothing of what the link is */
-	port = find_ifindex(l, msg->ifindex);
+	port = links_find_ifindex(l, msg->ifindex);
 	if (port)
 		detach(l, port, received_nsec);
 }
@@ -440,12 +440,17 @@ void links_event(struct links *l, const struct link_msg *msg, uint64_t received_
 {
 	enum rule_verdict verdict = rules_classify(msg);
 
-	l->stats.ignored += verdict != RULE_PRESENT && !find_ifindex(l, msg->ifindex);
+	l->stats.ignored += verdict != RULE_PRESENT && !links_find_ifindex(l, msg->ifindex);
 	if (verdict == RULE_IGNORE_BRIDGE)
 		return;
 	if (l->dumping)
 		stage_add_event(&l->stage, msg->ifindex);
 	apply(l, msg, received_nsec);
+}
+
+void links_reread(struct links *l, const struct link_msg *msg)
+{
+	apply(l, msg, 0);
 }
 
 void links_dump_begin(struct links *l)

@@ -84,6 +84,8 @@ struct port {
 	struct list waiting; /* in the list of links without a row */
 	struct list lookup;  /* in the list of look-ups that are owed */
 
+	uint32_t reread_round; /* owned by ports/recheck */
+
 	/* Private to links.c. */
 	struct list dirty, all;
 	struct hash_node by_name, by_ifindex;
@@ -107,6 +109,9 @@ const struct past_port *links_past_next(const struct links *l, const struct past
 /* One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: untold). */
 void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);
 
+/* What is true of one link now, found by reading it: no event tells of it. RTM_DELLINK: there is none. */
+void links_reread(struct links *l, const struct link_msg *msg);
+
 /*
  * A dump is staged. links_dump_commit() applies the rows of links that no event named since links_dump_begin() (the
  * event is newer, or more events follow that lead to the row), and drops every link that neither a row nor an event
@@ -126,6 +131,8 @@ void links_dump_abort(struct links *l);
 void links_doubt(struct links *l);
 
 struct port *links_find(const struct links *l, const char *name);
+/* The port whose link has this ifindex, an old one too, or NULL. */
+struct port *links_find_ifindex(const struct links *l, int ifindex);
 /* Finds or makes the port. NULL when the name is empty or longer than an interface name may be, or without memory. */
 struct port *links_get(struct links *l, const char *name);
 /* All ports: start with NULL, ends with NULL. The current one may be released while iterating if next was taken before.

@@ -34,7 +34,7 @@ struct nlsock {
 };
 
 struct fake fake;
-static struct script event_script, dump_scripts[FAKE_DUMPS];
+static struct script event_script, single_script, dump_scripts[FAKE_DUMPS];
 
 static void drop_script(struct script *s)
 {
@@ -47,6 +47,7 @@ static void drop_script(struct script *s)
 void fake_reset(void)
 {
 	drop_script(&event_script);
+	drop_script(&single_script);
 	for (size_t i = 0; i < FAKE_DUMPS; i++)
 		drop_script(&dump_scripts[i]);
 	fake = (struct fake){0};
@@ -105,6 +106,11 @@ size_t fake_events_left(void)
 	return event_script.n - event_script.at;
 }
 
+void fake_single_data(const void *bytes, size_t len)
+{
+	add_data(&single_script, bytes, len);
+}
+
 void fake_dump_data(unsigned n, const void *bytes, size_t len)
 {
 	add_data(&dump_scripts[n], bytes, len);
@@ -146,6 +152,18 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 	if (fake.open_dump_error)
 		return fake.open_dump_error;
 	return open_sock(ret, opt, &dump_scripts[fake.opened++ % FAKE_DUMPS]);
+}
+
+int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)
+{
+	return open_sock(ret, opt, &single_script);
+}
+
+int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
+{
+	s->seq = seq;
+	fake.asked[fake.questions++ % FAKE_DUMPS] = (struct fake_question){.ifindex = ifindex, .seq = seq};
+	return fake.question_error;
 }
 
 int nlsock_request_dump(struct nlsock *s, uint32_t seq)

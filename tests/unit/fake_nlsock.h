@@ -15,10 +15,16 @@
 /* Messages in a dump's script with this nlmsg_seq get the sequence number that was asked for. */
 #define FAKE_SEQ 0
 
+struct fake_question {
+	int ifindex;
+	uint32_t seq;
+};
+
 extern struct fake {
 	/* Set by the test. */
 	bool endless;                       /* the event socket never becomes empty */
-	int open_dump_error, request_error; /* given instead of success */
+	/* Given instead of success. */
+	int open_dump_error, request_error, question_error;
 
 	/* Seen by the test. */
 	struct nlsock_options options; /* of the last socket that was opened */
@@ -27,6 +33,8 @@ extern struct fake {
 	unsigned requests;
 	size_t pending_at_request; /* steps left on the event socket when the last dump was asked for */
 	uint64_t request_at[FAKE_DUMPS];
+	unsigned questions; /* about single links */
+	struct fake_question asked[FAKE_DUMPS];
 } fake;
 
 void fake_reset(void);
@@ -36,6 +44,9 @@ void fake_event_data(const void *bytes, size_t len);
 void fake_event_outcome(enum nlsock_outcome outcome, int error);
 void fake_event_spoofed(void);
 size_t fake_events_left(void);
+
+/* The same for the socket of questions about single links. */
+void fake_single_data(const void *bytes, size_t len);
 
 /* The same for the n-th dump socket (from 0); what its script does not say never comes. */
 void fake_dump_data(unsigned n, const void *bytes, size_t len);

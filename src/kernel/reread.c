@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/reread.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/util.h"
+#include "kernel/reply.h"
+#include "kernel/trail.h"
+#include "observe/log.h"
+
+/*
+ * What follows a message silently follows it within the same hold of the kernel's lock; asked a little later, the
+ * question rarely has to wait for that.
+ */
+#define DELAY_USEC (20 * USEC_PER_MSEC)
+#define NEXT_USEC (1 * USEC_PER_MSEC) /* between two rounds of questions */
+#define ANSWER_USEC USEC_PER_SEC      /* an answer that did not come by then was lost */
+#define FLOOD_USEC USEC_PER_SEC       /* a reading of all instead of many questions gathers more of them */
+#define TIMER_ACCURACY_USEC 1000
+
+struct question {
+	int ifindex;
+	uint32_t seq;
+	bool answered, overtaken;
+	struct link_msg answer;
+};
+
+struct reread {
+	sd_event *event;
+	const struct nlsock_options *opt;
+	const struct reread_ops *ops;
+	void *user;
+	struct reread_stats stats;
+	bool running;
+
+	struct nlsock *single, *dump; /* dump: while all are read */
+	sd_event_source *single_source, *dump_source, *timer, *flood;
+	struct reply reply;
+	uint32_t seq;
+
+	struct question questions[REREAD_AT_ONCE]; /* under way */
+	size_t n_questions;
+	int waiting[REREAD_WAITING];
+	size_t n_waiting;
+	bool busy; /* not idle since ops->idle() */
+};
+
+static void arm(sd_event_source *timer, uint64_t delay)
+{
+	(void)sd_event_source_set_time(timer, now_usec() + delay);
+	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+static bool is_armed(sd_event_source *timer)
+{
+	int enabled = SD_EVENT_OFF;
+
+	return sd_event_source_get_enabled(timer, &enabled) > 0;
+}
+
+static void arm_unless_armed(sd_event_source *timer, uint64_t delay)
+{
+	if (!is_armed(timer))
+		arm(timer, delay);
+}
+
+static void tell_idle(struct reread *r)
+{
+	if (!r->busy || r->n_questions > 0 || r->n_waiting > 0 || r->dump || is_armed(r->flood))
+		return;
+	r->busy = false;
+	r->ops->idle(r->user);
+}
+
+/* --- single links --- */
+
+static bool is_waiting(const struct reread *r, int ifindex)
+{
+	for (size_t i = 0; i < r->n_waiting; i++)
+		if (r->waiting[i] == ifindex)
+			return true;
+	return false;
+}
+
+void reread_link(struct reread *r, int ifindex)
+{
+	if (!r->running || is_waiting(r, ifindex))
+		return;
+	r->busy = true;
+	if (r->n_waiting == REREAD_WAITING) {
+		arm_unless_armed(r->flood, FLOOD_USEC);
+		return;
+	}
+	r->waiting[r->n_waiting++] = ifindex;
+	arm_unless_armed(r->timer, DELAY_USEC);
+}
+
+void reread_overtake(struct reread *r, int ifindex)
+{
+	for (size_t i = 0; i < r->n_questions; i++)
+		if (r->questions[i].ifindex == ifindex)
+			r->questions[i].overtaken = true;
+}
+
+/* The questions under way, their answers taken back. */
+static size_t take_questions(struct reread *r, struct question *out)
+{
+	size_t n = r->n_questions;
+
+	memcpy(out, r->questions, n * sizeof(*out));
+	r->n_questions = 0;
+	return n;
+}
+
+static void ask_again(struct reread *r)
+{
+	struct question lost[REREAD_AT_ONCE];
+	size_t n = take_questions(r, lost);
+
+	for (size_t i = 0; i < n; i++)
+		reread_link(r, lost[i].ifindex);
+}
+
+static void ask(struct reread *r)
+{
+	size_t n = 0;
+
+	if (r->n_waiting == 0)
+		return;
+	while (n < r->n_waiting && r->n_questions < REREAD_AT_ONCE) {
+		struct question *question = &r->questions[r->n_questions];
+
+		*question = (struct question){.ifindex = r->waiting[n], .seq = ++r->seq};
+		if (nlsock_request_link(r->single, question->ifindex, question->seq) < 0) {
+			r->stats.failures++;
+			break;
+		}
+		r->stats.links++;
+		r->n_questions++;
+		n++;
+	}
+	r->n_waiting -= n;
+	memmove(r->waiting, r->waiting + n, r->n_waiting * sizeof(r->waiting[0]));
+	arm(r->timer, ANSWER_USEC);
+}
+
+static bool all_answered(const struct reread *r)
+{
+	for (size_t i = 0; i < r->n_questions; i++)
+		if (!r->questions[i].answered)
+			return false;
+	return r->n_questions > 0;
+}
+
+static void apply(struct reread *r)
+{
+	struct question answered[REREAD_AT_ONCE];
+	size_t n = take_questions(r, answered);
+
+	for (size_t i = 0; i < n && r->running; i++) {
+		if (!answered[i].overtaken) {
+			r->ops->link(&answered[i].answer, r->user);
+			continue;
+		}
+		r->stats.void_answers++;
+		reread_link(r, answered[i].ifindex);
+	}
+}
+
+/* Nothing that the kernel told before its answers is still unread when they count. */
+static void settle(struct reread *r)
+{
+	if (!all_answered(r))
+		return;
+	if (!r->ops->catch_up(r->user)) {
+		if (r->running)
+			arm(r->timer, NEXT_USEC);
+		return;
+	}
+	apply(r);
+	if (!r->running)
+		return;
+	if (r->n_waiting > 0)
+		arm(r->timer, NEXT_USEC);
+	else
+		(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
+	tell_idle(r);
+}
+
+static int read_answer(const struct nlmsghdr *nlh, struct question *question)
+{
+	int r;
+
+	if (nlh->nlmsg_type != NLMSG_ERROR)
+		return linkmsg_parse(nlh, &question->answer);
+	r = reply_error(nlh);
+	if (r != -ENODEV)
+		return r < 0 ? r : -EBADMSG;
+	question->answer = (struct link_msg){.type = RTM_DELLINK, .ifindex = question->ifindex};
+	return 0;
+}
+
+static int on_answer(const struct nlmsghdr *nlh, void *user)
+{
+	struct reread *r = user;
+
+	for (size_t i = 0; i < r->n_questions; i++) {
+		struct question *question = &r->questions[i];
+
+		if (question->seq != nlh->nlmsg_seq || question->answered)
+			continue;
+		if (read_answer(nlh, question) == 0 && question->answer.ifindex == question->ifindex) {
+			question->answered = true;
+			return 0;
+		}
+		/* It is asked again when the answers are late. */
+		r->stats.failures++;
+		return 0;
+	}
+	return 0;
+}
+
+static int on_single(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct reread *r = user;
+	struct nlsock_batch batch;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	for (unsigned i = 0; i < REREAD_AT_ONCE; i++) {
+		nlsock_receive(r->single, &batch);
+		trail_spoofed(batch.spoofed);
+		for (size_t k = 0; k < batch.n; k++)
+			if (linkmsg_walk(batch.datagram[k].data, batch.datagram[k].len, on_answer, r) < 0)
+				r->stats.failures++;
+		if (batch.outcome != NLSOCK_DATA)
+			break;
+	}
+	settle(r);
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct reread *r = user;
+
+	(void)source;
+	(void)usec;
+	if (!r->running)
+		return 0;
+	if (all_answered(r)) {
+		settle(r);
+		return 0;
+	}
+	if (r->n_questions > 0) {
+		r->stats.failures++;
+		ask_again(r);
+	}
+	ask(r);
+	return 0;
+}
+
+/* --- all links --- */
+
+static void close_dump(struct reread *r)
+{
+	r->dump_source = sd_event_source_disable_unref(r->dump_source);
+	nlsock_free(r->dump);
+	r->dump = NULL;
+}
+
+static void on_row(const struct link_msg *row, void *user)
+{
+	struct reread *r = user;
+
+	if (r->ops->differs(row, r->user))
+		reread_link(r, row->ifindex);
+}
+
+static bool rows_wanted(const void *user)
+{
+	return ((const struct reread *)user)->running;
+}
+
+static void end_dump(struct reread *r, int result)
+{
+	close_dump(r);
+	if (result > 0)
+		r->ops->all_read(r->user);
+	else
+		r->stats.failures++;
+	if (result < 0)
+		log_info(KIND_REREAD_FAILED,
+			 "reading the links again failed, it is tried again at the next reconciliation: %s",
+			 strerror(-result));
+	tell_idle(r);
+}
+
+static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	static const struct reply_ops ops = {.row = on_row, .wanted = rows_wanted};
+	struct reread *r = user;
+	struct nlsock_batch batch;
+	int result;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	nlsock_receive(r->dump, &batch);
+	trail_spoofed(batch.spoofed);
+	result = reply_read(&r->reply, &batch, &ops, r);
+	if (result != 0)
+		end_dump(r, result);
+	return 0;
+}
+
+static int open_dump(struct reread *r)
+{
+	int result = nlsock_open_dump(&r->dump, r->opt);
+
+	if (result < 0)
+		return result;
+	/* What it finds is looked at again anyway: changes meanwhile do no harm. */
+	r->reply = (struct reply){.seq = ++r->seq, .takes_interrupted = true};
+	result = nlsock_request_dump(r->dump, r->reply.seq);
+	if (result == 0)
+		result = sd_event_add_io(r->event, &r->dump_source, nlsock_fd(r->dump), EPOLLIN, on_dump, r);
+	return result < 0 ? result : sd_event_source_set_priority(r->dump_source, SD_EVENT_PRIORITY_IDLE);
+}
+
+void reread_all(struct reread *r)
+{
+	int result;
+
+	if (!r->running || r->dump)
+		return;
+	r->busy = true;
+	r->stats.all++;
+	r->ops->all_begins(r->user);
+	(void)sd_event_source_set_enabled(r->flood, SD_EVENT_OFF);
+	result = open_dump(r);
+	if (result < 0)
+		end_dump(r, result);
+}
+
+static int on_flood(sd_event_source *source, uint64_t usec, void *user)
+{
+	(void)source;
+	(void)usec;
+	reread_all(user);
+	return 0;
+}
+
+/* --- beginning and end --- */
+
+void reread_start(struct reread *r)
+{
+	r->running = true;
+}
+
+void reread_stop(struct reread *r)
+{
+	r->running = r->busy = false;
+	r->n_waiting = r->n_questions = 0;
+	close_dump(r);
+	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
+	(void)sd_event_source_set_enabled(r->flood, SD_EVENT_OFF);
+}
+
+static int add_timer(struct reread *r, sd_event_source **timer, sd_event_time_handler_t handler)
+{
+	int result = sd_event_add_time(r->event, timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, r);
+
+	return result < 0 ? result : sd_event_source_set_enabled(*timer, SD_EVENT_OFF);
+}
+
+static int add_sources(struct reread *r)
+{
+	int result = sd_event_add_io(r->event, &r->single_source, nlsock_fd(r->single), EPOLLIN, on_single, r);
+
+	if (result >= 0)
+		result = add_timer(r, &r->timer, on_timer);
+	return result < 0 ? result : add_timer(r, &r->flood, on_flood);
+}
+
+static void free_reread(struct reread **r)
+{
+	reread_free(*r);
+}
+
+int reread_new(struct reread **ret, sd_event *event, const struct nlsock_options *opt, const struct reread_ops *ops,
+	       void *user)
+{
+	struct reread *r cleanup(free_reread) = calloc(1, sizeof(*r));
+	int result;
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct reread){.event = sd_event_ref(event), .opt = opt, .ops = ops, .user = user};
+	result = nlsock_open_single(&r->single, opt);
+	if (result == 0)
+		result = add_sources(r);
+	if (result < 0)
+		return result;
+	*ret = r;
+	r = NULL;
+	return 0;
+}
+
+void reread_free(struct reread *r)
+{
+	if (!r)
+		return;
+	close_dump(r);
+	(void)sd_event_source_disable_unref(r->single_source);
+	(void)sd_event_source_disable_unref(r->timer);
+	(void)sd_event_source_disable_unref(r->flood);
+	nlsock_free(r->single);
+	(void)sd_event_unref(r->event);
+	free(r);
+}
+
+const struct reread_stats *reread_stats(const struct reread *r)
+{
+	return &r->stats;
+}

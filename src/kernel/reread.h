@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads links from the kernel again while their events are followed, since the kernel does not tell every change: one
+ * link soon after something happened to it, or all of them.
+ *
+ * A reading of all is only a hint: what it finds to differ, or not to name, is read singly. The answer for one link
+ * counts when no event about the link came between the question and a moment at which the event socket was empty: the
+ * kernel answers and changes links under one lock, so whatever it told before the answer was read by then. An answer
+ * that an event overtook is void, and the question is asked again.
+ *
+ * Work is bounded: one datagram of a reading of all a turn of the loop, when nothing else waits; REREAD_AT_ONCE
+ * questions under way and REREAD_WAITING to be asked; more than that make one reading of all.
+ */
+#ifndef PORTSYNCD_REREAD_H
+#define PORTSYNCD_REREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "kernel/linkmsg.h"
+#include "kernel/nlsock.h"
+
+#define REREAD_AT_ONCE 16
+#define REREAD_WAITING 256
+
+struct reread_ops {
+	/* A reading of all begins. */
+	void (*all_begins)(void *user);
+	/* A row of a reading of all: true when it is not what is known of the link. */
+	bool (*differs)(const struct link_msg *row, void *user);
+	/* All were read: reread_link() is called for what is known and was not named. */
+	void (*all_read)(void *user);
+	/* Reads the events that are there; true when none is left and they are complete. */
+	bool (*catch_up)(void *user);
+	/* What is true of one link now. RTM_DELLINK, without a name: there is none of this ifindex. */
+	void (*link)(const struct link_msg *msg, void *user);
+	/* Nothing more is to be read. */
+	void (*idle)(void *user);
+};
+
+struct reread_stats {
+	uint64_t all, links, void_answers, failures;
+};
+
+struct reread;
+
+/* Opens the socket for single questions. 0 or negative errno. opt, ops and user must outlive it. */
+int reread_new(struct reread **ret, sd_event *event, const struct nlsock_options *opt, const struct reread_ops *ops,
+	       void *user);
+void reread_free(struct reread *r);
+
+/* Events are complete from here on; until then, and after reread_stop(), nothing is read. */
+void reread_start(struct reread *r);
+void reread_stop(struct reread *r);
+/* Soon; once, however often it is said before. */
+void reread_link(struct reread *r, int ifindex);
+/* From the loop's next quiet turn on, unless it is under way. */
+void reread_all(struct reread *r);
+/* Here is an event about this link. */
+void reread_overtake(struct reread *r, int ifindex);
+
+const struct reread_stats *reread_stats(const struct reread *r);
+
+#endif
