@@ -176,7 +176,7 @@ static int open_asking(struct nlsock **ret, const struct nlsock_options *opt, un
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	return open_asking(ret, opt, opt->dump_pool);
+	return open_asking(ret, opt, MAX(opt->dump_pool, 1));
 }
 
 int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)

@@ -38,7 +38,7 @@ struct nlsock_options {
 	size_t rcvbuf; /* bytes asked for with SO_RCVBUFFORCE, then SO_RCVBUF */
 	size_t sndbuf;
 	unsigned receive_pool; /* of the event socket: datagrams that one receive call takes at most, from 1 on */
-	unsigned dump_pool;    /* the same of a dump's socket */
+	unsigned dump_pool;    /* the same of a dump's socket; 0: 1 */
 	size_t datagram_bytes; /* first size of a buffer, which grows when the kernel sends a longer datagram */
 };
 

@@ -19,6 +19,7 @@
 #include "model_redis.h"
 #include "observe/log.h"
 #include "ports/links.h"
+#include "ports/recheck.h"
 #include "sonic/appl_ports.h"
 #include "sonic/publish.h"
 
@@ -67,9 +68,11 @@ static struct world {
 	const uint8_t *at, *end;
 	bool cold, decided;
 	bool others_wrote; /* STATE_DB */
+	unsigned silent_changes;
 	unsigned checks;
 	struct links *links;
 	struct watch *watch;
+	struct recheck *recheck;
 	struct publish *publish;
 	struct appl_ports *appl_ports;
 	struct conn *state_conn, *appl_conn;
@@ -101,7 +104,7 @@ static unsigned take(struct world *w)
 
 static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
 {
-	links_event(((struct world *)user)->links, msg, received_nsec);
+	recheck_event(((struct world *)user)->recheck, msg, received_nsec);
 }
 
 static void on_begin(void *user)
@@ -117,8 +120,9 @@ static void on_row(const struct link_msg *msg, void *user)
 static int on_commit(bool complete, void *user)
 {
 	struct world *w = user;
-	int r = complete ? links_dump_commit(w->links) : -EINTR;
+	int r = complete ? links_dump_commit(w->links) : links_dump_commit_partial(w->links);
 
+	recheck_dump(w->recheck, complete);
 	if (r == 0)
 		links_doubt(w->links);
 	return r;
@@ -131,6 +135,7 @@ static void on_abort(void *user)
 
 static void on_state(enum watch_state state, void *user)
 {
+	recheck_state(((struct world *)user)->recheck, state);
 	publish_hold(((struct world *)user)->publish, state == WATCH_SETTLING);
 }
 
@@ -199,6 +204,7 @@ static void build(struct world *w)
 				    .retry_initial_ms = 10,
 				    .retry_max_ms = 5000,
 				    .retry_bound = 3};
+	static const struct nlsock_options sizes;
 	unsigned options = take(w);
 
 	w->cold = options & 8;
@@ -208,10 +214,12 @@ static void build(struct world *w)
 	check(w, w->links, "links_new", "");
 	build_redis(w, options);
 	check(w, watch_new(&w->watch, loop_get(), &opt, &ops, w) == 0, "watch_new", "");
+	check(w, recheck_new(&w->recheck, loop_get(), &sizes, w->watch, w->links) == 0, "recheck_new", "");
 }
 
 static void take_down(struct world *w)
 {
+	recheck_free(w->recheck);
 	watch_free(w->watch);
 	conn_free(w->state_conn);
 	conn_free(w->appl_conn);
@@ -330,6 +338,7 @@ static void decide(struct world *w)
 
 static void audit(struct world *w)
 {
+	recheck_all(w->recheck);
 	publish_audit(w->publish);
 	appl_ports_rescan(w->appl_ports);
 	end_turn(w);
@@ -436,6 +445,8 @@ static void step_check(struct world *w)
 	rest(w);
 	check(w, publish_owed(w->publish) == 0, "rows are owed at rest", "");
 	check(w, w->others_wrote || publish_stats(w->publish)->drift == 0, "drift that is none", "");
+	check(w, w->silent_changes || recheck_stats(w->recheck).silent_changes == 0, "a silent change that is none",
+	      "");
 	check_rows(w);
 	written = w->state.written;
 	audit(w);
@@ -475,7 +486,8 @@ static void step_change(struct world *w)
 {
 	unsigned who = take(w), what = take(w);
 
-	kernel_change(ifindex_of(who), flags_of(what), mtus[what >> 3 & 3], who >> 4);
+	w->silent_changes += what >> 7;
+	kernel_change(ifindex_of(who), flags_of(what), mtus[what >> 3 & 3], who >> 4, what & 128);
 }
 
 static void step_rename(struct world *w)

@@ -18,6 +18,7 @@
 #define MESSAGE 512
 #define EVENTS_FD 1000
 #define DUMP_FD 1001
+#define SINGLE_FD 1002
 #define POOL_MAX 64
 
 struct item {
@@ -44,7 +45,7 @@ static struct {
 	struct model_link links[LINKS];
 	bool heard[IDS];
 	unsigned ids;
-	struct nlsock *events, *dump;
+	struct nlsock *events, *dump, *single;
 	enum kernel_fault fault;
 	bool refuse_open, refuse_request;
 } kernel;
@@ -197,7 +198,7 @@ void kernel_delete(int ifindex)
 	link->ref.old = false;
 }
 
-void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master)
+void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, bool silent)
 {
 	struct model_link *link = slot(ifindex);
 
@@ -209,7 +210,8 @@ void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master)
 	link->ref.flags = flags;
 	link->ref.mtu = mtu;
 	link->master = master;
-	emit(RTM_NEWLINK, AF_UNSPEC, link, 0);
+	if (!silent)
+		emit(RTM_NEWLINK, AF_UNSPEC, link, 0);
 }
 
 void kernel_rename(int ifindex, const char *name)
@@ -335,7 +337,7 @@ void kernel_refuse_dumps(bool open, bool request)
 
 bool loop_fd_readable(int fd)
 {
-	const struct nlsock *s = fd == EVENTS_FD ? kernel.events : kernel.dump;
+	const struct nlsock *s = fd == EVENTS_FD ? kernel.events : fd == DUMP_FD ? kernel.dump : kernel.single;
 
 	return s && s->fd == fd && (s->n > 0 || s->overrun);
 }
@@ -348,7 +350,7 @@ static int open_socket(struct nlsock **ret, struct nlsock **place, int fd, const
 		abort();
 	s->fd = fd;
 	s->next = 1;
-	s->pool = MIN(opt->receive_pool, POOL_MAX);
+	s->pool = MAX(MIN(opt->receive_pool, POOL_MAX), 1);
 	*ret = *place = s;
 	return 0;
 }
@@ -368,6 +370,36 @@ int nlsock_request_dump(struct nlsock *s, uint32_t seq)
 	s->seq = seq;
 	s->asked = !kernel.refuse_request;
 	return kernel.refuse_request ? -ENOBUFS : 0;
+}
+
+int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)
+{
+	return open_socket(ret, &kernel.single, SINGLE_FD, opt);
+}
+
+static size_t no_such_link(char *buf)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsgerr *error = mnl_nlmsg_put_extra_header(nlh, sizeof(*error));
+
+	nlh->nlmsg_type = NLMSG_ERROR;
+	error->error = -ENODEV;
+	return nlh->nlmsg_len;
+}
+
+/* The answer is there when the question is asked, as of that moment. */
+int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
+{
+	char buf[MESSAGE] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct model_link *link = slot(ifindex);
+	struct item item = {.outcome = NLSOCK_DATA};
+
+	if (kernel.refuse_request || s->n >= QUEUE)
+		return -ENOBUFS;
+	item.len = link->ref.exists ? message(buf, RTM_NEWLINK, AF_UNSPEC, link) : no_such_link(buf);
+	((struct nlmsghdr *)(void *)buf)->nlmsg_seq = seq;
+	put(s, item, buf);
+	return 0;
 }
 
 static void take_back(struct nlsock *s)
@@ -442,12 +474,14 @@ void nlsock_free(struct nlsock *s)
 		kernel.events = NULL;
 	if (kernel.dump == s)
 		kernel.dump = NULL;
+	if (kernel.single == s)
+		kernel.single = NULL;
 	free(s);
 }
 
 bool kernel_in_use(void)
 {
-	return kernel.events || kernel.dump;
+	return kernel.events || kernel.dump || kernel.single;
 }
 
 void kernel_reset(void)

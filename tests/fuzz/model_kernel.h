@@ -32,7 +32,8 @@ void kernel_reset(void);
 /* Each is one change and one event; nothing happens when it is not possible. */
 void kernel_create(int ifindex, const char *name, unsigned flags, unsigned mtu, const char *kind);
 void kernel_delete(int ifindex);
-void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master);
+/* silent: without an event, as kernels do when a bond is deleted. */
+void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, bool silent);
 void kernel_rename(int ifindex, const char *name);
 /* A message of family AF_BRIDGE: nothing changes. */
 void kernel_bridge_message(int ifindex, bool deleted);
