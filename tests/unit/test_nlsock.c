@@ -2,6 +2,8 @@
 /* Against the real kernel, in a network namespace that holds nothing but a loopback device. */
 #include "kernel/nlsock.h"
 
+#include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -109,7 +111,7 @@ static void test_all_of_a_pool_may_be_truncated(void **state)
 /* A dump socket could not learn: it has long buffers from the start. */
 static void test_a_dump_needs_no_growth(void **state)
 {
-	const struct nlsock_options options = {SIZES, .receive_pool = 1, .datagram_bytes = 64};
+	const struct nlsock_options options = {SIZES, .dump_pool = 8, .datagram_bytes = 64};
 	struct nlsock *s = NULL;
 	struct nlsock_batch batch;
 
@@ -120,6 +122,34 @@ static void test_a_dump_needs_no_growth(void **state)
 	assert_int_equal(batch.outcome, NLSOCK_AGAIN);
 	assert_true(batch.n > 0);
 	assert_true(batch.datagram[0].len > 64);
+	nlsock_free(s);
+}
+
+/* The answer is there when the question was asked. */
+static void test_a_single_link(void **state)
+{
+	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
+	const struct nlmsghdr *nlh;
+	struct nlsock *s = NULL;
+	struct nlsock_batch batch;
+
+	(void)state;
+	assert_int_equal(nlsock_open_single(&s, &options), 0);
+	assert_int_equal(nlsock_request_link(s, 1, 7), 0);
+	assert_int_equal(nlsock_request_link(s, 4711, 8), 0);
+	nlsock_receive(s, &batch);
+	assert_int_equal(batch.n, 1);
+	nlh = batch.datagram[0].data;
+	assert_int_equal(nlh->nlmsg_type, RTM_NEWLINK);
+	assert_int_equal(nlh->nlmsg_seq, 7);
+	nlsock_receive(s, &batch);
+	assert_int_equal(batch.n, 1);
+	nlh = batch.datagram[0].data;
+	assert_int_equal(nlh->nlmsg_type, NLMSG_ERROR);
+	assert_int_equal(nlh->nlmsg_seq, 8);
+	assert_int_equal(((const struct nlmsgerr *)(nlh + 1))->error, -ENODEV);
+	nlsock_receive(s, &batch);
+	assert_int_equal(batch.outcome, NLSOCK_AGAIN);
 	nlsock_free(s);
 }
 
@@ -137,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_buffers_grow_to_what_was_truncated),
 		cmocka_unit_test(test_all_of_a_pool_may_be_truncated),
 		cmocka_unit_test(test_a_dump_needs_no_growth),
+		cmocka_unit_test(test_a_single_link),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);
