@@ -22,7 +22,7 @@ struct fake_question {
 
 extern struct fake {
 	/* Set by the test. */
-	bool endless;                       /* the event socket never becomes empty */
+	bool endless; /* the event socket never becomes empty */
 	/* Given instead of success. */
 	int open_dump_error, request_error, question_error;
 
