@@ -36,7 +36,10 @@ static int allow_log(struct sandbox *s, const struct config *config)
 
 static int allow_database(struct sandbox *s, const struct dbconfig_db *db)
 {
-	return db->unix_socket ? sandbox_allow_socket(s, db->unix_socket) : sandbox_allow_port(s, db->port);
+	if (!db->unix_socket)
+		return sandbox_allow_port(s, db->port);
+	sandbox_allow_sockets(s);
+	return 0;
 }
 
 /* The state file's folder was made when it was read. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/private.h"
+#include "host/capabilities.h"
 #include "observe/log.h"
 
 #define RETRY_INITIAL_MS 100
@@ -161,6 +162,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.reply_usec = (uint64_t)config->reply_usecs,
 		.max_in_flight = (size_t)config->max_event_queue,
 		.pattern = pattern,
+		.connect = capabilities_connect,
 	};
 	int r = conn_new(ret, d->event, &options, ops, d);
 

@@ -7,20 +7,30 @@
 #define PORTSYNCD_CAPABILITIES_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 
 /* Whether we have CAP_NET_ADMIN, or may take it. */
 bool capabilities_net_admin(void);
 
-/* Whether CAP_IPC_LOCK, and CAP_SETGID, is in force. */
+/* Whether CAP_IPC_LOCK is in force. */
 bool capabilities_ipc_lock(void);
-bool capabilities_setgid(void);
+
+/* Whether we are root with CAP_DAC_OVERRIDE. */
+bool capabilities_override(void);
 
 /*
- * Gives up all but CAP_NET_ADMIN (that too, if we have it not). What is in force then is read back: more than that
+ * Gives up all but CAP_NET_ADMIN (that too, if we have it not). With keep_override CAP_DAC_OVERRIDE stays permitted, if
+ * capabilities_override(), but is not in force. What is then is read back: more than that
  * permitted or effective is a negative errno, else 0. *whole is false when something is left in the inheritable,
  * ambient or bounding set, which does no harm under no_new_privs: the latter needs CAP_SETPCAP, and a supervisor's
  * filter may forbid all changes where there is nothing to lose.
  */
-int capabilities_give_up(bool *whole);
+int capabilities_give_up(bool keep_override, bool *whole);
+
+/*
+ * connect(2), for a Unix socket with the CAP_DAC_OVERRIDE that was kept in force: whoever owns it and whatever its mode
+ * is. 0 or a negative errno; -EINPROGRESS is not a fault.
+ */
+int capabilities_connect(int fd, const struct sockaddr *address, socklen_t len);
 
 #endif

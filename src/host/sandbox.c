@@ -11,7 +11,6 @@
 
 #include "base/util.h"
 #include "host/capabilities.h"
-#include "host/groups.h"
 #include "host/landlock.h"
 #include "host/memory.h"
 #include "host/syscalls.h"
@@ -19,7 +18,6 @@
 
 #define FOLDERS_MAX 8
 #define PORTS_MAX 8
-#define SOCKETS_MAX 8
 
 /* meson.build says which parts an instrumented build cannot have. */
 #ifdef PORTSYNCD_WITHOUT_SECCOMP
@@ -34,11 +32,12 @@
 #endif
 
 struct sandbox {
-	char *folders[FOLDERS_MAX], *sockets[SOCKETS_MAX];
+	char *folders[FOLDERS_MAX];
 	uint16_t ports[PORTS_MAX];
-	size_t n_folders, n_sockets, n_ports;
+	size_t n_folders, n_ports;
 	bool abstract_sockets;
 	bool whole;      /* nothing was left out */
+	bool override;   /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
 	char told[1024]; /* what is in force */
 	size_t told_len;
 };
@@ -65,8 +64,6 @@ void sandbox_free(struct sandbox *s)
 		return;
 	for (size_t i = 0; i < s->n_folders; i++)
 		free(s->folders[i]);
-	for (size_t i = 0; i < s->n_sockets; i++)
-		free(s->sockets[i]);
 	free(s);
 }
 
@@ -99,9 +96,9 @@ int sandbox_allow_folder_of(struct sandbox *s, const char *file)
 	return len == 0 ? 0 : add_path(s->folders, &s->n_folders, FOLDERS_MAX, file, len);
 }
 
-int sandbox_allow_socket(struct sandbox *s, const char *path)
+void sandbox_allow_sockets(struct sandbox *s)
 {
-	return add_path(s->sockets, &s->n_sockets, SOCKETS_MAX, path, strlen(path));
+	s->override = capabilities_override();
 }
 
 int sandbox_allow_port(struct sandbox *s, uint16_t port)
@@ -197,16 +194,6 @@ static int enter_landlock(struct sandbox *s)
 	return 0;
 }
 
-static int enter_groups(struct sandbox *s)
-{
-	gid_t joined[GROUPS_MAX];
-	int n = groups_join((const char *const *)s->sockets, s->n_sockets, joined);
-
-	for (int i = 0; i < n; i++)
-		tell(s, "%s %u", i == 0 ? ", groups" : "", (unsigned)joined[i]);
-	return MIN(n, 0);
-}
-
 static int enter_capabilities(struct sandbox *s)
 {
 	bool whole, net_admin = capabilities_net_admin();
@@ -214,9 +201,10 @@ static int enter_capabilities(struct sandbox *s)
 
 	if (memory_settle() < 0)
 		tell(s, ", memory no longer locked");
-	r = capabilities_give_up(&whole);
+	r = capabilities_give_up(s->override, &whole);
 	if (r == 0)
-		tell(s, ", capabilities %s%s", net_admin ? "CAP_NET_ADMIN" : "none",
+		tell(s, ", capabilities %s%s%s", net_admin ? "CAP_NET_ADMIN" : "none",
+		     s->override ? " and, to connect to Redis' Unix sockets alone, CAP_DAC_OVERRIDE" : "",
 		     whole ? "" : " (sets that no_new_privs makes void stay)");
 	return r;
 }
@@ -231,9 +219,6 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size)
 	r = enter_landlock(s);
 	if (r < 0)
 		return refuse(r, "Landlock", error, size);
-	r = enter_groups(s);
-	if (r < 0)
-		return refuse(r, "the groups of Redis' sockets", error, size);
 	r = enter_capabilities(s);
 	return r < 0 ? refuse(r, "capabilities", error, size) : 0;
 }
@@ -241,7 +226,7 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size)
 int sandbox_lock(struct sandbox *s, char *error, size_t size)
 {
 	if (WITH_SECCOMP) {
-		int r = syscalls_confine();
+		int r = syscalls_confine(s->override);
 
 		if (r < 0)
 			return refuse(r, "seccomp", error, size);

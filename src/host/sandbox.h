@@ -4,7 +4,7 @@
  * needs (sandbox_allow_...), enters while it has one thread, and locks itself up once it has all:
  *
  *   seal   no core dump, no tracer but one with CAP_SYS_PTRACE; early, before a secret is read
- *   enter  no_new_privs; files by landlock.h; groups.h; CAP_NET_ADMIN alone is left. Threads inherit it.
+ *   enter  no_new_privs; files by landlock.h; of the capabilities CAP_NET_ADMIN alone is in force. Threads inherit it.
  *   lock   system calls by syscalls.h, for all threads; no more threads.
  *
  * The privileged sockets are opened before it enters.
@@ -26,12 +26,12 @@ struct sandbox *sandbox_new(void);
 
 /*
  * Before sandbox_enter(). Files may be made, written and removed in the folder of this one, which has an absolute path,
- * but never in "/"; TCP may connect to this port; this Unix socket is Redis'. -ENOSPC: there are too many,
- * -ENAMETOOLONG.
+ * but never in "/"; TCP may connect to this port. -ENOSPC: there are too many, -ENAMETOOLONG.
  */
 int sandbox_allow_folder_of(struct sandbox *s, const char *file);
 int sandbox_allow_port(struct sandbox *s, uint16_t port);
-int sandbox_allow_socket(struct sandbox *s, const char *path);
+/* Redis has Unix sockets: root gets to them by capabilities_connect(), whoever owns them. */
+void sandbox_allow_sockets(struct sandbox *s);
 
 /* Before sandbox_enter(): for a supervisor whose NOTIFY_SOCKET is an abstract one, abstract sockets can be reached. */
 void sandbox_allow_abstract_sockets(struct sandbox *s);

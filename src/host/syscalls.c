@@ -296,7 +296,7 @@ static int set_attributes(scmp_filter_ctx filter)
 	return r;
 }
 
-int syscalls_confine(void)
+int syscalls_confine(bool capset)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -306,6 +306,8 @@ int syscalls_confine(void)
 	r = set_attributes(filter);
 	if (r == 0)
 		r = add_rules(filter);
+	if (r == 0 && capset)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(capset), 0);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

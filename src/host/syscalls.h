@@ -8,10 +8,12 @@
 #ifndef PORTSYNCD_SYSCALLS_H
 #define PORTSYNCD_SYSCALLS_H
 
+#include <stdbool.h>
+
 /*
- * For all threads of the process, and for ever; from then on no thread can be made. Needs no_new_privs. 0 or a negative
- * errno.
+ * For all threads of the process, and for ever; from then on no thread can be made. Needs no_new_privs. capset: what is
+ * permitted to us may still be put in force. 0 or a negative errno.
  */
-int syscalls_confine(void);
+int syscalls_confine(bool capset);
 
 #endif

@@ -12,7 +12,6 @@
 #include "base/backoff.h"
 #include "base/util.h"
 #include "redis/conn_options.h"
-#include "redis/dial.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
 #include "redis/pending.h"
@@ -471,13 +470,15 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 
 static void start_connect(struct conn *c)
 {
-	int r = dial(&c->endpoint.addresses[c->address]);
+	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
+	char why[ERROR_TEXT_BYTES];
+	int r = dial(address, c->opt.connect);
 
 	c->fd = r;
 	if (r >= 0)
 		r = sd_event_add_io(c->event, &c->io, c->fd, CONNECTING_INTEREST, on_io, c);
 	if (r < 0) {
-		drop(c, strerror(-r));
+		drop(c, dial_explain(address, r, why, sizeof(why)));
 		return;
 	}
 	c->wants_output = true;

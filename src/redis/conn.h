@@ -15,6 +15,7 @@
 
 #include "redis/access.h"
 #include "redis/away.h"
+#include "redis/dial.h"
 #include "redis/errors.h"
 #include "redis/resp.h"
 #include "redis/rtt.h"
@@ -32,6 +33,7 @@ struct conn_options {
 				 so  long, or for conn_collect(). 0: all are read at once */
 	size_t max_in_flight; /* commands without an answer */
 	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
+	dial_connect_fn connect; /* NULL: connect(2) */
 };
 
 /* None of them may free the connection. */

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ import pytest
 from conftest import SwitchFactory
 from lib.checker import socket_in
 from lib.daemon import binary
-from lib.faults import NO_AUDIT
+from lib.faults import NO_AUDIT, QUICK
 from lib.notified import Notified
 from lib.proc import Proc
+from lib.redis_server import RedisServer
 from lib.storm import SMALL_BUFFER, mixed_changes
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -29,6 +30,7 @@ PROBE = binary().parent / "tests" / "unit" / "sandbox_probe"
 INSTRUMENTED = b"__asan_init" in binary().read_bytes() or b"__tsan_init" in binary().read_bytes()
 SECCOMP_OFF, SECCOMP_FILTER = 0, 2  # /proc/<pid>/status
 NET_ADMIN = f"{1 << 12:016x}"
+OVERRIDE = f"{1 << 12 | 1 << 1:016x}"  # CAP_DAC_OVERRIDE too
 NO_CAPABILITY = f"{0:016x}"
 IN_FORCE = "sandbox in force: no_new_privs, Landlock "
 UID, GID, REDIS_UID, REDIS_GID = 12345, 12346, 12347, 12348  # of nobody on this machine
@@ -82,6 +84,7 @@ def probe(
     *attempts: str,
     refuse: str = "",
     as_filter: bool = False,
+    sockets: bool = False,
     before: Sequence[str] = (),
     abstract: bool = False,
 ) -> subprocess.CompletedProcess[str]:
@@ -89,7 +92,10 @@ def probe(
     for made in (allowed, outside):
         made.mkdir(exist_ok=True)
         (made / "there").touch()
+        (made / "private").touch(0o600)
+        os.chown(made / "private", UID, GID)
     environment = {**os.environ, **({"REFUSE": refuse} if refuse else {})}
+    environment |= {"UNIX_REDIS": "1"} if sockets else {}
     environment |= {"REFUSE_AS_FILTER": "1"} if as_filter else {}
     environment |= {"ABSTRACT": "1"} if abstract else {}
     command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
@@ -109,6 +115,17 @@ def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listene
     done = probe(tmp_path, listener, thread, *expected)
     assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
     assert (tmp_path / "allowed-outside" / "there").exists()
+
+
+@pytest.mark.parametrize("sockets", [False, True], ids=["tcp", "unix"])
+def test_what_root_keeps_for_the_sockets_of_redis(sockets: bool, tmp_path: Path, listener: int) -> None:
+    """CAP_DAC_OVERRIDE, where Redis has Unix sockets: not in force for anything else. An intruder who puts it in force
+    reads what he could not, and writes nowhere else."""
+    expected = {"read_private": "EACCES", "take_capabilities": "EPERM", "override": "ok" if sockets else "EPERM"}
+    expected |= {"write_existing": "EACCES", "remove_outside": "EACCES", "write_proc": "EACCES"}
+    done = probe(tmp_path, listener, "main", *expected, "read_private", sockets=sockets)
+    told = " and, to connect to Redis' Unix sockets alone, CAP_DAC_OVERRIDE" in done.stderr
+    assert (outcomes(done), told) == (expected | {"read_private": "ok" if sockets else "EACCES"}, sockets), done
 
 
 @pytest.mark.parametrize("thread", ["main", "other"])
@@ -161,7 +178,7 @@ def test_a_supervisor_that_lets_no_capability_change(alone: bool, tmp_path: Path
 
 def status(pid: int, task: int | str, key: str) -> str:
     text = Path(f"/proc/{pid}/task/{task}/status").read_text()
-    found = re.search(rf"^{key}:\s*(.*)$", text, re.MULTILINE)
+    found = re.search(rf"^{key}:[ \t]*(.*)$", text, re.MULTILINE)
     assert found, key
     return found[1].strip()
 
@@ -170,13 +187,13 @@ def tasks(pid: int) -> list[str]:
     return sorted(task.name for task in Path(f"/proc/{pid}/task").iterdir())
 
 
-def assert_confined(sw: Switch, bounding: str = NET_ADMIN) -> None:
-    """Each of its threads."""
+def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVERRIDE) -> None:
+    """Each of its threads. While it connects to a Unix socket more may be in force; it does not now."""
     pid = sw.daemon.pid
     wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "http", "state"}, 10, "threads")
     for task in tasks(pid):
         sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]
-        assert sets == [NET_ADMIN, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]
+        assert sets == [permitted, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]
         assert status(pid, task, "NoNewPrivs") == "1"
         assert status(pid, task, "Seccomp") == str(SECCOMP_OFF if INSTRUMENTED else SECCOMP_FILTER)
     assert re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
@@ -246,7 +263,7 @@ def test_a_user_with_one_capability(switch: SwitchFactory) -> None:
     sw.wait_equal(ports=2)
     assert status(sw.daemon.pid, sw.daemon.pid, "Uid").split() == [str(UID)] * 4
     bounding = status(os.getpid(), os.getpid(), "CapBnd")
-    assert_confined(sw, bounding)
+    assert_confined(sw, bounding, NET_ADMIN)
     figures = sw.pages.metrics()
     assert figures("process_open_fds") > 10 and figures("process_resident_memory_bytes") > 1 << 20
 
@@ -300,16 +317,111 @@ def test_a_supervisor_with_an_abstract_socket_is_told(switch: SwitchFactory) -> 
         notified.close()
 
 
-def test_redis_belongs_to_a_group(switch: SwitchFactory) -> None:
-    """SONiC gives the socket to the group redis. Root without CAP_DAC_OVERRIDE joins it, and no other."""
-    sw = switch.build(ports=1)
-    for path, mode in ((sw.redis.folder, 0o750), (Path(sw.redis.unix_socket), 0o760)):
-        os.chown(path, REDIS_UID, REDIS_GID)
-        path.chmod(mode)
-    sw.start()
+# What docker gives a container without being asked (moby, oci/caps/defaults.go).
+DOCKER = (
+    "chown", "dac_override", "fsetid", "fowner", "mknod", "net_raw", "setgid", "setuid", "setfcap", "setpcap",
+    "net_bind_service", "sys_chroot", "kill", "audit_write",
+)  # fmt: skip
+
+
+def as_container_root(sw: Switch, *capabilities: str) -> None:
+    """The daemon runs as root with these capabilities, in its network namespace from the start."""
+    allowed = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    at = sw.daemon.command.index("--netns")
+    del sw.daemon.command[at : at + 2]
+    sw.daemon.command[:0] = ["ip", "netns", "exec", sw.netns.name, "setpriv", f"--bounding-set={allowed}"]
+
+
+def denied(sw: Switch) -> str:
+    """What health says of it."""
+    return str(sw.pages.get("/healthz").json["checks"]["redis_away"].get("reason", ""))
+
+
+def test_sonics_root_gets_to_every_redis(switch: SwitchFactory, redis_server: Callable[..., RedisServer]) -> None:
+    """Several instances of the user redis, mode 0700, as in the swss container: made before and after our start, made
+    again, replaced by another user's, given to groups, closed to all. It connects as soon as root with all rights
+    would, and has them for that alone."""
+    user = (REDIS_UID, REDIS_GID)
+    others = {name: redis_server(user=user) for name in ("APPL_DB", "STATE_DB")}
+    sw = switch.build(ports=2, server=redis_server(user=user), others=others, settings={"database": QUICK})
+    as_container_root(sw, "net_admin", *DOCKER)
+    others["STATE_DB"].kill()
+    sw.start(wait=False)
+    sw.daemon.wait_log("STATE_DB: no connection to")
+    others["STATE_DB"].start()
+    assert Path(others["STATE_DB"].unix_socket).stat().st_mode & 0o777 == 0o700
+    sw.wait_init_done()
+    sw.wait_equal(ports=2)
+    for fault in (chmod_none, chgrp, replace, close_folder):
+        mark = sw.daemon.mark()
+        fault(others["STATE_DB"])
+        sw.daemon.wait_log("STATE_DB: connected to", since=mark)
+    sw.wait_equal(ports=2)
+    assert "Permission denied" not in sw.daemon.log
+    assert set(status(sw.daemon.pid, sw.daemon.pid, "Groups").split()) == set(map(str, os.getgroups()))
     assert_confined(sw)
-    before = set(map(str, os.getgroups()))
-    assert set(status(sw.daemon.pid, sw.daemon.pid, "Groups").split()) == before | {str(REDIS_GID)}
+
+
+def hang_up(server: RedisServer) -> None:
+    with server.client() as admin:
+        admin.client_kill_filter(_type="normal", skipme=True)
+
+
+def chmod_none(server: RedisServer) -> None:
+    hang_up(server)
+    Path(server.unix_socket).chmod(0)
+
+
+def chgrp(server: RedisServer) -> None:
+    Path(server.unix_socket).chmod(0o760)
+    os.chown(server.unix_socket, REDIS_UID, GID)
+    hang_up(server)
+
+
+def replace(server: RedisServer) -> None:
+    server.kill()
+    server.user = (UID, GID)
+    Path(server.unix_socket).unlink()
+    os.chown(server.folder, UID, GID)
+    server.start()
+
+
+def close_folder(server: RedisServer) -> None:
+    server.folder.chmod(0o700)
+    hang_up(server)
+
+
+@pytest.mark.parametrize("closed", ["socket", "folder"])
+def test_a_redis_that_is_closed_to_us(closed: str, switch: SwitchFactory, redis_server: Callable[..., RedisServer]) -> None:
+    """For a user who is not root: the log and health name what is closed, to whom, and what helps; then it is opened."""
+    server = redis_server(user=(REDIS_UID, REDIS_GID))
+    sw = switch.build(ports=1, server=server, settings={"database": QUICK})
+    as_user(sw, "net_admin")
+    path, opened = (Path(server.unix_socket), 0o777) if closed == "socket" else (server.folder, 0o755)
+    Path(server.unix_socket).chmod(0o777)
+    server.folder.chmod(0o755)
+    path.chmod(0o700)
+    sw.daemon.start()
+    sw.orch.start()
+    sw.pages_when_served()
+    wait_for(lambda: "Permission denied" in denied(sw), what=lambda: f"health says why: {denied(sw)}")
+    for text in (denied(sw), sw.daemon.wait_log("STATE_DB: no connection to .*")[0]):
+        for word in (f"{path} ", f"user {REDIS_UID}", f"group {REDIS_GID}", "mode 0700", f"user {UID}", "unixsocketperm"):
+            assert word in text, (word, text)
+    path.chmod(opened)
+    sw.wait_init_done()
+    sw.wait_equal(ports=1)
+
+
+def test_a_member_of_the_group_needs_no_more(switch: SwitchFactory, redis_server: Callable[..., RedisServer]) -> None:
+    """As deploy/systemd: the user portsyncd in the group redis, to which the socket is open."""
+    server = redis_server("--unixsocketperm", "770", user=(REDIS_UID, REDIS_GID))
+    sw = switch.build(ports=1, server=server)
+    server.folder.chmod(0o750)
+    as_user(sw, "net_admin")
+    sw.daemon.command[sw.daemon.command.index("--clear-groups")] = f"--groups={REDIS_GID}"
+    sw.start()
+    assert_confined(sw, status(os.getpid(), os.getpid(), "CapBnd"), NET_ADMIN)
 
 
 def elsewhere(where: Sequence[str], tmp_path: Path) -> str:

@@ -7,8 +7,8 @@
  * it enters the sandbox as the daemon does: writes are allowed in FOLDER, TCP may connect to PORT; a thread is made
  * before system calls are locked; the abstract sockets "portsyncd-stream-PORT" and "portsyncd-datagram-PORT" are
  * others'. Then this thread or that one makes the attempts, a line each: "ATTEMPT ok" or "ATTEMPT EPERM". With ABSTRACT
- * in the environment abstract sockets are allowed; with REFUSE=CALL in the environment it stands for a kernel that does
- * not have this system call.
+ * in the environment abstract sockets are allowed, with UNIX_REDIS Redis has Unix sockets; with REFUSE=CALL in the
+ * environment it stands for a kernel that does not have this system call.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -138,6 +138,11 @@ static int write_proc(void)
 static int read_anything(void)
 {
 	return taken(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static int read_private(void)
+{
+	return taken(open(inside("private"), O_RDONLY | O_CLOEXEC));
 }
 
 static int list_descriptors(void)
@@ -333,6 +338,17 @@ static int take_capabilities(void)
 	const uint32_t all[6] = {UINT32_MAX, UINT32_MAX, 0, UINT32_MAX, UINT32_MAX, 0};
 
 	return result(syscall(SYS_capset, &header, all));
+}
+
+static int override(void)
+{
+	const struct {
+		uint32_t version;
+		int pid;
+	} header = {0x20080522, 0};
+	const uint32_t net_admin_and_override[6] = {1U << 12 | 1U << 1, 1U << 12 | 1U << 1};
+
+	return result(syscall(SYS_capset, &header, net_admin_and_override));
 }
 
 static int be_dumpable(void)
@@ -560,6 +576,8 @@ static const struct {
 	ATTEMPT(abstract_datagram),
 	ATTEMPT(become_other_protocol),
 	ATTEMPT(change_packet_filter),
+	ATTEMPT(override),
+	ATTEMPT(read_private),
 };
 
 static void make_attempt(const char *name)
@@ -614,6 +632,8 @@ static int confine(pthread_barrier_t *start, pthread_t *other, char *error, size
 		r = sandbox_allow_port(s, port);
 	if (r == 0 && getenv("ABSTRACT"))
 		sandbox_allow_abstract_sockets(s);
+	if (r == 0 && getenv("UNIX_REDIS"))
+		sandbox_allow_sockets(s);
 	if (r == 0)
 		r = sandbox_enter(s, error, size);
 	if (r == 0)

@@ -45,9 +45,7 @@ class RedisServer:
         self._extra = list(extra)
         self._notify = notify_keyspace_events
         self._netns = netns
-        self._before = ["ip", "netns", "exec", netns] if netns else []
-        if user:
-            self._before += ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups"]
+        self.user = user
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -124,7 +122,10 @@ class RedisServer:
         users = self.folder / "users.acl"
         users.write_text(redis_acl.users(self.password))
         options["aclfile"] = str(users)
-        command = [*self._before, "redis-server"]
+        command = ["ip", "netns", "exec", self._netns] if self._netns else []
+        if self.user:
+            command += ["setpriv", f"--reuid={self.user[0]}", f"--regid={self.user[1]}", "--clear-groups"]
+        command += ["redis-server"]
         for name, value in options.items():
             command += [f"--{name}", value]
         return command + self._extra
