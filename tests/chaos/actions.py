@@ -285,6 +285,10 @@ class Actions:
     def set_mtu(self, name: str, mtu: int) -> None:
         self._switch.netns.set_mtu(name, mtu)
 
+    def round_trip(self, name: str, what: str) -> None:
+        words = {"admin": ("down", "up"), "mtu": ("mtu 1300", "mtu 1301", "mtu 1300"), "master": (f"master {BRIDGE}", "nomaster")}
+        self._batch(f"link set dev {name} {word}" for word in words[what])
+
     def join_bridge(self, name: str) -> None:
         self._switch.netns.set_master(name, BRIDGE)
 

@@ -16,6 +16,7 @@ from lib.scrape import Figures
 from lib.wait import wait_for
 
 EQUAL_SECS = 5.0
+EVENT_SECS = 30.0  # of consumers, which are slower than we are
 SEVERE = re.compile(r"^portsyncd: (?:ERR|CRIT|ALERT|EMERG): .*$", re.MULTILINE)
 DECIDED = re.compile(r"PortConfigDone: \d+ ports$|warm start, restore count", re.MULTILINE)
 OLD_LINKS = "old interfaces are set down and ignored"
@@ -81,6 +82,7 @@ class Checks:
         self._no_row_of_no_port()
         self._restore()
         switch.wait_equal(EQUAL_SECS, ports=len(self.rig.ports))
+        self._no_change_without_an_event()
         self._at_rest()
         if actions.disk_was_full:
             self._state_is_saved()
@@ -120,10 +122,24 @@ class Checks:
         for port in ports:
             if port in present:
                 peer = netns.peer(port)
-                netns.batch([f"link set dev {peer} up", f"link set dev {port} nomaster", f"link set dev {port} up"])
+                release = [] if port == self.rig.member else [f"link set dev {port} nomaster"]
+                netns.batch([f"link set dev {peer} up", *release, f"link set dev {port} up"])
         netns.add_ports([port for port in ports if port not in present])
 
     # --- what is insisted on ---
+
+    def _no_change_without_an_event(self) -> None:
+        """Who acts on events alone knows what is true by now, and has undone all that the kernel did meanwhile."""
+        managers, checker = self.rig.managers, self.rig.switch.checker
+        wait_for(
+            lambda: not checker.compare_heard(managers).differences,
+            EVENT_SECS,
+            lambda: f"the row at the last event is the truth: {checker.compare_heard(managers).differences}",
+        )
+        ports = self.rig.ports
+        wait_for(
+            lambda: not managers.undone(ports), EVENT_SECS, lambda: f"each change had an event: {managers.undone(ports)}"
+        )
 
     def _no_row_of_no_port(self) -> None:
         for name in SPARE_NAMES:

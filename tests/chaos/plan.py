@@ -202,7 +202,7 @@ class Planner:
     def change(self) -> None:
         choices = [
             *[self.storm, self.overrun, self.delete, self.make, self.rename, self.swap, self.bounce] * 2,
-            *[self.one_port] * 3,
+            *[self.one_port, self.round_trip] * 3,
             self.clock,
             self.scrape,
             self.hangup,
@@ -269,6 +269,10 @@ class Planner:
             "set_mtu": (self.rng.randint(1300, 9100),),
         }
         self.add(what, self.some(), *words.get(what, ()))
+
+    def round_trip(self) -> None:
+        """Nothing is different afterwards; the row's readers have to hear of it all the same."""
+        self.add("round_trip", self.some(), self.rng.choice(("admin", "mtu", "master")))
 
     def clock(self) -> None:
         secs = self.rng.choice((1, 3600, 10 * YEAR_SECS, 50 * YEAR_SECS, -1, -3600, -10 * YEAR_SECS, -60 * YEAR_SECS))

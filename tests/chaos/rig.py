@@ -18,7 +18,9 @@ from pathlib import Path
 from plan import Kind, Powers
 
 from lib.daemon import Settings, binary
+from lib.databases import open_database
 from lib.faults import NO_AUDIT, QUICK
+from lib.managers import Managers
 from lib.netns import run
 from lib.proc import Proc
 from lib.proxy import Proxy
@@ -87,6 +89,7 @@ class Rig:
     clock: SharedFile
     switch: Switch = field(init=False)
     proxy: Proxy | None = None
+    managers: Managers = field(init=False)  # consumers that undo what the kernel does
     known: set[str] = field(default_factory=set)  # spare names that APPL_DB was ever told
     started_at: int = 0  # where the log of this process of the daemon begins
     descriptors: Counter[str] = field(default_factory=Counter)  # as they are when all is well
@@ -94,6 +97,11 @@ class Rig:
     @property
     def ports(self) -> list[str]:
         return self.switch.ports
+
+    @property
+    def member(self) -> str:
+        """The port that belongs to a LAG."""
+        return self.ports[-1]
 
     def fill_disk(self) -> None:
         with contextlib.suppress(OSError), (self.disk / "fill").open("wb", buffering=0) as file:
@@ -227,6 +235,9 @@ def rig(kind: Kind) -> Iterator[Rig]:
         cleanup.callback(made.switch.close)
         made.switch.build()
         crowd(made)
+        state_db = open_database(made.switch.database_config, "STATE_DB")
+        made.managers = Managers(state_db, made.switch.netns, BRIDGE, [made.member])
+        cleanup.enter_context(made.managers)
         made.load_config()
         made.switch.orch.start()
         made.start_daemon()

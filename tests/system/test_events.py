@@ -86,9 +86,9 @@ def test_a_released_member_is_enslaved_again(switch: SwitchFactory) -> None:
     with managers(sw, members=(PORT,)) as teammgrd:
         wait_for(lambda: not teammgrd.undone([PORT]), 30, "it is a member at first")
         for done in range(ROUNDS):
-            before = teammgrd.count(PORT)
+            before = teammgrd.events[PORT]
             sw.netns.set_master(PORT, None)
-            wait_for(lambda: teammgrd.count(PORT) > before, 30, f"an event of release {done + 1}")
+            wait_for(lambda: teammgrd.events[PORT] > before, 30, f"an event of release {done + 1}")
             wait_for(lambda: not teammgrd.undone([PORT]), 30, lambda: f"{teammgrd.undone([PORT])}")
 
 

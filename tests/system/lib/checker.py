@@ -6,6 +6,7 @@
 """
 
 import argparse
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -16,10 +17,11 @@ import struct
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -136,6 +138,15 @@ class Checker:
                 differences.append(f"{name}: a row {row} without a link")
         return Comparison(len(ports), differences)
 
+    def compare_heard(self, heard: "Observer") -> Comparison:
+        """Whether who reads the row at each event, and never else, knows what the kernel says by now."""
+        wanted = self._kernel.rows()
+        configured = set(self._appl_db.keys("PORT_TABLE"))
+        ports = [name for name in wanted if name.startswith("Ethernet") and name in configured]
+        last = dict(heard.last)
+        differences = [text for name in ports for text in differing(name, wanted[name], last.get(name))]
+        return Comparison(len(ports), differences)
+
     def _state_rows(self) -> dict[str, dict[str, str] | None]:
         """Our fields of each row; None for a key that is no hash."""
         names = self._state_db.keys("PORT_TABLE")
@@ -149,6 +160,64 @@ class Checker:
             else:
                 rows[name] = {field: value for field, value in zip(FIELDS, values) if value is not None}
         return rows
+
+
+class Observer:
+    """with Observer(state_db) as heard: a thread that counts the events of each row of PORT_TABLE and reads the row at
+    each, by the protocol of SubscriberStateTable: a notification tells of a key, not of its value. Rows that are there
+    when it subscribes count as one event, again after a lost connection, since its like begin anew with Redis."""
+
+    POLL_SECS = 0.02
+
+    def __init__(self, state_db: Database) -> None:
+        self.events: Counter[str] = Counter()
+        self.last: dict[str, dict[str, str]] = {}  # the row as it was read at the last event; none: it was deleted
+        self._db = state_db
+        self._stopping = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(30), "subscribed"
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._stopping.set()
+        self._thread.join(30)
+
+    def act(self, port: str, row: dict[str, str]) -> None:
+        """What a consumer does of it."""
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(redis.RedisError):
+                self._follow()
+            self._stopping.wait(self.POLL_SECS)
+
+    def _follow(self) -> None:
+        with self._db.client.pubsub() as events:
+            events.psubscribe(f"__keyspace@*__:{self._db.key('PORT_TABLE', '*')}")
+            assert events.get_message(timeout=30), "the subscription is confirmed"
+            self._take(self._db.keys("PORT_TABLE"))
+            self._ready.set()
+            while not self._stopping.is_set():
+                self._take(self._waiting(events))
+
+    def _waiting(self, events: redis.client.PubSub) -> list[str]:
+        ports, message = [], events.get_message(timeout=self.POLL_SECS)
+        while message:
+            ports.append(message["channel"].partition(f"PORT_TABLE{self._db.separator}")[2])
+            message = events.get_message(timeout=0)
+        return ports
+
+    def _take(self, ports: list[str]) -> None:
+        """Events of one key that wait together are one to a consumer."""
+        for port in dict.fromkeys(ports):
+            row = self._db.row("PORT_TABLE", port)
+            self.act(port, row)
+            self.last[port] = row
+        self.events.update(ports)
 
 
 def differing(name: str, wanted: dict[str, str], held: dict[str, str] | None) -> list[str]:
