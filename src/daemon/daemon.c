@@ -221,6 +221,7 @@ static void end_turn(struct daemon *d)
 		return;
 	}
 	startup_turn(d->startup);
+	loglevel_turn(d->loglevel);
 	conn_collect(d->state_conn);
 	publish_flush(d->publish);
 	appl_ports_turn(d->appl_ports);

@@ -36,6 +36,7 @@
 	X(CONFIG_ROW_BAD, "config_row_bad", "e4bf99da80d048bbb9c5558b92039081", 50) \
 	X(CONFIG_ROW_FOREIGN, "config_row_foreign", "3a966dea8299461081f9d3bc92690b15", 20) \
 	X(PUSH_REFUSED, "push_refused", "b6ff6b0724c54835b287dace6234e1b9", 20) \
+	X(KEY_REPLACED, "key_replaced", "2e153c03c4144dd5ab61ef5ed3970d5d", 20) \
 	X(CONFIG_SCAN_REFUSED, "config_scan_refused", "b21a81c0ce194c899577bf3300f1ecde", 20) \
 	X(CONFIG_DB_LOST, "config_db_lost", "8259326459b14c9f8af4ada4f026e232", 20) \
 	X(APPL_DB_EMPTIED, "appl_db_emptied", "e27fe63ab99c4d9890e965d4c0fce095", 20) \

@@ -18,6 +18,7 @@ struct loglevel {
 	char key[32];
 	char seen[FIELDS][VALUE_BYTES]; /* the last values, to act on changes only */
 	bool read_once, busy, again;
+	bool owed; /* a command for which there was no room */
 	bool said; /* that it cannot be read */
 };
 
@@ -112,6 +113,8 @@ static void create(struct loglevel *l, enum field field)
 
 	if (conn_command(l->conn, on_created, l, NULL, 0, ARRAY_SIZE(argv), argv) == 0)
 		(void)snprintf(l->seen[field], VALUE_BYTES, "%s", value);
+	else
+		l->owed = true;
 }
 
 static void take_field(struct loglevel *l, enum field field, const struct resp_value *value)
@@ -160,6 +163,14 @@ void loglevel_read(struct loglevel *l)
 
 	/* Written again while we read: the answer on its way may be the older one. */
 	l->again = l->busy;
-	if (!l->busy)
-		l->busy = conn_command(l->conn, on_read, l, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+	if (l->busy)
+		return;
+	l->busy = conn_command(l->conn, on_read, l, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+	l->owed = !l->busy;
+}
+
+void loglevel_turn(struct loglevel *l)
+{
+	if (l->owed && conn_room(l->conn) > 0)
+		loglevel_read(l);
 }

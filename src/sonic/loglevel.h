@@ -31,5 +31,7 @@ void loglevel_set_sink(struct loglevel *l, enum log_sink sink);
 const char *loglevel_pattern(char *out, size_t size, const char *separator, unsigned database);
 /* Reads the row; fields that are missing are written. Called when connected, on a notification, and at each audit. */
 void loglevel_read(struct loglevel *l);
+/* Sends what is owed since there was no room for it. Called once a loop turn. */
+void loglevel_turn(struct loglevel *l);
 
 #endif

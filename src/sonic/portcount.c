@@ -66,7 +66,7 @@ static void on_read(const struct resp_value *reply, void *user, void *item, uint
 	(void)item;
 	(void)cookie;
 	(void)snprintf(wanted, sizeof(wanted), "%zu", p->rows);
-	if (!reply || reply->type != RESP_STRING ||
+	if (!reply || (reply->type != RESP_STRING && !resp_too_large(reply)) ||
 	    (reply->len == strlen(wanted) && memcmp(reply->str, wanted, reply->len) == 0)) {
 		answered(p, reply);
 		return;

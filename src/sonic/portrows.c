@@ -29,6 +29,7 @@ struct portrows {
 	struct row_item *items;
 	size_t count, capacity, next, outstanding;
 	bool running, refused, lost;
+	bool starved; /* there was no room for the push of some row: those are read again */
 	bool push;
 	bool start_again; /* asked for while answers to an earlier run were owed */
 	bool said_refused;
@@ -176,6 +177,14 @@ static int push(struct portrows *r, struct row_item *item, const struct resp_val
 	return producer_set(r->deps.producer, item->name, reply->n / 2, pairs, on_pushed, item);
 }
 
+static void too_large(struct portrows *r, const struct row_item *item, const struct resp_value *error)
+{
+	char what[160];
+
+	(void)snprintf(what, sizeof(what), "is too large: %s", error->str + strlen(RESP_TOO_LARGE " "));
+	bad_row(r, item->name, item->len, what);
+}
+
 static bool is_pairs(const struct resp_value *reply)
 {
 	if (reply->type != RESP_ARRAY || reply->n % 2)
@@ -193,6 +202,11 @@ static bool take_row(struct portrows *r, struct row_item *item, const struct res
 
 	if (resp_is_error(reply, "WRONGTYPE")) {
 		bad_row(r, item->name, item->len, "is no hash; a hash of fields is allowed");
+		settle(item, false);
+		return false;
+	}
+	if (resp_too_large(reply)) {
+		too_large(r, item, resp_too_large(reply));
 		settle(item, false);
 		return false;
 	}
@@ -217,6 +231,8 @@ static bool take_row(struct portrows *r, struct row_item *item, const struct res
 	if (result == -E2BIG) {
 		bad_row(r, item->name, item->len, "is too large; 16 MiB are allowed");
 		settle(item, false);
+	} else if (result == -EAGAIN) {
+		r->starved = true;
 	} else if (result < 0) {
 		r->refused = true;
 	}
@@ -246,7 +262,7 @@ static void on_admin(const struct resp_value *reply, void *user, void *item, uin
 	if (!reply)
 		r->lost = true;
 	port->asked = reply != NULL;
-	port->had_admin = reply && reply->type == RESP_STRING;
+	port->had_admin = reply && (reply->type == RESP_STRING || resp_too_large(reply));
 	links_release(r->deps.links, port);
 	answered(r);
 }
@@ -346,6 +362,18 @@ static void finish(struct portrows *r)
 	r->fn(outcome, pushed, r->user);
 }
 
+/* Nobody calls pump() again but portrows_turn(). */
+static bool waits_for_room(struct portrows *r)
+{
+	if (r->lost || r->refused)
+		return false;
+	if (r->next == r->count && r->starved) {
+		r->starved = false;
+		r->next = 0;
+	}
+	return r->next < r->count;
+}
+
 static void pump(struct portrows *r)
 {
 	while (r->next < r->count && !r->lost && room(r)) {
@@ -354,11 +382,14 @@ static void pump(struct portrows *r)
 		if (!item->settled && (ask_admin(r, item) < 0 || ask_row(r, item) < 0))
 			r->refused = true;
 	}
-	if (r->outstanding > 0)
-		return;
-	if (r->next < r->count) /* others hold all the room: nobody would call again */
-		r->refused = true;
-	finish(r);
+	if (r->outstanding == 0 && !waits_for_room(r))
+		finish(r);
+}
+
+void portrows_turn(struct portrows *r)
+{
+	if (r->running && !r->scan.running && r->outstanding == 0 && r->next < r->count)
+		pump(r);
 }
 
 static void add_item(struct portrows *r, const char *name, size_t len)
@@ -454,7 +485,7 @@ void portrows_start(struct portrows *r)
 		return;
 	drop_items(r);
 	r->running = true;
-	r->refused = r->lost = false;
+	r->refused = r->lost = r->starved = false;
 	if (scan_start(&r->scan, r->deps.config, r->prefix, NULL, &ops, r) == 0)
 		return;
 	/* Without a connection startup_lost() follows, or did; without memory nobody else would call again. */
@@ -470,7 +501,7 @@ void portrows_again(struct portrows *r)
 		return;
 	}
 	r->running = true;
-	r->refused = r->lost = false;
+	r->refused = r->lost = r->starved = false;
 	r->next = 0;
 	pump(r);
 }

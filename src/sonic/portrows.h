@@ -35,6 +35,8 @@ void portrows_set_push(struct portrows *r, bool push);
  * the reading cannot begin. */
 void portrows_start(struct portrows *r);
 void portrows_again(struct portrows *r);
+/* Goes on if it had no room. Called once a loop turn. */
+void portrows_turn(struct portrows *r);
 /* Stops what runs; fn is not told. */
 void portrows_stop(struct portrows *r);
 /* APPL_DB was emptied: what was there before our first push is to be asked anew. */

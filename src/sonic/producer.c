@@ -8,21 +8,36 @@
 
 #include "base/list.h"
 #include "base/util.h"
+#include "observe/log.h"
 
 #define SHA_LEN 40
 /* EVALSHA sha 3 channel key_set hash G key */
 #define ARG_COMMAND 0
 #define ARG_SCRIPT 1
 #define ARG_FIRST_FIELD 8
+/* Answers of the script, beside how many keys were announced */
+#define REPLACED_HASH (-1)
+#define REPLACED_SET (-2)
 
 /*
- * The hash is written first: where that fails (a key of another type) nothing is announced, so no consumer finds an
- * announced key without fields and takes it for a deletion, and the next try is published again.
+ * The hash is written first: where that fails nothing is announced, so no consumer finds an announced key without
+ * fields and takes it for a deletion, and the next try is published again. Both keys are the protocol's own: what is of
+ * another type there helps nobody and is replaced, which the answer tells.
  */
-static const char script[] = "for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end\n"
-			     "local added = redis.call('SADD', KEYS[2], ARGV[2])\n"
+static const char script[] = "local replaced = 0\n"
+			     "local function write(command, key, ...)\n"
+			     "local r = redis.pcall(command, key, ...)\n"
+			     "if type(r) ~= 'table' or not r.err then return r end\n"
+			     "if string.find(r.err, 'WRONGTYPE', 1, true) then\n"
+			     "redis.call('DEL', key)\n"
+			     "replaced = key == KEYS[2] and -2 or -1\n"
+			     "end\n"
+			     "return redis.call(command, key, ...)\n"
+			     "end\n"
+			     "for i = 3, #ARGV, 2 do write('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end\n"
+			     "local added = write('SADD', KEYS[2], ARGV[2])\n"
 			     "if added > 0 then redis.call('PUBLISH', KEYS[1], ARGV[1]) end\n"
-			     "return added\n";
+			     "return replaced < 0 and replaced or added\n";
 
 struct producer {
 	struct conn *conn;
@@ -153,6 +168,18 @@ static struct row *new_row(struct producer *p, const char *key, size_t n, const 
 
 static int send_row(struct row *row);
 
+static void tell_replaced(const struct row *row, const struct resp_value *reply)
+{
+	const struct resp_arg *hash = &row->argv[5];
+	char key[80];
+
+	if (reply->type == RESP_INTEGER && reply->integer == REPLACED_HASH)
+		log_warning(KIND_KEY_REPLACED, "%s: was no hash, replaced",
+			    printable(hash->data, hash->len, key, sizeof(key)));
+	else if (reply->type == RESP_INTEGER && reply->integer == REPLACED_SET)
+		log_warning(KIND_KEY_REPLACED, "%s: was no set, replaced", row->producer->key_set);
+}
+
 static void take_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct row *row = item;
@@ -165,6 +192,8 @@ static void take_answer(const struct resp_value *reply, void *user, void *item, 
 		if (send_row(row) == 0)
 			return;
 	}
+	if (ok)
+		tell_replaced(row, reply);
 	row->done(ok, ok ? NULL : reply, row->user);
 	free_row(row);
 }

@@ -23,6 +23,7 @@ struct readback {
 
 	struct scan scan;
 	bool running, failed;
+	bool starved; /* waits for room */
 	uint32_t round;
 	char (*names)[IFNAMSIZ];
 	size_t count, capacity, next, outstanding;
@@ -89,7 +90,8 @@ static struct row parse_row(const struct resp_value *reply)
 	for (enum row_field field = 0; field < ROW_FIELDS; field++) {
 		const struct resp_value *value = reply->elem[field];
 
-		row.value[field] = row_parse(field, value->type == RESP_STRING ? value->str : NULL, value->len);
+		/* What is too large is something, but not what we would write. */
+		row.value[field] = row_parse(field, value->type == RESP_NIL ? NULL : value->str, value->len);
 	}
 	return row;
 }
@@ -150,11 +152,18 @@ static void pump(struct readback *rb)
 {
 	while (!rb->failed && rb->next < rb->count && rb->outstanding < READS_AT_ONCE && conn_room(rb->conn) > 0)
 		read_port(rb, rb->names[rb->next++]);
-	/* With no room at all and nothing of ours under way nobody would call again: let it be tried later. */
-	if (rb->next < rb->count && rb->outstanding == 0)
-		rb->failed = true;
-	if (rb->outstanding == 0)
+	/* With no room at all and nothing of ours under way nobody would call again but readback_turn(). */
+	rb->starved = rb->outstanding == 0 && !rb->failed && rb->next < rb->count;
+	if (rb->outstanding == 0 && !rb->starved)
 		finish(rb);
+}
+
+void readback_turn(struct readback *rb)
+{
+	if (!rb->starved)
+		return;
+	rb->failed = !conn_ready(rb->conn);
+	pump(rb);
 }
 
 static void on_key(const struct resp_value *key, void *user)

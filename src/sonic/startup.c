@@ -43,6 +43,7 @@ struct startup {
 	bool emptied;     /* said that APPL_DB was emptied */
 	bool config_lost; /* said that CONFIG_DB was emptied as well */
 	bool checking;
+	bool check_owed, marker_owed; /* since there was no room */
 	size_t count;
 	struct warm *warm;
 	struct oldlinks *oldlinks;
@@ -176,6 +177,7 @@ static void ask_switch_type(struct startup *s)
 /* --- markers --- */
 
 static void push_marker(struct startup *s);
+static void count_markers(struct startup *s);
 
 static void await_links(struct startup *s)
 {
@@ -238,11 +240,14 @@ static void push_marker(struct startup *s)
 	bool config = s->state == STARTUP_CONFIG_DONE;
 	char count[24];
 	struct resp_arg pair[2];
+	int r;
 
 	(void)snprintf(count, sizeof(count), "%zu", s->count);
 	pair[0] = RESP_STR(config ? "count" : "lanes");
 	pair[1] = RESP_STR(config ? count : "0");
-	if (producer_set(s->deps.producer, config ? "PortConfigDone" : "PortInitDone", 1, pair, on_marker, s) < 0)
+	r = producer_set(s->deps.producer, config ? "PortConfigDone" : "PortInitDone", 1, pair, on_marker, s);
+	s->marker_owed = r == -EAGAIN;
+	if (r < 0 && r != -EAGAIN)
 		retry_later(s);
 }
 
@@ -329,8 +334,22 @@ static void follow_count(struct startup *s)
 		portcount_want(s->portcount, appl_ports_rows(s->deps.appl_ports));
 }
 
+/* What there was no room for. */
+static void serve_debts(struct startup *s)
+{
+	warm_turn(s->warm);
+	portrows_turn(s->rows);
+	if (conn_room(s->deps.appl) == 0)
+		return;
+	if (s->check_owed)
+		count_markers(s);
+	if (s->marker_owed && (s->state == STARTUP_CONFIG_DONE || s->state == STARTUP_INIT_DONE))
+		push_marker(s);
+}
+
 void startup_turn(struct startup *s)
 {
+	serve_debts(s);
 	follow_count(s);
 	if (s->state == STARTUP_INIT_WAIT && links_expected(s->deps.links) == 0 && conn_ready(s->deps.appl) &&
 	    (!s->mending || portcount_settled(s->portcount))) {
@@ -383,13 +402,12 @@ static void on_markers_counted(const struct resp_value *reply, void *user, void 
 }
 
 /* The row waits in _PORT_TABLE: until its consumer moves it. */
-void startup_check(struct startup *s)
+static void count_markers(struct startup *s)
 {
 	char moved[40], waiting[sizeof(moved) + 1];
 	struct resp_arg argv[3];
 
-	warm_settle(s->warm);
-	portcount_retry(s->portcount);
+	s->check_owed = false;
 	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
 		return;
 	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%sPortConfigDone", s->deps.appl_separator);
@@ -398,6 +416,14 @@ void startup_check(struct startup *s)
 	argv[1] = RESP_STR(moved);
 	argv[2] = RESP_STR(waiting);
 	s->checking = conn_command(s->deps.appl, on_markers_counted, s, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+	s->check_owed = !s->checking;
+}
+
+void startup_check(struct startup *s)
+{
+	warm_settle(s->warm);
+	portcount_retry(s->portcount);
+	count_markers(s);
 }
 
 /* --- connections --- */
@@ -435,7 +461,7 @@ void startup_ready(struct startup *s)
 void startup_lost(struct startup *s)
 {
 	turn_off(s->retry);
-	s->asking_held = false;
+	s->asking_held = s->marker_owed = false;
 	portcount_retry(s->portcount);
 	backoff_reset(&s->backoff);
 	portrows_stop(s->rows);

@@ -20,7 +20,9 @@ struct warm {
 	warm_fn fn;
 	void *user;
 	bool enabled, refused, decided, writing, written;
-	bool said; /* that the tables cannot be read */
+	bool owed;    /* a command for which there was no room */
+	bool replace; /* the key of restore_count is no hash */
+	bool said;    /* that the tables cannot be read */
 	enum warm_answer answer;
 	char count_text[24]; /* what Redis held; "" for nothing */
 	uint32_t count;      /* what it shall hold */
@@ -49,14 +51,37 @@ void warm_free(struct warm *w)
 static void on_count_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct warm *w = user;
+	bool again;
 
 	(void)item;
 	(void)cookie;
 	w->writing = false;
 	w->written = reply && reply->type != RESP_ERROR;
-	if (reply && reply->type == RESP_ERROR)
+	again = resp_is_error(reply, "WRONGTYPE") && !w->replace;
+	w->replace = resp_is_error(reply, "WRONGTYPE");
+	w->owed = again || !reply;
+	if (!again && reply && reply->type == RESP_ERROR)
 		log_warning(KIND_WARM_TABLES_REFUSED, "%s: restore_count cannot be written, it is tried again: %s",
 			    w->count_key, reply->str);
+}
+
+static void on_deleted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	(void)reply;
+	(void)user;
+	(void)item;
+	(void)cookie;
+}
+
+/* Whether it was refused, the write behind it tells. */
+static bool send_delete(struct warm *w)
+{
+	const struct resp_arg argv[] = {RESP_STR("DEL"), RESP_STR(w->count_key)};
+
+	w->owed = conn_command(w->conn, on_deleted, w, NULL, 0, ARRAY_SIZE(argv), argv) < 0;
+	if (!w->owed)
+		log_warning(KIND_KEY_REPLACED, "%s: is no hash, is replaced", w->count_key);
+	return !w->owed;
 }
 
 static void write_count(struct warm *w)
@@ -69,7 +94,10 @@ static void write_count(struct warm *w)
 	argv[1] = RESP_STR(w->count_key);
 	argv[2] = RESP_STR("restore_count");
 	argv[3] = RESP_STR(count);
+	if (w->replace && !send_delete(w))
+		return;
 	w->writing = conn_command(w->conn, on_count_written, w, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+	w->owed = !w->writing;
 }
 
 /* Whoever emptied the database took the count with it, and the next warm start would be a cold one. */
@@ -80,7 +108,8 @@ static void on_count_checked(const struct resp_value *reply, void *user, void *i
 	(void)item;
 	(void)cookie;
 	w->writing = false;
-	if (reply && reply->type == RESP_NIL)
+	w->replace = resp_is_error(reply, "WRONGTYPE");
+	if (w->replace || (reply && reply->type == RESP_NIL))
 		write_count(w);
 }
 
@@ -99,6 +128,13 @@ void warm_settle(struct warm *w)
 		write_count(w);
 	else
 		w->writing = ask_count(w, on_count_checked) == 0;
+	w->owed = !w->writing;
+}
+
+void warm_turn(struct warm *w)
+{
+	if (w->owed && !w->writing && conn_room(w->conn) > 0)
+		warm_settle(w);
 }
 
 /* Digits only, and room for one more. */

@@ -31,5 +31,7 @@ void warm_free(struct warm *w);
 int warm_ask(struct warm *w);
 /* Writes restore_count if Redis did not take it yet, or has lost it. Called at each audit. */
 void warm_settle(struct warm *w);
+/* Sends what is owed since there was no room, or no connection, for it. Called once a loop turn. */
+void warm_turn(struct warm *w);
 
 #endif

@@ -72,6 +72,22 @@ def test_a_row_that_is_no_hash(kind: str, switch: SwitchFactory) -> None:
     assert len(found) == 1 and f"CONFIG_DB {key}: is no hash" in found[0], found
 
 
+def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
+    """Those of CONFIG_DB are named and left out, in STATE_DB they are ours to write; no connection is lost."""
+    sw = switch.build(ports=3)
+    sw.config_db.client.hset("PORT|Ethernet96", mapping={"lanes": "77", "alias": "x" * (70 << 20)})
+    fill = "for i = 1, 600000 do redis.call('HSET', KEYS[1], i, i) end"
+    sw.config_db.client.eval(fill, 1, "PORT|Ethernet97")
+    sw.state_db.client.hset("PORT_TABLE|Ethernet4", mapping={"netdev_oper_status": "x" * (70 << 20)})
+    sw.start(wait=False)
+    assert_good_rows_went_on(sw)
+    found = complaints(sw)
+    assert len(found) == 2, found
+    assert "CONFIG_DB PORT|Ethernet96: is too large: 73400320 bytes; a string may have 16777216; " in found[0]
+    assert "CONFIG_DB PORT|Ethernet97: is too large: " in found[1] and "1048576 elements; " in found[1]
+    assert "no connection" not in sw.daemon.log
+
+
 def test_a_row_without_fields(switch: SwitchFactory) -> None:
     """A SET with zero fields reaches the consumer as a DEL; SONiC's {NULL: NULL} is no field."""
     sw = switch.build(ports=3)
@@ -171,25 +187,22 @@ def test_switch_type_of_bytes(switch: SwitchFactory) -> None:
 # --- what stands in APPL_DB and STATE_DB where our keys go ---
 
 
-def test_the_waiting_hash_of_one_port_is_a_string(switch: SwitchFactory) -> None:
-    """Its push is refused until somebody removes the string; the rows of the others are pushed."""
+@pytest.mark.parametrize("key", ["_PORT_TABLE:Ethernet4", "PORT_TABLE_KEY_SET"])
+def test_a_key_of_the_pushs_own_is_a_string(switch: SwitchFactory, key: str) -> None:
+    """Nobody else uses it: it is replaced, which is told, and holds nothing up."""
     sw = switch.build(ports=3)
-    sw.appl_db.client.set("_PORT_TABLE:Ethernet4", "x")
+    sw.appl_db.client.set(key, "x")
     sw.start(wait=False)
-    for port in ("Ethernet0", "Ethernet8"):
-        assert sw.orch.wait_for_key(port) == sw.config["PORT"][port]
-    sw.daemon.wait_log(r"PORT\|Ethernet4: Redis refused.*WRONGTYPE")
-    sw.appl_db.client.delete("_PORT_TABLE:Ethernet4")
     assert_good_rows_went_on(sw)
+    assert sw.daemon.log.count(f"{key}: was no ") == 1
 
 
-def test_the_key_set_is_a_string(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=3)
-    sw.appl_db.client.set("PORT_TABLE_KEY_SET", "x")
-    sw.start(wait=False)
-    sw.daemon.wait_log(r"PORT\|Ethernet\d+: Redis refused.*WRONGTYPE")
-    sw.appl_db.client.delete("PORT_TABLE_KEY_SET")
-    assert_good_rows_went_on(sw)
+def test_the_key_of_restore_count_is_a_string(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=1)
+    sw.state_db.client.set("WARM_RESTART_TABLE|portsyncd", "x")
+    sw.start()
+    wait_for(lambda: sw.state_db.client.type("WARM_RESTART_TABLE|portsyncd") == "hash", what="it is replaced")
+    assert sw.state_db.row("WARM_RESTART_TABLE", "portsyncd") == {"restore_count": "0"}
 
 
 def test_a_row_of_appl_db_is_a_string(switch: SwitchFactory) -> None:

@@ -53,9 +53,9 @@ def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
 
 
 def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
-    """M8, R16: link first, row later; several, in one transaction."""
-    sw = switch(ports=1, audit_secs=SELDOM)
-    names = [f"Ethernet{100 + i}" for i in range(20)]
+    """M8, R16: link first, row later; many in one transaction, more than the connection takes commands at once."""
+    sw = switch(ports=1, audit_secs=SELDOM, settings={"performance": {"max_event_queue": "16"}})
+    names = [f"Ethernet{100 + i}" for i in range(100)]
     sw.netns.add_ports(names)
     fence(sw)
     pipe = sw.appl_db.client.pipeline()
@@ -64,7 +64,7 @@ def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
     pipe.execute()
     for name in names:
         sw.wait_oper(name, "up")
-    sw.wait_equal(ports=21)
+    sw.wait_equal(ports=101)
 
 
 def add_row_during_its_look_up(sw: Switch, orchagent: socket.socket, port: str) -> None:

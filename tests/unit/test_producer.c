@@ -11,11 +11,21 @@
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 #define SCRIPT                                                                                                         \
-	"for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end\n"                               \
-	"local added = redis.call('SADD', KEYS[2], ARGV[2])\n"                                                         \
+	"local replaced = 0\n"                                                                                         \
+	"local function write(command, key, ...)\n"                                                                    \
+	"local r = redis.pcall(command, key, ...)\n"                                                                   \
+	"if type(r) ~= 'table' or not r.err then return r end\n"                                                       \
+	"if string.find(r.err, 'WRONGTYPE', 1, true) then\n"                                                           \
+	"redis.call('DEL', key)\n"                                                                                     \
+	"replaced = key == KEYS[2] and -2 or -1\n"                                                                     \
+	"end\n"                                                                                                        \
+	"return redis.call(command, key, ...)\n"                                                                       \
+	"end\n"                                                                                                        \
+	"for i = 3, #ARGV, 2 do write('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end\n"                                    \
+	"local added = write('SADD', KEYS[2], ARGV[2])\n"                                                              \
 	"if added > 0 then redis.call('PUBLISH', KEYS[1], ARGV[1]) end\n"                                              \
-	"return added\n"
-#define SCRIPT_ARG "$203\r\n" SCRIPT "\r\n"
+	"return replaced < 0 and replaced or added\n"
+#define SCRIPT_ARG "$531\r\n" SCRIPT "\r\n"
 #define LOAD "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n" SCRIPT_ARG
 #define KEYS_X "$1\r\n3\r\n$20\r\nPORT_TABLE_CHANNEL@0\r\n$18\r\nPORT_TABLE_KEY_SET\r\n$13\r\n_PORT_TABLE:X\r\n"
 #define ARGS_X "$1\r\nG\r\n$1\r\nX\r\n$3\r\nmtu\r\n$4\r\n9100\r\n"
@@ -367,18 +377,39 @@ static void real_redis_takes_ten_thousand_fields(void **state)
 	assert_string_equal(ask(x, "HGET _PORT_TABLE:Ethernet0 f1"), "f9998");
 }
 
+/* What is of another type where only the protocol's own keys are is replaced, and that is told. */
+static void real_redis_with_keys_of_another_type(void **state)
+{
+	struct fixture *x = *state;
+
+	log_set_level(LOG_WARNING);
+	connect_to_redis(x);
+	assert_string_equal(ask(x, "SET _PORT_TABLE:Ethernet0 string"), "OK");
+	set_and_wait(x, "Ethernet0", 1, mtu);
+	assert_int_equal(x->own->ok, 1);
+	assert_string_equal(ask(x, "HGET _PORT_TABLE:Ethernet0 mtu"), "9100");
+	RUN_UNTIL(x->event, x->own->announced == 1);
+	assert_string_equal(ask(x, "DEL PORT_TABLE_KEY_SET"), "1");
+	assert_string_equal(ask(x, "SET PORT_TABLE_KEY_SET string"), "OK");
+	set_and_wait(x, "Ethernet4", 1, mtu);
+	assert_int_equal(x->own->ok, 2);
+	RUN_UNTIL(x->event, x->own->announced == 2);
+	assert_string_equal(ask(x, "SISMEMBER PORT_TABLE_KEY_SET Ethernet4"), "1");
+	assert_int_equal(catcher_count(&x->log, "_PORT_TABLE:Ethernet0: was no hash, replaced"), 1);
+}
+
 /* A row that cannot be written is not announced: its consumer would take it for a deletion. */
-static void real_redis_with_a_key_of_another_type(void **state)
+static void real_redis_that_refuses_writes(void **state)
 {
 	struct fixture *x = *state;
 
 	connect_to_redis(x);
-	assert_string_equal(ask(x, "SET _PORT_TABLE:Ethernet0 string"), "OK");
+	assert_string_equal(ask(x, "CONFIG SET maxmemory 1"), "OK");
 	set_and_wait(x, "Ethernet0", 1, mtu);
 	assert_int_equal(x->own->ok, 0);
-	assert_non_null(strstr(x->own->error, "WRONGTYPE"));
+	assert_non_null(strstr(x->own->error, "OOM"));
+	assert_string_equal(ask(x, "CONFIG SET maxmemory 0"), "OK");
 	assert_string_equal(ask(x, "EXISTS PORT_TABLE_KEY_SET"), "0");
-	assert_string_equal(ask(x, "DEL _PORT_TABLE:Ethernet0"), "1");
 	set_and_wait(x, "Ethernet0", 1, mtu);
 	assert_int_equal(x->own->ok, 1);
 	RUN_UNTIL(x->event, x->own->announced == 1);
@@ -399,7 +430,8 @@ int main(void)
 		TEST(real_redis_publishes_once),
 		TEST(real_redis_after_script_flush),
 		TEST(real_redis_takes_ten_thousand_fields),
-		TEST(real_redis_with_a_key_of_another_type),
+		TEST(real_redis_with_keys_of_another_type),
+		TEST(real_redis_that_refuses_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
