@@ -6,6 +6,7 @@ There is no docker here: what the Dockerfile says is done step by step.
 """
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +84,18 @@ def test_a_container_of_it_needs_nothing_of_etc_and_var(image: Machine, package:
     mounts = "mount -t tmpfs -o ro none /etc/sonic && rm -rf /var/lib/sonic"
     said = image("sh", "-c", f"{mounts} && {PROGRAM} --check-config")
     assert "configuration is good" in said
+
+
+def test_the_guide_collects_what_the_image_lacks(package: Path, tmp_path: Path) -> None:
+    """Its commands as they stand there; what they would ask of the network is only printed."""
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    (block,) = (text for text in re.findall(r"^```sh example\n(.*?)^```$", guide, re.M | re.S) if "apt-get download" in text)
+    shipped = "/usr/share/doc/portsyncd/examples/swss/Dockerfile"
+    assert shipped in block
+    (tmp_path / package.name).write_bytes(package.read_bytes())
+    script = "apt-get() { echo \"$@\"; }\nscp() { :; }\n" + block.replace(shipped, str(DOCKERFILE))
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    verb, *names = done.stdout.split()
+    assert verb == "download" and set(LACKS) <= set(names) and not {"libc6", "libgnutls30", "libsystemd0"} & set(names)
+    assert sorted(path.name for path in (tmp_path / "portsyncd-swss").iterdir()) == ["Dockerfile", package.name]

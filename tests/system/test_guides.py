@@ -5,6 +5,7 @@ tests/nspawn runs them.
 """
 
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -66,3 +67,11 @@ def test_each_block_of_commands_is_run_or_an_example() -> None:
         assert len(fences) % 2 == 0 and set(fences[1::2]) == {""}, guide.name
         assert set(fences[::2]) == BLOCK_KINDS, guide.name
         assert not re.search(r"^    \S", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+
+
+def test_examples_are_at_least_commands() -> None:
+    """Nobody runs those, but bash can read them."""
+    for guide in GUIDES:
+        for text in re.findall(r"^```sh example\n(.*?)^```$", text_of(guide), re.MULTILINE | re.DOTALL):
+            done = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{guide.name}: {done.stderr}\n{text}"
