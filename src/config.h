@@ -79,6 +79,7 @@ struct config {
 
 	/* [sonic] */
 	long audit_interval_secs;
+	long keep_rows_secs;         /* of a warm start's ports without a link */
 	int retire_old_links;        /* enum oldlinks_policy */
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 

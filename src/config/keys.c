@@ -174,6 +174,8 @@ const struct key config_keys[] = {
 
 	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
+	{"sonic", "keep_rows_secs", INTEGER, 0, 86400, "60", AT(keep_rows_secs), NULL,
+	 "how long after a warm start a port without a link keeps the row of before"},
 	{"sonic", "retire_old_links", CHOICE, 0, 0, "auto", AT(retire_old_links), &retirements,
 	 "whether a cold start sets the ports' interfaces down; auto: as SONiC needs it where swss was restarted, else not"},
 	{"sonic", "track_port_config_done", BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,

@@ -8,7 +8,7 @@
 
 #include "config.h"
 
-#define CONFIG_N_KEYS 60
+#define CONFIG_N_KEYS 61
 #define CONFIG_WHY_MAX 512  /* room for what is wrong and what is allowed */
 #define CONFIG_QUOTE_MAX 80 /* room for the user's own words in it */
 

@@ -442,6 +442,7 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->stop_limit);
 	sd_event_source_disable_unref(d->held_back);
 	sd_event_source_disable_unref(d->audit);
+	sd_event_source_disable_unref(d->keeping);
 	sd_event_unref(d->event);
 	sandbox_free(d->sandbox);
 	free(d->reread);

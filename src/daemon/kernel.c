@@ -43,6 +43,29 @@ static void on_dump_abort(void *user)
 	links_dump_abort(((struct daemon *)user)->links);
 }
 
+static int on_keeping_ended(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+	size_t n = links_end_keeping(d->links);
+
+	(void)source;
+	(void)usec;
+	if (n > 0)
+		log_warning(KIND_KEPT_ROWS_END,
+			    "%zu ports have no link %ld s after the warm start: their rows of before are deleted", n,
+			    d->config->keep_rows_secs);
+	return 0;
+}
+
+/* A warm start's row may wait for its link, not for ever: what it says is not so until the link is there. */
+static int end_keeping_later(struct daemon *d)
+{
+	uint64_t delay = (uint64_t)d->config->keep_rows_secs * USEC_PER_SEC;
+
+	return sd_event_add_time_relative(d->event, &d->keeping, CLOCK_MONOTONIC, delay, USEC_PER_SEC / 4,
+					  on_keeping_ended, d);
+}
+
 static void on_watch_state(enum watch_state state, void *user)
 {
 	struct daemon *d = user;
@@ -54,6 +77,8 @@ static void on_watch_state(enum watch_state state, void *user)
 	if (state != WATCH_SYNCED || d->synced_once)
 		return;
 	d->synced_once = true;
+	if (end_keeping_later(d) < 0)
+		(void)on_keeping_ended(NULL, 0, d);
 	if (d->startup)
 		startup_links_known(d->startup);
 	(void)sd_notify(0, "READY=1");

@@ -43,7 +43,7 @@ struct daemon {
 	struct producer *producer;
 	struct startup *startup;
 	struct publish *publish;
-	sd_event_source *audit, *stop_limit, *held_back, *signals[5];
+	sd_event_source *audit, *stop_limit, *keeping, *held_back, *signals[5];
 	uint64_t held_back_due; /* what held_back is set to, 0: off */
 	bool synced_once, stopping, drained;
 	uint64_t no_memory;            /* links_stats' at the last audit */

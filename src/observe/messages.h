@@ -23,6 +23,7 @@
 	X(DUMP_PARTIAL, "dump_partial", "8c1f6e0b7d3a4b0f9a2e5d44c6b1e973", 3) \
 	X(REREAD_FAILED, "reread_failed", "3f0f6b6d0c7e4b5c8f3a1d2e9b847065", 3) \
 	X(SILENT_CHANGE, "silent_change", "b5f1c5d2a9e04c7e9d6b3a8f70c1e24d", 20) \
+	X(KEPT_ROWS_END, "kept_rows_end", "6a3e1c9f5b704d2c8e0f7d41a2b95c38", 3) \
 	X(IN_SYNC, "in_sync", "cbd718193eeb4df1bad31387ab2cce8e", 20) \
 	X(WATCH_STATE, "watch_state", "e3a3eb2118b047f7a6d1a8a97ce88b0d", 200) \
 	X(PORT_PUBLISHED, "port_published", "750f3ed969794aa2ac5c34bb6521b6a1", 6) \

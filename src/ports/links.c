@@ -28,7 +28,7 @@ struct links {
 	struct list all, dirty, unused; /* of port.all, port.dirty, port.all */
 	struct port_chunk *chunks;
 	struct stage stage;
-	bool dumping;
+	bool dumping, keeping_ended;
 	struct past past;
 	struct hash old; /* of old_links */
 	struct old_link *old_links;
@@ -267,9 +267,24 @@ void links_expect(struct links *l, struct port *port)
 	meet_expectation(l, port);
 }
 
-void links_keep(struct port *port)
+void links_keep(struct links *l, struct port *port)
 {
-	port->kept = !port->ifindex;
+	port->kept = !port->ifindex && !l->keeping_ended;
+}
+
+size_t links_end_keeping(struct links *l)
+{
+	size_t n = 0;
+
+	l->keeping_ended = true;
+	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
+		if (!port->kept)
+			continue;
+		port->kept = false;
+		links_mark_dirty(l, port);
+		n++;
+	}
+	return n;
 }
 
 size_t links_expected(const struct links *l)

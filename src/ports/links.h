@@ -148,8 +148,10 @@ void links_mark_published(struct links *l, struct port *port);
 /* The port holds back PortInitDone until it has a link, a row in APPL_DB, and its row in STATE_DB. */
 void links_expect(struct links *l, struct port *port);
 size_t links_expected(const struct links *l);
-/* The row that an earlier run left for this port waits for its link (warm start). */
-void links_keep(struct port *port);
+/* The row that an earlier run left for this port waits for its link (warm start), until links_end_keeping(). */
+void links_keep(struct links *l, struct port *port);
+/* A row whose link has not come by now goes, and none is kept any more. Returns how many. */
+size_t links_end_keeping(struct links *l);
 
 /*
  * Marks every link that is there now as old, whatever it will be called, until it is deleted; returns how many. Their

@@ -327,7 +327,7 @@ static void expect(struct portrows *r, const char *name)
 			    "for it",
 			    r->prefix, name);
 	} else if (!r->push) {
-		links_keep(port);
+		links_keep(r->deps.links, port);
 		links_expect(r->deps.links, port);
 	} else if (!port->had_admin) {
 		links_expect(r->deps.links, port);

@@ -218,6 +218,25 @@ def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> N
     sw.wait_no_row("Ethernet4")
 
 
+def test_a_row_whose_link_does_not_come_is_not_kept_for_ever(switch: SwitchFactory) -> None:
+    """It would say "up" of a link that does not exist; and it does not come back when the rows are read again."""
+    sw = switch(ports=3, settings={"sonic": {"keep_rows_secs": 3}})
+    enable(sw)
+    sw.daemon.stop()
+    sw.netns.delete_port("Ethernet4")
+    mark = sw.daemon.mark()
+    sw.daemon.start()
+    sw.daemon.wait_log("warm start, restore count 1$", since=mark)
+    wait_audits(sw, more=1)
+    assert sw.row("Ethernet4")["netdev_oper_status"] == "up"
+    sw.daemon.wait_log("WARNING: .*1 ports have no link 3 s after the warm start", since=mark, timeout=30)
+    sw.wait_no_row("Ethernet4")
+    sw.netns.add_port("Ethernet4")
+    sw.wait_equal(ports=3)
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")
+
+
 def test_a_row_without_configuration_and_link_is_removed(switch: SwitchFactory) -> None:
     """A port that was broken out while portsyncd was down: only those of CONFIG_DB may wait for their links."""
     sw = switch(ports=3)

@@ -154,6 +154,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.http_max_clients, 64);
 	assert_int_equal(c.http_timeout_secs, 10);
 	assert_int_equal(c.audit_interval_secs, 60);
+	assert_int_equal(c.keep_rows_secs, 60);
 	assert_int_equal(c.log_level, LOG_NOTICE);
 	assert_int_equal(c.log_target, LOG_TARGET_AUTO);
 	assert_string_equal(c.netns, "");

@@ -1027,6 +1027,26 @@ static void the_last_change_has_its_time(void **state)
 	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 300);
 }
 
+/* A warm start's row waits for its link, but not for ever. */
+static void a_kept_row_is_kept_until_the_end_of_keeping(void **state)
+{
+	struct links *l = *state;
+	struct port *waits = links_get(l, "Ethernet0"), *comes = links_get(l, "Ethernet4");
+
+	links_set_configured(l, waits, true);
+	links_keep(l, waits);
+	links_keep(l, comes);
+	seen(l, 2, "Ethernet4");
+	settle(l);
+	assert_true(waits->kept && !comes->kept);
+	assert_int_equal(links_end_keeping(l), 1);
+	assert_false(waits->kept);
+	dirty_are(l, "Ethernet0");
+	/* The configuration was read again. */
+	links_keep(l, waits);
+	assert_false(waits->kept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1077,6 +1097,7 @@ int main(void)
 		TEST(dirty_ports_come_in_order),
 		TEST(events_of_no_port_are_counted),
 		TEST(the_last_change_has_its_time),
+		TEST(a_kept_row_is_kept_until_the_end_of_keeping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
