@@ -24,7 +24,7 @@ static void print_delete(struct port *port, const char *separator, FILE *out)
 
 static void print_set(struct port *port, const char *separator, const struct row *want, FILE *out)
 {
-	unsigned fields = row_diff(&port->acked, want);
+	unsigned fields = rowcmd_fields(port, row_diff(&port->acked, want));
 	struct rowcmd cmd;
 
 	if (!fields)
@@ -33,6 +33,7 @@ static void print_set(struct port *port, const char *separator, const struct row
 	print(out, &cmd);
 	port->acked = *want;
 	port->mine = true;
+	port->owed = 0;
 }
 
 int dryrun_flush(struct links *links, const char *separator, FILE *out)

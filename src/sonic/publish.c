@@ -191,7 +191,7 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	unsigned changed = differing | (port->owed & ROW_ALL);
 	struct rowcmd cmd;
 
-	rowcmd_set(&cmd, p->separator, port->name, want, port->owed & OWED_DOUBT ? ROW_ALL : changed);
+	rowcmd_set(&cmd, p->separator, port->name, want, rowcmd_fields(port, differing));
 	port->acked = *want;
 	port->mine = true;
 	port->telling = changed | port->owed;
@@ -211,7 +211,7 @@ static void write_row(struct publish *p, struct port *port, const struct row *wa
 	if (anew)
 		send_delete(p, port);
 	differing = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
-	if (differing || port->owed)
+	if (rowcmd_fields(port, differing))
 		send_set(p, port, want, differing);
 	else if (port->writing == 0)
 		links_mark_published(p->links, port);

@@ -19,6 +19,11 @@ enum row_wish rowcmd_wish(const struct port *port, struct row *want)
 	return WISH_ROW;
 }
 
+unsigned rowcmd_fields(const struct port *port, unsigned differing)
+{
+	return port->owed & OWED_DOUBT ? ROW_ALL : differing | port->owed;
+}
+
 static void add(struct rowcmd *cmd, const char *text)
 {
 	cmd->argv[cmd->argc++] = RESP_STR(text);

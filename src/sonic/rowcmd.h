@@ -23,6 +23,9 @@ struct rowcmd {
 };
 
 enum row_wish rowcmd_wish(const struct port *port, struct row *want);
+/* The fields that a write names: those that differ from what Redis holds, and those that are owed. 0: none is needed.
+ */
+unsigned rowcmd_fields(const struct port *port, unsigned differing);
 /* HSET of the fields whose bit is set; DEL; HMGET of all four. The command points into itself: do not copy it. */
 void rowcmd_set(struct rowcmd *cmd, const char *separator, const char *port, const struct row *want, unsigned fields);
 void rowcmd_delete(struct rowcmd *cmd, const char *separator, const char *port);
