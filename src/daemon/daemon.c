@@ -113,8 +113,10 @@ static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
 	log_warning(
 		KIND_STOP_INCOMPLETE,
 		"not everything could be written within 2 s: STATE_DB lacks the last state of %zu ports, APPL_DB has "
-		"not answered %zu commands",
-		publish_owed(d->publish), conn_in_flight(d->appl_conn));
+		"not answered %zu commands%s%s",
+		publish_owed(d->publish), conn_in_flight(d->appl_conn),
+		watch_is_certain(d->watch) ? "" : "; not in sync with the kernel: any row may be wrong",
+		publish_is_in_doubt(d->publish) ? "; what STATE_DB holds is not known" : "");
 	finish_stop(d);
 	return 0;
 }
@@ -205,6 +207,12 @@ static bool drained_at_stop(struct daemon *d)
 	return d->drained;
 }
 
+/* What is known to be unknown is owed as well. */
+static bool all_known(const struct daemon *d)
+{
+	return watch_is_certain(d->watch) && !publish_is_in_doubt(d->publish);
+}
+
 /* A connection over TCP that ends takes with it what Redis has not acknowledged. */
 static bool all_answered(const struct daemon *d)
 {
@@ -230,7 +238,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->config_conn);
 	state_turn(d);
 	arm_held_back(d);
-	if (d->stopping && drained_at_stop(d) && publish_owed(d->publish) == 0 && all_answered(d))
+	if (d->stopping && drained_at_stop(d) && all_known(d) && publish_owed(d->publish) == 0 && all_answered(d))
 		finish_stop(d);
 }
 

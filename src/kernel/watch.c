@@ -460,6 +460,8 @@ bool watch_drain(struct watch *w)
 
 	w->opt.gather_usec = 0;
 	w->busy = true;
+	if (w->state == WATCH_UNSYNCED && !w->broken)
+		w->due = true;
 	empty = read_events(w);
 	set_pace(w, empty);
 	(void)leave(w);
@@ -603,6 +605,14 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 enum watch_state watch_state(const struct watch *w)
 {
 	return w->state;
+}
+
+bool watch_is_certain(const struct watch *w)
+{
+	int asked = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(w->resync_source, &asked);
+	return w->state == WATCH_SYNCED && asked == SD_EVENT_OFF;
 }
 
 const char *watch_state_name(enum watch_state state)

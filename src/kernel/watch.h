@@ -74,6 +74,8 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	      void *user);
 enum watch_state watch_state(const struct watch *w);
 const char *watch_state_name(enum watch_state state);
+/* Whether all that the kernel said is known to be known: SYNCED, and nobody asked to read all links again. */
+bool watch_is_certain(const struct watch *w);
 const struct watch_stats *watch_stats(const struct watch *w);
 /* The event socket, to look at. */
 struct watch_socket watch_socket(const struct watch *w);
@@ -92,8 +94,9 @@ void watch_resync(struct watch *w, const char *why);
  */
 bool watch_catch_up(struct watch *w);
 /*
- * Before an end: reads what the kernel has sent so far; events do not gather any more. True when nothing is left, else
- * the loop goes on reading. Not from a callback of the watch, which must not free it meanwhile either.
+ * Before an end: reads what the kernel has sent so far; events do not gather any more, and a dump that is owed does not
+ * wait for its back-off. True when nothing is left, else the loop goes on reading. Not from a callback of the watch,
+ * which must not free it meanwhile either.
  */
 bool watch_drain(struct watch *w);
 /* NULL is fine, and so is a call from a callback: no further callback comes, not even a dump_abort. */

@@ -426,7 +426,9 @@ static void wait_for_work(struct http *h, struct pollfd *fds)
 	for (size_t i = 0; i < h->n_listeners; i++)
 		fds[POLL_LISTENERS + i] =
 			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->listeners[i].fd, .events = POLLIN};
-	(void)poll(fds, n, wait_msec(h));
+	/* As when descriptors were taken from us (EINVAL: more than RLIMIT_NOFILE): an end is still noticed. */
+	if (poll(fds, n, wait_msec(h)) < 0)
+		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
 }
 
 static void turn(struct http *h, const struct pollfd *fds)

@@ -448,6 +448,11 @@ size_t publish_owed(const struct publish *p)
 	return owed;
 }
 
+bool publish_is_in_doubt(const struct publish *p)
+{
+	return p->enabled && !p->live;
+}
+
 uint64_t publish_last_event(const struct publish *p)
 {
 	return p->last_event + written(p);

@@ -59,6 +59,8 @@ void publish_audit(struct publish *p);
 /* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
 size_t publish_owed(const struct publish *p);
 bool publish_owes(const struct port *port);
+/* Whether it is unknown what rows STATE_DB has: it was not read back since it was connected. */
+bool publish_is_in_doubt(const struct publish *p);
 /* The number of the last port change that was sent. */
 uint64_t publish_last_event(const struct publish *p);
 const struct publish_stats *publish_stats(const struct publish *p);

@@ -2,6 +2,7 @@
 """The ends: everything that is known is written before exit 0, within two seconds; and what systemd is told."""
 
 import contextlib
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from conftest import SwitchFactory
 from lib.faults import NO_AUDIT, QUICK, change_all
 from lib.notified import Notified
 from lib.proxy import Proxy, command
+from lib.storm import SMALL_BUFFER, mixed_changes
 from lib.switch import Switch
 from lib.wait import wait_for
 
@@ -140,6 +142,43 @@ def test_a_refused_write_is_not_passed_over_in_silence(
     wait_for(lambda: len(refusal.at) >= 3, 10, "three attempts")
     sw.daemon.stop()
     assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+
+
+def lose_events(sw: Switch) -> None:
+    """More changes than the receive buffer holds, while nobody reads."""
+    sw.daemon.pause()
+    sw.netns.batch(mixed_changes(sw.ports, 1000))
+    sw.netns.batch(f"link set dev {port} up mtu 2345" for port in sw.ports)
+
+
+@pytest.mark.parametrize("losses", [1, 6])
+def test_in_the_middle_of_a_loss(losses: int, switch: SwitchFactory) -> None:
+    """What is known to be unknown is owed, too; losses that follow each other are not waited out."""
+    sw = switch(ports=32, settings=SMALL_BUFFER, audit_secs=NO_AUDIT)
+    for _ in range(losses - 1):
+        lost = sw.daemon.log.count("link events were lost")
+        overruns = sw.pages.metrics()("portsyncd_netlink_overruns_total")
+        lose_events(sw)
+        sw.daemon.resume()
+        wait_for(lambda: sw.pages.metrics()("portsyncd_netlink_overruns_total") > overruns, what=f"overrun {lost}")
+    lose_events(sw)
+    sw.daemon.send(signal.SIGTERM)
+    sw.daemon.resume()
+    assert sw.daemon.wait_exit() == 0, sw.daemon.log
+    assert_equal_now(sw)
+    assert NOT_WRITTEN not in sw.daemon.log
+
+
+def test_a_loss_that_cannot_be_mended_is_not_passed_over_in_silence(switch: SwitchFactory) -> None:
+    """Not a descriptor is left to read all links with."""
+    sw = switch(ports=4, settings=SMALL_BUFFER, audit_secs=NO_AUDIT)
+    resource.prlimit(sw.daemon.pid, resource.RLIMIT_NOFILE, (3, 3))
+    lose_events(sw)
+    sw.daemon.send(signal.SIGTERM)
+    sw.daemon.resume()
+    assert sw.daemon.wait_exit() == 0, sw.daemon.log
+    assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+    assert "not in sync with the kernel: any row may be wrong" in sw.daemon.log
 
 
 def test_nothing_owed_says_nothing(switch: SwitchFactory) -> None:
