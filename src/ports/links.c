@@ -21,6 +21,7 @@ struct port_chunk {
 struct old_link {
 	struct hash_node node;
 	int ifindex;
+	uint32_t carrier_up, carrier_down; /* the highest that were seen */
 };
 
 struct links {
@@ -327,6 +328,8 @@ size_t links_mark_old(struct links *l, int *ifindex, size_t max)
 			continue;
 		port->old = true;
 		l->old_links[n].ifindex = port->ifindex;
+		l->old_links[n].carrier_up = port->carrier_up;
+		l->old_links[n].carrier_down = port->carrier_down;
 		hash_add(&l->old, &l->old_links[n].node, hash_int((uint32_t)port->ifindex));
 		links_mark_dirty(l, port);
 		if (n < max)
@@ -432,10 +435,21 @@ static void update(struct links *l, struct port *port, const struct link_msg *ms
 	port->carrier_down = msg->carrier_down;
 }
 
+static void count_carrier(struct links *l, const struct link_msg *msg)
+{
+	struct old_link *old = find_old(l, msg->ifindex);
+
+	if (!old)
+		return;
+	old->carrier_up = MAX(old->carrier_up, msg->carrier_up);
+	old->carrier_down = MAX(old->carrier_down, msg->carrier_down);
+}
+
 static void apply(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
 	struct port *port;
 
+	count_carrier(l, msg);
 	if (rules_classify(msg) == RULE_PRESENT) {
 		port = settle_name(l, msg, received_nsec);
 		if (port)
@@ -482,8 +496,25 @@ void links_dump_row(struct links *l, const struct link_msg *msg)
 		stage_add_row(&l->stage, msg);
 }
 
+/*
+ * The end of an old link was lost, and another one has its ifindex now: a link's own counters never go back. Only told
+ * of a row, which is not older than any event before the dump; an event may be older than a row.
+ */
+static void tell_old_apart(struct links *l, const struct link_msg *row)
+{
+	const struct old_link *old = find_old(l, row->ifindex);
+	struct port *port = links_find_ifindex(l, row->ifindex);
+
+	if (!old || (row->carrier_up >= old->carrier_up && row->carrier_down >= old->carrier_down))
+		return;
+	release_old(l, row->ifindex);
+	if (port)
+		detach(l, port, 0);
+}
+
 static void apply_row(const struct link_msg *row, void *user)
 {
+	tell_old_apart(user, row);
 	apply(user, row, 0);
 }
 

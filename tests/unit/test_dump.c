@@ -302,6 +302,64 @@ static void rows_that_are_none_are_skipped(void **state)
 	has_state(l, "Ethernet0", UP, 9100);
 }
 
+static void with_carrier(struct links *l, int ifindex, uint32_t up, uint32_t down, bool is_row)
+{
+	struct link_msg msg = message(RTM_NEWLINK, ifindex, "Ethernet0", 0, 9100);
+
+	msg.carrier_up = up;
+	msg.carrier_down = down;
+	if (is_row)
+		links_dump_row(l, &msg);
+	else
+		links_event(l, &msg, 0);
+}
+
+static void carrier_row(struct links *l, int ifindex, uint32_t up, uint32_t down)
+{
+	links_dump_begin(l);
+	with_carrier(l, ifindex, up, down, true);
+	assert_int_equal(links_dump_commit(l), 0);
+}
+
+/* Its end was lost, and so was the making of another link with the same ifindex: a link's counters never go back. */
+static void an_old_link_made_again_counts(void **state)
+{
+	static const struct {
+		uint32_t up, down;
+		bool counts;
+	} rows[] = {{3, 3, false}, {4, 4, false}, {3, 4, false}, {2, 3, true}, {0, 1, true}, {4, 2, true}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct links *l = links_new(0);
+
+		assert_non_null(l);
+		with_carrier(l, 3, 2, 2, false);
+		assert_int_equal(mark_old(l), 1);
+		with_carrier(l, 3, 3, 3, false); /* it was set down */
+		settle(l);
+		carrier_row(l, 3, rows[i].up, rows[i].down);
+		assert_int_equal(links_present(has_link(l, "Ethernet0", 3)), rows[i].counts);
+		/* Nothing was ever said of the old one. */
+		assert_false(owes_delete(l, "Ethernet0"));
+		links_free(l);
+	}
+	(void)state;
+}
+
+/* An event that waited may be older than the row: it is no other link for that. */
+static void an_old_link_stays_old_after_an_older_event(void **state)
+{
+	struct links *l = *state;
+
+	with_carrier(l, 3, 1, 1, false);
+	assert_int_equal(mark_old(l), 1);
+	carrier_row(l, 3, 5, 5);
+	with_carrier(l, 3, 4, 5, false);
+	assert_false(links_present(has_link(l, "Ethernet0", 3)));
+	carrier_row(l, 3, 5, 5);
+	assert_false(links_present(has_link(l, "Ethernet0", 3)));
+}
+
 /* One that changes interrupted may lack rows: what it has counts, what it has not says nothing. */
 static void a_partial_dump_drops_nothing(void **state)
 {
@@ -414,6 +472,8 @@ int main(void)
 		TEST(remake_during_a_dump_stays),
 		TEST(bridge_messages_are_no_events_of_the_link),
 		TEST(rows_that_are_none_are_skipped),
+		TEST(an_old_link_made_again_counts),
+		TEST(an_old_link_stays_old_after_an_older_event),
 		TEST(a_partial_dump_drops_nothing),
 		TEST(abort_changes_nothing),
 		TEST(dump_after_an_abort),
