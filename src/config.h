@@ -139,7 +139,8 @@ size_t config_list_changes(const struct config *a, const struct config *b, const
 
 /*
  * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Promises
- * and failures are those of dbconfig_load() and dbglobal_resolve().
+ * and failures are those of dbconfig_load() and dbglobal_resolve(). SONiC's defaults stand in for a default file that
+ * is not there only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
  */
 int config_load_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
 

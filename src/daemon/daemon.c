@@ -126,19 +126,25 @@ static const char *sender_of(const struct signalfd_siginfo *info, char out[LOG_S
 	return audit_process(out, (pid_t)info->ssi_pid, info->ssi_uid);
 }
 
-static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info)
 {
-	struct daemon *d = user;
 	char who[LOG_SUBJECT_BYTES];
 
-	(void)source;
-	if (d->stopping)
-		return 0;
 	d->stopping = true;
 	log_notice(KIND_STOPPING, "stopping on %s", info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	audit_record(AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), NULL, "stops on %s",
 		     info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	(void)sd_notify(0, "STOPPING=1");
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	if (d->stopping)
+		return 0;
+	daemon_stops(d, info);
 	(void)sd_event_source_set_time_relative(d->stop_limit, STOP_USEC);
 	return sd_event_source_set_enabled(d->stop_limit, SD_EVENT_ONESHOT);
 }
@@ -342,29 +348,30 @@ static int enter_netns(struct daemon *d)
 	return 0;
 }
 
-static int add_signals(struct daemon *d)
+static const struct {
+	int number;
+	sd_event_signal_handler_t handler;
+} wanted[] = {
+	{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGUSR1, on_level_step}, {SIGUSR2, on_level_step}, {SIGHUP, on_hangup},
+};
+
+int daemon_block_signals(void)
 {
-	static const struct {
-		int number;
-		sd_event_signal_handler_t handler;
-	} wanted[] = {
-		{SIGTERM, on_stop},       {SIGINT, on_stop},   {SIGUSR1, on_level_step},
-		{SIGUSR2, on_level_step}, {SIGHUP, on_hangup},
-	};
 	sigset_t mask;
 
 	(void)sigemptyset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		(void)sigaddset(&mask, wanted[i].number);
-	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		int r = sd_event_add_signal(d->event, &d->signals[i], wanted[i].number, wanted[i].handler, d);
+	return sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : 0;
+}
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+static int add_signals(struct daemon *d)
+{
+	int r = daemon_block_signals();
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(wanted); i++)
+		r = sd_event_add_signal(d->event, &d->signals[i], wanted[i].number, wanted[i].handler, d);
+	return r;
 }
 
 /* Made beforehand: a daemon that is refused memory must end in time all the same. */
@@ -412,9 +419,9 @@ static int build(struct daemon *d)
 	if (r == 0)
 		r = enter_netns(d);
 	if (r == 0)
-		r = databases_load(d);
-	if (r == 0)
 		r = confine_check(d);
+	if (r == 0)
+		r = databases_load(d);
 	if (r < 0)
 		return r;
 	if (!d->config->dry_run)
@@ -475,7 +482,7 @@ int daemon_run(const struct config *config)
 			log_notice(KIND_NO_AUDIT_TRAIL, "there is no audit trail: it is not written to stderr");
 		r = run_loop(&d);
 	}
-	if (r < 0 && d.status == EXIT_SUCCESS)
+	if (r < 0 && d.status == EXIT_SUCCESS && !(r == -ECANCELED && d.stopping))
 		daemon_fail(&d, "%s", strerror(-r));
 	state_finish(&d);
 	take_down(&d);

@@ -126,16 +126,13 @@ static void override(struct dbconfig_db *db, const struct config *config, long n
 	}
 }
 
-int databases_load(struct daemon *d)
+int databases_read(struct daemon *d, char *error, size_t size)
 {
 	const struct config *config = d->config;
-	char error[512];
-	int r = config_load_databases(config, &d->dbconfig, error, sizeof(error));
+	int r = config_load_databases(config, &d->dbconfig, error, size);
 
-	if (r < 0) {
-		daemon_fail(d, "%s", error);
+	if (r < 0)
 		return r;
-	}
 	d->config_db = *dbconfig_get(d->dbconfig, "CONFIG_DB");
 	d->appl_db = *dbconfig_get(d->dbconfig, "APPL_DB");
 	d->state_db = *dbconfig_get(d->dbconfig, "STATE_DB");
@@ -143,6 +140,18 @@ int databases_load(struct daemon *d)
 	override(&d->appl_db, config, config->appl_db_number);
 	override(&d->state_db, config, config->state_db_number);
 	return 0;
+}
+
+int databases_load(struct daemon *d)
+{
+	char error[512];
+	int r = databases_read(d, error, sizeof(error));
+
+	if (r == -ENOENT && !d->config->dry_run)
+		return databases_await(d, error);
+	if (r < 0)
+		daemon_fail(d, "%s", error);
+	return r;
 }
 
 static int open_conn(struct daemon *d, struct conn **ret, const char *label, const struct dbconfig_db *db,

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/signalfd.h>
 #include <systemd/sd-event.h>
 
 #include "base/util.h"
@@ -59,6 +60,11 @@ struct daemon {
 /* Ends the daemon: one line says why, on stderr whatever the log's sink is. */
 void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* SIGTERM or SIGINT came: it is told. */
+void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info);
+/* So that sd-event gets those we listen to; one that comes before it listens is kept for it. 0 or negative errno. */
+int daemon_block_signals(void);
+
 /* Tells what log and audit trail have held back; end: also of windows of time that still last. */
 void tell_held_back(struct daemon *d, bool end);
 
@@ -77,8 +83,14 @@ int confine_lock(struct daemon *d);
 /* Whether lines can go where this configuration wants them to; else only after a restart. */
 bool confine_allows_log(const struct daemon *d, const struct config *config);
 
-/* What database_config.json and the configuration say of the databases. 0, or negative errno after daemon_fail(). */
+/*
+ * What database_config.json and the configuration say of the databases. A file that is not there yet is waited for. 0,
+ * or negative errno after daemon_fail(); -ECANCELED: we were asked to stop meanwhile.
+ */
 int databases_load(struct daemon *d);
+/* Its parts: to try once (0, or negative errno and one line in error); to wait, since this error is -ENOENT. */
+int databases_read(struct daemon *d, char *error, size_t size);
+int databases_await(struct daemon *d, const char *error);
 /* The connections to Redis and all that speaks through them. The same. */
 int databases_build(struct daemon *d);
 void databases_free(struct daemon *d);

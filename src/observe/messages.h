@@ -16,6 +16,8 @@
 	X(REDIS_RETRY, "redis_retry", "a1de52a6dd5d495a81b02b4e8b287053", 20) \
 	X(REDIS_CONNECTED, "redis_connected", "521cdde3700b4ed690a21f24e1e1535d", 20) \
 	X(REDIS_BACK, "redis_back", "c2bfd2b0f2c74962b76b7712dc448659", 20) \
+	X(DATABASES_AWAITED, "databases_awaited", "79b694d4934f4541811d46792f9cee64", 20) \
+	X(DATABASES_KNOWN, "databases_known", "8ba1c9cfb43f490d8a9d899e37945db7", 20) \
 	X(LINKS_FOLLOWED, "links_followed", "e331ba89f1ae4cb1a2b46e4d08d3dd9c", 0) \
 	X(EVENTS_LOST, "events_lost", "7545b12b06cf4ae880a381ebca530d0d", 3) \
 	X(LINKS_REREAD, "links_reread", "af0ea53a925e4d82a1272a01250234c1", 3) \

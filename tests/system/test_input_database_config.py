@@ -109,10 +109,6 @@ def test_a_file_that_is_no_json_object(text: bytes, tmp_path: Path) -> None:
     assert_refused(path, "allowed:")
 
 
-def test_missing(tmp_path: Path) -> None:
-    assert_refused(tmp_path / "absent.json", "No such file")
-
-
 def test_a_directory(tmp_path: Path) -> None:
     assert_refused(tmp_path, "directory")
 

@@ -105,11 +105,3 @@ def test_unknown_namespace(switch: SwitchFactory, database_global: Path) -> None
     assert sw.daemon.log.endswith(
         f'{database_global}: INCLUDES: "asic7" is the name of no entry; allowed: asic0\n'
     ), sw.daemon.log
-
-
-def test_no_database_global(switch: SwitchFactory, database_global: Path) -> None:
-    sw = switch.build(ports=1, namespace="asic0", database_global=database_global)
-    sw.daemon.start()
-    assert sw.daemon.wait_exit() == 1
-    assert sw.daemon.log.count("\n") == 1, sw.daemon.log
-    assert f"{database_global}: No such file or directory; allowed: " in sw.daemon.log

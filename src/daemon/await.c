@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * database_config.json, or the global file that names it, that is not there yet. On a switch the database container
+ * writes it, when that container starts. Until then nobody knows which Redis is which, so nothing of us is built: this
+ * has a loop of its own.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/private.h"
+#include "observe/log.h"
+
+#define ERROR_BYTES 512
+#define LOOK_USEC (500 * USEC_PER_MSEC)
+#define LOOK_ACCURACY_USEC (100 * USEC_PER_MSEC)
+#define GRACE_USEC (5 * USEC_PER_SEC) /* for who writes the file in more than one go */
+
+struct await {
+	struct daemon *d;
+	sd_event_source *look;
+	char told[ERROR_BYTES];
+	uint64_t faulty_since; /* the file is there and cannot be used; 0: it is not there */
+	int outcome;
+};
+
+/* Once for each reason: the global file may be there before the one that it names. */
+static void tell(struct await *a, const char *error)
+{
+	const char *allowed = strstr(error, "; allowed: ");
+	int len = allowed ? (int)(allowed - error) : (int)strlen(error);
+
+	if (strcmp(a->told, error) == 0)
+		return;
+	(void)snprintf(a->told, sizeof(a->told), "%s", error);
+	log_warning(KIND_DATABASES_AWAITED,
+		    "it is not known yet where Redis is, so it is not spoken to: %.*s; that file is waited for. On a "
+		    "system without SONiC the configuration says it: [database] redis_unix_socket or redis_host",
+		    len, error);
+	(void)sd_notifyf(0, "READY=1\nSTATUS=waits for the file that says where Redis is: %.*s", len, error);
+}
+
+/* As long as the file is not there, and for a moment when it is but cannot be used. */
+static bool goes_on(struct await *a, int r)
+{
+	uint64_t now = now_usec();
+
+	if (r == -ENOENT)
+		a->faulty_since = 0;
+	else if (r < 0 && a->faulty_since == 0)
+		a->faulty_since = now;
+	return r == -ENOENT || (r < 0 && now - a->faulty_since < GRACE_USEC);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct await *a = user;
+	char error[ERROR_BYTES];
+	int r = databases_read(a->d, error, sizeof(error));
+
+	if (goes_on(a, r)) {
+		tell(a, error);
+		(void)sd_event_source_set_time(source, usec + LOOK_USEC);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
+	if (r < 0)
+		daemon_fail(a->d, "%s", error);
+	else
+		log_notice(KIND_DATABASES_KNOWN, "the file that says where Redis is has come");
+	a->outcome = r;
+	return sd_event_exit(a->d->event, 0);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct await *a = user;
+
+	(void)source;
+	daemon_stops(a->d, info);
+	a->outcome = -ECANCELED;
+	return sd_event_exit(a->d->event, 0);
+}
+
+static int run(struct await *a)
+{
+	struct daemon *d = a->d;
+	int r = sd_event_add_signal(d->event, &d->signals[0], SIGTERM, on_stop, a);
+
+	if (r >= 0)
+		r = sd_event_add_signal(d->event, &d->signals[1], SIGINT, on_stop, a);
+	if (r >= 0 && d->config->enable_watchdog)
+		r = sd_event_set_watchdog(d->event, true);
+	if (r >= 0)
+		r = sd_event_add_time_relative(d->event, &a->look, CLOCK_MONOTONIC, LOOK_USEC, LOOK_ACCURACY_USEC,
+					       on_look, a);
+	if (r >= 0)
+		r = sd_event_loop(d->event);
+	a->look = sd_event_source_disable_unref(a->look);
+	for (size_t i = 0; i < 2; i++)
+		d->signals[i] = sd_event_source_disable_unref(d->signals[i]);
+	return r < 0 ? r : a->outcome;
+}
+
+int databases_await(struct daemon *d, const char *error)
+{
+	struct await a = {.d = d};
+	int r = daemon_block_signals();
+
+	if (r >= 0)
+		r = sd_event_new(&d->event);
+	if (r < 0)
+		return r;
+	tell(&a, error);
+	r = run(&a);
+	d->event = sd_event_unref(d->event);
+	return r;
+}
