@@ -3,7 +3,8 @@
 #include "sonic/dbconfig.h"
 #include "sonic/dbglobal.h"
 
-/* Where the configuration names Redis itself, or nobody is spoken to, SONiC's numbers and separators are all it takes. */
+/* Where the configuration names Redis itself, or nobody is spoken to, SONiC's numbers and separators are all it takes.
+ */
 static bool defaults_suffice(const struct config *config)
 {
 	return config->redis_unix_socket[0] != '\0' || config->redis_host[0] != '\0' || config->redis_port != 0 ||

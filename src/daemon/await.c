@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * database_config.json, or the global file that names it, that is not there yet. On a switch the database container
- * writes it, when that container starts. Until then nobody knows which Redis is which, so nothing of us is built: this
- * has a loop of its own.
+ * writes it, when that container starts. Until then nobody knows which Redis is which, so nothing of us is built but
+ * the pages that say so, and they are built anew afterwards, since their thread has all our rights until then. This has
+ * a loop of its own.
  */
 #include <errno.h>
 #include <signal.h>
@@ -113,7 +114,15 @@ int databases_await(struct daemon *d, const char *error)
 	if (r < 0)
 		return r;
 	tell(&a, error);
-	r = run(&a);
+	d->awaited = a.told;
+	r = view_build(d);
+	if (r >= 0) {
+		view_start(d);
+		r = run(&a);
+	}
+	view_free(d);
+	d->view = NULL;
+	d->awaited = NULL;
 	d->event = sd_event_unref(d->event);
 	return r;
 }

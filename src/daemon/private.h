@@ -32,6 +32,7 @@ struct daemon {
 	sd_event *event;
 	struct dbconfig *dbconfig;
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
+	const char *awaited; /* why it is not known yet where Redis is, and so nothing is built; NULL: it is known */
 	struct links *links;
 	struct watch *watch;
 	struct recheck *recheck;

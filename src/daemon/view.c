@@ -233,6 +233,25 @@ static void fill_ports(const struct daemon *d, struct view *v)
 	}
 }
 
+/* Nothing is built yet: it is not known where Redis is. */
+static void fill_awaiting(const struct daemon *d, struct view *v)
+{
+	static const struct hist none;
+
+	fill_sync(d, v);
+	fill_loop(d, v);
+	fill_state(d, v);
+	for (unsigned i = 0; i < VIEW_CONNS; i++)
+		v->conns[i].away_nsec = d->view->sync_changed_nsec;
+	for (unsigned i = 0; i < VIEW_DATABASES; i++)
+		view_fill_hist(&v->rtt[i], &none, &view_time_bounds);
+	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)
+		v->error_names[i] = redis_error_name(i);
+	view_fill_hist(&v->batch_rows, &none, &view_rows_bounds);
+	view_fill_hist(&v->latency, &none, &view_time_bounds);
+	(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s", d->awaited);
+}
+
 static void fill(struct view *v, void *user)
 {
 	const struct daemon *d = user;
@@ -243,6 +262,10 @@ static void fill(struct view *v, void *user)
 		.taken_nsec = now_nsec(),
 		.dry_run = d->config->dry_run,
 	};
+	if (d->awaited) {
+		fill_awaiting(d, v);
+		return;
+	}
 	fill_netlink(d, v);
 	fill_sync(d, v);
 	fill_loop(d, v);
@@ -449,7 +472,7 @@ int view_build(struct daemon *d)
 	v->pages = pages_new(v->exchange, &v->limits, PROC);
 	if (!v->pages)
 		return -ENOMEM;
-	if (fstat(watch_socket(d->watch).fd, &socket) == 0)
+	if (d->watch && fstat(watch_socket(d->watch).fd, &socket) == 0)
 		v->netlink_inode = socket.st_ino;
 	r = add_sources(d);
 	if (r == 0)

@@ -26,10 +26,16 @@ def without(daemon: Daemon, option: str) -> None:
 
 
 def assert_waits(sw: Switch, notified: Notified, missing: Path | str, mark: int = 0) -> None:
-    """It says for what: to the log, and to systemd, which must not end a start that takes long."""
+    """It says for what: to the log, by its pages, and to systemd, which must not end a start that takes long."""
     sw.daemon.wait_log(f"WARNING: .*it is not known yet where Redis is.*: {missing}: No such file", since=mark)
     status = f"STATUS=waits for the file that says where Redis is: {missing}: No such file or directory"
     wait_for(lambda: status in notified.seen and "READY=1" in notified.seen, what=lambda: f"{status}: {notified.seen}")
+    pages = sw.pages_when_served()
+    health = pages.get("/healthz").json
+    assert health["status"] != "healthy" and str(missing) in health["checks"]["redis_away"]["reason"], health
+    assert pages.get("/readyz").status == 503
+    assert pages.metrics()("portsyncd_redis_connection_up", connection="STATE_DB") == 0
+    assert pages.get("/ports").json["ports"] == []
 
 
 def test_the_default_one_comes_later(
