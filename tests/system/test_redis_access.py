@@ -45,7 +45,10 @@ def name_of(argv: Command) -> str:
 
 def live(sw: Switch, proxy: Proxy) -> None:
     """All that a daemon does in its life: cold start, changes, ports that come and go, a lost script and emptied
-    databases, a log level, reconnections, audits, and a warm start."""
+    databases, a log level, reconnections, audits, and a warm start. Keys of its own are of another type at first."""
+    sw.appl_db.client.set("_PORT_TABLE:Ethernet0", "x")
+    sw.appl_db.client.set("PORT_TABLE_KEY_SET", "x")
+    sw.state_db.client.set("WARM_RESTART_TABLE|portsyncd", "x")
     sw.start()
     change_all(sw)
     sw.wait_equal(ports=4)
@@ -78,14 +81,21 @@ class Probe:
 
     def __init__(self, server: RedisServer, rules: Sequence[str]) -> None:
         self._admin = server.client(SCRATCH_DB)
+        self._appl = server.client(0)
         self._admin.execute_command("ACL", "SETUSER", "probe", *rules, "on", ">probe")
         self._own = redis.Redis(unix_socket_path=server.unix_socket, username="probe", password="probe")
 
     def may(self, argv: Command) -> bool:
         if argv[0] not in (b"EVAL", b"EVALSHA"):
             return bool(self._admin.execute_command("ACL", "DRYRUN", "probe", *argv) in ("OK", b"OK"))
-        # What a script may is judged when it runs.
+        # What a script may is judged when it runs: over no keys, and over keys of another type.
+        key_set, row = argv[4:6]
+        return all(self._may_run(argv, strings) for strings in ((), (key_set, row)))
+
+    def _may_run(self, argv: Command, strings: Sequence[bytes]) -> bool:
         self._admin.flushall()
+        for key in strings:
+            self._appl.set(key, "x")
         try:
             self._own.execute_command(*argv)
         except redis.ResponseError as error:
