@@ -276,6 +276,8 @@ int databases_build(struct daemon *d)
 	publish_options = (struct publish_options){
 		.separator = d->state_db.separator,
 		.batch_size = (size_t)d->config->batch_size,
+		.events = d->state_db.port_events,
+		.database = d->state_db.number,
 		.last_event = state_last_event(d),
 	};
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);

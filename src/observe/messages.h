@@ -33,6 +33,7 @@
 	X(PORT_DELETED, "port_deleted", "89e31f530c164159b2ce3e422b264c10", 200) \
 	X(WRITE_REFUSED, "write_refused", "7406a57899294bd58e6ace8af5d23eac", 10) \
 	X(WRITE_ACCEPTED, "write_accepted", "3ce67174222348e2990a140da403dd5e", 20) \
+	X(EVENT_REFUSED, "event_refused", "7073e2256b2d4c1986680e73d35bb00c", 10) \
 	X(DRIFT_REPAIRED, "drift_repaired", "fd895fcf64874ec8b5a93fefcf9e84cb", 10) \
 	X(READ_REFUSED, "read_refused", "d2fac6ad3549440e8e3723faab2c59e1", 3) \
 	X(LOOKUP_REFUSED, "lookup_refused", "885ff3d99eb746ffb2bcc13b3f0a4732", 3) \

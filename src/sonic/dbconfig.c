@@ -115,6 +115,22 @@ static int read_separator(const struct jsonfile *at, const json_t *object, char 
 	return 0;
 }
 
+/*
+ * The draft (sonic-swss-common#1020) has no release yet: the names are looked for with the database, and in the file as
+ * a whole, by database or not. Any other form names nothing.
+ */
+static bool names_table(const json_t *tables, const char *database, const char *table)
+{
+	const json_t *one;
+	size_t i;
+
+	if (json_is_object(tables))
+		tables = json_object_get(tables, database);
+	json_array_foreach(tables, i,
+			   one) if (json_is_string(one) && strcmp(json_string_value(one), table) == 0) return true;
+	return false;
+}
+
 static int read_database(const struct jsonfile *at, const json_t *object, const json_t *instances,
 			 struct dbconfig_db *db)
 {
@@ -161,6 +177,18 @@ static int fill(struct dbconfig *c, struct jsonfile *at, json_t *instances, json
 	return 0;
 }
 
+static void find_events(struct dbconfig *c, const json_t *databases)
+{
+	for (size_t i = 0; i < DATABASES; i++) {
+		const char *name = c->databases[i].name;
+
+		c->databases[i].db.port_events =
+			names_table(json_object_get(json_object_get(databases, name), "event_tables"), name,
+				    "PORT_TABLE") ||
+			names_table(json_object_get(c->root, "event_tables"), name, "PORT_TABLE");
+	}
+}
+
 /* The two objects that everything is in. */
 static json_t *get_group(const struct jsonfile *at, const json_t *root, const char *key)
 {
@@ -196,6 +224,7 @@ static int build(struct dbconfig **ret, struct jsonfile *at, json_t *root)
 		dbconfig_free(c);
 		return r;
 	}
+	find_events(c, databases);
 	*ret = c;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct dbconfig_db {
 	const char *host;
 	uint16_t port;
 	unsigned number;
+	bool port_events;  /* event_tables names PORT_TABLE */
 	char separator[2]; /* one printable character that is no letter and no digit */
 };
 

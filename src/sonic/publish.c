@@ -8,6 +8,7 @@
 
 #include "base/backoff.h"
 #include "observe/audit.h"
+#include "sonic/eventpub.h"
 #include "sonic/portlog.h"
 #include "sonic/readback.h"
 #include "sonic/rowcmd.h"
@@ -26,6 +27,7 @@ struct publish {
 	publish_unknown_fn unknown;
 	void *user;
 	struct readback *readback;
+	struct eventpub *events; /* NULL: rows alone are written */
 	size_t batch_size;
 	uint64_t last_event; /* of an earlier process */
 	sd_event_source *retry_ports, *retry_readback;
@@ -155,6 +157,8 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 		retry_later(p, port);
 		return;
 	}
+	if (p->events)
+		eventpub_send(p->events, port->name, cmd);
 	port->writing++;
 	port->known = ROW_READ;
 	if (port->changed_nsec)
@@ -268,6 +272,12 @@ static uint64_t written(const struct publish *p)
 	return p->stats.sets + p->stats.deletes;
 }
 
+/* DEL and HSET, and the events of both. */
+static size_t commands_a_port(const struct publish *p)
+{
+	return p->events ? 4 : 2;
+}
+
 /* Redis sets to work on the first rows of a large batch while the others are still made. */
 void publish_flush(struct publish *p)
 {
@@ -280,7 +290,8 @@ void publish_flush(struct publish *p)
 		return;
 	sample = p->stats.batches % TIMED_BATCHES == 0;
 	p->timing = sample || conn_prompt(p->conn);
-	for (size_t n = 1; conn_room(p->conn) >= 2 && (port = links_pop_dirty(p->links)) != NULL; n++) {
+	for (size_t n = 1; conn_room(p->conn) >= commands_a_port(p) && (port = links_pop_dirty(p->links)) != NULL;
+	     n++) {
 		publish_port(p, port);
 		if (n % p->batch_size == 0)
 			conn_flush(p->conn);
@@ -493,7 +504,8 @@ int publish_new(struct publish **ret, sd_event *event, struct links *links, stru
 	p->batch_size = opt->batch_size;
 	p->last_event = opt->last_event;
 	p->readback = readback_new(links, conn, p->separator, &ops, p);
-	if (p->readback)
+	p->events = opt->events ? eventpub_new(conn, opt->database) : NULL;
+	if (p->readback && (p->events || !opt->events))
 		r = add_timer(event, &p->retry_ports, on_retry_ports, p);
 	if (r >= 0)
 		r = add_timer(event, &p->retry_readback, on_retry_readback, p);
@@ -512,5 +524,6 @@ void publish_free(struct publish *p)
 	sd_event_source_disable_unref(p->retry_ports);
 	sd_event_source_disable_unref(p->retry_readback);
 	readback_free(p->readback);
+	eventpub_free(p->events);
 	free(p);
 }

@@ -36,6 +36,8 @@ typedef void (*publish_unknown_fn)(struct port *port, void *user);
 struct publish_options {
 	const char *separator; /* STATE_DB's, "|" */
 	size_t batch_size;     /* rows after which what is buffered goes to Redis within a turn, > 0 */
+	bool events;           /* each write is published as well, see eventpub.h ... */
+	unsigned database;     /* ... under this number */
 	uint64_t last_event;   /* the number that those of our port changes go on from */
 };
 

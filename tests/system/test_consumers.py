@@ -4,6 +4,7 @@ write to the same rows. (Single readers and writers, step by step: test_kernel_l
 
 import contextlib
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 
@@ -11,8 +12,10 @@ from conftest import SwitchFactory
 from lib.checker import Kernel
 from lib.consumer import BATCH, StateTableConsumer, TableSubscriber
 from lib.databases import Database, open_database
+from lib.faults import change_all
 from lib.fence import fence, init_done_pushed
 from lib.figures import figures
+from lib.monitor import Monitor
 from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
 from lib.storm import mixed_changes
 from lib.switch import Switch
@@ -205,3 +208,58 @@ def test_a_row_of_orchagent_alone_is_not_ours(switch: SwitchFactory) -> None:
     assert sw.row("Ethernet4")["host_tx_ready"] == "false"
     sw.netns.delete_port("Ethernet4")
     sw.wait_no_row("Ethernet4")
+
+
+# --- consumers of published events ---
+
+
+def name_event_table(sw: Switch) -> None:
+    config = json.loads(sw.database_config.read_text())
+    config["DATABASES"]["STATE_DB"]["event_tables"] = ["PORT_TABLE"]
+    sw.database_config.write_text(json.dumps(config))
+
+
+class EventTable:
+    """A consumer that knows of STATE_DB's PORT_TABLE what is published, and nothing else (sonic-swss-common#1020)."""
+
+    def __init__(self, sw: Switch) -> None:
+        self.rows: dict[str, dict[str, str]] = {}
+        self.deleted: list[str] = []
+        self._channel = sw.redis.client(6).pubsub(ignore_subscribe_messages=True)
+        self._channel.subscribe("PORT_TABLE_CHANNEL@6")
+
+    def follow(self) -> dict[str, dict[str, str]]:
+        while message := self._channel.get_message():
+            operation, port, *rest = json.loads(message["data"])
+            if operation == "SET":
+                self.rows.setdefault(port, {}).update(zip(rest[::2], rest[1::2], strict=True))
+            else:
+                assert (operation, rest) == ("DEL", [])
+                self.rows.pop(port, None)
+                self.deleted.append(port)
+        return self.rows
+
+
+def test_a_consumer_of_published_events_ends_with_our_rows(switch: SwitchFactory) -> None:
+    """event_tables names the table: whoever reads the events alone knows the rows."""
+    sw = switch.build(ports=8)
+    name_event_table(sw)
+    sw.start(wait=False)
+    consumer = EventTable(sw)
+    sw.wait_init_done()
+    change_all(sw)
+    sw.netns.delete_port("Ethernet4")
+    sw.wait_no_row("Ethernet4")
+    sw.wait_equal(ports=7)
+    wanted = {port: sw.row(port) for port in sw.ports if port != "Ethernet4"}
+    wait_for(lambda: consumer.follow() == wanted, what=lambda: f"{consumer.rows} are {wanted}")
+    assert "Ethernet4" in consumer.deleted
+
+
+def test_nothing_is_published_unless_it_is_asked_for(switch: SwitchFactory) -> None:
+    sw = switch(ports=2)
+    consumer = EventTable(sw)
+    with Monitor(sw.redis.client()) as seen:
+        change_all(sw)
+        sw.wait_equal(ports=2)
+    assert consumer.follow() == {} and seen.named("PUBLISH") == []

@@ -69,6 +69,41 @@ static void test_several_instances(void **state)
 	dbconfig_free(c);
 }
 
+/* swss-common#1020: off unless named, and never for another table or database. */
+static void test_event_tables(void **state)
+{
+	static const struct {
+		const char *with_database, *whole;
+		bool events;
+	} files[] = {
+		{"", "", false},
+		{",\"event_tables\":[\"PORT_TABLE\"]", "", true},
+		{",\"event_tables\":[\"LAG_TABLE\",\"PORT_TABLE\"]", "", true},
+		{",\"event_tables\":[\"LAG_TABLE\",7,null]", "", false},
+		{",\"event_tables\":\"PORT_TABLE\"", "", false},
+		{",\"event_tables\":{}", "", false},
+		{"", ",\"event_tables\":[\"PORT_TABLE\"]", true},
+		{"", ",\"event_tables\":{\"STATE_DB\":[\"PORT_TABLE\"]}", true},
+		{"", ",\"event_tables\":{\"APPL_DB\":[\"PORT_TABLE\"]}", false},
+	};
+	char bytes[1024], error[256];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct dbconfig *c;
+
+		(void)snprintf(bytes, sizeof(bytes),
+			       "{\"INSTANCES\":{\"redis\":{\"unix_socket_path\":\"/s\"}},\"DATABASES\":{"
+			       "\"APPL_DB\":{\"id\":0,\"separator\":\":\",\"instance\":\"redis\"},"
+			       "\"CONFIG_DB\":{\"id\":4,\"separator\":\"|\",\"instance\":\"redis\"},"
+			       "\"STATE_DB\":{\"id\":6,\"separator\":\"|\",\"instance\":\"redis\"%s}}%s}",
+			       files[i].with_database, files[i].whole);
+		assert_int_equal(dbconfig_parse(&c, "F", bytes, strlen(bytes), error, sizeof(error)), 0);
+		assert_int_equal(dbconfig_get(c, "STATE_DB")->port_events, files[i].events);
+		dbconfig_free(c);
+	}
+}
+
 static void test_missing_file(void **state)
 {
 	struct dbconfig *c;
@@ -254,15 +289,11 @@ static void test_small_error_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_single_instance),
-		cmocka_unit_test(test_several_instances),
-		cmocka_unit_test(test_missing_file),
-		cmocka_unit_test(test_what_is_no_file),
-		cmocka_unit_test(test_good_texts),
-		cmocka_unit_test(test_bad_texts),
-		cmocka_unit_test(test_length_of_socket_path),
-		cmocka_unit_test(test_nul_byte_inside),
-		cmocka_unit_test(test_small_error_buffer),
+		cmocka_unit_test(test_single_instance), cmocka_unit_test(test_several_instances),
+		cmocka_unit_test(test_event_tables),    cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_what_is_no_file), cmocka_unit_test(test_good_texts),
+		cmocka_unit_test(test_bad_texts),       cmocka_unit_test(test_length_of_socket_path),
+		cmocka_unit_test(test_nul_byte_inside), cmocka_unit_test(test_small_error_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,9 +30,10 @@ static void on_unknown(struct port *port, void *user)
 	((struct own *)user)->unknown++;
 }
 
-static int setup(void **state)
+static int setup_with(void **state, bool events)
 {
-	const struct publish_options options = {.separator = "|", .batch_size = BATCH_ROWS};
+	const struct publish_options options = {
+		.separator = "|", .batch_size = BATCH_ROWS, .events = events, .database = 6};
 	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
 
 	connect_now(x);
@@ -43,6 +44,16 @@ static int setup(void **state)
 	publish_enable(x->own->publish, true);
 	*state = x;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, false);
+}
+
+static int setup_events(void **state)
+{
+	return setup_with(state, true);
 }
 
 static int teardown(void **state)
@@ -605,6 +616,56 @@ static void a_large_batch_goes_out_in_parts(void **state)
 	assert_int_equal(publish_stats(x->own->publish)->batch_rows.max, BATCH_ROWS * 2 + 1);
 }
 
+#define EVENT(json) ";PUBLISH PORT_TABLE_CHANNEL@6 [" json "]"
+#define NONE_HEARD ":0\r\n"
+
+/* event_tables names the table: what was written is published behind it, in the same flush. */
+static void each_write_is_published(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("1500"));
+	expect(x, FULL("9100") EVENT("\"SET\",\"Ethernet0\",\"state\",\"ok\",\"netdev_oper_status\",\"up\","
+				     "\"admin_status\",\"up\",\"mtu\",\"9100\""));
+	answer(x, TAKEN NONE_HEARD);
+	link_is(x, RTM_NEWLINK, 9000);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 9000" EVENT("\"SET\",\"Ethernet0\",\"mtu\",\"9000\""));
+	answer(x, TAKEN NONE_HEARD);
+	link_is(x, RTM_DELLINK, 9000);
+	turn(x);
+	expect(x, "DEL " ROW_KEY EVENT("\"DEL\",\"Ethernet0\""));
+	answer(x, TAKEN NONE_HEARD);
+	expect_silence(x);
+	assert_int_equal(publish_owed(x->own->publish), 0);
+}
+
+/* It is no fault of the row; and one line an episode. */
+static void refused_events_are_told_once(void **state)
+{
+	static const char *const answers[] = {"-NOPERM no channel\r\n", "-NOPERM no channel\r\n", NONE_HEARD,
+					      NONE_HEARD};
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	RUN_UNTIL(x->event, x->server.len > 0);
+	x->server.len = 0;
+	answer(x, TAKEN NONE_HEARD);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		link_is(x, RTM_NEWLINK, i % 2 ? 9100 : 9000);
+		turn(x);
+		RUN_UNTIL(x->event, x->server.len > 0);
+		x->server.len = 0;
+		fake_send(&x->server, TAKEN);
+		answer(x, answers[i]);
+		RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+		assert_int_equal(publish_owed(x->own->publish), 0);
+	}
+	assert_int_equal(catcher_count(&x->log, "Redis refused an event"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -632,6 +693,8 @@ int main(void)
 		TEST(only_what_is_acknowledged_is_timed),
 		TEST(latency_ends_with_the_last_answer),
 		TEST(a_large_batch_goes_out_in_parts),
+		cmocka_unit_test_setup_teardown(each_write_is_published, setup_events, teardown),
+		cmocka_unit_test_setup_teardown(refused_events_are_told_once, setup_events, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
