@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "observe/http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/abstract.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
@@ -40,7 +38,7 @@ struct listener {
 };
 
 struct client {
-	struct list link; /* in waiting or dropped */
+	struct list link; /* in arriving, waiting or dropped */
 	struct http *http;
 	int fd;         /* MHD closes it */
 	uint64_t since; /* when its request began */
@@ -48,7 +46,7 @@ struct client {
 	bool dropped, tls, trusted;
 	bool served;                    /* had an answer, and did not ask again */
 	bool refused;                   /* its certificate was, which was told */
-	char peer[INET6_ADDRSTRLEN];    /* the address it came from, "?": none */
+	char peer[HTTP_ADDRESS_MAX];    /* the address it came from, "?": none */
 	struct http_identity *identity; /* of a TLS client */
 	struct http_transport transport;
 };
@@ -70,10 +68,10 @@ struct http {
 	bool started;
 
 	/* What follows is the thread's own. */
-	struct list waiting; /* by since */
-	struct list dropped; /* shut down, not yet closed by MHD */
-	struct client *arriving;
-	uint64_t rest_until; /* no client is accepted before */
+	struct list arriving; /* given to MHD, which has not said yet that it has them */
+	struct list waiting;  /* by since */
+	struct list dropped;  /* shut down, not yet closed by MHD */
+	uint64_t rest_until;  /* no client is accepted before */
 	struct http_progress progress;
 	struct http_stats stats;
 };
@@ -93,6 +91,24 @@ static void count_answer(struct http *h, unsigned status)
 static struct client *client_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static struct client *arriving(struct http *h, int fd)
+{
+	for (struct list *at = h->arriving.next; at != &h->arriving; at = at->next) {
+		struct client *c = container_of(at, struct client, link);
+
+		if (c->fd == fd)
+			return c;
+	}
+	return NULL;
+}
+
+static void forget(struct client *c)
+{
+	list_remove(&c->link);
+	c->http->n_clients--;
+	free(c);
 }
 
 /* MHD sees the hang-up in its next run and closes. */
@@ -184,14 +200,14 @@ static void begin_tls(struct client *c, gnutls_session_t session)
 
 /* --- What MHD calls --- */
 
+/* MHD 0.9.75 calls within MHD_add_connection(), 1.0 within the next MHD_run(), after others were added. */
 static void client_arrived(struct http *h, struct MHD_Connection *connection, void **context)
 {
 	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	struct client *c = h->arriving;
+	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct client *c = arriving(h, fd);
 
-	h->arriving = NULL;
 	*context = c;
-	h->n_clients++;
 	count(&h->stats.accepted);
 	count(&h->stats.open);
 	begin_request(c);
@@ -217,9 +233,7 @@ static void client_left(struct http *h, struct client *c)
 		handshake_failed(c);
 	if (c->identity)
 		http_identity_leave(c->identity);
-	list_remove(&c->link);
-	free(c);
-	h->n_clients--;
+	forget(c);
 	(void)atomic_fetch_sub_explicit(&h->stats.open, 1, memory_order_relaxed);
 }
 
@@ -326,13 +340,19 @@ static void rest(struct http *h, int error)
 	log_warning(KIND_HTTP_NO_CLIENT, "no HTTP client can be accepted: %s", strerror(error));
 }
 
-static void print_peer(const struct http_address *peer, char *out, socklen_t size)
+static bool enter(struct http *h, int fd, const struct http_address *peer)
 {
-	(void)snprintf(out, size, "?");
-	if (peer->sa.any.sa_family == AF_INET)
-		(void)inet_ntop(AF_INET, &peer->sa.in.sin_addr, out, size);
-	else if (peer->sa.any.sa_family == AF_INET6)
-		(void)inet_ntop(AF_INET6, &peer->sa.in6.sin6_addr, out, size);
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return false;
+	c->http = h;
+	c->fd = fd;
+	http_address_print(peer, c->peer, sizeof(c->peer));
+	list_append(&h->arriving, &c->link);
+	h->n_clients++;
+	h->progress.made++;
+	return true;
 }
 
 /* False when there is nobody to accept. */
@@ -346,22 +366,22 @@ static bool accept_one(struct http *h, const struct listener *l)
 			rest(h, errno);
 		return false;
 	}
-	h->arriving = calloc(1, sizeof(*h->arriving));
-	if (!h->arriving) {
+	if (!enter(h, fd, &peer)) {
 		(void)close(fd);
 		rest(h, ENOMEM);
 		return false;
 	}
 	/* Of a path it is cut off. */
 	peer.len = MIN(peer.len, (socklen_t)sizeof(peer.sa));
-	h->arriving->http = h;
-	h->arriving->fd = fd;
-	print_peer(&peer, h->arriving->peer, sizeof(h->arriving->peer));
-	list_init(&h->arriving->link);
-	(void)MHD_add_connection(l->server->mhd, fd, &peer.sa.any, peer.len); /* closes fd when it fails */
-	free(h->arriving);                                                    /* NULL once the client has arrived */
-	h->arriving = NULL;
+	(void)MHD_add_connection(l->server->mhd, fd, &peer.sa.any, peer.len);
 	return true;
+}
+
+/* Who has not arrived by then does not: MHD has closed its socket and said nothing. */
+static void forget_arriving(struct http *h)
+{
+	while (!list_empty(&h->arriving))
+		forget(container_of(h->arriving.next, struct client, link));
 }
 
 static void run_servers(struct http *h)
@@ -369,6 +389,7 @@ static void run_servers(struct http *h)
 	for (size_t i = 0; i < N_SERVERS; i++)
 		if (h->servers[i].mhd)
 			(void)MHD_run(h->servers[i].mhd);
+	forget_arriving(h);
 }
 
 static void accept_from(struct http *h, const struct listener *l)
@@ -395,6 +416,8 @@ static bool servers_have_work(const struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG msec;
 
+	if (!list_empty(&h->arriving))
+		return true;
 	for (size_t i = 0; i < N_SERVERS; i++)
 		if (h->servers[i].mhd && MHD_get_timeout(h->servers[i].mhd, &msec) == MHD_YES)
 			return true;
@@ -488,27 +511,11 @@ static int start_server(struct http *h, struct server *s, unsigned flags, struct
 	return 0;
 }
 
-/* MHD wants to be told who brings certificates, but each session gets its own before it begins. */
-static int no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
-			  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certificates,
-			  unsigned *n_certificates, gnutls_privkey_t *key)
-{
-	(void)session;
-	(void)names;
-	(void)n_names;
-	(void)algorithms;
-	(void)n_algorithms;
-	(void)certificates;
-	(void)n_certificates;
-	(void)key;
-	return -1;
-}
-
 static int start_servers(struct http *h)
 {
 	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}},
 			      tls[] = {
-				      {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)no_certificate},
+				      {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)http_tls_no_certificate},
 				      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
 				      {MHD_OPTION_END, 0, NULL},
 			      };
@@ -614,6 +621,7 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 	h->tls = opt->cert != NULL;
 	h->need_certificate = opt->ca != NULL;
 	h->wake = -1;
+	list_init(&h->arriving);
 	list_init(&h->waiting);
 	list_init(&h->dropped);
 	return h;
@@ -677,6 +685,7 @@ void http_free(struct http *h)
 	for (size_t i = 0; i < N_SERVERS; i++)
 		if (h->servers[i].mhd)
 			MHD_stop_daemon(h->servers[i].mhd);
+	forget_arriving(h);
 	close_fd(&h->wake);
 	http_identities_done(&h->identities);
 	free(h);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,4 +69,13 @@ bool http_address_is_loopback(const struct http_address *address)
 	if (address->sa.any.sa_family == AF_INET)
 		return ntohl(address->sa.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 	return IN6_IS_ADDR_LOOPBACK(&address->sa.in6.sin6_addr);
+}
+
+void http_address_print(const struct http_address *address, char *out, socklen_t size)
+{
+	(void)snprintf(out, size, "?");
+	if (address->sa.any.sa_family == AF_INET)
+		(void)inet_ntop(AF_INET, &address->sa.in.sin_addr, out, size);
+	else if (address->sa.any.sa_family == AF_INET6)
+		(void)inet_ntop(AF_INET6, &address->sa.in6.sin6_addr, out, size);
 }

@@ -25,4 +25,7 @@ int http_address_parse(const char *text, struct http_address *ret);
 /* Reached from this machine only: 127.0.0.0/8 or ::1. */
 bool http_address_is_loopback(const struct http_address *address);
 
+/* The address without its port; "?" where there is none (a Unix socket). */
+void http_address_print(const struct http_address *address, char *out, socklen_t size);
+
 #endif

@@ -221,3 +221,18 @@ int http_tls_verify_client(gnutls_session_t session, char *text, size_t size)
 	(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
 	return GNUTLS_E_CERTIFICATE_ERROR;
 }
+
+int http_tls_no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
+			    const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certificates,
+			    unsigned *n_certificates, gnutls_privkey_t *key)
+{
+	(void)session;
+	(void)names;
+	(void)n_names;
+	(void)algorithms;
+	(void)n_algorithms;
+	(void)certificates;
+	(void)n_certificates;
+	(void)key;
+	return -1;
+}

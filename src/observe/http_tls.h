@@ -6,7 +6,7 @@
 #ifndef PORTSYNCD_HTTP_TLS_H
 #define PORTSYNCD_HTTP_TLS_H
 
-#include <gnutls/gnutls.h>
+#include <gnutls/abstract.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,5 +39,10 @@ void http_tls_require_client(gnutls_session_t session, gnutls_certificate_verify
  * returns what verify has to return, with what is wrong in text.
  */
 int http_tls_verify_client(gnutls_session_t session, char *text, size_t size);
+
+/* MHD wants to be told who brings certificates, but each session gets its own before it begins. */
+int http_tls_no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
+			    const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certificates,
+			    unsigned *n_certificates, gnutls_privkey_t *key);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <microhttpd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,6 +230,110 @@ static void test_pages_are_the_handlers(void **state)
 	assert_int_equal(fx->handled, 2);
 }
 
+/* --- clients that arrive when libmicrohttpd 1.0 lets them --- */
+
+enum MHD_Result __real_MHD_add_connection(struct MHD_Daemon *daemon, MHD_socket fd, const struct sockaddr *address,
+					  socklen_t len);
+enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, MHD_socket fd, const struct sockaddr *address,
+					  socklen_t len);
+enum MHD_Result __real_MHD_run(struct MHD_Daemon *daemon);
+enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon);
+
+/* Of the thread of HTTP while there is one; test_http.c is linked with --wrap. */
+static struct late {
+	bool on;
+	unsigned lost; /* so many are closed without a word, as when memory ran out */
+	size_t n, most;
+	struct MHD_Daemon *daemon;
+	MHD_socket fds[8];
+	struct sockaddr address;
+	socklen_t len;
+} late;
+
+enum MHD_Result __wrap_MHD_add_connection(struct MHD_Daemon *daemon, MHD_socket fd, const struct sockaddr *address,
+					  socklen_t len)
+{
+	if (!late.on)
+		return __real_MHD_add_connection(daemon, fd, address, len);
+	late.daemon = daemon;
+	late.address = *address;
+	late.len = MIN(len, (socklen_t)sizeof(late.address));
+	late.fds[late.n++] = fd;
+	late.most = MAX(late.most, late.n);
+	return MHD_YES;
+}
+
+/* The last one first: no order of theirs may matter. */
+enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon)
+{
+	while (late.n > 0 && daemon == late.daemon) {
+		MHD_socket fd = late.fds[--late.n];
+
+		if (late.lost == 0) {
+			(void)__real_MHD_add_connection(daemon, fd, &late.address, late.len);
+		} else {
+			(void)close(fd);
+			late.lost--;
+		}
+	}
+	return __real_MHD_run(daemon);
+}
+
+static void expect_page(int fd)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	char answer[1024];
+	ssize_t n;
+	size_t at = 0;
+
+	assert_int_equal(write_all(fd, request, sizeof(request) - 1), 0);
+	while ((n = read(fd, answer + at, sizeof(answer) - 1 - at)) > 0)
+		at += (size_t)n;
+	answer[at] = '\0';
+	assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_clients_arrive_late(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	int fds[4];
+
+	late = (struct late){.on = true};
+	assert_int_equal(http_new(&fx->http, &opt, handle, fx, fx->error, sizeof(fx->error)), 0);
+	/* They wait in the queue of the socket, so all are accepted in one turn. */
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = connect_unix(fx->path);
+	assert_int_equal(http_start(fx->http), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		expect_page(fds[i]);
+	stop(fx);
+	assert_int_equal(late.most, ARRAY_SIZE(fds));
+	late = (struct late){0};
+}
+
+/* A client that MHD drops before it arrived is counted no longer. */
+static void test_a_client_that_never_arrives(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char byte;
+
+	late = (struct late){.on = true, .lost = 2 * opt.max_clients};
+	assert_int_equal(start(fx, &opt), 0);
+	for (unsigned i = 0; i < 2 * opt.max_clients; i++) {
+		int fd = connect_unix(fx->path);
+
+		assert_int_equal(read(fd, &byte, 1), 0);
+		assert_int_equal(close(fd), 0);
+	}
+	expect_page(connect_unix(fx->path));
+	assert_int_equal(http_stats(fx->http)->evicted, 0);
+	stop(fx);
+	late = (struct late){0};
+}
+
 /* With clients there, too. */
 static void test_the_end_leaves_nothing_behind(void **state)
 {
@@ -343,6 +448,8 @@ int main(void)
 		TEST(test_options_that_do_not_fit),
 		TEST(test_addresses_for_other_machines),
 		TEST(test_pages_are_the_handlers),
+		TEST(test_clients_arrive_late),
+		TEST(test_a_client_that_never_arrives),
 		TEST(test_the_end_leaves_nothing_behind),
 		TEST(test_an_address_that_is_taken),
 		TEST(test_a_file_in_the_place_of_the_socket_stays),
