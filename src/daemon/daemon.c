@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -189,13 +190,47 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* --- the loop's turn --- */
 
+static int on_room(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	(void)source;
+	(void)fd;
+	(void)revents;
+	(void)user;
+	return 0; /* the end of the turn prints */
+}
+
+/* Of what cannot be waited for, as a file is, there is always room. */
+static int wait_for_room(struct daemon *d)
+{
+	int r = 0;
+
+	if (!d->room)
+		r = sd_event_add_io(d->event, &d->room, STDOUT_FILENO, EPOLLOUT, on_room, d);
+	return r < 0 ? r : sd_event_source_set_enabled(d->room, SD_EVENT_ONESHOT);
+}
+
+static int print_dirty(struct daemon *d)
+{
+	int r = 0;
+
+	while (r == 0 && links_any_dirty(d->links)) {
+		struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+		if (poll(&out, 1, 0) == 0)
+			return wait_for_room(d);
+		r = dryrun_flush(d->links, d->state_db.separator, stdout);
+	}
+	return r;
+}
+
+/* A reader that is slow holds up neither the kernel's events nor an end. */
 static void dry_run_turn(struct daemon *d)
 {
 	int r;
 
 	if (watch_state(d->watch) == WATCH_SETTLING || !d->synced_once)
 		return;
-	r = dryrun_flush(d->links, d->state_db.separator, stdout);
+	r = print_dirty(d);
 	if (r < 0)
 		daemon_fail(d, "standard output: %s", strerror(-r));
 }
@@ -455,6 +490,7 @@ static void take_down(struct daemon *d)
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
 		sd_event_source_disable_unref(d->signals[i]);
 	sd_event_source_disable_unref(d->stop_limit);
+	sd_event_source_disable_unref(d->room);
 	sd_event_source_disable_unref(d->held_back);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_source_disable_unref(d->keeping);

@@ -46,6 +46,7 @@ struct daemon {
 	struct startup *startup;
 	struct publish *publish;
 	sd_event_source *audit, *stop_limit, *keeping, *held_back, *signals[5];
+	sd_event_source *room;  /* of stdout in a dry run; NULL until it lacked once */
 	uint64_t held_back_due; /* what held_back is set to, 0: off */
 	bool synced_once, stopping, drained;
 	uint64_t no_memory;            /* links_stats' at the last audit */

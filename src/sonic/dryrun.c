@@ -41,7 +41,7 @@ int dryrun_flush(struct links *links, const char *separator, FILE *out)
 	struct port *port;
 	struct row want;
 
-	while ((port = links_pop_dirty(links)) != NULL) {
+	for (unsigned n = 0; n < DRYRUN_PORTS && (port = links_pop_dirty(links)) != NULL; n++) {
 		bool wanted;
 
 		port->configured = true;

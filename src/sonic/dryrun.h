@@ -7,7 +7,11 @@
 
 #include "ports/links.h"
 
-/* Prints what the dirty ports owe and takes it as written. 0, or a negative errno when out can't be written. */
+/*
+ * Prints what DRYRUN_PORTS of the dirty ports owe and takes it as written: that fits into a pipe that has room at all
+ * (PIPE_BUF bytes). 0, or a negative errno when out can't be written.
+ */
+#define DRYRUN_PORTS 16
 int dryrun_flush(struct links *links, const char *separator, FILE *out);
 
 #endif

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """--dry-run: no Redis at all; every link that matches is a port, and each change that would be written is a line."""
 
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -106,6 +108,38 @@ def test_changes_are_printed_as_they_come(netns: NetNs, dry_run: Callable[..., D
     run.wait_line("HSET PORT_TABLE|Ethernet0 mtu 1501")
     assert run.stop() == 0
     assert len(run.lines) == 5, run.lines
+
+
+def fill(pipe: int) -> int:
+    """Until nothing more fits; how much it was."""
+    filled = 0
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            filled += os.write(pipe, b"x")
+    os.set_blocking(pipe, True)
+    return filled
+
+
+def test_a_reader_that_is_slow(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
+    """Nothing is lost, the kernel is followed meanwhile, and an end does not wait for it."""
+    names = [f"Ethernet{i}" for i in range(100)]
+    netns.add_ports(names)
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    filled = fill(writer)
+    run = dry_run(writer)
+    wait_for(lambda: "in sync with the kernel" in run.log, 10, "in sync")
+    netns.set_mtu("Ethernet0", 1500)
+    printed = b""
+    while printed.count(b"\n") < len(names):
+        printed += os.read(reader, 1000)
+    assert applied(printed[filled:].decode().splitlines()).keys() == set(names)
+    fill(writer)
+    netns.batch(f"link set dev {name} mtu 2000" for name in names)
+    assert run.stop() == 0
+    os.close(reader)
+    os.close(writer)
 
 
 def test_delete_and_add_again(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
