@@ -38,7 +38,7 @@ SETTINGS = {
 }
 DATA_TIMEOUT_SECS = 90.0
 PICTURE_WIDTH = 1400
-PICTURE_HEIGHTS = {"portsyncd.html": 2590, "portsyncd-fleet.html": 1320}
+PICTURE_HEIGHTS = {"portsyncd.html": 2670, "portsyncd-fleet.html": 1320}
 KEPT_PICTURE_SPAN_SECS = 90.0  # so much is to be seen in the graphs of the documentation
 
 DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
