@@ -7,7 +7,7 @@
 
 #define STEP_KEYS "512"
 
-static int step(struct scan *s, const char *cursor);
+static int step(struct scan *s);
 
 static void finish(struct scan *s, bool complete, const struct resp_value *error)
 {
@@ -24,29 +24,36 @@ static bool well_formed(const struct resp_value *reply)
 static void on_step(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct scan *s = user;
-	char cursor[24];
 
 	(void)item;
 	(void)cookie;
+	if (resp_is_error(reply, RESP_TOO_LARGE) && !s->careful) {
+		s->careful = true;
+		if (step(s) < 0)
+			finish(s, false, NULL);
+		return;
+	}
 	if (!reply || !well_formed(reply)) {
 		finish(s, false, reply);
 		return;
 	}
-	memcpy(cursor, reply->elem[0]->str, reply->elem[0]->len + 1);
+	memcpy(s->cursor, reply->elem[0]->str, reply->elem[0]->len + 1);
+	s->careful = false;
 	for (size_t i = 0; i < reply->elem[1]->n; i++)
 		if (reply->elem[1]->elem[i]->type == RESP_STRING)
 			s->ops->key(reply->elem[1]->elem[i], s->user);
-	if (strcmp(cursor, "0") == 0)
+	if (strcmp(s->cursor, "0") == 0)
 		finish(s, true, NULL);
-	else if (step(s, cursor) < 0)
+	else if (step(s) < 0)
 		finish(s, false, NULL);
 }
 
-static int step(struct scan *s, const char *cursor)
+static int step(struct scan *s)
 {
+	const char *keys = s->careful ? "1" : STEP_KEYS;
 	const struct resp_arg argv[] = {
-		RESP_STR("SCAN"),  RESP_STR(cursor),    RESP_STR("MATCH"), RESP_STR(s->pattern),
-		RESP_STR("COUNT"), RESP_STR(STEP_KEYS), RESP_STR("TYPE"),  RESP_STR(s->type ? s->type : ""),
+		RESP_STR("SCAN"),  RESP_STR(s->cursor), RESP_STR("MATCH"), RESP_STR(s->pattern),
+		RESP_STR("COUNT"), RESP_STR(keys),      RESP_STR("TYPE"),  RESP_STR(s->type ? s->type : ""),
 	};
 
 	return conn_command(s->conn, on_step, s, NULL, 0, s->type ? 8 : 6, argv);
@@ -75,7 +82,8 @@ int scan_start(struct scan *s, struct conn *conn, const char *prefix, const char
 		return -EALREADY;
 	*s = (struct scan){.conn = conn, .ops = ops, .user = user, .type = type};
 	escape(s->pattern, sizeof(s->pattern), prefix);
-	r = step(s, "0");
+	s->cursor[0] = '0';
+	r = step(s);
 	s->running = r == 0;
 	return r;
 }

@@ -20,6 +20,8 @@ struct scan {
 	void *user;
 	char pattern[96];
 	const char *type; /* only keys of this Redis type ("hash"), or NULL */
+	char cursor[24];
+	bool careful; /* one key at a time: the names of many were too large for one answer */
 	bool running;
 };
 

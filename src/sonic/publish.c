@@ -285,7 +285,6 @@ void publish_flush(struct publish *p)
 	struct port *port;
 	bool sample;
 
-	readback_turn(p->readback);
 	if (!links_any_dirty(p->links) || !p->live || !p->enabled || p->held)
 		return;
 	sample = p->stats.batches % TIMED_BATCHES == 0;

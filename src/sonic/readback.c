@@ -23,7 +23,6 @@ struct readback {
 
 	struct scan scan;
 	bool running, failed;
-	bool starved; /* waits for room */
 	uint32_t round;
 	char (*names)[IFNAMSIZ];
 	size_t count, capacity, next, outstanding;
@@ -152,18 +151,11 @@ static void pump(struct readback *rb)
 {
 	while (!rb->failed && rb->next < rb->count && rb->outstanding < READS_AT_ONCE && conn_room(rb->conn) > 0)
 		read_port(rb, rb->names[rb->next++]);
-	/* With no room at all and nothing of ours under way nobody would call again but readback_turn(). */
-	rb->starved = rb->outstanding == 0 && !rb->failed && rb->next < rb->count;
-	if (rb->outstanding == 0 && !rb->starved)
+	/* An answer of ours has just made room, so there is none only without a connection: let it be tried later. */
+	if (rb->next < rb->count && rb->outstanding == 0)
+		rb->failed = true;
+	if (rb->outstanding == 0)
 		finish(rb);
-}
-
-void readback_turn(struct readback *rb)
-{
-	if (!rb->starved)
-		return;
-	rb->failed = !conn_ready(rb->conn);
-	pump(rb);
 }
 
 static void on_key(const struct resp_value *key, void *user)

@@ -26,7 +26,5 @@ struct readback *readback_new(struct links *links, struct conn *conn, const char
 void readback_free(struct readback *rb);
 /* 0; -EALREADY while one runs; or conn_command()'s errors. */
 int readback_start(struct readback *rb);
-/* Goes on if it had no room. Called once a loop turn. */
-void readback_turn(struct readback *rb);
 
 #endif

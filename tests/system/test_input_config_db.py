@@ -88,6 +88,15 @@ def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
     assert "no connection" not in sw.daemon.log
 
 
+def test_names_that_are_too_large_for_one_answer(switch: SwitchFactory) -> None:
+    sw = switch.build(ports=3)
+    fill = "for i = 1, 80 do redis.call('HSET', KEYS[1] .. string.rep('x', 1024 * 1024) .. i, 'a', 'b') end"
+    sw.config_db.client.eval(fill, 1, "PORT|Ethernet")
+    sw.start(wait=False)
+    assert_good_rows_went_on(sw)
+    assert len(complaints(sw)) > 1 and "cannot be scanned" not in sw.daemon.log
+
+
 def test_a_row_without_fields(switch: SwitchFactory) -> None:
     """A SET with zero fields reaches the consumer as a DEL; SONiC's {NULL: NULL} is no field."""
     sw = switch.build(ports=3)

@@ -144,6 +144,31 @@ static inline void expect_silence(struct fixture *x)
 	RUN_UNTIL(x->event, x->echoes > before);
 }
 
+/* Others hold all the room of the connection; how many commands that is. */
+static inline size_t take_room(struct fixture *x)
+{
+	const struct resp_arg argv[] = {RESP_STR("PING")};
+	size_t n = conn_room(x->conn);
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);
+	conn_flush(x->conn);
+	return n;
+}
+
+/* Nothing else was sent meanwhile. */
+static inline void give_room(struct fixture *x, size_t n)
+{
+	char pings[256] = "";
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(pings + i * strlen(PING), PING, sizeof(PING));
+	fake_expect(&x->server, pings);
+	for (size_t i = 0; i < n; i++)
+		fake_send(&x->server, "+PONG\r\n");
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif

@@ -374,6 +374,50 @@ static void nothing_is_settled_before_the_decision(void **state)
 	assert_int_equal(x->own->answers, 0);
 }
 
+static void without_room_it_is_written_later(void **state)
+{
+	struct fixture *x = *state;
+	size_t taken;
+
+	ask_and_answer(x, NIL, NIL, NIL);
+	expect_written(x, WRITE(1, "0"));
+	taken = take_room(x);
+	settle(x);
+	give_room(x, taken);
+	warm_turn(x->own->warm);
+	conn_flush(x->conn);
+	expect_and_answer(x, ASK_COUNT, NIL);
+	expect_written(x, WRITE(1, "0"));
+	warm_turn(x->own->warm);
+	expect_silence(x);
+}
+
+/* Only we use the key. If it is refused to be deleted too, the next audit tries again, not each turn of the loop. */
+static void a_key_of_another_type_is_replaced(void **state)
+{
+	static const char delete[] = "*2\r\n$3\r\nDEL\r\n$28\r\nWARM_RESTART_TABLE|portsyncd\r\n";
+	struct fixture *x = *state;
+	char both[256];
+
+	(void)snprintf(both, sizeof(both), "%s%s", delete, WRITE(1, "0"));
+	ask_and_answer(x, NIL, NIL, WRONGTYPE);
+	expect_and_answer(x, WRITE(1, "0"), WRONGTYPE);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	warm_turn(x->own->warm);
+	conn_flush(x->conn);
+	expect_and_answer(x, both, "-NOPERM no del\r\n" WRONGTYPE);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	warm_turn(x->own->warm);
+	expect_silence(x);
+	settle(x);
+	fake_expect(&x->server, both);
+	fake_send(&x->server, ":1\r\n:1\r\n");
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	settle(x);
+	expect_and_answer(x, ASK_COUNT, "$1\r\n0\r\n");
+	expect_silence(x);
+}
+
 static void the_separator_is_the_databases(void **state)
 {
 	struct fixture *x = *state;
@@ -408,6 +452,8 @@ int main(void)
 		TEST(a_count_that_is_gone_is_written_again),
 		TEST(a_count_whose_fate_is_unknown_is_written_later),
 		TEST(nothing_is_settled_before_the_decision),
+		TEST(without_room_it_is_written_later),
+		TEST(a_key_of_another_type_is_replaced),
 		TEST(the_separator_is_the_databases),
 	};
 
