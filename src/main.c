@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "config.h"
 #include "daemon/daemon.h"
 #include "daemon/logging.h"
+#include "host/process.h"
 
 #define EXIT_BAD_CONFIG 2
 
@@ -16,23 +18,34 @@ static void refuse(const struct config *config)
 	log_close();
 }
 
+/* What was asked for, and printed. */
+static int answered(void)
+{
+	if (fflush(stdout) == 0)
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "portsyncd: standard output: %s\n", strerror(errno));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct config config;
-	int status;
+	int status = process_prepare();
 
+	if (status < 0)
+		return EXIT_FAILURE;
 	switch (config_load(&config, argc, argv, stdout, stderr)) {
 	case CONFIG_DONE:
-		return EXIT_SUCCESS;
+		return answered();
 	case CONFIG_BAD:
+		daemon_block_signals();
 		if (config.argc > 0 && !config.check_config && !config.dry_run)
 			refuse(&config);
 		return EXIT_BAD_CONFIG;
 	case CONFIG_RUN:
 		break;
 	}
-	/* A reader of ours that goes away is an error of that write, not our end (SONIC.md M4). */
-	(void)signal(SIGPIPE, SIG_IGN);
+	daemon_block_signals();
 	logging_open(&config);
 	status = daemon_run(&config);
 	log_close();

@@ -107,10 +107,8 @@ static int run(struct await *a)
 int databases_await(struct daemon *d, const char *error)
 {
 	struct await a = {.d = d};
-	int r = daemon_block_signals();
+	int r = sd_event_new(&d->event);
 
-	if (r >= 0)
-		r = sd_event_new(&d->event);
 	if (r < 0)
 		return r;
 	tell(&a, error);

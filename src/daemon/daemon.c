@@ -2,10 +2,8 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/private.h"
+#include "host/process.h"
 #include "host/sandbox.h"
 #include "host/tuning.h"
 #include "observe/audit.h"
@@ -352,6 +351,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 		d->no_memory = links_stats(d->links)->no_memory;
 		watch_resync(d->watch, "some link was forgotten for lack of memory");
 	}
+	netns_check(d);
 	tell_held_back(d, false);
 	recheck_all(d->recheck);
 	publish_audit(d->publish);
@@ -365,24 +365,6 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 
 /* --- building --- */
 
-static int enter_netns(struct daemon *d)
-{
-	char path[sizeof("/run/netns/") + NAME_MAX];
-	int fd cleanup(close_fd) = -1;
-
-	if (d->config->netns[0] == '\0')
-		return 0;
-	(void)snprintf(path, sizeof(path), "/run/netns/%s", d->config->netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0) {
-		int r = -errno;
-
-		daemon_fail(d, "network namespace %s: %s", path, strerror(-r));
-		return r;
-	}
-	return 0;
-}
-
 static const struct {
 	int number;
 	sd_event_signal_handler_t handler;
@@ -390,19 +372,19 @@ static const struct {
 	{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGUSR1, on_level_step}, {SIGUSR2, on_level_step}, {SIGHUP, on_hangup},
 };
 
-int daemon_block_signals(void)
+void daemon_block_signals(void)
 {
 	sigset_t mask;
 
 	(void)sigemptyset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
 		(void)sigaddset(&mask, wanted[i].number);
-	return sigprocmask(SIG_BLOCK, &mask, NULL) < 0 ? -errno : 0;
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 }
 
 static int add_signals(struct daemon *d)
 {
-	int r = daemon_block_signals();
+	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(wanted); i++)
 		r = sd_event_add_signal(d->event, &d->signals[i], wanted[i].number, wanted[i].handler, d);
@@ -447,16 +429,21 @@ static int confine(struct daemon *d)
 	return confine_lock(d);
 }
 
-static int build(struct daemon *d)
+/* netns: what came of entering it. */
+static int build(struct daemon *d, int netns)
 {
 	int r = confine_seal(d);
 
-	if (r == 0)
-		r = enter_netns(d);
+	if (r == 0 && netns < 0) {
+		netns_tell_missing(d, netns);
+		return netns;
+	}
 	if (r == 0)
 		r = confine_check(d);
 	if (r == 0)
 		r = databases_load(d);
+	if (r == 0)
+		r = single_claim_known(d);
 	if (r < 0)
 		return r;
 	if (!d->config->dry_run)
@@ -494,6 +481,9 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->held_back);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_source_disable_unref(d->keeping);
+	sd_event_source_disable_unref(d->netns_watch);
+	sd_event_source_disable_unref(d->single_asked);
+	close_fd(&d->single);
 	sd_event_unref(d->event);
 	sandbox_free(d->sandbox);
 	free(d->reread);
@@ -501,13 +491,16 @@ static void take_down(struct daemon *d)
 
 int daemon_run(const struct config *config)
 {
-	struct daemon d = {.config = config};
-	int r;
+	struct daemon d = {.config = config, .single = -1};
+	int netns = netns_enter(&d), r;
 
+	if (netns == 0 && single_claim(&d) < 0)
+		return EXIT_FAILURE;
+	process_tell();
 	state_load(&d);
 	previous_load(&d);
 	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
-	r = build(&d);
+	r = build(&d, netns);
 
 	if (r >= 0) {
 		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");

@@ -5,6 +5,12 @@
 
 #include "config.h"
 
+/*
+ * The signals that the loop takes wait for it from now on, so that none ends the process out of order. To be called
+ * before the others below.
+ */
+void daemon_block_signals(void);
+
 /* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line on stderr says why. */
 int daemon_run(const struct config *config);
 

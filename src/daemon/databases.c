@@ -113,7 +113,7 @@ static void on_refuse(const char *why, void *user)
 	daemon_fail(user, "%s", why);
 }
 
-static void override(struct dbconfig_db *db, const struct config *config, long number)
+void databases_override(struct dbconfig_db *db, const struct config *config, long number)
 {
 	if (number >= 0)
 		db->number = (unsigned)number;
@@ -136,9 +136,9 @@ int databases_read(struct daemon *d, char *error, size_t size)
 	d->config_db = *dbconfig_get(d->dbconfig, "CONFIG_DB");
 	d->appl_db = *dbconfig_get(d->dbconfig, "APPL_DB");
 	d->state_db = *dbconfig_get(d->dbconfig, "STATE_DB");
-	override(&d->config_db, config, config->config_db_number);
-	override(&d->appl_db, config, config->appl_db_number);
-	override(&d->state_db, config, config->state_db_number);
+	databases_override(&d->config_db, config, config->config_db_number);
+	databases_override(&d->appl_db, config, config->appl_db_number);
+	databases_override(&d->state_db, config, config->state_db_number);
 	return 0;
 }
 

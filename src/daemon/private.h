@@ -6,10 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "base/util.h"
 #include "config.h"
+#include "daemon/daemon.h"
 #include "kernel/watch.h"
 #include "observe/view.h"
 #include "ports/links.h"
@@ -52,6 +54,11 @@ struct daemon {
 	uint64_t no_memory;            /* links_stats' at the last audit */
 	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
 	unsigned settings_refused;
+	struct stat netns; /* what --netns named at the start */
+	sd_event_source *netns_watch;
+	int single;         /* the name that says that we run; -1: not held */
+	bool single_awaits; /* it names the file that is waited for, not yet the database */
+	sd_event_source *single_asked;
 	struct daemon_state *state; /* owned by state.c; NULL: nothing outlives this process */
 	struct daemon_view *view;   /* owned by view.c */
 	struct sandbox *sandbox;    /* NULL: none was entered */
@@ -64,8 +71,6 @@ void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* SIGTERM or SIGINT came: it is told. */
 void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info);
-/* So that sd-event gets those we listen to; one that comes before it listens is kept for it. 0 or negative errno. */
-int daemon_block_signals(void);
 
 /* Tells what log and audit trail have held back; end: also of windows of time that still last. */
 void tell_held_back(struct daemon *d, bool end);
@@ -85,6 +90,24 @@ int confine_lock(struct daemon *d);
 /* Whether lines can go where this configuration wants them to; else only after a restart. */
 bool confine_allows_log(const struct daemon *d, const struct config *config);
 
+/*
+ * Before anything is touched: -EADDRINUSE, and told, when another daemon runs on the same STATE_DB in this network
+ * namespace, else 0. Once more when the databases are known at last, as far as they were not then. single_serve() lets
+ * others learn who we are. 0 or negative errno.
+ */
+int single_claim(struct daemon *d);
+int single_claim_known(struct daemon *d);
+int single_serve(struct daemon *d);
+
+/* Enters the network namespace of --netns. 0, or negative errno, which is then told by netns_tell_missing(). */
+int netns_enter(struct daemon *d);
+void netns_tell_missing(struct daemon *d, int error);
+/* Ends the daemon once that name is gone or is another namespace's. */
+void netns_watch(struct daemon *d);
+void netns_check(struct daemon *d);
+
+/* What the configuration says of a database in place of database_config.json; a negative number is none. */
+void databases_override(struct dbconfig_db *db, const struct config *config, long number);
 /*
  * What database_config.json and the configuration say of the databases. A file that is not there yet is waited for. 0,
  * or negative errno after daemon_fail(); -ECANCELED: we were asked to stop meanwhile.

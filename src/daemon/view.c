@@ -482,10 +482,16 @@ int view_build(struct daemon *d)
 
 void view_start(struct daemon *d)
 {
-	int r = d->view->http ? http_start(d->view->http) : 0;
+	struct daemon_view *v = d->view;
+	int r = v->http ? http_start(v->http) : 0;
 
-	if (r < 0)
-		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", strerror(-r));
+	if (r == 0)
+		return;
+	/* Clients would wait for ever at an address where nobody serves them. */
+	pages_set_server(v->pages, NULL);
+	http_free(v->http);
+	v->http = NULL;
+	log_warning(KIND_HTTP_DOWN, "metrics and health are not served: there is no thread for them: %s", strerror(-r));
 }
 
 void view_free(struct daemon *d)

@@ -41,7 +41,11 @@ enum log_sink log_auto_sink(void)
 
 void log_start(void)
 {
-	(void)logwriter_start();
+	int r = logwriter_start();
+
+	if (r < 0)
+		log_warning(KIND_THREAD_MISSING,
+			    "there is no thread for the log, so a slow collector delays events: %s", strerror(-r));
 }
 
 void log_close(void)

@@ -72,6 +72,11 @@
 	X(STATE_NOT_SAVED, "state_not_saved", "69d9e6dddbae46cc85cdb2f03f62fbad", 3) \
 	X(STATE_SAVED_AGAIN, "state_saved_again", "06ed7da3d8cc4e85ae08f5d7a57b52d8", 3) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
+	X(RUNS_ALREADY, "runs_already", "8d21b66028bf4fd499625c5b0f29e6f7", 0) \
+	X(LOCK_TAKEN, "lock_taken", "56fd1284bac54d29876360048d8fff54", 0) \
+	X(LIMIT_INHERITED, "limit_inherited", "9da61886f691414d92eecec3c9c21357", 0) \
+	X(DESCRIPTOR_CLOSED, "descriptor_closed", "7be902a8479c42a990eece2ea17700b4", 0) \
+	X(THREAD_MISSING, "thread_missing", "08946a9e01914634883066d0df2b7245", 0) \
 	X(NO_AUDIT_TRAIL, "no_audit_trail", "79fef89cf74a4e31a3929d57064574b2", 0) \
 	X(PREVIOUS_STOP, "previous_stop", "9b3a51ad3ac24f269123366c32224e78", 0) \
 	X(STOPPING, "stopping", "64249832a6f6477c9f8a7015c844aefe", 0) \

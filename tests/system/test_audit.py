@@ -411,11 +411,13 @@ def test_where_there_is_no_trail_the_start_says_so(switch: SwitchFactory, wanted
     assert ("there is no audit trail" in sw.daemon.log) == wanted
 
 
-def test_a_second_process_says_that_its_numbers_are_its_own(switch: SwitchFactory) -> None:
+def test_a_second_process_says_that_its_numbers_are_its_own(switch: SwitchFactory, netns: NetNs) -> None:
+    """It has the same state file, and links of its own: else it would not start."""
     sw = audited(switch, ports=1)
     sw.start()
     wait_record(sw, "start")
-    with subprocess.Popen(sw.daemon.command, stderr=subprocess.DEVNULL) as second:
+    command = [netns.name if word == sw.netns.name else word for word in sw.daemon.command]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as second:
         text = wait_record(sw, "start", 2)["text"]
         second.terminate()
     assert "numbers begin at 1, and are not kept" in text

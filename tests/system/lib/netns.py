@@ -121,6 +121,10 @@ class NetNs(Links):
     def __init__(self) -> None:
         self.name = f"{NAME_PREFIX}{os.getpid()}-{next(self._numbers)}"
         super().__init__(["ip", "-n", self.name])
+        self.add_again()
+
+    def add_again(self) -> None:
+        """Made, or made anew after close(), without links."""
         run("ip", "netns", "add", self.name)
         # With IPv6 the kernel does much more for each change of a link than it tells us about.
         self.exec(

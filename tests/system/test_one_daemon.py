@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One daemon at a time on the same databases and links; and what happens to the name that keeps it so."""
+
+import subprocess
+
+import pytest
+
+from conftest import SwitchFactory
+from lib.daemon import Daemon
+from lib.monitor import WRITES, Monitor
+from lib.switch import Switch
+from lib.wait import wait_for
+
+UID = 23456
+STAYS = {"sonic": {"retire_old_links": "never"}}  # of the links, over a restart of the daemon
+
+
+def second(sw: Switch, *arguments: str) -> Daemon:
+    """As somebody would type it: the same options, a log of its own."""
+    made = Daemon([*sw.daemon.command[1:], *arguments], sw.folder / "second.log", {})
+    made.start()
+    return made
+
+
+def files(sw: Switch) -> dict[str, tuple[int, int]]:
+    """Inode and time of each file that a daemon writes or removes."""
+    paths = [sw.pages.path, *sw.state_file.parent.iterdir()]
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+
+def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -> None:
+    """It is typed by root on a switch that runs: no link goes down, nothing is written, the first goes on."""
+    sw = switch(ports=4, settings=STAYS)
+    flags = sw.netns.links()
+    before = files(sw)
+    with Monitor(sw.redis.client()) as seen:
+        other = second(sw)
+        assert other.wait_exit() == 1
+    assert f"pid {sw.daemon.pid}, user 0" in other.log
+    assert other.log.count("\n") == 1, other.log
+    # The stand-in for orchagent looks for work by a script of its own.
+    assert [command for command in seen.named(*WRITES) if "SPOP" not in command[1]] == []
+    assert (sw.netns.links(), files(sw)) == (flags, before)
+    assert second(sw, "--check-config").wait_exit() == 0
+    sw.netns.set_carrier("Ethernet4", "down")
+    sw.wait_oper("Ethernet4", "down")
+    assert sw.pages.get("/healthz").json["status"] == "healthy"
+    sw.daemon.kill()
+    mark = sw.daemon.mark()
+    sw.daemon.start()
+    sw.daemon.wait_log("PortInitDone$", 30, since=mark)
+
+
+def test_two_that_are_typed_at_once(switch: SwitchFactory) -> None:
+    """Exactly one stays."""
+    sw = switch.build(ports=2)
+    sw.orch.start()
+    sw.daemon.start()
+    other = second(sw)
+    daemons = [sw.daemon, other]
+    wait_for(lambda: sum(daemon.alive for daemon in daemons) == 1, 30, "one of them ends")
+    [ended] = [daemon for daemon in daemons if not daemon.alive]
+    assert ended.wait_exit() == 1 and "another one runs" in ended.log
+    [stays] = [daemon for daemon in daemons if daemon.alive]
+    stays.wait_log("PortInitDone$", 30)
+    stays.stop()
+
+
+def test_side_by_side_they_run(switch: SwitchFactory) -> None:
+    """Other databases, be it in the same network namespace; and a dry run beside both."""
+    first = switch(ports=2)
+    other = switch.build(ports=1, links="none", settings=STAYS)
+    other.daemon.command[other.daemon.command.index("--netns") + 1] = first.netns.name
+    other.start(wait=False)
+    other.daemon.wait_log("STATE_DB: connected")
+    looking = second(first, "--dry-run")
+    looking.wait_log(r"HSET PORT_TABLE\|Ethernet0 ")
+    looking.stop()
+    assert first.daemon.alive and other.daemon.alive
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["listens", "mute"])
+def test_another_user_cannot_keep_it_from_starting(switch: SwitchFactory, listens: bool) -> None:
+    """Names of abstract sockets are free for everybody. Somebody without any right takes ours: told, and no more."""
+    sw = switch(ports=2, settings=STAYS)
+    sockets = sw.netns.exec("cat", "/proc/net/unix").splitlines()
+    name = next(line[line.index("@portsyncd") + 1 :] for line in sockets if "@portsyncd" in line)
+    sw.daemon.stop()
+    code = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind(chr(0) + sys.argv[1])\n"
+    code += "s.listen(5)\n" if listens else ""
+    code += "print('held', flush=True)\nsys.stdin.read()\n"
+    user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+    command = ["ip", "netns", "exec", sw.netns.name, *user, "/usr/bin/python3", "-c", code, name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as squatter:
+        assert squatter.stdout and squatter.stdout.readline() == "held\n"
+        mark = sw.daemon.mark()
+        sw.daemon.start()
+        sw.daemon.wait_log("PortInitDone$", 30, since=mark)
+        warning = sw.daemon.wait_log(r"WARNING: .*portsyncd .*(user \d+|cannot be held).*$", since=mark)[0]
+        assert not listens or f"user {UID}" in warning
+        sw.wait_equal(ports=2)
+        assert squatter.stdin
+        squatter.stdin.close()
+
+
+def test_a_namespace_that_is_deleted_and_made_again(switch: SwitchFactory) -> None:
+    """--netns: the links that were followed are nobody's any more. It ends, so that whoever supervises it starts one that
+    looks at the new ones; the line says why."""
+    sw = switch(ports=2)
+    sw.netns.close()
+    sw.netns.add_again()
+    assert sw.daemon.wait_exit(30) == 1
+    assert f"network namespace /run/netns/{sw.netns.name} was" in sw.daemon.log
+    sw.netns.add_ports(sw.ports, carrier="down")
+    mark = sw.daemon.mark()
+    sw.daemon.start()
+    sw.daemon.wait_log("follows the kernel's links", since=mark)
+
+
+def test_a_namespace_that_was_replaced_unseen(switch: SwitchFactory) -> None:
+    """Another one is mounted on the name, of which no file system tells: found at the next reconciliation."""
+    sw = switch(ports=2, audit_secs=1)
+    other = switch.build(ports=1)
+    subprocess.run(["mount", "--bind", f"/run/netns/{other.netns.name}", f"/run/netns/{sw.netns.name}"], check=True)
+    try:
+        assert sw.daemon.wait_exit(30) == 1
+        assert f"network namespace /run/netns/{sw.netns.name} was made again" in sw.daemon.log
+    finally:
+        subprocess.run(["umount", f"/run/netns/{sw.netns.name}"], check=True)
