@@ -18,6 +18,7 @@ from lib.daemon import ROOT
 from lib.faults import NO_AUDIT, QUICK
 from lib.fence import fence
 from lib.forge import RTM_NEWLINK, forge_link
+from lib.netns import NetNs
 from lib.redis_server import RedisServer
 from lib.storm import SMALL_BUFFER, mixed_changes
 from lib.switch import Switch
