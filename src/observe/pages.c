@@ -15,6 +15,7 @@
 
 #define PATIENCE_NSEC NSEC_PER_SEC
 #define CLOCK_STEP_NSEC (100 * NSEC_PER_MSEC)
+#define START_STEP_NSEC (60 * NSEC_PER_SEC)
 #define JSON_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII)
 #define JSON_TYPE "application/json"
 #define HTML_TYPE "text/html; charset=utf-8"
@@ -28,7 +29,7 @@ struct pages {
 	struct view_exchange *exchange;
 	struct health_limits limits;
 	const char *proc;
-	uint64_t started_nsec;                     /* since the epoch */
+	uint64_t started_nsec, started_monotonic;  /* since the epoch; and by CLOCK_MONOTONIC */
 	_Atomic(const struct http_stats *) server; /* NULL: not told */
 	uint64_t epoch_nsec;                       /* what a CLOCK_MONOTONIC time lacks to be one since the epoch */
 	pthread_mutex_t lock;                      /* of what follows: the server may have several threads */
@@ -44,6 +45,25 @@ struct question {
 	struct http_answer *out;
 };
 
+static uint64_t clock_nsec(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* A figure that trembled with the clock's small corrections would look like a change at each scrape. */
+static uint64_t epoch_nsec(struct pages *p)
+{
+	uint64_t now = clock_nsec(CLOCK_REALTIME) - now_nsec();
+	uint64_t step = now > p->epoch_nsec ? now - p->epoch_nsec : p->epoch_nsec - now;
+
+	if (step > CLOCK_STEP_NSEC)
+		p->epoch_nsec = now;
+	return p->epoch_nsec;
+}
+
 struct pages *pages_new(struct view_exchange *exchange, const struct health_limits *limits, const char *proc)
 {
 	static const char *const names[PAGES] = {"metrics", "livez", "readyz", "healthz",
@@ -56,6 +76,7 @@ struct pages *pages_new(struct view_exchange *exchange, const struct health_limi
 	p->limits = *limits;
 	p->proc = proc;
 	p->started_nsec = procstat_started(proc);
+	p->started_monotonic = p->started_nsec - epoch_nsec(p);
 	(void)pthread_mutex_init(&p->lock, NULL);
 	for (size_t i = 0; i < PAGES; i++)
 		p->served[i].name = names[i];
@@ -77,23 +98,15 @@ void pages_set_server(struct pages *p, const struct http_stats *stats)
 
 /* --- answers --- */
 
-static uint64_t clock_nsec(clockid_t clock)
+/* Who counts starts by this figure (changes()) must not see one in each correction of the clock after a boot. */
+static uint64_t started_nsec(struct pages *p)
 {
-	struct timespec ts;
+	uint64_t now = p->started_monotonic + epoch_nsec(p);
+	uint64_t step = now > p->started_nsec ? now - p->started_nsec : p->started_nsec - now;
 
-	(void)clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-/* A figure that trembled with the clock's small corrections would look like a change at each scrape. */
-static uint64_t epoch_nsec(struct pages *p)
-{
-	uint64_t now = clock_nsec(CLOCK_REALTIME) - now_nsec();
-	uint64_t step = now > p->epoch_nsec ? now - p->epoch_nsec : p->epoch_nsec - now;
-
-	if (step > CLOCK_STEP_NSEC)
-		p->epoch_nsec = now;
-	return p->epoch_nsec;
+	if (step > START_STEP_NSEC)
+		p->started_nsec = now;
+	return p->started_nsec;
 }
 
 /* "2026-10-09T08:07:06.005Z"; JSON null for 0. */
@@ -243,7 +256,7 @@ static void metrics(const struct question *q)
 			      .pages_cpu_nsec = q->pages->cpu_nsec,
 			      .now_nsec = now_nsec(),
 			      .epoch_nsec = epoch_nsec(q->pages),
-			      .started_nsec = q->pages->started_nsec,
+			      .started_nsec = started_nsec(q->pages),
 		      });
 	answer_text(q->out, open ? METRICS_OPEN_TYPE : METRICS_TEXT_TYPE, &text);
 }
