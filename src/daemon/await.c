@@ -113,13 +113,17 @@ int databases_await(struct daemon *d, const char *error)
 		return r;
 	tell(&a, error);
 	d->awaited = a.told;
-	r = view_build(d);
+	r = judge_build(d);
+	if (r >= 0)
+		r = view_build(d);
 	if (r >= 0) {
 		view_start(d);
 		r = run(&a);
 	}
 	view_free(d);
 	d->view = NULL;
+	judge_free(d);
+	d->judge = NULL;
 	d->awaited = NULL;
 	d->event = sd_event_unref(d->event);
 	return r;

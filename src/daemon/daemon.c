@@ -262,6 +262,7 @@ static bool all_answered(const struct daemon *d)
 /* After every dispatched event source: what it changed goes out, once. */
 static void end_turn(struct daemon *d)
 {
+	judge_turn(d);
 	if (d->config->dry_run) {
 		dry_run_turn(d);
 		if (d->stopping)
@@ -357,8 +358,8 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	publish_audit(d->publish);
 	appl_ports_audit(d->appl_ports);
 	loglevel_read(d->loglevel);
-	startup_check(d->startup);
-	view_status_soon(d);
+	(void)startup_check(d->startup);
+	judge_now(d);
 	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -426,7 +427,8 @@ static int confine(struct daemon *d)
 	log_start();
 	view_start(d);
 	state_build(d);
-	return confine_lock(d);
+	r = judge_start(d);
+	return r < 0 ? r : confine_lock(d);
 }
 
 /* netns: what came of entering it. */
@@ -457,6 +459,8 @@ static int build(struct daemon *d, int netns)
 	if (r >= 0)
 		r = kernel_build(d);
 	if (r >= 0)
+		r = judge_build(d);
+	if (r >= 0)
 		r = view_build(d);
 	if (r >= 0)
 		r = add_sources(d);
@@ -472,6 +476,7 @@ static void take_down(struct daemon *d)
 	watch_free(d->watch);
 	databases_free(d);
 	view_free(d);
+	judge_free(d);
 	links_free(d->links);
 	dbconfig_free(d->dbconfig);
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)

@@ -16,13 +16,13 @@ static void on_config_ready(void *user)
 
 	loglevel_read(d->loglevel);
 	startup_ready(d->startup);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_config_lost(void *user)
 {
 	startup_lost(((struct daemon *)user)->startup);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_appl_ready(void *user)
@@ -31,7 +31,7 @@ static void on_appl_ready(void *user)
 
 	appl_ports_ready(d->appl_ports);
 	startup_ready(d->startup);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_appl_lost(void *user)
@@ -40,19 +40,19 @@ static void on_appl_lost(void *user)
 
 	appl_ports_lost(d->appl_ports);
 	startup_lost(d->startup);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_events_ready(void *user)
 {
 	appl_ports_subscribed(((struct daemon *)user)->appl_ports, true);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_events_lost(void *user)
 {
 	appl_ports_subscribed(((struct daemon *)user)->appl_ports, false);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_events_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
@@ -63,12 +63,12 @@ static void on_events_message(const struct resp_value *channel, const struct res
 static void on_logger_ready(void *user)
 {
 	loglevel_read(((struct daemon *)user)->loglevel);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_logger_lost(void *user)
 {
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_logger_message(const struct resp_value *channel, const struct resp_value *payload, void *user)
@@ -81,7 +81,7 @@ static void on_logger_message(const struct resp_value *channel, const struct res
 static void on_state_ready(void *user)
 {
 	publish_ready(((struct daemon *)user)->publish);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_state_lost(void *user)
@@ -90,7 +90,7 @@ static void on_state_lost(void *user)
 
 	publish_lost(d->publish);
 	startup_lost(d->startup);
-	view_status_soon(user);
+	judge_soon(user);
 }
 
 static void on_unknown_port(struct port *port, void *user)
@@ -105,7 +105,16 @@ static void on_decided(void *user)
 
 static void on_init_done(void *user)
 {
-	view_status_soon(user);
+	judge_soon(user);
+}
+
+static void on_checked(void *user)
+{
+	struct daemon *d = user;
+
+	view_checked(d);
+	if (!startup_init_done(d->startup))
+		judge_soon(d);
 }
 
 static void on_refuse(const char *why, void *user)
@@ -235,7 +244,7 @@ static int open_conns(struct daemon *d)
 int databases_build(struct daemon *d)
 {
 	static const struct startup_ops startup_ops = {
-		.decided = on_decided, .init_done = on_init_done, .refuse = on_refuse};
+		.decided = on_decided, .init_done = on_init_done, .checked = on_checked, .refuse = on_refuse};
 	const struct loglevel_options log_options = {
 		.sink = log_sink(),
 		.level_chosen = d->config->level_chosen,

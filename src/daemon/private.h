@@ -24,9 +24,11 @@
 #include "sonic/publish.h"
 #include "sonic/startup.h"
 
+struct daemon_judge;
 struct daemon_state;
 struct daemon_view;
 struct sandbox;
+struct health_limits;
 
 struct daemon {
 	const struct config *config; /* in force, but for [log] */
@@ -61,6 +63,7 @@ struct daemon {
 	sd_event_source *single_asked;
 	struct daemon_state *state; /* owned by state.c; NULL: nothing outlives this process */
 	struct daemon_view *view;   /* owned by view.c */
+	struct daemon_judge *judge; /* owned by judge.c */
 	struct sandbox *sandbox;    /* NULL: none was entered */
 	char previous_stop[VIEW_WORD_BYTES];
 	int status;
@@ -164,7 +167,24 @@ void view_reload(struct daemon *d, const char *who);
 void view_note_turn(struct daemon *d);
 void view_note_turn_end(struct daemon *d);
 void view_note_sync(struct daemon *d, bool synced);
-/* Something changed that the text for systemd (STATUS=) tells: it is sent soon, if it is another one. */
-void view_status_soon(struct daemon *d);
+/* All figures as they are now, health included; for view_serve(). user: the daemon. */
+void view_fill(struct view *v, void *user);
+/* Redis was asked for the markers and has answered, or its connection is lost. */
+void view_checked(struct daemon *d);
+
+/* The judgement of the daemon's health, and what systemd shows of it (STATUS=). 0 or negative errno. */
+int judge_build(struct daemon *d);
+/* All is built: the first judgement. After log_start(). */
+int judge_start(struct daemon *d);
+void judge_free(struct daemon *d);
+const struct health_limits *judge_limits(const struct daemon *d);
+/* Judges these figures and puts the report beside them. */
+void judge_view(struct daemon *d, struct view *v);
+/* Judges now, and tells systemd. */
+void judge_now(struct daemon *d);
+/* Something changed that a judgement may be about: one is made soon. */
+void judge_soon(struct daemon *d);
+/* Once a turn of the loop: looks whether something did. */
+void judge_turn(struct daemon *d);
 
 #endif

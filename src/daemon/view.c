@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's figures, copied when another thread asks for them, and the text that systemd shows. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/hist.h"
 #include "daemon/private.h"
@@ -14,12 +12,10 @@
 #include "observe/health.h"
 #include "observe/http.h"
 #include "observe/pages.h"
-#include "observe/procstat.h"
 #include "observe/view.h"
 
-#define STATUS_DELAY_USEC (200 * USEC_PER_MSEC)
-#define STATUS_ACCURACY_USEC (100 * USEC_PER_MSEC)
-#define BYTES_PER_MB (UINT64_C(1) << 20)
+#define REDIS_PATIENCE_USEC (500 * USEC_PER_MSEC)
+#define REDIS_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define LOG_MOMENT_USEC USEC_PER_SEC /* a collector may be busy for so long */
 #define PROC "/proc"
 
@@ -30,7 +26,9 @@ struct daemon_view {
 	struct view_exchange *exchange;
 	struct pages *pages;
 	struct http *http;
-	sd_event_source *asked, *status_timer;
+	sd_event_source *asked, *patience;
+	bool checking;       /* a question waits for what Redis says of the markers */
+	bool markers_untold; /* it did not answer in time */
 	uint64_t netlink_inode;
 
 	bool synced;
@@ -38,11 +36,8 @@ struct daemon_view {
 	struct hist resync, turn;
 	uint64_t turn_usec; /* when the present turn began; 0: none does */
 
-	bool notifies; /* somebody reads STATUS */
-	struct view own;
-	struct health health;
-	struct health_limits limits;
-	char status[256]; /* as it was last sent */
+	uint64_t http_missing; /* addresses that could not be had */
+	char http_reason[VIEW_REASON_BYTES];
 };
 
 /* --- copying --- */
@@ -143,7 +138,7 @@ static void fill_sonic(const struct daemon *d, struct view *v)
 	v->batches = p->batches;
 	view_fill_hist(&v->batch_rows, &p->batch_rows, &view_rows_bounds);
 	view_fill_hist(&v->latency, latency, &view_time_bounds);
-	hist_cumulate(latency, &d->view->limits.max_latency_nsec, 1, &v->latency_within);
+	hist_cumulate(latency, &judge_limits(d)->max_latency_nsec, 1, &v->latency_within);
 }
 
 static void fill_loop(const struct daemon *d, struct view *v)
@@ -162,6 +157,8 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->log_refused_nsec = log.refused_since * NSEC_PER_USEC;
 	v->log_target_up = log.refused_since == 0 || now_usec() - log.refused_since < LOG_MOMENT_USEC;
 	v->settings_refused = d->settings_refused;
+	v->http_missing = d->view->http_missing;
+	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", d->view->http_reason);
 }
 
 static void fill_state(const struct daemon *d, struct view *v)
@@ -252,10 +249,8 @@ static void fill_awaiting(const struct daemon *d, struct view *v)
 	(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s", d->awaited);
 }
 
-static void fill(struct view *v, void *user)
+static void fill_all(struct view *v, const struct daemon *d)
 {
-	const struct daemon *d = user;
-
 	*v = (struct view){
 		.room = v->room,
 		.ports = v->ports,
@@ -277,15 +272,63 @@ static void fill(struct view *v, void *user)
 	fill_sonic(d, v);
 }
 
-static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *user)
+void view_fill(struct view *v, void *user)
+{
+	struct daemon *d = user;
+
+	fill_all(v, d);
+	v->markers_untold = d->view->markers_untold;
+	judge_view(d, v);
+}
+
+static void serve(struct daemon *d)
+{
+	struct daemon_view *v = d->view;
+
+	v->checking = false;
+	(void)sd_event_source_set_enabled(v->patience, SD_EVENT_OFF);
+	view_serve(v->exchange, view_fill, d);
+	v->markers_untold = false;
+}
+
+void view_checked(struct daemon *d)
+{
+	if (d->view->checking)
+		serve(d);
+}
+
+static int on_impatient(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
 
 	(void)source;
+	(void)usec;
+	d->view->markers_untold = true;
+	serve(d);
+	return 0;
+}
+
+static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct daemon *d = user;
+	struct daemon_view *v = d->view;
+
+	(void)source;
 	(void)fd;
 	(void)revents;
-	view_serve(d->view->exchange, fill, d);
-	return 0;
+	if (!d->startup || !view_wants_markers(v->exchange)) {
+		serve(d);
+		return 0;
+	}
+	if (!startup_check(d->startup)) {
+		v->markers_untold = true;
+		serve(d);
+		return 0;
+	}
+	view_hush(v->exchange);
+	v->checking = true;
+	(void)sd_event_source_set_time(v->patience, now_usec() + REDIS_PATIENCE_USEC);
+	return sd_event_source_set_enabled(v->patience, SD_EVENT_ONESHOT);
 }
 
 /* --- what is noted for the figures alone --- */
@@ -332,62 +375,18 @@ void view_note_sync(struct daemon *d, bool synced)
 	}
 	v->synced = synced;
 	v->sync_changed_nsec = now;
-	view_status_soon(d);
-}
-
-/* --- what systemd shows --- */
-
-static void compose_status(struct daemon *d, char *out, size_t size)
-{
-	struct daemon_view *v = d->view;
-	const struct health_input in = {
-		.view = &v->own,
-		.memory_bytes = procstat_resident(PROC),
-		.now_nsec = now_nsec(),
-	};
-	char reasons[128];
-
-	fill(&v->own, d);
-	health_judge(&v->health, &in, &v->limits);
-	(void)health_reasons(&v->health, reasons, sizeof(reasons));
-	(void)snprintf(out, size,
-		       "STATUS=%" PRIu64 " of %" PRIu64 " configured ports in sync, %" PRIu64
-		       " up; kernel %s; Redis %s; "
-		       "PortInitDone %s; %s%s%s",
-		       v->own.ports_in_sync, v->own.ports_configured, v->own.ports_up,
-		       v->own.synced ? "in sync" : "not in sync",
-		       v->health.checks[HEALTH_REDIS].level == HEALTH_HEALTHY ? "connected" : "away",
-		       v->own.init_done ? "sent" : "not sent", health_level_name(v->health.level),
-		       reasons[0] ? ": " : "", reasons);
-}
-
-static int on_status(sd_event_source *source, uint64_t usec, void *user)
-{
-	struct daemon *d = user;
-	char status[sizeof(d->view->status)];
-
-	(void)source;
-	(void)usec;
-	compose_status(d, status, sizeof(status));
-	if (strcmp(status, d->view->status) == 0)
-		return 0;
-	memcpy(d->view->status, status, sizeof(status));
-	(void)sd_notify(0, status);
-	return 0;
-}
-
-void view_status_soon(struct daemon *d)
-{
-	int enabled = SD_EVENT_OFF;
-
-	if (!d->view->notifies || sd_event_source_get_enabled(d->view->status_timer, &enabled) < 0 ||
-	    enabled != SD_EVENT_OFF)
-		return;
-	(void)sd_event_source_set_time(d->view->status_timer, now_usec() + STATUS_DELAY_USEC);
-	(void)sd_event_source_set_enabled(d->view->status_timer, SD_EVENT_ONESHOT);
+	judge_soon(d);
 }
 
 /* --- serving --- */
+
+static void note_missing(struct daemon_view *v, const struct http_options *options, const char *why)
+{
+	size_t wanted = options->n_listen + (options->unix_socket != NULL);
+
+	v->http_missing = wanted - (v->http ? http_stats(v->http)->listening : 0);
+	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", why);
+}
 
 /* The ports matter more: without a server the daemon goes on. In a dry run there is nothing that a fleet should see. */
 static void listen_for_clients(struct daemon *d)
@@ -403,6 +402,7 @@ static void listen_for_clients(struct daemon *d)
 		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", text);
 	else if (text[0])
 		log_warning(KIND_HTTP_PARTLY, "%s", text);
+	note_missing(d->view, &options, text);
 	if (r >= 0)
 		pages_set_server(d->view->pages, http_stats(d->view->http));
 }
@@ -429,28 +429,15 @@ void view_reload(struct daemon *d, const char *who)
 
 /* --- building --- */
 
-static struct health_limits limits(const struct config *config)
-{
-	return (struct health_limits){
-		.stall_nsec = (uint64_t)config->max_stall_seconds * NSEC_PER_SEC,
-		.max_latency_nsec = (uint64_t)config->max_latency_us * NSEC_PER_USEC,
-		.max_failure_percent = config->max_failure_rate_percent,
-		.min_success_percent = config->min_success_rate,
-		.min_sync_percent = config->min_port_sync_rate,
-		.max_memory_bytes = (uint64_t)config->max_memory_mb * BYTES_PER_MB,
-	};
-}
-
 static int add_sources(struct daemon *d)
 {
 	struct daemon_view *v = d->view;
 	int r = sd_event_add_io(d->event, &v->asked, view_exchange_fd(v->exchange), EPOLLIN, on_asked, d);
 
-	if (r >= 0 && v->notifies)
-		r = sd_event_add_time(d->event, &v->status_timer, CLOCK_MONOTONIC, 0, STATUS_ACCURACY_USEC, on_status,
-				      d);
-	if (r >= 0 && v->notifies)
-		r = sd_event_source_set_enabled(v->status_timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(d->event, &v->patience, CLOCK_MONOTONIC, 0, REDIS_ACCURACY_USEC, on_impatient, d);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(v->patience, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
@@ -466,10 +453,8 @@ int view_build(struct daemon *d)
 	r = view_exchange_new(&v->exchange);
 	if (r < 0)
 		return r;
-	v->limits = limits(d->config);
 	v->sync_changed_nsec = now_nsec();
-	v->notifies = getenv("NOTIFY_SOCKET") != NULL;
-	v->pages = pages_new(v->exchange, &v->limits, PROC);
+	v->pages = pages_new(v->exchange, judge_limits(d), PROC);
 	if (!v->pages)
 		return -ENOMEM;
 	if (d->watch && fstat(watch_socket(d->watch).fd, &socket) == 0)
@@ -487,6 +472,8 @@ void view_start(struct daemon *d)
 
 	if (r == 0)
 		return;
+	v->http_missing = http_stats(v->http)->listening;
+	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", strerror(-r));
 	/* Clients would wait for ever at an address where nobody serves them. */
 	pages_set_server(v->pages, NULL);
 	http_free(v->http);
@@ -504,7 +491,7 @@ void view_free(struct daemon *d)
 	http_free(v->http);
 	pages_free(v->pages);
 	sd_event_source_disable_unref(v->asked);
-	sd_event_source_disable_unref(v->status_timer);
+	sd_event_source_disable_unref(v->patience);
 	view_exchange_free(v->exchange);
 	free(v);
 }

@@ -595,6 +595,7 @@ static int open_all(struct http *h, const struct http_options *opt, char *error,
 
 	if (r == 0) {
 		open_listeners(h, opt, &report);
+		h->stats.listening = h->n_listeners;
 		r = h->n_listeners > 0 ? 0 : report.error;
 	}
 	(void)snprintf(error, size, "%s", report.down);

@@ -82,6 +82,11 @@ int log_level(void)
 	return atomic_load_explicit(&level_now, memory_order_relaxed);
 }
 
+int log_bell(void)
+{
+	return logwriter_bell();
+}
+
 void log_stats(struct log_stats *stats)
 {
 	struct logwriter_stats writer;

@@ -52,6 +52,10 @@ void log_note_held_back(unsigned n);
 /* There is room for ordinary lines. */
 bool log_has_room(void);
 
+/* Rings (readable) when the thread learns that lines cannot be written for more than a moment, or can again: the
+ * reader's to empty. From log_start() to log_close(); -1: there is none. */
+int log_bell(void);
+
 struct log_stats {
 	uint64_t written, held_back;
 	uint64_t dropped, dropped_audit; /* the latter, records of the audit trail, are among the former */

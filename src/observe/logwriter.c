@@ -23,6 +23,7 @@
 #define STOP_USEC USEC_PER_SEC
 #define PATIENCE_USEC USEC_PER_SEC
 #define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
+#define MOMENT_USEC USEC_PER_SEC        /* a collector may be busy for so long */
 #define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
 
 enum told { NOTHING, OF_ANOTHER, OF_THIS }; /* of which target stderr was told last that it fails */
@@ -45,6 +46,7 @@ static struct {
 	atomic_bool running;
 	atomic_bool given_up; /* the thread hangs in its target: there is no consumer any more */
 	int wake, ended;      /* eventfds */
+	int bell;             /* the same: that lines are refused, or no more; for others */
 	_Atomic enum rest rest;
 	_Atomic uint64_t stop_at; /* 0: not asked to stop; CLOCK_MONOTONIC us */
 
@@ -56,6 +58,7 @@ static struct {
 	unsigned granted; /* wishes that were */
 	bool tells;       /* not before the thread runs: of a start that fails stderr says why, and nothing else */
 	enum told told;
+	bool rung;                                     /* for lines that are refused */
 	uint64_t announced, announcing_to;             /* of those that were dropped */
 	uint64_t announced_audit, announcing_audit_to; /* of them, audit records */
 	bool announcing, failing;                      /* failing: the last record could not be written */
@@ -64,6 +67,7 @@ static struct {
 	    .direct = PTHREAD_MUTEX_INITIALIZER,
 	    .wake = -1,
 	    .ended = -1,
+	    .bell = -1,
 	    .target = {.fd = -1}};
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -120,6 +124,22 @@ static void grant_wishes(void)
 		writer.told = OF_ANOTHER;
 }
 
+/* A collector that is busy for a moment is nothing to wake anybody for. */
+static void note_refusal(int result)
+{
+	uint64_t since = atomic_load_explicit(&writer.refused_since, memory_order_relaxed);
+	bool lasts = result < 0 && (result != -EAGAIN || (since != 0 && now_usec() - since >= MOMENT_USEC));
+
+	if (result == 0 && since != 0)
+		atomic_store_explicit(&writer.refused_since, 0, memory_order_relaxed);
+	else if (result < 0 && since == 0)
+		atomic_store_explicit(&writer.refused_since, now_usec(), memory_order_relaxed);
+	if (writer.bell < 0 || (result == 0 ? !writer.rung : !lasts || writer.rung))
+		return;
+	writer.rung = result < 0;
+	wake_up(writer.bell);
+}
+
 /* Who looks for lines must learn why there are none: not from the target, but where that of a service's start would be
  * told too. Not where stderr is the target: who reads it sees. */
 static void note_result(int result)
@@ -127,10 +147,7 @@ static void note_result(int result)
 	const struct logtarget *target = &writer.target;
 	int fault = logtarget_fault(target);
 
-	if (result == 0)
-		atomic_store_explicit(&writer.refused_since, 0, memory_order_relaxed);
-	else if (atomic_load_explicit(&writer.refused_since, memory_order_relaxed) == 0)
-		atomic_store_explicit(&writer.refused_since, now_usec(), memory_order_relaxed);
+	note_refusal(result);
 	if (!writer.tells || target->settings.sink == LOG_SINK_STDERR)
 		return;
 	if (result == 0 && writer.told != NOTHING) {
@@ -345,7 +362,8 @@ static void close_fds(void)
 {
 	close_fd(&writer.wake);
 	close_fd(&writer.ended);
-	writer.wake = writer.ended = -1;
+	close_fd(&writer.bell);
+	writer.wake = writer.ended = writer.bell = -1;
 }
 
 static int open_fds(void)
@@ -354,8 +372,9 @@ static int open_fds(void)
 
 	writer.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	writer.ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	writer.bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = -errno;
-	if (writer.wake >= 0 && writer.ended >= 0)
+	if (writer.wake >= 0 && writer.ended >= 0 && writer.bell >= 0)
 		return 0;
 	close_fds();
 	return r;
@@ -431,6 +450,11 @@ void logwriter_stop(void)
 	writer.announced = writer.dropped;
 	writer.announced_audit = writer.dropped_audit;
 	logtarget_close(&writer.target);
+}
+
+int logwriter_bell(void)
+{
+	return writer.bell;
 }
 
 bool logwriter_has_room(unsigned slots)

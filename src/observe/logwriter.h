@@ -29,6 +29,8 @@ void logwriter_stop(void);
 /* As logring_claim() and logring_give(); a lack of room is counted. */
 struct log_record *logwriter_claim(bool audit);
 void logwriter_give(struct log_record *record);
+/* As log_bell(). */
+int logwriter_bell(void);
 
 /* Whether fewer of the ring's slots are in use. */
 bool logwriter_has_room(unsigned slots);

@@ -513,7 +513,7 @@ static uint64_t level_figure(enum health_level level)
 
 static void write_health(const struct writer *w)
 {
-	const struct health *h = w->in->health;
+	const struct health_report *h = w->in->health;
 
 	one(w, "portsyncd_health_status", GAUGE, "1 healthy, 0.5 degraded, 0 unhealthy", SECONDS,
 	    level_figure(h->level));

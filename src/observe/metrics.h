@@ -28,7 +28,7 @@ struct metrics_page {
 struct metrics_input {
 	const struct view_answer *answer;
 	const struct procstat *proc;
-	const struct health *health;
+	const struct health_report *health;
 	const struct metrics_page *pages;
 	size_t n_pages;
 	uint64_t pages_cpu_nsec;

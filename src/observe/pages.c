@@ -33,7 +33,6 @@ struct pages {
 	_Atomic(const struct http_stats *) server; /* NULL: not told */
 	uint64_t epoch_nsec;                       /* what a CLOCK_MONOTONIC time lacks to be one since the epoch */
 	pthread_mutex_t lock;                      /* of what follows: the server may have several threads */
-	struct health health;
 	struct metrics_page served[PAGES];
 	uint64_t cpu_nsec;
 };
@@ -158,7 +157,13 @@ static void answer_text(struct http_answer *out, const char *content_type, struc
 
 static struct view_answer ask(const struct question *q)
 {
-	return view_get(q->pages->exchange, PATIENCE_NSEC);
+	return view_get(q->pages->exchange, PATIENCE_NSEC, false);
+}
+
+/* What SONiC waits for may be gone from Redis without a word. */
+static struct view_answer ask_redis_too(const struct question *q)
+{
+	return view_get(q->pages->exchange, PATIENCE_NSEC, true);
 }
 
 /* --- health --- */
@@ -185,7 +190,7 @@ static bool redis_connected(const struct view *v)
 
 static void readyz(const struct question *q)
 {
-	const struct view *v = ask(q).view;
+	const struct view *v = ask_redis_too(q).view;
 	bool ready = health_is_ready(v);
 
 	answer_json(q->out, ready ? 200 : 503,
@@ -193,44 +198,43 @@ static void readyz(const struct question *q)
 			      redis_connected(v), "port_init_done", v->init_done));
 }
 
-static void judge(const struct question *q, const struct view_answer *answer, const struct procstat *proc)
+static struct health_report health_of(const struct question *q, const struct view_answer *answer)
 {
-	const struct health_input in = {
-		.view = answer->view,
-		.stall_nsec = answer->stall_nsec,
-		.memory_bytes = proc->resident_bytes,
-		.now_nsec = now_nsec(),
-	};
+	struct health_report report = answer->view->health;
 
-	health_judge(&q->pages->health, &in, &q->pages->limits);
+	health_add_stall(&report, answer->stall_nsec, now_nsec(), &q->pages->limits);
+	return report;
 }
 
-static json_t *check_json(const struct question *q, unsigned i)
+static json_t *check_json(const struct question *q, const struct health_report *health, unsigned i)
 {
-	const struct health_check *check = &q->pages->health.checks[i];
+	const struct health_check *check = &health->checks[i];
 
 	return json_pack("{s:s, s:o, s:f, s:s, s:o}", "status", health_level_name(check->level), "value",
 			 check->known ? json_real(check->value) : json_null(), "limit", check->limit, "unit",
 			 health_check_unit(i), "since", stamp(q->pages, check->since_nsec));
 }
 
+static void add_reason(json_t *checks, enum health_check_index check, const char *reason)
+{
+	if (reason[0] != '\0')
+		(void)json_object_set_new(json_object_get(checks, health_check_name(check)), "reason",
+					  json_string(reason));
+}
+
 static void healthz(const struct question *q)
 {
-	const struct health *h = &q->pages->health;
+	struct view_answer answer = ask_redis_too(q);
+	struct health_report health = health_of(q, &answer);
 	json_t *checks = json_object();
-	struct view_answer answer = ask(q);
-	struct procstat proc;
 
-	procstat_read(&proc, q->pages->proc, answer.view->netlink_inode);
-	judge(q, &answer, &proc);
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
-		(void)json_object_set_new(checks, health_check_name(i), check_json(q, i));
-	if (answer.view->redis_reason[0] != '\0')
-		(void)json_object_set_new(json_object_get(checks, health_check_name(HEALTH_REDIS)), "reason",
-					  json_string(answer.view->redis_reason));
-	answer_json(q->out, h->level == HEALTH_UNHEALTHY ? 503 : 200,
-		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(h->level), "since",
-			      stamp(q->pages, h->since_nsec), "view_age_seconds",
+		(void)json_object_set_new(checks, health_check_name(i), check_json(q, &health, i));
+	add_reason(checks, HEALTH_REDIS, answer.view->redis_reason);
+	add_reason(checks, HEALTH_HTTP, answer.view->http_reason);
+	answer_json(q->out, health.level == HEALTH_UNHEALTHY ? 503 : 200,
+		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(health.level), "since",
+			      stamp(q->pages, health.since_nsec), "view_age_seconds",
 			      answer.fresh ? 0.0 : seconds(now_nsec() - answer.view->taken_nsec), "checks", checks));
 }
 
@@ -240,16 +244,16 @@ static void metrics(const struct question *q)
 {
 	bool open = metrics_wants_open(q->accept);
 	struct view_answer answer = ask(q);
+	struct health_report health = health_of(q, &answer);
 	struct text text = {0};
 	struct procstat proc;
 
 	procstat_read(&proc, q->pages->proc, answer.view->netlink_inode);
-	judge(q, &answer, &proc);
 	metrics_write(&text, open,
 		      &(struct metrics_input){
 			      .answer = &answer,
 			      .proc = &proc,
-			      .health = &q->pages->health,
+			      .health = &health,
 			      .pages = q->pages->served,
 			      .n_pages = PAGES,
 			      .server = atomic_load(&q->pages->server),

@@ -32,6 +32,7 @@ struct view_exchange {
 	struct view *last;                 /* the other thread's: the last answer */
 	_Atomic(uint64_t) turn_began_usec; /* 0: the loop sleeps */
 	_Atomic(uint64_t) unanswered_nsec; /* since when no question was answered; 0: the last one was */
+	atomic_bool markers;               /* what is asked for */
 	atomic_bool left;                  /* by the loop: nobody answers any more */
 };
 
@@ -175,6 +176,16 @@ void view_serve(struct view_exchange *x, view_fill_fn fill, void *user)
 	ring(x->done_fd);
 }
 
+bool view_wants_markers(const struct view_exchange *x)
+{
+	return atomic_load(&x->markers);
+}
+
+void view_hush(struct view_exchange *x)
+{
+	hush(x->ask_fd);
+}
+
 void view_turn_begins(struct view_exchange *x, uint64_t usec)
 {
 	atomic_store_explicit(&x->turn_began_usec, usec, memory_order_relaxed);
@@ -268,13 +279,14 @@ static bool ask_for_all(struct view_exchange *x, uint64_t patience_nsec)
 	return true;
 }
 
-struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec)
+struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec, bool markers)
 {
 	uint64_t asked = now_nsec();
 	struct view_answer answer = {0};
 
 	if (stall_nsec(x) >= HANGS_NSEC)
 		patience_nsec = MIN(patience_nsec, HANGING_PATIENCE_NSEC);
+	atomic_store(&x->markers, markers);
 	answer.fresh = reclaim(x) && ask_for_all(x, patience_nsec);
 	if (answer.fresh)
 		keep_answer(x);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/hist.h"
+#include "observe/health_report.h"
 
 /* Upper bounds of a histogram's buckets, ascending, and how Prometheus' label "le" writes them. */
 struct view_bounds {
@@ -88,8 +89,10 @@ struct view {
 	struct view_hist resync; /* ns, view_sync_bounds */
 
 	/* SONiC */
-	bool dry_run; /* there is no Redis and no PortInitDone then */
-	bool config_done, init_done, warm;
+	bool dry_run;                /* there is no Redis and no PortInitDone then */
+	bool config_done, init_done; /* was sent, and APPL_DB has it as far as is known */
+	bool markers_untold;         /* Redis was asked for both, and has not answered */
+	bool warm;
 	uint64_t links_set_down; /* at a cold start */
 	uint64_t audits, drift, repaired, orphans;
 	uint64_t sets, deletes, repeats, refused, batches;
@@ -110,12 +113,16 @@ struct view {
 	uint64_t log_refused_nsec; /* since when the target takes no lines, CLOCK_MONOTONIC; 0: it does */
 	uint64_t log_target_up;    /* 0: not for more than a moment */
 	uint64_t settings_refused;
+	uint64_t http_missing;               /* addresses of the HTTP server that could not be had */
+	char http_reason[VIEW_REASON_BYTES]; /* why; "": all could */
 
 	char previous_stop[VIEW_WORD_BYTES]; /* how the process before ended: as /metrics tells it */
 
 	/* the state file */
 	uint64_t state_saves, state_errors;
 	uint64_t state_saved_nsec; /* when it was last saved; 0: it was not */
+
+	struct health_report health; /* as judged at this moment, but for a loop that hangs */
 
 	/* ports; the sums are over all of them */
 	uint64_t ports_configured, ports_present, ports_up, ports_old, ports_waiting, ports_awaited, ports_in_sync;
@@ -142,6 +149,10 @@ int view_exchange_fd(const struct view_exchange *x);
 /* Fills all of *out but room and ports, and as many of ports as there is room for. */
 typedef void (*view_fill_fn)(struct view *out, void *user);
 void view_serve(struct view_exchange *x, view_fill_fn fill, void *user);
+/* Whoever asks wants to know whether Redis has the markers now. */
+bool view_wants_markers(const struct view_exchange *x);
+/* The question was heard, and view_serve() will follow. */
+void view_hush(struct view_exchange *x);
 /* The loop ends: whoever waits for an answer, or asks later, gets the last one at once. */
 void view_leave(struct view_exchange *x);
 /* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0), and it ends. */
@@ -157,8 +168,8 @@ struct view_answer {
 
 /*
  * The other side, one thread at a time: waits for the loop at most this long, and hardly when the loop is known to
- * hang.
+ * hang. markers: the loop asks Redis for them first.
  */
-struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec);
+struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec, bool markers);
 
 #endif

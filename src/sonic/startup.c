@@ -378,17 +378,8 @@ static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
 
 /* --- an emptied APPL_DB --- */
 
-static void on_markers_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+static void push_all_again(struct startup *s)
 {
-	struct startup *s = user;
-
-	(void)item;
-	(void)cookie;
-	s->checking = false;
-	if (!reply || reply->type != RESP_INTEGER || reply->integer > 0)
-		return;
-	if (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE)
-		return;
 	if (!s->emptied)
 		log_warning(KIND_APPL_DB_EMPTIED, "APPL_DB was emptied: the ports of CONFIG_DB are pushed again");
 	s->emptied = true;
@@ -401,29 +392,75 @@ static void on_markers_counted(const struct resp_value *reply, void *user, void 
 	portrows_start(s->rows);
 }
 
+static void push_init_done_again(struct startup *s)
+{
+	log_warning(KIND_MARKER_GONE, "PortInitDone is gone from APPL_DB: it is sent again");
+	s->state = STARTUP_INIT_WAIT;
+}
+
+/* Whoever asked is told when all that follows from it is known. */
+static void end_check(struct startup *s)
+{
+	s->checking = false;
+	s->ops->checked(s->user);
+}
+
+static bool is_gone(const struct resp_value *reply)
+{
+	return reply && reply->type == RESP_INTEGER && reply->integer == 0;
+}
+
+static void on_config_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct startup *s = user;
+
+	(void)item;
+	(void)cookie;
+	if (is_gone(reply) && (s->state == STARTUP_INIT_WAIT || s->state == STARTUP_DONE))
+		push_all_again(s);
+}
+
+/* was_done: PortInitDone had been sent when this was asked. */
+static void on_init_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t was_done)
+{
+	struct startup *s = user;
+
+	(void)item;
+	if (is_gone(reply) && was_done && s->state == STARTUP_DONE && !s->emptied)
+		push_init_done_again(s);
+	end_check(s);
+}
+
 /* The row waits in _PORT_TABLE: until its consumer moves it. */
-static void count_markers(struct startup *s)
+static int count_marker(struct startup *s, const char *name, conn_reply_fn fn)
 {
 	char moved[40], waiting[sizeof(moved) + 1];
 	struct resp_arg argv[3];
 
-	s->check_owed = false;
-	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
-		return;
-	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%sPortConfigDone", s->deps.appl_separator);
+	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%s%s", s->deps.appl_separator, name);
 	(void)snprintf(waiting, sizeof(waiting), "_%s", moved);
 	argv[0] = RESP_STR("EXISTS");
 	argv[1] = RESP_STR(moved);
 	argv[2] = RESP_STR(waiting);
-	s->checking = conn_command(s->deps.appl, on_markers_counted, s, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
+	return conn_command(s->deps.appl, fn, s, NULL, s->state == STARTUP_DONE, ARRAY_SIZE(argv), argv);
+}
+
+static void count_markers(struct startup *s)
+{
+	s->check_owed = false;
+	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
+		return;
+	s->checking = count_marker(s, "PortConfigDone", on_config_done_counted) == 0 &&
+		      count_marker(s, "PortInitDone", on_init_done_counted) == 0;
 	s->check_owed = !s->checking;
 }
 
-void startup_check(struct startup *s)
+bool startup_check(struct startup *s)
 {
 	warm_settle(s->warm);
 	portcount_retry(s->portcount);
 	count_markers(s);
+	return s->checking;
 }
 
 /* --- connections --- */
@@ -435,12 +472,12 @@ void startup_links_known(struct startup *s)
 
 bool startup_config_done(const struct startup *s)
 {
-	return s->pushed && s->state >= STARTUP_INIT_WAIT;
+	return s->pushed && !s->emptied && s->state >= STARTUP_INIT_WAIT;
 }
 
 bool startup_init_done(const struct startup *s)
 {
-	return s->state == STARTUP_DONE;
+	return s->state == STARTUP_DONE && !s->emptied;
 }
 
 bool startup_is_warm(const struct startup *s)
@@ -455,7 +492,7 @@ uint64_t startup_links_set_down(const struct startup *s)
 
 void startup_ready(struct startup *s)
 {
-	startup_check(s);
+	(void)startup_check(s);
 }
 
 void startup_lost(struct startup *s)

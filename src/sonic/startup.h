@@ -32,6 +32,8 @@ struct startup_ops {
 	void (*decided)(void *user);
 	/* PortInitDone was sent. */
 	void (*init_done)(void *user);
+	/* What startup_check() asked for is answered, or the connection is lost. */
+	void (*checked)(void *user);
 	/* This switch must not run portsyncd; why is one line. */
 	void (*refuse)(const char *why, void *user);
 };
@@ -49,14 +51,17 @@ void startup_ready(struct startup *s);
 void startup_lost(struct startup *s);
 /* Goes on if there is something to go on with. Called once a loop turn. */
 void startup_turn(struct startup *s);
-/* PortConfigDone was accepted, or is none of a warm start's business. */
+/* PortConfigDone was accepted, or is none of a warm start's business; APPL_DB has it as far as is known. */
 bool startup_config_done(const struct startup *s);
-/* PortInitDone was accepted, and no other is owed. */
+/* PortInitDone was accepted, no other is owed, and APPL_DB has both markers as far as is known. */
 bool startup_init_done(const struct startup *s);
 bool startup_is_warm(const struct startup *s);
 /* How many links of an earlier switch process were set down. */
 uint64_t startup_links_set_down(const struct startup *s);
-/* Looks whether APPL_DB still holds what was pushed; if it was emptied, pushes again. Called at each audit. */
-void startup_check(struct startup *s);
+/*
+ * Looks whether APPL_DB still holds the markers that were pushed; what is gone is pushed again. Called at each audit,
+ * and when somebody asks whether we are ready. True: APPL_DB was asked, ops->checked() follows.
+ */
+bool startup_check(struct startup *s);
 
 #endif

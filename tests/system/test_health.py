@@ -12,7 +12,7 @@ from lib.faults import NO_AUDIT, QUICK
 from lib.freeze import frozen_thread
 from lib.notified import Notified
 from lib.scrape import Page
-from lib.switch import Switch
+from lib.switch import Switch, load_config
 from lib.wait import wait_for
 
 IMPATIENT = {"max_stall_seconds": 1}
@@ -81,6 +81,8 @@ def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
     assert report["checks"]["redis_away"]["value"] > report["checks"]["redis_away"]["limit"] == 1.0
     sw.redis.start()
     wait_page(sw, "/healthz", 200)
+    assert not wait_page(sw, "/readyz", 503)["port_init_done"], "Redis came back empty"
+    load_config(sw.config_db, sw.config or {})
     wait_page(sw, "/readyz", 200)
 
 

@@ -17,7 +17,7 @@ struct page_fixture {
 	struct view_port ports[4];
 	struct view_answer answer;
 	struct procstat proc;
-	struct health health;
+	struct health_report health;
 	struct metrics_page pages[2];
 	struct metrics_input in;
 	char *text;

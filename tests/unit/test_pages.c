@@ -26,8 +26,9 @@ static int set_up(void **state)
 	if (!s)
 		return -1;
 	s->loop = fixture_new();
+	s->loop->limits = limits;
 	s->pages = pages_new(s->loop->exchange, &limits, "/proc");
-	s->loop->figures.synced = s->loop->figures.init_done = true;
+	s->loop->figures.synced = s->loop->figures.config_done = s->loop->figures.init_done = true;
 	for (size_t i = 0; i < VIEW_CONNS; i++)
 		s->loop->figures.conns[i].ready = true;
 	fixture_ports(s->loop, 2);
@@ -103,7 +104,13 @@ static void test_ready(void **state)
 	json_t *json = get_json(s, "/readyz", 200);
 
 	assert_true(json_is_true(json_object_get(json, "ready")));
+	assert_int_equal(s->loop->checks, 1);
 	json_decref(json);
+	free(get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE));
+	assert_int_equal(s->loop->checks, 1); /* a scrape costs Redis nothing */
+	s->loop->figures.markers_untold = true;
+	json_decref(get_json(s, "/readyz", 503));
+	s->loop->figures.markers_untold = false;
 	s->loop->figures.conns[VIEW_STATE_DB].ready = false;
 	json = get_json(s, "/readyz", 503);
 	assert_true(json_is_false(json_object_get(json, "ready")));

@@ -18,7 +18,7 @@ static void test_every_answer_is_whole_and_new(void **state)
 
 		loop->figures.messages = i;
 		fixture_ports(loop, i % 40);
-		answer = view_get(loop->exchange, PATIENCE);
+		answer = view_get(loop->exchange, PATIENCE, false);
 		assert_true(answer.fresh);
 		assert_int_equal(answer.view->messages, i);
 		assert_int_equal(answer.view->n_ports, i % 40);
@@ -39,14 +39,14 @@ static void test_more_ports_than_room_are_asked_for_again(void **state)
 	(void)state;
 	fixture_ports(loop, 1024);
 	fixture_start(loop);
-	answer = view_get(loop->exchange, PATIENCE);
+	answer = view_get(loop->exchange, PATIENCE, false);
 	assert_true(answer.fresh);
 	assert_int_equal(answer.view->n_ports, 1024);
 	assert_string_equal(answer.view->ports[1023].name, "Ethernet4092");
 	assert_int_equal(loop->fills, 2);
 	/* The memory stays: both buffers have grown after the second question. */
-	(void)view_get(loop->exchange, PATIENCE);
-	(void)view_get(loop->exchange, PATIENCE);
+	(void)view_get(loop->exchange, PATIENCE, false);
+	(void)view_get(loop->exchange, PATIENCE, false);
 	assert_int_equal(loop->fills, 5);
 	fixture_stop(loop);
 	fixture_free(loop);
@@ -55,7 +55,7 @@ static void test_more_ports_than_room_are_asked_for_again(void **state)
 static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE);
+	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE, false);
 
 	(void)state;
 	assert_false(answer.fresh);
@@ -63,17 +63,17 @@ static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **stat
 	assert_false(answer.view->synced);
 	loop->figures.messages = 7;
 	fixture_start(loop);
-	assert_true(view_get(loop->exchange, PATIENCE).fresh);
+	assert_true(view_get(loop->exchange, PATIENCE, false).fresh);
 	fixture_stop(loop);
 	loop->figures.messages = 8;
-	answer = view_get(loop->exchange, NO_PATIENCE);
+	answer = view_get(loop->exchange, NO_PATIENCE, false);
 	assert_false(answer.fresh);
 	assert_int_equal(answer.view->messages, 7);
 	/* The ring of the question that was taken back must not confuse the loop, nor its late turn the next one. */
 	view_serve(loop->exchange, fixture_fill, loop);
 	assert_int_equal(loop->fills, 1);
 	fixture_start(loop);
-	answer = view_get(loop->exchange, PATIENCE);
+	answer = view_get(loop->exchange, PATIENCE, false);
 	assert_true(answer.fresh);
 	assert_int_equal(answer.view->messages, 8);
 	fixture_stop(loop);
@@ -84,7 +84,7 @@ static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **stat
 static void fill_and_ask(struct view *out, void *user)
 {
 	struct fixture_loop *loop = user;
-	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE);
+	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE, false);
 
 	assert_false(answer.fresh);
 	assert_true(answer.view != out);
@@ -95,14 +95,14 @@ static void *ask_once(void *user)
 {
 	struct fixture_loop *loop = user;
 
-	(void)view_get(loop->exchange, PATIENCE);
+	(void)view_get(loop->exchange, PATIENCE, false);
 	return NULL;
 }
 
 static void *ask_for_ever(void *user)
 {
 	struct fixture_loop *loop = user;
-	struct view_answer answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC);
+	struct view_answer answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC, false);
 
 	return answer.fresh ? NULL : loop;
 }
@@ -148,13 +148,13 @@ static void test_a_long_turn_shows_as_a_stall(void **state)
 	(void)state;
 	view_turn_begins(loop->exchange, now_usec() - 20 * USEC_PER_SEC);
 	/* Nobody waits for a loop that is known to hang. */
-	answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC);
+	answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC, false);
 	assert_false(answer.fresh);
 	assert_true(answer.stall_nsec >= 20 * NSEC_PER_SEC);
 	assert_true(answer.waited_nsec < 3600 * NSEC_PER_SEC);
 	view_turn_ends(loop->exchange);
 	fixture_start(loop);
-	answer = view_get(loop->exchange, PATIENCE);
+	answer = view_get(loop->exchange, PATIENCE, false);
 	assert_true(answer.fresh);
 	assert_int_equal(answer.stall_nsec, 0);
 	fixture_stop(loop);
@@ -170,12 +170,12 @@ static void test_questions_without_an_answer_are_a_stall(void **state)
 
 	(void)state;
 	do
-		answer = view_get(loop->exchange, 50 * NSEC_PER_MSEC);
+		answer = view_get(loop->exchange, 50 * NSEC_PER_MSEC, false);
 	while (answer.stall_nsec < NSEC_PER_SEC + NSEC_PER_SEC / 10);
 	assert_true(now_nsec() - first >= answer.stall_nsec);
 	fixture_start(loop);
 	do
-		answer = view_get(loop->exchange, 50 * NSEC_PER_MSEC);
+		answer = view_get(loop->exchange, 50 * NSEC_PER_MSEC, false);
 	while (!answer.fresh);
 	assert_int_equal(answer.stall_nsec, 0);
 	fixture_stop(loop);

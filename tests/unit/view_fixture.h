@@ -17,13 +17,16 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "observe/health.h"
 
 struct fixture_loop {
 	struct view_exchange *exchange;
 	struct view figures; /* without ports; not changed while a question is asked */
 	struct view_port ports[1024];
 	size_t n_ports;
-	unsigned fills;
+	unsigned fills, checks; /* the latter: for who wants the markers */
+	struct health health;
+	struct health_limits limits;
 	int end_fd;
 	pthread_t thread;
 };
@@ -41,6 +44,11 @@ static inline void fixture_fill(struct view *out, void *user)
 	out->taken_nsec = now_nsec();
 	memcpy(ports, loop->ports, MIN(room, loop->n_ports) * sizeof(*ports));
 	loop->fills++;
+	loop->checks += view_wants_markers(loop->exchange);
+	health_judge(&loop->health,
+		     &(struct health_input){.view = out, .memory_bytes = 1 << 20, .now_nsec = now_nsec()},
+		     &loop->limits);
+	out->health = loop->health.report;
 }
 
 static inline void *fixture_run(void *user)

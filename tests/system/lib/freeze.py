@@ -4,11 +4,15 @@
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 PTRACE_DETACH = 17
+PTRACE_SYSCALL = 24
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
+RECVMMSG = {"x86_64": 299, "aarch64": 243, "armv7l": 365}[platform.machine()]
 WALL = 0x40000000  # __WALL: waits for a thread as well
 
 
@@ -30,3 +34,14 @@ def frozen_thread(thread: int) -> Iterator[None]:
         yield
     finally:
         _ptrace(PTRACE_DETACH, thread)
+
+
+@contextlib.contextmanager
+def held_in_its_turn(thread: int, wake: Callable[[], None]) -> Iterator[None]:
+    """Held where it reads the kernel's events, which wake() gives it: a loop that hangs in the middle of its work."""
+    with frozen_thread(thread):
+        wake()
+        while int(Path(f"/proc/{thread}/task/{thread}/syscall").read_text().split()[0]) != RECVMMSG:
+            _ptrace(PTRACE_SYSCALL, thread)
+            os.waitpid(thread, WALL)
+        yield
