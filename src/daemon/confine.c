@@ -80,7 +80,9 @@ static int allow_all(struct daemon *d)
 		r = allow_database(d->sandbox, &d->config_db);
 	if (r == 0 && !d->config->dry_run)
 		r = allow_database(d->sandbox, &d->appl_db);
-	return r == 0 && !d->config->dry_run ? allow_database(d->sandbox, &d->state_db) : r;
+	if (r == 0 && !d->config->dry_run)
+		r = allow_database(d->sandbox, &d->state_db);
+	return r == 0 && d->lookup ? sandbox_allow_names(d->sandbox) : r;
 }
 
 int confine_seal(struct daemon *d)

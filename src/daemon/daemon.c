@@ -428,6 +428,8 @@ static int confine(struct daemon *d)
 	view_start(d);
 	state_build(d);
 	r = judge_start(d);
+	if (r >= 0)
+		r = databases_start(d);
 	return r < 0 ? r : confine_lock(d);
 }
 

@@ -181,6 +181,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.max_in_flight = (size_t)config->max_event_queue,
 		.pattern = pattern,
 		.connect = capabilities_connect,
+		.lookup = d->lookup,
 	};
 	int r = conn_new(ret, d->event, &options, ops, d);
 
@@ -213,6 +214,18 @@ static int build_access(struct daemon *d)
 	return 0;
 }
 
+static bool is_named(const struct dbconfig_db *db)
+{
+	return !db->unix_socket && db->host && endpoint_is_name(db->host);
+}
+
+static int build_lookup(struct daemon *d)
+{
+	if (!is_named(&d->config_db) && !is_named(&d->appl_db) && !is_named(&d->state_db))
+		return 0;
+	return lookup_new(&d->lookup, d->event);
+}
+
 static int open_conns(struct daemon *d)
 {
 	static const struct conn_ops config_ops = {.ready = on_config_ready, .lost = on_config_lost};
@@ -225,6 +238,8 @@ static int open_conns(struct daemon *d)
 	char pattern[64];
 	int r = build_access(d);
 
+	if (r >= 0)
+		r = build_lookup(d);
 	if (r < 0)
 		return r;
 	(void)appl_ports_pattern(pattern, sizeof(pattern), d->appl_db.separator, d->appl_db.number);
@@ -292,6 +307,15 @@ int databases_build(struct daemon *d)
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }
 
+int databases_start(struct daemon *d)
+{
+	int r = d->lookup ? lookup_start(d->lookup) : 0;
+
+	if (r < 0)
+		daemon_fail(d, "the thread that looks host names up: %s", strerror(-r));
+	return r;
+}
+
 void databases_free(struct daemon *d)
 {
 	conn_free(d->state_conn);
@@ -299,6 +323,7 @@ void databases_free(struct daemon *d)
 	conn_free(d->appl_events);
 	conn_free(d->appl_conn);
 	conn_free(d->config_conn);
+	lookup_free(d->lookup);
 	publish_free(d->publish);
 	startup_free(d->startup);
 	loglevel_free(d->loglevel);

@@ -40,6 +40,7 @@ struct daemon {
 	struct links *links;
 	struct watch *watch;
 	struct recheck *recheck;
+	struct lookup *lookup; /* NULL: no database has a host name */
 	struct access access;
 	char password_path[PATH_MAX];
 	struct conn *config_conn, *appl_conn, *state_conn;
@@ -121,6 +122,8 @@ int databases_read(struct daemon *d, char *error, size_t size);
 int databases_await(struct daemon *d, const char *error);
 /* The connections to Redis and all that speaks through them. The same. */
 int databases_build(struct daemon *d);
+/* Their thread, if they need one: with the rights that are left, and before no more can be made. The same. */
+int databases_start(struct daemon *d);
 void databases_free(struct daemon *d);
 
 /* The kernel's events into the model. The same. */

@@ -18,6 +18,7 @@
 
 #define FOLDERS_MAX 8
 #define PORTS_MAX 8
+#define DNS_PORT 53 /* by TCP, where an answer is too long */
 
 /* meson.build says which parts an instrumented build cannot have. */
 #ifdef PORTSYNCD_WITHOUT_SECCOMP
@@ -37,6 +38,7 @@ struct sandbox {
 	size_t n_folders, n_ports;
 	bool abstract_sockets;
 	bool whole;      /* nothing was left out */
+	bool names;      /* host names are looked up */
 	bool override;   /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
 	char told[1024]; /* what is in force */
 	size_t told_len;
@@ -114,6 +116,12 @@ int sandbox_allow_port(struct sandbox *s, uint16_t port)
 void sandbox_allow_abstract_sockets(struct sandbox *s)
 {
 	s->abstract_sockets = true;
+}
+
+int sandbox_allow_names(struct sandbox *s)
+{
+	s->names = true;
+	return sandbox_allow_port(s, DNS_PORT);
 }
 
 bool sandbox_may_write(const struct sandbox *s, const char *file)
@@ -226,7 +234,7 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size)
 int sandbox_lock(struct sandbox *s, char *error, size_t size)
 {
 	if (WITH_SECCOMP) {
-		int r = syscalls_confine(s->override);
+		int r = syscalls_confine(&(const struct syscalls_more){.capset = s->override, .names = s->names});
 
 		if (r < 0)
 			return refuse(r, "seccomp", error, size);

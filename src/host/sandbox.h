@@ -30,6 +30,8 @@ struct sandbox *sandbox_new(void);
  */
 int sandbox_allow_folder_of(struct sandbox *s, const char *file);
 int sandbox_allow_port(struct sandbox *s, uint16_t port);
+/* Host names may be looked up, by /etc/hosts and by name servers. The same errors. */
+int sandbox_allow_names(struct sandbox *s);
 /* Redis has Unix sockets: root gets to them by capabilities_connect(), whoever owns them. */
 void sandbox_allow_sockets(struct sandbox *s);
 

@@ -283,6 +283,33 @@ static int add_rules(scmp_filter_ctx filter)
 	return r;
 }
 
+/* What glibc's resolver does: it asks for both families at once, and for our own address to sort what it finds. */
+static int add_names_of_hosts(scmp_filter_ctx filter)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	static const char *const calls[] = {"getsockname", "sendmmsg"};
+	const struct scmp_arg_cmp waiting[] = {equals(1, FIONREAD)};
+	int r = add_names(filter, SCMP_ACT_ALLOW, calls, ARRAY_SIZE(calls));
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
+		const struct scmp_arg_cmp datagrams[] = {
+			equals(0, (uint64_t)families[i]),
+			masked(1, TYPE_MASK, SOCK_DGRAM),
+			equals(2, 0),
+		};
+
+		r = allow_if(filter, SCMP_SYS(socket), ARRAY_SIZE(datagrams), datagrams);
+	}
+	return r == 0 ? allow_if(filter, SCMP_SYS(ioctl), ARRAY_SIZE(waiting), waiting) : r;
+}
+
+static int add_more(scmp_filter_ctx filter, const struct syscalls_more *more)
+{
+	int r = more->capset ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(capset), 0) : 0;
+
+	return r == 0 && more->names ? add_names_of_hosts(filter) : r;
+}
+
 /* The tree makes a call cost the same wherever it stands in the list; to log is a help, not a must. */
 static int set_attributes(scmp_filter_ctx filter)
 {
@@ -296,7 +323,7 @@ static int set_attributes(scmp_filter_ctx filter)
 	return r;
 }
 
-int syscalls_confine(bool capset)
+int syscalls_confine(const struct syscalls_more *more)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -306,8 +333,8 @@ int syscalls_confine(bool capset)
 	r = set_attributes(filter);
 	if (r == 0)
 		r = add_rules(filter);
-	if (r == 0 && capset)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(capset), 0);
+	if (r == 0)
+		r = add_more(filter, more);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);

@@ -10,10 +10,16 @@
 
 #include <stdbool.h>
 
+/* What not every process needs. */
+struct syscalls_more {
+	bool capset; /* what is permitted to us may still be put in force */
+	bool names;  /* getaddrinfo(3): datagrams to name servers */
+};
+
 /*
- * For all threads of the process, and for ever; from then on no thread can be made. Needs no_new_privs. capset: what is
- * permitted to us may still be put in force. 0 or a negative errno.
+ * For all threads of the process, and for ever; from then on no thread can be made. Needs no_new_privs. 0 or a negative
+ * errno.
  */
-int syscalls_confine(bool capset);
+int syscalls_confine(const struct syscalls_more *more);
 
 #endif

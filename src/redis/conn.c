@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +13,7 @@
 #include "redis/conn_options.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
+#include "redis/notification.h"
 #include "redis/pending.h"
 
 #define OUTPUT_BYTES (256U << 10)
@@ -40,6 +40,7 @@ struct conn {
 	void *user;
 	struct endpoint endpoint;
 	size_t address; /* of the endpoint's, tried next */
+	struct lookup_waiter lookup;
 
 	sd_event *event;
 	sd_event_source *io, *timer, *kick, *patience;
@@ -87,12 +88,6 @@ static void disarm_timer(struct conn *c)
 	c->timer_armed = false;
 }
 
-static void wipe_secret(struct conn *c)
-{
-	explicit_bzero(c->out.data, c->handshake.secret_bytes);
-	c->handshake.secret_bytes = 0;
-}
-
 static void close_socket(struct conn *c)
 {
 	c->io = sd_event_source_disable_unref(c->io);
@@ -103,7 +98,7 @@ static void close_socket(struct conn *c)
 	c->wants_output = c->patient = false;
 	rtt_forget(&c->stats.rtt);
 	c->write_error = 0;
-	wipe_secret(c);
+	handshake_wipe(&c->handshake, &c->out);
 	resp_consume(&c->out, c->out.len);
 }
 
@@ -135,23 +130,12 @@ static void drop(struct conn *c, const char *reason)
 		c->stats.losses++;
 		settle_backoff(c);
 	} else {
-		c->address = (c->address + 1) % c->endpoint.n;
+		c->address++;
 	}
 	arm_timer(c, loop_usec(c) + backoff_next_usec(&c->backoff));
 	answer_all_unknown(c);
 	if (was_ready && c->ops.lost)
 		c->ops.lost(c->user);
-}
-
-PRINTF_LIKE(2, 3) static void drop_for(struct conn *c, const char *format, ...)
-{
-	char reason[ERROR_TEXT_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(reason, sizeof(reason), format, args);
-	va_end(args);
-	drop(c, reason);
 }
 
 /* ---- output ---- */
@@ -248,7 +232,7 @@ static void write_output(struct conn *c)
 	}
 	want_output(c, false);
 	if (c->handshake.secret_bytes > 0)
-		wipe_secret(c);
+		handshake_wipe(&c->handshake, &c->out);
 }
 
 void conn_flush(struct conn *c)
@@ -287,44 +271,24 @@ static void become_ready(struct conn *c)
 	c->ops.ready(c->user);
 }
 
-/* A server that does not know AUTH has repeated the password. */
-static void forget_answers(struct conn *c)
-{
-	explicit_bzero(c->in, INPUT_BYTES);
-	resp_reader_wipe(c->reader);
-}
-
 static void take_setup_reply(struct conn *c, const struct resp_value *v)
 {
 	char why[ERROR_TEXT_BYTES];
+	enum handshake_outcome outcome = handshake_take(&c->handshake, v, why, sizeof(why));
 
-	switch (handshake_take(&c->handshake, v, why, sizeof(why))) {
-	case HANDSHAKE_DONE:
+	if (outcome == HANDSHAKE_DONE)
 		become_ready(c);
-		break;
-	case HANDSHAKE_DENIED:
+	if (outcome == HANDSHAKE_DONE || outcome == HANDSHAKE_GOES_ON)
+		return;
+	if (outcome == HANDSHAKE_DENIED)
 		access_refused(c->opt.access, &c->entry, resp_is_error(v, "NOPERM"), why);
-		forget_answers(c);
-		drop(c, why);
-		break;
-	case HANDSHAKE_REFUSED:
-		forget_answers(c);
-		drop(c, why);
-		break;
-	case HANDSHAKE_GOES_ON:
-		break;
-	}
+	/* A server that does not know AUTH has repeated the password. */
+	explicit_bzero(c->in, INPUT_BYTES);
+	resp_reader_wipe(c->reader);
+	drop(c, why);
 }
 
 /* ---- input ---- */
-
-static void take_message(struct conn *c, const struct resp_value *v)
-{
-	if (v->type != RESP_ARRAY || v->n != 4 || !resp_is_string(v->elem[0], "pmessage"))
-		return;
-	if (v->elem[2]->type == RESP_STRING && v->elem[3]->type == RESP_STRING && c->ops.message)
-		c->ops.message(v->elem[2], v->elem[3], c->user);
-}
 
 static void count_error(struct conn *c, const struct resp_value *error)
 {
@@ -354,9 +318,17 @@ static void take_reply(struct conn *c, const struct resp_value *v)
 	if (c->state == CONN_SETUP)
 		take_setup_reply(c, v);
 	else if (c->opt.pattern)
-		take_message(c, v);
+		notification_take(v, &c->ops, c->user);
 	else
 		take_answer(c, v);
+}
+
+static void break_off(struct conn *c)
+{
+	char why[ERROR_TEXT_BYTES];
+
+	(void)snprintf(why, sizeof(why), "protocol error: %s", resp_reader_error(c->reader));
+	drop(c, why);
 }
 
 static void take_replies(struct conn *c)
@@ -367,7 +339,7 @@ static void take_replies(struct conn *c)
 	while (c->state >= CONN_SETUP && (r = resp_reader_next(c->reader, &v)) > 0)
 		take_reply(c, v);
 	if (c->state >= CONN_SETUP && r < 0)
-		drop_for(c, "protocol error: %s", resp_reader_error(c->reader));
+		break_off(c);
 }
 
 /* One read. True when the connection stands and more may wait. */
@@ -468,9 +440,9 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 
 /* ---- connecting ---- */
 
-static void start_connect(struct conn *c)
+static void connect_to_next(struct conn *c)
 {
-	const struct endpoint_address *address = &c->endpoint.addresses[c->address];
+	const struct endpoint_address *address = &c->endpoint.addresses[c->address % c->endpoint.n];
 	char why[ERROR_TEXT_BYTES];
 	int r = dial(address, c->opt.connect);
 
@@ -487,10 +459,36 @@ static void start_connect(struct conn *c)
 	arm_timer(c, loop_usec(c) + c->opt.timeout_usec);
 }
 
+/* What cannot be looked up now may still be where it was. */
+static void on_lookup(enum lookup_outcome outcome, const char *why, void *user)
+{
+	struct conn *c = user;
+
+	if (outcome == LOOKUP_LATE)
+		away_tell(&c->away, loop_usec(c), why);
+	else if (c->endpoint.n == 0)
+		drop(c, why);
+	else
+		connect_to_next(c);
+}
+
+static void start_connect(struct conn *c)
+{
+	int r = c->endpoint.host ? lookup_ask(c->opt.lookup, &c->lookup) : 0;
+
+	if (r < 0)
+		drop(c, strerror(-r));
+	else if (!c->endpoint.host)
+		connect_to_next(c);
+}
+
 static void time_out(struct conn *c)
 {
+	char why[64];
+
 	c->stats.timeouts++;
-	drop_for(c, "no answer within %" PRIu64 " ms", c->opt.timeout_usec / USEC_PER_MSEC);
+	(void)snprintf(why, sizeof(why), "no answer within %" PRIu64 " ms", c->opt.timeout_usec / USEC_PER_MSEC);
+	drop(c, why);
 }
 
 static bool overdue(const struct conn *c)
@@ -583,6 +581,8 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 		return -ENOMEM;
 	c->fd = -1;
 	list_init(&c->entry.link);
+	c->lookup = (struct lookup_waiter){.endpoint = &c->endpoint, .fn = on_lookup, .user = c};
+	list_init(&c->lookup.link);
 	c->ops = *ops;
 	c->user = user;
 	c->backoff = (struct backoff){.initial_ms = MAX(opt->retry_initial_ms, 1U), .max_ms = opt->retry_max_ms};
@@ -591,7 +591,9 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 		r = allocate(c);
 	if (r >= 0)
 		r = opt->unix_socket ? endpoint_unix(&c->endpoint, opt->unix_socket)
-				     : endpoint_tcp(&c->endpoint, opt->host, opt->port);
+				     : endpoint_tcp(&c->endpoint, c->opt.host, opt->port);
+	if (r >= 0 && c->endpoint.host && !opt->lookup)
+		r = -EHOSTUNREACH; /* nobody looks names up */
 	if (r >= 0)
 		r = add_sources(c, event);
 	if (r < 0)
@@ -616,12 +618,13 @@ void conn_free(struct conn *c)
 	sd_event_unref(c->event);
 	close_fd(&c->fd);
 	if (c->out.data)
-		wipe_secret(c);
+		handshake_wipe(&c->handshake, &c->out);
 	resp_buffer_done(&c->out);
 	resp_reader_free(c->reader);
 	free(c->in);
 	pending_done(&c->pending);
 	access_leave(&c->entry);
+	lookup_cancel(&c->lookup);
 	conn_options_free(&c->opt);
 	free(c);
 }

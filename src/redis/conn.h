@@ -17,6 +17,7 @@
 #include "redis/away.h"
 #include "redis/dial.h"
 #include "redis/errors.h"
+#include "redis/lookup.h"
 #include "redis/resp.h"
 #include "redis/rtt.h"
 
@@ -34,6 +35,7 @@ struct conn_options {
 	size_t max_in_flight; /* commands without an answer */
 	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
 	dial_connect_fn connect; /* NULL: connect(2) */
+	struct lookup *lookup;   /* shared; outlives the connection; NULL: host must be an address */
 };
 
 /* None of them may free the connection. */
@@ -61,9 +63,9 @@ struct conn;
 typedef void (*conn_reply_fn)(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
 
 /*
- * Strings of opt are copied. To connect is the first that the loop does. A host that is a name, not a number, is looked
- * up here, once, and that blocks. 0 or negative errno: -ENAMETOOLONG for a socket path,
- * -EHOSTUNREACH for a name that is not found.
+ * Strings of opt are copied. To connect is the first that the loop does. A host that is a name is looked up
+ * before each attempt to connect. 0 or negative errno: -ENAMETOOLONG for a socket path, -EHOSTUNREACH for a name where
+ * nobody looks names up.
  */
 int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt, const struct conn_ops *ops,
 	     void *user);

@@ -2,7 +2,6 @@
 #include "redis/endpoint.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,35 +26,34 @@ int endpoint_unix(struct endpoint *e, const char *path)
 	return 0;
 }
 
-/* Numbers first: they never ask a name server. */
-static int look_up(const char *host, const char *port, struct addrinfo **ret)
+/* Asks no name server. 0; EAI_NONAME: it is a name; or another of getaddrinfo(3). */
+static int parse(const char *host, struct addrinfo **ret)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-	int r = getaddrinfo(host, port, &hints, ret);
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
 
-	if (r == EAI_NONAME) {
-		hints.ai_flags = AI_NUMERICSERV;
-		r = getaddrinfo(host, port, &hints, ret);
-	}
-	if (r == 0)
-		return 0;
-	if (r == EAI_SYSTEM)
-		return -errno;
-	return r == EAI_MEMORY ? -ENOMEM : -EHOSTUNREACH;
+	return getaddrinfo(host, NULL, &hints, ret);
 }
 
-int endpoint_tcp(struct endpoint *e, const char *host, uint16_t port)
+bool endpoint_is_name(const char *host)
 {
 	struct addrinfo *found;
-	char service[8], text[128];
-	int r;
+	int r = parse(host, &found);
 
-	if (!host)
-		return -EINVAL;
-	(void)snprintf(service, sizeof(service), "%u", (unsigned int)port);
-	r = look_up(host, service, &found);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		freeaddrinfo(found);
+	return r == EAI_NONAME;
+}
+
+static void set_port(struct endpoint_address *address, uint16_t port)
+{
+	if (address->storage.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
+	else
+		((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
+}
+
+void endpoint_take(struct endpoint *e, const struct addrinfo *found)
+{
 	e->n = 0;
 	for (const struct addrinfo *at = found; at && e->n < ENDPOINT_ADDRESSES_MAX; at = at->ai_next) {
 		struct endpoint_address *address = &e->addresses[e->n++];
@@ -63,7 +61,39 @@ int endpoint_tcp(struct endpoint *e, const char *host, uint16_t port)
 		memcpy(&address->storage, at->ai_addr, at->ai_addrlen);
 		address->len = at->ai_addrlen;
 	}
+}
+
+void endpoint_renew(struct endpoint *e, const struct endpoint *found)
+{
+	e->n = found->n;
+	memcpy(e->addresses, found->addresses, sizeof(e->addresses));
+	for (size_t i = 0; i < e->n; i++)
+		set_port(&e->addresses[i], e->port);
+}
+
+int endpoint_tcp(struct endpoint *e, const char *host, uint16_t port)
+{
+	struct endpoint parsed;
+	struct addrinfo *found;
+	char text[128];
+	int r;
+
+	if (!host)
+		return -EINVAL;
+	e->port = port;
+	(void)snprintf(e->text, sizeof(e->text), "%s:%u", printable(host, strlen(host), text, sizeof(text)),
+		       (unsigned int)port);
+	r = parse(host, &found);
+	if (r == EAI_NONAME) {
+		e->n = 0;
+		e->host = host;
+		return 0;
+	}
+	if (r != 0)
+		return r == EAI_MEMORY ? -ENOMEM : -EINVAL;
+	endpoint_take(&parsed, found);
 	freeaddrinfo(found);
-	(void)snprintf(e->text, sizeof(e->text), "%s:%s", printable(host, strlen(host), text, sizeof(text)), service);
+	e->host = NULL;
+	endpoint_renew(e, &parsed);
 	return 0;
 }

@@ -69,6 +69,12 @@ int handshake_begin(struct handshake *h, const struct conn_options *opt, struct 
 	return r;
 }
 
+void handshake_wipe(struct handshake *h, struct resp_buffer *out)
+{
+	explicit_bzero(out->data, h->secret_bytes);
+	h->secret_bytes = 0;
+}
+
 static bool passed(const char *step, const struct resp_value *answer)
 {
 	if (strcmp(step, "PSUBSCRIBE") == 0)

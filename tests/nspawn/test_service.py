@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from installed import CONFIG_FILE, PASSWORD_FILE, REDIS, SETTINGS, UNIT, Installed
+from installed import CONFIG_FILE, DATABASE_CONFIG, PASSWORD_FILE, REDIS, REDIS_SOCKET, SETTINGS, UNIT, Installed
 from lib.daemon import ROOT
 from lib.netns import run
 from lib.orch import CONFIG_DONE, TABLE
@@ -94,6 +94,7 @@ def test_systemctl_status_tells_how_the_ports_are(service: Installed) -> None:
 
 def test_it_starts_without_redis_and_waits_for_it(service: Installed) -> None:
     service.machine.systemctl("stop", UNIT, REDIS)
+    service.write_settings({**SETTINGS, "database": {"redis_unix_socket": REDIS_SOCKET}})
     service.machine.systemctl("start", UNIT)
     state = service.wait_state(lambda state: "Redis away" in state["StatusText"], "tells that Redis is away")
     assert state["ActiveState"] == "active" and "kernel in sync" in state["StatusText"]
@@ -101,6 +102,18 @@ def test_it_starts_without_redis_and_waits_for_it(service: Installed) -> None:
     service.machine.systemctl("start", REDIS)
     service.wait_equal()
     assert service.row("Ethernet0")["mtu"] == "4321"
+
+
+def test_it_waits_for_the_file_that_says_where_redis_is(service: Installed) -> None:
+    """The start does not hang, and takes no other Redis for ours."""
+    service.machine.systemctl("stop", UNIT, REDIS)
+    service.machine.systemctl("start", UNIT)
+    state = service.wait_state(lambda state: "waits for the file" in state["StatusText"], "tells that it waits")
+    assert state["ActiveState"] == "active" and DATABASE_CONFIG in state["StatusText"]
+    service.links.set_mtu("Ethernet0", 4322)
+    service.machine.systemctl("start", REDIS)
+    service.wait_equal()
+    assert service.row("Ethernet0")["mtu"] == "4322"
 
 
 # --- the journal ---

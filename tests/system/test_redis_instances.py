@@ -4,7 +4,8 @@ users."""
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.checker import socket_in
 from lib.databases import DATABASES
+from lib.dns import NameServer, asking_there
 from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.proxy import Proxy
 from lib.redis_server import RedisServer
@@ -80,12 +82,12 @@ def test_state_db_away_at_start_is_waited_for(switch: SwitchFactory, redis_serve
     sw.wait_equal(ports=3)
 
 
-def tcp_forwarder(sw: Switch, server: RedisServer) -> Proxy:
+def tcp_forwarder(sw: Switch, server: RedisServer, address: str = "127.0.0.1") -> Proxy:
     """The server's port on the loopback interface of the switch's namespace, where the daemon is."""
     sw.netns.ip("link", "set", "lo", "up")
     listener = socket_in(sw.netns.name, socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", server.port))
+    listener.bind((address, server.port))
     return Proxy(server.unix_socket, listener)
 
 
@@ -115,6 +117,53 @@ def test_redis_host_and_port_of_the_configuration_file(switch: SwitchFactory, re
     with tcp_forwarder(sw, server):
         sw.start()
         sw.wait_equal(ports=2)
+        sw.daemon.stop()
+
+
+@pytest.fixture
+def name_server() -> Iterator[Callable[[str], NameServer]]:
+    with ExitStack() as cleanup:
+
+        def start(netns: str) -> NameServer:
+            made = NameServer(netns)
+            cleanup.callback(made.close)
+            return made
+
+        yield start
+
+
+def test_a_host_name_is_looked_up_at_every_attempt(
+    switch: SwitchFactory, redis_server: Servers, name_server: Callable[[str], NameServer], tmp_path: Path
+) -> None:
+    """Its name server is mute at first, then does not know it, then does; then the name moves to another address. All
+    within the sandbox, and meanwhile nothing else is held up."""
+    server = redis_server(tcp=True)
+    database = {**QUICK, "redis_host": "redis.test", "redis_port": server.port}
+    sw = switch.build(ports=2, server=server, settings={"database": database}, audit_secs=NO_AUDIT)
+    sw.netns.ip("link", "set", "lo", "up")
+    names = name_server(sw.netns.name)
+    names.mute = True
+    sw.daemon.command[:0] = asking_there(tmp_path)
+    sw.start(wait=False)
+    said = f"STATE_DB: no connection to redis.test:{server.port}: its host name"
+    pages = sw.pages_when_served()
+    wait_for(lambda: pages.get("/livez").status == 200, what="it lives")
+    sw.daemon.wait_log("in sync with the kernel")
+    sw.daemon.wait_log(said, 30)
+    names.mute = False
+    reason = "its host name cannot be looked up: Name or service not known"
+    wait_for(lambda: reason in pages.get("/healthz").text, 30, lambda: pages.get("/healthz").text)
+    names.addresses = {"redis.test": "127.0.0.1"}
+    with tcp_forwarder(sw, server):
+        sw.wait_init_done()
+        sw.wait_equal(ports=2)
+        mark = sw.daemon.mark()
+    names.addresses = {"redis.test": "127.0.0.2"}
+    change_all(sw)
+    with tcp_forwarder(sw, server, "127.0.0.2"):
+        sw.daemon.wait_log("STATE_DB: connected to redis.test", 30, mark)
+        sw.wait_equal(ports=2)
+        names.mute = True
         sw.daemon.stop()
 
 

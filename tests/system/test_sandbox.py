@@ -85,6 +85,7 @@ def probe(
     refuse: str = "",
     as_filter: bool = False,
     sockets: bool = False,
+    names: bool = False,
     before: Sequence[str] = (),
     abstract: bool = False,
 ) -> subprocess.CompletedProcess[str]:
@@ -96,6 +97,7 @@ def probe(
         os.chown(made / "private", UID, GID)
     environment = {**os.environ, **({"REFUSE": refuse} if refuse else {})}
     environment |= {"UNIX_REDIS": "1"} if sockets else {}
+    environment |= {"NAMES": "1"} if names else {}
     environment |= {"REFUSE_AS_FILTER": "1"} if as_filter else {}
     environment |= {"ABSTRACT": "1"} if abstract else {}
     command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
@@ -115,6 +117,13 @@ def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listene
     done = probe(tmp_path, listener, thread, *expected)
     assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
     assert (tmp_path / "allowed-outside" / "there").exists()
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_datagrams_are_for_name_servers(names: bool, tmp_path: Path, listener: int) -> None:
+    """Where the host of a Redis is a name; the rest is as it was."""
+    expected = {"datagram_socket": "ok" if names or INSTRUMENTED else "EPERM", "raw_socket": "EPERM", "connect_elsewhere": "EACCES"}
+    assert outcomes(probe(tmp_path, listener, "other", *expected, names=names)) == expected
 
 
 @pytest.mark.parametrize("sockets", [False, True], ids=["tcp", "unix"])

@@ -7,8 +7,8 @@
  * it enters the sandbox as the daemon does: writes are allowed in FOLDER, TCP may connect to PORT; a thread is made
  * before system calls are locked; the abstract sockets "portsyncd-stream-PORT" and "portsyncd-datagram-PORT" are
  * others'. Then this thread or that one makes the attempts, a line each: "ATTEMPT ok" or "ATTEMPT EPERM". With ABSTRACT
- * in the environment abstract sockets are allowed, with UNIX_REDIS Redis has Unix sockets; with REFUSE=CALL in the
- * environment it stands for a kernel that does not have this system call.
+ * in the environment abstract sockets are allowed, with UNIX_REDIS Redis has Unix sockets, with NAMES its host is a
+ * name; with REFUSE=CALL in the environment it stands for a kernel that does not have this system call.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -634,6 +634,8 @@ static int confine(pthread_barrier_t *start, pthread_t *other, char *error, size
 		sandbox_allow_abstract_sockets(s);
 	if (r == 0 && getenv("UNIX_REDIS"))
 		sandbox_allow_sockets(s);
+	if (r == 0 && getenv("NAMES"))
+		r = sandbox_allow_names(s);
 	if (r == 0)
 		r = sandbox_enter(s, error, size);
 	if (r == 0)

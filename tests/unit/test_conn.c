@@ -376,7 +376,14 @@ static void tcp_number(void **state)
 /* May name ::1 first, where nobody listens: the next address follows. */
 static void tcp_name(void **state)
 {
-	connect_by_tcp(*state, "localhost");
+	struct fixture *x = *state;
+
+	assert_int_equal(lookup_new(&x->opt.lookup, x->event), 0);
+	assert_int_equal(lookup_start(x->opt.lookup), 0);
+	connect_by_tcp(x, "localhost");
+	conn_free(x->conn);
+	x->conn = NULL;
+	lookup_free(x->opt.lookup);
 }
 
 static void tcp_refused_then_taken(void **state)
