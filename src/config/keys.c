@@ -79,9 +79,9 @@ static const struct choices switches = {
 /* clang-format off */
 const struct key config_keys[] = {
 	{"database", "database_config", FILE_PATH, 0, ROOM(database_config), NULL, AT(database_config), NULL,
-	 "which database_config.json to read"},
+	 "which database_config.json to read; one that is not there yet is waited for"},
 	{"database", "redis_host", TEXT, 0, ROOM(redis_host), NULL, AT(redis_host), NULL,
-	 "Redis by TCP for all databases, in place of database_config.json; with only a port: 127.0.0.1"},
+	 "Redis by TCP for all databases, in place of database_config.json; with only a port: 127.0.0.1; a name is looked up before each attempt"},
 	{"database", "redis_port", INTEGER, 1, 65535, NULL, AT(redis_port), NULL,
 	 "its port; with only a host: 6379"},
 	{"database", "redis_unix_socket", FILE_PATH, 0, SOCKET_PATH_MAX, NULL, AT(redis_unix_socket), NULL,
