@@ -317,7 +317,11 @@ def test_m13_a_bad_log_level_is_refused_by_name(
 def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> None:
     """M14: not once in 8 s, after the time limit (1 s) of the last commands has run out, nor before the next audit. (That
     the state file wakes nobody: test_state.py.)"""
-    timers = {"database": {"connection_timeout_secs": 1}, "state": {"save_interval_secs": SELDOM}}
+    timers = {
+        "database": {"connection_timeout_secs": 1},
+        "sonic": {"keep_rows_secs": 1},
+        "state": {"save_interval_secs": SELDOM},
+    }
     sw = switch(ports=8, audit_secs=SELDOM, settings=timers)
     sw.netns.add_port("Ethernet0.10")
     fence(sw)
