@@ -253,7 +253,7 @@ def test_syslog_lines_look_as_swss_commons(switch: SwitchFactory) -> None:
         wait_for(lambda: any(b"LOUD" in line for line in collector.lines), what="a warning")
         sw.daemon.stop()
     last = next(line for line in collector.lines if b"stopping" in line)
-    assert last in [b"<13>%s portsyncd: :- on_stop: stopping on SIGTERM" % s for s in stamps(started)]
+    assert last in [b"<13>%s portsyncd: :- daemon_stops: stopping on SIGTERM" % s for s in stamps(started)]
     lines = matched(collector.lines)
     assert {line["stamp"] for line in lines} <= set(stamps(started))
     # Not of the sandbox, whose record is a warning where a sanitizer leaves a part of it out.
