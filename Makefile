@@ -99,7 +99,7 @@ system-test: deps
 	@/usr/bin/python3 -m pytest -q tests/nspawn
 
 format:
-	@clang-format-14 -i $(C_FILES)
+	@clang-format -i $(C_FILES)
 
 clean:
 	@rm -rf build build-*

@@ -56,6 +56,14 @@ static int choose(bool net_admin, bool override)
 	return r < 0 ? -EINVAL : 0;
 }
 
+/* The library's word is not asked for: what came of it is read back from the kernel. */
+static void apply(capng_select_t sets)
+{
+	int ignored = capng_apply(sets);
+
+	(void)ignored;
+}
+
 int capabilities_give_up(bool keep_override, bool *whole)
 {
 	bool override = keep_override && capabilities_override();
@@ -66,10 +74,9 @@ int capabilities_give_up(bool keep_override, bool *whole)
 	if (r < 0)
 		return r;
 	if (bounded) /* or the library would complain to syslog */
-		(void)capng_apply(CAPNG_SELECT_BOUNDS);
-	(void)capng_apply(CAPNG_SELECT_CAPS);
-	(void)capng_apply(CAPNG_SELECT_AMBIENT);
-	/* What the kernel says, not what the library believes. */
+		apply(CAPNG_SELECT_BOUNDS);
+	apply(CAPNG_SELECT_CAPS);
+	apply(CAPNG_SELECT_AMBIENT);
 	if (capng_get_caps_process() < 0 || !only(CAPNG_PERMITTED, permitted) || !only(CAPNG_EFFECTIVE, in_force))
 		return -EPERM;
 	kept = override ? permitted : 0;

@@ -203,8 +203,9 @@ static void begin_tls(struct client *c, gnutls_session_t session)
 /* MHD 0.9.75 calls within MHD_add_connection(), 1.0 within the next MHD_run(), after others were added. */
 static void client_arrived(struct http *h, struct MHD_Connection *connection, void **context)
 {
-	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	/* 1.0 answers every question in the same place. */
+	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	struct client *c = arriving(h, fd);
 
 	*context = c;

@@ -17,6 +17,20 @@ SERVER_NAME = "switch.test"
 USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
+# RFC 5280 4.2.1.3: what a CA's key is for. Python 3.13 wants it, and the identifiers of keys.
+CERTIFICATES_ONLY = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True)
 class Pair:
     cert: Path
@@ -50,6 +64,7 @@ class Authority:
         self.path = folder / "ca.pem"
         builder = self._builder(self._name, self._key, -DAY, DAY)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(CERTIFICATES_ONLY, critical=True)
         self._write(self.path, builder, hashes.SHA384())
 
     def issue(
@@ -82,6 +97,8 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + begins)
             .not_valid_after(now + ends)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
     def _write(self, path: Path, builder: x509.CertificateBuilder, digest: hashes.HashAlgorithm) -> None:
