@@ -14,10 +14,12 @@
 #include "base/list.h"
 #include "base/thread.h"
 #include "base/util.h"
+#include "observe/http_accept.h"
 #include "observe/http_identity.h"
 #include "observe/http_limit.h"
 #include "observe/http_listen.h"
 #include "observe/http_progress.h"
+#include "observe/http_response.h"
 #include "observe/log.h"
 
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
@@ -260,29 +262,16 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 		begin_request(c);
 }
 
-static bool add_headers(struct MHD_Response *response, const char *content_type, const char *allow)
-{
-	return MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
-	       MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
-	       (!content_type ||
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type) == MHD_YES) &&
-	       (!allow || MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow) == MHD_YES);
-}
-
 /* MHD_NO closes the connection. */
 static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connection, struct http_answer *answer,
 				   const char *allow)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
-	enum MHD_Result result = MHD_NO;
+	struct MHD_Response *response = http_response(answer, allow);
+	enum MHD_Result result;
 
-	if (!response) {
-		free(answer->body);
+	if (!response)
 		return MHD_NO;
-	}
-	if (add_headers(response, answer->content_type, allow))
-		result = MHD_queue_response(connection, answer->status, response);
+	result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	if (result == MHD_YES)
 		count_answer(h, answer->status);
@@ -292,7 +281,7 @@ static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connec
 static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *connection)
 {
 	static const char text[] = "only GET and HEAD\n";
-	struct http_answer answer = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", strdup(text),
+	struct http_answer answer = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", NULL, strdup(text),
 				     sizeof(text) - 1};
 
 	return answer.body ? send_answer(h, connection, &answer, "GET, HEAD") : MHD_NO;
@@ -313,7 +302,7 @@ static enum MHD_Result pass_over(struct client *c, size_t *size)
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *upload, size_t *upload_size, void **context)
 {
-	struct http_request request = {.path = path};
+	struct http_request request = {.path = http_target_path(path)};
 	struct http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
 	struct http *h = user;
 
@@ -327,6 +316,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		return pass_over(client_of(connection), upload_size);
 	}
 	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	request.accept_encoding =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 	h->handle(&request, &answer, h->user);
 	return send_answer(h, connection, &answer, NULL);
 }

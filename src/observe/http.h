@@ -30,13 +30,14 @@ struct http_options {
 };
 
 struct http_request {
-	const char *path;   /* decoded, without the query */
-	const char *accept; /* the header, or NULL */
+	const char *path;                     /* decoded, without scheme, host and query */
+	const char *accept, *accept_encoding; /* the headers, or NULL */
 };
 
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* NULL: none */
+	const char *encoding;     /* NULL: none */
 	char *body;               /* malloc'ed, taken over by http; may be NULL when len is 0 */
 	size_t len;
 };

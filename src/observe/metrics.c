@@ -4,11 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/commit.h"
 #include "base/util.h"
+#include "observe/http_accept.h"
 
 #define PORT_BYTES 900 /* all lines of one port, about */
 #define REST_BYTES 32768
 #define NAME_TEXT_MAX (4 * IFNAMSIZ)
+#ifdef __clang__
+#define COMPILER __VERSION__ /* names itself */
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
 
 enum type { COUNTER, GAUGE, HISTOGRAM };
 enum form { NUMBER, SECONDS, YES_NO };
@@ -52,7 +59,7 @@ struct label {
 
 /* They end with the first that has no name. */
 struct labels {
-	struct label at[2];
+	struct label at[3];
 };
 
 static void put_labels(const struct writer *w, const struct labels *labels)
@@ -141,7 +148,7 @@ static const struct figure view_figures[] = {
 	{"portsyncd_port_init_done", "PortInitDone was sent", GAUGE, YES_NO, VIEW(init_done)},
 	{"portsyncd_port_config_done", "PortConfigDone was sent or needs not be", GAUGE, YES_NO, VIEW(config_done)},
 	{"portsyncd_warm_start", "This was a warm start", GAUGE, YES_NO, VIEW(warm)},
-	{"portsyncd_queue_depth", "Ports whose row Redis has not acknowledged", GAUGE, NUMBER, VIEW(owed)},
+	{"portsyncd_ports_owed", "Ports whose row Redis has not acknowledged", GAUGE, NUMBER, VIEW(owed)},
 	{"portsyncd_netlink_connected", "The event socket works", GAUGE, YES_NO, VIEW(netlink_works)},
 	{"portsyncd_netlink_datagrams", "Datagrams of the event socket", COUNTER, NUMBER, VIEW(datagrams)},
 	{"portsyncd_netlink_filtered", "Link messages read that concern no port", COUNTER, NUMBER, VIEW(ignored)},
@@ -189,7 +196,6 @@ static const struct figure view_figures[] = {
 };
 
 static const struct figure proc_figures[] = {
-	{"portsyncd_memory_bytes", "Resident memory", GAUGE, NUMBER, PROC(resident_bytes)},
 	{"portsyncd_locked_memory_bytes", "Address space locked into memory", GAUGE, NUMBER, PROC(locked_bytes)},
 	{"process_cpu_seconds", "CPU time of all threads", COUNTER, SECONDS, PROC(cpu_nsec)},
 	{"process_open_fds", "Open file descriptors", GAUGE, NUMBER, PROC(open_fds)},
@@ -523,7 +529,8 @@ static void write_health(const struct writer *w)
 		      level_figure(h->checks[i].level));
 	family(w, "portsyncd_build_info", GAUGE, "Always 1");
 	gauge(w, "portsyncd_build_info",
-	      two((struct label){"version", PORTSYNCD_VERSION}, (struct label){"compiler", __VERSION__}), NUMBER, 1);
+	      (struct labels){{{"version", PORTSYNCD_VERSION}, {"commit", base_commit}, {"compiler", COMPILER}}},
+	      NUMBER, 1);
 }
 
 static void write_previous(const struct writer *w)
@@ -553,30 +560,6 @@ void metrics_write(struct text *out, bool open, const struct metrics_input *in)
 
 /* --- which format --- */
 
-/* A weight (RFC 9110, 12.4.2) in thousandths. strtod() would take far more: another locale's comma, nan, 1e300. */
-static unsigned thousandths(const char *text)
-{
-	unsigned value = text[0] == '1' ? 1000 : 0;
-
-	if ((text[0] != '0' && text[0] != '1') || text[1] != '.')
-		return value;
-	text += 2;
-	for (unsigned step = 100; step > 0 && *text >= '0' && *text <= '9'; step /= 10)
-		value += (unsigned)(*text++ - '0') * step;
-	return MIN(value, 1000U);
-}
-
-/* A parameter's weight, 1 without: ";q=0.5", in any case and with spaces around (RFC 9110, 5.6.6). */
-static unsigned weight_of(const char *at, const char *end)
-{
-	while ((at = memchr(at, ';', (size_t)(end - at)))) {
-		at += 1 + strspn(at + 1, " \t");
-		if (strncasecmp(at, "q=", 2) == 0)
-			return thousandths(at + 2);
-	}
-	return 1000;
-}
-
 #define RANGES 3 /* any, any of the type, the type itself */
 
 /* The weight that Accept gives to type/subtype, by its most exact range (RFC 9110, 12.5.1), which is at least so exact:
@@ -598,7 +581,7 @@ static unsigned weight(const char *accept, const char *type, const char *subtype
 
 			if (exact > best && len == (size_t)n && strncasecmp(at, range, len) == 0) {
 				best = exact;
-				found = weight_of(at, end);
+				found = http_weight(at, end);
 			}
 		}
 	}

@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "base/util.h"
+#include "observe/gzip.h"
+#include "observe/http_accept.h"
 #include "observe/metrics.h"
 #include "observe/procstat.h"
 #include "observe/text.h"
@@ -354,6 +356,19 @@ static enum page_index which(const char *path)
 	return strcmp(path, "/") == 0 ? PAGE_INDEX : PAGE_OTHER;
 }
 
+static void make_smaller(struct http_answer *answer)
+{
+	size_t len;
+	char *body = answer->body ? gzip_bytes(answer->body, answer->len, &len) : NULL;
+
+	if (!body)
+		return;
+	free(answer->body);
+	answer->body = body;
+	answer->len = len;
+	answer->encoding = "gzip";
+}
+
 void pages_handle(const struct http_request *request, struct http_answer *answer, void *user)
 {
 	static void (*const makers[PAGES])(const struct question *q) = {metrics, livez, readyz,     healthz,
@@ -366,6 +381,8 @@ void pages_handle(const struct http_request *request, struct http_answer *answer
 	(void)pthread_mutex_lock(&p->lock);
 	before = clock_nsec(CLOCK_THREAD_CPUTIME_ID);
 	makers[page](&q);
+	if (http_wants_gzip(request->accept_encoding))
+		make_smaller(answer);
 	p->served[page].served++;
 	p->cpu_nsec += clock_nsec(CLOCK_THREAD_CPUTIME_ID) - before;
 	(void)pthread_mutex_unlock(&p->lock);

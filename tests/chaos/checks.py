@@ -162,7 +162,7 @@ class Checks:
 
     def _figures_now(self) -> dict[str, float]:
         figures = self.rig.switch.pages.metrics()
-        names = ("portsyncd_synced", "portsyncd_queue_depth", "portsyncd_ports_awaited")
+        names = ("portsyncd_synced", "portsyncd_ports_owed", "portsyncd_ports_awaited")
         return {name: figures(name) for name in names} | connections(figures)
 
     def _connected(self) -> bool:
@@ -170,7 +170,7 @@ class Checks:
         up = connections(figures)
         return (
             figures("portsyncd_synced") == 1
-            and figures("portsyncd_queue_depth") == 0
+            and figures("portsyncd_ports_owed") == 0
             and len(up) == 5
             and all(value == 1 for value in up.values())
         )

@@ -519,7 +519,7 @@ TILES = {
         "Ports configured": (PLAIN, "portsyncd_ports_configured"),
         "Ports up": (PLAIN, "portsyncd_ports_up"),
         "Ports awaited": (FAULT, "portsyncd_ports_awaited"),
-        "Ports owed to Redis": (FAULT, "portsyncd_queue_depth"),
+        "Ports owed to Redis": (FAULT, "portsyncd_ports_owed"),
         "Flaps, 1 h": (PLAIN, "portsyncd_port_flaps_total"),
         "Overruns, 1 h": (FAULT, "portsyncd_netlink_overruns_total"),
         "Redis reconnects, 1 h": (FAULT, "portsyncd_redis_reconnects_total"),

@@ -114,7 +114,7 @@ def test_slow_events_are_told(switch: SwitchFactory) -> None:
     sw = switch(ports=24, settings=settings, audit_secs=NO_AUDIT)
     sw.netns.batch(f"link set dev {port} mtu 1500" for port in sw.ports)
     sw.wait_equal()
-    figures = sw.pages.wait("portsyncd_queue_depth", 0)
+    figures = sw.pages.wait("portsyncd_ports_owed", 0)
     assert figures("portsyncd_event_latency_seconds_count") >= 20
     latency = check(sw, "latency")
     assert latency["status"] == "degraded"
@@ -150,7 +150,7 @@ def test_ports_are_listed(switch: SwitchFactory) -> None:
     sw = switch(ports=3)
     sw.netns.set_carrier("Ethernet4", "down")
     sw.wait_oper("Ethernet4", "down")
-    sw.pages.wait("portsyncd_queue_depth", 0)
+    sw.pages.wait("portsyncd_ports_owed", 0)
     listed = {port["name"]: port for port in sw.pages.get("/ports").json["ports"]}
     assert listed.keys() == set(sw.ports)
     for name, port in listed.items():

@@ -335,7 +335,7 @@ def test_a_full_disk(switch: SwitchFactory) -> None:
     sw.start()
     file = seen_by_daemon(sw, sw.state_file)
     ballast = file.with_name("ballast")
-    sw.pages.wait("portsyncd_queue_depth", 0)
+    sw.pages.wait("portsyncd_ports_owed", 0)
     with ballast.open("wb", buffering=0) as out, pytest.raises(OSError, match="No space left"):
         while True:
             out.write(bytes(4096))

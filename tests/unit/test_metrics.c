@@ -97,7 +97,7 @@ static void test_both_formats_name_a_counter_as_they_must(void **state)
 			"portsyncd_events_processed_total 18446744073709551615\n");
 	assert_lines(f, "# TYPE process_cpu_seconds counter\n# UNIT process_cpu_seconds seconds\n"
 			"process_cpu_seconds_total 0\n");
-	assert_lines(f, "# UNIT portsyncd_memory_bytes bytes\n");
+	assert_lines(f, "# UNIT process_resident_memory_bytes bytes\n");
 	assert_string_equal(f->text + strlen(f->text) - 6, "# EOF\n");
 }
 
@@ -129,7 +129,7 @@ static void test_figures_stand_where_they_belong(void **state)
 	assert_lines(f, "portsyncd_redis_errors_total{connection=\"STATE_DB\",kind=\"other\"} 5\n");
 	assert_lines(f, "portsyncd_redis_errors_total{connection=\"APPL_DB events\",kind=\"timeout\"} 1\n"
 			"portsyncd_redis_errors_total{connection=\"APPL_DB events\",kind=\"lost\"} 3\n");
-	assert_lines(f, "portsyncd_memory_bytes 4096\n");
+	assert_lines(f, "process_resident_memory_bytes 4096\n");
 	assert_lines(f, "portsyncd_loop_cpu_seconds_total{mode=\"user\"} 1.5\n");
 	assert_lines(f, "portsyncd_loop_context_switches_total{kind=\"involuntary\"} 6\n");
 	assert_lines(f, "portsyncd_health_status 0.5\n");

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "observe/http_accept.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+#include "observe/gzip.h"
+
+/* RFC 9112, 3.2. */
+static void test_the_path_of_a_target(void **state)
+{
+	static const char *const targets[][2] = {
+		{"/metrics", "/metrics"},
+		{"/", "/"},
+		{"http://switch:9090/metrics", "/metrics"},
+		{"HTTPS://[::1]:9090/ports/Ethernet0", "/ports/Ethernet0"},
+		{"http://switch", "/"},
+		{"http://", "/"},
+		{"http:/metrics", "http:/metrics"},
+		{"/http://switch/metrics", "/http://switch/metrics"},
+		{"*", "*"},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+		assert_string_equal(http_target_path(targets[i][0]), targets[i][1]);
+}
+
+/* RFC 9110, 12.5.3. */
+static void test_who_wants_gzip(void **state)
+{
+	static const char *const yes[] = {
+		"gzip",
+		"x-gzip",
+		"GZIP;Q=0.001",
+		"deflate, gzip;q=1.0, *;q=0.5",
+		"br;q=1.0, gzip;q=0.8",
+		"identity; q=0.5 ,\tgzip ; q=0.5",
+		"*",
+		"*;q=0.1",
+		"gzip, identity;q=0",
+		",,gzip,,",
+	};
+	static const char *const no[] = {
+		"",
+		"identity",
+		"br, deflate",
+		"gzip;q=0",
+		"gzip;q=0.000, *",
+		"identity, gzip;q=0.9",
+		"*;q=0",
+		"gzipped",
+		"not gzip",
+		"gzip;q=nan",
+		",",
+		";q=1",
+		"q=1",
+		"gzip;q=-1",
+	};
+
+	(void)state;
+	assert_false(http_wants_gzip(NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		assert_true(http_wants_gzip(yes[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		assert_false(http_wants_gzip(no[i]));
+}
+
+static void test_gzip_gives_the_same_bytes(void **state)
+{
+	enum { LEN = 300000 };
+	char *text = calloc(1, LEN), *back = calloc(1, LEN), *small;
+	z_stream z = {0};
+	size_t len = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LEN; i++)
+		text[i] = "portsyncd_port_oper_up{port=\"Ethernet0\"} 1\n"[i % 43];
+	small = gzip_bytes(text, LEN, &len);
+	assert_non_null(small);
+	assert_in_range(len, 20, LEN / 20);
+	assert_int_equal(inflateInit2(&z, 31), Z_OK);
+	z.next_in = (Bytef *)(void *)small;
+	z.avail_in = (uInt)len;
+	z.next_out = (Bytef *)(void *)back;
+	z.avail_out = LEN;
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(z.total_out, LEN);
+	assert_memory_equal(text, back, LEN);
+	(void)inflateEnd(&z);
+	free(text);
+	free(back);
+	free(small);
+}
+
+static void test_gzip_leaves_alone_what_gets_no_smaller(void **state)
+{
+	char noise[4096];
+	uint32_t x = 1;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(noise); i++) {
+		x = x * 1664525 + 1013904223;
+		noise[i] = (char)(x >> 24);
+	}
+	assert_null(gzip_bytes(noise, sizeof(noise), &len));
+	assert_null(gzip_bytes("{}", 2, &len));
+	assert_null(gzip_bytes("", 0, &len));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_path_of_a_target),
+		cmocka_unit_test(test_who_wants_gzip),
+		cmocka_unit_test(test_gzip_gives_the_same_bytes),
+		cmocka_unit_test(test_gzip_leaves_alone_what_gets_no_smaller),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
