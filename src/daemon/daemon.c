@@ -425,6 +425,9 @@ static int confine(struct daemon *d)
 	if (r < 0)
 		return r;
 	log_start();
+	r = recheck_serve(d->recheck);
+	if (r < 0)
+		return r;
 	view_start(d);
 	state_build(d);
 	r = judge_start(d);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
 #include <linux/if_link.h>
@@ -13,7 +14,9 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "kernel/asker.h"
 
+#define DUMP_POOL 8
 /*
  * The kernel fills dump datagrams up to 32 KiB, but a link with hundreds of alternative names needs more, and a dump
  * socket, new for each dump, could not learn from a truncation. Pages that are never written cost nothing.
@@ -28,7 +31,8 @@ struct slot {
 };
 
 struct nlsock {
-	int fd;
+	int fd;              /* asker: that one's */
+	struct asker *asker; /* NULL: we ask the kernel ourselves */
 	size_t rcvbuf;
 	bool rcvbuf_forced;
 	size_t truncated; /* length of a datagram that did not fit, or 0: the buffers grow before the next read, since
@@ -162,26 +166,49 @@ int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 	return 0;
 }
 
-static int open_asking(struct nlsock **ret, const struct nlsock_options *opt, unsigned pool)
+static struct nlsock *open_dump(const struct nlsock_options *opt, unsigned pool)
 {
 	struct nlsock *s = open_sock(opt, pool, MAX(DUMP_DATAGRAM, opt->datagram_bytes));
 
-	if (!s)
-		return -errno;
 	/* Only makes the kernel look closer at our request; kernels before 4.20 do not know it. */
-	(void)set_option(s->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
-	*ret = s;
-	return 0;
+	if (s)
+		(void)set_option(s->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+	return s;
 }
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	return open_asking(ret, opt, MAX(opt->dump_pool, 1));
+	*ret = open_dump(opt, DUMP_POOL);
+	return *ret ? 0 : -errno;
 }
 
-int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)
+/* The thread waits for the kernel: its socket does, too. */
+int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	return open_asking(ret, opt, 1);
+	struct nlsock *s = open_dump(opt, 1);
+	int netlink, r;
+
+	if (!s)
+		return -errno;
+	netlink = s->fd;
+	s->fd = -1;
+	r = fcntl(netlink, F_SETFL, 0) < 0 ? -errno : 0;
+	if (r < 0)
+		close_fd(&netlink);
+	else
+		r = asker_new(&s->asker, netlink);
+	if (r < 0) {
+		nlsock_free(s);
+		return r;
+	}
+	s->fd = asker_fd(s->asker);
+	*ret = s;
+	return 0;
+}
+
+int nlsock_start_asking(struct nlsock *s)
+{
+	return asker_start(s->asker);
 }
 
 static int send_request(int fd, const struct nlmsghdr *nlh)
@@ -195,14 +222,14 @@ static int send_request(int fd, const struct nlmsghdr *nlh)
 	return n < 0 ? -errno : 0;
 }
 
-static int request(int fd, uint16_t flags, int ifindex, uint32_t seq)
+int nlsock_send_request(int fd, int ifindex, uint32_t seq)
 {
 	_Alignas(struct nlmsghdr) unsigned char buffer[64];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 
 	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nlh->nlmsg_flags = ifindex ? NLM_F_REQUEST : NLM_F_REQUEST | NLM_F_DUMP;
 	nlh->nlmsg_seq = seq;
 	info->ifi_family = AF_UNSPEC;
 	info->ifi_index = ifindex;
@@ -212,12 +239,12 @@ static int request(int fd, uint16_t flags, int ifindex, uint32_t seq)
 
 int nlsock_request_dump(struct nlsock *s, uint32_t seq)
 {
-	return request(s->fd, NLM_F_DUMP, 0, seq);
+	return s->asker ? asker_ask(s->asker, 0, seq) : nlsock_send_request(s->fd, 0, seq);
 }
 
 int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
 {
-	return request(s->fd, 0, ifindex, seq);
+	return asker_ask(s->asker, ifindex, seq);
 }
 
 static enum nlsock_outcome failure(int error)
@@ -247,6 +274,8 @@ static int receive_batch(struct nlsock *s)
 
 static bool from_kernel(const struct nlsock *s, unsigned i)
 {
+	if (s->asker) /* which has looked */
+		return true;
 	return s->headers[i].msg_hdr.msg_namelen == sizeof(s->slots[i].sender) && s->slots[i].sender.nl_pid == 0;
 }
 
@@ -387,7 +416,10 @@ void nlsock_free(struct nlsock *s)
 {
 	if (!s)
 		return;
-	close_fd(&s->fd);
+	if (s->asker)
+		asker_free(s->asker);
+	else
+		close_fd(&s->fd);
 	free(s->pool);
 	free(s->headers);
 	free(s->slots);

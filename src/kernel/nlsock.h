@@ -38,7 +38,6 @@ struct nlsock_options {
 	size_t rcvbuf; /* bytes asked for with SO_RCVBUFFORCE, then SO_RCVBUF */
 	size_t sndbuf;
 	unsigned receive_pool; /* of the event socket: datagrams that one receive call takes at most, from 1 on */
-	unsigned dump_pool;    /* the same of a dump's socket; 0: 1 */
 	size_t datagram_bytes; /* first size of a buffer, which grows when the kernel sends a longer datagram */
 };
 
@@ -58,12 +57,17 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt);
  */
 int nlsock_request_dump(struct nlsock *s, uint32_t seq);
 
-/* A socket for questions about single links. 0 or negative errno. */
-int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt);
+/*
+ * A socket for questions that must not make the loop wait: a thread asks the kernel, see kernel/asker.h. It is opened
+ * with the rights of the start; nlsock_start_asking() starts the thread, with those that are left then. 0 or negative
+ * errno.
+ */
+int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt);
+int nlsock_start_asking(struct nlsock *s);
 
 /*
- * Asks for one link, to be answered with this sequence number: RTM_NEWLINK, or NLMSG_ERROR with -ENODEV. The kernel
- * answers before the call returns, and first waits until nobody else holds its lock of links. 0 or negative errno.
+ * Asks such a socket for one link, to be answered with this sequence number: RTM_NEWLINK, or NLMSG_ERROR with -ENODEV.
+ * nlsock_request_dump() asks it for all. 0 or negative errno.
  */
 int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq);
 
@@ -85,5 +89,8 @@ bool nlsock_rcvbuf_forced(const struct nlsock *s);
 int nlsock_set_links_down(const int *ifindex, size_t n, int *results);
 
 void nlsock_free(struct nlsock *s);
+
+/* Sends the request for one link, or for all (ifindex 0), by this socket. 0 or negative errno. */
+int nlsock_send_request(int fd, int ifindex, uint32_t seq);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "base/util.h"
 #include "kernel/reply.h"
-#include "kernel/trail.h"
 #include "observe/log.h"
 
 /*
@@ -18,9 +17,10 @@
  * question rarely has to wait for that.
  */
 #define DELAY_USEC (20 * USEC_PER_MSEC)
-#define NEXT_USEC (1 * USEC_PER_MSEC) /* between two rounds of questions */
-#define ANSWER_USEC USEC_PER_SEC      /* an answer that did not come by then was lost */
-#define FLOOD_USEC USEC_PER_SEC       /* a reading of all instead of many questions gathers more of them */
+#define NEXT_USEC (1 * USEC_PER_MSEC)  /* between two rounds of questions */
+#define ANSWER_USEC USEC_PER_SEC       /* an answer that did not come by then was lost */
+#define FLOOD_USEC USEC_PER_SEC        /* a reading of all instead of many questions gathers more of them */
+#define STALL_USEC (30 * USEC_PER_SEC) /* a reading of all that did not end by then never will */
 #define TIMER_ACCURACY_USEC 1000
 
 struct question {
@@ -32,14 +32,15 @@ struct question {
 
 struct reread {
 	sd_event *event;
-	const struct nlsock_options *opt;
 	const struct reread_ops *ops;
 	void *user;
 	struct reread_stats stats;
 	bool running;
 
-	struct nlsock *single, *dump; /* dump: while all are read */
-	sd_event_source *single_source, *dump_source, *timer, *flood;
+	struct nlsock *socket;
+	sd_event_source *source, *timer, *flood;
+	bool reading; /* all, since began_usec */
+	uint64_t began_usec;
 	struct reply reply;
 	uint32_t seq;
 
@@ -71,7 +72,7 @@ static void arm_unless_armed(sd_event_source *timer, uint64_t delay)
 
 static void tell_idle(struct reread *r)
 {
-	if (!r->busy || r->n_questions > 0 || r->n_waiting > 0 || r->dump || is_armed(r->flood))
+	if (!r->busy || r->n_questions > 0 || r->n_waiting > 0 || r->reading || is_armed(r->flood))
 		return;
 	r->busy = false;
 	r->ops->idle(r->user);
@@ -136,7 +137,7 @@ static void ask(struct reread *r)
 		struct question *question = &r->questions[r->n_questions];
 
 		*question = (struct question){.ifindex = r->waiting[n], .seq = ++r->seq};
-		if (nlsock_request_link(r->single, question->ifindex, question->seq) < 0) {
+		if (nlsock_request_link(r->socket, question->ifindex, question->seq) < 0) {
 			r->stats.failures++;
 			break;
 		}
@@ -214,35 +215,10 @@ static int on_answer(const struct nlmsghdr *nlh, void *user)
 
 		if (question->seq != nlh->nlmsg_seq || question->answered)
 			continue;
-		if (read_answer(nlh, question) == 0 && question->answer.ifindex == question->ifindex) {
-			question->answered = true;
-			return 0;
-		}
-		/* It is asked again when the answers are late. */
-		r->stats.failures++;
-		return 0;
+		/* Else it is asked again when the answer is late. */
+		question->answered = read_answer(nlh, question) == 0 && question->answer.ifindex == question->ifindex;
+		r->stats.failures += !question->answered;
 	}
-	return 0;
-}
-
-static int on_single(sd_event_source *source, int fd, uint32_t revents, void *user)
-{
-	struct reread *r = user;
-	struct nlsock_batch batch;
-
-	(void)source;
-	(void)fd;
-	(void)revents;
-	for (unsigned i = 0; i < REREAD_AT_ONCE; i++) {
-		nlsock_receive(r->single, &batch);
-		trail_spoofed(batch.spoofed);
-		for (size_t k = 0; k < batch.n; k++)
-			if (linkmsg_walk(batch.datagram[k].data, batch.datagram[k].len, on_answer, r) < 0)
-				r->stats.failures++;
-		if (batch.outcome != NLSOCK_DATA)
-			break;
-	}
-	settle(r);
 	return 0;
 }
 
@@ -268,13 +244,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 
 /* --- all links --- */
 
-static void close_dump(struct reread *r)
-{
-	r->dump_source = sd_event_source_disable_unref(r->dump_source);
-	nlsock_free(r->dump);
-	r->dump = NULL;
-}
-
 static void on_row(const struct link_msg *row, void *user)
 {
 	struct reread *r = user;
@@ -288,9 +257,9 @@ static bool rows_wanted(const void *user)
 	return ((const struct reread *)user)->running;
 }
 
-static void end_dump(struct reread *r, int result)
+static void end_all(struct reread *r, int result)
 {
-	close_dump(r);
+	r->reading = false;
 	if (result > 0)
 		r->ops->all_read(r->user);
 	else
@@ -302,51 +271,51 @@ static void end_dump(struct reread *r, int result)
 	tell_idle(r);
 }
 
-static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)
+static void read_all(struct reread *r, const struct nlsock_batch *batch)
 {
 	static const struct reply_ops ops = {.row = on_row, .wanted = rows_wanted};
-	struct reread *r = user;
-	struct nlsock_batch batch;
-	int result;
+	int result = reply_read(&r->reply, batch, &ops, r);
 
-	(void)source;
-	(void)fd;
-	(void)revents;
-	nlsock_receive(r->dump, &batch);
-	trail_spoofed(batch.spoofed);
-	result = reply_read(&r->reply, &batch, &ops, r);
 	if (result != 0)
-		end_dump(r, result);
-	return 0;
-}
-
-static int open_dump(struct reread *r)
-{
-	int result = nlsock_open_dump(&r->dump, r->opt);
-
-	if (result < 0)
-		return result;
-	/* What it finds is looked at again anyway: changes meanwhile do no harm. */
-	r->reply = (struct reply){.seq = ++r->seq, .takes_interrupted = true};
-	result = nlsock_request_dump(r->dump, r->reply.seq);
-	if (result == 0)
-		result = sd_event_add_io(r->event, &r->dump_source, nlsock_fd(r->dump), EPOLLIN, on_dump, r);
-	return result < 0 ? result : sd_event_source_set_priority(r->dump_source, SD_EVENT_PRIORITY_IDLE);
+		end_all(r, result);
 }
 
 void reread_all(struct reread *r)
 {
+	uint64_t now = now_usec();
 	int result;
 
-	if (!r->running || r->dump)
+	if (!r->running || (r->reading && now - r->began_usec < STALL_USEC))
 		return;
-	r->busy = true;
+	r->busy = r->reading = true;
+	r->began_usec = now;
 	r->stats.all++;
 	r->ops->all_begins(r->user);
 	(void)sd_event_source_set_enabled(r->flood, SD_EVENT_OFF);
-	result = open_dump(r);
+	/* What it finds is looked at again anyway: changes meanwhile do no harm. */
+	r->reply = (struct reply){.seq = ++r->seq, .takes_interrupted = true};
+	result = nlsock_request_dump(r->socket, r->reply.seq);
 	if (result < 0)
-		end_dump(r, result);
+		end_all(r, result);
+}
+
+/* The answers to all questions; of a reading that was given up too, which nobody waits for. */
+static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct reread *r = user;
+	struct nlsock_batch batch;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	nlsock_receive(r->socket, &batch);
+	for (size_t i = 0; i < batch.n; i++)
+		if (linkmsg_walk(batch.datagram[i].data, batch.datagram[i].len, on_answer, r) < 0)
+			r->stats.failures++;
+	if (r->reading)
+		read_all(r, &batch);
+	settle(r);
+	return 0;
 }
 
 static int on_flood(sd_event_source *source, uint64_t usec, void *user)
@@ -367,8 +336,8 @@ void reread_start(struct reread *r)
 void reread_stop(struct reread *r)
 {
 	r->running = r->busy = false;
+	r->reading = false;
 	r->n_waiting = r->n_questions = 0;
-	close_dump(r);
 	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
 	(void)sd_event_source_set_enabled(r->flood, SD_EVENT_OFF);
 }
@@ -382,8 +351,10 @@ static int add_timer(struct reread *r, sd_event_source **timer, sd_event_time_ha
 
 static int add_sources(struct reread *r)
 {
-	int result = sd_event_add_io(r->event, &r->single_source, nlsock_fd(r->single), EPOLLIN, on_single, r);
+	int result = sd_event_add_io(r->event, &r->source, nlsock_fd(r->socket), EPOLLIN, on_socket, r);
 
+	if (result >= 0)
+		result = sd_event_source_set_priority(r->source, SD_EVENT_PRIORITY_IDLE);
 	if (result >= 0)
 		result = add_timer(r, &r->timer, on_timer);
 	return result < 0 ? result : add_timer(r, &r->flood, on_flood);
@@ -402,8 +373,8 @@ int reread_new(struct reread **ret, sd_event *event, const struct nlsock_options
 
 	if (!r)
 		return -ENOMEM;
-	*r = (struct reread){.event = sd_event_ref(event), .opt = opt, .ops = ops, .user = user};
-	result = nlsock_open_single(&r->single, opt);
+	*r = (struct reread){.event = sd_event_ref(event), .ops = ops, .user = user};
+	result = nlsock_open_asking(&r->socket, opt);
 	if (result == 0)
 		result = add_sources(r);
 	if (result < 0)
@@ -413,15 +384,19 @@ int reread_new(struct reread **ret, sd_event *event, const struct nlsock_options
 	return 0;
 }
 
+int reread_serve(struct reread *r)
+{
+	return nlsock_start_asking(r->socket);
+}
+
 void reread_free(struct reread *r)
 {
 	if (!r)
 		return;
-	close_dump(r);
-	(void)sd_event_source_disable_unref(r->single_source);
+	(void)sd_event_source_disable_unref(r->source);
 	(void)sd_event_source_disable_unref(r->timer);
 	(void)sd_event_source_disable_unref(r->flood);
-	nlsock_free(r->single);
+	nlsock_free(r->socket);
 	(void)sd_event_unref(r->event);
 	free(r);
 }

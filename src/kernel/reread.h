@@ -8,8 +8,9 @@
  * kernel answers and changes links under one lock, so whatever it told before the answer was read by then. An answer
  * that an event overtook is void, and the question is asked again.
  *
- * Work is bounded: one datagram of a reading of all a turn of the loop, when nothing else waits; REREAD_AT_ONCE
- * questions under way and REREAD_WAITING to be asked; more than that make one reading of all.
+ * The kernel is asked by a thread (kernel/asker.h), so that its lock is never waited for here. Work is bounded: one
+ * datagram a turn of the loop, when nothing else waits; REREAD_AT_ONCE questions under way and REREAD_WAITING to be
+ * asked; more than that make one reading of all.
  */
 #ifndef PORTSYNCD_REREAD_H
 #define PORTSYNCD_REREAD_H
@@ -45,9 +46,11 @@ struct reread_stats {
 
 struct reread;
 
-/* Opens the socket for single questions. 0 or negative errno. opt, ops and user must outlive it. */
+/* Opens the socket for questions. 0 or negative errno. ops and user must outlive it. */
 int reread_new(struct reread **ret, sd_event *event, const struct nlsock_options *opt, const struct reread_ops *ops,
 	       void *user);
+/* Starts the thread that asks; until then nothing is answered. 0 or negative errno. */
+int reread_serve(struct reread *r);
 void reread_free(struct reread *r);
 
 /* Events are complete from here on; until then, and after reread_stop(), nothing is read. */

@@ -314,7 +314,6 @@ static struct nlsock_options nlsock_sizes(const struct watch_options *opt)
 		.rcvbuf = opt->rcvbuf,
 		.sndbuf = opt->sndbuf,
 		.receive_pool = opt->receive_pool,
-		.dump_pool = DUMP_POOL,
 		.datagram_bytes = opt->datagram_bytes,
 	};
 }

@@ -152,7 +152,6 @@ int recheck_new(struct recheck **ret, sd_event *event, const struct nlsock_optio
 	if (!r)
 		return -ENOMEM;
 	*r = (struct recheck){.opt = *opt, .watch = watch, .links = links};
-	r->opt.dump_pool = 1;
 	result = reread_new(&r->reread, event, &r->opt, &ops, r);
 	if (result < 0) {
 		free(r);
@@ -160,6 +159,11 @@ int recheck_new(struct recheck **ret, sd_event *event, const struct nlsock_optio
 	}
 	*ret = r;
 	return 0;
+}
+
+int recheck_serve(struct recheck *r)
+{
+	return reread_serve(r->reread);
 }
 
 void recheck_free(struct recheck *r)

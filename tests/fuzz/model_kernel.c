@@ -18,7 +18,7 @@
 #define MESSAGE 512
 #define EVENTS_FD 1000
 #define DUMP_FD 1001
-#define SINGLE_FD 1002
+#define ASKING_FD 1002
 #define POOL_MAX 64
 
 struct item {
@@ -45,7 +45,7 @@ static struct {
 	struct model_link links[LINKS];
 	bool heard[IDS];
 	unsigned ids;
-	struct nlsock *events, *dump, *single;
+	struct nlsock *events, *dump, *asking;
 	enum kernel_fault fault;
 	bool refuse_open, refuse_request;
 } kernel;
@@ -337,7 +337,7 @@ void kernel_refuse_dumps(bool open, bool request)
 
 bool loop_fd_readable(int fd)
 {
-	const struct nlsock *s = fd == EVENTS_FD ? kernel.events : fd == DUMP_FD ? kernel.dump : kernel.single;
+	const struct nlsock *s = fd == EVENTS_FD ? kernel.events : fd == DUMP_FD ? kernel.dump : kernel.asking;
 
 	return s && s->fd == fd && (s->n > 0 || s->overrun);
 }
@@ -365,16 +365,49 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 	return kernel.refuse_open ? -EMFILE : open_socket(ret, &kernel.dump, DUMP_FD, opt);
 }
 
+int nlsock_start_asking(struct nlsock *s)
+{
+	(void)s;
+	return 0;
+}
+
+static void put_answer(struct nlsock *s, char *bytes, size_t len, uint32_t seq)
+{
+	((struct nlmsghdr *)(void *)bytes)->nlmsg_seq = seq;
+	put(s, (struct item){.outcome = NLSOCK_DATA, .len = len}, bytes);
+}
+
+/* All at once: what changes meanwhile is what the other dumps are for. */
+static int answer_all(struct nlsock *s, uint32_t seq)
+{
+	char buf[MESSAGE] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int no_error = 0;
+	struct nlmsghdr *nlh;
+
+	if (s->n + LINKS + 1 > QUEUE)
+		return -EAGAIN;
+	for (int i = 1; i <= LINKS; i++)
+		if (slot(i)->ref.exists)
+			put_answer(s, buf, message(buf, RTM_NEWLINK, AF_UNSPEC, slot(i)), seq);
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = NLMSG_DONE;
+	memcpy(mnl_nlmsg_put_extra_header(nlh, sizeof(no_error)), &no_error, sizeof(no_error));
+	put_answer(s, buf, nlh->nlmsg_len, seq);
+	return 0;
+}
+
 int nlsock_request_dump(struct nlsock *s, uint32_t seq)
 {
+	if (s == kernel.asking)
+		return answer_all(s, seq);
 	s->seq = seq;
 	s->asked = !kernel.refuse_request;
 	return kernel.refuse_request ? -ENOBUFS : 0;
 }
 
-int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)
+int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	return open_socket(ret, &kernel.single, SINGLE_FD, opt);
+	return open_socket(ret, &kernel.asking, ASKING_FD, opt);
 }
 
 static size_t no_such_link(char *buf)
@@ -392,13 +425,10 @@ int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
 {
 	char buf[MESSAGE] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct model_link *link = slot(ifindex);
-	struct item item = {.outcome = NLSOCK_DATA};
 
 	if (kernel.refuse_request || s->n >= QUEUE)
-		return -ENOBUFS;
-	item.len = link->ref.exists ? message(buf, RTM_NEWLINK, AF_UNSPEC, link) : no_such_link(buf);
-	((struct nlmsghdr *)(void *)buf)->nlmsg_seq = seq;
-	put(s, item, buf);
+		return -EAGAIN;
+	put_answer(s, buf, link->ref.exists ? message(buf, RTM_NEWLINK, AF_UNSPEC, link) : no_such_link(buf), seq);
 	return 0;
 }
 
@@ -474,14 +504,14 @@ void nlsock_free(struct nlsock *s)
 		kernel.events = NULL;
 	if (kernel.dump == s)
 		kernel.dump = NULL;
-	if (kernel.single == s)
-		kernel.single = NULL;
+	if (kernel.asking == s)
+		kernel.asking = NULL;
 	free(s);
 }
 
 bool kernel_in_use(void)
 {
-	return kernel.events || kernel.dump || kernel.single;
+	return kernel.events || kernel.dump || kernel.asking;
 }
 
 void kernel_reset(void)

@@ -34,7 +34,7 @@ struct nlsock {
 };
 
 struct fake fake;
-static struct script event_script, single_script, dump_scripts[FAKE_DUMPS];
+static struct script event_script, asking_script, dump_scripts[FAKE_DUMPS];
 
 static void drop_script(struct script *s)
 {
@@ -47,7 +47,7 @@ static void drop_script(struct script *s)
 void fake_reset(void)
 {
 	drop_script(&event_script);
-	drop_script(&single_script);
+	drop_script(&asking_script);
 	for (size_t i = 0; i < FAKE_DUMPS; i++)
 		drop_script(&dump_scripts[i]);
 	fake = (struct fake){0};
@@ -106,9 +106,9 @@ size_t fake_events_left(void)
 	return event_script.n - event_script.at;
 }
 
-void fake_single_data(const void *bytes, size_t len)
+void fake_answer_data(const void *bytes, size_t len)
 {
-	add_data(&single_script, bytes, len);
+	add_data(&asking_script, bytes, len);
 }
 
 void fake_dump_data(unsigned n, const void *bytes, size_t len)
@@ -154,14 +154,20 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 	return open_sock(ret, opt, &dump_scripts[fake.opened++ % FAKE_DUMPS]);
 }
 
-int nlsock_open_single(struct nlsock **ret, const struct nlsock_options *opt)
+int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	return open_sock(ret, opt, &single_script);
+	return open_sock(ret, opt, &asking_script);
+}
+
+int nlsock_start_asking(struct nlsock *s)
+{
+	(void)s;
+	return 0;
 }
 
 int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
 {
-	s->seq = seq;
+	(void)s;
 	fake.asked[fake.questions++ % FAKE_DUMPS] = (struct fake_question){.ifindex = ifindex, .seq = seq};
 	return fake.question_error;
 }
@@ -170,7 +176,9 @@ int nlsock_request_dump(struct nlsock *s, uint32_t seq)
 {
 	fake.pending_at_request = fake_events_left();
 	fake.request_at[fake.requests++ % FAKE_DUMPS] = now_usec();
-	s->seq = seq;
+	fake.dump_seq = seq;
+	if (s->script != &asking_script)
+		s->seq = seq;
 	return fake.request_error;
 }
 

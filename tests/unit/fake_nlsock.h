@@ -33,6 +33,7 @@ extern struct fake {
 	unsigned requests;
 	size_t pending_at_request; /* steps left on the event socket when the last dump was asked for */
 	uint64_t request_at[FAKE_DUMPS];
+	uint32_t dump_seq;  /* of the last dump */
 	unsigned questions; /* about single links */
 	struct fake_question asked[FAKE_DUMPS];
 } fake;
@@ -45,8 +46,8 @@ void fake_event_outcome(enum nlsock_outcome outcome, int error);
 void fake_event_spoofed(void);
 size_t fake_events_left(void);
 
-/* The same for the socket of questions about single links. */
-void fake_single_data(const void *bytes, size_t len);
+/* The same for the socket of questions; it is the test's to give answers the right sequence number. */
+void fake_answer_data(const void *bytes, size_t len);
 
 /* The same for the n-th dump socket (from 0); what its script does not say never comes. */
 void fake_dump_data(unsigned n, const void *bytes, size_t len);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,7 +112,7 @@ static void test_all_of_a_pool_may_be_truncated(void **state)
 /* A dump socket could not learn: it has long buffers from the start. */
 static void test_a_dump_needs_no_growth(void **state)
 {
-	const struct nlsock_options options = {SIZES, .dump_pool = 8, .datagram_bytes = 64};
+	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
 	struct nlsock *s = NULL;
 	struct nlsock_batch batch;
 
@@ -125,8 +126,19 @@ static void test_a_dump_needs_no_growth(void **state)
 	nlsock_free(s);
 }
 
-/* The answer is there when the question was asked. */
-static void test_a_single_link(void **state)
+static const struct nlmsghdr *await_answer(struct nlsock *s)
+{
+	struct pollfd readable = {.fd = nlsock_fd(s), .events = POLLIN};
+	struct nlsock_batch batch;
+
+	assert_int_equal(poll(&readable, 1, 30000), 1);
+	nlsock_receive(s, &batch);
+	assert_int_equal(batch.n, 1);
+	return batch.datagram[0].data;
+}
+
+/* By the thread, one question after the other. */
+static void test_questions_are_answered_in_order(void **state)
 {
 	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
 	const struct nlmsghdr *nlh;
@@ -134,22 +146,42 @@ static void test_a_single_link(void **state)
 	struct nlsock_batch batch;
 
 	(void)state;
-	assert_int_equal(nlsock_open_single(&s, &options), 0);
+	assert_int_equal(nlsock_open_asking(&s, &options), 0);
 	assert_int_equal(nlsock_request_link(s, 1, 7), 0);
-	assert_int_equal(nlsock_request_link(s, 4711, 8), 0);
-	nlsock_receive(s, &batch);
-	assert_int_equal(batch.n, 1);
-	nlh = batch.datagram[0].data;
-	assert_int_equal(nlh->nlmsg_type, RTM_NEWLINK);
-	assert_int_equal(nlh->nlmsg_seq, 7);
-	nlsock_receive(s, &batch);
-	assert_int_equal(batch.n, 1);
-	nlh = batch.datagram[0].data;
-	assert_int_equal(nlh->nlmsg_type, NLMSG_ERROR);
-	assert_int_equal(nlh->nlmsg_seq, 8);
-	assert_int_equal(((const struct nlmsgerr *)(nlh + 1))->error, -ENODEV);
+	assert_int_equal(nlsock_request_dump(s, 8), 0);
+	assert_int_equal(nlsock_request_link(s, 4711, 9), 0);
 	nlsock_receive(s, &batch);
 	assert_int_equal(batch.outcome, NLSOCK_AGAIN);
+	assert_int_equal(nlsock_start_asking(s), 0);
+	nlh = await_answer(s);
+	assert_int_equal(nlh->nlmsg_type, RTM_NEWLINK);
+	assert_int_equal(nlh->nlmsg_seq, 7);
+	do {
+		nlh = await_answer(s);
+		assert_int_equal(nlh->nlmsg_seq, 8);
+	} while (nlh->nlmsg_type == RTM_NEWLINK);
+	assert_int_equal(nlh->nlmsg_type, NLMSG_DONE);
+	nlh = await_answer(s);
+	assert_int_equal(nlh->nlmsg_type, NLMSG_ERROR);
+	assert_int_equal(nlh->nlmsg_seq, 9);
+	assert_int_equal(((const struct nlmsgerr *)(nlh + 1))->error, -ENODEV);
+	nlsock_free(s);
+}
+
+/* Nobody reads the answers, and the thread ends all the same. */
+static void test_an_asking_socket_is_closed_amid_questions(void **state)
+{
+	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
+	struct nlsock *s = NULL;
+	uint32_t seq = 0;
+
+	(void)state;
+	assert_int_equal(nlsock_open_asking(&s, &options), 0);
+	assert_int_equal(nlsock_start_asking(s), 0);
+	while (seq < 10000 && nlsock_request_dump(s, ++seq) == 0)
+		;
+	nlsock_free(s);
+	assert_int_equal(nlsock_open_asking(&s, &options), 0);
 	nlsock_free(s);
 }
 
@@ -167,7 +199,8 @@ int main(void)
 		cmocka_unit_test(test_buffers_grow_to_what_was_truncated),
 		cmocka_unit_test(test_all_of_a_pool_may_be_truncated),
 		cmocka_unit_test(test_a_dump_needs_no_growth),
-		cmocka_unit_test(test_a_single_link),
+		cmocka_unit_test(test_questions_are_answered_in_order),
+		cmocka_unit_test(test_an_asking_socket_is_closed_amid_questions),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

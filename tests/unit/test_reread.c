@@ -129,7 +129,7 @@ static void answer(unsigned question)
 	struct bytes b = {0};
 
 	put_link(&b, fake.asked[question].ifindex, fake.asked[question].seq, 0);
-	fake_single_data(b.data, b.len);
+	fake_answer_data(b.data, b.len);
 }
 
 static void answer_error(unsigned question, int error)
@@ -137,22 +137,23 @@ static void answer_error(unsigned question, int error)
 	struct bytes b = {0};
 
 	put_error(&b, error, fake.asked[question].seq);
-	fake_single_data(b.data, b.len);
+	fake_answer_data(b.data, b.len);
 }
 
-static void dump(unsigned n, const int *ifindex, size_t links)
+static void answer_all(const int *ifindex, size_t links)
 {
 	struct bytes b = {0};
 	struct nlmsghdr *nlh;
 
 	for (size_t i = 0; i < links; i++)
-		put_link(&b, ifindex[i], FAKE_SEQ, NLM_F_DUMP_INTR);
+		put_link(&b, ifindex[i], fake.dump_seq, NLM_F_DUMP_INTR);
 	nlh = mnl_nlmsg_put_header(b.data + b.len);
 	nlh->nlmsg_type = NLMSG_DONE;
 	nlh->nlmsg_flags = NLM_F_DUMP_INTR;
+	nlh->nlmsg_seq = fake.dump_seq;
 	(void)mnl_nlmsg_put_extra_header(nlh, sizeof(int));
 	b.len += nlh->nlmsg_len;
-	fake_dump_data(n, b.data, b.len);
+	fake_answer_data(b.data, b.len);
 }
 
 /* --- running --- */
@@ -305,13 +306,17 @@ static void a_flood_is_one_reading_of_all(void **state)
 	for (int i = 1; i <= REREAD_WAITING + 100; i++)
 		reread_link(fx->reread, i);
 	run_until_asked(fx, REREAD_AT_ONCE);
-	dump(0, links, ARRAY_SIZE(links));
 	for (unsigned asked = REREAD_AT_ONCE; asked <= REREAD_WAITING; asked += REREAD_AT_ONCE) {
 		for (unsigned i = asked - REREAD_AT_ONCE; i < asked; i++)
 			answer(i % FAKE_DUMPS);
 		if (asked < REREAD_WAITING)
 			run_until_asked(fx, asked + REREAD_AT_ONCE);
 	}
+	for (uint64_t deadline = now_usec() + DEADLINE_USEC; fake.requests == 0;) {
+		assert_true(now_usec() < deadline);
+		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
+	}
+	answer_all(links, ARRAY_SIZE(links));
 	for (uint64_t deadline = now_usec() + DEADLINE_USEC; !strstr(fx->heard, ").");) {
 		assert_true(now_usec() < deadline);
 		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
@@ -330,9 +335,9 @@ static void a_reading_of_all_finds_what_to_ask(void **state)
 
 	fx->differs = 3;
 	fx->missing = 9;
-	dump(0, links, ARRAY_SIZE(links));
 	reread_all(fx->reread);
 	reread_all(fx->reread);
+	answer_all(links, ARRAY_SIZE(links));
 	run_until_asked(fx, 2);
 	assert_int_equal(fake.asked[0].ifindex, 3);
 	assert_int_equal(fake.asked[1].ifindex, 9);
@@ -346,29 +351,36 @@ static void a_reading_of_all_finds_what_to_ask(void **state)
 static void a_reading_of_all_that_fails_ends(void **state)
 {
 	struct fixture *fx = *state;
+	struct bytes b = {0};
 
-	fake.open_dump_error = -EMFILE;
+	fake.request_error = -EAGAIN;
 	reread_all(fx->reread);
 	assert_string_equal(fx->heard, "(.");
-	fake.open_dump_error = 0;
-	fake_dump_outcome(0, NLSOCK_ERROR, -EIO);
+	fake.request_error = 0;
 	reread_all(fx->reread);
+	put_error(&b, -EIO, fake.dump_seq);
+	fake_answer_data(b.data, b.len);
 	run_until_heard(fx, "(.(.");
 	assert_int_equal(reread_stats(fx->reread)->failures, 2);
-	assert_int_equal(fake.open_sockets, 1);
 }
 
 static void a_loss_ends_a_reading_of_all(void **state)
 {
 	struct fixture *fx = *state;
+	static const int links[] = {2, 3};
 
+	fx->differs = 3;
+	reread_all(fx->reread);
+	reread_stop(fx->reread);
+	reread_start(fx->reread);
+	/* Its answer is none to the next one. */
+	answer_all(links, ARRAY_SIZE(links));
 	reread_all(fx->reread);
 	run_dry(fx);
-	assert_int_equal(fake.open_sockets, 2);
-	reread_stop(fx->reread);
-	assert_int_equal(fake.open_sockets, 1);
-	run_dry(fx);
-	assert_string_equal(fx->heard, "(");
+	assert_string_equal(fx->heard, "((");
+	answer_all(links, 1);
+	run_until_heard(fx, "(().");
+	assert_int_equal(fake.questions, 0);
 }
 
 /* --- fixture --- */
