@@ -425,9 +425,7 @@ static int confine(struct daemon *d)
 	if (r < 0)
 		return r;
 	log_start();
-	r = recheck_serve(d->recheck);
-	if (r < 0)
-		return r;
+	recheck_serve(d->recheck);
 	view_start(d);
 	state_build(d);
 	r = judge_start(d);

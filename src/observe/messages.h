@@ -24,6 +24,7 @@
 	X(DUMP_FAILED, "dump_failed", "40346956ab524deb9429b7d2776dcc6a", 20) \
 	X(DUMP_PARTIAL, "dump_partial", "8c1f6e0b7d3a4b0f9a2e5d44c6b1e973", 3) \
 	X(REREAD_FAILED, "reread_failed", "3f0f6b6d0c7e4b5c8f3a1d2e9b847065", 3) \
+	X(NO_RECHECK, "no_recheck", "c0d9a41e7b6f4f3a8e5d2c17f9b06a83", 0) \
 	X(SILENT_CHANGE, "silent_change", "b5f1c5d2a9e04c7e9d6b3a8f70c1e24d", 20) \
 	X(KEPT_ROWS_END, "kept_rows_end", "6a3e1c9f5b704d2c8e0f7d41a2b95c38", 3) \
 	X(IN_SYNC, "in_sync", "cbd718193eeb4df1bad31387ab2cce8e", 20) \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "kernel/reread.h"
@@ -17,6 +18,7 @@ struct recheck {
 	struct reread *reread;
 	uint32_t round;
 	uint64_t silent_changes;
+	bool served;
 	bool partial; /* rows are missing from the last dump: what is found now is those */
 };
 
@@ -119,7 +121,7 @@ void recheck_all(struct recheck *r)
 
 void recheck_state(struct recheck *r, enum watch_state state)
 {
-	if (state != WATCH_SYNCED) {
+	if (state != WATCH_SYNCED || !r->served) {
 		reread_stop(r->reread);
 		return;
 	}
@@ -161,9 +163,17 @@ int recheck_new(struct recheck **ret, sd_event *event, const struct nlsock_optio
 	return 0;
 }
 
-int recheck_serve(struct recheck *r)
+void recheck_serve(struct recheck *r)
 {
-	return reread_serve(r->reread);
+	int result = reread_serve(r->reread);
+
+	r->served = result == 0;
+	if (result < 0)
+		log_warning(
+			KIND_NO_RECHECK,
+			"there is no thread to read links again, so what the kernel changes without a message is not "
+			"found: %s",
+			strerror(-result));
 }
 
 void recheck_free(struct recheck *r)

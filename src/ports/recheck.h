@@ -18,8 +18,8 @@ struct recheck;
 /* watch and links must outlive it. 0 or negative errno. */
 int recheck_new(struct recheck **ret, sd_event *event, const struct nlsock_options *opt, struct watch *watch,
 		struct links *links);
-/* Starts the thread that asks the kernel, with the rights that are left. 0 or negative errno. */
-int recheck_serve(struct recheck *r);
+/* Starts the thread that asks the kernel, with the rights that are left. Without one nothing is read again. */
+void recheck_serve(struct recheck *r);
 void recheck_free(struct recheck *r);
 
 /* One message of the event socket, into the model. */

@@ -167,6 +167,7 @@ static void on_unknown(struct port *port, void *user)
 static void end_turn(struct world *w)
 {
 	watch_turn(w->watch);
+	appl_ports_turn(w->appl_ports);
 	publish_flush(w->publish);
 }
 
@@ -215,6 +216,7 @@ static void build(struct world *w)
 	build_redis(w, options);
 	check(w, watch_new(&w->watch, loop_get(), &opt, &ops, w) == 0, "watch_new", "");
 	check(w, recheck_new(&w->recheck, loop_get(), &sizes, w->watch, w->links) == 0, "recheck_new", "");
+	recheck_serve(w->recheck);
 }
 
 static void take_down(struct world *w)
@@ -340,7 +342,8 @@ static void audit(struct world *w)
 {
 	recheck_all(w->recheck);
 	publish_audit(w->publish);
-	appl_ports_rescan(w->appl_ports);
+	appl_ports_doubt(w->appl_ports);
+	appl_ports_audit(w->appl_ports);
 	end_turn(w);
 }
 
