@@ -24,9 +24,9 @@ static const char *const allowed[] = {
 	/* the loop */
 	"epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait", "poll", "ppoll", "ppoll_time64", "restart_syscall",
 	"signalfd4", "timerfd_create", "timerfd_settime", "timerfd_settime64",
-	/* sockets; which ones, see add_sockets(), and which options, see add_socket_options() */
-	"accept4", "connect", "getsockopt", "recv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg", "send",
-	"sendmsg", "sendto", "shutdown",
+	/* sockets; which ones, see add_sockets(); add_socket_options(), add_sending() */
+	"accept4", "connect", "getsockopt", "recv", "recvfrom", "recvmmsg", "recvmmsg_time64", "recvmsg",
+	"shutdown",
 	/* files; writing them is Landlock's to forbid; see add_files(), add_descriptors() too */
 	"_llseek", "access", "close", "faccessat", "flock", "fstat", "fstat64", "fstatat64", "fsync", "getdents64",
 	"lseek", "newfstatat", "read", "rename", "renameat", "renameat2", "statx", "unlink", "unlinkat", "write", "writev",
@@ -188,6 +188,23 @@ static int add_socket_options(scmp_filter_ctx filter)
 	return r;
 }
 
+/* No TCP Fast Open: it connects without connect(), so that Landlock is not asked. */
+static int add_sending(scmp_filter_ctx filter)
+{
+	const struct {
+		int number;
+		unsigned int flags; /* which argument they are */
+	} calls[] = {{SCMP_SYS(send), 3}, {SCMP_SYS(sendto), 3}, {SCMP_SYS(sendmsg), 2}};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(calls); i++) {
+		const struct scmp_arg_cmp usual[] = {masked(calls[i].flags, MSG_FASTOPEN, 0)};
+
+		r = allow_if(filter, calls[i].number, ARRAY_SIZE(usual), usual);
+	}
+	return r;
+}
+
 /* Before Linux 6.2 Landlock lets a file be truncated that is opened for reading. */
 static int add_opening(scmp_filter_ctx filter, int number, unsigned int flags)
 {
@@ -272,7 +289,8 @@ static int add_rest(scmp_filter_ctx filter)
 static int add_rules(scmp_filter_ctx filter)
 {
 	static int (*const parts[])(scmp_filter_ctx) = {
-		add_sockets, add_socket_options, add_files, add_descriptors, add_priorities, add_memory, add_rest,
+		add_sockets,     add_socket_options, add_sending, add_files,
+		add_descriptors, add_priorities,     add_memory,  add_rest,
 	};
 	int r = add_names(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
 

@@ -49,7 +49,7 @@ BY_SECCOMP = (
     "change_code", "become_root", "take_capabilities", "be_dumpable", "dump_core", "packet_socket", "raw_socket",
     "datagram_socket", "audit_socket", "vsock_socket", "listen_tcp", "own_by_parent", "own_by_parent_ex",
     "own_by_fiosetown", "own_by_siocspgrp", "choose_signal", "signal_on_input", "slow_parent", "starve_parent",
-    "multipath_socket", "become_other_protocol", "change_packet_filter",
+    "multipath_socket", "become_other_protocol", "change_packet_filter", "fast_open_elsewhere", "fast_open_by_message",
 )  # fmt: skip
 SCOPED = ("abstract_stream", "abstract_datagram")  # by Landlock too, but with EPERM
 DEADLY = ("run_program", "trace_self", "read_parent", "mount_tmpfs", "new_namespace", "load_module", "load_bpf",

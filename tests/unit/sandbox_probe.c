@@ -481,6 +481,41 @@ static int connect_elsewhere(void)
 	return connect_to((uint16_t)(port + 1));
 }
 
+/* A connection without connect(), of which Landlock does not hear. */
+static int fast_open_with(ssize_t (*begin)(int fd, const struct sockaddr_in *to))
+{
+	const struct sockaddr_in address = {.sin_family = AF_INET,
+					    .sin_port = htons((uint16_t)(port + 1)),
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd cleanup(close_fd) = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : result(begin(fd, &address));
+}
+
+static ssize_t begin_by_sendto(int fd, const struct sockaddr_in *to)
+{
+	return sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (const struct sockaddr *)to, sizeof(*to));
+}
+
+static ssize_t begin_by_sendmsg(int fd, const struct sockaddr_in *to)
+{
+	struct iovec byte = {(char *)"x", 1};
+	const struct msghdr message = {
+		.msg_name = (void *)to, .msg_namelen = sizeof(*to), .msg_iov = &byte, .msg_iovlen = 1};
+
+	return sendmsg(fd, &message, MSG_FASTOPEN | MSG_NOSIGNAL);
+}
+
+static int fast_open_elsewhere(void)
+{
+	return fast_open_with(begin_by_sendto);
+}
+
+static int fast_open_by_message(void)
+{
+	return fast_open_with(begin_by_sendmsg);
+}
+
 static int listen_tcp(void)
 {
 	const struct sockaddr_in any = {.sin_family = AF_INET};
@@ -562,6 +597,8 @@ static const struct {
 	ATTEMPT(connect_elsewhere),
 	ATTEMPT(listen_tcp),
 	ATTEMPT(dump_links),
+	ATTEMPT(fast_open_elsewhere),
+	ATTEMPT(fast_open_by_message),
 	ATTEMPT(own_by_parent),
 	ATTEMPT(own_by_parent_ex),
 	ATTEMPT(own_by_fiosetown),
