@@ -38,7 +38,7 @@ def system_tests(path: Path) -> set[str]:
 
 def unit_tests(path: Path) -> set[str]:
     """Those that run: registered with cmocka, not only written."""
-    return set(re.findall(r"\b(?:cmocka_unit_test\w*|TEST)\((\w+)", path.read_text()))
+    return set(re.findall(r"\b(?:cmocka_unit_test\w*|[A-Z_]*TEST)\((\w+)", path.read_text()))
 
 
 def exists(name: str) -> bool:
