@@ -88,10 +88,9 @@ static void notify(struct fixture *x, const char *name, const char *what)
 	char channel[80];
 
 	(void)snprintf(channel, sizeof(channel), "__keyspace@0__:PORT_TABLE:%s", name);
-	appl_ports_message(
-		x->own->ports,
-		&(struct resp_value){.type = RESP_STRING, .str = channel, .len = (uint32_t)strlen(channel)},
-		&(struct resp_value){.type = RESP_STRING, .str = (char *)what, .len = (uint32_t)strlen(what)});
+	appl_ports_message(x->own->ports,
+			   &(struct resp_value){.type = RESP_STRING, .str = channel, .len = strlen(channel)},
+			   &(struct resp_value){.type = RESP_STRING, .str = (char *)what, .len = strlen(what)});
 }
 
 static bool configured(struct fixture *x, const char *name)

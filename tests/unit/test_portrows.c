@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When CONFIG_DB cannot be read: whoever waits for the rows is told to try again, or that the connection went. */
+/* When CONFIG_DB cannot be read, or APPL_DB's connection has no room: whoever waits for the rows is told to try again,
+ * or that the connection went, or nothing until there is room. */
 #include "sonic/portrows.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -22,11 +24,64 @@ static struct scene {
 	void *reader; /* to whom ops tell */
 	unsigned told;
 	enum portrows_outcome outcome;
+	size_t count;
+	size_t room; /* of both connections */
+	struct {
+		conn_reply_fn fn;
+		void *user, *item;
+		bool of_row;
+	} asked[16];
+	size_t n_asked;
+	int takes_push; /* what producer_set() gives */
+	producer_done_fn pushed[16];
+	void *items[16];
+	size_t n_pushed;
 } scene;
 
 bool __wrap_conn_ready(const struct conn *c);
 int __wrap_scan_start(struct scan *s, struct conn *conn, const char *prefix, const char *type,
 		      const struct scan_ops *ops, void *user);
+size_t __wrap_conn_room(const struct conn *c);
+int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv);
+int __wrap_producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs,
+			producer_done_fn done, void *user);
+
+size_t __wrap_conn_room(const struct conn *c)
+{
+	(void)c;
+	return scene.room;
+}
+
+int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv)
+{
+	size_t n = scene.n_asked++;
+
+	(void)c;
+	(void)cookie;
+	(void)argc;
+	assert_true(n < ARRAY_SIZE(scene.asked));
+	scene.asked[n].fn = fn;
+	scene.asked[n].user = user;
+	scene.asked[n].item = item;
+	scene.asked[n].of_row = strcmp(argv[0].data, "HGETALL") == 0;
+	return 0;
+}
+
+int __wrap_producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs,
+			producer_done_fn done, void *user)
+{
+	(void)p;
+	(void)key;
+	(void)n;
+	(void)pairs;
+	if (scene.takes_push < 0)
+		return scene.takes_push;
+	scene.pushed[scene.n_pushed] = done;
+	scene.items[scene.n_pushed++] = user;
+	return 0;
+}
 
 bool __wrap_conn_ready(const struct conn *c)
 {
@@ -52,7 +107,7 @@ int __wrap_scan_start(struct scan *s, struct conn *conn, const char *prefix, con
 static void on_outcome(enum portrows_outcome outcome, size_t count, void *user)
 {
 	(void)user;
-	assert_int_equal(count, 0);
+	scene.count = count;
 	scene.told++;
 	scene.outcome = outcome;
 }
@@ -80,6 +135,75 @@ static void was_told(enum portrows_outcome outcome, unsigned times)
 {
 	assert_int_equal(scene.told, times);
 	assert_int_equal(scene.outcome, outcome);
+}
+
+static void scan_names(const char *const *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		scene.ops->key(&(struct resp_value){.type = RESP_STRING, .str = keys[i], .len = strlen(keys[i])},
+			       scene.reader);
+	scene.scan->running = false;
+	scene.ops->done(true, NULL, scene.reader);
+}
+
+static void answer_all(void)
+{
+	const struct resp_value nil = {.type = RESP_NIL}, name = {.type = RESP_STRING, .str = "lanes", .len = 5},
+				value = {.type = RESP_STRING, .str = "1", .len = 1};
+	const struct resp_value *pair[] = {&name, &value};
+	const struct resp_value row = {.type = RESP_ARRAY, .n = 2, .elem = pair};
+	size_t n = scene.n_asked;
+
+	for (size_t i = 0; i < n; i++)
+		scene.asked[i].fn(scene.asked[i].of_row ? &row : &nil, scene.asked[i].user, scene.asked[i].item, 0);
+	scene.n_asked -= n;
+	memmove(scene.asked, scene.asked + n, scene.n_asked * sizeof(scene.asked[0]));
+}
+
+static void accept_all(void)
+{
+	for (size_t i = 0; i < scene.n_pushed; i++)
+		scene.pushed[i](true, NULL, scene.items[i]);
+	scene.n_pushed = 0;
+}
+
+static const char *const two_keys[] = {"PORT|Ethernet0", "PORT|Ethernet4"};
+
+/* Others' commands fill the pipeline of APPL_DB: no back-off, and no other is needed to go on. */
+static void without_room_it_waits_for_room(void **state)
+{
+	(void)state;
+	portrows_start(scene.rows);
+	scan_names(two_keys, ARRAY_SIZE(two_keys));
+	assert_int_equal(scene.n_asked, 0);
+	portrows_turn(scene.rows);
+	assert_int_equal(scene.told, 0);
+	scene.room = 100;
+	portrows_turn(scene.rows);
+	answer_all();
+	accept_all();
+	was_told(PORTROWS_DONE, 1);
+	assert_int_equal(scene.count, 2);
+	portrows_turn(scene.rows);
+	assert_int_equal(scene.n_asked, 0);
+}
+
+/* They filled it after the row was asked for. */
+static void a_row_that_cannot_be_pushed_now_is_read_again(void **state)
+{
+	(void)state;
+	scene.room = 100;
+	scene.takes_push = -EAGAIN;
+	portrows_start(scene.rows);
+	scan_names(two_keys, ARRAY_SIZE(two_keys));
+	answer_all();
+	assert_int_equal(scene.told, 0);
+	scene.takes_push = 0;
+	portrows_turn(scene.rows);
+	answer_all();
+	accept_all();
+	was_told(PORTROWS_DONE, 1);
+	assert_int_equal(scene.count, 2);
 }
 
 static void scan_breaks_off(void)
@@ -125,6 +249,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_memory_to_begin_is_tried_again, begin, end),
 		cmocka_unit_test_setup_teardown(no_connection_is_waited_for, begin, end),
 		cmocka_unit_test_setup_teardown(a_reading_that_breaks_off_tells_why, begin, end),
+		cmocka_unit_test_setup_teardown(without_room_it_waits_for_room, begin, end),
+		cmocka_unit_test_setup_teardown(a_row_that_cannot_be_pushed_now_is_read_again, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
