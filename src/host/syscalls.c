@@ -305,10 +305,12 @@ static int add_rules(scmp_filter_ctx filter)
 static int add_names_of_hosts(scmp_filter_ctx filter)
 {
 	static const int families[] = {AF_INET, AF_INET6};
-	static const char *const calls[] = {"getsockname", "sendmmsg"};
+	const struct scmp_arg_cmp usual[] = {masked(3, MSG_FASTOPEN, 0)}; /* as in add_sending() */
 	const struct scmp_arg_cmp waiting[] = {equals(1, FIONREAD)};
-	int r = add_names(filter, SCMP_ACT_ALLOW, calls, ARRAY_SIZE(calls));
+	int r = allow_if(filter, SCMP_SYS(sendmmsg), ARRAY_SIZE(usual), usual);
 
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(getsockname), 0);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
 		const struct scmp_arg_cmp datagrams[] = {
 			equals(0, (uint64_t)families[i]),

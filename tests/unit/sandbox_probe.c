@@ -506,6 +506,20 @@ static ssize_t begin_by_sendmsg(int fd, const struct sockaddr_in *to)
 	return sendmsg(fd, &message, MSG_FASTOPEN | MSG_NOSIGNAL);
 }
 
+static ssize_t begin_by_sendmmsg(int fd, const struct sockaddr_in *to)
+{
+	struct iovec byte = {(char *)"x", 1};
+	struct mmsghdr message = {
+		.msg_hdr = {.msg_name = (void *)to, .msg_namelen = sizeof(*to), .msg_iov = &byte, .msg_iovlen = 1}};
+
+	return sendmmsg(fd, &message, 1, MSG_FASTOPEN | MSG_NOSIGNAL);
+}
+
+static int fast_open_by_messages(void)
+{
+	return fast_open_with(begin_by_sendmmsg);
+}
+
 static int fast_open_elsewhere(void)
 {
 	return fast_open_with(begin_by_sendto);
@@ -599,6 +613,7 @@ static const struct {
 	ATTEMPT(dump_links),
 	ATTEMPT(fast_open_elsewhere),
 	ATTEMPT(fast_open_by_message),
+	ATTEMPT(fast_open_by_messages),
 	ATTEMPT(own_by_parent),
 	ATTEMPT(own_by_parent_ex),
 	ATTEMPT(own_by_fiosetown),
