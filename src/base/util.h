@@ -38,6 +38,15 @@ static inline void close_fd(const int *fd)
 		(void)close(*fd);
 }
 
+/* Takes the descriptor out of the hands of cleanup(close_fd). */
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 /* CLOCK_MONOTONIC in microseconds, and in nanoseconds. */
 uint64_t now_usec(void);
 uint64_t now_nsec(void);

@@ -180,8 +180,7 @@ int single_claim(struct daemon *d)
 	r = fd < 0 ? 0 : claim(fd, &name, len);
 	if (r == 1) {
 		close_fd(&d->single);
-		d->single = fd;
-		fd = -1;
+		d->single = take_fd(&fd);
 	}
 	return r < 0 ? r : 0;
 }

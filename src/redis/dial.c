@@ -18,7 +18,7 @@
 int dial(const struct endpoint_address *address, dial_connect_fn connect_by)
 {
 	const struct sockaddr *to = (const struct sockaddr *)&address->storage;
-	int fd cleanup(close_fd) = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), connected, r;
+	int fd cleanup(close_fd) = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
 
 	if (fd < 0)
 		return -errno;
@@ -29,9 +29,7 @@ int dial(const struct endpoint_address *address, dial_connect_fn connect_by)
 		r = connect(fd, to, address->len) < 0 ? -errno : 0;
 	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
 		return r;
-	connected = fd;
-	fd = -1;
-	return connected;
+	return take_fd(&fd);
 }
 
 /* ---- what is closed to us ---- */

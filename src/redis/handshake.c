@@ -111,8 +111,8 @@ static size_t own_words(const struct resp_value *answer)
 	static const char *const known[] = {
 		"ERR max number of clients reached",
 		"ERR max number of clients + cluster connections reached",
-		"ERR AUTH <password> called without any password configured for the default user. "
-		"Are you sure your configuration is correct?",
+		("ERR AUTH <password> called without any password configured for the default user. "
+		 "Are you sure your configuration is correct?"),
 		"ERR Client sent AUTH, but no password is set",
 		"ERR wrong number of arguments for 'auth' command",
 		"ERR unknown command",

@@ -121,9 +121,11 @@ static void on_warm(enum warm_answer answer, void *user)
 
 	if (s->state != STARTUP_ASKING)
 		return;
-	if (answer == WARM_UNKNOWN)
+	if (answer == WARM_UNKNOWN) {
 		ask_again(s);
-	else if (s->decided || warm || strcmp(s->switch_type, "dpu") == 0)
+		return;
+	}
+	if (s->decided || warm || strcmp(s->switch_type, "dpu") == 0)
 		decide(s, warm);
 	else if (oldlinks_settle(s->oldlinks) < 0)
 		ask_again(s);
