@@ -451,6 +451,7 @@ static void step_check(struct world *w)
 	check(w, w->silent_changes || recheck_stats(w->recheck).silent_changes == 0, "a silent change that is none",
 	      "");
 	check_rows(w);
+	kernel_known();
 	written = w->state.written;
 	audit(w);
 	rest(w);

@@ -204,14 +204,22 @@ void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, b
 
 	if (!link->ref.exists)
 		return;
+	/* What came back without a message, or is told to have become what it was for us, owes nobody an event. */
+	link->silent = link->silent || silent;
 	/* IFF_UP, IFF_RUNNING */
-	if (((link->ref.flags ^ flags) & 0x41U) || link->ref.mtu != mtu || link->master != master)
+	if (!link->silent && (((link->ref.flags ^ flags) & 0x41U) || link->ref.mtu != mtu || link->master != master))
 		link->changed = loop_tick();
 	link->ref.flags = flags;
 	link->ref.mtu = mtu;
 	link->master = master;
 	if (!silent)
 		emit(RTM_NEWLINK, AF_UNSPEC, link, 0);
+}
+
+void kernel_known(void)
+{
+	for (size_t i = 0; i < LINKS; i++)
+		kernel.links[i].silent = false;
 }
 
 void kernel_rename(int ifindex, const char *name)

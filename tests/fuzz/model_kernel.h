@@ -21,6 +21,7 @@ struct model_link {
 	uint32_t master;
 	uint64_t changed; /* loop_tick() of the last change that owes an event */
 	unsigned id;      /* of the link, or of the link under this name: a rename makes a new one */
+	bool silent;      /* changed without an event since kernel_known() */
 	bool unusable; /* an old link's ifindex, whose end was not heard: told by ifindex, it would pass for that one */
 };
 
@@ -34,6 +35,8 @@ void kernel_create(int ifindex, const char *name, unsigned flags, unsigned mtu, 
 void kernel_delete(int ifindex);
 /* silent: without an event, as kernels do when a bond is deleted. */
 void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, bool silent);
+/* What changed silently was found. */
+void kernel_known(void);
 void kernel_rename(int ifindex, const char *name);
 /* A message of family AF_BRIDGE: nothing changes. */
 void kernel_bridge_message(int ifindex, bool deleted);
