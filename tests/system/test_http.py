@@ -382,6 +382,19 @@ def test_no_descriptor_left(start: Start) -> None:
     assert probe.stats["not_accepted"] > 0
 
 
+def test_descriptors_that_are_taken_away(start: Start) -> None:
+    """poll(2) then refuses what it is asked: no reason to spin, nor to miss that they are back."""
+    probe = start()
+    limits = resource.prlimit(probe.pid, resource.RLIMIT_NOFILE)
+    with probe.connect() as client:
+        resource.prlimit(probe.pid, resource.RLIMIT_NOFILE, (2, limits[1]))
+        client.sendall(b"GET /hel")
+        assert Proc(probe.pid).measure(QUIET_SECS).cpu_share < 0.1
+        resource.prlimit(probe.pid, resource.RLIMIT_NOFILE, limits)
+        client.sendall(b"lo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_all(client).endswith(HELLO)
+
+
 def test_clients_leave_descriptors_to_the_rest(switch: SwitchFactory) -> None:
     """More clients are allowed, and come, than the process may have descriptors; Redis starts anew meanwhile."""
     sw = switch.build(ports=8, settings={"database": QUICK}, audit_secs=NO_AUDIT)

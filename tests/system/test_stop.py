@@ -2,10 +2,12 @@
 """The ends: everything that is known is written before exit 0, within two seconds; and what systemd is told."""
 
 import contextlib
+import itertools
 import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -172,7 +174,9 @@ def test_in_the_middle_of_a_loss(losses: int, switch: SwitchFactory) -> None:
 def test_a_loss_that_cannot_be_mended_is_not_passed_over_in_silence(switch: SwitchFactory) -> None:
     """Not a descriptor is left to read all links with."""
     sw = switch(ports=4, settings=SMALL_BUFFER, audit_secs=NO_AUDIT)
-    resource.prlimit(sw.daemon.pid, resource.RLIMIT_NOFILE, (3, 3))
+    used = {int(path.name) for path in Path(f"/proc/{sw.daemon.pid}/fd").iterdir()}
+    lowest_free = next(number for number in itertools.count() if number not in used)
+    resource.prlimit(sw.daemon.pid, resource.RLIMIT_NOFILE, (lowest_free, lowest_free))
     lose_events(sw)
     sw.daemon.send(signal.SIGTERM)
     sw.daemon.resume()
