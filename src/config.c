@@ -324,17 +324,31 @@ static int set_from_environment(struct config *config, const char *name, const s
 	return set_named(config, name, key, value && value[0] != '\0' ? value : NULL, err);
 }
 
+/* All of them, so that each fault is told. */
 static int apply_environment(struct config *config, FILE *err)
 {
+	static const struct {
+		const char *variable, *section, *key;
+	} wanted[] = {
+		{LEVEL_VARIABLE, "log", "level"},
+		{CERT_VARIABLE, "http", "cert"},
+		{KEY_VARIABLE, "http", "key"},
+		{CA_VARIABLE, "http", "ca"},
+		{OLD_LINKS_VARIABLE, "sonic", "retire_old_links"},
+	};
 	const char *level = getenv(LEVEL_VARIABLE);
+	int r = 0;
 
 	config->level_chosen = level && level[0] != '\0';
-	if (set_from_environment(config, LEVEL_VARIABLE, config_find("log", "level"), err) < 0 ||
-	    set_from_environment(config, CERT_VARIABLE, config_find("http", "cert"), err) < 0 ||
-	    set_from_environment(config, KEY_VARIABLE, config_find("http", "key"), err) < 0 ||
-	    set_from_environment(config, OLD_LINKS_VARIABLE, config_find("sonic", "retire_old_links"), err) < 0)
-		return -EINVAL;
-	return set_from_environment(config, CA_VARIABLE, config_find("http", "ca"), err);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		const struct key *key = config_find(wanted[i].section, wanted[i].key);
+
+		if (set_from_environment(config, wanted[i].variable, key, err) == 0)
+			continue;
+		config->http_is_bad |= strcmp(wanted[i].section, "http") == 0;
+		r = -EINVAL;
+	}
+	return r;
 }
 
 /* Of the whole, when each value is good by itself. */
@@ -384,6 +398,42 @@ static int check_files(const struct config *config, FILE *err)
 	return ret;
 }
 
+/* What should have guarded an address may be what is bad. The socket is guarded by its mode. */
+static void do_without_tcp(struct config *config)
+{
+	char unix_socket[sizeof(config->http_unix_socket)];
+
+	memcpy(unix_socket, config->http_unix_socket, sizeof(unix_socket));
+	config_default_section(config, "http");
+	memcpy(config->http_unix_socket, unix_socket, sizeof(unix_socket));
+	memset(&config->http_listen, 0, sizeof(config->http_listen));
+}
+
+static bool may_go_on(const struct config *config)
+{
+	return under_supervisord() && !config->check_config && !config->dry_run;
+}
+
+/* File and environment, with what they have wrong left out where we may go on so. 0 or -EINVAL. */
+static int read_settings(struct config *config, const struct flags *flags, FILE *err)
+{
+	config->faults += read_chosen_file(config, flags->config, err) < 0;
+	config->faults += apply_environment(config, err) < 0;
+	if (config->faults > 0 && !may_go_on(config))
+		return -EINVAL;
+	if (config->database_is_bad)
+		config_default_section(config, "database");
+	if (config->http_is_bad)
+		do_without_tcp(config);
+	if (check_http_access(config, err) == 0)
+		return 0;
+	if (!may_go_on(config))
+		return -EINVAL;
+	config->faults++;
+	do_without_tcp(config);
+	return 0;
+}
+
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err)
 {
 	struct flags flags = {0};
@@ -397,9 +447,8 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config->check_config = flags.check_config;
 	config->dry_run = flags.dry_run;
 	/* Twice: a bad flag is told before any file is read, a good one outweighs the file. */
-	if (apply_flags(config, &flags, err) < 0 || read_chosen_file(config, flags.config, err) < 0 ||
-	    apply_environment(config, err) < 0 || apply_flags(config, &flags, err) < 0 ||
-	    check_http_access(config, err) < 0)
+	if (apply_flags(config, &flags, err) < 0 || read_settings(config, &flags, err) < 0 ||
+	    apply_flags(config, &flags, err) < 0)
 		return CONFIG_BAD;
 	if (!config->check_config)
 		return CONFIG_RUN;

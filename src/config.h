@@ -99,6 +99,9 @@ struct config {
 	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
 	char log_rfc5424_to[CONFIG_TEXT_MAX];
 
+	unsigned faults;                   /* of file and environment: config_load() went on without what is bad */
+	bool database_is_bad, http_is_bad; /* a fault is in that section */
+
 	/* Command line only */
 	char namespace_name[NAME_MAX + 1]; /* whose databases; outweighs database_config. "": none */
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
@@ -115,6 +118,11 @@ enum config_outcome {
 };
 
 /*
+ * As a program of supervisord a bad file or variable is no reason not to run: in SONiC's swss each end of portsyncd
+ * restarts the container, and the next start would find the same file. What is bad is then as by default, all of
+ * [database] (half an address may be that of a wrong server) and of [http] but its Unix socket; faults counts it.
+ * --check-config and a dry run are strict everywhere.
+ *
  * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL, PORTSYNCD_METRICS_CERT, _KEY, _CA,
  * PORTSYNCD_RETIRE_OLD_LINKS) and the file. Help,
  * version and the verdict of --check-config (which also reads the files of SONiC's databases, the password file and the

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "config.h"
 #include "daemon/daemon.h"
 #include "daemon/logging.h"
@@ -27,14 +28,27 @@ static int answered(void)
 	return EXIT_FAILURE;
 }
 
+/* What is wrong is told on stderr, and kept in *complaints for the log, if there is memory for it. */
+static enum config_outcome load(struct config *config, int argc, char *argv[], char **complaints)
+{
+	size_t size = 0;
+	FILE *err = open_memstream(complaints, &size);
+	enum config_outcome outcome = config_load(config, argc, argv, stdout, err ? err : stderr);
+
+	if (err && fclose(err) == 0)
+		(void)fputs(*complaints, stderr);
+	return outcome;
+}
+
 int main(int argc, char *argv[])
 {
 	static struct config config;
+	char *complaints cleanup(free_ptr) = NULL;
 	int status = process_prepare();
 
 	if (status < 0)
 		return EXIT_FAILURE;
-	switch (config_load(&config, argc, argv, stdout, stderr)) {
+	switch (load(&config, argc, argv, &complaints)) {
 	case CONFIG_DONE:
 		return answered();
 	case CONFIG_BAD:
@@ -47,6 +61,8 @@ int main(int argc, char *argv[])
 	}
 	daemon_block_signals();
 	logging_open(&config);
+	if (config.faults > 0 && complaints)
+		daemon_tell_faults(&config, complaints);
 	status = daemon_run(&config);
 	log_close();
 	return status;

@@ -38,6 +38,11 @@ int write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
+bool under_supervisord(void)
+{
+	return getenv("SUPERVISOR_ENABLED") && getenv("SUPERVISOR_PROCESS_NAME");
+}
+
 void say_on_stderr(int wait_ms, const char *format, ...)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};

@@ -47,6 +47,9 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/* We are a program of supervisord, as in SONiC's swss. */
+bool under_supervisord(void);
+
 /* CLOCK_MONOTONIC in microseconds, and in nanoseconds. */
 uint64_t now_usec(void);
 uint64_t now_nsec(void);

@@ -13,12 +13,18 @@
 #define LINE_MAX_BYTES (PATH_MAX + 256)
 #define FAULTS_MAX 50
 
-static bool known_section(const char *section)
+/* The table's own copy of a section's name, or NULL. */
+static const char *known_name(const char *section)
 {
 	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
 		if (strcmp(config_keys[i].section, section) == 0)
-			return true;
-	return false;
+			return config_keys[i].section;
+	return NULL;
+}
+
+static bool known_section(const char *section)
+{
+	return known_name(section) != NULL;
 }
 
 static void list_sections(char *out, size_t size)
@@ -47,7 +53,8 @@ struct reader {
 	struct config *config;
 	const char *path;
 	FILE *file, *err;
-	char *text; /* the line */
+	const char *section; /* NULL: none yet, or an unknown one */
+	char *text;          /* the line */
 	size_t capacity;
 	unsigned line, faults;
 	unsigned seen[CONFIG_N_KEYS]; /* line of each key, or 0 */
@@ -57,6 +64,8 @@ PRINTF_LIKE(3, 4) static void fault(struct reader *in, unsigned line, const char
 {
 	va_list args;
 
+	in->config->database_is_bad |= in->section && strcmp(in->section, "database") == 0;
+	in->config->http_is_bad |= in->section && strcmp(in->section, "http") == 0;
 	if (in->faults++ >= FAULTS_MAX)
 		return;
 	(void)fprintf(in->err, "%s:%u: ", in->path, line);
@@ -146,8 +155,11 @@ static void check_line(struct reader *in, char *text, char *out, size_t size)
 	if (only_comment(text))
 		return;
 	if (text[0] == '[') {
-		const char *name = section_name(in, text);
+		const char *name;
 
+		in->section = NULL;
+		name = section_name(in, text);
+		in->section = name ? known_name(name) : NULL;
 		/* The keys below an unknown section belong nowhere and are passed over. */
 		(void)snprintf(out, size, "[%s]", name ? name : "?");
 		return;
@@ -246,6 +258,7 @@ static void check_redis_address(struct reader *in)
 	struct config *config = in->config;
 	bool tcp = config->redis_host[0] != '\0' || config->redis_port > 0;
 
+	in->section = "database";
 	if (tcp && config->redis_unix_socket[0] != '\0') {
 		fault(in, in->seen[config_find("database", "redis_unix_socket") - config_keys],
 		      "database.redis_unix_socket: set together with redis_host or redis_port; allowed: either");

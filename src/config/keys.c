@@ -430,20 +430,36 @@ const struct key *config_find(const char *section, const char *name)
 	return NULL;
 }
 
+static void store_default(struct config *config, const struct key *key)
+{
+	long unset = key->min - 1;
+
+	if (key->offset == NO_EFFECT)
+		return;
+	if (key->fallback)
+		store_value(config, key, key->fallback);
+	else if (key->type == INTEGER)
+		memcpy((char *)config + key->offset, &unset, sizeof(unset));
+	else if (key->type == CPU_LIST)
+		memset((char *)config + key->offset, 0, sizeof(cpu_set_t));
+	else if (key->type == ADDRESS_LIST)
+		memset((char *)config + key->offset, 0, sizeof(struct config_addresses));
+	else
+		*((char *)config + key->offset) = '\0';
+}
+
+void config_default_section(struct config *config, const char *section)
+{
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
+		if (strcmp(config_keys[i].section, section) == 0)
+			store_default(config, &config_keys[i]);
+}
+
 void config_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
-		const struct key *key = &config_keys[i];
-		long unset = key->min - 1;
-
-		if (key->offset == NO_EFFECT)
-			continue;
-		if (key->fallback)
-			store_value(config, key, key->fallback);
-		else if (key->type == INTEGER)
-			memcpy((char *)config + key->offset, &unset, sizeof(unset));
-	}
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
+		store_default(config, &config_keys[i]);
 }
 
 static size_t size_of(const struct key *key)

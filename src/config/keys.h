@@ -45,6 +45,9 @@ const struct key *config_find(const char *section, const char *name);
 /* Checks and stores a value. 0, or -EINVAL with what is wrong and what is allowed in why. */
 int config_set(struct config *config, const struct key *key, const char *text, char *why, size_t size);
 
+/* Each key of it as if nobody had set it. */
+void config_default_section(struct config *config, const char *section);
+
 /* What values a key may have. Returns out. */
 const char *config_describe(const struct key *key, char *out, size_t size);
 

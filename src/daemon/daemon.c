@@ -507,7 +507,12 @@ int daemon_run(const struct config *config)
 	process_tell();
 	state_load(&d);
 	previous_load(&d);
-	audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL, "the configuration was read and is good");
+	if (config->faults == 0)
+		audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL,
+			     "the configuration was read and is good");
+	else
+		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(), NULL,
+			     "the configuration is bad: the defaults are in the place of what is");
 	r = build(&d, netns);
 
 	if (r >= 0) {

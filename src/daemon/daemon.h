@@ -14,6 +14,9 @@ void daemon_block_signals(void);
 /* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line on stderr says why. */
 int daemon_run(const struct config *config);
 
+/* The configuration has faults and is used all the same; complaints are config_load()'s lines, and are used up. */
+void daemon_tell_faults(const struct config *config, char *complaints);
+
 /* Nothing runs since the configuration is refused: that is a record of the audit trail. */
 void daemon_refuse(const struct config *config);
 

@@ -203,11 +203,14 @@ static int build_access(struct daemon *d)
 	char error[PATH_MAX + 128];
 	int r = config_read_password(config, &password, error, sizeof(error));
 
-	if (r < 0) {
+	if (r < 0 && under_supervisord()) {
+		/* To end would only be to start again. */
+		log_warning(KIND_CONFIG_REFUSED, "%s", error);
+	} else if (r < 0) {
 		daemon_fail(d, "%s", error);
 		return r;
 	}
-	if (password.text)
+	if (password.text || r < 0)
 		(void)config_password_path(config, d->password_path, sizeof(d->password_path));
 	access_init(&d->access, config->redis_username[0] ? config->redis_username : NULL, d->password_path,
 		    read_password, d);

@@ -11,18 +11,34 @@
 
 #define LIVE_SECTION "log"
 
-/* All that is wrong with it, a line each. */
-static void tell_refused(char *complaints, const char *who)
+static void tell_lines(char *complaints)
 {
 	char *rest = complaints;
 	const char *line;
 
-	audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who, NULL,
-		     "the configuration that SIGHUP asked for is refused");
-	log_warning(KIND_CONFIG_REFUSED, "the configuration is refused, the one in force stays");
 	while ((line = strsep(&rest, "\n")) != NULL)
 		if (line[0] != '\0')
 			log_warning(KIND_CONFIG_REFUSED, "%s", line);
+}
+
+void daemon_tell_faults(const struct config *config, char *complaints)
+{
+	log_warning(
+		KIND_CONFIG_REFUSED,
+		"the configuration is bad; supervisord would only start us again, so we go on, with the defaults in "
+		"the place of what is bad%s%s; mend it, then restart: %s",
+		config->database_is_bad ? ", of all of [database]" : "",
+		config->http_is_bad ? ", and without HTTP by TCP" : "", "health is degraded until then");
+	tell_lines(complaints);
+}
+
+/* All that is wrong with it, a line each. */
+static void tell_refused(char *complaints, const char *who)
+{
+	audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who, NULL,
+		     "the configuration that SIGHUP asked for is refused");
+	log_warning(KIND_CONFIG_REFUSED, "the configuration is refused, the one in force stays");
+	tell_lines(complaints);
 }
 
 /* Of what was said while reading only a refusal counts: what has no effect was told at the start. */
@@ -38,7 +54,7 @@ static int read_again(const struct config *config, struct config *fresh, const c
 	outcome = config_load(fresh, config->argc, config->argv, err, err);
 	if (fclose(err) != 0)
 		return -ENOMEM;
-	if (outcome == CONFIG_RUN)
+	if (outcome == CONFIG_RUN && fresh->faults == 0)
 		return 0;
 	tell_refused(complaints, who);
 	return -EINVAL;

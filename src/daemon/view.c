@@ -256,6 +256,7 @@ static void fill_all(struct view *v, const struct daemon *d)
 		.ports = v->ports,
 		.taken_nsec = now_nsec(),
 		.dry_run = d->config->dry_run,
+		.config_faults = d->config->faults,
 	};
 	if (d->awaited) {
 		fill_awaiting(d, v);

@@ -13,6 +13,7 @@
 #define P99_REST 1.0 /* percent that may take longer */
 #define P99_OF 100
 
+/* clang-format off */
 static const struct {
 	const char *name, *unit;
 } checks[HEALTH_CHECKS] = {
@@ -24,6 +25,7 @@ static const struct {
 	[HEALTH_OLD_LINKS] = {"old_links", "interfaces"},
 	[HEALTH_NO_PORTS] = {"no_ports", "interfaces"},
 	[HEALTH_PORTS] = {"ports_in_sync", "percent"},
+	[HEALTH_CONFIG] = {"configuration", "faults"},
 	[HEALTH_LATENCY] = {"latency", "microseconds, P99"},
 	[HEALTH_FAILURES] = {"failures", "percent"},
 	[HEALTH_OVERRUNS] = {"overruns", "in the last minute"},
@@ -32,6 +34,7 @@ static const struct {
 	[HEALTH_HTTP] = {"http_address", "addresses"},
 	[HEALTH_MEMORY] = {"memory", "bytes"},
 };
+/* clang-format on */
 
 const char *health_level_name(enum health_level level)
 {
@@ -407,6 +410,7 @@ void health_judge(struct health *h, const struct health_input *in, const struct 
 		[HEALTH_OLD_LINKS] = judge_none(in->view->ports_old),
 		[HEALTH_NO_PORTS] = judge_no_ports(in->view),
 		[HEALTH_PORTS] = judge_ports(h, in, limits),
+		[HEALTH_CONFIG] = judge_none(in->view->config_faults),
 		[HEALTH_LATENCY] = judge_latency(&minute, limits),
 		[HEALTH_FAILURES] = judge_failures(&minute, limits),
 		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->view->overrun_nsec, in->now_nsec),

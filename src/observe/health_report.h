@@ -18,6 +18,7 @@ enum health_check_index {
 	HEALTH_OLD_LINKS, /* interfaces left from before a cold start, set down and ignored; more than 0: degraded */
 	HEALTH_NO_PORTS,  /* interfaces that are there while no port is configured; more than 0: degraded */
 	HEALTH_PORTS,   /* percent of the configured ports that are in sync; under the limit for stall_nsec: degraded */
+	HEALTH_CONFIG,  /* what is bad in the configuration it runs with; more than 0: degraded */
 	HEALTH_LATENCY, /* P99 of the last minute's events in microseconds; over max_latency_us: degraded */
 	HEALTH_FAILURES, /* percent of events; over 100 - min_success_rate degraded, over max_failure_rate unhealthy */
 	HEALTH_OVERRUNS, /* in the last minute; more than 0: degraded */

@@ -94,6 +94,7 @@ struct view {
 	bool markers_untold;         /* Redis was asked for both, and has not answered */
 	bool warm;
 	uint64_t links_set_down; /* at a cold start */
+	uint64_t config_faults;  /* the defaults are in the place of what the configuration has wrong */
 	uint64_t audits, drift, repaired, orphans;
 	uint64_t sets, deletes, repeats, refused, batches;
 	struct view_hist batch_rows;          /* view_rows_bounds */

@@ -45,12 +45,6 @@ void oldlinks_free(struct oldlinks *o)
 	free(o);
 }
 
-/* supervisord gives these to its programs. */
-static bool supervised(void)
-{
-	return getenv("SUPERVISOR_ENABLED") && getenv("SUPERVISOR_PROCESS_NAME");
-}
-
 /* --- retiring --- */
 
 static void note_set_down(struct oldlinks *o, const struct port *port)
@@ -133,7 +127,7 @@ static int ask(struct oldlinks *o)
 
 int oldlinks_settle(struct oldlinks *o)
 {
-	if (o->policy == OLDLINKS_AUTO && supervised())
+	if (o->policy == OLDLINKS_AUTO && under_supervisord())
 		return ask(o);
 	if (o->policy == OLDLINKS_ALWAYS)
 		retire(o);

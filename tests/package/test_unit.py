@@ -78,7 +78,15 @@ def test_the_log_files_folder_is_the_one_that_logrotate_turns() -> None:
     assert f"    create 0640 {unit['User']} {unit['Group']}\n" in rotated
 
 
-def test_a_bad_configuration_is_not_tried_again(installed: Machine) -> None:
-    installed.write("/tmp/bad.conf", "[log]\nlevel = loud\n")
-    status = installed("bash", "-c", "portsyncd --check-config -c /tmp/bad.conf >/dev/null 2>&1; echo $?")
-    assert status.strip() == settings()["RestartPreventExitStatus"][0]
+def test_no_end_is_the_last_one() -> None:
+    """No limit of starts, and no exit status after which nobody starts it again."""
+    assert settings()["StartLimitIntervalSec"] == ["0"]
+    assert "RestartPreventExitStatus" not in settings()
+    assert settings()["Restart"] == ["on-failure"]
+
+
+def test_a_reload_checks_what_a_start_would_read() -> None:
+    """systemd takes no further step once one has failed."""
+    check, reload = settings()["ExecReload"]
+    assert check.endswith(f" {settings()['ExecStart'][0]} --check-config")
+    assert reload.endswith("kill -HUP $MAINPID")

@@ -151,6 +151,16 @@ def failures(bench: Bench) -> Switch:
     return sw
 
 
+def configuration(bench: Bench) -> Switch:
+    """As a program of supervisord it goes on without what is bad."""
+    bench.settings = {"log": {"level": "loud"}}
+    supervised = {"SUPERVISOR_ENABLED": "1", "SUPERVISOR_PROCESS_NAME": "portsyncd"}
+    sw = bench.build(environment={"NOTIFY_SOCKET": str(bench.notified.path), **supervised})
+    bench.begins()
+    sw.start()
+    return sw
+
+
 def overruns(bench: Bench) -> Switch:
     bench.settings = dict(SMALL_BUFFER)
     sw = bench.healthy()
@@ -209,6 +219,7 @@ FAULTS: dict[str, tuple[Callable[[Bench], Switch], float, bool]] = {
     "old_links": (old_links, 0, False),
     "no_ports": (no_ports, 0, False),
     "ports_in_sync": (ports_in_sync, LIMIT_SECS, False),
+    "configuration": (configuration, 0, False),
     "latency": (latency, 0, False),
     "failures": (failures, 0, False),
     "overruns": (overruns, 0, False),

@@ -169,11 +169,54 @@ def test_a_fabric_switch_ends_unexpected(switch: SwitchFactory, supervise: Super
     assert "fabric" in sw.daemon.log
 
 
-def test_a_bad_configuration_ends_unexpected(switch: SwitchFactory, supervise: Supervise) -> None:
-    """One line, which supervisord passes on, and exit 2."""
-    sw = switch.build(ports=1, settings={"sonic": {"audit_interval_secs": "soon"}})
+BAD = {
+    "log": {"level": "loud"},
+    "sonic": {"audit_interval_secs": "soon", "track_port_config_done": "true"},
+    "database": {"redis_unix_socket": "/nowhere/redis.sock", "redis_port": 70000},
+}
+
+
+def test_a_bad_configuration_is_no_restart_loop_of_swss(switch: SwitchFactory, supervise: Supervise) -> None:
+    """Each end of portsyncd restarts the container, which would find the same file again. So it runs: with what is good, with
+    the defaults in the place of what is not, and with no half of an address of Redis; it says so aloud."""
+    sw = switch.build(ports=4, settings=BAD)
+    supervisor = supervise(sw)
+    run_switch(sw, supervisor)
+    assert supervisor.states("portsyncd") == ["STARTING", "RUNNING"]
+    for key in ("log.level", "sonic.audit_interval_secs", "database.redis_port"):
+        sw.daemon.wait_log(rf"WARNING: .*portsyncd\.conf:\d+: {key}: ")
+    health = sw.pages.get("/healthz").json
+    assert (health["status"], health["checks"]["configuration"]["status"]) == ("degraded", "degraded")
+    # The last good one stays: a reload does not take what a start would make do with.
+    mark = sw.daemon.mark()
+    os.kill(int(supervisor.info("portsyncd")["pid"]), signal.SIGHUP)
+    sw.daemon.wait_log("the configuration is refused, the one in force stays", since=mark)
+    sw.config_file.write_text(sw.config_file.read_text().replace("soon", "5").replace("loud", "info"))
+    sw.config_file.write_text("\n".join(line for line in sw.config_file.read_text().split("\n") if "redis_" not in line))
+    supervisor.control("restart", "portsyncd")
+    sw.daemon.wait_log("follows the kernel's links", 30, since=mark)
+    assert sw.pages.get("/healthz").json["checks"]["configuration"]["status"] == "healthy"
+
+
+def test_http_by_tcp_needs_its_whole_section(switch: SwitchFactory, supervise: Supervise) -> None:
+    """Certificates that are bad must not leave an address open that they were to guard."""
+    port = 39123
+    listen = {"listen": f"127.0.0.1:{port}", "cert": "not/absolute.pem"}
+    sw = switch.build(ports=1)
+    sw.config_file.write_text(sw.config_file.read_text().replace('listen = ""', "\n".join(f"{k} = {v}" for k, v in listen.items())))
+    supervisor = supervise(sw)
+    pid = run_switch(sw, supervisor)
+    assert f":{port:04X} " not in Path(f"/proc/{pid}/net/tcp").read_text()
+    sw.daemon.wait_log("without HTTP by TCP")
+    assert sw.pages.get("/healthz").json["checks"]["configuration"]["status"] == "degraded"
+
+
+@pytest.mark.parametrize("option", [["--log-level", "loud"], ["--no-such-option"]], ids=["value", "name"])
+def test_a_bad_option_ends_unexpected(switch: SwitchFactory, supervise: Supervise, option: list[str]) -> None:
+    """The command is part of the image, and nobody knows what it was to mean. One line, and exit 2."""
+    sw = switch.build(ports=1, arguments=option)
     assert ends_unexpected(supervise(sw), 2)
-    assert "audit_interval_secs" in sw.daemon.log
+    assert option[0] in sw.daemon.log
 
 
 def test_redis_missing_for_longer_than_all_retries(switch: SwitchFactory, supervise: Supervise) -> None:
