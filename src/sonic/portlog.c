@@ -97,9 +97,9 @@ static bool may_tell(struct port *port)
 }
 
 /* At no cost to speak of where nobody wants to know. */
-void portlog_oper(struct port *port, const struct row *row, uint64_t event)
+void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool news)
 {
-	bool line = lines_wanted(), record = audit_is_kept();
+	bool line = lines_wanted(), record = news && audit_is_kept();
 	struct log_fields fields;
 
 	if ((!line && !record) || !may_tell(port))

@@ -13,7 +13,8 @@
 #include "ports/links.h"
 
 /* A write that is about to be sent, of the row as it will be, or with a deletion was; event counts the writes. */
-void portlog_oper(struct port *port, const struct row *row, uint64_t event);
+/* news: it changed, be it back. Else the row is only repeated, which upstream says as well, but is no record. */
+void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool news);
 void portlog_settings(struct port *port, const struct row *row, uint64_t event);
 void portlog_deleted(struct port *port, const struct row *row, uint64_t event);
 

@@ -182,10 +182,10 @@ static void send_delete(struct publish *p, struct port *port)
 }
 
 /* changed: the fields that are news, be it that they changed and came back. None: the row is only repeated. */
-static void tell_log(struct publish *p, struct port *port, const struct row *want, unsigned changed)
+static void tell_log(struct publish *p, struct port *port, const struct row *want, unsigned changed, bool doubt)
 {
-	if (changed & ROW_BIT(ROW_OPER))
-		portlog_oper(port, want, publish_last_event(p));
+	if (doubt || (changed & ROW_BIT(ROW_OPER)))
+		portlog_oper(port, want, publish_last_event(p), changed & ROW_BIT(ROW_OPER));
 	else if (changed)
 		portlog_settings(port, want, publish_last_event(p));
 }
@@ -202,7 +202,7 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	port->owed = 0;
 	p->stats.sets++;
 	p->stats.repeats += differing == 0;
-	tell_log(p, port, want, changed);
+	tell_log(p, port, want, changed, port->telling & OWED_DOUBT);
 	send_write(p, port, WRITE_SET, &cmd);
 }
 
