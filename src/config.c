@@ -21,7 +21,7 @@
 static const char options_allowed[] =
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, "
 	"--database-global FILE, --netns NAME, --log-level LEVEL, "
-	"--log-target TARGET, --sandbox on|off, --check-config, --dry-run, -h/--help, -V/--version";
+	"--log-target TARGET, --sandbox on|off, --check-config, --dry-run, --once, -h/--help, -V/--version";
 
 static const char help_options[] =
 	"Usage: portsyncd [OPTION]...\n"
@@ -39,6 +39,7 @@ static const char help_options[] =
 	"      --sandbox on|off        give up what is not needed once it runs; off: for debugging only\n"
 	"      --check-config          read all configuration, say whether it is good, and end\n"
 	"      --dry-run               no Redis: print what would be written\n"
+	"      --once                  with --dry-run: end once the present state is printed\n"
 	"  -h, --help                  print this and end\n"
 	"  -V, --version               print the version and end\n"
 	"\n"
@@ -64,7 +65,7 @@ static const char help_options[] =
 struct flags {
 	const char *config, *database_config, *namespace_name, *database_global, *netns, *log_level, *log_target,
 		*sandbox;
-	bool check_config, dry_run;
+	bool check_config, dry_run, once;
 };
 
 /* Long options have numbers of their own: optopt then tells in which form an option was given. */
@@ -79,6 +80,7 @@ enum {
 	LONG_SANDBOX,
 	LONG_CHECK_CONFIG,
 	LONG_DRY_RUN,
+	LONG_ONCE,
 	LONG_HELP,
 	LONG_VERSION,
 };
@@ -94,6 +96,7 @@ static const struct option long_options[] = {
 	{"sandbox", required_argument, NULL, LONG_SANDBOX},
 	{"check-config", no_argument, NULL, LONG_CHECK_CONFIG},
 	{"dry-run", no_argument, NULL, LONG_DRY_RUN},
+	{"once", no_argument, NULL, LONG_ONCE},
 	{"help", no_argument, NULL, LONG_HELP},
 	{"version", no_argument, NULL, LONG_VERSION},
 	{NULL, 0, NULL, 0},
@@ -181,6 +184,9 @@ static enum config_outcome take_option(struct flags *flags, int option, FILE *ou
 		break;
 	case LONG_DRY_RUN:
 		flags->dry_run = true;
+		break;
+	case LONG_ONCE:
+		flags->once = true;
 		break;
 	case 'h':
 	case LONG_HELP:
@@ -278,6 +284,10 @@ static int check_flags(const struct flags *flags, FILE *err)
 	    check_path("--database-config", flags->database_config, err) < 0 ||
 	    check_path("--database-global", flags->database_global, err) < 0 || check_namespace(flags, err) < 0)
 		return -EINVAL;
+	if (flags->once && !flags->dry_run) {
+		(void)fprintf(err, "portsyncd: --once: given without --dry-run; allowed: together with it\n");
+		return -EINVAL;
+	}
 	return check_netns(flags->netns, err);
 }
 
@@ -296,6 +306,8 @@ static int apply_flags(struct config *config, const struct flags *flags, FILE *e
 	    set_named(config, "--sandbox", config_find("security", "sandbox"), flags->sandbox, err) < 0)
 		return -EINVAL;
 	copy_flag(config->database_config, flags->database_config);
+	if (flags->database_config)
+		config->lines[config_find("database", "database_config") - config_keys] = 0;
 	copy_flag(config->namespace_name, flags->namespace_name);
 	copy_flag(config->database_global, flags->database_global);
 	copy_flag(config->netns, flags->netns);
@@ -363,41 +375,6 @@ static int check_http_access(const struct config *config, FILE *err)
 	return -EINVAL;
 }
 
-static int check_http_files(const struct config *config, char *error, size_t size)
-{
-	struct http_options http;
-
-	return config_http_options(config, &http) ? http_check(&http, error, size) : 0;
-}
-
-/* Reads the rest of what a run would read. */
-static int check_files(const struct config *config, FILE *err)
-{
-	struct secret password cleanup(secret_wipe) = {0};
-	char error[PATH_MAX + CONFIG_WHY_MAX];
-	struct dbconfig *databases = NULL;
-	int r, ret = 0;
-
-	r = config_load_databases(config, &databases, error, sizeof(error));
-	if (r < 0) {
-		(void)fprintf(err, "portsyncd: %s\n", error);
-		ret = r;
-	} else {
-		dbconfig_free(databases);
-	}
-	r = config_read_password(config, &password, error, sizeof(error));
-	if (r < 0) {
-		(void)fprintf(err, "portsyncd: %s\n", error);
-		ret = r;
-	}
-	r = check_http_files(config, error, sizeof(error));
-	if (r < 0) {
-		(void)fprintf(err, "portsyncd: %s\n", error);
-		ret = r;
-	}
-	return ret;
-}
-
 /* What should have guarded an address may be what is bad. The socket is guarded by its mode. */
 static void do_without_tcp(struct config *config)
 {
@@ -446,13 +423,14 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config->argv = argv;
 	config->check_config = flags.check_config;
 	config->dry_run = flags.dry_run;
+	config->once = flags.once;
 	/* Twice: a bad flag is told before any file is read, a good one outweighs the file. */
 	if (apply_flags(config, &flags, err) < 0 || read_settings(config, &flags, err) < 0 ||
 	    apply_flags(config, &flags, err) < 0)
 		return CONFIG_BAD;
 	if (!config->check_config)
 		return CONFIG_RUN;
-	if (check_files(config, err) < 0)
+	if (config_check_named(config, err) < 0)
 		return CONFIG_BAD;
 	(void)fputs("portsyncd: configuration is good\n", out);
 	return CONFIG_DONE;

@@ -34,6 +34,9 @@ struct config_addresses {
 	size_t n;
 };
 
+/* At least so many keys the file may have. */
+#define CONFIG_KEYS_MAX 128
+
 struct config {
 	/* [database]; an empty text or a negative number: what database_config.json says */
 	char database_config[PATH_MAX]; /* "" : the default path, which may be missing */
@@ -107,7 +110,10 @@ struct config {
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, dry_run;
-	int argc; /* how it was loaded, for another time */
+	bool once;                       /* a dry run ends when it has printed the present state */
+	const char *file;                /* that was read; NULL: none was */
+	unsigned lines[CONFIG_KEYS_MAX]; /* of it, by key: the line that says it; 0: none does */
+	int argc;                        /* how it was loaded, for another time */
 	char **argv;
 };
 
@@ -129,6 +135,9 @@ enum config_outcome {
  * certificates) go to out, complaints to err.
  */
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
+
+/* Whether all that the configuration names can be used: --check-config. 0, or -EINVAL and each fault in a line. */
+int config_check_named(const struct config *config, FILE *err);
 
 /*
  * Reads one configuration file into *config, which holds defaults already. Each fault is one line

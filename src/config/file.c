@@ -320,6 +320,8 @@ static int read_stream(struct reader *in)
 	return in->faults > 0 ? -EINVAL : 0;
 }
 
+_Static_assert(CONFIG_N_KEYS <= CONFIG_KEYS_MAX, "room for the lines of all keys");
+
 /* A missing file is left to the caller, who knows whether it may be missing. */
 int config_read_file(struct config *config, const char *path, FILE *err)
 {
@@ -340,6 +342,8 @@ int config_read_file(struct config *config, const char *path, FILE *err)
 		return -ENOMEM;
 	}
 	r = read_stream(&in);
+	config->file = path;
+	memcpy(config->lines, in.seen, sizeof(in.seen));
 	(void)fclose(in.file);
 	free(in.text);
 	return r;

@@ -259,13 +259,18 @@ static bool all_answered(const struct daemon *d)
 	return conn_in_flight(d->appl_conn) == 0 && conn_in_flight(d->config_conn) == 0;
 }
 
+static bool all_printed(const struct daemon *d)
+{
+	return d->config->once && watch_state(d->watch) == WATCH_SYNCED && !links_any_dirty(d->links);
+}
+
 /* After every dispatched event source: what it changed goes out, once. */
 static void end_turn(struct daemon *d)
 {
 	judge_turn(d);
 	if (d->config->dry_run) {
 		dry_run_turn(d);
-		if (d->stopping)
+		if (d->stopping || all_printed(d))
 			finish_stop(d);
 		return;
 	}

@@ -295,3 +295,38 @@ def test_without_net_admin_it_follows_with_a_smaller_buffer(switch: SwitchFactor
         sw.netns.add_port(port)
     sw.wait_init_done()
     sw.wait_equal(ports=2)
+
+
+# --- what the configuration names ---
+
+
+def test_check_config_names_cpus_that_are_not_there(tmp_path: Path) -> None:
+    path = conf(tmp_path, "[performance]\nnice = 1\ncpu_affinity = 0,1023\n")
+    done = portsyncd("--check-config", "-c", path, "--database-config", DATABASE_SAMPLE)
+    assert_refused(done, f"{path}:3: performance.cpu_affinity: this machine has no CPU 1023; allowed: of 0")
+
+
+def test_check_config_names_the_line_that_names_an_absent_file(tmp_path: Path) -> None:
+    path = conf(tmp_path, f"[database]\n\ndatabase_config = {tmp_path}/absent\n")
+    assert_refused(portsyncd("--check-config", "-c", path), f"{path}:3: database.database_config: {tmp_path}/absent")
+
+
+@pytest.mark.parametrize(("owner", "mode", "good"), [(0, 0o400, True), (0, 0o000, False), (65534, 0o600, False)])
+def test_check_config_and_a_password_that_root_reads_by_force(
+    tmp_path: Path, owner: int, mode: int, good: bool
+) -> None:
+    """The daemon reads it for each log-in, also once it has given up the capability to."""
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+    password.chmod(mode)
+    os.chown(password, owner, owner)
+    path = conf(tmp_path, f"[database]\nredis_password_file = {password}\n")
+    done = portsyncd("--check-config", "-c", path, "--database-config", DATABASE_SAMPLE)
+    if good:
+        assert_good(done)
+    else:
+        assert_refused(done, f"{path}:2: database.redis_password_file: {password}: ", "allowed: ")
+
+
+def test_once_alone_is_refused() -> None:
+    assert_refused(portsyncd("--once"), "--once", "--dry-run")

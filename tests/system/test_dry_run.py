@@ -222,3 +222,15 @@ def test_output_through_a_pipe_comes_at_once(netns: NetNs, dry_run: Callable[...
     os.close(writer)
     assert os.read(reader, 4096).decode() == UP.format("Ethernet0", 9100) + "\n"
     os.close(reader)
+
+
+def test_once_prints_the_present_state_and_ends(netns: NetNs) -> None:
+    """A slow reader gets all of it, too."""
+    ports = [f"Ethernet{i}" for i in range(40)]
+    netns.add_ports(ports)
+    wait_for(lambda: not any(late(link, netns) for link in netns.links()), 10, lambda: str(netns.links()))
+    command = [str(binary()), "--dry-run", "--once", "--netns", netns.name, "--log-target", "stderr"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    assert sorted(done.stdout.splitlines()) == sorted(UP.format(port, 9100) for port in ports)
+    assert not SANITIZER_REPORT.search(done.stderr)

@@ -23,7 +23,7 @@
 	"metrics.max_file_size_mb, metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
-	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, --dry-run, "          \
+	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, --dry-run, --once, "  \
 	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
 #define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [security] [state] [log]"
@@ -792,7 +792,7 @@ static void test_check_config(void **state)
 	static const char databases[] = TEST_DATA "/database_config.json";
 	static const char broken[] = "portsyncd: none.json: No such file or directory; "
 				     "allowed: a readable file of at most 1048576 bytes\n"
-				     "portsyncd: /nowhere: No such file or directory; "
+				     "F:2: database.redis_password_file: /nowhere: No such file or directory; "
 				     "allowed: a readable file of at most 4096 bytes\n";
 	struct config c;
 
