@@ -342,6 +342,12 @@ size_t links_mark_old(struct links *l, int *ifindex, size_t max)
 
 /* --- what the kernel says of links --- */
 
+static void set_master(struct links *l, struct port *port, uint32_t master)
+{
+	l->stats.members += (master != 0) - (size_t)(port->master != 0);
+	port->master = master;
+}
+
 static void note_change(struct links *l, struct port *port, uint64_t received_nsec)
 {
 	if (!port->changed_nsec)
@@ -357,7 +363,7 @@ static void attach(struct links *l, struct port *port, const struct link_msg *ms
 	port->ifindex = msg->ifindex;
 	port->flags = msg->flags;
 	port->mtu = msg->mtu;
-	port->master = msg->master;
+	set_master(l, port, msg->master);
 	port->old = find_old(l, msg->ifindex) != NULL;
 	port->kept = false;
 	port->owed = OWED_DOUBT;
@@ -377,7 +383,8 @@ static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 	port->gone_ifindex = port->ifindex;
 	port->ifindex = 0;
 	port->old = port->published = false;
-	port->flags = port->mtu = port->master = port->owed = 0;
+	port->flags = port->mtu = port->owed = 0;
+	set_master(l, port, 0);
 	l->stats.present--;
 	links_mark_dirty(l, port);
 }
@@ -430,7 +437,7 @@ static void update(struct links *l, struct port *port, const struct link_msg *ms
 		owe(l, port, fields, received_nsec);
 	port->flags = msg->flags;
 	port->mtu = mtu;
-	port->master = msg->master;
+	set_master(l, port, msg->master);
 	port->carrier_up = msg->carrier_up;
 	port->carrier_down = msg->carrier_down;
 }

@@ -169,6 +169,7 @@ void links_release(struct links *l, struct port *port);
 struct links_stats {
 	size_t ports;   /* in memory */
 	size_t present; /* with a link */
+	size_t members; /* of those, with a master */
 	size_t configured;
 	size_t chunks;           /* growths of the port memory */
 	uint64_t flaps, changes; /* of oper status, admin status or MTU, the latter as events */

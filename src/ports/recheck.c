@@ -99,7 +99,9 @@ static void note_master(struct recheck *r, const struct link_msg *msg)
 	if (msg->family != AF_UNSPEC)
 		return;
 	if (msg->type == RTM_DELLINK) {
-		read_members(r, msg->ifindex);
+		/* Many links that go together must not look at all ports each. */
+		if (links_stats(r->links)->members > 0)
+			read_members(r, msg->ifindex);
 		return;
 	}
 	port = links_find_ifindex(r->links, msg->ifindex);

@@ -101,8 +101,11 @@ static void only_a_change_of_master_makes_dirty(void **state)
 		port = has_link(l, "Ethernet0", 3);
 		assert_int_equal(port->owed, steps[i].dirty[0] ? ROW_BIT(ROW_STATE) : 0);
 		assert_int_equal(port->master, steps[i].master);
+		assert_int_equal(links_stats(l)->members, steps[i].master != 0);
 		port->owed = 0;
 	}
+	gone(l, 3, "Ethernet0");
+	assert_int_equal(links_stats(l)->members, 0);
 }
 
 /* What changed and came back is owed, however often; what did not change is not. */
