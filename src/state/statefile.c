@@ -25,6 +25,21 @@ struct statefile {
 
 /* --- folder and lock --- */
 
+/* Those above it, where they are missing too: SONiC's swss container has no /var/lib/sonic. */
+static void make_parents(const char *folder)
+{
+	char path[PATH_MAX];
+	size_t len = strlen(folder);
+
+	for (size_t i = 1; i < len && i < sizeof(path); i++) {
+		if (folder[i] != '/')
+			continue;
+		memcpy(path, folder, i);
+		path[i] = '\0';
+		(void)mkdir(path, 0755);
+	}
+}
+
 static int open_folder(struct statefile *f)
 {
 	static const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -32,8 +47,11 @@ static int open_folder(struct statefile *f)
 	if (f->folder_fd >= 0)
 		return 0;
 	f->folder_fd = open(f->folder, flags);
-	if (f->folder_fd < 0 && errno == ENOENT && mkdir(f->folder, 0700) == 0)
-		f->folder_fd = open(f->folder, flags);
+	if (f->folder_fd < 0 && errno == ENOENT) {
+		make_parents(f->folder);
+		if (mkdir(f->folder, 0700) == 0 || errno == EEXIST)
+			f->folder_fd = open(f->folder, flags);
+	}
 	return f->folder_fd < 0 ? -errno : 0;
 }
 

@@ -21,8 +21,9 @@
 struct statefile;
 
 /*
- * Opens the folder of the absolute path, which is made (0700) where only its last part is missing, and locks the file.
- * 0, -ENOMEM, or -EBUSY: another process has it. What else is wrong shows when it is saved, which tries again.
+ * Opens the folder of the absolute path, which is made (0700) where it is missing, those above it too (0755), and locks
+ * the file. 0, -ENOMEM, or -EBUSY: another process has it. What else is wrong shows when it is saved, which tries
+ * again.
  */
 int statefile_new(struct statefile **ret, const char *path);
 void statefile_free(struct statefile *f);
