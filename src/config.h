@@ -59,8 +59,8 @@ struct config {
 	long receive_buffer_bytes, send_buffer_bytes; /* of the netlink sockets */
 	long receive_pool;                            /* datagrams one receive call takes at most */
 	long datagram_bytes;                          /* first size of a receive buffer */
+	cpu_set_t cpu_affinity;                       /* none: as it was started */
 	bool lock_memory;
-	cpu_set_t cpu_affinity;  /* none: as it was started */
 	int scheduler;           /* SCHED_OTHER (as it was started), SCHED_FIFO, SCHED_RR */
 	long scheduler_priority; /* of the latter two */
 	long nice;               /* 0: as it was started */

@@ -100,7 +100,10 @@ static void on_unknown_port(struct port *port, void *user)
 
 static void on_decided(void *user)
 {
-	publish_enable(((struct daemon *)user)->publish, true);
+	struct daemon *d = user;
+
+	publish_enable(d->publish, true);
+	kernel_end_keeping_later(d);
 }
 
 static void on_init_done(void *user)

@@ -57,13 +57,17 @@ static int on_keeping_ended(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-/* A warm start's row may wait for its link, not for ever: what it says is not so until the link is there. */
-static int end_keeping_later(struct daemon *d)
+/* What such a row says is not so until the link is there. Without one there is no timer: it would wake a quiet switch.
+ */
+void kernel_end_keeping_later(struct daemon *d)
 {
 	uint64_t delay = (uint64_t)d->config->keep_rows_secs * USEC_PER_SEC;
 
-	return sd_event_add_time_relative(d->event, &d->keeping, CLOCK_MONOTONIC, delay, USEC_PER_SEC / 4,
-					  on_keeping_ended, d);
+	if (d->keeping || links_kept(d->links) == 0)
+		return;
+	if (sd_event_add_time_relative(d->event, &d->keeping, CLOCK_MONOTONIC, delay, USEC_PER_SEC / 4,
+				       on_keeping_ended, d) < 0)
+		(void)on_keeping_ended(NULL, 0, d);
 }
 
 static void on_watch_state(enum watch_state state, void *user)
@@ -77,8 +81,6 @@ static void on_watch_state(enum watch_state state, void *user)
 	if (state != WATCH_SYNCED || d->synced_once)
 		return;
 	d->synced_once = true;
-	if (end_keeping_later(d) < 0)
-		(void)on_keeping_ended(NULL, 0, d);
 	if (d->startup)
 		startup_links_known(d->startup);
 	(void)sd_notify(0, "READY=1");

@@ -128,6 +128,8 @@ void databases_free(struct daemon *d);
 
 /* The kernel's events into the model. The same. */
 int kernel_build(struct daemon *d);
+/* A warm start's rows may wait for their links from now on, not for ever. */
+void kernel_end_keeping_later(struct daemon *d);
 
 /*
  * What outlives a restart: read from the state file, whose numbers must not be used up by anybody else from then on, so

@@ -273,6 +273,15 @@ void links_keep(struct links *l, struct port *port)
 	port->kept = !port->ifindex && !l->keeping_ended;
 }
 
+size_t links_kept(const struct links *l)
+{
+	size_t n = 0;
+
+	for (const struct port *port = links_next(l, NULL); port; port = links_next(l, port))
+		n += port->kept;
+	return n;
+}
+
 size_t links_end_keeping(struct links *l)
 {
 	size_t n = 0;

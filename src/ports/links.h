@@ -152,6 +152,8 @@ size_t links_expected(const struct links *l);
 void links_keep(struct links *l, struct port *port);
 /* A row whose link has not come by now goes, and none is kept any more. Returns how many. */
 size_t links_end_keeping(struct links *l);
+/* How many wait. */
+size_t links_kept(const struct links *l);
 
 /*
  * Marks every link that is there now as old, whatever it will be called, until it is deleted; returns how many. Their

@@ -319,7 +319,6 @@ def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> N
     the state file wakes nobody: test_state.py.)"""
     timers = {
         "database": {"connection_timeout_secs": 1},
-        "sonic": {"keep_rows_secs": 1},
         "state": {"save_interval_secs": SELDOM},
     }
     sw = switch(ports=8, audit_secs=SELDOM, settings=timers)
