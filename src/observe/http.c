@@ -558,7 +558,10 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		fd = http_address_parse(opt->listen[i], &address);
 		if (fd == 0)
 			fd = http_listen_tcp(&address);
-		add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], report);
+		if (h->n_listeners > 0 && http_listen_lacks_ipv6(&address, fd))
+			log_info(KIND_HTTP_LISTENING, "no HTTP on %s: there is no IPv6 here", opt->listen[i]);
+		else
+			add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], report);
 	}
 	if (!opt->unix_socket)
 		return;

@@ -54,6 +54,12 @@ int http_listen_tcp(const struct http_address *address)
 	return r;
 }
 
+bool http_listen_lacks_ipv6(const struct http_address *address, int error)
+{
+	return address->sa.any.sa_family == AF_INET6 && http_address_is_loopback(address) &&
+	       (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT);
+}
+
 /* Asks by connecting: 0 when nobody listens. */
 static int ask_who_listens(const struct sockaddr_un *address)
 {

@@ -3,6 +3,7 @@
 #ifndef PORTSYNCD_HTTP_LISTEN_H
 #define PORTSYNCD_HTTP_LISTEN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "observe/http_address.h"
@@ -12,6 +13,9 @@
  * there before it. Loopback addresses must be there. A descriptor or a negative errno.
  */
 int http_listen_tcp(const struct http_address *address);
+/* That it failed with this because there is no IPv6: beside 127.0.0.1, as in the default, nobody can miss [::1] then.
+ */
+bool http_listen_lacks_ipv6(const struct http_address *address, int error);
 
 /* Which file a Unix socket is. */
 struct http_socket_file {

@@ -365,3 +365,12 @@ def test_not_ready_while_redis_does_not_answer(switch: SwitchFactory) -> None:
     assert sw.pages.get("/livez").json["stall_seconds"] == 0.0
     sw.redis.resume()
     wait_for(lambda: sw.pages.get("/readyz").status == 200, 30, "ready again")
+
+
+def test_the_default_addresses_are_healthy_without_ipv6(bench: Bench) -> None:
+    """As in a container: nobody can miss [::1] there."""
+    sw = bench.build()
+    set_http(sw, "listen", '"127.0.0.1:9090, [::1]:9090"')
+    sw.start()
+    wait_for(lambda: sw.pages.get("/healthz").json["checks"]["http_address"]["status"] == "healthy", 30, "healthy")
+    assert "no HTTP on [::1]:9090: there is no IPv6 here" in sw.daemon.log
