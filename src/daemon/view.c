@@ -385,7 +385,7 @@ static void note_missing(struct daemon_view *v, const struct http_options *optio
 {
 	size_t wanted = options->n_listen + (options->unix_socket != NULL);
 
-	v->http_missing = wanted - (v->http ? http_stats(v->http)->listening : 0);
+	v->http_missing = v->http ? http_stats(v->http)->missing : wanted;
 	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", why);
 }
 

@@ -545,6 +545,7 @@ static void add_listener(struct http *h, const char *name, int fd, struct server
 		return;
 	}
 	report->error = fd;
+	h->stats.missing++;
 	append(report->down, sizeof(report->down), "%s: %s", name, strerror(-fd));
 }
 

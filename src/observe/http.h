@@ -50,6 +50,7 @@ typedef void (*http_handle_fn)(const struct http_request *request, struct http_a
 
 /* Written by the HTTP thread alone, but for the last; any thread may read. */
 struct http_stats {
+	_Atomic uint64_t missing;    /* addresses that could not be had */
 	_Atomic uint64_t listening;  /* on so many addresses */
 	_Atomic uint64_t answers[6]; /* by the first digit of the status; [0]: any other number */
 	_Atomic uint64_t accepted;
