@@ -675,6 +675,19 @@ def test_pictures_of_the_consoles(watched: Watched, tmp_path: Path) -> None:
         netns.set_carrier("Ethernet4", "up")
 
 
+@pytest.mark.parametrize("name", PICTURE_HEIGHTS)
+def test_the_graphs_of_a_new_prometheus_are_not_at_the_edge(name: str, watched: Watched) -> None:
+    """As a browser draws them that was given no range."""
+    stir_for(watched, 20)
+    watched.wait_data(watched.page(name).expressions)
+    dom = dump_dom(watched.prometheus.url + watched.console(name), watched.switch.netns.name)
+    paths = re.findall(r'<path [^>]*\bd="([^"]*)"', dom)
+    lines = [[float(x) for x in re.findall(r"(-?[\d.]+),-?[\d.]+", path)] for path in paths]
+    (width,) = {float(found) for found in re.findall(r'<svg width="([\d.]+)"', dom)}
+    shares = [(max(line) - min(line)) / width for line in lines if line]
+    assert len(shares) > 5 and max(shares) > 0.25, shares
+
+
 def assert_axes_are_readable(dom: str) -> None:
     """Their numbers are round, and none has "u" for micro."""
     labels = {label for label in re.findall(r"<text[^>]*>([^<]*)</text>", dom) if label}
