@@ -73,7 +73,7 @@ def assert_exactly(sw: Switch, ports: Sequence[str]) -> None:
 def test_ten_breakouts_and_back(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, links_first: bool
 ) -> None:
-    """Issue 3, item 3: no audit helps. Fields of the port before do not reach the one after (S16)."""
+    """No audit helps. Fields of the port before do not reach the one after (S16)."""
     server = redis_server(notify_keyspace_events=notifications)
     sw = switch(ports=[*WHOLE, *sorted(KEPT)], links="none", audit_secs=SELDOM, server=server, wait=False)
     sw.orch.wait_config_done()

@@ -160,7 +160,7 @@ def test_init_done_waits_until_the_last_row_is_acknowledged(
 
 
 def test_all_comes_again_after_redis_was_emptied_and_refilled(switch: SwitchFactory) -> None:
-    """Issue 3, item 9: in the same order, and each marker once again."""
+    """In the same order, and each marker once again."""
     sw = switch(ports=8)
     sw.orch.taken.clear()
     sw.redis.restart_empty()

@@ -54,7 +54,7 @@ def start_without_orch(sw: Switch) -> None:
 
 
 def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> None:
-    """Issue 3, item 8: more ports than a batch takes; links come, flap and go while both read."""
+    """More ports than a batch takes; links come, flap and go while both read."""
     sw = switch.build(ports=BATCH + 20, links="none", audit_secs=SELDOM)
     with (
         StateTableConsumer(own_client(sw, "APPL_DB")) as orchagent,
@@ -161,7 +161,7 @@ class Writers:
 
 
 def test_fields_of_concurrent_writers_survive_flapping_and_audits(switch: SwitchFactory) -> None:
-    """Issue 3, item 8: whatever the moment, their last word stands beside ours; DELLINK takes all."""
+    """Whatever the moment, their last word stands beside ours; DELLINK takes all."""
     sw = switch(ports=4, audit_secs=1)
     writers = Writers(sw)
     with writers.at_work():

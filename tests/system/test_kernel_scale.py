@@ -9,7 +9,7 @@ SELDOM = 3600
 
 
 def test_a_thousand_ports_come_up_flap_and_converge(switch: SwitchFactory) -> None:
-    """Issue 2, tests: all rows, all flaps, all deletions."""
+    """All rows, all flaps, all deletions."""
     sw = switch(ports=1000, audit_secs=SELDOM)
     assert sw.orch.fields("PortConfigDone") == {"count": "1000"}
     sw.wait_equal(ports=1000)

@@ -18,7 +18,7 @@ SELDOM = 3600
 
 
 def test_a_forced_overrun_ends_equal_and_says_so(switch: SwitchFactory) -> None:
-    """Issue 2, tests: small buffer, SIGSTOP, thousands of changes, SIGCONT. One line says the loss, one its end."""
+    """Small buffer, SIGSTOP, thousands of changes, SIGCONT. One line says the loss, one its end."""
     sw = switch(ports=8, audit_secs=SELDOM, settings=SMALL_BUFFER)
     mark, dumps = sw.daemon.mark(), figures(sw.daemon)["dumps"]
     overrun_while_stopped(sw, list(mixed_changes(sw.ports, 4002)))
@@ -157,7 +157,7 @@ def force_resync(sw: Switch) -> bool:
 
 
 def test_an_interrupted_dump_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
-    """S1, S3, issue 2, tests: NLM_F_DUMP_INTR is met, counted, and not believed."""
+    """S1, S3: NLM_F_DUMP_INTR is met, counted, and not believed."""
     sw = switch(ports=400, audit_secs=SELDOM, settings=SMALL_BUFFER)
     with links_coming_and_going(sw):
         wait_for(lambda: force_resync(sw), 60, lambda: f"a dump is interrupted: {figures(sw.daemon)}")
@@ -179,13 +179,13 @@ def test_a_message_larger_than_the_buffers_is_a_loss_and_mended(switch: SwitchFa
 
 
 def test_the_receive_buffer_that_was_granted_is_logged(switch: SwitchFactory) -> None:
-    """Issue 2, item 6: root gets all of it by SO_RCVBUFFORCE; the kernel counts it twice."""
+    """Root gets all of it by SO_RCVBUFFORCE; the kernel counts it twice."""
     sw = switch(ports=1)
     sw.daemon.wait_log(r"receive buffer 33554432 bytes \(asked for 16777216\)")
 
 
 def test_without_the_capability_rmem_max_is_named_as_the_limit(switch: SwitchFactory) -> None:
-    """Issue 2, item 6: less was granted, and the log says how much and why; all else works."""
+    """Less was granted, and the log says how much and why; all else works."""
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
     asked = 2 * limit
     settings = {"performance": {"receive_buffer_bytes": asked}}

@@ -107,7 +107,7 @@ def keys_named(seen: Monitor) -> set[str]:
 
 
 def test_links_that_are_no_ports_cost_nothing(switch: SwitchFactory) -> None:
-    """Issue 3, item 4: no row and no look-up, neither when they come nor for any of their events."""
+    """No row and no look-up, neither when they come nor for any of their events."""
     sw = switch(ports=1, audit_secs=SELDOM)
     others = ["eth0", "Vlan100", "Bridge", "PortChannel1.10", "Loopback0", "lo"]
     fence(sw)

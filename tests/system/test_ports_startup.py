@@ -57,7 +57,7 @@ def pushed(command: list[str]) -> bool:
 
 
 def test_init_done_comes_behind_every_row_of_state_db(switch: SwitchFactory) -> None:
-    """Issue 2, item 2: whoever is woken by PortInitDone finds {state: ok} of each port."""
+    """Whoever is woken by PortInitDone finds {state: ok} of each port."""
     sw = switch.build(ports=16)
     with Monitor(sw.redis.client()) as seen:
         sw.start()
@@ -75,7 +75,7 @@ def may_write_rows(sw: Switch, *patterns: str) -> None:
 
 
 def test_init_done_waits_for_a_row_that_redis_refuses(switch: SwitchFactory) -> None:
-    """Issue 2, item 2: the link and its APPL_DB row are there, {state: ok} is not yet."""
+    """The link and its APPL_DB row are there, {state: ok} is not yet."""
     sw = switch(ports=2, links="none", wait=False, least_rights=False)
     sw.orch.wait_config_done()
     may_write_rows(sw, "Ethernet0")
@@ -98,7 +98,7 @@ def test_a_switch_without_ports_starts(switch: SwitchFactory) -> None:
 
 
 def test_config_db_is_scanned_and_never_blocked_by_keys(switch: SwitchFactory) -> None:
-    """Issue 2, item 2: KEYS would hold up every other client of Redis; the answer of a SCAN is used as well."""
+    """KEYS would hold up every other client of Redis; the answer of a SCAN is used as well."""
     sw = switch.build(ports=64)
     with Monitor(sw.redis.client()) as seen:
         sw.start()
@@ -197,7 +197,7 @@ def test_ports_that_are_no_ethernet_do_not_hold_back_init_done(switch: SwitchFac
 
 
 def test_the_shortest_queue_that_the_configuration_allows_is_enough(switch: SwitchFactory) -> None:
-    """Issue 2, item 10: a value within its range works, if slowly."""
+    """A value within its range works, if slowly."""
     sw = switch(ports=4, wait=False, settings={"performance": {"max_event_queue": 16}})
     sw.orch.wait_init_done(timeout=10)
     sw.wait_equal(ports=4)

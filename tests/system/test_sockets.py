@@ -76,7 +76,7 @@ def test_a_unix_socket_is_the_default_and_takes_a_whole_batch(switch: SwitchFact
 
 
 def test_tcp_to_redis(redis_inside: RedisInside, switch: SwitchFactory) -> None:
-    """Issue 4, point 11: no delay, a dead peer is noticed after 30 + 3 * 5 s, room for a batch both ways."""
+    """No delay, a dead peer is noticed after 30 + 3 * 5 s, room for a batch both ways."""
     wanted = {
         (socket.IPPROTO_TCP, socket.TCP_NODELAY): 1,
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
@@ -98,7 +98,7 @@ def test_tcp_to_redis(redis_inside: RedisInside, switch: SwitchFactory) -> None:
 
 
 def test_the_netlink_socket_has_its_buffers(switch: SwitchFactory) -> None:
-    """Issue 2, item 6: 16 MiB by SO_RCVBUFFORCE, whatever net.core.rmem_max is; 2 MiB to send as far as allowed."""
+    """16 MiB by SO_RCVBUFFORCE, whatever net.core.rmem_max is; 2 MiB to send as far as allowed."""
     sw = switch(ports=1)
     expected = (2 * RECEIVE_BUFFER_BYTES, granted(SEND_BUFFER_BYTES, "w"))
     assert options(sw, socket.AF_NETLINK, (RCVBUF, SNDBUF)) == [expected] * NETLINK_SOCKETS

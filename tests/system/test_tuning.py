@@ -87,7 +87,7 @@ def test_memory_is_locked_but_not_used_up(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("limit", [0, 65536])
 def test_a_limit_on_locked_memory(limit: int, switch: SwitchFactory) -> None:
-    """Issue 4, point 10. Locked all the same, up to the limit, the daemon would fail to allocate later: so not at all."""
+    """Locked all the same, up to the limit, the daemon would fail to allocate later: so not at all."""
     sw = tuned(switch, *without("ipc_lock", f"--memlock={limit}"))
     assert Proc(sw.daemon.pid).status("VmLck") == 0
     assert_refused(sw, "performance.lock_memory", f"RLIMIT_MEMLOCK is {limit} bytes", "LimitMEMLOCK=", "CAP_IPC_LOCK")
