@@ -594,7 +594,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
 	if (limited)
 		trail_small_buffer();
-	log_notice(KIND_LINKS_FOLLOWED, "following the kernel's links: receive buffer %zu bytes (asked for %zu%s)",
+	log_notice(KIND_LINKS_FOLLOWED, "listening to the kernel: receive buffer %zu bytes (asked for %zu%s)",
 		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;
 	w = NULL;

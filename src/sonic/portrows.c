@@ -28,6 +28,7 @@ struct portrows {
 	struct scan scan;
 	struct row_item *items;
 	size_t count, capacity, next, outstanding;
+	char first[IFNAMSIZ]; /* whose row was accepted first; "": none was */
 	bool running, refused, lost;
 	bool starved; /* there was no room for the push of some row: those are read again */
 	bool push;
@@ -151,12 +152,15 @@ static void on_pushed(bool ok, const struct resp_value *error, void *user)
 	struct row_item *item = user;
 	struct portrows *r = item->owner;
 
-	if (ok)
+	if (ok) {
 		settle(item, true);
-	else if (error)
+		if (r->first[0] == '\0')
+			(void)snprintf(r->first, sizeof(r->first), "%s", item->name);
+	} else if (error) {
 		row_refused(r, item, error);
-	else
+	} else {
 		r->lost = true;
+	}
 	answered(r);
 }
 
@@ -483,6 +487,7 @@ void portrows_start(struct portrows *r)
 	r->start_again = r->scan.running || r->outstanding > 0;
 	if (r->start_again)
 		return;
+	r->first[0] = '\0';
 	drop_items(r);
 	r->running = true;
 	r->refused = r->lost = r->starved = false;
@@ -492,6 +497,11 @@ void portrows_start(struct portrows *r)
 	r->lost = !conn_ready(r->deps.config);
 	r->refused = true;
 	finish(r);
+}
+
+const char *portrows_first(const struct portrows *r)
+{
+	return r->first[0] ? r->first : NULL;
 }
 
 void portrows_again(struct portrows *r)

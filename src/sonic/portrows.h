@@ -35,6 +35,9 @@ void portrows_set_push(struct portrows *r, bool push);
  * the reading cannot begin. */
 void portrows_start(struct portrows *r);
 void portrows_again(struct portrows *r);
+/* The port whose row APPL_DB accepted first since portrows_start(); NULL: none. Whatever empties APPL_DB after that
+ * takes the row away. Valid until the next start. */
+const char *portrows_first(const struct portrows *r);
 /* Goes on if it had no room. Called once a loop turn. */
 void portrows_turn(struct portrows *r);
 /* Stops what runs; fn is not told. */

@@ -179,6 +179,7 @@ static void ask_switch_type(struct startup *s)
 /* --- markers --- */
 
 static void push_marker(struct startup *s);
+static void check_rows(struct startup *s);
 static void count_markers(struct startup *s);
 
 static void await_links(struct startup *s)
@@ -224,11 +225,11 @@ static void on_marker(bool ok, const struct resp_value *error, void *user)
 
 	if (s->state != STARTUP_CONFIG_DONE && s->state != STARTUP_INIT_DONE)
 		return;
-	if (ok) {
+	if (ok && s->state == STARTUP_CONFIG_DONE)
+		check_rows(s);
+	else if (ok)
 		marker_accepted(s);
-		return;
-	}
-	if (!error)
+	if (ok || !error)
 		return; /* startup_lost() follows */
 	if (s->backoff.next_ms == 0)
 		log_warning(KIND_PUSH_REFUSED, "PORT_TABLE%s%s: Redis refused the push, it is tried again: %s",
@@ -422,19 +423,8 @@ static void on_config_done_counted(const struct resp_value *reply, void *user, v
 		push_all_again(s);
 }
 
-/* was_done: PortInitDone had been sent when this was asked. */
-static void on_init_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t was_done)
-{
-	struct startup *s = user;
-
-	(void)item;
-	if (is_gone(reply) && was_done && s->state == STARTUP_DONE && !s->emptied)
-		push_init_done_again(s);
-	end_check(s);
-}
-
 /* The row waits in _PORT_TABLE: until its consumer moves it. */
-static int count_marker(struct startup *s, const char *name, conn_reply_fn fn)
+static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 {
 	char moved[40], waiting[sizeof(moved) + 1];
 	struct resp_arg argv[3];
@@ -447,13 +437,49 @@ static int count_marker(struct startup *s, const char *name, conn_reply_fn fn)
 	return conn_command(s->deps.appl, fn, s, NULL, s->state == STARTUP_DONE, ARRAY_SIZE(argv), argv);
 }
 
+static void on_first_row_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
+{
+	struct startup *s = user;
+
+	(void)item;
+	(void)cookie;
+	if (!reply || s->state != STARTUP_CONFIG_DONE)
+		return;
+	if (is_gone(reply))
+		push_all_again(s);
+	else
+		marker_accepted(s);
+}
+
+/* Who empties APPL_DB between the rows and their marker leaves a marker that promises what is not there. */
+static void check_rows(struct startup *s)
+{
+	const char *first = portrows_first(s->rows);
+
+	if (!first)
+		marker_accepted(s);
+	else if (count_row(s, first, on_first_row_counted) < 0)
+		retry_later(s);
+}
+
+/* was_done: PortInitDone had been sent when this was asked. */
+static void on_init_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t was_done)
+{
+	struct startup *s = user;
+
+	(void)item;
+	if (is_gone(reply) && was_done && s->state == STARTUP_DONE && !s->emptied)
+		push_init_done_again(s);
+	end_check(s);
+}
+
 static void count_markers(struct startup *s)
 {
 	s->check_owed = false;
 	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
 		return;
-	s->checking = count_marker(s, "PortConfigDone", on_config_done_counted) == 0 &&
-		      count_marker(s, "PortInitDone", on_init_done_counted) == 0;
+	s->checking = count_row(s, "PortConfigDone", on_config_done_counted) == 0 &&
+		      count_row(s, "PortInitDone", on_init_done_counted) == 0;
 	s->check_owed = !s->checking;
 }
 

@@ -15,7 +15,7 @@ from lib.databases import Instance, write_database_config
 from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
 from lib.netns import NetNs
 from lib.orch import INIT_DONE
-from lib.proxy import Proxy, command
+from lib.proxy import Command, Proxy, command
 from lib.redis_server import RedisServer
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
@@ -302,3 +302,23 @@ def test_a_stop_does_not_take_back_what_is_under_way(
     wire.mend()
     assert sw.daemon.wait_exit() == 0
     wait_for(lambda: sw.orch.fields(INIT_DONE) is not None, 30, "PortInitDone")
+
+
+def test_appl_db_is_emptied_between_the_rows_and_their_marker(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
+    """The marker behind them is there, and promises rows that are not: orchagent would wait for those ports for ever."""
+    sw, proxy = behind_proxy(ports=4)
+    emptied: list[bool] = []
+
+    def empty_once(argv: Command) -> bool:
+        if not emptied and b"PortConfigDone" in argv and argv[0].upper() == b"EVALSHA":
+            emptied.append(sw.appl_db.client.flushdb())
+        return False
+
+    proxy.refuse(empty_once, "-NEVER")
+    sw.daemon.start()
+    wanted = {*sw.ports, "PortConfigDone"}
+    wait_for(lambda: sw.appl_db.client.smembers("PORT_TABLE_KEY_SET") == wanted, 30, "the rows wait for orchagent")
+    assert emptied
+    sw.orch.start()
+    sw.wait_init_done()
+    sw.wait_equal(ports=4)
