@@ -101,7 +101,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     item.stash[FAILED] = True
     factory = getattr(item, "funcargs", {}).get("switch")
     for made in factory.made if factory else []:
-        if hasattr(made, "daemon"):
+        # A switch that was closed by the test has taken its log with it.
+        if hasattr(made, "daemon") and made.daemon.log_path.exists():
             report.sections.append(("portsyncd log", made.daemon.log[-LOG_SHOWN_CHARACTERS:]))
 
 

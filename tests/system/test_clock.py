@@ -56,7 +56,7 @@ def test_the_clock_is_set(secs: int, switch: SwitchFactory, tmp_path: Path) -> N
     sw.netns.set_carrier("Ethernet8", "down")
     sw.wait_oper("Ethernet8", "down")
     sw.wait_equal(ports=4)
-    assert sw.pages.get("/readyz").status == 200
+    wait_for(lambda: sw.pages.get("/readyz").status == 200, 30, "ready, once all connections are back")
     sw.daemon.stop()
     saved = json.loads(sw.state_file.read_text())
     assert saved["saved_at"] / 1000 == pytest.approx(time.time() + secs, abs=TOLERANCE)

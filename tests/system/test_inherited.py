@@ -4,6 +4,7 @@ ready. Each is told, and none of them kills it."""
 
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -111,6 +112,8 @@ def test_no_thread_is_to_be_had(switch: SwitchFactory) -> None:
         client.connect(str(sw.pages.path))
     sw.netns.set_carrier("Ethernet4", "down")
     sw.wait_oper("Ethernet4", "down")
+    # A leak check at the end is a thread, too.
+    resource.prlimit(sw.daemon.pid, resource.RLIMIT_NPROC, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 def test_a_signal_before_it_is_ready_leaves_the_state_file_clean(switch: SwitchFactory) -> None:

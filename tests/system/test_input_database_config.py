@@ -123,10 +123,3 @@ def test_huge(tmp_path: Path) -> None:
     path = tmp_path / "huge.json"
     path.write_bytes(json.dumps(SAMPLE).encode() + b" " * (64 << 20))
     assert_refused(path, "allowed:")
-
-
-def test_a_host_that_nobody_knows(tmp_path: Path) -> None:
-    path = changed(tmp_path, "INSTANCES/redis", {"hostname": "no-such-host.invalid", "port": 6379})
-    done = run_with(path)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done
-    assert "no-such-host.invalid" in done.stderr

@@ -153,7 +153,7 @@ def test_m05_a_hung_syslog_collector_does_not_hold_up_events(switch: SwitchFacto
     sw = switch.build(ports=8, log_level="debug", settings={"log": {"limit_secs": 0}})
     with hung_syslog(sw) as collector:
         sw.start()
-        sw.netns.batch(mixed_changes(sw.ports, 10_000))
+        sw.netns.batch(mixed_changes(sw.ports, 40_000))
         sw.wait_equal(timeout=30, ports=8)
         wait_for(lambda: any("lines were dropped" in line for line in read_all(collector)), what="the loss is told")
         sw.daemon.send(signal.SIGHUP)
