@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "config.h"
+#include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/logging.h"
 #include "host/process.h"

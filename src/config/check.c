@@ -8,9 +8,9 @@
 
 #include "base/cpulist.h"
 #include "base/util.h"
-#include "config.h"
+#include "config/config.h"
 #include "config/keys.h"
-#include "observe/http.h"
+#include "http/server.h"
 #include "sonic/dbconfig.h"
 
 #define CPUS_PRESENT "/sys/devices/system/cpu/present"

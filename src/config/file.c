@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/regular.h"
+#include "base/file.h"
 #include "base/utf8.h"
 #include "base/util.h"
 #include "config/keys.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
+#include "config/config.h"
 
-#include "observe/http.h"
+#include "http/server.h"
 
 static const char *or_null(const char *text)
 {

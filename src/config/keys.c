@@ -12,10 +12,10 @@
 #include <sys/un.h>
 #include <syslog.h>
 
+#include "base/address.h"
 #include "base/cpulist.h"
 #include "base/util.h"
-#include "observe/http_address.h"
-#include "observe/logaddress.h"
+#include "log/address.h"
 #include "sonic/oldlinks.h"
 
 /* Choices are stored as int. */

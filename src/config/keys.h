@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "config/config.h"
 
 #define CONFIG_N_KEYS 61
 #define CONFIG_WHY_MAX 512  /* room for what is wrong and what is allowed */

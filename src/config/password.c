@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/regular.h"
+#include "base/file.h"
 #include "base/util.h"
-#include "config.h"
+#include "config/config.h"
 
 #define PASSWORD_MAX_BYTES 4096
 #define CREDENTIAL "redis_password"

@@ -12,7 +12,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/private.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define ERROR_BYTES 512
 #define LOOK_USEC (500 * USEC_PER_MSEC)

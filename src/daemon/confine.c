@@ -8,9 +8,9 @@
 #include "daemon/private.h"
 #include "host/capabilities.h"
 #include "host/sandbox.h"
-#include "observe/audit.h"
-#include "observe/http.h"
-#include "observe/logaddress.h"
+#include "http/server.h"
+#include "log/address.h"
+#include "log/audit.h"
 
 #define NET_ADMIN_MISSING                                                                                              \
 	"the capability CAP_NET_ADMIN is missing: it sizes the receive buffer and sets old links down; what helps: "   \

@@ -15,8 +15,8 @@
 #include "host/process.h"
 #include "host/sandbox.h"
 #include "host/tuning.h"
-#include "observe/audit.h"
-#include "observe/logformat.h"
+#include "log/audit.h"
+#include "log/format.h"
 #include "sonic/dryrun.h"
 #include "sonic/portlog.h"
 

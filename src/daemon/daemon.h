@@ -3,7 +3,7 @@
 #ifndef PORTSYNCD_DAEMON_H
 #define PORTSYNCD_DAEMON_H
 
-#include "config.h"
+#include "config/config.h"
 
 /*
  * The signals that the loop takes wait for it from now on, so that none ends the process out of order. To be called

@@ -6,7 +6,7 @@
 
 #include "daemon/private.h"
 #include "host/capabilities.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define RETRY_INITIAL_MS 100
 

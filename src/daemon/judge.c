@@ -13,8 +13,8 @@
 #include <systemd/sd-daemon.h>
 
 #include "daemon/private.h"
-#include "observe/health.h"
-#include "observe/procstat.h"
+#include "metrics/health.h"
+#include "metrics/procstat.h"
 
 #define SOON_USEC (200 * USEC_PER_MSEC)
 #define APART_USEC USEC_PER_SEC /* of judgements that nobody asked for */

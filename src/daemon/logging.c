@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "observe/audit.h"
+#include "log/audit.h"
 
 enum log_sink logging_sink(const struct config *config)
 {

@@ -3,8 +3,8 @@
 #ifndef PORTSYNCD_LOGGING_H
 #define PORTSYNCD_LOGGING_H
 
-#include "config.h"
-#include "observe/log.h"
+#include "config/config.h"
+#include "log/log.h"
 
 void logging_open(const struct config *config);
 /* What differs from the configuration that was in force before; what was changed otherwise meanwhile (LOGGER table,

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/regular.h"
+#include "base/file.h"
 #include "daemon/private.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define FILE_NAME "last-stop"
 #define LETTERS "abcdefghijklmnopqrstuvwxyz-"

@@ -10,10 +10,10 @@
 #include <systemd/sd-event.h>
 
 #include "base/util.h"
-#include "config.h"
+#include "config/config.h"
 #include "daemon/daemon.h"
 #include "kernel/watch.h"
-#include "observe/view.h"
+#include "metrics/snapshot.h"
 #include "ports/links.h"
 #include "ports/recheck.h"
 #include "redis/conn.h"

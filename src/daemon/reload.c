@@ -7,7 +7,7 @@
 
 #include "daemon/logging.h"
 #include "daemon/private.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 
 #define LIVE_SECTION "log"
 

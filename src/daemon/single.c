@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/private.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define PREFIX "portsyncd "
 #define WAITING 16

@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/cpulist.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 /* The kernel takes a set as long as one CPU in it can be used, and drops the others without a word. */
 static int set_exactly(const cpu_set_t *cpus)

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "observe/log.h"
+#include "log/log.h"
 
 static bool locked;
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 static bool were_closed[STDERR_FILENO + 1];
 

@@ -14,7 +14,7 @@
 #include "host/landlock.h"
 #include "host/memory.h"
 #include "host/syscalls.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 
 #define FOLDERS_MAX 8
 #define PORTS_MAX 8

@@ -10,7 +10,7 @@
 #include "base/util.h"
 #include "host/cpu.h"
 #include "host/memory.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 
 /* What was asked for, and what came of it. */
 struct report {

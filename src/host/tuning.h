@@ -6,7 +6,7 @@
 #ifndef PORTSYNCD_TUNING_H
 #define PORTSYNCD_TUNING_H
 
-#include "config.h"
+#include "config/config.h"
 
 /* Of the calling thread, before it makes others. Keys at their default leave alone what a supervisor may have set, but
  * memory is locked. Returns how many settings were refused. */

@@ -10,7 +10,7 @@
 
 #include "base/util.h"
 #include "kernel/reply.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 /*
  * What follows a message silently follows it within the same hold of the kernel's lock; asked a little later, the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/trail.h"
 
-#include "observe/audit.h"
+#include "log/audit.h"
 
 void trail_spoofed(size_t n)
 {

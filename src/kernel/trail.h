@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the audit trail has of the kernel's events (observe/audit.h). */
+/* What the audit trail has of the kernel's events (log/audit.h). */
 #ifndef PORTSYNCD_TRAIL_H
 #define PORTSYNCD_TRAIL_H
 

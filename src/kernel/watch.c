@@ -14,7 +14,7 @@
 #include "kernel/pace.h"
 #include "kernel/reply.h"
 #include "kernel/trail.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define DUMP_POOL 8            /* datagrams */
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */

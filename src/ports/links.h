@@ -15,8 +15,8 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "kernel/linkmsg.h"
-#include "observe/loglimit.h"
-#include "ports/past.h"
+#include "log/limit.h"
+#include "ports/baseline.h"
 #include "ports/row.h"
 
 /* What is known of our four fields in STATE_DB. */

@@ -8,7 +8,7 @@
 
 #include "base/util.h"
 #include "kernel/reread.h"
-#include "observe/log.h"
+#include "log/log.h"
 #include "ports/difference.h"
 
 struct recheck {

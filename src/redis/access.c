@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 
 void access_init(struct access *access, const char *username, const char *source, access_read_fn read, void *user)
 {

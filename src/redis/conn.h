@@ -14,10 +14,10 @@
 #include <systemd/sd-event.h>
 
 #include "redis/access.h"
-#include "redis/away.h"
 #include "redis/dial.h"
 #include "redis/errors.h"
 #include "redis/lookup.h"
+#include "redis/outage.h"
 #include "redis/resp.h"
 #include "redis/rtt.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
-#include "observe/log.h"
+#include "log/log.h"
 #include "ports/rules.h"
 #include "redis/scan.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 /* A name of 15 characters that are six bytes each, and four fields */
 #define EVENT_BYTES 320

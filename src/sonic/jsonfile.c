@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/regular.h"
+#include "base/file.h"
 
 #define PARSE_FLAGS JSON_REJECT_DUPLICATES
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 
 #define VALUE_BYTES 32
 

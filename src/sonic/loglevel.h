@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "observe/log.h"
+#include "log/log.h"
 #include "redis/conn.h"
 
 struct loglevel_options {

@@ -8,7 +8,7 @@
 
 #include "base/util.h"
 #include "kernel/nlsock.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define KEY_BYTES 40
 

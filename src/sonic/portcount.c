@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 struct portcount {
 	struct conn *conn;

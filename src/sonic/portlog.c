@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "observe/audit.h"
+#include "log/audit.h"
 
 #define NO_ROOM_USEC USEC_PER_SEC /* until it is tried again */
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "observe/log.h"
+#include "log/log.h"
 #include "ports/rules.h"
 #include "redis/scan.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/list.h"
 #include "base/util.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define SHA_LEN 40
 /* EVALSHA sha 3 channel key_set hash G key */

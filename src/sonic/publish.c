@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 #include "sonic/eventpub.h"
 #include "sonic/portlog.h"
 #include "sonic/readback.h"

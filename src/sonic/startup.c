@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
-#include "observe/audit.h"
+#include "log/audit.h"
 #include "ports/rules.h"
 #include "sonic/portcount.h"
 #include "sonic/portrows.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define KEY_BYTES 48
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/regular.h"
+#include "base/file.h"
 #include "base/util.h"
 
 #define NAME_BYTES (NAME_MAX + 16) /* openat(2) says of one that is too long */

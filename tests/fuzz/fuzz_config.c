@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/config.c src/config/file.c src/config/keys.c src/base/cpulist.c */
-#include "config.h"
+/* Covers: src/config/config.c src/config/file.c src/config/keys.c src/base/cpulist.c */
+#include "config/config.h"
 
 #include <stdint.h>
 #include <string.h>

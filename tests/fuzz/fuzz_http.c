@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/observe/pages.c src/observe/http.c */
+/* Covers: src/metrics/pages.c src/http/server.c */
 /*
  * The pages for any path and any Accept header, as libmicrohttpd hands them over: what the first line of the input is,
  * and what the rest is. Two ports have names of the input's own, so that a path can meet an odd one.
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "observe/metrics.h"
-#include "observe/pages.h"
+#include "metrics/pages.h"
+#include "metrics/prometheus.h"
 #include "view_fixture.h"
 
 static struct fixture_loop *loop;

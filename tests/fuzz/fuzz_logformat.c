@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/observe/logformat.c */
+/* Covers: src/log/format.c */
 /* Any bytes in a record make one line of valid UTF-8 without control characters, in every format. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "base/util.h"
-#include "observe/logaddress.h"
-#include "observe/logformat.h"
+#include "log/address.h"
+#include "log/format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

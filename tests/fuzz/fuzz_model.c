@@ -14,10 +14,10 @@
 
 #include "base/util.h"
 #include "kernel/watch.h"
+#include "log/log.h"
 #include "model_kernel.h"
 #include "model_loop.h"
 #include "model_redis.h"
-#include "observe/log.h"
 #include "ports/links.h"
 #include "ports/recheck.h"
 #include "sonic/appl_ports.h"

@@ -10,7 +10,7 @@
 #include "../unit/fake_nlsock.h"
 #include "base/util.h"
 #include "kernel/watch.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define TURNS 64
 #define DUMPS 8

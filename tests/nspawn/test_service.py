@@ -20,7 +20,7 @@ from lib.wait import wait_for
 from machine import Record
 
 KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
-IDS = {name: number for _, name, number in KIND.findall((ROOT / "src/observe/messages.h").read_text())}
+IDS = {name: number for _, name, number in KIND.findall((ROOT / "src/log/kinds.h").read_text())}
 CAP_NET_ADMIN = 1 << 12
 CAP_SYS_RESOURCE = 1 << 24
 FACILITY_USER, FACILITY_AUTHPRIV = "1", "10"

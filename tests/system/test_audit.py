@@ -454,6 +454,6 @@ def test_each_control_has_records_and_tests() -> None:
     assert tests and [name for name in tests if not exists(name)] == []
     places = [name for row in rows for name in re.findall(r"`([^`]+)`", row[2])]
     assert places and [name for name in places if not (ROOT / name).is_file()] == []
-    messages = (ROOT / "src/observe/messages.h").read_text().partition("#define AUDIT_KINDS")[2]
+    messages = (ROOT / "src/log/kinds.h").read_text().partition("#define AUDIT_KINDS")[2]
     kinds = set(re.findall(r'X\(\w+, "(\w+)"', messages))
     assert kinds == set(re.findall(r"^\| `([a-z_]+)` \|", document, re.MULTILINE))

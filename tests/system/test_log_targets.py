@@ -23,7 +23,7 @@ from test_sandbox import GID, UID, as_user
 
 SELDOM = 3600
 KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
-IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/observe/messages.h").read_text())}
+IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/log/kinds.h").read_text())}
 WHOLE = re.compile(r"<\d+>1 \S+ \S+ portsyncd \d+ \w+ \[portsyncd@32473( \w+=\"[^\"]*\")*\] [^<]+")
 LOGROTATE = DEPLOY / "logrotate" / "portsyncd"
 PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # journald tells its limits by this message

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "observe/http.h"
+#include "http/server.h"
 
 #define BIG_BYTES (1 << 20)
 

@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "observe/audit.h"
-#include "observe/loglimit.h"
+#include "log/audit.h"
+#include "log/limit.h"
 
 struct log_catcher {
 	int fd;

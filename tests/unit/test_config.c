@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 #include "base/cpulist.h"
 #include "base/util.h"
-#include "observe/http.h"
+#include "http/server.h"
 #include "sonic/dbconfig.h"
 #include "sonic/dbglobal.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/health.h"
+#include "metrics/health.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

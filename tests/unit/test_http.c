@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What needs no real client; the rest is in tests/system/test_http.py and test_http_tls.py. */
-#include "observe/http.h"
+#include "http/server.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/http_accept.h"
+#include "http/accept.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
-#include "observe/gzip.h"
+#include "http/gzip.h"
 
 /* RFC 9112, 3.2. */
 static void test_the_path_of_a_target(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/log.h"
+#include "log/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,9 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "log/limit.h"
+#include "log/ring.h"
 #include "log_catcher.h"
-#include "observe/loglimit.h"
-#include "observe/logring.h"
 
 static int start(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/logaddress.h"
+#include "log/address.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/logformat.h"
+#include "log/format.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Meant for -Db_sanitize=thread too, see HACKING.md. */
-#include "observe/logring.h"
+#include "log/ring.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Targets one by one, each against what can go wrong with it. */
-#include "observe/logtarget.h"
+#include "log/target.h"
 
 #include <errno.h>
 #include <fcntl.h>

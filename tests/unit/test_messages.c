@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each kind of line has an entry in the journal's catalogue, and each entry a kind. */
-#include "observe/messages.h"
+#include "log/kinds.h"
 
 #include <ctype.h>
 #include <setjmp.h>

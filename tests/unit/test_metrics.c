@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/metrics.h"
+#include "metrics/prometheus.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/pages.h"
+#include "metrics/pages.h"
 
 #include <jansson.h>
 
-#include "observe/metrics.h"
+#include "metrics/prometheus.h"
 #include "view_fixture.h"
 
 static const struct health_limits limits = {

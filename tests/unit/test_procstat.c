@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "observe/procstat.h"
+#include "metrics/procstat.h"
 
 #include <ftw.h>
 #include <limits.h>

@@ -16,7 +16,7 @@
 #include "base/util.h"
 #include "fake_nlsock.h"
 #include "kernel/reread.h"
-#include "observe/log.h"
+#include "log/log.h"
 
 #define DEADLINE_USEC (30 * USEC_PER_SEC)
 

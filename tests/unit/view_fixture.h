@@ -3,7 +3,7 @@
 #ifndef PORTSYNCD_VIEW_FIXTURE_H
 #define PORTSYNCD_VIEW_FIXTURE_H
 
-#include "observe/view.h"
+#include "metrics/snapshot.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
-#include "observe/health.h"
+#include "metrics/health.h"
 
 struct fixture_loop {
 	struct view_exchange *exchange;

@@ -20,8 +20,8 @@
 #include "base/util.h"
 #include "fake_nlsock.h"
 #include "kernel/watch.h"
-#include "observe/log.h"
-#include "observe/loglimit.h"
+#include "log/limit.h"
+#include "log/log.h"
 
 #define DEADLINE_USEC (5 * USEC_PER_SEC)
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text that grows. A lack of memory is remembered, and then nothing more is added. */
+#ifndef PORTSYNCD_BASE_TEXT_H
+#define PORTSYNCD_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+struct text {
+	char *data; /* not terminated; free() it */
+	size_t len, size;
+	bool failed;
+};
+
+/* Takes memory for so many bytes at once. */
+void text_reserve(struct text *t, size_t more);
+void text_add(struct text *t, const char *bytes, size_t len);
+void text_put(struct text *t, const char *string);
+void text_number(struct text *t, uint64_t value);
+/* Nanoseconds as seconds, exactly: "0.000005". */
+void text_seconds(struct text *t, uint64_t nsec);
+
+/*
+ * A name of the kernel's may hold any bytes, but who reads us insists on UTF-8: what is none becomes \xNN, and so does
+ * a backslash, so that two names never become one. out needs 4 * strlen(name) + 1 bytes. Returns out.
+ */
+const char *text_utf8(const char *name, char *out);
+/* The value of a label, quotes included, as both of Prometheus' formats escape it. */
+void text_label(struct text *t, const char *value);
+
+#endif

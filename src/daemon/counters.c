@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What outlives a restart: when it is read, when it is saved, what is said of it. The file says that it is not clean as
+ * long as a process gives numbers; who finds it so jumps, so that no number comes twice.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-id128.h>
+#include <time.h>
+
+#include "daemon/private.h"
+#include "log/audit.h"
+#include "log/log.h"
+#include "state/saver.h"
+
+#define ACCURACY_USEC (250 * USEC_PER_MSEC)
+#define STOP_USEC USEC_PER_SEC /* for a save under way, and again for the last one */
+#define SPARE_PORTS 64         /* that come without the buffer growing */
+
+/* What a save is owed for. */
+struct marks {
+	uint64_t event, audit, changes;
+};
+
+struct daemon_state {
+	const char *path;
+	struct statefile *file;
+	struct saver *saver; /* NULL: not yet, or there is no thread for it */
+	struct state state;  /* as it was read, its numbers as we go on from them */
+	sd_event_source *timer, *done;
+	struct marks given; /* at the last save, however it ended */
+	enum statefile_found found;
+	bool orderly;         /* what was found is what an orderly stop wrote */
+	const char *previous; /* how the process that wrote it ended; NULL: not known */
+	bool handed_over;     /* the model has the ports that were read */
+	bool owed;            /* the timer is armed */
+	bool building, failing, told;
+	char why[STATEFILE_WHY_BYTES];
+	struct state_stats stats;
+	char note[96];
+};
+
+/* --- what is saved --- */
+
+static uint64_t realtime_nsec(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static struct marks marks(const struct daemon *d)
+{
+	return (struct marks){
+		.event = d->publish ? publish_last_event(d->publish) : state_last_event(d),
+		.audit = audit_last(),
+		.changes = d->links ? links_stats(d->links)->changes : 0,
+	};
+}
+
+static const char *this_boot(char out[STATE_BOOT_ID_BYTES])
+{
+	sd_id128_t boot = SD_ID128_NULL;
+
+	(void)sd_id128_get_boot(&boot);
+	return sd_id128_to_string(boot, out);
+}
+
+static void fill_head(const struct daemon *d, struct state *out, bool clean)
+{
+	const struct marks now = marks(d);
+
+	(void)this_boot(out->boot_id);
+	out->saved_msec = realtime_nsec() / NSEC_PER_MSEC;
+	out->clean = clean;
+	out->event_id = now.event;
+	out->audit_seq = now.audit;
+}
+
+/* Ports first, then what is known of names that did not come yet: those may find no room. */
+static void fill_ports(const struct links *links, struct state *out)
+{
+	uint64_t epoch = realtime_nsec() - now_nsec();
+
+	for (const struct port *port = links_next(links, NULL); port; port = links_next(links, port)) {
+		uint64_t changed = port->last_nsec ? (port->last_nsec + epoch) / NSEC_PER_MSEC : port->past_msec;
+
+		if (port->flaps > 0 || changed > 0)
+			(void)state_add(out, port->name, port->flaps, changed);
+	}
+	for (const struct past_port *past = links_past_next(links, NULL); past; past = links_past_next(links, past))
+		(void)state_add(out, past->name, past->flaps, past->changed_msec);
+}
+
+/* --- saving --- */
+
+/* One line an episode; none of a daemon whose start fails for another reason, which has the last word then. */
+static void tell_outcome(struct daemon_state *s)
+{
+	if (!s->building && s->failing && !s->told)
+		log_warning(KIND_STATE_NOT_SAVED, "counters are not saved for a restart: %s: %s", s->path, s->why);
+	else if (!s->failing && s->told)
+		log_notice(KIND_STATE_SAVED_AGAIN, "counters are saved for a restart again");
+	s->told = s->failing && !s->building;
+}
+
+/* After a failure s->why says why. */
+static void note_save(struct daemon_state *s, int r)
+{
+	if (r < 0) {
+		s->stats.errors++;
+	} else {
+		s->stats.saves++;
+		s->stats.last_nsec = now_nsec();
+	}
+	s->failing = r < 0;
+	tell_outcome(s);
+}
+
+static void fail(struct daemon_state *s, int r, const char *why)
+{
+	(void)snprintf(s->why, sizeof(s->why), "%s", why);
+	note_save(s, r);
+}
+
+static void arm(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+
+	(void)sd_event_source_set_time(s->timer,
+				       now_usec() + (uint64_t)d->config->state_save_interval_secs * USEC_PER_SEC);
+	(void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+	s->owed = true;
+}
+
+static size_t most_ports(const struct daemon *d)
+{
+	return MIN(links_stats(d->links)->ports + d->state->state.n_ports + SPARE_PORTS, (size_t)STATE_MAX_PORTS);
+}
+
+/* False: a save is under way, or there is no memory. */
+static bool begin_save(struct daemon *d, bool clean)
+{
+	struct daemon_state *s = d->state;
+	struct state *out = saver_claim(s->saver, most_ports(d));
+
+	if (!out)
+		return false;
+	fill_head(d, out, clean);
+	fill_ports(d->links, out);
+	s->given = marks(d);
+	saver_give(s->saver);
+	return true;
+}
+
+static int on_due(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)usec;
+	d->state->owed = false;
+	if (!begin_save(d, false))
+		arm(d);
+	return 0;
+}
+
+static void take_outcome(struct daemon_state *s)
+{
+	int r;
+
+	if (saver_take(s->saver, &r, s->why))
+		note_save(s, r);
+}
+
+static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user)
+{
+	struct daemon *d = user;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	take_outcome(d->state);
+	if (d->state->failing && !d->state->owed)
+		arm(d);
+	return 0;
+}
+
+/* Long before the numbers given since the last save could be more than the next start would jump over. */
+static bool runs_ahead(const struct daemon_state *s, const struct marks *now)
+{
+	return !s->failing &&
+	       (now->event - s->given.event >= STATE_STRIDE / 2 || now->audit - s->given.audit >= STATE_STRIDE / 2);
+}
+
+void state_turn(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+	struct marks now;
+
+	if (!s || !s->timer)
+		return;
+	now = marks(d);
+	if (!s->owed && (now.event != s->given.event || now.audit != s->given.audit || now.changes != s->given.changes))
+		arm(d);
+	if (runs_ahead(s, &now))
+		(void)begin_save(d, false);
+}
+
+/* Where no loop runs. */
+static void save_now(struct daemon *d, struct state *out, bool clean)
+{
+	struct daemon_state *s = d->state;
+
+	fill_head(d, out, clean);
+	s->given = marks(d);
+	note_save(s, statefile_save(s->file, out, s->why));
+}
+
+/* --- loading --- */
+
+static void refuse(struct daemon_state *s, const char *why, bool stuck)
+{
+	const char *where = stuck ? "" : "; it is kept aside as *.refused";
+
+	log_warning(KIND_STATE_REFUSED, "%s is refused: %s%s; counters begin anew", s->path, why, where);
+	audit_record(AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(), NULL, "%s is refused: %s%s; numbers begin anew",
+		     s->path, why, where);
+	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin anew");
+}
+
+static void go_on(struct daemon_state *s)
+{
+	char boot[STATE_BOOT_ID_BYTES];
+
+	s->orderly = s->state.clean;
+	s->previous = strcmp(this_boot(boot), s->state.boot_id) == 0 ? "unclean" : "reboot";
+	if (s->orderly) {
+		s->previous = PREVIOUS_ORDERLY;
+		(void)snprintf(s->note, sizeof(s->note), "; numbers go on");
+	} else {
+		s->state.event_id += STATE_STRIDE;
+		s->state.audit_seq += STATE_STRIDE;
+		log_notice(KIND_STATE_JUMPED,
+			   "counters go on from %s, which no orderly stop wrote: numbers jump by %" PRIu64, s->path,
+			   STATE_STRIDE);
+		(void)snprintf(s->note, sizeof(s->note),
+			       "; numbers jump by %" PRIu64 " since the last stop was not orderly", STATE_STRIDE);
+	}
+	audit_go_on(s->state.audit_seq);
+}
+
+static void read_file(struct daemon_state *s)
+{
+	char why[STATEFILE_WHY_BYTES];
+
+	s->found = statefile_load(s->file, &s->state, why);
+	if (s->found == STATEFILE_LOADED)
+		go_on(s);
+	else if (s->found == STATEFILE_MISSING)
+		(void)snprintf(s->note, sizeof(s->note), "; numbers begin at 1");
+	else
+		refuse(s, why, s->found == STATEFILE_STUCK);
+}
+
+/* What is as it should be is told when the rest is: a daemon that cannot start says why, and nothing else. */
+static void tell_found(const struct daemon_state *s)
+{
+	if (s->found == STATEFILE_MISSING)
+		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
+	else if (s->found == STATEFILE_LOADED && s->orderly)
+		log_info(KIND_STATE_LOADED, "counters go on from %s", s->path);
+}
+
+void state_load(struct daemon *d)
+{
+	const char *path = d->config->state_file;
+	struct daemon_state *s;
+	int r;
+
+	if (d->config->dry_run || path[0] == '\0')
+		return;
+	s = calloc(1, sizeof(*s));
+	r = s ? statefile_new(&s->file, path) : -ENOMEM;
+	if (r < 0) {
+		if (r == -EBUSY)
+			log_warning(KIND_STATE_IN_USE, "another process has %s: counters are not kept over a restart",
+				    path);
+		else
+			log_warning(KIND_STATE_NOT_SAVED, "%s: %s", path, strerror(-r));
+		free(s);
+		return;
+	}
+	d->state = s;
+	s->path = path;
+	s->building = true;
+	read_file(s);
+	/* From the first number on that is given, the file must not promise that it has the last one. */
+	save_now(d, &s->state, false);
+}
+
+const char *state_previous_stop(const struct daemon *d)
+{
+	return d->state && d->state->previous ? d->state->previous : "unknown";
+}
+
+const char *state_note(const struct daemon *d)
+{
+	if (d->config->dry_run)
+		return "";
+	return d->state ? d->state->note : "; numbers begin at 1, and are not kept";
+}
+
+uint64_t state_last_event(const struct daemon *d)
+{
+	return d->state ? d->state->state.event_id : 0;
+}
+
+struct state_stats state_stats(const struct daemon *d)
+{
+	return d->state ? d->state->stats : (struct state_stats){0};
+}
+
+/* --- building --- */
+
+static int give_to_model(struct daemon *d)
+{
+	const struct state *state = &d->state->state;
+	int r = links_past_reserve(d->links, state->n_ports);
+
+	for (size_t i = 0; r == 0 && i < state->n_ports; i++)
+		links_past_add(d->links, state->ports[i].name, state->ports[i].flaps, state->ports[i].changed_msec);
+	d->state->handed_over = r == 0;
+	return r;
+}
+
+static int add_sources(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+	int r = saver_new(&s->saver, s->file);
+
+	if (r >= 0)
+		r = sd_event_add_io(d->event, &s->done, saver_fd(s->saver), EPOLLIN, on_done, d);
+	if (r >= 0)
+		r = sd_event_add_time(d->event, &s->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_due, d);
+	return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+}
+
+void state_build(struct daemon *d)
+{
+	int r;
+
+	if (!d->state)
+		return;
+	r = give_to_model(d);
+	if (r >= 0)
+		r = add_sources(d);
+	d->state->building = false;
+	tell_found(d->state);
+	tell_outcome(d->state);
+	if (r < 0)
+		fail(d->state, r, strerror(-r));
+	else if (d->state->failing)
+		arm(d);
+}
+
+/* --- the end --- */
+
+/* The thread writes it, so that a disk that hangs cannot hold up the stop. */
+static bool save_by_thread(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+
+	if (!saver_wait(s->saver, STOP_USEC))
+		return false;
+	take_outcome(s);
+	if (!begin_save(d, true) || !saver_wait(s->saver, STOP_USEC))
+		return false;
+	take_outcome(s);
+	return true;
+}
+
+/* The start failed, or there was no thread to be had. */
+static void save_without_thread(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+	struct state out = {0};
+
+	if (s->handed_over && state_reserve(&out, most_ports(d)) == 0) {
+		fill_ports(d->links, &out);
+		save_now(d, &out, true);
+	} else {
+		save_now(d, &s->state, true);
+	}
+	state_done(&out);
+}
+
+void state_finish(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+
+	if (!s)
+		return;
+	/* What was held back is told now: a record takes a number. */
+	tell_held_back(d, true);
+	if (!s->saver)
+		save_without_thread(d);
+	else if (!save_by_thread(d))
+		fail(s, -ETIMEDOUT, "the disk does not answer");
+}
+
+void state_free(struct daemon *d)
+{
+	struct daemon_state *s = d->state;
+
+	if (!s)
+		return;
+	sd_event_source_disable_unref(s->timer);
+	sd_event_source_disable_unref(s->done);
+	if (saver_free(s->saver, 0))
+		statefile_free(s->file);
+	state_done(&s->state);
+	free(s);
+}

@@ -1,0 +1,694 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/server.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+
+#include "base/list.h"
+#include "base/thread.h"
+#include "base/util.h"
+#include "http/accept.h"
+#include "http/identity.h"
+#include "http/limit.h"
+#include "http/listen.h"
+#include "http/progress.h"
+#include "http/response.h"
+#include "log/log.h"
+
+#define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
+#define ACCEPT_BATCH 32        /* new clients of one address a turn */
+#define REST_USEC (100 * USEC_PER_MSEC)
+
+/* One MHD daemon, without a thread or socket of its own. */
+struct server {
+	struct MHD_Daemon *mhd; /* NULL: not used */
+	int epoll_fd;
+};
+
+enum { PLAIN, TLS, N_SERVERS };
+
+struct listener {
+	int fd;
+	struct server *server;
+};
+
+struct client {
+	struct list link; /* in arriving, waiting or dropped */
+	struct http *http;
+	int fd;         /* MHD closes it */
+	uint64_t since; /* when its request began */
+	size_t body;    /* what came of its request's, which nobody reads */
+	bool dropped, tls, trusted;
+	bool served;                    /* had an answer, and did not ask again */
+	bool refused;                   /* its certificate was, which was told */
+	char peer[HTTP_ADDRESS_MAX];    /* the address it came from, "?": none */
+	struct http_identity *identity; /* of a TLS client */
+	struct http_transport transport;
+};
+
+struct http {
+	http_handle_fn handle;
+	void *user;
+	unsigned max_clients, n_clients;
+	uint64_t timeout_usec;
+	bool tls, need_certificate;
+	struct server servers[N_SERVERS];
+	struct listener listeners[HTTP_LISTEN_MAX + 1];
+	size_t n_listeners;
+	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
+	struct http_socket_file unix_file;
+	struct http_identities identities;
+	int wake; /* eventfd: it is time to end */
+	pthread_t thread;
+	bool started;
+
+	/* What follows is the thread's own. */
+	struct list arriving; /* given to MHD, which has not said yet that it has them */
+	struct list waiting;  /* by since */
+	struct list dropped;  /* shut down, not yet closed by MHD */
+	uint64_t rest_until;  /* no client is accepted before */
+	struct http_progress progress;
+	struct http_stats stats;
+};
+
+static void count(_Atomic uint64_t *number)
+{
+	(void)atomic_fetch_add_explicit(number, 1, memory_order_relaxed);
+}
+
+static void count_answer(struct http *h, unsigned status)
+{
+	count(&h->stats.answers[status / 100 < 6 ? status / 100 : 0]);
+}
+
+/* --- Clients --- */
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static struct client *arriving(struct http *h, int fd)
+{
+	for (struct list *at = h->arriving.next; at != &h->arriving; at = at->next) {
+		struct client *c = container_of(at, struct client, link);
+
+		if (c->fd == fd)
+			return c;
+	}
+	return NULL;
+}
+
+static void forget(struct client *c)
+{
+	list_remove(&c->link);
+	c->http->n_clients--;
+	free(c);
+}
+
+/* MHD sees the hang-up in its next run and closes. */
+static void drop(struct client *c)
+{
+	c->dropped = true;
+	list_remove(&c->link);
+	list_append(&c->http->dropped, &c->link);
+	(void)shutdown(c->fd, SHUT_RDWR);
+}
+
+static struct client *oldest(struct http *h)
+{
+	return list_empty(&h->waiting) ? NULL : container_of(h->waiting.next, struct client, link);
+}
+
+static void drop_late(struct http *h)
+{
+	uint64_t now = now_usec();
+	struct client *c;
+
+	while ((c = oldest(h)) && now - c->since >= h->timeout_usec) {
+		drop(c);
+		count(c->served ? &h->stats.idle : &h->stats.late);
+	}
+}
+
+static void evict_one(struct http *h)
+{
+	struct client *c = oldest(h);
+
+	if (!c)
+		return;
+	drop(c);
+	count(&h->stats.evicted);
+	log_warning(KIND_HTTP_CLIENT_DROPPED,
+		    "http.max_clients = %u are connected: dropped the one that has waited longest", h->max_clients);
+}
+
+static void begin_request(struct client *c)
+{
+	c->since = now_usec();
+	c->body = 0;
+	list_remove(&c->link);
+	list_append(&c->http->waiting, &c->link);
+}
+
+/* --- TLS --- */
+
+static int verify_client(gnutls_session_t session)
+{
+	struct client *c = gnutls_session_get_ptr(session);
+	char problem[256];
+	int r = http_tls_verify_client(session, problem, sizeof(problem));
+
+	if (r == 0)
+		return 0;
+	c->refused = true;
+	count(&c->http->stats.certificates_refused);
+	log_warning(KIND_HTTP_CLIENT_REFUSED, "certificate of the client at %s refused: %s", c->peer, problem);
+	return r;
+}
+
+/* The client's Finished ends the handshake. */
+static int on_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+		       const gnutls_datum_t *message)
+{
+	struct client *c = gnutls_session_get_ptr(session);
+
+	(void)type;
+	(void)when;
+	(void)message;
+	if (incoming)
+		c->trusted = true;
+	return 0;
+}
+
+static void begin_tls(struct client *c, gnutls_session_t session)
+{
+	c->tls = true;
+	/* Without, GnuTLS has nothing to show and the handshake fails. */
+	c->identity = http_identity_enter(&c->http->identities, session);
+	gnutls_session_set_ptr(session, c);
+	http_progress_follow(session, &c->transport, c->fd, &c->http->progress);
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, on_finished);
+	if (c->http->need_certificate)
+		http_tls_require_client(session, verify_client);
+}
+
+/* --- What MHD calls --- */
+
+/* MHD 0.9.75 calls within MHD_add_connection(), 1.0 within the next MHD_run(), after others were added. */
+static void client_arrived(struct http *h, struct MHD_Connection *connection, void **context)
+{
+	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	/* 1.0 answers every question in the same place. */
+	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	struct client *c = arriving(h, fd);
+
+	*context = c;
+	count(&h->stats.accepted);
+	count(&h->stats.open);
+	begin_request(c);
+	if (tls && tls->tls_session)
+		begin_tls(c, tls->tls_session);
+}
+
+/* Who forgot its certificate is told nothing by GnuTLS. */
+static void handshake_failed(const struct client *c)
+{
+	count(&c->http->stats.handshakes_failed);
+	if (c->http->need_certificate && !c->refused)
+		log_warning(
+			KIND_HTTP_CLIENT_REFUSED,
+			"TLS handshake with the client at %s failed: it brought no certificate on P-384, or does not "
+			"speak TLS 1.3 with AES-256-GCM and P-384",
+			c->peer);
+}
+
+static void client_left(struct http *h, struct client *c)
+{
+	if (c->tls && !c->trusted && !c->dropped)
+		handshake_failed(c);
+	if (c->identity)
+		http_identity_leave(c->identity);
+	forget(c);
+	(void)atomic_fetch_sub_explicit(&h->stats.open, 1, memory_order_relaxed);
+}
+
+static void on_connection(void *user, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	((struct http *)user)->progress.made++;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		client_arrived(user, connection, context);
+	else
+		client_left(user, *context);
+}
+
+static void on_completed(void *user, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct client *c = client_of(connection);
+
+	(void)context;
+	((struct http *)user)->progress.made++;
+	c->served = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	if (!c->dropped)
+		begin_request(c);
+}
+
+/* MHD_NO closes the connection. */
+static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connection, struct http_answer *answer,
+				   const char *allow)
+{
+	struct MHD_Response *response = http_response(answer, allow);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	result = MHD_queue_response(connection, answer->status, response);
+	MHD_destroy_response(response);
+	if (result == MHD_YES)
+		count_answer(h, answer->status);
+	return result;
+}
+
+static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *connection)
+{
+	static const char text[] = "only GET and HEAD\n";
+	struct http_answer answer = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", NULL, strdup(text),
+				     sizeof(text) - 1};
+
+	return answer.body ? send_answer(h, connection, &answer, "GET, HEAD") : MHD_NO;
+}
+
+/* A GET may have a body, which means nothing; one without an end must not keep the thread busy. */
+static enum MHD_Result pass_over(struct client *c, size_t *size)
+{
+	c->body += *size;
+	*size = 0;
+	return c->body <= REQUEST_MAX_BYTES ? MHD_YES : MHD_NO;
+}
+
+/*
+ * MHD calls once the headers are there, then with each part of a body, then once more. An answer to the first call
+ * closes the connection, which is right for methods we do not know.
+ */
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
+				  const char *version, const char *upload, size_t *upload_size, void **context)
+{
+	struct http_request request = {.path = http_target_path(path)};
+	struct http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+	struct http *h = user;
+
+	(void)version;
+	(void)upload;
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+		return refuse_method(h, connection);
+	client_of(connection)->served = false;
+	if (!*context || *upload_size > 0) {
+		*context = h;
+		return pass_over(client_of(connection), upload_size);
+	}
+	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	request.accept_encoding =
+		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	h->handle(&request, &answer, h->user);
+	return send_answer(h, connection, &answer, NULL);
+}
+
+/* --- The thread --- */
+
+/* Every client costs a descriptor; accept() says so again and again until one is closed. */
+static void rest(struct http *h, int error)
+{
+	h->rest_until = now_usec() + REST_USEC;
+	count(&h->stats.not_accepted);
+	log_warning(KIND_HTTP_NO_CLIENT, "no HTTP client can be accepted: %s", strerror(error));
+}
+
+static bool enter(struct http *h, int fd, const struct http_address *peer)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return false;
+	c->http = h;
+	c->fd = fd;
+	http_address_print(peer, c->peer, sizeof(c->peer));
+	list_append(&h->arriving, &c->link);
+	h->n_clients++;
+	h->progress.made++;
+	return true;
+}
+
+/* False when there is nobody to accept. */
+static bool accept_one(struct http *h, const struct listener *l)
+{
+	struct http_address peer = {.len = sizeof(peer.sa)};
+	int fd = accept4(l->fd, &peer.sa.any, &peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			rest(h, errno);
+		return false;
+	}
+	if (!enter(h, fd, &peer)) {
+		(void)close(fd);
+		rest(h, ENOMEM);
+		return false;
+	}
+	/* Of a path it is cut off. */
+	peer.len = MIN(peer.len, (socklen_t)sizeof(peer.sa));
+	(void)MHD_add_connection(l->server->mhd, fd, &peer.sa.any, peer.len);
+	return true;
+}
+
+/* Who has not arrived by then does not: MHD has closed its socket and said nothing. */
+static void forget_arriving(struct http *h)
+{
+	while (!list_empty(&h->arriving))
+		forget(container_of(h->arriving.next, struct client, link));
+}
+
+static void run_servers(struct http *h)
+{
+	for (size_t i = 0; i < N_SERVERS; i++)
+		if (h->servers[i].mhd)
+			(void)MHD_run(h->servers[i].mhd);
+	forget_arriving(h);
+}
+
+static void accept_from(struct http *h, const struct listener *l)
+{
+	if (h->n_clients >= h->max_clients) {
+		evict_one(h);
+		run_servers(h);
+	}
+	for (unsigned i = 0; i < ACCEPT_BATCH && h->n_clients < h->max_clients; i++)
+		if (!accept_one(h, l))
+			return;
+}
+
+static uint64_t next_deadline(struct http *h)
+{
+	const struct client *c = oldest(h);
+	uint64_t deadline = c ? c->since + h->timeout_usec : UINT64_MAX;
+
+	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
+}
+
+/* No timeout of MHD's own is set: if it names one it has work left, or believes so. */
+static bool servers_have_work(const struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG msec;
+
+	if (!list_empty(&h->arriving))
+		return true;
+	for (size_t i = 0; i < N_SERVERS; i++)
+		if (h->servers[i].mhd && MHD_get_timeout(h->servers[i].mhd, &msec) == MHD_YES)
+			return true;
+	return false;
+}
+
+static int wait_msec(struct http *h)
+{
+	int longest = servers_have_work(h) ? http_progress_wait_msec(&h->progress) : INT_MAX;
+	uint64_t deadline = next_deadline(h), now;
+
+	if (deadline == UINT64_MAX)
+		return longest == INT_MAX ? -1 : longest;
+	now = now_usec();
+	return deadline <= now ? 0 : (int)MIN((deadline - now) / USEC_PER_MSEC + 1, (uint64_t)longest);
+}
+
+enum { POLL_WAKE, POLL_SERVERS, POLL_LISTENERS = POLL_SERVERS + N_SERVERS };
+
+/* poll() passes over negative descriptors. */
+static void wait_for_work(struct http *h, struct pollfd *fds)
+{
+	size_t n = POLL_LISTENERS + h->n_listeners;
+
+	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
+	for (size_t i = 0; i < N_SERVERS; i++)
+		fds[POLL_SERVERS + i] =
+			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
+	for (size_t i = 0; i < h->n_listeners; i++)
+		fds[POLL_LISTENERS + i] =
+			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->listeners[i].fd, .events = POLLIN};
+	/* As when descriptors were taken from us (EINVAL: more than RLIMIT_NOFILE): an end is still noticed. */
+	if (poll(fds, n, wait_msec(h)) < 0)
+		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
+}
+
+static void turn(struct http *h, const struct pollfd *fds)
+{
+	if (h->rest_until > 0 && now_usec() >= h->rest_until)
+		h->rest_until = 0;
+	for (size_t i = 0; i < N_SERVERS; i++)
+		h->progress.made += fds[POLL_SERVERS + i].revents != 0;
+	drop_late(h);
+	run_servers(h);
+	http_identities_sweep(&h->identities);
+	for (size_t i = 0; i < h->n_listeners; i++)
+		if (fds[POLL_LISTENERS + i].revents)
+			accept_from(h, &h->listeners[i]);
+}
+
+static void *run(void *user)
+{
+	struct pollfd fds[POLL_LISTENERS + HTTP_LISTEN_MAX + 1] = {0};
+	struct http *h = user;
+
+	thread_step_back();
+	for (;;) {
+		wait_for_work(h, fds);
+		if (fds[POLL_WAKE].revents)
+			return NULL;
+		turn(h, fds);
+	}
+}
+
+/* --- Start and end --- */
+
+/* MHD tells of requests that it refuses by itself (400, 414, 431, ...) nowhere but in its log. */
+static void on_log(void *user, const char *format, va_list args)
+{
+	static const char refusal[] = "Error processing request (HTTP response code is %u";
+
+	if (strncmp(format, refusal, strlen(refusal)) == 0)
+		count_answer(user, va_arg(args, unsigned));
+}
+
+/* Options are read in this order: the first one concerns what is said of the others. */
+static int start_server(struct http *h, struct server *s, unsigned flags, struct MHD_OptionItem *more)
+{
+	const union MHD_DaemonInfo *info;
+
+	s->mhd = MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+				  on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_NOTIFY_CONNECTION,
+				  on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+				  MHD_OPTION_CONNECTION_LIMIT, h->max_clients, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				  (size_t)REQUEST_MAX_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more,
+				  MHD_OPTION_END);
+	if (!s->mhd)
+		return -ENOMEM;
+	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	s->epoll_fd = info->epoll_fd;
+	return 0;
+}
+
+static int start_servers(struct http *h)
+{
+	struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}},
+			      tls[] = {
+				      {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)http_tls_no_certificate},
+				      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
+				      {MHD_OPTION_END, 0, NULL},
+			      };
+	int r = start_server(h, &h->servers[PLAIN], 0, none);
+
+	if (r == 0 && h->tls)
+		r = start_server(h, &h->servers[TLS], MHD_USE_TLS, tls);
+	return r;
+}
+
+/* What could be listened on, and what not. */
+struct report {
+	char up[512], down[512];
+	int error; /* of the last one */
+};
+
+PRINTF_LIKE(3, 4) static void append(char *text, size_t size, const char *format, ...)
+{
+	size_t at = strlen(text);
+	va_list args;
+
+	if (at > 0)
+		at += (size_t)snprintf(text + at, size - at, ", ");
+	va_start(args, format);
+	if (at < size)
+		(void)vsnprintf(text + at, size - at, format, args);
+	va_end(args);
+}
+
+static void add_listener(struct http *h, const char *name, int fd, struct server *server, struct report *report)
+{
+	if (fd >= 0) {
+		h->listeners[h->n_listeners++] = (struct listener){fd, server};
+		append(report->up, sizeof(report->up), "%s", name);
+		return;
+	}
+	report->error = fd;
+	h->stats.missing++;
+	append(report->down, sizeof(report->down), "%s: %s", name, strerror(-fd));
+}
+
+static void open_listeners(struct http *h, const struct http_options *opt, struct report *report)
+{
+	int fd;
+
+	for (size_t i = 0; i < opt->n_listen; i++) {
+		struct http_address address;
+
+		fd = http_address_parse(opt->listen[i], &address);
+		if (fd == 0)
+			fd = http_listen_tcp(&address);
+		if (h->n_listeners > 0 && http_listen_lacks_ipv6(&address, fd))
+			log_info(KIND_HTTP_LISTENING, "no HTTP on %s: there is no IPv6 here", opt->listen[i]);
+		else
+			add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], report);
+	}
+	if (!opt->unix_socket)
+		return;
+	fd = http_listen_unix(opt->unix_socket, &h->unix_file);
+	add_listener(h, opt->unix_socket, fd, &h->servers[PLAIN], report);
+	if (fd >= 0)
+		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
+}
+
+int http_start(struct http *h)
+{
+	int r;
+
+	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (h->wake < 0)
+		return -errno;
+	r = thread_start(&h->thread, "http", 0, run, h);
+	h->started = r == 0;
+	return r;
+}
+
+static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
+{
+	struct report report = {0};
+	int r = start_servers(h);
+
+	if (r == 0) {
+		open_listeners(h, opt, &report);
+		h->stats.listening = h->n_listeners;
+		r = h->n_listeners > 0 ? 0 : report.error;
+	}
+	(void)snprintf(error, size, "%s", report.down);
+	if (r < 0 && error[0] == '\0')
+		(void)snprintf(error, size, "%s", strerror(-r));
+	if (r == 0)
+		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", report.up,
+			   h->need_certificate ? ", TCP with TLS and client certificates"
+			   : h->tls            ? ", TCP with TLS"
+					       : "");
+	return r;
+}
+
+static struct http *alloc_http(const struct http_options *opt, http_handle_fn handle, void *user)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->handle = handle;
+	h->user = user;
+	h->max_clients = http_limit_clients(opt->max_clients);
+	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
+	h->tls = opt->cert != NULL;
+	h->need_certificate = opt->ca != NULL;
+	h->wake = -1;
+	list_init(&h->arriving);
+	list_init(&h->waiting);
+	list_init(&h->dropped);
+	return h;
+}
+
+int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
+	     size_t size)
+{
+	struct http *h;
+	int r;
+
+	*ret = NULL;
+	error[0] = '\0';
+	r = http_check_access(opt, error, size);
+	if (r < 0)
+		return r;
+	h = alloc_http(opt, handle, user);
+	if (!h) {
+		(void)snprintf(error, size, "out of memory");
+		return -ENOMEM;
+	}
+	r = http_identities_init(&h->identities, opt, error, size);
+	h->stats.expires = h->identities.digest.expires;
+	if (r == 0)
+		r = open_all(h, opt, error, size);
+	if (r < 0)
+		http_free(h);
+	else
+		*ret = h;
+	return r;
+}
+
+int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
+{
+	int r = h->tls ? http_identities_renew(&h->identities, opt, error, size) : 0;
+
+	if (r > 0)
+		h->stats.expires = h->identities.digest.expires;
+	return r;
+}
+
+static void stop_thread(struct http *h)
+{
+	const uint64_t one = 1;
+
+	if (!h->started)
+		return;
+	(void)write_all(h->wake, &one, sizeof(one));
+	(void)pthread_join(h->thread, NULL);
+}
+
+void http_free(struct http *h)
+{
+	if (!h)
+		return;
+	stop_thread(h);
+	for (size_t i = 0; i < h->n_listeners; i++)
+		(void)close(h->listeners[i].fd);
+	if (h->unix_path[0] != '\0')
+		http_unlisten_unix(h->unix_path, &h->unix_file);
+	for (size_t i = 0; i < N_SERVERS; i++)
+		if (h->servers[i].mhd)
+			MHD_stop_daemon(h->servers[i].mhd);
+	forget_arriving(h);
+	close_fd(&h->wake);
+	http_identities_done(&h->identities);
+	free(h);
+}
+
+const struct http_stats *http_stats(const struct http *h)
+{
+	return &h->stats;
+}

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include "log/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-id128.h>
+#include <systemd/sd-journal.h>
+
+#include "base/util.h"
+
+#define RETRY_INITIAL_MS 100
+#define RETRY_MAX_MS 5000
+#define FILE_MODE 0640
+#define LENGTH_ROOM 8 /* of the octet count in front of a line, and its blank */
+
+/* --- opening --- */
+
+static bool wants_colour(int fd)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fd) && (!no_color || no_color[0] == '\0') && (!term || strcmp(term, "dumb") != 0);
+}
+
+/* A unit with ProcSubset=pid hides it from us, and tells it. */
+static void learn_boot_id(char out[SD_ID128_STRING_MAX])
+{
+	const char *told = getenv("PORTSYNCD_BOOT_ID");
+	sd_id128_t boot;
+
+	if (sd_id128_get_boot(&boot) >= 0 || (told && sd_id128_from_string(told, &boot) >= 0))
+		(void)sd_id128_to_string(boot, out);
+}
+
+static void learn_hostname(struct log_origin *origin)
+{
+	if (gethostname(origin->hostname, sizeof(origin->hostname)) < 0)
+		origin->hostname[0] = '\0';
+	origin->hostname[HOST_NAME_MAX] = '\0';
+}
+
+static void learn_origin(struct log_origin *origin)
+{
+	*origin = (struct log_origin){.pid = (int)getpid()};
+	learn_boot_id(origin->boot_id);
+}
+
+/* Settings that were not checked, as a test's may be, lead nowhere: opening fails. */
+static void set_address(struct logtarget *target)
+{
+	const struct logtarget_settings *settings = &target->settings;
+	struct sockaddr_un *un = &target->address.socket.un;
+
+	if (settings->sink == LOG_SINK_RFC5424) {
+		(void)logaddress_parse(settings->rfc5424_to, &target->address);
+		return;
+	}
+	target->address = (struct log_address){.type = LOG_ADDRESS_UNIX, .len = sizeof(*un)};
+	un->sun_family = AF_UNIX;
+	if (settings->sink == LOG_SINK_JOURNAL)
+		memcpy(un->sun_path, LOG_JOURNAL_SOCKET, sizeof(LOG_JOURNAL_SOCKET));
+	else
+		memcpy(un->sun_path, settings->syslog_path, sizeof(un->sun_path));
+}
+
+void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings)
+{
+	target->settings = *settings;
+	target->backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
+	target->retry_at = 0;
+	target->fault = 0;
+	target->fd = -1;
+	target->len = target->sent = 0;
+	learn_origin(&target->origin);
+	set_address(target);
+	target->colour = (settings->sink == LOG_SINK_STDERR && wants_colour(STDERR_FILENO)) ||
+			 (settings->sink == LOG_SINK_STDOUT && wants_colour(STDOUT_FILENO));
+}
+
+static bool owns_fd(const struct logtarget *target)
+{
+	return target->fd > STDERR_FILENO;
+}
+
+static void close_target(struct logtarget *target)
+{
+	if (owns_fd(target))
+		(void)close(target->fd);
+	target->fd = -1;
+}
+
+void logtarget_close(struct logtarget *target)
+{
+	close_target(target);
+	target->len = target->sent = 0;
+}
+
+/* What a connection that is not made yet cannot do is told by the first send(). */
+static int open_socket(const struct log_address *address)
+{
+	int type = address->type == LOG_ADDRESS_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	int fd = socket(address->socket.sa.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, &address->socket.sa, address->len) < 0 && errno != EINPROGRESS) {
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int open_file(const char *path)
+{
+	const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, O_RDWR | flags, FILE_MODE);
+	struct stat st;
+
+	/* It need not let us read. */
+	if (fd < 0 && errno == EACCES)
+		fd = open(path, O_WRONLY | flags, FILE_MODE);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+static void note_torn(struct logtarget *target, bool torn)
+{
+	const unsigned bit = 1U << target->settings.sink;
+
+	target->torn = torn ? target->torn | bit : target->torn & ~bit;
+}
+
+static bool is_torn(const struct logtarget *target)
+{
+	return target->torn >> target->settings.sink & 1;
+}
+
+/* A full disk, or whoever wrote before us and was killed. */
+static bool file_is_torn(int fd)
+{
+	char last;
+
+	return lseek(fd, -1, SEEK_END) >= 0 && read(fd, &last, 1) == 1 && last != '\n';
+}
+
+static int open_target(struct logtarget *target)
+{
+	if (target->fd >= 0)
+		return 0;
+	if (target->settings.sink == LOG_SINK_STDERR)
+		target->fd = STDERR_FILENO;
+	else if (target->settings.sink == LOG_SINK_STDOUT)
+		target->fd = STDOUT_FILENO;
+	else if (target->address.type == LOG_ADDRESS_FILE)
+		target->fd = open_file(target->address.path);
+	else
+		target->fd = open_socket(&target->address);
+	if (target->fd < 0)
+		return target->fd;
+	if (target->settings.sink == LOG_SINK_RFC5424)
+		note_torn(target, target->address.type == LOG_ADDRESS_FILE && file_is_torn(target->fd));
+	return 0;
+}
+
+/* --- writing --- */
+
+static int retry_later(struct logtarget *target, int fault)
+{
+	target->fault = fault;
+	target->retry_at = now_usec() + backoff_next_usec(&target->backoff);
+	return -EAGAIN;
+}
+
+static bool is_stream(const struct logtarget *target)
+{
+	return target->settings.sink == LOG_SINK_STDERR || target->settings.sink == LOG_SINK_STDOUT ||
+	       target->address.type != LOG_ADDRESS_UNIX;
+}
+
+static bool is_tcp(const struct logtarget *target)
+{
+	return target->settings.sink == LOG_SINK_RFC5424 && target->address.type == LOG_ADDRESS_TCP;
+}
+
+static void format(struct logtarget *target, const struct log_record *record)
+{
+	char *line = target->line + LENGTH_ROOM, count[LENGTH_ROOM + 1];
+	struct log_origin *origin = &target->origin;
+	int n = 0;
+
+	if (target->settings.sink == LOG_SINK_SYSLOG)
+		target->len = logformat_syslog(record, origin, line, LOG_LINE_BYTES);
+	else if (target->settings.sink == LOG_SINK_RFC5424) {
+		/* An operator may change it; to ask costs less than the line. */
+		learn_hostname(origin);
+		target->len = logformat_rfc5424(record, origin, line, LOG_LINE_BYTES);
+	} else
+		target->len = logformat_human(record, origin, target->colour, line, LOG_LINE_BYTES);
+	if (is_tcp(target))
+		/* RFC 6587 3.4.1: octet counting, the only framing that no text can break. */
+		n = snprintf(count, sizeof(count), "%zu ", target->len);
+	else if (is_stream(target))
+		line[target->len++] = '\n';
+	if (is_torn(target))
+		n = snprintf(count, sizeof(count), "\n");
+	if (n > 0)
+		memcpy(line - n, count, (size_t)n);
+	memmove(target->line, line - n, target->len + (size_t)n);
+	target->len += (size_t)n;
+	target->sent = 0;
+}
+
+/* A collector that closed would swallow what is sent first without a word. */
+static bool closed_by_peer(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
+
+	if (n == 0)
+		errno = ECONNRESET;
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* A line that was sent in part only goes out again as a whole: the collector throws away what it has of it. */
+static int tcp_failed(struct logtarget *target)
+{
+	int fault = errno;
+
+	close_target(target);
+	target->sent = 0;
+	return retry_later(target, fault);
+}
+
+/* Also where it would only tell a fault. */
+static bool takes_more(int fd)
+{
+	struct pollfd out = {.fd = fd, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1;
+}
+
+/* stderr and stdout are others' too, and block: a pipe that can be written takes PIPE_BUF bytes at once. */
+static ssize_t write_some(const struct logtarget *target)
+{
+	const char *at = target->line + target->sent;
+	size_t left = target->len - target->sent;
+
+	if (is_tcp(target))
+		return send(target->fd, at, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (owns_fd(target))
+		return write(target->fd, at, left);
+	if (takes_more(target->fd))
+		return write(target->fd, at, MIN(left, (size_t)PIPE_BUF));
+	errno = EAGAIN;
+	return -1;
+}
+
+static int write_stream(struct logtarget *target)
+{
+	if (is_tcp(target) && target->sent == 0 && closed_by_peer(target->fd))
+		return tcp_failed(target);
+	while (target->sent < target->len) {
+		ssize_t n = write_some(target);
+
+		if (n > 0) {
+			target->sent += (size_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return -EAGAIN;
+		if (is_tcp(target))
+			return tcp_failed(target);
+		target->fault = n < 0 ? errno : EIO;
+		if (owns_fd(target))
+			return retry_later(target, target->fault);
+		if (target->sent > 0)
+			note_torn(target, true);
+		return -EIO;
+	}
+	note_torn(target, false);
+	return 0;
+}
+
+static int write_datagram(struct logtarget *target)
+{
+	int r;
+
+	if (send(target->fd, target->line, target->len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		return 0;
+	if (errno == EAGAIN || errno == EMSGSIZE)
+		return -errno;
+	if (errno == ENOBUFS || errno == EINTR)
+		return retry_later(target, errno);
+	/* The collector was restarted: its new socket has the old name. */
+	close_target(target);
+	r = open_target(target);
+	if (r == 0 && send(target->fd, target->line, target->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		r = -errno;
+	if (r == 0)
+		return 0;
+	close_target(target);
+	return retry_later(target, -r);
+}
+
+static void add_entry(struct logtarget *target, struct iovec *entry, const char *name, const char *value)
+{
+	char *at = target->line + target->len;
+	size_t room = sizeof(target->line) - target->len;
+	int n = snprintf(at, room, "%s=%s", name, value);
+
+	*entry = (struct iovec){at, MIN((size_t)n, room - 1)};
+	target->len += entry->iov_len;
+}
+
+/* sd_journal_sendv() waits for a journald that does not read, and takes one that is not there for success. So a socket
+ * of our own asks first, each time: the name may be another socket's by now. */
+static int ask_journal(struct logtarget *target)
+{
+	int r = open_target(target);
+
+	if (r == 0 && connect(target->fd, &target->address.socket.sa, target->address.len) < 0)
+		r = -errno;
+	if (r < 0) {
+		close_target(target);
+		return retry_later(target, -r);
+	}
+	return takes_more(target->fd) ? 0 : -EAGAIN;
+}
+
+/* The journal adds who we are, the boot and the time by itself; but its time is that of the
+ * arrival, and a line may have waited. */
+static int write_journal(struct logtarget *target, const struct log_record *record)
+{
+	struct iovec entries[LOG_FIELDS_MAX + 5];
+	struct log_fields_of fields;
+	char number[24];
+	int n = 0, r = ask_journal(target);
+
+	if (r < 0)
+		return r;
+	target->len = 0;
+	logformat_fields(record, &target->origin, &fields);
+	add_entry(target, &entries[n++], "MESSAGE", record->text);
+	(void)snprintf(number, sizeof(number), "%d", record->level);
+	add_entry(target, &entries[n++], "PRIORITY", number);
+	(void)snprintf(number, sizeof(number), "%d", LOG_FAC(record->audit_seq > 0 ? LOG_AUTHPRIV : LOG_USER));
+	add_entry(target, &entries[n++], "SYSLOG_FACILITY", number);
+	add_entry(target, &entries[n++], "SYSLOG_IDENTIFIER", "portsyncd");
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)record->realtime_usec);
+	add_entry(target, &entries[n++], "REALTIME_USEC", number);
+	for (size_t i = 0; i < fields.n; i++)
+		add_entry(target, &entries[n++], fields.field[i].name, fields.field[i].value);
+	r = sd_journal_sendv(entries, n);
+	target->len = 0;
+	return r < 0 ? retry_later(target, -r) : 0;
+}
+
+static int write_line(struct logtarget *target, const struct log_record *record)
+{
+	int r;
+
+	if (target->settings.sink == LOG_SINK_JOURNAL)
+		return write_journal(target, record);
+	r = open_target(target);
+	if (r < 0)
+		return retry_later(target, -r);
+	if (target->len == 0)
+		format(target, record);
+	return is_stream(target) ? write_stream(target) : write_datagram(target);
+}
+
+int logtarget_write(struct logtarget *target, const struct log_record *record)
+{
+	int r;
+
+	if (target->retry_at > 0 && now_usec() < target->retry_at)
+		return -EAGAIN;
+	target->retry_at = 0;
+	r = write_line(target, record);
+	if (r == -EAGAIN)
+		return r;
+	if (r == 0)
+		target->fault = 0;
+	target->len = target->sent = 0;
+	backoff_reset(&target->backoff);
+	return r;
+}
+
+int logtarget_wait(const struct logtarget *target, uint64_t *until)
+{
+	*until = target->retry_at > 0 ? target->retry_at : UINT64_MAX;
+	return target->retry_at > 0 ? -1 : target->fd;
+}
+
+int logtarget_fault(const struct logtarget *target)
+{
+	return target->fault;
+}
+
+const char *logtarget_name(const struct logtarget *target)
+{
+	switch (target->settings.sink) {
+	case LOG_SINK_JOURNAL:
+		return LOG_JOURNAL_SOCKET;
+	case LOG_SINK_SYSLOG:
+		return target->settings.syslog_path;
+	case LOG_SINK_RFC5424:
+		return target->settings.rfc5424_to;
+	case LOG_SINK_STDOUT:
+		return "stdout";
+	case LOG_SINK_STDERR:
+		break;
+	}
+	return "stderr";
+}

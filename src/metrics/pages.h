@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the HTTP server serves: /metrics (metrics.h), /livez, /readyz, /healthz (health.h), /ports, /ports/<name> and an
+ * index. docs/metrics.md says what stands in each.
+ */
+#ifndef PORTSYNCD_METRICS_PAGES_H
+#define PORTSYNCD_METRICS_PAGES_H
+
+#include "http/server.h"
+#include "metrics/health.h"
+#include "metrics/snapshot.h"
+
+struct pages;
+
+/* exchange must outlive it. proc: "/proc" but for tests. NULL without memory. */
+struct pages *pages_new(struct view_exchange *exchange, const struct health_limits *limits, const char *proc);
+/* When no call of pages_handle() runs or can come. NULL is fine. */
+void pages_free(struct pages *p);
+
+/* Also /metrics tells of this server then; stats must outlive the pages. */
+void pages_set_server(struct pages *p, const struct http_stats *stats);
+
+/*
+ * For http_new(), with the pages as user. Any thread but the loop's; while one waits for the loop, at most a second,
+ * the others wait.
+ */
+void pages_handle(const struct http_request *request, struct http_answer *answer, void *user);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All figures as Prometheus reads them: text format 0.0.4, or OpenMetrics 1.0. docs/metrics.md lists them; a test
+ * compares the two.
+ */
+#ifndef PORTSYNCD_METRICS_PROMETHEUS_H
+#define PORTSYNCD_METRICS_PROMETHEUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "http/server.h"
+#include "metrics/health.h"
+#include "metrics/procstat.h"
+#include "metrics/snapshot.h"
+
+#define METRICS_TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define METRICS_OPEN_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* Answers of one page. */
+struct metrics_page {
+	const char *name;
+	uint64_t served;
+};
+
+struct metrics_input {
+	const struct view_answer *answer;
+	const struct procstat *proc;
+	const struct health_report *health;
+	const struct metrics_page *pages;
+	size_t n_pages;
+	uint64_t pages_cpu_nsec;
+	const struct http_stats *server; /* NULL: none is known */
+	uint64_t now_nsec;               /* CLOCK_MONOTONIC */
+	uint64_t epoch_nsec;             /* what a time of that clock lacks to be one since the epoch */
+	uint64_t started_nsec;           /* since the epoch */
+};
+
+/* True when a header Accept prefers OpenMetrics to plain text; NULL: there is none. */
+bool metrics_wants_open(const char *accept);
+
+/* Adds the whole page to *out; a lack of memory shows in out->failed. */
+void metrics_write(struct text *out, bool open, const struct metrics_input *in);
+
+#endif
