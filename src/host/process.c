@@ -29,7 +29,7 @@ static int occupy(int fd)
 
 static void ignore_signals(void)
 {
-	/* A reader of ours that goes away is an error of that write, not our end (SONIC.md M4); so is a file that may
+	/* A reader of ours that goes away is an error of that write, not our end (M4); so is a file that may
 	 * not grow. CPU time over the soft limit is nobody's error.
 	 */
 	static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGXCPU};

@@ -46,7 +46,7 @@ struct nlsock;
 /*
  * A socket subscribed to RTNLGRP_LINK, behind a filter that lets only RTM_NEWLINK and RTM_DELLINK of family AF_UNSPEC
  * pass: bridge port messages (AF_BRIDGE) say nothing of the device and a released bridge port is not a deleted link
- * (SONIC.md S12). 0 or negative errno.
+ * (S12). 0 or negative errno.
  */
 int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt);
 

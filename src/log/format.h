@@ -42,8 +42,8 @@ void logformat_fields(const struct log_record *record, const struct log_origin *
 /* All below: the length; the line has no end of line and no terminating NUL counted in. size is LOG_LINE_BYTES. */
 
 /*
- * RFC 3164 as rsyslog's imuxsock reads it, tag and text as swss-common's logger writes them (SONIC.md 5.4): without a
- * process id, and with upstream's names of functions where upstream has the line. Local time.
+ * RFC 3164 as rsyslog's imuxsock reads it, tag and text as swss-common's logger writes them (docs/sonic.md#logging):
+ * without a process id, and with upstream's names of functions where upstream has the line. Local time.
  */
 size_t logformat_syslog(const struct log_record *record, const struct log_origin *origin, char *out, size_t size);
 

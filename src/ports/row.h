@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The four fields of STATE_DB PORT_TABLE|<port> that are ours (SONIC.md 1.2). All other fields of the row belong to
- * other daemons and are never read or written here.
+ * The four fields of STATE_DB PORT_TABLE|<port> that are ours (docs/sonic.md#readers). All other fields of the row
+ * belong to other daemons and are never read or written here.
  */
 #ifndef PORTSYNCD_ROW_H
 #define PORTSYNCD_ROW_H

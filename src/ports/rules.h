@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pure policy: which link messages concern a port, and what a port's row says. SONIC.md section 0, 1.1, 4. */
+/* Pure policy: which link messages concern a port, and what a port's row says. docs/sonic.md#messages. */
 #ifndef PORTSYNCD_RULES_H
 #define PORTSYNCD_RULES_H
 

@@ -2,7 +2,7 @@
 /*
  * Which ports APPL_DB knows: port.configured follows the existence of a hash PORT_TABLE:<port>. Learned by a scan on
  * every connection and at audits, by keyspace notifications where Redis sends them, and by look-ups with back-off for
- * links that have no row yet where it does not (SONIC.md R16). A look-up or a scan for which the connection has no room
+ * links that have no row yet where it does not (R16). A look-up or a scan for which the connection has no room
  * is owed until it has.
  */
 #ifndef PORTSYNCD_APPL_PORTS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SONiC's database_config.json: on which Redis instance, under which number and with which separator a database lives
- * (SONIC.md 5.1). https://github.com/sonic-net/sonic-swss-common common/database_config.json
+ * (docs/sonic.md#databases). https://github.com/sonic-net/sonic-swss-common common/database_config.json
  */
 #ifndef PORTSYNCD_DBCONFIG_H
 #define PORTSYNCD_DBCONFIG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SONiC's database_global.json: which database_config.json a namespace ("asic0") or a container ("dpu0") uses
- * (SONIC.md 5.1).
+ * (docs/sonic.md#databases).
  */
 #ifndef PORTSYNCD_DBGLOBAL_H
 #define PORTSYNCD_DBGLOBAL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CONFIG_DB LOGGER|portsyncd {LOGLEVEL, LOGOUTPUT}, as swssloglevel writes it: created where missing, followed while we
- * run (SONIC.md 5.4). A value that means nothing is named in the log and changes nothing.
+ * run (docs/sonic.md#logging). A value that means nothing is named in the log and changes nothing.
  */
 #ifndef PORTSYNCD_LOGLEVEL_H
 #define PORTSYNCD_LOGLEVEL_H

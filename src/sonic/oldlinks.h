@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The links that a cold start finds. After swss as a whole was restarted they belong to the switch process before: they
- * will be deleted and made again, and counting them would say "initialised" much too early (SONIC.md S4). Anywhere else
+ * will be deleted and made again, and counting them would say "initialised" much too early (S4). Anywhere else
  * they carry the traffic, and to set them down would be an outage.
  */
 #ifndef PORTSYNCD_OLDLINKS_H

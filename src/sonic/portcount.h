@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PORT_TABLE:PortConfigDone count against the rows that are really there. orchagent refuses a warm start when they
- * differ (SONIC.md S8, S9). Written straight into the applied table, as db_migrator does: the consumer reads it there
+ * differ (S8, S9). Written straight into the applied table, as db_migrator does: the consumer reads it there
  * at its start, and must not be told of a second PortConfigDone while it runs. Where there is no count none is
  * invented: that is how an emptied APPL_DB is known.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The producer's side of SONiC's ProducerStateTable protocol (SONIC.md 5.2): one script call adds the key to
+ * The producer's side of SONiC's ProducerStateTable protocol (docs/sonic.md#producer): one script call adds the key to
  * <TABLE>_KEY_SET, writes the hash _<TABLE>:<key>, and publishes "G" on <TABLE>_CHANNEL@<db> only if the key was new.
  */
 #ifndef PORTSYNCD_PRODUCER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CONFIG_DB PORT -> APPL_DB PORT_TABLE, PortConfigDone, PortInitDone, and the links an earlier switch process left
- * behind (SONIC.md section 0, steps 4 to 9). Each step waits for what it needs; a lost connection starts the pushing
+ * behind (docs/sonic.md#start). Each step waits for what it needs; a lost connection starts the pushing
  * again, an emptied APPL_DB does as well.
  */
 #ifndef PORTSYNCD_STARTUP_H

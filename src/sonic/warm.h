@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether this is a warm start, by the tables of STATE_DB (SONIC.md 5.5): WARM_RESTART_ENABLE_TABLE|system or |swss
- * says enable "true", and WARM_RESTART_TABLE|portsyncd has a restore_count, which is then counted up. Else the start is
- * cold and restore_count becomes 0. No state field is written: comparisons of warm against cold starts fail on one.
+ * Whether this is a warm start, by the tables of STATE_DB (docs/sonic.md#warm-restart):
+ * WARM_RESTART_ENABLE_TABLE|system or |swss says enable "true", and WARM_RESTART_TABLE|portsyncd has a restore_count,
+ * which is then counted up. Else the start is cold and restore_count becomes 0. No state field is written: comparisons
+ * of warm against cold starts fail on one.
  */
 #ifndef PORTSYNCD_WARM_H
 #define PORTSYNCD_WARM_H

@@ -14,6 +14,9 @@ DOCUMENT = ROOT / "docs" / "sonic-compatibility.md"
 EXPECTED = [f"{letter}{number}" for letter, last in (("S", 30), ("R", 16), ("M", 17)) for number in range(1, last + 1)]
 VERDICTS = ("same", "better", "not ours")
 NO_TEST = "-"
+SONIC = ROOT / "docs" / "sonic.md"
+SOURCES = ("src", "tests", "bench", "scripts", "man", "deploy", "debian", "docs")
+ID = re.compile(r"\b([SRM][1-9]\d?)\b")
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,40 @@ def test_documents_that_a_document_names_exist() -> None:
     assert len(named) > 5
     known = {path.name for path in DOCUMENTS} | {"CHANGELOG.md"}
     assert sorted(one for one in named if one[1] not in known) == []
+
+
+def sources() -> list[Path]:
+    """All text that people read and write: no seeds, no recorded bytes, no pictures."""
+    found = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.is_file()]
+    apart = {"corpus", "data", "__pycache__"}
+    return sorted(path for path in found if path.suffix not in (".svg", ".png", ".json") and not set(path.parts) & apart)
+
+
+def anchors(path: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_documents_that_a_source_names_exist() -> None:
+    """Wherever they are named; also the heading after a #."""
+    named = {
+        (str(path.relative_to(ROOT)), *found)
+        for path in sources()
+        for found in re.findall(r"(?<![\w/.-])((?:[\w-]+/)*\w[\w-]*\.md)\b(?:#([\w-]+))?", path.read_text())
+    }
+    assert len(named) > 20
+    for place, name, anchor in sorted(named):
+        homes = [folder / name for folder in (ROOT, ROOT / "docs", (ROOT / place).parent)]
+        there = [path for path in homes if path.is_file()]
+        assert there, f"{place} names {name}"
+        assert not anchor or anchor in anchors(there[0]), f"{place} names {name}#{anchor}"
+
+
+def test_each_number_that_is_cited_is_explained() -> None:
+    """S, R and M: by a row of docs/sonic.md."""
+    explained = re.findall(r"^\| ([SRM]\d+) \| \S", SONIC.read_text(), re.MULTILINE)
+    assert explained == EXPECTED
+    cited = {(str(path.relative_to(ROOT)), number) for path in sources() for number in ID.findall(path.read_text())}
+    assert len(cited) > 100
+    assert sorted(one for one in cited if one[1] not in explained) == []

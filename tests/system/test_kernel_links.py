@@ -178,7 +178,7 @@ def test_deleted_and_back_within_a_batch_is_still_a_del(switch: SwitchFactory) -
 
 
 def test_the_fields_of_others_survive_everything_but_the_end(switch: SwitchFactory) -> None:
-    """SONIC.md 1.2: ours are set field by field; the row goes with the link."""
+    """docs/sonic.md#readers: ours are set field by field; the row goes with the link."""
     sw = switch(ports=2)
     others = {"host_tx_ready": "true", "speed": "40000", "supported_speeds": "1,2", "x\x01": ""}
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", mapping=others)
@@ -217,7 +217,7 @@ def test_oper_is_running_not_carrier(switch: SwitchFactory) -> None:
 
 
 def test_two_namespaces_do_not_see_each_other(switch: SwitchFactory) -> None:
-    """SONIC.md 5.1: a multi-ASIC switch has equal names and ifindexes in each namespace."""
+    """docs/sonic.md#databases: a multi-ASIC switch has equal names and ifindexes in each namespace."""
     one, other = switch(ports=2), switch(ports=["Ethernet0", "Ethernet8"])
     with Monitor(other.redis.client()) as seen:
         one.netns.set_mtu("Ethernet0", 1600)

@@ -127,7 +127,7 @@ def flooded(sw: Switch, ports: Sequence[str]) -> Iterator[None]:
 
 
 def test_starts_in_the_middle_of_a_storm_end_equal(switch: SwitchFactory) -> None:
-    """DESIGN 5.3: each start's dump and the events around it contradict each other; the newer wins."""
+    """Each start's dump and the events around it contradict each other; the newer wins."""
     sw = switch(ports=64, audit_secs=SELDOM, switch_type="dpu", links="before")
     for _ in range(6):
         with flooded(sw, sw.ports):

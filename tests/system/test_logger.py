@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Logging as SONiC expects it (SONIC.md 5.4): the lines, CONFIG_DB LOGGER|portsyncd, and no ERR where nothing is
-wrong."""
+"""Logging as SONiC expects it (docs/sonic.md#logging): the lines, CONFIG_DB LOGGER|portsyncd, and no ERR where
+nothing is wrong."""
 
 import re
 import signal
@@ -185,7 +185,7 @@ def test_a_value_of_70_mb_is_named_and_costs_no_connection(switch: SwitchFactory
 
 
 def test_a_row_of_the_wrong_type_is_named_once(switch: SwitchFactory) -> None:
-    """SONIC.md 5, inputs; once it is mended it is followed."""
+    """docs/sonic.md#inputs; once it is mended it is followed."""
     sw = switch.build(ports=1)
     sw.config_db.client.set(KEY, "a string")
     sw.start()

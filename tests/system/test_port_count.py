@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[sonic] track_port_config_done: PortConfigDone's count follows the rows of PORT_TABLE (SONIC.md S8, S10)."""
+"""[sonic] track_port_config_done: PortConfigDone's count follows the rows of PORT_TABLE (S8, S10)."""
 
 from collections.abc import Callable
 

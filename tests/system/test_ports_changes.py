@@ -95,7 +95,7 @@ def test_a_row_that_comes_during_its_look_up_is_not_missed(switch: SwitchFactory
 def test_a_link_that_lost_its_row_in_appl_db_is_not_written_any_more(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
 ) -> None:
-    """SONIC.md 0, message rule: without an APPL_DB row nothing is written; when it is back, all is."""
+    """docs/sonic.md#messages: without an APPL_DB row nothing is written; when it is back, all is."""
     sw = switch(ports=2, audit_secs=audit_secs, server=redis_server(notify_keyspace_events=notifications))
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     fence(sw)
@@ -129,7 +129,7 @@ def reacts(sw: Switch, port: str) -> bool:
 
 
 def test_breaking_out_and_back_leaves_no_row_behind(switch: SwitchFactory) -> None:
-    """SONIC.md 2.2, DPB: 1x100G to 4x25G and back, again and again; Ethernet4 is in both."""
+    """A breakout: 1x100G to 4x25G and back, again and again; Ethernet4 is in both."""
     sw = switch(ports=3, audit_secs=SELDOM)
     for _ in range(4):
         break_out(sw, ["Ethernet4"], BREAKOUT)

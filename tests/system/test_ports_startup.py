@@ -21,7 +21,7 @@ def up_links(sw: Switch, names: Sequence[str]) -> list[str]:
 
 
 def test_a_cold_start_pushes_every_row_field_for_field(switch: SwitchFactory) -> None:
-    """SONIC.md 0, step 7: each row as it is; then the count; nothing else ever in PORT_TABLE (S10)."""
+    """docs/sonic.md#start: each row as it is; then the count; nothing else ever in PORT_TABLE (S10)."""
     sw = switch(ports=32)
     assert sw.config is not None
     for port, fields in sw.config["PORT"].items():
@@ -31,7 +31,7 @@ def test_a_cold_start_pushes_every_row_field_for_field(switch: SwitchFactory) ->
 
 
 def test_binary_values_arrive_byte_for_byte(switch: SwitchFactory) -> None:
-    """SONIC.md 5, inputs: NUL, 0xff, line ends, an empty value, a large one, thousands of fields."""
+    """docs/sonic.md#inputs: NUL, 0xff, line ends, an empty value, a large one, thousands of fields."""
     sw = switch.build(ports=1)
     odd = {b"alias": b"\0\xff\r\n$-1\r\n", b"\xff\0name": b"", b"description": b"x" * 100_000}
     odd |= {b"field%d" % i: b"%d" % i for i in range(3000)}
@@ -107,7 +107,7 @@ def test_config_db_is_scanned_and_never_blocked_by_keys(switch: SwitchFactory) -
 
 
 def test_rows_of_other_tables_are_no_ports(switch: SwitchFactory) -> None:
-    """SONIC.md 5, inputs: their names only begin like PORT."""
+    """docs/sonic.md#inputs: their names only begin like PORT."""
     sw = switch.build(ports=1)
     for key in ("PORTCHANNEL|PortChannel1", "PORT_QOS_MAP|Ethernet0", "PORT", "XPORT|Ethernet4"):
         sw.config_db.client.hset(key, mapping={"lanes": "1"})
@@ -155,7 +155,7 @@ def test_a_dpu_keeps_its_links(switch: SwitchFactory) -> None:
 
 
 def test_a_fabric_switch_is_refused(switch: SwitchFactory) -> None:
-    """SONIC.md 5.3: such a switch never starts portsyncd; one clear line, exit 1, nothing written."""
+    """docs/sonic.md#supervisor: such a switch never starts portsyncd; one clear line, exit 1, nothing written."""
     sw = switch(ports=2, switch_type="fabric", links="before", wait=False)
     assert sw.daemon.wait_exit() == 1
     assert len([line for line in sw.daemon.log.splitlines() if "fabric" in line]) == 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """deploy/supervisord/portsyncd.conf under the real supervisord: the order of the start, and how each end looks to
-supervisor-proc-exit-listener, which restarts swss (SONIC.md 5.3)."""
+supervisor-proc-exit-listener, which restarts swss (docs/sonic.md#supervisor)."""
 
 import os
 import shlex
@@ -81,7 +81,7 @@ def run_switch(sw: Switch, supervisor: Supervisor) -> int:
 
 
 def test_the_program_is_the_one_that_sonic_expects() -> None:
-    """SONIC.md 5.3, line by line: what the tests below replace or cannot see."""
+    """docs/sonic.md#supervisor, line by line: what the tests below replace or cannot see."""
     lines = set(DEPLOYED.read_text().splitlines())
     assert {
         "[program:portsyncd]",
@@ -163,7 +163,7 @@ def ends_unexpected(supervisor: Supervisor, status: int) -> bool:
 
 
 def test_a_fabric_switch_ends_unexpected(switch: SwitchFactory, supervise: Supervise) -> None:
-    """SONIC.md 5.3: it must not run there, and nobody takes its end for a good one."""
+    """docs/sonic.md#supervisor: it must not run there, and nobody takes its end for a good one."""
     sw = switch.build(ports=1, switch_type="fabric")
     assert ends_unexpected(supervise(sw), 1)
     assert "fabric" in sw.daemon.log

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warm starts: what a switch that goes on forwarding may notice of a new portsyncd, which is nothing (SONIC.md 5.5)."""
+"""Warm starts: a switch that goes on forwarding notices nothing of a new portsyncd (docs/sonic.md#warm-restart)."""
 
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def test_restore_count_counts_warm_starts_and_a_cold_one_resets_it(switch: Switc
 
 @pytest.mark.parametrize("count", [None, "abc", "", "-1", "4294967295"])
 def test_without_a_usable_restore_count_the_start_is_cold(switch: SwitchFactory, count: str | None) -> None:
-    """SONIC.md 5.5: one warning, then all that a cold start does."""
+    """docs/sonic.md#warm-restart: one warning, then all that a cold start does."""
     sw = switch(ports=2)
     enable(sw)
     set_restore_count(sw, count)
@@ -172,7 +172,7 @@ def hdel_our_fields(sw: Switch) -> None:
 
 
 def test_the_fields_that_fast_reboot_deleted_come_back(switch: SwitchFactory) -> None:
-    """SONIC.md 1.2: fast-reboot keeps host_tx_ready and the like and HDELs the rest; no row is deleted for that."""
+    """docs/sonic.md#readers: fast-reboot keeps host_tx_ready and the like, HDELs the rest; no row is deleted."""
     sw = switch(ports=4)
     enable(sw)
     sw.daemon.stop()

@@ -12,7 +12,7 @@
 /* Text of a given length, NULs and all. */
 #define BYTES(text) (text), sizeof(text) - 1
 
-/* The names SONiC's daemons ask for (SONIC.md 1.2), and the order upstream writes them in. */
+/* The names SONiC's daemons ask for (docs/sonic.md#readers), and the order upstream writes them in. */
 static void names_are_what_sonic_reads(void **state)
 {
 	static const char *const names[] = {"state", "netdev_oper_status", "admin_status", "mtu"};

@@ -87,7 +87,7 @@ static void check_names(struct tally *tally, struct link_msg *msg)
 	}
 }
 
-/* SONIC.md section 0 with S10, S11 and S12. The counts are by hand, so that no rule can swallow another. */
+/* docs/sonic.md#messages with S10, S11 and S12. The counts are by hand, so that no rule can swallow another. */
 static void whole_table(void **state)
 {
 	static const unsigned int counts[VERDICTS] = {
