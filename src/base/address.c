@@ -24,7 +24,7 @@ static int parse_port(const char *text, in_port_t *ret)
 	return 0;
 }
 
-static int parse_ipv4(const char *host, in_port_t port, struct http_address *ret)
+static int parse_ipv4(const char *host, in_port_t port, struct address *ret)
 {
 	ret->len = sizeof(ret->sa.in);
 	ret->sa.in.sin_family = AF_INET;
@@ -33,7 +33,7 @@ static int parse_ipv4(const char *host, in_port_t port, struct http_address *ret
 }
 
 /* ::ffff:127.0.0.1 is IPv4, which an IPv6 socket of ours never takes. */
-static int parse_ipv6(const char *host, in_port_t port, struct http_address *ret)
+static int parse_ipv6(const char *host, in_port_t port, struct address *ret)
 {
 	ret->len = sizeof(ret->sa.in6);
 	ret->sa.in6.sin6_family = AF_INET6;
@@ -43,10 +43,10 @@ static int parse_ipv6(const char *host, in_port_t port, struct http_address *ret
 	return 0;
 }
 
-int http_address_parse(const char *text, struct http_address *ret)
+int address_parse(const char *text, struct address *ret)
 {
 	const char *colon = strrchr(text, ':');
-	char host[HTTP_ADDRESS_MAX];
+	char host[ADDRESS_TEXT_MAX];
 	in_port_t port;
 	size_t len;
 
@@ -64,14 +64,14 @@ int http_address_parse(const char *text, struct http_address *ret)
 	return parse_ipv6(host + 1, port, ret);
 }
 
-bool http_address_is_loopback(const struct http_address *address)
+bool address_is_loopback(const struct address *address)
 {
 	if (address->sa.any.sa_family == AF_INET)
 		return ntohl(address->sa.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 	return IN6_IS_ADDR_LOOPBACK(&address->sa.in6.sin6_addr);
 }
 
-void http_address_print(const struct http_address *address, char *out, socklen_t size)
+void address_print(const struct address *address, char *out, socklen_t size)
 {
 	(void)snprintf(out, size, "?");
 	if (address->sa.any.sa_family == AF_INET)

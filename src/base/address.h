@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#define HTTP_LISTEN_MAX 8   /* addresses of one server */
-#define HTTP_ADDRESS_MAX 64 /* room for the longest one, with its NUL */
+#define ADDRESS_LIST_MAX 8  /* addresses of one server */
+#define ADDRESS_TEXT_MAX 64 /* room for the longest one, with its NUL */
 
-struct http_address {
+struct address {
 	union {
 		struct sockaddr any;
 		struct sockaddr_in in;
@@ -20,12 +20,12 @@ struct http_address {
 };
 
 /* 0, or -EINVAL: no number in dots or brackets, a port that is not 1..65535, or IPv4 written as IPv6. */
-int http_address_parse(const char *text, struct http_address *ret);
+int address_parse(const char *text, struct address *ret);
 
 /* Reached from this machine only: 127.0.0.0/8 or ::1. */
-bool http_address_is_loopback(const struct http_address *address);
+bool address_is_loopback(const struct address *address);
 
 /* The address without its port; "?" where there is none (a Unix socket). */
-void http_address_print(const struct http_address *address, char *out, socklen_t size);
+void address_print(const struct address *address, char *out, socklen_t size);
 
 #endif

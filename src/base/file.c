@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* A FIFO must not hold us up, hence O_NONBLOCK. */
-int regular_open(const char *path, off_t max, struct stat *st)
+int file_open(const char *path, off_t max, struct stat *st)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
 
@@ -27,7 +27,7 @@ int regular_open(const char *path, off_t max, struct stat *st)
 	return r;
 }
 
-ssize_t regular_read(int fd, char *buf, size_t size)
+ssize_t file_read(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
 
@@ -45,7 +45,7 @@ ssize_t regular_read(int fd, char *buf, size_t size)
 	return (ssize_t)len;
 }
 
-const char *regular_error(int error)
+const char *file_error(int error)
 {
 	if (error == -ENOTSUP)
 		return "not a regular file";

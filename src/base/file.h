@@ -6,10 +6,10 @@
 #include <sys/types.h>
 
 /* Opens a regular file of at most max bytes. An open descriptor and *st, or a negative errno. */
-int regular_open(const char *path, off_t max, struct stat *st);
+int file_open(const char *path, off_t max, struct stat *st);
 /* Fills buf up to its size, so that a file that grew is seen. The length, or a negative errno. */
-ssize_t regular_read(int fd, char *buf, size_t size);
+ssize_t file_read(int fd, char *buf, size_t size);
 /* What its errno means to the user. */
-const char *regular_error(int error);
+const char *file_error(int error);
 
 #endif

@@ -30,7 +30,7 @@ struct dbconfig;
 struct http_options;
 
 struct config_addresses {
-	char item[HTTP_LISTEN_MAX][HTTP_ADDRESS_MAX];
+	char item[ADDRESS_LIST_MAX][ADDRESS_TEXT_MAX];
 	size_t n;
 };
 

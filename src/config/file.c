@@ -327,13 +327,13 @@ int config_read_file(struct config *config, const char *path, FILE *err)
 {
 	struct reader in = {.config = config, .path = path, .err = err};
 	struct stat st;
-	int fd = regular_open(path, FILE_MAX_BYTES, &st), r;
+	int fd = file_open(path, FILE_MAX_BYTES, &st), r;
 
 	if (fd == -ENOENT)
 		return fd;
 	if (fd < 0) {
 		(void)fprintf(err, "portsyncd: %s: %s; allowed: a readable file of at most %d bytes\n", path,
-			      regular_error(fd), FILE_MAX_BYTES);
+			      file_error(fd), FILE_MAX_BYTES);
 		return fd;
 	}
 	in.file = fdopen(fd, "r");

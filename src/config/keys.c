@@ -267,7 +267,7 @@ static const char *check_cpus(const char *text)
 /* One more for the list; false: it is full, too long or no address. */
 static bool add_address(struct config_addresses *list, const char *text, size_t len)
 {
-	struct http_address parsed;
+	struct address parsed;
 	char *item;
 
 	if (list->n == ARRAY_SIZE(list->item) || len >= sizeof(list->item[0]))
@@ -275,7 +275,7 @@ static bool add_address(struct config_addresses *list, const char *text, size_t 
 	item = list->item[list->n++];
 	memcpy(item, text, len);
 	item[len] = '\0';
-	return http_address_parse(item, &parsed) == 0;
+	return address_parse(item, &parsed) == 0;
 }
 
 static bool parse_addresses(const char *text, struct config_addresses *list)
@@ -401,7 +401,7 @@ const char *config_describe(const struct key *key, char *out, size_t size)
 			       "tcp:127.0.0.1:6514 and tcp:[::1]:6514");
 		break;
 	case ADDRESS_LIST:
-		(void)snprintf(out, size, "at most %d as in 127.0.0.1:9090, [::1]:9090, or \"\"", HTTP_LISTEN_MAX);
+		(void)snprintf(out, size, "at most %d as in 127.0.0.1:9090, [::1]:9090, or \"\"", ADDRESS_LIST_MAX);
 		break;
 	}
 	return out;

@@ -26,7 +26,7 @@ static const char *check_password(struct secret *password)
 /* Straight into its own pages: a buffer in between would have to be wiped too. */
 static int fill_password(struct secret *password, int fd, const char **wrong)
 {
-	ssize_t len = password->text ? regular_read(fd, password->text, password->room) : -ENOMEM;
+	ssize_t len = password->text ? file_read(fd, password->text, password->room) : -ENOMEM;
 
 	if (len < 0) {
 		*wrong = strerror((int)-len);
@@ -43,11 +43,11 @@ static int read_password(const char *path, struct secret *ret, char *error, size
 {
 	const char *wrong;
 	struct stat st = {0};
-	int fd cleanup(close_fd) = regular_open(path, PASSWORD_MAX_BYTES, &st), r;
+	int fd cleanup(close_fd) = file_open(path, PASSWORD_MAX_BYTES, &st), r;
 
 	if (fd < 0) {
 		(void)snprintf(error, size, "%s: %s; allowed: a readable file of at most %d bytes", path,
-			       regular_error(fd), PASSWORD_MAX_BYTES);
+			       file_error(fd), PASSWORD_MAX_BYTES);
 		return fd;
 	}
 	if (st.st_mode & (S_IROTH | S_IWOTH)) {

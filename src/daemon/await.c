@@ -115,13 +115,13 @@ int databases_await(struct daemon *d, const char *error)
 	d->awaited = a.told;
 	r = judge_build(d);
 	if (r >= 0)
-		r = view_build(d);
+		r = status_build(d);
 	if (r >= 0) {
-		view_start(d);
+		status_start(d);
 		r = run(&a);
 	}
-	view_free(d);
-	d->view = NULL;
+	status_free(d);
+	d->status_page = NULL;
 	judge_free(d);
 	d->judge = NULL;
 	d->awaited = NULL;

@@ -25,7 +25,7 @@ struct marks {
 	uint64_t event, audit, changes;
 };
 
-struct daemon_state {
+struct daemon_counters {
 	const char *path;
 	struct statefile *file;
 	struct saver *saver; /* NULL: not yet, or there is no thread for it */
@@ -39,7 +39,7 @@ struct daemon_state {
 	bool owed;            /* the timer is armed */
 	bool building, failing, told;
 	char why[STATEFILE_WHY_BYTES];
-	struct state_stats stats;
+	struct counters_stats stats;
 	char note[96];
 };
 
@@ -56,7 +56,7 @@ static uint64_t realtime_nsec(void)
 static struct marks marks(const struct daemon *d)
 {
 	return (struct marks){
-		.event = d->publish ? publish_last_event(d->publish) : state_last_event(d),
+		.event = d->publish ? publish_last_event(d->publish) : counters_last_event(d),
 		.audit = audit_last(),
 		.changes = d->links ? links_stats(d->links)->changes : 0,
 	};
@@ -92,14 +92,14 @@ static void fill_ports(const struct links *links, struct state *out)
 		if (port->flaps > 0 || changed > 0)
 			(void)state_add(out, port->name, port->flaps, changed);
 	}
-	for (const struct past_port *past = links_past_next(links, NULL); past; past = links_past_next(links, past))
+	for (const struct baseline_port *past = links_past_next(links, NULL); past; past = links_past_next(links, past))
 		(void)state_add(out, past->name, past->flaps, past->changed_msec);
 }
 
 /* --- saving --- */
 
 /* One line an episode; none of a daemon whose start fails for another reason, which has the last word then. */
-static void tell_outcome(struct daemon_state *s)
+static void tell_outcome(struct daemon_counters *s)
 {
 	if (!s->building && s->failing && !s->told)
 		log_warning(KIND_STATE_NOT_SAVED, "counters are not saved for a restart: %s: %s", s->path, s->why);
@@ -109,7 +109,7 @@ static void tell_outcome(struct daemon_state *s)
 }
 
 /* After a failure s->why says why. */
-static void note_save(struct daemon_state *s, int r)
+static void note_save(struct daemon_counters *s, int r)
 {
 	if (r < 0) {
 		s->stats.errors++;
@@ -121,7 +121,7 @@ static void note_save(struct daemon_state *s, int r)
 	tell_outcome(s);
 }
 
-static void fail(struct daemon_state *s, int r, const char *why)
+static void fail(struct daemon_counters *s, int r, const char *why)
 {
 	(void)snprintf(s->why, sizeof(s->why), "%s", why);
 	note_save(s, r);
@@ -129,7 +129,7 @@ static void fail(struct daemon_state *s, int r, const char *why)
 
 static void arm(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 
 	(void)sd_event_source_set_time(s->timer,
 				       now_usec() + (uint64_t)d->config->state_save_interval_secs * USEC_PER_SEC);
@@ -139,13 +139,13 @@ static void arm(struct daemon *d)
 
 static size_t most_ports(const struct daemon *d)
 {
-	return MIN(links_stats(d->links)->ports + d->state->state.n_ports + SPARE_PORTS, (size_t)STATE_MAX_PORTS);
+	return MIN(links_stats(d->links)->ports + d->counters->state.n_ports + SPARE_PORTS, (size_t)STATE_MAX_PORTS);
 }
 
 /* False: a save is under way, or there is no memory. */
 static bool begin_save(struct daemon *d, bool clean)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 	struct state *out = saver_claim(s->saver, most_ports(d));
 
 	if (!out)
@@ -163,13 +163,13 @@ static int on_due(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	d->state->owed = false;
+	d->counters->owed = false;
 	if (!begin_save(d, false))
 		arm(d);
 	return 0;
 }
 
-static void take_outcome(struct daemon_state *s)
+static void take_outcome(struct daemon_counters *s)
 {
 	int r;
 
@@ -184,22 +184,22 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 	(void)source;
 	(void)fd;
 	(void)revents;
-	take_outcome(d->state);
-	if (d->state->failing && !d->state->owed)
+	take_outcome(d->counters);
+	if (d->counters->failing && !d->counters->owed)
 		arm(d);
 	return 0;
 }
 
 /* Long before the numbers given since the last save could be more than the next start would jump over. */
-static bool runs_ahead(const struct daemon_state *s, const struct marks *now)
+static bool runs_ahead(const struct daemon_counters *s, const struct marks *now)
 {
 	return !s->failing &&
 	       (now->event - s->given.event >= STATE_STRIDE / 2 || now->audit - s->given.audit >= STATE_STRIDE / 2);
 }
 
-void state_turn(struct daemon *d)
+void counters_turn(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 	struct marks now;
 
 	if (!s || !s->timer)
@@ -214,7 +214,7 @@ void state_turn(struct daemon *d)
 /* Where no loop runs. */
 static void save_now(struct daemon *d, struct state *out, bool clean)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 
 	fill_head(d, out, clean);
 	s->given = marks(d);
@@ -223,7 +223,7 @@ static void save_now(struct daemon *d, struct state *out, bool clean)
 
 /* --- loading --- */
 
-static void refuse(struct daemon_state *s, const char *why, bool stuck)
+static void refuse(struct daemon_counters *s, const char *why, bool stuck)
 {
 	const char *where = stuck ? "" : "; it is kept aside as *.refused";
 
@@ -233,7 +233,7 @@ static void refuse(struct daemon_state *s, const char *why, bool stuck)
 	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin anew");
 }
 
-static void go_on(struct daemon_state *s)
+static void go_on(struct daemon_counters *s)
 {
 	char boot[STATE_BOOT_ID_BYTES];
 
@@ -254,7 +254,7 @@ static void go_on(struct daemon_state *s)
 	audit_go_on(s->state.audit_seq);
 }
 
-static void read_file(struct daemon_state *s)
+static void read_file(struct daemon_counters *s)
 {
 	char why[STATEFILE_WHY_BYTES];
 
@@ -268,7 +268,7 @@ static void read_file(struct daemon_state *s)
 }
 
 /* What is as it should be is told when the rest is: a daemon that cannot start says why, and nothing else. */
-static void tell_found(const struct daemon_state *s)
+static void tell_found(const struct daemon_counters *s)
 {
 	if (s->found == STATEFILE_MISSING)
 		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
@@ -276,10 +276,10 @@ static void tell_found(const struct daemon_state *s)
 		log_info(KIND_STATE_LOADED, "counters go on from %s", s->path);
 }
 
-void state_load(struct daemon *d)
+void counters_load(struct daemon *d)
 {
 	const char *path = d->config->state_file;
-	struct daemon_state *s;
+	struct daemon_counters *s;
 	int r;
 
 	if (d->config->dry_run || path[0] == '\0')
@@ -295,7 +295,7 @@ void state_load(struct daemon *d)
 		free(s);
 		return;
 	}
-	d->state = s;
+	d->counters = s;
 	s->path = path;
 	s->building = true;
 	read_file(s);
@@ -303,44 +303,44 @@ void state_load(struct daemon *d)
 	save_now(d, &s->state, false);
 }
 
-const char *state_previous_stop(const struct daemon *d)
+const char *counters_previous_stop(const struct daemon *d)
 {
-	return d->state && d->state->previous ? d->state->previous : "unknown";
+	return d->counters && d->counters->previous ? d->counters->previous : "unknown";
 }
 
-const char *state_note(const struct daemon *d)
+const char *counters_note(const struct daemon *d)
 {
 	if (d->config->dry_run)
 		return "";
-	return d->state ? d->state->note : "; numbers begin at 1, and are not kept";
+	return d->counters ? d->counters->note : "; numbers begin at 1, and are not kept";
 }
 
-uint64_t state_last_event(const struct daemon *d)
+uint64_t counters_last_event(const struct daemon *d)
 {
-	return d->state ? d->state->state.event_id : 0;
+	return d->counters ? d->counters->state.event_id : 0;
 }
 
-struct state_stats state_stats(const struct daemon *d)
+struct counters_stats counters_stats(const struct daemon *d)
 {
-	return d->state ? d->state->stats : (struct state_stats){0};
+	return d->counters ? d->counters->stats : (struct counters_stats){0};
 }
 
 /* --- building --- */
 
 static int give_to_model(struct daemon *d)
 {
-	const struct state *state = &d->state->state;
+	const struct state *state = &d->counters->state;
 	int r = links_past_reserve(d->links, state->n_ports);
 
 	for (size_t i = 0; r == 0 && i < state->n_ports; i++)
 		links_past_add(d->links, state->ports[i].name, state->ports[i].flaps, state->ports[i].changed_msec);
-	d->state->handed_over = r == 0;
+	d->counters->handed_over = r == 0;
 	return r;
 }
 
 static int add_sources(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 	int r = saver_new(&s->saver, s->file);
 
 	if (r >= 0)
@@ -350,21 +350,21 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 }
 
-void state_build(struct daemon *d)
+void counters_build(struct daemon *d)
 {
 	int r;
 
-	if (!d->state)
+	if (!d->counters)
 		return;
 	r = give_to_model(d);
 	if (r >= 0)
 		r = add_sources(d);
-	d->state->building = false;
-	tell_found(d->state);
-	tell_outcome(d->state);
+	d->counters->building = false;
+	tell_found(d->counters);
+	tell_outcome(d->counters);
 	if (r < 0)
-		fail(d->state, r, strerror(-r));
-	else if (d->state->failing)
+		fail(d->counters, r, strerror(-r));
+	else if (d->counters->failing)
 		arm(d);
 }
 
@@ -373,7 +373,7 @@ void state_build(struct daemon *d)
 /* The thread writes it, so that a disk that hangs cannot hold up the stop. */
 static bool save_by_thread(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 
 	if (!saver_wait(s->saver, STOP_USEC))
 		return false;
@@ -387,7 +387,7 @@ static bool save_by_thread(struct daemon *d)
 /* The start failed, or there was no thread to be had. */
 static void save_without_thread(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 	struct state out = {0};
 
 	if (s->handed_over && state_reserve(&out, most_ports(d)) == 0) {
@@ -399,23 +399,23 @@ static void save_without_thread(struct daemon *d)
 	state_done(&out);
 }
 
-void state_finish(struct daemon *d)
+void counters_finish(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 
 	if (!s)
 		return;
 	/* What was held back is told now: a record takes a number. */
-	tell_held_back(d, true);
+	report_suppressed(d, true);
 	if (!s->saver)
 		save_without_thread(d);
 	else if (!save_by_thread(d))
 		fail(s, -ETIMEDOUT, "the disk does not answer");
 }
 
-void state_free(struct daemon *d)
+void counters_free(struct daemon *d)
 {
-	struct daemon_state *s = d->state;
+	struct daemon_counters *s = d->counters;
 
 	if (!s)
 		return;

@@ -45,7 +45,7 @@ void daemon_fail(struct daemon *d, const char *format, ...)
 		(void)sd_event_exit(d->event, EXIT_FAILURE);
 }
 
-void tell_held_back(struct daemon *d, bool end)
+void report_suppressed(struct daemon *d, bool end)
 {
 	if (d->links)
 		portlog_tell_held_back(d->links, end);
@@ -59,7 +59,7 @@ static int on_held_back(sd_event_source *source, uint64_t usec, void *user)
 	(void)source;
 	(void)usec;
 	d->held_back_due = 0;
-	tell_held_back(d, false);
+	report_suppressed(d, false);
 	return 0;
 }
 
@@ -181,7 +181,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	notify_reloading(user, true);
 	reload(user, sender_of(info, who));
-	tell_held_back(user, false);
+	report_suppressed(user, false);
 	log_summary(user);
 	notify_reloading(user, false);
 	return 0;
@@ -243,7 +243,7 @@ static bool drained_at_stop(struct daemon *d)
 		d->drained = watch_drain(d->watch);
 	publish_flush(d->publish);
 	conn_flush(d->state_conn);
-	conn_attend(d->state_conn);
+	conn_expedite(d->state_conn);
 	return d->drained;
 }
 
@@ -276,13 +276,13 @@ static void end_turn(struct daemon *d)
 	}
 	startup_turn(d->startup);
 	loglevel_turn(d->loglevel);
-	conn_collect(d->state_conn);
+	conn_poll_replies(d->state_conn);
 	publish_flush(d->publish);
 	appl_ports_turn(d->appl_ports);
 	conn_flush(d->state_conn);
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
-	state_turn(d);
+	counters_turn(d);
 	arm_held_back(d);
 	if (d->stopping && drained_at_stop(d) && all_known(d) && publish_owed(d->publish) == 0 && all_answered(d))
 		finish_stop(d);
@@ -328,7 +328,7 @@ static int run_turn(struct daemon *d)
 	if (r == 0)
 		r = sd_event_wait(d->event, longest_sleep(d));
 	if (r > 0 || (r == 0 && events_are_due(d)))
-		view_note_turn(d);
+		status_note_turn(d);
 	return r > 0 ? sd_event_dispatch(d->event) : r;
 }
 
@@ -344,7 +344,7 @@ static int run_loop(struct daemon *d)
 			watch_turn(d->watch);
 			end_turn(d);
 		}
-		view_note_turn_end(d);
+		status_note_turn_end(d);
 	}
 	return 0;
 }
@@ -358,7 +358,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 		watch_resync(d->watch, "some link was forgotten for lack of memory");
 	}
 	netns_check(d);
-	tell_held_back(d, false);
+	report_suppressed(d, false);
 	recheck_all(d->recheck);
 	publish_audit(d->publish);
 	appl_ports_audit(d->appl_ports);
@@ -431,8 +431,8 @@ static int confine(struct daemon *d)
 		return r;
 	log_start();
 	recheck_serve(d->recheck);
-	view_start(d);
-	state_build(d);
+	status_start(d);
+	counters_build(d);
 	r = judge_start(d);
 	if (r >= 0)
 		r = databases_start(d);
@@ -469,7 +469,7 @@ static int build(struct daemon *d, int netns)
 	if (r >= 0)
 		r = judge_build(d);
 	if (r >= 0)
-		r = view_build(d);
+		r = status_build(d);
 	if (r >= 0)
 		r = add_sources(d);
 	if (r >= 0)
@@ -479,11 +479,11 @@ static int build(struct daemon *d, int netns)
 
 static void take_down(struct daemon *d)
 {
-	state_free(d);
+	counters_free(d);
 	recheck_free(d->recheck);
 	watch_free(d->watch);
 	databases_free(d);
-	view_free(d);
+	status_free(d);
 	judge_free(d);
 	links_free(d->links);
 	dbconfig_free(d->dbconfig);
@@ -510,7 +510,7 @@ int daemon_run(const struct config *config)
 	if (netns == 0 && single_claim(&d) < 0)
 		return EXIT_FAILURE;
 	process_tell();
-	state_load(&d);
+	counters_load(&d);
 	previous_load(&d);
 	if (config->faults == 0)
 		audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL,
@@ -523,7 +523,7 @@ int daemon_run(const struct config *config)
 	if (r >= 0) {
 		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
 		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
-			     "portsyncd " PORTSYNCD_VERSION " has started%s; the process before: %s", state_note(&d),
+			     "portsyncd " PORTSYNCD_VERSION " has started%s; the process before: %s", counters_note(&d),
 			     d.previous_stop);
 		if (config->log_audit && !config->dry_run && !audit_is_kept())
 			log_notice(KIND_NO_AUDIT_TRAIL, "there is no audit trail: it is not written to stderr");
@@ -531,7 +531,7 @@ int daemon_run(const struct config *config)
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS && !(r == -ECANCELED && d.stopping))
 		daemon_fail(&d, "%s", strerror(-r));
-	state_finish(&d);
+	counters_finish(&d);
 	take_down(&d);
 	return d.status;
 }
@@ -542,11 +542,11 @@ void daemon_refuse(const struct config *config)
 
 	if (!audit_is_kept())
 		return;
-	state_load(&d);
+	counters_load(&d);
 	/* Where another process gives the numbers there is none for us. */
-	if (d.state || config->state_file[0] == '\0')
+	if (d.counters || config->state_file[0] == '\0')
 		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(), NULL,
 			     "the configuration is refused, nothing was started");
-	state_finish(&d);
-	state_free(&d);
+	counters_finish(&d);
+	counters_free(&d);
 }

@@ -115,7 +115,7 @@ static void on_checked(void *user)
 {
 	struct daemon *d = user;
 
-	view_checked(d);
+	status_checked(d);
 	if (!startup_init_done(d->startup))
 		judge_soon(d);
 }
@@ -308,7 +308,7 @@ int databases_build(struct daemon *d)
 		.batch_size = (size_t)d->config->batch_size,
 		.events = d->state_db.port_events,
 		.database = d->state_db.number,
-		.last_event = state_last_event(d),
+		.last_event = counters_last_event(d),
 	};
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }

@@ -35,7 +35,7 @@ struct daemon_judge {
 	struct traces traces; /* as they were then */
 	struct health health;
 	struct health_limits limits;
-	struct view own;
+	struct snapshot own;
 	bool telling;     /* systemd hears of this judgement */
 	bool notifies;    /* somebody reads STATUS */
 	char status[384]; /* as it was last sent */
@@ -113,12 +113,12 @@ static bool same_levels(const struct health_report *a, const struct health_repor
 	return true;
 }
 
-void judge_view(struct daemon *d, struct view *v)
+void judge_snapshot(struct daemon *d, struct snapshot *v)
 {
 	struct daemon_judge *j = d->judge;
 	const struct health_report before = j->health.report;
 	const struct health_input in = {
-		.view = v,
+		.snapshot = v,
 		.memory_bytes = procstat_resident(PROC),
 		.now_nsec = now_nsec(),
 	};
@@ -136,7 +136,7 @@ void judge_view(struct daemon *d, struct view *v)
 
 /* --- what systemd shows --- */
 
-static void compose_status(const struct view *v, char *out, size_t size)
+static void compose_status(const struct snapshot *v, char *out, size_t size)
 {
 	char reasons[192];
 
@@ -167,7 +167,7 @@ static void tell_systemd(struct daemon_judge *j)
 void judge_now(struct daemon *d)
 {
 	d->judge->telling = true;
-	view_fill(&d->judge->own, d);
+	status_fill(&d->judge->own, d);
 	d->judge->telling = false;
 	/* Else it has been told what is awaited. */
 	if (!d->awaited)

@@ -77,7 +77,7 @@ static void on_watch_state(enum watch_state state, void *user)
 	if (d->publish)
 		publish_hold(d->publish, state == WATCH_SETTLING);
 	recheck_state(d->recheck, state);
-	view_note_sync(d, state == WATCH_SYNCED);
+	status_note_sync(d, state == WATCH_SYNCED);
 	if (state != WATCH_SYNCED || d->synced_once)
 		return;
 	d->synced_once = true;

@@ -29,11 +29,11 @@ static bool word_path(char *out, size_t size)
 }
 
 /* One word and a newline. Its length, 0 if it is none, or negative errno. */
-static ssize_t read_word(const char *path, char out[VIEW_WORD_BYTES])
+static ssize_t read_word(const char *path, char out[SNAPSHOT_WORD_BYTES])
 {
 	struct stat st;
-	int fd cleanup(close_fd) = regular_open(path, VIEW_WORD_BYTES - 1, &st);
-	ssize_t n = fd < 0 ? fd : regular_read(fd, out, VIEW_WORD_BYTES - 1);
+	int fd cleanup(close_fd) = file_open(path, SNAPSHOT_WORD_BYTES - 1, &st);
+	ssize_t n = fd < 0 ? fd : file_read(fd, out, SNAPSHOT_WORD_BYTES - 1);
 
 	if (n < 0)
 		return n;
@@ -45,17 +45,17 @@ static ssize_t read_word(const char *path, char out[VIEW_WORD_BYTES])
 
 void previous_load(struct daemon *d)
 {
-	char path[PATH_MAX], word[VIEW_WORD_BYTES];
+	char path[PATH_MAX], word[SNAPSHOT_WORD_BYTES];
 	ssize_t n = word_path(path, sizeof(path)) ? read_word(path, word) : -ENOENT;
 
-	(void)snprintf(d->previous_stop, sizeof(d->previous_stop), "%s", n > 0 ? word : state_previous_stop(d));
+	(void)snprintf(d->previous_stop, sizeof(d->previous_stop), "%s", n > 0 ? word : counters_previous_stop(d));
 	if (n == -ENOENT)
 		return;
 	/* It tells of one stop only. */
 	(void)unlink(path);
 	if (n <= 0)
 		log_warning(KIND_PREVIOUS_STOP, "%s is not used: %s", path,
-			    n < 0 ? regular_error((int)n) : "it is not one word of a-z and -");
+			    n < 0 ? file_error((int)n) : "it is not one word of a-z and -");
 	else if (strcmp(word, PREVIOUS_ORDERLY) != 0)
 		log_warning(KIND_PREVIOUS_STOP, "the process before this one did not stop in order: %s, says systemd",
 			    word);

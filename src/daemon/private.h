@@ -25,8 +25,8 @@
 #include "sonic/startup.h"
 
 struct daemon_judge;
-struct daemon_state;
-struct daemon_view;
+struct daemon_counters;
+struct daemon_status;
 struct sandbox;
 struct health_limits;
 
@@ -62,11 +62,11 @@ struct daemon {
 	int single;         /* the name that says that we run; -1: not held */
 	bool single_awaits; /* it names the file that is waited for, not yet the database */
 	sd_event_source *single_asked;
-	struct daemon_state *state; /* owned by state.c; NULL: nothing outlives this process */
-	struct daemon_view *view;   /* owned by view.c */
-	struct daemon_judge *judge; /* owned by judge.c */
-	struct sandbox *sandbox;    /* NULL: none was entered */
-	char previous_stop[VIEW_WORD_BYTES];
+	struct daemon_counters *counters;  /* owned by counters.c; NULL: nothing outlives this process */
+	struct daemon_status *status_page; /* owned by status.c */
+	struct daemon_judge *judge;        /* owned by judge.c */
+	struct sandbox *sandbox;           /* NULL: none was entered */
+	char previous_stop[SNAPSHOT_WORD_BYTES];
 	int status;
 };
 
@@ -77,7 +77,7 @@ void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
 void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info);
 
 /* Tells what log and audit trail have held back; end: also of windows of time that still last. */
-void tell_held_back(struct daemon *d, bool end);
+void report_suppressed(struct daemon *d, bool end);
 
 /* Reads the configuration again for who asked. Never fails: a bad one is told and changes nothing. */
 void reload(struct daemon *d, const char *who);
@@ -135,47 +135,47 @@ void kernel_end_keeping_later(struct daemon *d);
  * What outlives a restart: read from the state file, whose numbers must not be used up by anybody else from then on, so
  * before the first record of the audit trail. Nothing of it can keep the daemon from starting.
  */
-void state_load(struct daemon *d);
+void counters_load(struct daemon *d);
 /* How the last process ended that it knows of: PREVIOUS_ORDERLY, "unclean", "reboot" (with the machine), or "unknown".
  */
-const char *state_previous_stop(const struct daemon *d);
+const char *counters_previous_stop(const struct daemon *d);
 /* What the start record says of it: "" or "; ...". */
-const char *state_note(const struct daemon *d);
+const char *counters_note(const struct daemon *d);
 /* The number of the last port change of an earlier process. */
-uint64_t state_last_event(const struct daemon *d);
+uint64_t counters_last_event(const struct daemon *d);
 /* Hands what was read to the model, and begins to save what changes. */
-void state_build(struct daemon *d);
+void counters_build(struct daemon *d);
 /* The end of a loop turn: what changed is saved soon. */
-void state_turn(struct daemon *d);
+void counters_turn(struct daemon *d);
 /* The last save: after it no number is given any more. */
-void state_finish(struct daemon *d);
-void state_free(struct daemon *d);
+void counters_finish(struct daemon *d);
+void counters_free(struct daemon *d);
 
-struct state_stats {
+struct counters_stats {
 	uint64_t saves, errors;
 	uint64_t last_nsec; /* of the last save that succeeded, CLOCK_MONOTONIC; 0: none did */
 };
-struct state_stats state_stats(const struct daemon *d);
+struct counters_stats counters_stats(const struct daemon *d);
 
 #define PREVIOUS_ORDERLY "success"
-/* How the process before ended, after state_load(). */
+/* How the process before ended, after counters_load(). */
 void previous_load(struct daemon *d);
 
 /* The figures: who may ask for them, and what was noted for them. 0 or negative errno. */
-int view_build(struct daemon *d);
+int status_build(struct daemon *d);
 /* Those who asked meanwhile are answered from now on, by a thread of its own. */
-void view_start(struct daemon *d);
-void view_free(struct daemon *d);
+void status_start(struct daemon *d);
+void status_free(struct daemon *d);
 /* Who asked for it wants new certificates of the HTTP server to be in force. */
-void view_reload(struct daemon *d, const char *who);
+void status_reload(struct daemon *d, const char *who);
 /* The loop's turn begins its work, and ends; the latter may come without the former. */
-void view_note_turn(struct daemon *d);
-void view_note_turn_end(struct daemon *d);
-void view_note_sync(struct daemon *d, bool synced);
-/* All figures as they are now, health included; for view_serve(). user: the daemon. */
-void view_fill(struct view *v, void *user);
+void status_note_turn(struct daemon *d);
+void status_note_turn_end(struct daemon *d);
+void status_note_sync(struct daemon *d, bool synced);
+/* All figures as they are now, health included; for exchange_serve(). user: the daemon. */
+void status_fill(struct snapshot *v, void *user);
 /* Redis was asked for the markers and has answered, or its connection is lost. */
-void view_checked(struct daemon *d);
+void status_checked(struct daemon *d);
 
 /* The judgement of the daemon's health, and what systemd shows of it (STATUS=). 0 or negative errno. */
 int judge_build(struct daemon *d);
@@ -184,7 +184,7 @@ int judge_start(struct daemon *d);
 void judge_free(struct daemon *d);
 const struct health_limits *judge_limits(const struct daemon *d);
 /* Judges these figures and puts the report beside them. */
-void judge_view(struct daemon *d, struct view *v);
+void judge_snapshot(struct daemon *d, struct snapshot *v);
 /* Judges now, and tells systemd. */
 void judge_now(struct daemon *d);
 /* Something changed that a judgement may be about: one is made soon. */

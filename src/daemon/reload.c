@@ -74,7 +74,7 @@ static void take(struct daemon *d, struct config *fresh, const char *who)
 		memcpy(fresh->log_rfc5424_to, before->log_rfc5424_to, sizeof(fresh->log_rfc5424_to));
 	}
 	n = config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed));
-	tell_held_back(d, true);
+	report_suppressed(d, true);
 	if (n > 0)
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
 	moved = !audit_is_kept() || before->log_target != fresh->log_target ||
@@ -101,7 +101,7 @@ void reload(struct daemon *d, const char *who)
 
 	if (r == 0) {
 		take(d, fresh, who);
-		view_reload(d, who);
+		status_reload(d, who);
 		return;
 	}
 	if (r == -ENOMEM)

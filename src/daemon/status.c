@@ -19,11 +19,11 @@
 #define LOG_MOMENT_USEC USEC_PER_SEC /* a collector may be busy for so long */
 #define PROC "/proc"
 
-_Static_assert((int)REDIS_ERRORS == VIEW_ERROR_KINDS, "kinds of Redis errors");
+_Static_assert((int)REDIS_ERRORS == SNAPSHOT_ERROR_KINDS, "kinds of Redis errors");
 
 /* How the daemon's figures are looked at, and what is counted for that alone. */
-struct daemon_view {
-	struct view_exchange *exchange;
+struct daemon_status {
+	struct exchange *exchange;
 	struct pages *pages;
 	struct http *http;
 	sd_event_source *asked, *patience;
@@ -37,12 +37,12 @@ struct daemon_view {
 	uint64_t turn_usec; /* when the present turn began; 0: none does */
 
 	uint64_t http_missing; /* addresses that could not be had */
-	char http_reason[VIEW_REASON_BYTES];
+	char http_reason[SNAPSHOT_REASON_BYTES];
 };
 
 /* --- copying --- */
 
-static void fill_netlink(const struct daemon *d, struct view *v)
+static void fill_netlink(const struct daemon *d, struct snapshot *v)
 {
 	const struct watch_stats *w = watch_stats(d->watch);
 	struct watch_socket socket = watch_socket(d->watch);
@@ -69,20 +69,20 @@ static void fill_netlink(const struct daemon *d, struct view *v)
 	v->no_memory = links_stats(d->links)->no_memory;
 	v->netlink_works = socket.works;
 	v->receive_buffer = socket.rcvbuf;
-	v->netlink_inode = d->view->netlink_inode;
+	v->netlink_inode = d->status_page->netlink_inode;
 }
 
-static void fill_sync(const struct daemon *d, struct view *v)
+static void fill_sync(const struct daemon *d, struct snapshot *v)
 {
-	v->synced = d->view->synced;
-	v->sync_changed_nsec = d->view->sync_changed_nsec;
-	v->last_sync_nsec = d->view->last_sync_nsec;
-	v->first_sync_took = d->view->first_sync_took;
-	v->resyncs = d->view->resyncs;
-	view_fill_hist(&v->resync, &d->view->resync, &view_sync_bounds);
+	v->synced = d->status_page->synced;
+	v->sync_changed_nsec = d->status_page->sync_changed_nsec;
+	v->last_sync_nsec = d->status_page->last_sync_nsec;
+	v->first_sync_took = d->status_page->first_sync_took;
+	v->resyncs = d->status_page->resyncs;
+	snapshot_fill_hist(&v->resync, &d->status_page->resync, &snapshot_sync_bounds);
 }
 
-static void fill_conn(struct view_conn *out, const struct conn *c)
+static void fill_conn(struct snapshot_conn *out, const struct conn *c)
 {
 	const struct conn_stats *s = conn_stats(c);
 
@@ -98,27 +98,27 @@ static void fill_conn(struct view_conn *out, const struct conn *c)
 	memcpy(out->errors, s->errors, sizeof(out->errors));
 }
 
-static void fill_redis(const struct daemon *d, struct view *v)
+static void fill_redis(const struct daemon *d, struct snapshot *v)
 {
-	const struct conn *const conns[VIEW_CONNS] = {
-		[VIEW_CONFIG_DB] = d->config_conn,       [VIEW_APPL_DB] = d->appl_conn,
-		[VIEW_STATE_DB] = d->state_conn,         [VIEW_APPL_EVENTS] = d->appl_events,
-		[VIEW_CONFIG_EVENTS] = d->logger_events,
+	const struct conn *const conns[SNAPSHOT_CONNS] = {
+		[SNAPSHOT_CONFIG_DB] = d->config_conn,       [SNAPSHOT_APPL_DB] = d->appl_conn,
+		[SNAPSHOT_STATE_DB] = d->state_conn,         [SNAPSHOT_APPL_EVENTS] = d->appl_events,
+		[SNAPSHOT_CONFIG_EVENTS] = d->logger_events,
 	};
 
-	for (unsigned i = 0; i < VIEW_CONNS; i++) {
+	for (unsigned i = 0; i < SNAPSHOT_CONNS; i++) {
 		fill_conn(&v->conns[i], conns[i]);
 		if (v->redis_reason[0] == '\0' && conn_away(conns[i])->reason[0] != '\0')
 			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_away(conns[i])->label,
 				       conn_away(conns[i])->reason);
 	}
-	for (unsigned i = 0; i < VIEW_DATABASES; i++)
-		view_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &view_time_bounds);
-	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)
+	for (unsigned i = 0; i < SNAPSHOT_DATABASES; i++)
+		snapshot_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &snapshot_time_bounds);
+	for (unsigned i = 0; i < SNAPSHOT_ERROR_KINDS; i++)
 		v->error_names[i] = redis_error_name(i);
 }
 
-static void fill_sonic(const struct daemon *d, struct view *v)
+static void fill_sonic(const struct daemon *d, struct snapshot *v)
 {
 	const struct publish_stats *p = publish_stats(d->publish);
 	const struct hist *latency = publish_latency(d->publish);
@@ -136,17 +136,17 @@ static void fill_sonic(const struct daemon *d, struct view *v)
 	v->refused = p->refused;
 	v->repeats = p->repeats;
 	v->batches = p->batches;
-	view_fill_hist(&v->batch_rows, &p->batch_rows, &view_rows_bounds);
-	view_fill_hist(&v->latency, latency, &view_time_bounds);
+	snapshot_fill_hist(&v->batch_rows, &p->batch_rows, &snapshot_rows_bounds);
+	snapshot_fill_hist(&v->latency, latency, &snapshot_time_bounds);
 	hist_cumulate(latency, &judge_limits(d)->max_latency_nsec, 1, &v->latency_within);
 }
 
-static void fill_loop(const struct daemon *d, struct view *v)
+static void fill_loop(const struct daemon *d, struct snapshot *v)
 {
 	struct log_stats log;
 
-	v->turns = d->view->turn.count;
-	view_fill_hist(&v->turn, &d->view->turn, &view_time_bounds);
+	v->turns = d->status_page->turn.count;
+	snapshot_fill_hist(&v->turn, &d->status_page->turn, &snapshot_time_bounds);
 	log_stats(&log);
 	v->log_written = log.written;
 	v->log_suppressed = log.held_back;
@@ -157,13 +157,13 @@ static void fill_loop(const struct daemon *d, struct view *v)
 	v->log_refused_nsec = log.refused_since * NSEC_PER_USEC;
 	v->log_target_up = log.refused_since == 0 || now_usec() - log.refused_since < LOG_MOMENT_USEC;
 	v->settings_refused = d->settings_refused;
-	v->http_missing = d->view->http_missing;
-	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", d->view->http_reason);
+	v->http_missing = d->status_page->http_missing;
+	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", d->status_page->http_reason);
 }
 
-static void fill_state(const struct daemon *d, struct view *v)
+static void fill_state(const struct daemon *d, struct snapshot *v)
 {
-	struct state_stats state = state_stats(d);
+	struct counters_stats state = counters_stats(d);
 
 	(void)snprintf(v->previous_stop, sizeof(v->previous_stop), "%s", d->previous_stop);
 	v->state_saves = state.saves;
@@ -177,9 +177,9 @@ static bool is_there(const struct port *port)
 	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed || port->writing;
 }
 
-static struct view_port describe(const struct port *port, bool owes)
+static struct snapshot_port describe(const struct port *port, bool owes)
 {
-	struct view_port out = {
+	struct snapshot_port out = {
 		.present = port->ifindex != 0,
 		.old = port->old,
 		.configured = port->configured,
@@ -201,7 +201,7 @@ static struct view_port describe(const struct port *port, bool owes)
 	return out;
 }
 
-static void add_up(struct view *v, const struct view_port *port)
+static void add_up(struct snapshot *v, const struct snapshot_port *port)
 {
 	v->ports_configured += port->configured;
 	v->ports_present += port->present;
@@ -212,10 +212,10 @@ static void add_up(struct view *v, const struct view_port *port)
 	v->ports_in_sync += port->in_sync;
 }
 
-static void fill_ports(const struct daemon *d, struct view *v)
+static void fill_ports(const struct daemon *d, struct snapshot *v)
 {
 	for (const struct port *port = links_next(d->links, NULL); port; port = links_next(d->links, port)) {
-		struct view_port described;
+		struct snapshot_port described;
 		bool owes;
 
 		if (!is_there(port))
@@ -231,27 +231,27 @@ static void fill_ports(const struct daemon *d, struct view *v)
 }
 
 /* Nothing is built yet: it is not known where Redis is. */
-static void fill_awaiting(const struct daemon *d, struct view *v)
+static void fill_awaiting(const struct daemon *d, struct snapshot *v)
 {
 	static const struct hist none;
 
 	fill_sync(d, v);
 	fill_loop(d, v);
 	fill_state(d, v);
-	for (unsigned i = 0; i < VIEW_CONNS; i++)
-		v->conns[i].away_nsec = d->view->sync_changed_nsec;
-	for (unsigned i = 0; i < VIEW_DATABASES; i++)
-		view_fill_hist(&v->rtt[i], &none, &view_time_bounds);
-	for (unsigned i = 0; i < VIEW_ERROR_KINDS; i++)
+	for (unsigned i = 0; i < SNAPSHOT_CONNS; i++)
+		v->conns[i].away_nsec = d->status_page->sync_changed_nsec;
+	for (unsigned i = 0; i < SNAPSHOT_DATABASES; i++)
+		snapshot_fill_hist(&v->rtt[i], &none, &snapshot_time_bounds);
+	for (unsigned i = 0; i < SNAPSHOT_ERROR_KINDS; i++)
 		v->error_names[i] = redis_error_name(i);
-	view_fill_hist(&v->batch_rows, &none, &view_rows_bounds);
-	view_fill_hist(&v->latency, &none, &view_time_bounds);
+	snapshot_fill_hist(&v->batch_rows, &none, &snapshot_rows_bounds);
+	snapshot_fill_hist(&v->latency, &none, &snapshot_time_bounds);
 	(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s", d->awaited);
 }
 
-static void fill_all(struct view *v, const struct daemon *d)
+static void fill_all(struct snapshot *v, const struct daemon *d)
 {
-	*v = (struct view){
+	*v = (struct snapshot){
 		.room = v->room,
 		.ports = v->ports,
 		.taken_nsec = now_nsec(),
@@ -273,28 +273,28 @@ static void fill_all(struct view *v, const struct daemon *d)
 	fill_sonic(d, v);
 }
 
-void view_fill(struct view *v, void *user)
+void status_fill(struct snapshot *v, void *user)
 {
 	struct daemon *d = user;
 
 	fill_all(v, d);
-	v->markers_untold = d->view->markers_untold;
-	judge_view(d, v);
+	v->markers_untold = d->status_page->markers_untold;
+	judge_snapshot(d, v);
 }
 
 static void serve(struct daemon *d)
 {
-	struct daemon_view *v = d->view;
+	struct daemon_status *v = d->status_page;
 
 	v->checking = false;
 	(void)sd_event_source_set_enabled(v->patience, SD_EVENT_OFF);
-	view_serve(v->exchange, view_fill, d);
+	exchange_serve(v->exchange, status_fill, d);
 	v->markers_untold = false;
 }
 
-void view_checked(struct daemon *d)
+void status_checked(struct daemon *d)
 {
-	if (d->view->checking)
+	if (d->status_page->checking)
 		serve(d);
 }
 
@@ -304,7 +304,7 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	d->view->markers_untold = true;
+	d->status_page->markers_untold = true;
 	serve(d);
 	return 0;
 }
@@ -312,12 +312,12 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *user)
 static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	struct daemon *d = user;
-	struct daemon_view *v = d->view;
+	struct daemon_status *v = d->status_page;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	if (!d->startup || !view_wants_markers(v->exchange)) {
+	if (!d->startup || !exchange_wants_markers(v->exchange)) {
 		serve(d);
 		return 0;
 	}
@@ -326,7 +326,7 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 		serve(d);
 		return 0;
 	}
-	view_hush(v->exchange);
+	exchange_hush(v->exchange);
 	v->checking = true;
 	(void)sd_event_source_set_time(v->patience, now_usec() + REDIS_PATIENCE_USEC);
 	return sd_event_source_set_enabled(v->patience, SD_EVENT_ONESHOT);
@@ -335,25 +335,25 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 /* --- what is noted for the figures alone --- */
 
 /* The loop's own clock was read when it woke up. */
-void view_note_turn(struct daemon *d)
+void status_note_turn(struct daemon *d)
 {
-	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->view->turn_usec) >= 0)
-		view_turn_begins(d->view->exchange, d->view->turn_usec);
+	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) >= 0)
+		exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
 }
 
-void view_note_turn_end(struct daemon *d)
+void status_note_turn_end(struct daemon *d)
 {
-	struct daemon_view *v = d->view;
+	struct daemon_status *v = d->status_page;
 
 	/* A look for events that found none is no turn. */
 	if (v->turn_usec == 0)
 		return;
 	hist_add(&v->turn, now_nsec() - v->turn_usec * NSEC_PER_USEC);
 	v->turn_usec = 0;
-	view_turn_ends(v->exchange);
+	exchange_turn_ends(v->exchange);
 }
 
-static void note_synced(struct daemon_view *v, uint64_t took)
+static void note_synced(struct daemon_status *v, uint64_t took)
 {
 	if (v->last_sync_nsec == 0) {
 		v->first_sync_took = took;
@@ -363,9 +363,9 @@ static void note_synced(struct daemon_view *v, uint64_t took)
 	hist_add(&v->resync, took);
 }
 
-void view_note_sync(struct daemon *d, bool synced)
+void status_note_sync(struct daemon *d, bool synced)
 {
-	struct daemon_view *v = d->view;
+	struct daemon_status *v = d->status_page;
 	uint64_t now = now_nsec();
 
 	if (synced == v->synced)
@@ -381,7 +381,7 @@ void view_note_sync(struct daemon *d, bool synced)
 
 /* --- serving --- */
 
-static void note_missing(struct daemon_view *v, const struct http_options *options, const char *why)
+static void note_missing(struct daemon_status *v, const struct http_options *options, const char *why)
 {
 	size_t wanted = options->n_listen + (options->unix_socket != NULL);
 
@@ -398,25 +398,25 @@ static void listen_for_clients(struct daemon *d)
 
 	if (d->config->dry_run || !config_http_options(d->config, &options))
 		return;
-	r = http_new(&d->view->http, &options, pages_handle, d->view->pages, text, sizeof(text));
+	r = http_new(&d->status_page->http, &options, pages_handle, d->status_page->pages, text, sizeof(text));
 	if (r < 0)
 		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", text);
 	else if (text[0])
 		log_warning(KIND_HTTP_PARTLY, "%s", text);
-	note_missing(d->view, &options, text);
+	note_missing(d->status_page, &options, text);
 	if (r >= 0)
-		pages_set_server(d->view->pages, http_stats(d->view->http));
+		pages_set_server(d->status_page->pages, http_stats(d->status_page->http));
 }
 
 /* Of the files that were configured at the start: that others are named needs a restart. */
-void view_reload(struct daemon *d, const char *who)
+void status_reload(struct daemon *d, const char *who)
 {
 	struct http_options options;
 	char text[PATH_MAX + 256];
 	int r = 0;
 
-	if (d->view->http && config_http_options(d->config, &options))
-		r = http_renew(d->view->http, &options, text, sizeof(text));
+	if (d->status_page->http && config_http_options(d->config, &options))
+		r = http_renew(d->status_page->http, &options, text, sizeof(text));
 	if (r == 0)
 		return;
 	if (r < 0) {
@@ -432,8 +432,8 @@ void view_reload(struct daemon *d, const char *who)
 
 static int add_sources(struct daemon *d)
 {
-	struct daemon_view *v = d->view;
-	int r = sd_event_add_io(d->event, &v->asked, view_exchange_fd(v->exchange), EPOLLIN, on_asked, d);
+	struct daemon_status *v = d->status_page;
+	int r = sd_event_add_io(d->event, &v->asked, exchange_fd(v->exchange), EPOLLIN, on_asked, d);
 
 	if (r >= 0)
 		r = sd_event_add_time(d->event, &v->patience, CLOCK_MONOTONIC, 0, REDIS_ACCURACY_USEC, on_impatient, d);
@@ -442,16 +442,16 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-int view_build(struct daemon *d)
+int status_build(struct daemon *d)
 {
-	struct daemon_view *v = calloc(1, sizeof(*v));
+	struct daemon_status *v = calloc(1, sizeof(*v));
 	struct stat socket;
 	int r;
 
 	if (!v)
 		return -ENOMEM;
-	d->view = v;
-	r = view_exchange_new(&v->exchange);
+	d->status_page = v;
+	r = exchange_new(&v->exchange);
 	if (r < 0)
 		return r;
 	v->sync_changed_nsec = now_nsec();
@@ -466,9 +466,9 @@ int view_build(struct daemon *d)
 	return r;
 }
 
-void view_start(struct daemon *d)
+void status_start(struct daemon *d)
 {
-	struct daemon_view *v = d->view;
+	struct daemon_status *v = d->status_page;
 	int r = v->http ? http_start(v->http) : 0;
 
 	if (r == 0)
@@ -482,17 +482,17 @@ void view_start(struct daemon *d)
 	log_warning(KIND_HTTP_DOWN, "metrics and health are not served: there is no thread for them: %s", strerror(-r));
 }
 
-void view_free(struct daemon *d)
+void status_free(struct daemon *d)
 {
-	struct daemon_view *v = d->view;
+	struct daemon_status *v = d->status_page;
 
 	if (!v)
 		return;
-	view_leave(v->exchange);
+	exchange_leave(v->exchange);
 	http_free(v->http);
 	pages_free(v->pages);
 	sd_event_source_disable_unref(v->asked);
 	sd_event_source_disable_unref(v->patience);
-	view_exchange_free(v->exchange);
+	exchange_free(v->exchange);
 	free(v);
 }

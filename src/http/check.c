@@ -12,16 +12,16 @@
 
 static int check_address(const struct http_options *opt, const char *text, char *error, size_t size)
 {
-	struct http_address address;
+	struct address address;
 	char quote[QUOTE_MAX];
 
 	(void)printable(text, strlen(text), quote, sizeof(quote));
-	if (http_address_parse(text, &address) < 0) {
+	if (address_parse(text, &address) < 0) {
 		(void)snprintf(error, size,
 			       "http.listen: \"%s\" is not an address; allowed: 127.0.0.1:9090, [::1]:9090", quote);
 		return -EINVAL;
 	}
-	if (http_address_is_loopback(&address) || opt->ca)
+	if (address_is_loopback(&address) || opt->ca)
 		return 0;
 	(void)snprintf(
 		error, size,
@@ -33,7 +33,7 @@ static int check_address(const struct http_options *opt, const char *text, char 
 
 static const char *find_wrong(const struct http_options *opt)
 {
-	if (opt->n_listen > HTTP_LISTEN_MAX)
+	if (opt->n_listen > ADDRESS_LIST_MAX)
 		return "http.listen: too many addresses; allowed: at most 8";
 	if (opt->n_listen == 0 && !opt->unix_socket)
 		return "http.listen, http.unix_socket: both are empty; allowed: one of them, or http.enabled = false";

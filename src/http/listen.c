@@ -27,19 +27,19 @@ static int set_flag(int fd, int level, int option)
 	return setsockopt(fd, level, option, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
-static int prepare_tcp(int fd, const struct http_address *address)
+static int prepare_tcp(int fd, const struct address *address)
 {
 	bool ipv6 = address->sa.any.sa_family == AF_INET6;
 	int r = set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
 
 	if (r == 0 && ipv6)
 		r = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-	if (r == 0 && !http_address_is_loopback(address))
+	if (r == 0 && !address_is_loopback(address))
 		r = ipv6 ? set_flag(fd, IPPROTO_IPV6, IPV6_FREEBIND) : set_flag(fd, IPPROTO_IP, IP_FREEBIND);
 	return r;
 }
 
-int http_listen_tcp(const struct http_address *address)
+int http_listen_tcp(const struct address *address)
 {
 	int fd = stream_socket(address->sa.any.sa_family), r;
 
@@ -54,9 +54,9 @@ int http_listen_tcp(const struct http_address *address)
 	return r;
 }
 
-bool http_listen_lacks_ipv6(const struct http_address *address, int error)
+bool http_listen_lacks_ipv6(const struct address *address, int error)
 {
-	return address->sa.any.sa_family == AF_INET6 && http_address_is_loopback(address) &&
+	return address->sa.any.sa_family == AF_INET6 && address_is_loopback(address) &&
 	       (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT);
 }
 

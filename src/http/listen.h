@@ -12,10 +12,10 @@
  * An address that the machine does not have yet is listened on all the same (IP_FREEBIND, ip(7)): at boot we may be
  * there before it. Loopback addresses must be there. A descriptor or a negative errno.
  */
-int http_listen_tcp(const struct http_address *address);
+int http_listen_tcp(const struct address *address);
 /* That it failed with this because there is no IPv6: beside 127.0.0.1, as in the default, nobody can miss [::1] then.
  */
-bool http_listen_lacks_ipv6(const struct http_address *address, int error);
+bool http_listen_lacks_ipv6(const struct address *address, int error);
 
 /* Which file a Unix socket is. */
 struct http_socket_file {

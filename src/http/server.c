@@ -48,7 +48,7 @@ struct client {
 	bool dropped, tls, trusted;
 	bool served;                    /* had an answer, and did not ask again */
 	bool refused;                   /* its certificate was, which was told */
-	char peer[HTTP_ADDRESS_MAX];    /* the address it came from, "?": none */
+	char peer[ADDRESS_TEXT_MAX];    /* the address it came from, "?": none */
 	struct http_identity *identity; /* of a TLS client */
 	struct http_transport transport;
 };
@@ -60,7 +60,7 @@ struct http {
 	uint64_t timeout_usec;
 	bool tls, need_certificate;
 	struct server servers[N_SERVERS];
-	struct listener listeners[HTTP_LISTEN_MAX + 1];
+	struct listener listeners[ADDRESS_LIST_MAX + 1];
 	size_t n_listeners;
 	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
 	struct http_socket_file unix_file;
@@ -332,7 +332,7 @@ static void rest(struct http *h, int error)
 	log_warning(KIND_HTTP_NO_CLIENT, "no HTTP client can be accepted: %s", strerror(error));
 }
 
-static bool enter(struct http *h, int fd, const struct http_address *peer)
+static bool enter(struct http *h, int fd, const struct address *peer)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -340,7 +340,7 @@ static bool enter(struct http *h, int fd, const struct http_address *peer)
 		return false;
 	c->http = h;
 	c->fd = fd;
-	http_address_print(peer, c->peer, sizeof(c->peer));
+	address_print(peer, c->peer, sizeof(c->peer));
 	list_append(&h->arriving, &c->link);
 	h->n_clients++;
 	h->progress.made++;
@@ -350,7 +350,7 @@ static bool enter(struct http *h, int fd, const struct http_address *peer)
 /* False when there is nobody to accept. */
 static bool accept_one(struct http *h, const struct listener *l)
 {
-	struct http_address peer = {.len = sizeof(peer.sa)};
+	struct address peer = {.len = sizeof(peer.sa)};
 	int fd = accept4(l->fd, &peer.sa.any, &peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0) {
@@ -462,7 +462,7 @@ static void turn(struct http *h, const struct pollfd *fds)
 
 static void *run(void *user)
 {
-	struct pollfd fds[POLL_LISTENERS + HTTP_LISTEN_MAX + 1] = {0};
+	struct pollfd fds[POLL_LISTENERS + ADDRESS_LIST_MAX + 1] = {0};
 	struct http *h = user;
 
 	thread_step_back();
@@ -554,9 +554,9 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 	int fd;
 
 	for (size_t i = 0; i < opt->n_listen; i++) {
-		struct http_address address;
+		struct address address;
 
-		fd = http_address_parse(opt->listen[i], &address);
+		fd = address_parse(opt->listen[i], &address);
 		if (fd == 0)
 			fd = http_listen_tcp(&address);
 		if (h->n_listeners > 0 && http_listen_lacks_ipv6(&address, fd))

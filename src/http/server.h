@@ -21,7 +21,7 @@
 
 /* Read by the calls that get it, not kept. */
 struct http_options {
-	const char *listen[HTTP_LISTEN_MAX]; /* "127.0.0.1:9090", "[::1]:9090" */
+	const char *listen[ADDRESS_LIST_MAX]; /* "127.0.0.1:9090", "[::1]:9090" */
 	size_t n_listen;
 	const char *unix_socket;     /* NULL: none */
 	const char *cert, *key, *ca; /* PEM files; NULL: plain HTTP; without ca: no client certificates */

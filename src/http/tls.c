@@ -23,7 +23,7 @@ static int read_text(int fd, size_t len, char **ret)
 
 	if (!text)
 		return -ENOMEM;
-	n = regular_read(fd, text, len);
+	n = file_read(fd, text, len);
 	if (n >= 0 && !memchr(text, '\0', (size_t)n)) {
 		text[n] = '\0';
 		*ret = text;
@@ -37,7 +37,7 @@ static int read_text(int fd, size_t len, char **ret)
 static int read_file(const char *name, const char *path, bool secret, char **ret, char *error, size_t size)
 {
 	struct stat st = {0};
-	int fd cleanup(close_fd) = regular_open(path, FILE_MAX_BYTES, &st), r = fd;
+	int fd cleanup(close_fd) = file_open(path, FILE_MAX_BYTES, &st), r = fd;
 
 	if (fd >= 0 && secret && (st.st_mode & (S_IROTH | S_IWOTH))) {
 		(void)snprintf(error, size, "%s: %s: readable or writable by others; allowed: chmod 0600 %s", name,
@@ -48,7 +48,7 @@ static int read_file(const char *name, const char *path, bool secret, char **ret
 		r = read_text(fd, (size_t)st.st_size, ret);
 	if (r < 0)
 		(void)snprintf(error, size, "%s: %s: %s; allowed: a readable PEM file of at most %d bytes", name, path,
-			       regular_error(r), FILE_MAX_BYTES);
+			       file_error(r), FILE_MAX_BYTES);
 	return r < 0 ? r : 0;
 }
 

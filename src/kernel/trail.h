@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /* n datagrams did not come from the kernel; of none nothing is recorded. */
-void trail_spoofed(size_t n);
-void trail_overrun(void);
-void trail_synced(void);
+void kernel_audit_spoofed(size_t n);
+void kernel_audit_overrun(void);
+void kernel_audit_synced(void);
 /* The receive buffer is smaller than it was asked for. */
-void trail_small_buffer(void);
+void kernel_audit_small_buffer(void);
 
 #endif

@@ -174,7 +174,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
-	trail_spoofed(batch->spoofed);
+	kernel_audit_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
@@ -211,7 +211,7 @@ static bool drain(struct watch *w)
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
 			w->stats.overrun_nsec = now_nsec();
-			trail_overrun();
+			kernel_audit_overrun();
 			lost(w, "overrun");
 			break;
 		case NLSOCK_TRUNCATED:
@@ -266,7 +266,7 @@ static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 	int r;
 
 	w->stats.spoofed += batch->spoofed;
-	trail_spoofed(batch->spoofed);
+	kernel_audit_spoofed(batch->spoofed);
 	r = reply_read(&w->reply, batch, &ops, w);
 	w->stats.malformed += w->reply.malformed - malformed;
 	return r;
@@ -301,7 +301,7 @@ static void synced(struct watch *w)
 			   " dumps so far)",
 			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
 	if (w->episode || w->aloud)
-		trail_synced();
+		kernel_audit_synced();
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -593,7 +593,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 		return r;
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
 	if (limited)
-		trail_small_buffer();
+		kernel_audit_small_buffer();
 	log_notice(KIND_LINKS_FOLLOWED, "listening to the kernel: receive buffer %zu bytes (asked for %zu%s)",
 		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
 	*ret = w;

@@ -116,7 +116,7 @@ bool log_has_room(void)
 }
 
 /* Not by the usual way in, which asks for the limits. */
-static void tell_held_back(enum log_kind kind, unsigned n)
+static void report_suppressed(enum log_kind kind, unsigned n)
 {
 	static const char format[] = "%s: %u like %s suppressed";
 	const char *name = log_kinds[kind].name;
@@ -134,7 +134,7 @@ void log_tell_held_back(bool end)
 		unsigned n = loglimit_take(kind, end);
 
 		if (n > 0)
-			tell_held_back(kind, n);
+			report_suppressed(kind, n);
 	}
 }
 
@@ -147,7 +147,7 @@ bool log_wanted(int level, enum log_kind kind)
 		return false;
 	pass = loglimit_pass(kind, &held);
 	if (held > 0)
-		tell_held_back(kind, held);
+		report_suppressed(kind, held);
 	return pass;
 }
 

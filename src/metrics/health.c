@@ -31,7 +31,7 @@ static const struct {
 	[HEALTH_OVERRUNS] = {"overruns", "in the last minute"},
 	[HEALTH_LOG] = {"log_drops", "in the last minute"},
 	[HEALTH_LOG_TARGET] = {"log_target", "seconds"},
-	[HEALTH_HTTP] = {"http_address", "addresses"},
+	[HEALTH_HTTP] = {"address", "addresses"},
 	[HEALTH_MEMORY] = {"memory", "bytes"},
 };
 /* clang-format on */
@@ -53,14 +53,14 @@ const char *health_check_unit(enum health_check_index check)
 	return checks[check].unit;
 }
 
-uint64_t health_processed(const struct view *view)
+uint64_t health_processed(const struct snapshot *snapshot)
 {
-	return view->newlink + view->dellink - view->ignored;
+	return snapshot->newlink + snapshot->dellink - snapshot->ignored;
 }
 
-uint64_t health_failed(const struct view *view)
+uint64_t health_failed(const struct snapshot *snapshot)
 {
-	return view->malformed + view->truncations + view->no_memory + view->refused;
+	return snapshot->malformed + snapshot->truncations + snapshot->no_memory + snapshot->refused;
 }
 
 /* --- the last minute --- */
@@ -69,15 +69,15 @@ static struct health_sample take_sample(const struct health_input *in)
 {
 	struct health_sample sample = {
 		.nsec = in->now_nsec,
-		.processed = health_processed(in->view),
-		.failed = health_failed(in->view),
-		.timed = in->view->latency.count,
-		.timed_within = in->view->latency_within,
-		.overruns = in->view->overruns,
-		.log_dropped = in->view->log_dropped,
+		.processed = health_processed(in->snapshot),
+		.failed = health_failed(in->snapshot),
+		.timed = in->snapshot->latency.count,
+		.timed_within = in->snapshot->latency_within,
+		.overruns = in->snapshot->overruns,
+		.log_dropped = in->snapshot->log_dropped,
 	};
 
-	memcpy(sample.below, in->view->latency.below, sizeof(sample.below));
+	memcpy(sample.below, in->snapshot->latency.below, sizeof(sample.below));
 	return sample;
 }
 
@@ -104,7 +104,7 @@ static struct health_sample since_sample(const struct health_sample *from, const
 		.log_dropped = now->log_dropped - from->log_dropped,
 	};
 
-	for (size_t i = 0; i < VIEW_BOUNDS_MAX; i++)
+	for (size_t i = 0; i < SNAPSHOT_BOUNDS_MAX; i++)
 		between.below[i] = now->below[i] - from->below[i];
 	return between;
 }
@@ -116,8 +116,8 @@ static struct health_sample last_minute(struct health *h, const struct health_in
 	if (h->n_samples == 0)
 		h->samples[h->n_samples++] = (struct health_sample){
 			.nsec = now->nsec,
-			.overruns = recent(in->view->overrun_nsec, now->nsec) ? 0 : now->overruns,
-			.log_dropped = recent(in->view->dropped_nsec, now->nsec) ? 0 : now->log_dropped,
+			.overruns = recent(in->snapshot->overrun_nsec, now->nsec) ? 0 : now->overruns,
+			.log_dropped = recent(in->snapshot->dropped_nsec, now->nsec) ? 0 : now->log_dropped,
 		};
 	while (h->n_samples > 1 && now->nsec - h->samples[1].nsec >= WINDOW_NSEC)
 		forget_oldest(h);
@@ -190,16 +190,16 @@ static struct verdict judge_time(uint64_t since, uint64_t now, const struct heal
 	return v;
 }
 
-static bool databases_ready(const struct view *v)
+static bool databases_ready(const struct snapshot *v)
 {
-	for (size_t i = 0; i < VIEW_DATABASES; i++)
+	for (size_t i = 0; i < SNAPSHOT_DATABASES; i++)
 		if (!v->conns[i].ready)
 			return false;
 	return true;
 }
 
 /* Since when the first of these connections that is away is so; 0: that is not known. */
-static uint64_t away_since(const struct view_conn *conns, size_t n)
+static uint64_t away_since(const struct snapshot_conn *conns, size_t n)
 {
 	uint64_t since = 0;
 
@@ -212,7 +212,7 @@ static uint64_t away_since(const struct view_conn *conns, size_t n)
 /* What is not known, since when the first connection is awaited, counts from the first look. */
 static void note_redis(struct health *h, const struct health_input *in, bool databases, bool all)
 {
-	uint64_t since = away_since(in->view->conns, databases ? VIEW_CONNS : VIEW_DATABASES);
+	uint64_t since = away_since(in->snapshot->conns, databases ? SNAPSHOT_CONNS : SNAPSHOT_DATABASES);
 
 	if (all)
 		h->redis_away_nsec = 0;
@@ -224,10 +224,10 @@ static void note_redis(struct health *h, const struct health_input *in, bool dat
 
 static struct verdict judge_redis(struct health *h, const struct health_input *in, const struct health_limits *limits)
 {
-	const struct view *v = in->view;
+	const struct snapshot *v = in->snapshot;
 	bool databases = v->dry_run || databases_ready(v);
-	bool all =
-		databases && (v->dry_run || (v->conns[VIEW_APPL_EVENTS].ready && v->conns[VIEW_CONFIG_EVENTS].ready));
+	bool all = databases &&
+		   (v->dry_run || (v->conns[SNAPSHOT_APPL_EVENTS].ready && v->conns[SNAPSHOT_CONFIG_EVENTS].ready));
 	struct verdict verdict;
 
 	note_redis(h, in, databases, all);
@@ -241,10 +241,10 @@ static struct verdict judge_redis(struct health *h, const struct health_input *i
 /* The first bound under which 99 % are; what is beyond the last one is not told apart. */
 static uint64_t p99_bound(const struct health_sample *minute)
 {
-	for (size_t i = 0; i < view_time_bounds.n; i++)
+	for (size_t i = 0; i < snapshot_time_bounds.n; i++)
 		if (P99_OF * (minute->timed - minute->below[i]) <= minute->timed)
-			return view_time_bounds.bounds[i];
-	return view_time_bounds.bounds[view_time_bounds.n - 1];
+			return snapshot_time_bounds.bounds[i];
+	return snapshot_time_bounds.bounds[snapshot_time_bounds.n - 1];
 }
 
 /* By the exact count of those over the limit, with which the bound that is shown agrees. */
@@ -298,7 +298,7 @@ static uint64_t minute_due(const struct health *h, const struct health_sample *n
 /* Ports that have just changed are not in sync for a moment: that is no fault. */
 static struct verdict judge_ports(struct health *h, const struct health_input *in, const struct health_limits *limits)
 {
-	const struct view *v = in->view;
+	const struct snapshot *v = in->snapshot;
 	struct verdict verdict;
 	double share = v->ports_configured ? percent(v->ports_in_sync, v->ports_configured) : 100.0;
 
@@ -315,13 +315,13 @@ static struct verdict judge_ports(struct health *h, const struct health_input *i
 }
 
 /* As far as APPL_DB is known to lack them; before they were sent they are missing as well. */
-static struct verdict judge_markers(const struct view *v)
+static struct verdict judge_markers(const struct snapshot *v)
 {
 	return judge_none(v->dry_run ? 0 : (uint64_t)!v->config_done + !v->init_done);
 }
 
 /* Before PortConfigDone nobody knows which ports there are. */
-static struct verdict judge_no_ports(const struct view *v)
+static struct verdict judge_no_ports(const struct snapshot *v)
 {
 	return judge_none(v->config_done && v->ports_configured == 0 ? v->ports_present : 0);
 }
@@ -341,7 +341,7 @@ static struct verdict judge_count(uint64_t count, uint64_t last_nsec, uint64_t n
 /* It comes later than we do at a boot, and is restarted: that is no fault. */
 static struct verdict judge_log_target(const struct health_input *in, const struct health_limits *limits)
 {
-	struct verdict verdict = judge_time(in->view->log_refused_nsec, in->now_nsec, limits);
+	struct verdict verdict = judge_time(in->snapshot->log_refused_nsec, in->now_nsec, limits);
 
 	verdict.check.level = verdict.check.value > verdict.check.limit ? HEALTH_DEGRADED : HEALTH_HEALTHY;
 	return verdict;
@@ -403,20 +403,21 @@ void health_judge(struct health *h, const struct health_input *in, const struct 
 	struct health_sample now = take_sample(in), minute = last_minute(h, in, &now);
 	const struct verdict judged[HEALTH_CHECKS] = {
 		[HEALTH_LOOP] = judge_figure(0, seconds(limits->stall_nsec), false),
-		[HEALTH_KERNEL] = judge_time(in->view->synced ? 0 : in->view->sync_changed_nsec, in->now_nsec, limits),
+		[HEALTH_KERNEL] =
+			judge_time(in->snapshot->synced ? 0 : in->snapshot->sync_changed_nsec, in->now_nsec, limits),
 		[HEALTH_REDIS] = judge_redis(h, in, limits),
-		[HEALTH_MARKERS] = judge_markers(in->view),
-		[HEALTH_AWAITED] = judge_none(in->view->ports_awaited),
-		[HEALTH_OLD_LINKS] = judge_none(in->view->ports_old),
-		[HEALTH_NO_PORTS] = judge_no_ports(in->view),
+		[HEALTH_MARKERS] = judge_markers(in->snapshot),
+		[HEALTH_AWAITED] = judge_none(in->snapshot->ports_awaited),
+		[HEALTH_OLD_LINKS] = judge_none(in->snapshot->ports_old),
+		[HEALTH_NO_PORTS] = judge_no_ports(in->snapshot),
 		[HEALTH_PORTS] = judge_ports(h, in, limits),
-		[HEALTH_CONFIG] = judge_none(in->view->config_faults),
+		[HEALTH_CONFIG] = judge_none(in->snapshot->config_faults),
 		[HEALTH_LATENCY] = judge_latency(&minute, limits),
 		[HEALTH_FAILURES] = judge_failures(&minute, limits),
-		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->view->overrun_nsec, in->now_nsec),
-		[HEALTH_LOG] = judge_count(minute.log_dropped, in->view->dropped_nsec, in->now_nsec),
+		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->snapshot->overrun_nsec, in->now_nsec),
+		[HEALTH_LOG] = judge_count(minute.log_dropped, in->snapshot->dropped_nsec, in->now_nsec),
 		[HEALTH_LOG_TARGET] = judge_log_target(in, limits),
-		[HEALTH_HTTP] = judge_none(in->view->http_missing),
+		[HEALTH_HTTP] = judge_none(in->snapshot->http_missing),
 		[HEALTH_MEMORY] = judge_memory(in, limits),
 	};
 
@@ -449,7 +450,7 @@ bool health_is_live(uint64_t stall_nsec, const struct health_limits *limits)
 	return limits->stall_nsec == 0 || stall_nsec <= limits->stall_nsec;
 }
 
-bool health_is_ready(const struct view *v)
+bool health_is_ready(const struct snapshot *v)
 {
 	return v->synced && !v->markers_untold && (v->dry_run || (databases_ready(v) && v->init_done));
 }

@@ -24,7 +24,7 @@ struct health_limits {
 
 struct health_sample {
 	uint64_t nsec, processed, failed, timed, timed_within, overruns, log_dropped;
-	uint64_t below[VIEW_BOUNDS_MAX]; /* of those timed: view_time_bounds */
+	uint64_t below[SNAPSHOT_BOUNDS_MAX]; /* of those timed: snapshot_time_bounds */
 };
 
 #define HEALTH_SAMPLES 32
@@ -43,7 +43,7 @@ struct health {
 };
 
 struct health_input {
-	const struct view *view;
+	const struct snapshot *snapshot;
 	uint64_t memory_bytes, now_nsec; /* now: CLOCK_MONOTONIC */
 };
 
@@ -56,7 +56,7 @@ void health_add_stall(struct health_report *report, uint64_t stall_nsec, uint64_
 
 /* Unlike health, these say what a supervisor and a load balancer need. */
 bool health_is_live(uint64_t stall_nsec, const struct health_limits *limits);
-bool health_is_ready(const struct view *view);
+bool health_is_ready(const struct snapshot *snapshot);
 
 const char *health_level_name(enum health_level level);
 /* "loop_stall", and the unit of value and limit: "seconds", "percent", ... */
@@ -66,7 +66,7 @@ const char *health_check_unit(enum health_check_index check);
 const char *health_reasons(const struct health_report *report, char *out, size_t size);
 
 /* What the failure rate is of: events of ports that were read and applied, and those that came to nothing. */
-uint64_t health_processed(const struct view *view);
-uint64_t health_failed(const struct view *view);
+uint64_t health_processed(const struct snapshot *snapshot);
+uint64_t health_failed(const struct snapshot *snapshot);
 
 #endif

@@ -28,14 +28,14 @@ enum page_index { PAGE_METRICS, PAGE_LIVEZ, PAGE_READYZ, PAGE_HEALTHZ, PAGE_PORT
 #define PAGES (PAGE_OTHER + 1)
 
 struct pages {
-	struct view_exchange *exchange;
+	struct exchange *exchange;
 	struct health_limits limits;
 	const char *proc;
 	uint64_t started_nsec, started_monotonic;  /* since the epoch; and by CLOCK_MONOTONIC */
 	_Atomic(const struct http_stats *) server; /* NULL: not told */
 	uint64_t epoch_nsec;                       /* what a CLOCK_MONOTONIC time lacks to be one since the epoch */
 	pthread_mutex_t lock;                      /* of what follows: the server may have several threads */
-	struct metrics_page served[PAGES];
+	struct prometheus_page served[PAGES];
 	uint64_t cpu_nsec;
 };
 
@@ -65,7 +65,7 @@ static uint64_t epoch_nsec(struct pages *p)
 	return p->epoch_nsec;
 }
 
-struct pages *pages_new(struct view_exchange *exchange, const struct health_limits *limits, const char *proc)
+struct pages *pages_new(struct exchange *exchange, const struct health_limits *limits, const char *proc)
 {
 	static const char *const names[PAGES] = {"metrics", "livez", "readyz", "healthz",
 						 "ports",   "port",  "index",  "other"};
@@ -157,15 +157,15 @@ static void answer_text(struct http_answer *out, const char *content_type, struc
 	*out = (struct http_answer){.status = 200, .content_type = content_type, .body = text->data, .len = text->len};
 }
 
-static struct view_answer ask(const struct question *q)
+static struct exchange_answer ask(const struct question *q)
 {
-	return view_get(q->pages->exchange, PATIENCE_NSEC, false);
+	return exchange_get(q->pages->exchange, PATIENCE_NSEC, false);
 }
 
 /* What SONiC waits for may be gone from Redis without a word. */
-static struct view_answer ask_redis_too(const struct question *q)
+static struct exchange_answer ask_redis_too(const struct question *q)
 {
-	return view_get(q->pages->exchange, PATIENCE_NSEC, true);
+	return exchange_get(q->pages->exchange, PATIENCE_NSEC, true);
 }
 
 /* --- health --- */
@@ -181,18 +181,18 @@ static void livez(const struct question *q)
 			      seconds(limits->stall_nsec)));
 }
 
-static bool redis_connected(const struct view *v)
+static bool redis_connected(const struct snapshot *v)
 {
 	bool connected = true;
 
-	for (size_t i = 0; i < VIEW_DATABASES; i++)
+	for (size_t i = 0; i < SNAPSHOT_DATABASES; i++)
 		connected = connected && v->conns[i].ready;
 	return connected;
 }
 
 static void readyz(const struct question *q)
 {
-	const struct view *v = ask_redis_too(q).view;
+	const struct snapshot *v = ask_redis_too(q).snapshot;
 	bool ready = health_is_ready(v);
 
 	answer_json(q->out, ready ? 200 : 503,
@@ -200,9 +200,9 @@ static void readyz(const struct question *q)
 			      redis_connected(v), "port_init_done", v->init_done));
 }
 
-static struct health_report health_of(const struct question *q, const struct view_answer *answer)
+static struct health_report health_of(const struct question *q, const struct exchange_answer *answer)
 {
-	struct health_report report = answer->view->health;
+	struct health_report report = answer->snapshot->health;
 
 	health_add_stall(&report, answer->stall_nsec, now_nsec(), &q->pages->limits);
 	return report;
@@ -226,50 +226,51 @@ static void add_reason(json_t *checks, enum health_check_index check, const char
 
 static void healthz(const struct question *q)
 {
-	struct view_answer answer = ask_redis_too(q);
+	struct exchange_answer answer = ask_redis_too(q);
 	struct health_report health = health_of(q, &answer);
 	json_t *checks = json_object();
 
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
 		(void)json_object_set_new(checks, health_check_name(i), check_json(q, &health, i));
-	add_reason(checks, HEALTH_REDIS, answer.view->redis_reason);
-	add_reason(checks, HEALTH_HTTP, answer.view->http_reason);
+	add_reason(checks, HEALTH_REDIS, answer.snapshot->redis_reason);
+	add_reason(checks, HEALTH_HTTP, answer.snapshot->http_reason);
 	answer_json(q->out, health.level == HEALTH_UNHEALTHY ? 503 : 200,
 		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(health.level), "since",
-			      stamp(q->pages, health.since_nsec), "view_age_seconds",
-			      answer.fresh ? 0.0 : seconds(now_nsec() - answer.view->taken_nsec), "checks", checks));
+			      stamp(q->pages, health.since_nsec), "snapshot_age_seconds",
+			      answer.fresh ? 0.0 : seconds(now_nsec() - answer.snapshot->taken_nsec), "checks",
+			      checks));
 }
 
 /* --- metrics --- */
 
 static void metrics(const struct question *q)
 {
-	bool open = metrics_wants_open(q->accept);
-	struct view_answer answer = ask(q);
+	bool open = prometheus_wants_open(q->accept);
+	struct exchange_answer answer = ask(q);
 	struct health_report health = health_of(q, &answer);
 	struct text text = {0};
 	struct procstat proc;
 
-	procstat_read(&proc, q->pages->proc, answer.view->netlink_inode);
-	metrics_write(&text, open,
-		      &(struct metrics_input){
-			      .answer = &answer,
-			      .proc = &proc,
-			      .health = &health,
-			      .pages = q->pages->served,
-			      .n_pages = PAGES,
-			      .server = atomic_load(&q->pages->server),
-			      .pages_cpu_nsec = q->pages->cpu_nsec,
-			      .now_nsec = now_nsec(),
-			      .epoch_nsec = epoch_nsec(q->pages),
-			      .started_nsec = started_nsec(q->pages),
-		      });
-	answer_text(q->out, open ? METRICS_OPEN_TYPE : METRICS_TEXT_TYPE, &text);
+	procstat_read(&proc, q->pages->proc, answer.snapshot->netlink_inode);
+	prometheus_write(&text, open,
+			 &(struct prometheus_input){
+				 .answer = &answer,
+				 .proc = &proc,
+				 .health = &health,
+				 .pages = q->pages->served,
+				 .n_pages = PAGES,
+				 .server = atomic_load(&q->pages->server),
+				 .pages_cpu_nsec = q->pages->cpu_nsec,
+				 .now_nsec = now_nsec(),
+				 .epoch_nsec = epoch_nsec(q->pages),
+				 .started_nsec = started_nsec(q->pages),
+			 });
+	answer_text(q->out, open ? PROMETHEUS_OPEN_TYPE : PROMETHEUS_TEXT_TYPE, &text);
 }
 
 /* --- ports --- */
 
-static json_t *link_json(const struct view_port *port)
+static json_t *link_json(const struct snapshot_port *port)
 {
 	if (!port->present)
 		return json_null();
@@ -279,12 +280,12 @@ static json_t *link_json(const struct view_port *port)
 			 "carrier_down_changes", (json_int_t)port->carrier_down, "left_from_before", port->old);
 }
 
-static json_t *last_change(const struct question *q, const struct view_port *port)
+static json_t *last_change(const struct question *q, const struct snapshot_port *port)
 {
 	return port->changed_nsec ? stamp(q->pages, port->changed_nsec) : stamp_msec(port->changed_msec);
 }
 
-static json_t *port_json(const struct question *q, const struct view_port *port)
+static json_t *port_json(const struct question *q, const struct snapshot_port *port)
 {
 	char name[NAME_TEXT_MAX];
 
@@ -295,7 +296,7 @@ static json_t *port_json(const struct question *q, const struct view_port *port)
 
 static void ports(const struct question *q)
 {
-	const struct view *v = ask(q).view;
+	const struct snapshot *v = ask(q).snapshot;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < v->n_ports; i++)
@@ -306,11 +307,11 @@ static void ports(const struct question *q)
 static void port(const struct question *q)
 {
 	const char *name = q->path + strlen("/ports/");
-	const struct view *v = ask(q).view;
+	const struct snapshot *v = ask(q).snapshot;
 	char text[NAME_TEXT_MAX];
 
 	for (size_t i = 0; i < v->n_ports; i++) {
-		const struct view_port *found = &v->ports[i];
+		const struct snapshot_port *found = &v->ports[i];
 
 		if (strcmp(found->name, name) != 0 && strcmp(text_utf8(found->name, text), name) != 0)
 			continue;

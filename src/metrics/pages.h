@@ -13,7 +13,7 @@
 struct pages;
 
 /* exchange must outlive it. proc: "/proc" but for tests. NULL without memory. */
-struct pages *pages_new(struct view_exchange *exchange, const struct health_limits *limits, const char *proc);
+struct pages *pages_new(struct exchange *exchange, const struct health_limits *limits, const char *proc);
 /* When no call of pages_handle() runs or can come. NULL is fine. */
 void pages_free(struct pages *p);
 

@@ -23,7 +23,7 @@ enum form { NUMBER, SECONDS, YES_NO };
 struct writer {
 	struct text *out;
 	bool open;
-	const struct metrics_input *in;
+	const struct prometheus_input *in;
 };
 
 /* --- lines --- */
@@ -118,8 +118,8 @@ static void gauge(const struct writer *w, const char *name, struct labels labels
 	sample(w, name, "", labels, form, figure);
 }
 
-static void histogram(const struct writer *w, const char *name, struct labels own, const struct view_hist *h,
-		      const struct view_bounds *bounds, enum form form)
+static void histogram(const struct writer *w, const char *name, struct labels own, const struct snapshot_hist *h,
+		      const struct snapshot_bounds *bounds, enum form form)
 {
 	for (size_t i = 0; i <= bounds->n; i++) {
 		const struct label le = {"le", i < bounds->n ? bounds->labels[i] : "+Inf"};
@@ -140,11 +140,11 @@ struct figure {
 	size_t offset; /* of a uint64_t, or of a bool when the form is YES_NO */
 };
 
-#define VIEW(member) offsetof(struct view, member)
+#define VIEW(member) offsetof(struct snapshot, member)
 #define PROC(member) offsetof(struct procstat, member)
 
 /* clang-format off */
-static const struct figure view_figures[] = {
+static const struct figure snapshot_figures[] = {
 	{"portsyncd_port_init_done", "PortInitDone was sent", GAUGE, YES_NO, VIEW(init_done)},
 	{"portsyncd_port_config_done", "PortConfigDone was sent or needs not be", GAUGE, YES_NO, VIEW(config_done)},
 	{"portsyncd_warm_start", "This was a warm start", GAUGE, YES_NO, VIEW(warm)},
@@ -228,7 +228,7 @@ static void one(const struct writer *w, const char *name, enum type type, const 
 
 static void write_events(const struct writer *w)
 {
-	const struct view *v = w->in->answer->view;
+	const struct snapshot *v = w->in->answer->snapshot;
 
 	one(w, "portsyncd_events_processed", COUNTER, "Link messages read and applied", NUMBER, health_processed(v));
 	one(w, "portsyncd_events_failed", COUNTER, "Messages and rows that came to nothing", NUMBER, health_failed(v));
@@ -237,12 +237,12 @@ static void write_events(const struct writer *w)
 	counter(w, "portsyncd_netlink_messages", label("type", "dellink"), NUMBER, v->dellink);
 	counter(w, "portsyncd_netlink_messages", label("type", "other"), NUMBER, v->messages - v->newlink - v->dellink);
 	family(w, "portsyncd_event_latency_seconds", HISTOGRAM, "From the receipt of a change to Redis' answer");
-	histogram(w, "portsyncd_event_latency_seconds", none, &v->latency, &view_time_bounds, SECONDS);
+	histogram(w, "portsyncd_event_latency_seconds", none, &v->latency, &snapshot_time_bounds, SECONDS);
 }
 
 static void write_sync(const struct writer *w)
 {
-	const struct view *v = w->in->answer->view;
+	const struct snapshot *v = w->in->answer->snapshot;
 	uint64_t now = w->in->now_nsec;
 
 	one(w, "portsyncd_unsynced_seconds", GAUGE, "How long what is known may not equal the links", SECONDS,
@@ -256,15 +256,15 @@ static void write_sync(const struct writer *w)
 	one(w, "portsyncd_drift_pending", GAUGE, "Rows that somebody else had changed and that are not right again",
 	    NUMBER, v->drift - v->repaired);
 	family(w, "portsyncd_resync_duration_seconds", HISTOGRAM, "From a loss to being in sync again");
-	histogram(w, "portsyncd_resync_duration_seconds", none, &v->resync, &view_sync_bounds, SECONDS);
+	histogram(w, "portsyncd_resync_duration_seconds", none, &v->resync, &snapshot_sync_bounds, SECONDS);
 }
 
-static const char *const conn_names[VIEW_CONNS] = {
-	[VIEW_CONFIG_DB] = "CONFIG_DB",
-	[VIEW_APPL_DB] = "APPL_DB",
-	[VIEW_STATE_DB] = "STATE_DB",
-	[VIEW_APPL_EVENTS] = "APPL_DB events",
-	[VIEW_CONFIG_EVENTS] = "CONFIG_DB events",
+static const char *const conn_names[SNAPSHOT_CONNS] = {
+	[SNAPSHOT_CONFIG_DB] = "CONFIG_DB",
+	[SNAPSHOT_APPL_DB] = "APPL_DB",
+	[SNAPSHOT_STATE_DB] = "STATE_DB",
+	[SNAPSHOT_APPL_EVENTS] = "APPL_DB events",
+	[SNAPSHOT_CONFIG_EVENTS] = "CONFIG_DB events",
 };
 
 /* One figure of each connection. */
@@ -274,37 +274,37 @@ struct conn_figure {
 	size_t n, offset; /* the first n connections have it; a uint64_t */
 };
 
-#define CONN(member) offsetof(struct view_conn, member)
+#define CONN(member) offsetof(struct snapshot_conn, member)
 
 /* clang-format off */
 static const struct conn_figure conn_figures[] = {
-	{"portsyncd_redis_flushes", "Writes to the socket", COUNTER, VIEW_CONNS, CONN(flushes)},
-	{"portsyncd_redis_sent_bytes", "Bytes written to the socket", COUNTER, VIEW_CONNS, CONN(bytes_out)},
-	{"portsyncd_redis_commands", "Commands sent", COUNTER, VIEW_DATABASES, CONN(commands)},
-	{"portsyncd_redis_in_flight", "Commands without an answer", GAUGE, VIEW_DATABASES, CONN(in_flight)},
+	{"portsyncd_redis_flushes", "Writes to the socket", COUNTER, SNAPSHOT_CONNS, CONN(flushes)},
+	{"portsyncd_redis_sent_bytes", "Bytes written to the socket", COUNTER, SNAPSHOT_CONNS, CONN(bytes_out)},
+	{"portsyncd_redis_commands", "Commands sent", COUNTER, SNAPSHOT_DATABASES, CONN(commands)},
+	{"portsyncd_redis_in_flight", "Commands without an answer", GAUGE, SNAPSHOT_DATABASES, CONN(in_flight)},
 };
 /* clang-format on */
 
 static void write_conn_figures(const struct writer *w)
 {
-	const struct view_conn *conns = w->in->answer->view->conns;
+	const struct snapshot_conn *conns = w->in->answer->snapshot->conns;
 
 	for (const struct conn_figure *f = conn_figures; f < conn_figures + ARRAY_SIZE(conn_figures); f++) {
 		family(w, f->name, f->type, f->help);
 		for (size_t i = 0; i < f->n; i++)
 			sample(w, f->name, f->type == COUNTER ? "_total" : "",
-			       label(f->n == VIEW_CONNS ? "connection" : "database", conn_names[i]), NUMBER,
+			       label(f->n == SNAPSHOT_CONNS ? "connection" : "database", conn_names[i]), NUMBER,
 			       *(const uint64_t *)(const void *)((const char *)&conns[i] + f->offset));
 	}
 }
 
 static void write_errors(const struct writer *w)
 {
-	const struct view *v = w->in->answer->view;
+	const struct snapshot *v = w->in->answer->snapshot;
 
 	family(w, "portsyncd_redis_errors", COUNTER, "Error answers, silent servers, lost connections");
-	for (size_t i = 0; i < VIEW_CONNS; i++) {
-		for (size_t k = 0; k < VIEW_ERROR_KINDS && v->error_names[k] && i < VIEW_DATABASES; k++)
+	for (size_t i = 0; i < SNAPSHOT_CONNS; i++) {
+		for (size_t k = 0; k < SNAPSHOT_ERROR_KINDS && v->error_names[k] && i < SNAPSHOT_DATABASES; k++)
 			counter(w, "portsyncd_redis_errors",
 				two((struct label){"connection", conn_names[i]},
 				    (struct label){"kind", v->error_names[k]}),
@@ -320,28 +320,28 @@ static void write_errors(const struct writer *w)
 
 static void write_redis(const struct writer *w)
 {
-	const struct view *v = w->in->answer->view;
+	const struct snapshot *v = w->in->answer->snapshot;
 	uint64_t ready = 0;
 
 	family(w, "portsyncd_redis_connection_up", GAUGE, "The connection is ready");
-	for (size_t i = 0; i < VIEW_CONNS; i++) {
+	for (size_t i = 0; i < SNAPSHOT_CONNS; i++) {
 		gauge(w, "portsyncd_redis_connection_up", label("connection", conn_names[i]), NUMBER,
 		      v->conns[i].ready);
 		ready += v->conns[i].ready;
 	}
-	one(w, "portsyncd_redis_connected", GAUGE, "All connections are ready", NUMBER, ready == VIEW_CONNS);
+	one(w, "portsyncd_redis_connected", GAUGE, "All connections are ready", NUMBER, ready == SNAPSHOT_CONNS);
 	family(w, "portsyncd_redis_reconnects", COUNTER, "Times it was made anew after having been ready");
-	for (size_t i = 0; i < VIEW_CONNS; i++)
+	for (size_t i = 0; i < SNAPSHOT_CONNS; i++)
 		counter(w, "portsyncd_redis_reconnects", label("connection", conn_names[i]), NUMBER,
 			v->conns[i].connects - (v->conns[i].connects > 0));
 	write_conn_figures(w);
 	write_errors(w);
 	family(w, "portsyncd_redis_latency_seconds", HISTOGRAM, "From a write to the answer to its last command");
-	for (size_t i = 0; i < VIEW_DATABASES; i++)
+	for (size_t i = 0; i < SNAPSHOT_DATABASES; i++)
 		histogram(w, "portsyncd_redis_latency_seconds", label("database", conn_names[i]), &v->rtt[i],
-			  &view_time_bounds, SECONDS);
+			  &snapshot_time_bounds, SECONDS);
 	family(w, "portsyncd_redis_batch_rows", HISTOGRAM, "Rows written in one loop turn");
-	histogram(w, "portsyncd_redis_batch_rows", none, &v->batch_rows, &view_rows_bounds, NUMBER);
+	histogram(w, "portsyncd_redis_batch_rows", none, &v->batch_rows, &snapshot_rows_bounds, NUMBER);
 	family(w, "portsyncd_row_writes", COUNTER, "Writes of rows of STATE_DB");
 	counter(w, "portsyncd_row_writes", label("operation", "set"), NUMBER, v->sets);
 	counter(w, "portsyncd_row_writes", label("operation", "delete"), NUMBER, v->deletes);
@@ -351,10 +351,10 @@ static void write_redis(const struct writer *w)
 
 /* Calls line() for every port, all ports of one family together. */
 static void each_port(const struct writer *w, const char *name, enum type type, const char *help,
-		      void (*line)(const struct writer *w, const char *name, const struct view_port *port,
+		      void (*line)(const struct writer *w, const char *name, const struct snapshot_port *port,
 				   const char *text))
 {
-	const struct view *v = w->in->answer->view;
+	const struct snapshot *v = w->in->answer->snapshot;
 	char text[NAME_TEXT_MAX];
 
 	family(w, name, type, help);
@@ -362,35 +362,36 @@ static void each_port(const struct writer *w, const char *name, enum type type, 
 		line(w, name, &v->ports[i], text_utf8(v->ports[i].name, text));
 }
 
-static void flaps_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void flaps_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	counter(w, name, label("port", text), NUMBER, port->flaps);
 }
 
-static void flaps_ever_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void flaps_ever_line(const struct writer *w, const char *name, const struct snapshot_port *port,
+			    const char *text)
 {
 	gauge(w, name, label("port", text), NUMBER, port->flaps_ever);
 }
 
-static void admin_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void admin_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	if (port->present)
 		gauge(w, name, label("port", text), NUMBER, port->admin_up);
 }
 
-static void oper_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void oper_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	if (port->present)
 		gauge(w, name, label("port", text), NUMBER, port->oper_up);
 }
 
-static void mtu_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void mtu_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	if (port->present)
 		gauge(w, name, label("port", text), NUMBER, port->mtu);
 }
 
-static void carrier_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void carrier_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	if (!port->present)
 		return;
@@ -400,13 +401,13 @@ static void carrier_line(const struct writer *w, const char *name, const struct 
 		port->carrier_down);
 }
 
-static void sync_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void sync_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	if (port->present)
 		gauge(w, name, label("port", text), NUMBER, port->in_sync);
 }
 
-static void change_line(const struct writer *w, const char *name, const struct view_port *port, const char *text)
+static void change_line(const struct writer *w, const char *name, const struct snapshot_port *port, const char *text)
 {
 	uint64_t since_epoch =
 		port->changed_nsec ? port->changed_nsec + w->in->epoch_nsec : port->changed_msec * NSEC_PER_MSEC;
@@ -435,17 +436,17 @@ static void write_ports(const struct writer *w)
 
 static void write_loop(const struct writer *w)
 {
-	const struct view_answer *a = w->in->answer;
+	const struct exchange_answer *a = w->in->answer;
 	const struct procstat *p = w->in->proc;
 
 	family(w, "portsyncd_loop_turn_seconds", HISTOGRAM, "How long one wake-up worked");
-	histogram(w, "portsyncd_loop_turn_seconds", none, &a->view->turn, &view_time_bounds, SECONDS);
+	histogram(w, "portsyncd_loop_turn_seconds", none, &a->snapshot->turn, &snapshot_time_bounds, SECONDS);
 	one(w, "portsyncd_loop_answer_seconds", GAUGE, "How long the loop took to answer this scrape", SECONDS,
 	    a->waited_nsec);
 	one(w, "portsyncd_loop_stall_seconds", GAUGE, "How long the present turn of the loop takes", SECONDS,
 	    a->stall_nsec);
 	one(w, "portsyncd_view_age_seconds", GAUGE, "How old these figures are", SECONDS,
-	    a->fresh ? 0 : w->in->now_nsec - a->view->taken_nsec);
+	    a->fresh ? 0 : w->in->now_nsec - a->snapshot->taken_nsec);
 	family(w, "portsyncd_loop_cpu_seconds", COUNTER, "CPU time of the loop");
 	counter(w, "portsyncd_loop_cpu_seconds", label("mode", "user"), SECONDS, p->loop_user_nsec);
 	counter(w, "portsyncd_loop_cpu_seconds", label("mode", "system"), SECONDS, p->loop_system_nsec);
@@ -467,7 +468,7 @@ static void write_process(const struct writer *w)
 {
 	const struct procstat *p = w->in->proc;
 
-	const struct view *v = w->in->answer->view;
+	const struct snapshot *v = w->in->answer->snapshot;
 
 	figures(w, p, proc_figures, ARRAY_SIZE(proc_figures));
 	if (v->state_saved_nsec)
@@ -536,18 +537,18 @@ static void write_health(const struct writer *w)
 static void write_previous(const struct writer *w)
 {
 	family(w, "portsyncd_previous_stop_info", GAUGE, "Always 1: how the process before this one ended");
-	gauge(w, "portsyncd_previous_stop_info", label("result", w->in->answer->view->previous_stop), NUMBER, 1);
+	gauge(w, "portsyncd_previous_stop_info", label("result", w->in->answer->snapshot->previous_stop), NUMBER, 1);
 }
 
-void metrics_write(struct text *out, bool open, const struct metrics_input *in)
+void prometheus_write(struct text *out, bool open, const struct prometheus_input *in)
 {
 	const struct writer w = {.out = out, .open = open, .in = in};
 
-	text_reserve(out, REST_BYTES + in->answer->view->n_ports * PORT_BYTES);
+	text_reserve(out, REST_BYTES + in->answer->snapshot->n_ports * PORT_BYTES);
 	write_health(&w);
 	write_previous(&w);
 	write_events(&w);
-	figures(&w, in->answer->view, view_figures, ARRAY_SIZE(view_figures));
+	figures(&w, in->answer->snapshot, snapshot_figures, ARRAY_SIZE(snapshot_figures));
 	write_sync(&w);
 	write_redis(&w);
 	write_loop(&w);
@@ -589,7 +590,7 @@ static unsigned weight(const char *accept, const char *type, const char *subtype
 }
 
 /* Named as such: who takes anything gets what everybody understands. */
-bool metrics_wants_open(const char *accept)
+bool prometheus_wants_open(const char *accept)
 {
 	unsigned open = accept ? weight(accept, "application", "openmetrics-text", RANGES) : 0;
 

@@ -16,20 +16,20 @@
 #include "metrics/procstat.h"
 #include "metrics/snapshot.h"
 
-#define METRICS_TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define METRICS_OPEN_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define PROMETHEUS_TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define PROMETHEUS_OPEN_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* Answers of one page. */
-struct metrics_page {
+struct prometheus_page {
 	const char *name;
 	uint64_t served;
 };
 
-struct metrics_input {
-	const struct view_answer *answer;
+struct prometheus_input {
+	const struct exchange_answer *answer;
 	const struct procstat *proc;
 	const struct health_report *health;
-	const struct metrics_page *pages;
+	const struct prometheus_page *pages;
 	size_t n_pages;
 	uint64_t pages_cpu_nsec;
 	const struct http_stats *server; /* NULL: none is known */
@@ -39,9 +39,9 @@ struct metrics_input {
 };
 
 /* True when a header Accept prefers OpenMetrics to plain text; NULL: there is none. */
-bool metrics_wants_open(const char *accept);
+bool prometheus_wants_open(const char *accept);
 
 /* Adds the whole page to *out; a lack of memory shows in out->failed. */
-void metrics_write(struct text *out, bool open, const struct metrics_input *in);
+void prometheus_write(struct text *out, bool open, const struct prometheus_input *in);
 
 #endif

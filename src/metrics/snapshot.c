@@ -25,11 +25,11 @@ enum hand {
 	HAND_DONE,    /* the other thread's, with an answer */
 };
 
-struct view_exchange {
+struct exchange {
 	int ask_fd, done_fd;
 	atomic_int hand;
-	struct view *work;                 /* told by hand */
-	struct view *last;                 /* the other thread's: the last answer */
+	struct snapshot *work;             /* told by hand */
+	struct snapshot *last;             /* the other thread's: the last answer */
 	_Atomic(uint64_t) turn_began_usec; /* 0: the loop sleeps */
 	_Atomic(uint64_t) unanswered_nsec; /* since when no question was answered; 0: the last one was */
 	atomic_bool markers;               /* what is asked for */
@@ -46,24 +46,25 @@ static const char *const time_labels[] = {"5e-06",   "1e-05",  "1.5e-05", "2e-05
 					  "7.5e-05", "0.0001", "0.00015", "0.0002", "0.0003", "0.0005",
 					  "0.00075", "0.001",  "0.002",   "0.005",  "0.01",   "0.02",
 					  "0.05",    "0.1",    "0.2",     "0.5",    "1.0"};
-const struct view_bounds view_time_bounds = {ARRAY_SIZE(times), times, time_labels};
+const struct snapshot_bounds snapshot_time_bounds = {ARRAY_SIZE(times), times, time_labels};
 
 static const uint64_t syncs[] = {US(1000), US(2500), MS(5),    MS(10),   MS(25),    MS(50),    MS(100),  MS(250),
 				 MS(500),  MS(1000), MS(2500), MS(5000), MS(10000), MS(30000), MS(60000)};
 static const char *const sync_labels[] = {"0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
 					  "0.5",   "1.0",    "2.5",   "5.0",  "10.0",  "30.0", "60.0"};
-const struct view_bounds view_sync_bounds = {ARRAY_SIZE(syncs), syncs, sync_labels};
+const struct snapshot_bounds snapshot_sync_bounds = {ARRAY_SIZE(syncs), syncs, sync_labels};
 
 static const uint64_t rows[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 static const char *const row_labels[] = {"1.0",  "2.0",   "4.0",   "8.0",   "16.0",  "32.0",
 					 "64.0", "128.0", "256.0", "512.0", "1024.0"};
-const struct view_bounds view_rows_bounds = {ARRAY_SIZE(rows), rows, row_labels};
+const struct snapshot_bounds snapshot_rows_bounds = {ARRAY_SIZE(rows), rows, row_labels};
 
-_Static_assert(ARRAY_SIZE(times) == VIEW_BOUNDS_MAX && ARRAY_SIZE(time_labels) == VIEW_BOUNDS_MAX, "time bounds");
+_Static_assert(ARRAY_SIZE(times) == SNAPSHOT_BOUNDS_MAX && ARRAY_SIZE(time_labels) == SNAPSHOT_BOUNDS_MAX,
+	       "time bounds");
 _Static_assert(ARRAY_SIZE(syncs) == ARRAY_SIZE(sync_labels), "sync bounds");
 _Static_assert(ARRAY_SIZE(rows) == ARRAY_SIZE(row_labels), "row bounds");
 
-void view_fill_hist(struct view_hist *out, const struct hist *from, const struct view_bounds *bounds)
+void snapshot_fill_hist(struct snapshot_hist *out, const struct hist *from, const struct snapshot_bounds *bounds)
 {
 	out->count = from->count;
 	out->sum = from->sum;
@@ -73,9 +74,9 @@ void view_fill_hist(struct view_hist *out, const struct hist *from, const struct
 
 /* --- memory --- */
 
-static int grow(struct view *v, size_t room)
+static int grow(struct snapshot *v, size_t room)
 {
-	struct view_port *ports = realloc(v->ports, room * sizeof(*ports));
+	struct snapshot_port *ports = realloc(v->ports, room * sizeof(*ports));
 
 	if (!ports)
 		return -ENOMEM;
@@ -84,16 +85,16 @@ static int grow(struct view *v, size_t room)
 	return 0;
 }
 
-static void free_view(struct view *v)
+static void free_view(struct snapshot *v)
 {
 	if (v)
 		free(v->ports);
 	free(v);
 }
 
-static struct view *new_view(void)
+static struct snapshot *new_view(void)
 {
-	struct view *v = calloc(1, sizeof(*v));
+	struct snapshot *v = calloc(1, sizeof(*v));
 
 	if (v && grow(v, FIRST_ROOM) == 0) {
 		v->taken_nsec = v->sync_changed_nsec = now_nsec();
@@ -103,14 +104,14 @@ static struct view *new_view(void)
 	return NULL;
 }
 
-static void free_exchange(struct view_exchange **x)
+static void free_exchange(struct exchange **x)
 {
-	view_exchange_free(*x);
+	exchange_free(*x);
 }
 
-int view_exchange_new(struct view_exchange **ret)
+int exchange_new(struct exchange **ret)
 {
-	struct view_exchange *x cleanup(free_exchange) = calloc(1, sizeof(*x));
+	struct exchange *x cleanup(free_exchange) = calloc(1, sizeof(*x));
 
 	if (!x)
 		return -ENOMEM;
@@ -131,7 +132,7 @@ int view_exchange_new(struct view_exchange **ret)
 	return 0;
 }
 
-void view_exchange_free(struct view_exchange *x)
+void exchange_free(struct exchange *x)
 {
 	if (!x)
 		return;
@@ -156,17 +157,17 @@ static void hush(int fd)
 	(void)eventfd_read(fd, &count);
 }
 
-static bool pass(struct view_exchange *x, int from, int to)
+static bool pass(struct exchange *x, int from, int to)
 {
 	return atomic_compare_exchange_strong(&x->hand, &from, to);
 }
 
-int view_exchange_fd(const struct view_exchange *x)
+int exchange_fd(const struct exchange *x)
 {
 	return x->ask_fd;
 }
 
-void view_serve(struct view_exchange *x, view_fill_fn fill, void *user)
+void exchange_serve(struct exchange *x, exchange_fill_fn fill, void *user)
 {
 	hush(x->ask_fd);
 	if (!pass(x, HAND_ASKED, HAND_FILLING))
@@ -176,27 +177,27 @@ void view_serve(struct view_exchange *x, view_fill_fn fill, void *user)
 	ring(x->done_fd);
 }
 
-bool view_wants_markers(const struct view_exchange *x)
+bool exchange_wants_markers(const struct exchange *x)
 {
 	return atomic_load(&x->markers);
 }
 
-void view_hush(struct view_exchange *x)
+void exchange_hush(struct exchange *x)
 {
 	hush(x->ask_fd);
 }
 
-void view_turn_begins(struct view_exchange *x, uint64_t usec)
+void exchange_turn_begins(struct exchange *x, uint64_t usec)
 {
 	atomic_store_explicit(&x->turn_began_usec, usec, memory_order_relaxed);
 }
 
-void view_turn_ends(struct view_exchange *x)
+void exchange_turn_ends(struct exchange *x)
 {
 	atomic_store_explicit(&x->turn_began_usec, 0, memory_order_relaxed);
 }
 
-void view_leave(struct view_exchange *x)
+void exchange_leave(struct exchange *x)
 {
 	atomic_store(&x->left, true);
 	ring(x->done_fd);
@@ -211,7 +212,7 @@ static uint64_t since(uint64_t nsec)
 	return nsec != 0 && now > nsec ? now - nsec : 0;
 }
 
-static uint64_t stall_nsec(const struct view_exchange *x)
+static uint64_t stall_nsec(const struct exchange *x)
 {
 	uint64_t began = atomic_load_explicit(&x->turn_began_usec, memory_order_relaxed);
 
@@ -229,7 +230,7 @@ static void wait_ring(int fd, uint64_t until_nsec)
 }
 
 /* Until the loop is done. False: it is not by then. A ring may be an old one. */
-static bool wait_done(struct view_exchange *x, uint64_t until_nsec)
+static bool wait_done(struct exchange *x, uint64_t until_nsec)
 {
 	while (atomic_load(&x->hand) != HAND_DONE) {
 		if (now_nsec() >= until_nsec || atomic_load(&x->left))
@@ -240,7 +241,7 @@ static bool wait_done(struct view_exchange *x, uint64_t until_nsec)
 }
 
 /* True with the answer in work. */
-static bool ask(struct view_exchange *x, uint64_t patience_nsec)
+static bool ask(struct exchange *x, uint64_t patience_nsec)
 {
 	atomic_store(&x->hand, HAND_ASKED);
 	ring(x->ask_fd);
@@ -250,16 +251,16 @@ static bool ask(struct view_exchange *x, uint64_t patience_nsec)
 }
 
 /* False while the loop still fills the buffer of a question that nobody waits for any more. */
-static bool reclaim(struct view_exchange *x)
+static bool reclaim(struct exchange *x)
 {
 	if (atomic_load(&x->hand) == HAND_FILLING)
 		return wait_done(x, now_nsec() + FILL_MSEC * NSEC_PER_MSEC);
 	return true;
 }
 
-static void keep_answer(struct view_exchange *x)
+static void keep_answer(struct exchange *x)
 {
-	struct view *answer = x->work;
+	struct snapshot *answer = x->work;
 
 	x->work = x->last;
 	x->last = answer;
@@ -267,7 +268,7 @@ static void keep_answer(struct view_exchange *x)
 }
 
 /* As ask(), and again with more memory when there are more ports than room. */
-static bool ask_for_all(struct view_exchange *x, uint64_t patience_nsec)
+static bool ask_for_all(struct exchange *x, uint64_t patience_nsec)
 {
 	for (unsigned i = 0; i < ROOM_TRIES; i++) {
 		if (!ask(x, patience_nsec))
@@ -279,10 +280,10 @@ static bool ask_for_all(struct view_exchange *x, uint64_t patience_nsec)
 	return true;
 }
 
-struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec, bool markers)
+struct exchange_answer exchange_get(struct exchange *x, uint64_t patience_nsec, bool markers)
 {
 	uint64_t asked = now_nsec();
-	struct view_answer answer = {0};
+	struct exchange_answer answer = {0};
 
 	if (stall_nsec(x) >= HANGS_NSEC)
 		patience_nsec = MIN(patience_nsec, HANGING_PATIENCE_NSEC);
@@ -292,7 +293,7 @@ struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec, boo
 		keep_answer(x);
 	if (answer.fresh || atomic_load(&x->unanswered_nsec) == 0)
 		atomic_store(&x->unanswered_nsec, answer.fresh ? 0 : asked);
-	answer.view = x->last;
+	answer.snapshot = x->last;
 	answer.waited_nsec = now_nsec() - asked;
 	answer.stall_nsec = answer.fresh ? 0 : stall_nsec(x);
 	return answer;

@@ -16,45 +16,45 @@
 #include "metrics/health_report.h"
 
 /* Upper bounds of a histogram's buckets, ascending, and how Prometheus' label "le" writes them. */
-struct view_bounds {
+struct snapshot_bounds {
 	size_t n;
 	const uint64_t *bounds;
 	const char *const *labels;
 };
 
-#define VIEW_BOUNDS_MAX 23
+#define SNAPSHOT_BOUNDS_MAX 23
 
-extern const struct view_bounds view_time_bounds; /* ns: 5 us .. 1 s */
-extern const struct view_bounds view_sync_bounds; /* ns: 1 ms .. 60 s */
-extern const struct view_bounds view_rows_bounds; /* rows: 1 .. 1024 */
+extern const struct snapshot_bounds snapshot_time_bounds; /* ns: 5 us .. 1 s */
+extern const struct snapshot_bounds snapshot_sync_bounds; /* ns: 1 ms .. 60 s */
+extern const struct snapshot_bounds snapshot_rows_bounds; /* rows: 1 .. 1024 */
 
-struct view_hist {
+struct snapshot_hist {
 	uint64_t count, sum, max;
-	uint64_t below[VIEW_BOUNDS_MAX]; /* the number of values up to each bound */
+	uint64_t below[SNAPSHOT_BOUNDS_MAX]; /* the number of values up to each bound */
 };
 
 /* Connections; the first ones take commands, the others are subscriptions. */
-enum view_conn_index {
-	VIEW_CONFIG_DB,
-	VIEW_APPL_DB,
-	VIEW_STATE_DB,
-	VIEW_APPL_EVENTS,
-	VIEW_CONFIG_EVENTS,
-	VIEW_CONNS,
+enum snapshot_conn_index {
+	SNAPSHOT_CONFIG_DB,
+	SNAPSHOT_APPL_DB,
+	SNAPSHOT_STATE_DB,
+	SNAPSHOT_APPL_EVENTS,
+	SNAPSHOT_CONFIG_EVENTS,
+	SNAPSHOT_CONNS,
 };
-#define VIEW_DATABASES 3
-#define VIEW_ERROR_KINDS 11
-#define VIEW_REASON_BYTES 440
-#define VIEW_WORD_BYTES 32
+#define SNAPSHOT_DATABASES 3
+#define SNAPSHOT_ERROR_KINDS 11
+#define SNAPSHOT_REASON_BYTES 440
+#define SNAPSHOT_WORD_BYTES 32
 
-struct view_conn {
+struct snapshot_conn {
 	bool ready;
 	uint64_t away_nsec; /* since when it is not, as far as it was ready before or a try failed; 0 */
 	uint64_t connects, commands, flushes, bytes_out, losses, timeouts, in_flight;
-	uint64_t errors[VIEW_ERROR_KINDS]; /* answers, by view.error_names */
+	uint64_t errors[SNAPSHOT_ERROR_KINDS]; /* answers, by snapshot.error_names */
 };
 
-struct view_port {
+struct snapshot_port {
 	char name[IFNAMSIZ];
 	bool present; /* has an interface; else the interface's figures are 0 */
 	bool old, configured, awaited, admin_up, oper_up, in_sync;
@@ -67,7 +67,7 @@ struct view_port {
 };
 
 /* Times are CLOCK_MONOTONIC in nanoseconds, counters begin with the process. */
-struct view {
+struct snapshot {
 	uint64_t taken_nsec;
 
 	/* netlink */
@@ -86,7 +86,7 @@ struct view {
 	uint64_t last_sync_nsec;    /* 0: never yet */
 	uint64_t first_sync_took;   /* ns; 0: not yet */
 	uint64_t resyncs;
-	struct view_hist resync; /* ns, view_sync_bounds */
+	struct snapshot_hist resync; /* ns, snapshot_sync_bounds */
 
 	/* SONiC */
 	bool dry_run;                /* there is no Redis and no PortInitDone then */
@@ -97,27 +97,27 @@ struct view {
 	uint64_t config_faults;  /* the defaults are in the place of what the configuration has wrong */
 	uint64_t audits, drift, repaired, orphans;
 	uint64_t sets, deletes, repeats, refused, batches;
-	struct view_hist batch_rows;          /* view_rows_bounds */
-	struct view_hist latency;             /* of events; ns, view_time_bounds */
-	uint64_t latency_within;              /* how many of them were within max_latency_us */
-	struct view_hist rtt[VIEW_DATABASES]; /* ns, view_time_bounds */
-	struct view_conn conns[VIEW_CONNS];
-	const char *error_names[VIEW_ERROR_KINDS]; /* constants */
-	char redis_reason[VIEW_REASON_BYTES];      /* why the first one that is away is so; "": none is */
+	struct snapshot_hist batch_rows;              /* snapshot_rows_bounds */
+	struct snapshot_hist latency;                 /* of events; ns, snapshot_time_bounds */
+	uint64_t latency_within;                      /* how many of them were within max_latency_us */
+	struct snapshot_hist rtt[SNAPSHOT_DATABASES]; /* ns, snapshot_time_bounds */
+	struct snapshot_conn conns[SNAPSHOT_CONNS];
+	const char *error_names[SNAPSHOT_ERROR_KINDS]; /* constants */
+	char redis_reason[SNAPSHOT_REASON_BYTES];      /* why the first one that is away is so; "": none is */
 
 	/* the loop and the log */
 	uint64_t turns;
-	struct view_hist turn; /* ns, view_time_bounds */
+	struct snapshot_hist turn; /* ns, snapshot_time_bounds */
 	uint64_t log_written, log_suppressed, log_dropped, log_waiting;
 	uint64_t dropped_nsec;     /* when the last one was dropped; 0: none was */
 	uint64_t audit_dropped;    /* of the lines that were dropped */
 	uint64_t log_refused_nsec; /* since when the target takes no lines, CLOCK_MONOTONIC; 0: it does */
 	uint64_t log_target_up;    /* 0: not for more than a moment */
 	uint64_t settings_refused;
-	uint64_t http_missing;               /* addresses of the HTTP server that could not be had */
-	char http_reason[VIEW_REASON_BYTES]; /* why; "": all could */
+	uint64_t http_missing;                   /* addresses of the HTTP server that could not be had */
+	char http_reason[SNAPSHOT_REASON_BYTES]; /* why; "": all could */
 
-	char previous_stop[VIEW_WORD_BYTES]; /* how the process before ended: as /metrics tells it */
+	char previous_stop[SNAPSHOT_WORD_BYTES]; /* how the process before ended: as /metrics tells it */
 
 	/* the state file */
 	uint64_t state_saves, state_errors;
@@ -129,41 +129,41 @@ struct view {
 	uint64_t ports_configured, ports_present, ports_up, ports_old, ports_waiting, ports_awaited, ports_in_sync;
 	uint64_t owed; /* ports whose row Redis has not acknowledged as it should be */
 	size_t n_ports;
-	size_t room;             /* of ports; a view with fewer than n_ports holds the first ones only */
-	struct view_port *ports; /* the view's own memory */
+	size_t room;                 /* of ports; a snapshot with fewer than n_ports holds the first ones only */
+	struct snapshot_port *ports; /* the snapshot's own memory */
 };
 
 /* Filled from a histogram with these bounds. */
-void view_fill_hist(struct view_hist *out, const struct hist *from, const struct view_bounds *bounds);
+void snapshot_fill_hist(struct snapshot_hist *out, const struct hist *from, const struct snapshot_bounds *bounds);
 
 /* --- between the loop and another thread --- */
 
-struct view_exchange;
+struct exchange;
 
 /* 0 or negative errno. */
-int view_exchange_new(struct view_exchange **ret);
+int exchange_new(struct exchange **ret);
 /* After both sides have ended. NULL is fine. */
-void view_exchange_free(struct view_exchange *x);
+void exchange_free(struct exchange *x);
 
-/* The loop's side. The descriptor is readable when the figures are asked for: then call view_serve(). */
-int view_exchange_fd(const struct view_exchange *x);
+/* The loop's side. The descriptor is readable when the figures are asked for: then call exchange_serve(). */
+int exchange_fd(const struct exchange *x);
 /* Fills all of *out but room and ports, and as many of ports as there is room for. */
-typedef void (*view_fill_fn)(struct view *out, void *user);
-void view_serve(struct view_exchange *x, view_fill_fn fill, void *user);
+typedef void (*exchange_fill_fn)(struct snapshot *out, void *user);
+void exchange_serve(struct exchange *x, exchange_fill_fn fill, void *user);
 /* Whoever asks wants to know whether Redis has the markers now. */
-bool view_wants_markers(const struct view_exchange *x);
-/* The question was heard, and view_serve() will follow. */
-void view_hush(struct view_exchange *x);
+bool exchange_wants_markers(const struct exchange *x);
+/* The question was heard, and exchange_serve() will follow. */
+void exchange_hush(struct exchange *x);
 /* The loop ends: whoever waits for an answer, or asks later, gets the last one at once. */
-void view_leave(struct view_exchange *x);
+void exchange_leave(struct exchange *x);
 /* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0), and it ends. */
-void view_turn_begins(struct view_exchange *x, uint64_t usec);
-void view_turn_ends(struct view_exchange *x);
+void exchange_turn_begins(struct exchange *x, uint64_t usec);
+void exchange_turn_ends(struct exchange *x);
 
-struct view_answer {
-	const struct view *view; /* the caller's until the next call; all 0 when there never was one */
-	bool fresh;              /* taken for this call; else the loop did not answer, and it is the last one */
-	uint64_t waited_nsec;    /* for the loop */
+struct exchange_answer {
+	const struct snapshot *snapshot; /* the caller's until the next call; all 0 when there never was one */
+	bool fresh;                      /* taken for this call; else the loop did not answer, and it is the last one */
+	uint64_t waited_nsec;            /* for the loop */
 	uint64_t stall_nsec; /* how long the loop's present turn takes, or no question was answered; 0: all is well */
 };
 
@@ -171,6 +171,6 @@ struct view_answer {
  * The other side, one thread at a time: waits for the loop at most this long, and hardly when the loop is known to
  * hang. markers: the loop asks Redis for them first.
  */
-struct view_answer view_get(struct view_exchange *x, uint64_t patience_nsec, bool markers);
+struct exchange_answer exchange_get(struct exchange *x, uint64_t patience_nsec, bool markers);
 
 #endif

@@ -7,22 +7,22 @@
 
 #include "base/util.h"
 
-int past_init(struct past *p, size_t room)
+int baseline_init(struct baseline *p, size_t room)
 {
-	*p = (struct past){.ports = calloc(room + 1, sizeof(*p->ports)), .room = room};
+	*p = (struct baseline){.ports = calloc(room + 1, sizeof(*p->ports)), .room = room};
 	return p->ports && hash_init(&p->by_name, room) == 0 ? 0 : -ENOMEM;
 }
 
-void past_done(struct past *p)
+void baseline_done(struct baseline *p)
 {
 	hash_done(&p->by_name);
 	free(p->ports);
 }
 
-void past_add(struct past *p, const char *name, uint64_t flaps, uint64_t changed_msec)
+void baseline_add(struct baseline *p, const char *name, uint64_t flaps, uint64_t changed_msec)
 {
 	size_t len = strlen(name);
-	struct past_port *port;
+	struct baseline_port *port;
 
 	if (len == 0 || len >= IFNAMSIZ || p->n == p->room)
 		return;
@@ -33,12 +33,12 @@ void past_add(struct past *p, const char *name, uint64_t flaps, uint64_t changed
 	hash_add(&p->by_name, &port->node, hash_bytes(name, len));
 }
 
-static struct past_port *find(const struct past *p, const char *name)
+static struct baseline_port *find(const struct baseline *p, const char *name)
 {
 	struct hash_node *node = p->room > 0 ? hash_first(&p->by_name, hash_bytes(name, strlen(name))) : NULL;
 
 	for (; node; node = hash_next(node)) {
-		struct past_port *port = container_of(node, struct past_port, node);
+		struct baseline_port *port = container_of(node, struct baseline_port, node);
 
 		if (strcmp(port->name, name) == 0)
 			return port;
@@ -46,15 +46,15 @@ static struct past_port *find(const struct past *p, const char *name)
 	return NULL;
 }
 
-const struct past_port *past_find(const struct past *p, const char *name)
+const struct baseline_port *baseline_find(const struct baseline *p, const char *name)
 {
 	return find(p, name);
 }
 
 /* A dropped one has no name any more. */
-void past_drop(struct past *p, const char *name)
+void baseline_drop(struct baseline *p, const char *name)
 {
-	struct past_port *port = find(p, name);
+	struct baseline_port *port = find(p, name);
 
 	if (!port)
 		return;
@@ -62,9 +62,9 @@ void past_drop(struct past *p, const char *name)
 	port->name[0] = '\0';
 }
 
-const struct past_port *past_next(const struct past *p, const struct past_port *port)
+const struct baseline_port *baseline_next(const struct baseline *p, const struct baseline_port *port)
 {
-	const struct past_port *end = p->ports + p->n;
+	const struct baseline_port *end = p->ports + p->n;
 
 	for (port = port ? port + 1 : p->ports; port < end; port++)
 		if (port->name[0] != '\0')

@@ -9,29 +9,29 @@
 
 #include "base/hash.h"
 
-struct past_port {
+struct baseline_port {
 	char name[IFNAMSIZ];
 	uint64_t flaps;
 	uint64_t changed_msec; /* since the epoch, when the last change came; 0: none came */
 	struct hash_node node; /* private */
 };
 
-struct past {
+struct baseline {
 	struct hash by_name;
-	struct past_port *ports;
+	struct baseline_port *ports;
 	size_t n, room;
 };
 
 /* Room for so many; all 0 is an empty one without room. 0 or -ENOMEM. */
-int past_init(struct past *p, size_t room);
-void past_done(struct past *p);
+int baseline_init(struct baseline *p, size_t room);
+void baseline_done(struct baseline *p);
 
 /* What there is no room for, or a name that is too long, is left out. A name comes once. */
-void past_add(struct past *p, const char *name, uint64_t flaps, uint64_t changed_msec);
+void baseline_add(struct baseline *p, const char *name, uint64_t flaps, uint64_t changed_msec);
 /* NULL: nothing is known of it, or it was dropped. */
-const struct past_port *past_find(const struct past *p, const char *name);
-void past_drop(struct past *p, const char *name);
+const struct baseline_port *baseline_find(const struct baseline *p, const char *name);
+void baseline_drop(struct baseline *p, const char *name);
 /* All that were not dropped: start with NULL, ends with NULL. */
-const struct past_port *past_next(const struct past *p, const struct past_port *port);
+const struct baseline_port *baseline_next(const struct baseline *p, const struct baseline_port *port);
 
 #endif

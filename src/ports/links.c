@@ -30,7 +30,7 @@ struct links {
 	struct port_chunk *chunks;
 	struct stage stage;
 	bool dumping, keeping_ended;
-	struct past past;
+	struct baseline past;
 	struct hash old; /* of old_links */
 	struct old_link *old_links;
 	size_t old_count;
@@ -64,7 +64,7 @@ struct links *links_new(size_t reserve)
 	list_init(&l->dirty);
 	list_init(&l->unused);
 	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 ||
-	    hash_init(&l->old, 0) < 0 || past_init(&l->past, 0) < 0 || stage_init(&l->stage) < 0)
+	    hash_init(&l->old, 0) < 0 || baseline_init(&l->past, 0) < 0 || stage_init(&l->stage) < 0)
 		goto fail;
 	for (size_t have = 0; have < reserve; have += CHUNK_PORTS)
 		if (!add_chunk(l))
@@ -85,7 +85,7 @@ void links_free(struct links *l)
 	}
 	free(l->old_links);
 	stage_done(&l->stage);
-	past_done(&l->past);
+	baseline_done(&l->past);
 	hash_done(&l->old);
 	hash_done(&l->by_name);
 	hash_done(&l->by_ifindex);
@@ -94,7 +94,7 @@ void links_free(struct links *l)
 
 static struct port *new_port(struct links *l, const char *name, uint32_t key)
 {
-	const struct past_port *past = past_find(&l->past, name);
+	const struct baseline_port *past = baseline_find(&l->past, name);
 	struct port *port;
 
 	if (list_empty(&l->unused) && !add_chunk(l)) {
@@ -136,19 +136,19 @@ void links_release(struct links *l, struct port *port)
 
 int links_past_reserve(struct links *l, size_t n)
 {
-	past_done(&l->past);
-	return past_init(&l->past, n);
+	baseline_done(&l->past);
+	return baseline_init(&l->past, n);
 }
 
 void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec)
 {
-	past_add(&l->past, name, flaps, changed_msec);
+	baseline_add(&l->past, name, flaps, changed_msec);
 }
 
-const struct past_port *links_past_next(const struct links *l, const struct past_port *past)
+const struct baseline_port *links_past_next(const struct links *l, const struct baseline_port *past)
 {
 	do
-		past = past_next(&l->past, past);
+		past = baseline_next(&l->past, past);
 	while (past && links_find(l, past->name));
 	return past;
 }
@@ -247,7 +247,7 @@ void links_set_configured(struct links *l, struct port *port, bool configured)
 	if (port->configured == configured)
 		return;
 	port->configured = configured;
-	past_drop(&l->past, port->name);
+	baseline_drop(&l->past, port->name);
 	l->stats.configured += configured ? 1 : (size_t)-1;
 	links_mark_dirty(l, port);
 	meet_expectation(l, port);

@@ -104,7 +104,7 @@ void links_free(struct links *l);
 int links_past_reserve(struct links *l, size_t n); /* 0 or -ENOMEM */
 void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec);
 /* What is left of it, of names without a port now: start with NULL, ends with NULL. */
-const struct past_port *links_past_next(const struct links *l, const struct past_port *past);
+const struct baseline_port *links_past_next(const struct links *l, const struct baseline_port *past);
 
 /* One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: untold). */
 void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);

@@ -23,7 +23,7 @@
 #define LATE_READS 1024 /* more than a socket holds: a peer that never ends must not keep the loop */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
-#define ERROR_TEXT_BYTES AWAY_REASON_BYTES
+#define ERROR_TEXT_BYTES OUTAGE_REASON_BYTES
 #define COLLECT_AT 32 /* answers: fewer are not worth a system call */
 #define CONNECTING_INTEREST (EPOLLIN | EPOLLOUT)
 
@@ -61,7 +61,7 @@ struct conn {
 
 	struct backoff backoff;
 	uint64_t ready_usec; /* since when it is ready */
-	struct away away;
+	struct outage away;
 	struct access_entry entry;
 	struct conn_stats stats;
 };
@@ -124,7 +124,7 @@ static void drop(struct conn *c, const char *reason)
 	bool was_ready = c->state == CONN_READY;
 
 	c->state = CONN_WAITING;
-	away_tell(&c->away, loop_usec(c), reason);
+	outage_tell(&c->away, loop_usec(c), reason);
 	close_socket(c);
 	if (was_ready) {
 		c->stats.losses++;
@@ -266,7 +266,7 @@ static void become_ready(struct conn *c)
 	c->state = CONN_READY;
 	c->ready_usec = loop_usec(c);
 	c->stats.connects++;
-	away_over(&c->away, loop_usec(c));
+	outage_over(&c->away, loop_usec(c));
 	access_granted(&c->entry);
 	c->ops.ready(c->user);
 }
@@ -362,18 +362,18 @@ static bool read_input(struct conn *c)
 	return c->state >= CONN_SETUP;
 }
 
-void conn_collect(struct conn *c)
+void conn_poll_replies(struct conn *c)
 {
 	if (c->patient && c->pending.n >= COLLECT_AT && c->write_error == 0)
 		(void)read_input(c);
 }
 
-bool conn_prompt(const struct conn *c)
+bool conn_replies_are_immediate(const struct conn *c)
 {
 	return !c->patient && !follows_soon(c);
 }
 
-void conn_attend(struct conn *c)
+void conn_expedite(struct conn *c)
 {
 	c->awaited = c->stats.commands;
 	be_patient(c, false);
@@ -465,7 +465,7 @@ static void on_lookup(enum lookup_outcome outcome, const char *why, void *user)
 	struct conn *c = user;
 
 	if (outcome == LOOKUP_LATE)
-		away_tell(&c->away, loop_usec(c), why);
+		outage_tell(&c->away, loop_usec(c), why);
 	else if (c->endpoint.n == 0)
 		drop(c, why);
 	else
@@ -598,7 +598,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 		r = add_sources(c, event);
 	if (r < 0)
 		return r;
-	c->away = (struct away){.label = c->opt.label, .endpoint = c->endpoint.text};
+	c->away = (struct outage){.label = c->opt.label, .endpoint = c->endpoint.text};
 	c->entry.label = c->opt.label;
 	c->entry.endpoint = c->endpoint.text;
 	arm_timer(c, 0);
@@ -634,7 +634,7 @@ bool conn_ready(const struct conn *c)
 	return c->state == CONN_READY;
 }
 
-const struct away *conn_away(const struct conn *c)
+const struct outage *conn_away(const struct conn *c)
 {
 	return &c->away;
 }
@@ -644,7 +644,7 @@ static bool takes_commands(const struct conn *c)
 	return c->state == CONN_READY && !c->opt.pattern;
 }
 
-size_t conn_room(const struct conn *c)
+size_t conn_capacity(const struct conn *c)
 {
 	return takes_commands(c) ? c->opt.max_in_flight - c->pending.n : 0;
 }
@@ -654,8 +654,8 @@ size_t conn_in_flight(const struct conn *c)
 	return c->pending.n;
 }
 
-int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
-	      const struct resp_arg *argv)
+int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+		      const struct resp_arg *argv)
 {
 	uint64_t now = loop_usec(c);
 	int r;
@@ -680,7 +680,7 @@ int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t
 int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
 		 const struct resp_arg *argv)
 {
-	int r = conn_post(c, fn, user, item, cookie, argc, argv);
+	int r = conn_command_lazy(c, fn, user, item, cookie, argc, argv);
 
 	if (r == 0)
 		c->awaited = c->stats.commands;

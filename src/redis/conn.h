@@ -30,10 +30,10 @@ struct conn_options {
 	struct access *access; /* shared; outlives the connection */
 	uint64_t timeout_usec; /* connect, and the oldest command without an answer */
 	uint32_t retry_initial_ms, retry_max_ms;
-	uint64_t reply_usec;  /* conn_post()ed commands that come faster than this after each other: their answers wait
-				 so  long, or for conn_collect(). 0: all are read at once */
-	size_t max_in_flight; /* commands without an answer */
-	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
+	uint64_t reply_usec;     /* conn_command_lazy()ed commands that come faster than this after each other: their
+				    answers wait     so  long, or for conn_poll_replies(). 0: all are read at once */
+	size_t max_in_flight;    /* commands without an answer */
+	const char *pattern;     /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
 	dial_connect_fn connect; /* NULL: connect(2) */
 	struct lookup *lookup;   /* shared; outlives the connection; NULL: host must be an address */
 };
@@ -74,9 +74,9 @@ void conn_free(struct conn *c);
 
 bool conn_ready(const struct conn *c);
 /* Why it is away, and what it is called. */
-const struct away *conn_away(const struct conn *c);
+const struct outage *conn_away(const struct conn *c);
 /* Commands that may still be sent before the in-flight bound is reached. 0 when not ready. */
-size_t conn_room(const struct conn *c);
+size_t conn_capacity(const struct conn *c);
 size_t conn_in_flight(const struct conn *c);
 
 /*
@@ -87,15 +87,15 @@ size_t conn_in_flight(const struct conn *c);
 int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
 		 const struct resp_arg *argv);
 /* As conn_command(), but the answer need not be read at once (see reply_usec). */
-int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
-	      const struct resp_arg *argv);
+int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+		      const struct resp_arg *argv);
 /* Reads answers that are there and were left to wait, when they are many. Once a loop turn, and not from a callback of
  * the connection. */
-void conn_collect(struct conn *c);
+void conn_poll_replies(struct conn *c);
 /* The answers to what is sent next are read as soon as they come. */
-bool conn_prompt(const struct conn *c);
+bool conn_replies_are_immediate(const struct conn *c);
 /* The answers to all commands so far are waited for: they are read as soon as they come. */
-void conn_attend(struct conn *c);
+void conn_expedite(struct conn *c);
 /* Writes what is buffered as far as the socket takes it now; the rest follows by itself. */
 void conn_flush(struct conn *c);
 

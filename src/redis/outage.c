@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "log/log.h"
 
-void away_tell(struct away *away, uint64_t now_usec, const char *reason)
+void outage_tell(struct outage *away, uint64_t now_usec, const char *reason)
 {
 	(void)printable(reason, strlen(reason), away->reason, sizeof(away->reason));
 	if (away->since_usec != 0) {
@@ -19,7 +19,7 @@ void away_tell(struct away *away, uint64_t now_usec, const char *reason)
 		    away->reason);
 }
 
-void away_over(struct away *away, uint64_t now_usec)
+void outage_over(struct outage *away, uint64_t now_usec)
 {
 	uint64_t msec = (now_usec - away->since_usec) / USEC_PER_MSEC;
 

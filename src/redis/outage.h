@@ -5,16 +5,16 @@
 
 #include <stdint.h>
 
-#define AWAY_REASON_BYTES 400
+#define OUTAGE_REASON_BYTES 400
 
-struct away {
+struct outage {
 	const char *label, *endpoint;
-	uint64_t since_usec;            /* 0: it is not away */
-	char reason[AWAY_REASON_BYTES]; /* the last one, fit for a log; "": it is not away */
+	uint64_t since_usec;              /* 0: it is not away */
+	char reason[OUTAGE_REASON_BYTES]; /* the last one, fit for a log; "": it is not away */
 };
 
 /* reason: why it went, or why a try failed; of unknown origin. */
-void away_tell(struct away *away, uint64_t now_usec, const char *reason);
-void away_over(struct away *away, uint64_t now_usec);
+void outage_tell(struct outage *away, uint64_t now_usec, const char *reason);
+void outage_over(struct outage *away, uint64_t now_usec);
 
 #endif

@@ -296,7 +296,7 @@ static void rescan(struct appl_ports *a)
 
 	if (!conn_ready(a->conn))
 		return;
-	if (a->scan.running || conn_room(a->conn) == 0) {
+	if (a->scan.running || conn_capacity(a->conn) == 0) {
 		a->scan_again = true;
 		return;
 	}

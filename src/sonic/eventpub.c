@@ -98,5 +98,5 @@ void eventpub_send(struct eventpub *e, const char *port, const struct rowcmd *cm
 	put(&event, "]", 1);
 	argv[2].len = event.len;
 	/* Without memory, or a connection that just went: the write fails too, and both come again. */
-	(void)conn_post(e->conn, on_published, e, NULL, 0, ARRAY_SIZE(argv), argv);
+	(void)conn_command_lazy(e->conn, on_published, e, NULL, 0, ARRAY_SIZE(argv), argv);
 }

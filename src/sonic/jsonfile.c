@@ -13,7 +13,7 @@
 static int refuse_file(const struct jsonfile *at, int error)
 {
 	(void)snprintf(at->error, at->size, "%s: %s; allowed: a readable file of at most %u bytes", at->name,
-		       regular_error(error), at->max_bytes);
+		       file_error(error), at->max_bytes);
 	return error;
 }
 
@@ -29,7 +29,7 @@ static int refuse_syntax(const struct jsonfile *at, const json_error_t *syntax)
 int jsonfile_load(const struct jsonfile *at, json_t **ret)
 {
 	struct stat st;
-	int fd cleanup(close_fd) = regular_open(at->name, at->max_bytes, &st);
+	int fd cleanup(close_fd) = file_open(at->name, at->max_bytes, &st);
 	json_error_t syntax = {0};
 
 	*ret = NULL;

@@ -171,6 +171,6 @@ void loglevel_read(struct loglevel *l)
 
 void loglevel_turn(struct loglevel *l)
 {
-	if (l->owed && conn_room(l->conn) > 0)
+	if (l->owed && conn_capacity(l->conn) > 0)
 		loglevel_read(l);
 }

@@ -44,7 +44,7 @@ static void say_published(const struct port *port, struct log_fields *fields)
 }
 
 /* The line of the state by now is said as any other: who waits for it need not know of limits. */
-static void tell_held_back(struct port *port)
+static void report_suppressed(struct port *port)
 {
 	struct log_fields fields = fields_of(port, &port->acked);
 	unsigned n = port->told.held;
@@ -92,7 +92,7 @@ static bool may_tell(struct port *port)
 	if (!pass)
 		hold_until(ends(told));
 	else if (told->held > 0)
-		tell_held_back(port);
+		report_suppressed(port);
 	return pass;
 }
 
@@ -166,7 +166,7 @@ void portlog_tell_held_back(struct links *links, bool end)
 		if (told->held == 0)
 			continue;
 		if (has_room() && (end || !loglimit_lasts(told))) {
-			tell_held_back(port);
+			report_suppressed(port);
 		} else if (end) {
 			records += told->held;
 			ports++;

@@ -316,7 +316,8 @@ static bool room(const struct portrows *r)
 {
 	size_t needed = COMMANDS_A_ROW * (r->outstanding + 1);
 
-	return r->outstanding < ROWS_AT_ONCE && conn_room(r->deps.config) > 0 && conn_room(r->deps.appl) >= needed;
+	return r->outstanding < ROWS_AT_ONCE && conn_capacity(r->deps.config) > 0 &&
+	       conn_capacity(r->deps.appl) >= needed;
 }
 
 static void expect(struct portrows *r, const char *name)

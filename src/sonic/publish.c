@@ -151,7 +151,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 static void send_write(struct publish *p, struct port *port, enum write_kind kind, const struct rowcmd *cmd)
 {
 	port->generation++;
-	if (conn_post(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
+	if (conn_command_lazy(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
 		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
 		not_done(port, kind);
 		retry_later(p, port);
@@ -242,7 +242,7 @@ static void publish_port(struct publish *p, struct port *port)
 
 	if (port->writing > 0) {
 		port->again = true;
-		conn_attend(p->conn);
+		conn_expedite(p->conn);
 		return;
 	}
 	if (port->retry_at && port->retry_at > now_usec())
@@ -288,15 +288,15 @@ void publish_flush(struct publish *p)
 	if (!links_any_dirty(p->links) || !p->live || !p->enabled || p->held)
 		return;
 	sample = p->stats.batches % TIMED_BATCHES == 0;
-	p->timing = sample || conn_prompt(p->conn);
-	for (size_t n = 1; conn_room(p->conn) >= commands_a_port(p) && (port = links_pop_dirty(p->links)) != NULL;
+	p->timing = sample || conn_replies_are_immediate(p->conn);
+	for (size_t n = 1; conn_capacity(p->conn) >= commands_a_port(p) && (port = links_pop_dirty(p->links)) != NULL;
 	     n++) {
 		publish_port(p, port);
 		if (n % p->batch_size == 0)
 			conn_flush(p->conn);
 	}
 	if (sample || links_any_dirty(p->links))
-		conn_attend(p->conn);
+		conn_expedite(p->conn);
 	if (written(p) == before)
 		return;
 	p->stats.batches++;

@@ -149,7 +149,7 @@ static void read_port(struct readback *rb, const char *name)
 
 static void pump(struct readback *rb)
 {
-	while (!rb->failed && rb->next < rb->count && rb->outstanding < READS_AT_ONCE && conn_room(rb->conn) > 0)
+	while (!rb->failed && rb->next < rb->count && rb->outstanding < READS_AT_ONCE && conn_capacity(rb->conn) > 0)
 		read_port(rb, rb->names[rb->next++]);
 	/* An answer of ours has just made room, so there is none only without a connection: let it be tried later. */
 	if (rb->next < rb->count && rb->outstanding == 0)

@@ -342,7 +342,7 @@ static void serve_debts(struct startup *s)
 {
 	warm_turn(s->warm);
 	portrows_turn(s->rows);
-	if (conn_room(s->deps.appl) == 0)
+	if (conn_capacity(s->deps.appl) == 0)
 		return;
 	if (s->check_owed)
 		count_markers(s);

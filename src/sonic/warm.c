@@ -133,7 +133,7 @@ void warm_settle(struct warm *w)
 
 void warm_turn(struct warm *w)
 {
-	if (w->owed && !w->writing && conn_room(w->conn) > 0)
+	if (w->owed && !w->writing && conn_capacity(w->conn) > 0)
 		warm_settle(w);
 }
 

@@ -156,7 +156,7 @@ static int open_trusted(const struct statefile *f, const char **wrong)
 static int read_state(int fd, struct state *s, char why[STATEFILE_WHY_BYTES])
 {
 	char *bytes cleanup(free_ptr) = malloc(STATE_MAX_BYTES + 1);
-	ssize_t len = bytes ? regular_read(fd, bytes, STATE_MAX_BYTES + 1) : -ENOMEM;
+	ssize_t len = bytes ? file_read(fd, bytes, STATE_MAX_BYTES + 1) : -ENOMEM;
 
 	if (len >= 0)
 		return state_parse(s, bytes, (size_t)len, why, STATEFILE_WHY_BYTES);

@@ -10,7 +10,7 @@
 
 #include "metrics/pages.h"
 #include "metrics/prometheus.h"
-#include "view_fixture.h"
+#include "snapshot_fixture.h"
 
 static struct fixture_loop *loop;
 static struct pages *pages;
@@ -26,7 +26,7 @@ int LLVMFuzzerInitialize(const int *argc, char ***argv)
 	(void)argv;
 	loop = fixture_new();
 	fixture_ports(loop, 3);
-	for (size_t i = 0; i < VIEW_ERROR_KINDS; i++)
+	for (size_t i = 0; i < SNAPSHOT_ERROR_KINDS; i++)
 		loop->figures.error_names[i] = "kind";
 	pages = pages_new(loop->exchange, &limits, "/proc");
 	if (!pages)
@@ -48,7 +48,7 @@ static char *copy(const uint8_t *data, size_t size)
 }
 
 /* As a link may be called: no NUL, no '/' nor blank within (dev_valid_name()), but any other byte. */
-static void name_port(struct view_port *port, const char *text)
+static void name_port(struct snapshot_port *port, const char *text)
 {
 	size_t len = strcspn(text, "/ \t\n\v\f\r");
 
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http_answer answer = {.status = 500};
 
 	name_ports(path, accept ? accept : "");
-	(void)metrics_wants_open(accept);
+	(void)prometheus_wants_open(accept);
 	pages_handle(&request, &answer, pages);
 	check_answer(&answer);
 	free(answer.body);

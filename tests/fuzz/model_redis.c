@@ -343,7 +343,7 @@ bool conn_ready(const struct conn *c)
 	return c->ready;
 }
 
-size_t conn_room(const struct conn *c)
+size_t conn_capacity(const struct conn *c)
 {
 	return c->ready ? c->max - c->n : 0;
 }
@@ -371,19 +371,19 @@ int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint6
 	return 0;
 }
 
-int conn_post(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
-	      const struct resp_arg *argv)
+int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+		      const struct resp_arg *argv)
 {
 	return conn_command(c, fn, user, item, cookie, argc, argv);
 }
 
-bool conn_prompt(const struct conn *c)
+bool conn_replies_are_immediate(const struct conn *c)
 {
 	(void)c;
 	return true;
 }
 
-void conn_attend(struct conn *c)
+void conn_expedite(struct conn *c)
 {
 	(void)c;
 }

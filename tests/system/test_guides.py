@@ -28,7 +28,7 @@ def named_after(word: str) -> set[str]:
 
 
 def kinds(table: str) -> set[str]:
-    messages = (ROOT / "src" / "observe" / "messages.h").read_text()
+    messages = (ROOT / "src" / "log" / "kinds.h").read_text()
     found = re.search(rf"#define {table}\(X\)(.*?[^\\])\n\n?", messages + "\n\n", re.DOTALL)
     assert found, table
     return set(re.findall(r'X\(\w+, "(\w+)"', found[1]))

@@ -148,7 +148,7 @@ static inline void expect_silence(struct fixture *x)
 static inline size_t take_room(struct fixture *x)
 {
 	const struct resp_arg argv[] = {RESP_STR("PING")};
-	size_t n = conn_room(x->conn);
+	size_t n = conn_capacity(x->conn);
 
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(conn_command(x->conn, on_echo, x, NULL, 0, 1, argv), 0);

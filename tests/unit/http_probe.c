@@ -71,7 +71,7 @@ static void handle(const struct http_request *request, struct http_answer *answe
 
 static void take_option(struct http_options *opt, const char *name, const char *value)
 {
-	if (strcmp(name, "listen") == 0 && opt->n_listen < HTTP_LISTEN_MAX)
+	if (strcmp(name, "listen") == 0 && opt->n_listen < ADDRESS_LIST_MAX)
 		opt->listen[opt->n_listen++] = value;
 	else if (strcmp(name, "unix") == 0)
 		opt->unix_socket = value;

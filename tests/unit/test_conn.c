@@ -96,9 +96,9 @@ static void answers_come_in_order(void **state)
 	struct fixture *x = *state;
 
 	connect_now(x);
-	assert_int_equal(conn_room(x->conn), 100);
+	assert_int_equal(conn_capacity(x->conn), 100);
 	send_many(x, 3);
-	assert_int_equal(conn_room(x->conn), 97);
+	assert_int_equal(conn_capacity(x->conn), 97);
 	expect_and_answer(x, PING PING PING, "+a\r\n-ERR b\r\n$1\r\nc\r\n");
 	RUN_UNTIL(x->event, x->own->answers == 3);
 	assert_int_equal(x->own->out_of_order, 0);
@@ -116,7 +116,7 @@ static void nothing_is_taken_before_ready(void **state)
 
 	open_conn(x);
 	assert_false(conn_ready(x->conn));
-	assert_int_equal(conn_room(x->conn), 0);
+	assert_int_equal(conn_capacity(x->conn), 0);
 	assert_int_equal(send_numbered(x, 0), -ENOTCONN);
 	conn_flush(x->conn);
 }
@@ -450,7 +450,7 @@ static void fault_answers_all_unknown(struct fixture *x, unsigned int answered, 
 	assert_int_equal(conn_stats(x->conn)->losses, 1);
 	assert_int_equal(catcher_count(&x->log, logged), 1);
 	RUN_UNTIL(x->event, x->ready == 2);
-	assert_int_equal(conn_room(x->conn), 100);
+	assert_int_equal(conn_capacity(x->conn), 100);
 	assert_int_equal(conn_stats(x->conn)->connects, 2);
 }
 
@@ -595,7 +595,7 @@ static void in_flight_bound(void **state)
 	connect_now(x);
 	for (unsigned int round = 0; round < 5; round++) {
 		send_many(x, 3);
-		assert_int_equal(conn_room(x->conn), 0);
+		assert_int_equal(conn_capacity(x->conn), 0);
 		assert_int_equal(send_numbered(x, 3), -EAGAIN);
 		expect_and_answer(x, PING PING PING, "+1\r\n+2\r\n+3\r\n");
 		x->own->next_cookie = 0;
@@ -805,7 +805,7 @@ static void post_many(struct fixture *x, unsigned int n)
 	const struct resp_arg argv[] = {RESP_STR("PING")};
 
 	for (unsigned int i = 0; i < n; i++)
-		assert_int_equal(conn_post(x->conn, on_answer, x, &x->own->answers, i, 1, argv), 0);
+		assert_int_equal(conn_command_lazy(x->conn, on_answer, x, &x->own->answers, i, 1, argv), 0);
 	conn_flush(x->conn);
 }
 
@@ -833,13 +833,13 @@ static void answers_to_posts_wake_nobody(void **state)
 	struct fixture *x = *state;
 
 	be_patient(x, USEC_PER_SEC);
-	assert_false(conn_prompt(x->conn));
+	assert_false(conn_replies_are_immediate(x->conn));
 	assert_true(sleeps(x));
 	assert_int_equal(x->own->answers, 1);
 	/* ... until the time is over; how long that took says nothing of Redis */
 	RUN_UNTIL(x->event, x->own->answers == 2);
 	assert_int_equal(round_trips(x), 1);
-	RUN_UNTIL(x->event, conn_prompt(x->conn));
+	RUN_UNTIL(x->event, conn_replies_are_immediate(x->conn));
 	assert_true(sleeps(x));
 }
 
@@ -860,7 +860,7 @@ static void attended_posts_are_answered_at_once(void **state)
 	struct fixture *x = *state;
 
 	be_patient(x, 3600 * USEC_PER_SEC);
-	conn_attend(x->conn);
+	conn_expedite(x->conn);
 	RUN_UNTIL(x->event, x->own->answers == 2);
 	/* It ends with what was attended. */
 	x->own->next_cookie = 0;
@@ -875,12 +875,12 @@ static void many_answers_are_collected(void **state)
 	struct fixture *x = *state;
 
 	be_patient(x, 3600 * USEC_PER_SEC);
-	conn_collect(x->conn);
+	conn_poll_replies(x->conn);
 	assert_int_equal(x->own->answers, 1);
 	x->own->next_cookie = 0;
 	post_many(x, 40);
 	fake_send(&x->server, "+3\r\n+4\r\n+5\r\n");
-	conn_collect(x->conn);
+	conn_poll_replies(x->conn);
 	assert_int_equal(x->own->answers, 5);
 	assert_true(conn_ready(x->conn));
 }
@@ -928,7 +928,7 @@ static void subscription(void **state)
 
 	subscribe(x);
 	assert_int_equal(send_numbered(x, 0), -ENOTCONN);
-	assert_int_equal(conn_room(x->conn), 0);
+	assert_int_equal(conn_capacity(x->conn), 0);
 	fake_send(&x->server, "*4\r\n$8\r\npmessage\r\n$1\r\np\r\n$7\r\nchannel\r\n$4\r\nhset\r\n");
 	RUN_UNTIL(x->event, x->own->messages == 1);
 	assert_string_equal(x->own->last, "channel=hset");

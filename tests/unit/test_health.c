@@ -22,7 +22,7 @@ static const struct health_limits limits = {
 	.max_memory_bytes = 1000,
 };
 
-static const struct view quiet = {
+static const struct snapshot quiet = {
 	.synced = true,
 	.sync_changed_nsec = T0 - 5 * S,
 	.conns = {{.ready = true}, {.ready = true}, {.ready = true}, {.ready = true}, {.ready = true}},
@@ -33,9 +33,9 @@ static const struct view quiet = {
 	.netlink_works = true,
 };
 
-static void judge_at(struct health *h, const struct view *v, uint64_t nsec)
+static void judge_at(struct health *h, const struct snapshot *v, uint64_t nsec)
 {
-	const struct health_input in = {.view = v, .memory_bytes = 500, .now_nsec = nsec};
+	const struct health_input in = {.snapshot = v, .memory_bytes = 500, .now_nsec = nsec};
 
 	health_judge(h, &in, &limits);
 }
@@ -60,105 +60,105 @@ static void test_a_quiet_switch_is_healthy(void **state)
 /* What one judgement makes of figures that follow 1,000 s in which all was well. */
 struct moment {
 	const char *what;
-	void (*change)(struct view *v, struct health_input *in);
+	void (*change)(struct snapshot *v, struct health_input *in);
 	enum health_check_index check;
 	enum health_level level;
 	double value; /* < 0: there is none */
 	uint64_t ago; /* seconds, when it began */
 };
 
-static void unsynced(struct view *v, struct health_input *in)
+static void unsynced(struct snapshot *v, struct health_input *in)
 {
 	v->synced = false;
 	v->sync_changed_nsec = in->now_nsec - 10 * S;
 }
 
-static void unsynced_too_long(struct view *v, struct health_input *in)
+static void unsynced_too_long(struct snapshot *v, struct health_input *in)
 {
 	v->synced = false;
 	v->sync_changed_nsec = in->now_nsec - 11 * S;
 }
 
-static void database_away(struct view *v, struct health_input *in)
+static void database_away(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->conns[VIEW_STATE_DB].ready = false;
+	v->conns[SNAPSHOT_STATE_DB].ready = false;
 }
 
-static void subscription_away(struct view *v, struct health_input *in)
+static void subscription_away(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->conns[VIEW_APPL_EVENTS].ready = false;
+	v->conns[SNAPSHOT_APPL_EVENTS].ready = false;
 }
 
 /* So many of 1,000 took up to 200 us, all others up to 20 ms. */
-static void spread(struct view *v, uint64_t fast)
+static void spread(struct snapshot *v, uint64_t fast)
 {
 	v->latency.count = 1000;
-	for (size_t i = 0; i < view_time_bounds.n; i++) {
-		bool all = view_time_bounds.bounds[i] >= 20 * NSEC_PER_MSEC;
+	for (size_t i = 0; i < snapshot_time_bounds.n; i++) {
+		bool all = snapshot_time_bounds.bounds[i] >= 20 * NSEC_PER_MSEC;
 
-		v->latency.below[i] = all ? 1000 : view_time_bounds.bounds[i] >= 200 * NSEC_PER_USEC ? fast : 0;
+		v->latency.below[i] = all ? 1000 : snapshot_time_bounds.bounds[i] >= 200 * NSEC_PER_USEC ? fast : 0;
 	}
 	v->latency_within = fast;
 }
 
-static void one_marker(struct view *v, struct health_input *in)
+static void one_marker(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->init_done = false;
 }
 
-static void no_markers(struct view *v, struct health_input *in)
+static void no_markers(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->config_done = v->init_done = false;
 }
 
-static void ports_awaited(struct view *v, struct health_input *in)
+static void ports_awaited(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->ports_awaited = 3;
 }
 
-static void old_links(struct view *v, struct health_input *in)
+static void old_links(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->ports_old = 4;
 }
 
-static void links_without_ports(struct view *v, struct health_input *in)
+static void links_without_ports(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->ports_configured = v->ports_in_sync = 0;
 	v->ports_present = 5;
 }
 
-static void links_before_ports(struct view *v, struct health_input *in)
+static void links_before_ports(struct snapshot *v, struct health_input *in)
 {
 	links_without_ports(v, in);
 	v->config_done = v->init_done = false;
 }
 
-static void address_missing(struct view *v, struct health_input *in)
+static void address_missing(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->http_missing = 1;
 }
 
-static void few_are_slow(struct view *v, struct health_input *in)
+static void few_are_slow(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	spread(v, 990);
 }
 
-static void too_many_are_slow(struct view *v, struct health_input *in)
+static void too_many_are_slow(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	spread(v, 989);
 }
 
-static void too_few_to_tell(struct view *v, struct health_input *in)
+static void too_few_to_tell(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->latency.count = 19;
@@ -166,7 +166,7 @@ static void too_few_to_tell(struct view *v, struct health_input *in)
 	v->refused = 10;
 }
 
-static void one_percent_fails(struct view *v, struct health_input *in)
+static void one_percent_fails(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->newlink = 900;
@@ -174,7 +174,7 @@ static void one_percent_fails(struct view *v, struct health_input *in)
 	v->refused = 10;
 }
 
-static void two_percent_fail(struct view *v, struct health_input *in)
+static void two_percent_fail(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->newlink = 980;
@@ -184,54 +184,54 @@ static void two_percent_fail(struct view *v, struct health_input *in)
 	v->no_memory = 5;
 }
 
-static void ten_percent_fail(struct view *v, struct health_input *in)
+static void ten_percent_fail(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->newlink = 90;
 	v->refused = 10;
 }
 
-static void some_ports_differ(struct view *v, struct health_input *in)
+static void some_ports_differ(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->ports_in_sync = 8;
 }
 
-static void no_ports(struct view *v, struct health_input *in)
+static void no_ports(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->ports_configured = v->ports_in_sync = 0;
 }
 
-static void overrun(struct view *v, struct health_input *in)
+static void overrun(struct snapshot *v, struct health_input *in)
 {
 	v->overruns = 2;
 	v->overrun_nsec = in->now_nsec - 59 * S;
 }
 
-static void lines_lost(struct view *v, struct health_input *in)
+static void lines_lost(struct snapshot *v, struct health_input *in)
 {
 	v->log_dropped = 3;
 	v->dropped_nsec = in->now_nsec - 59 * S;
 }
 
-static void log_refused_for_a_moment(struct view *v, struct health_input *in)
+static void log_refused_for_a_moment(struct snapshot *v, struct health_input *in)
 {
 	v->log_refused_nsec = in->now_nsec - 10 * NSEC_PER_SEC;
 }
 
-static void log_refused(struct view *v, struct health_input *in)
+static void log_refused(struct snapshot *v, struct health_input *in)
 {
 	v->log_refused_nsec = in->now_nsec - 11 * NSEC_PER_SEC;
 }
 
-static void just_enough_memory(struct view *v, struct health_input *in)
+static void just_enough_memory(struct snapshot *v, struct health_input *in)
 {
 	(void)v;
 	in->memory_bytes = 1000;
 }
 
-static void too_much_memory(struct view *v, struct health_input *in)
+static void too_much_memory(struct snapshot *v, struct health_input *in)
 {
 	(void)v;
 	in->memory_bytes = 1001;
@@ -269,7 +269,7 @@ static const struct moment moments[] = {
 /* However long nobody asked. */
 static void test_what_was_lost_a_minute_ago_is_over(void **state)
 {
-	struct view v = quiet;
+	struct snapshot v = quiet;
 	struct health h = {0};
 
 	(void)state;
@@ -289,8 +289,8 @@ static void test_each_check(void **state)
 {
 	(void)state;
 	for (const struct moment *m = moments; m < moments + ARRAY_SIZE(moments); m++) {
-		struct view v = quiet;
-		struct health_input in = {.view = &v, .memory_bytes = 500, .now_nsec = T0 + 1000 * S};
+		struct snapshot v = quiet;
+		struct health_input in = {.snapshot = &v, .memory_bytes = 500, .now_nsec = T0 + 1000 * S};
 		struct health h = {0};
 		const struct health_check *check = &h.report.checks[m->check];
 
@@ -313,12 +313,12 @@ static void test_each_check(void **state)
 /* What lasts becomes worse, and all is well when it is over. */
 static void test_redis_away_for_long(void **state)
 {
-	struct view away = quiet, deaf = quiet;
+	struct snapshot away = quiet, deaf = quiet;
 	struct health h = {0};
 
 	(void)state;
-	away.conns[VIEW_CONFIG_DB].ready = false;
-	deaf.conns[VIEW_CONFIG_EVENTS].ready = false;
+	away.conns[SNAPSHOT_CONFIG_DB].ready = false;
+	deaf.conns[SNAPSHOT_CONFIG_EVENTS].ready = false;
 	judge_at(&h, &quiet, T0);
 	judge_at(&h, &away, T0 + 1 * S);
 	judge_at(&h, &away, T0 + 11 * S);
@@ -337,19 +337,19 @@ static void test_redis_away_for_long(void **state)
 /* Also when nobody asked meanwhile. */
 static void test_redis_was_away_long_before_the_first_look(void **state)
 {
-	struct view away = quiet;
+	struct snapshot away = quiet;
 	struct health h = {0};
 
 	(void)state;
-	away.conns[VIEW_STATE_DB].ready = away.conns[VIEW_APPL_EVENTS].ready = false;
-	away.conns[VIEW_APPL_EVENTS].away_nsec = T0 - 500 * S; /* that is no database */
-	away.conns[VIEW_STATE_DB].away_nsec = T0 - 5 * S;
+	away.conns[SNAPSHOT_STATE_DB].ready = away.conns[SNAPSHOT_APPL_EVENTS].ready = false;
+	away.conns[SNAPSHOT_APPL_EVENTS].away_nsec = T0 - 500 * S; /* that is no database */
+	away.conns[SNAPSHOT_STATE_DB].away_nsec = T0 - 5 * S;
 	judge_at(&h, &away, T0);
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
 	assert_float_equal(h.report.checks[HEALTH_REDIS].value, 5, 1e-6);
 	judge_at(&h, &away, T0 + 6 * S);
 	assert_int_equal(h.report.level, HEALTH_UNHEALTHY);
-	away.conns[VIEW_STATE_DB] = quiet.conns[VIEW_STATE_DB];
+	away.conns[SNAPSHOT_STATE_DB] = quiet.conns[SNAPSHOT_STATE_DB];
 	judge_at(&h, &away, T0 + 7 * S);
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
 	assert_float_equal(h.report.checks[HEALTH_REDIS].value, 507, 1e-6);
@@ -357,7 +357,7 @@ static void test_redis_was_away_long_before_the_first_look(void **state)
 
 static void test_ports_out_of_sync_for_long(void **state)
 {
-	struct view low = quiet;
+	struct snapshot low = quiet;
 	struct health h = {0};
 
 	(void)state;
@@ -382,7 +382,7 @@ static void test_the_last_minute(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		struct view v = quiet;
+		struct snapshot v = quiet;
 		struct health h = {0};
 		uint64_t at = T0;
 
@@ -407,8 +407,8 @@ static void test_the_last_minute(void **state)
 static void test_a_limit_of_zero_is_none(void **state)
 {
 	const struct health_limits none = {.min_success_percent = 99, .max_failure_percent = 5, .min_sync_percent = 90};
-	struct view v = quiet;
-	struct health_input in = {.view = &v, .memory_bytes = 1 << 30, .now_nsec = T0};
+	struct snapshot v = quiet;
+	struct health_input in = {.snapshot = &v, .memory_bytes = 1 << 30, .now_nsec = T0};
 	struct health h = {0};
 
 	(void)state;
@@ -422,25 +422,25 @@ static void test_a_limit_of_zero_is_none(void **state)
 
 static void test_live_and_ready(void **state)
 {
-	struct view v = quiet;
+	struct snapshot v = quiet;
 
 	(void)state;
 	assert_true(health_is_live(10 * S, &limits));
 	assert_false(health_is_live(10 * S + 1, &limits));
 	assert_true(health_is_ready(&v));
-	v.conns[VIEW_CONFIG_EVENTS].ready = false;
+	v.conns[SNAPSHOT_CONFIG_EVENTS].ready = false;
 	assert_true(health_is_ready(&v));
 	v.init_done = false;
 	assert_false(health_is_ready(&v));
 	v.init_done = v.markers_untold = true;
 	assert_false(health_is_ready(&v));
 	v = quiet;
-	v.conns[VIEW_APPL_DB].ready = false;
+	v.conns[SNAPSHOT_APPL_DB].ready = false;
 	assert_false(health_is_ready(&v));
 	v = quiet;
 	v.synced = false;
 	assert_false(health_is_ready(&v));
-	v = (struct view){.dry_run = true, .synced = true};
+	v = (struct snapshot){.dry_run = true, .synced = true};
 	assert_true(health_is_ready(&v));
 }
 
@@ -465,7 +465,7 @@ static void test_a_loop_that_hangs(void **state)
 /* The clock: nothing to wait for while all is well, else the moment at which time alone makes a difference. */
 static void test_when_to_judge_again(void **state)
 {
-	struct view v = quiet;
+	struct snapshot v = quiet;
 	struct health h = {0};
 
 	(void)state;
@@ -475,8 +475,8 @@ static void test_when_to_judge_again(void **state)
 	v.latency.count = v.latency_within = 1000;
 	judge_at(&h, &v, T0 + S);
 	assert_true(h.due_nsec == UINT64_MAX);
-	v.conns[VIEW_STATE_DB].ready = false;
-	v.conns[VIEW_STATE_DB].away_nsec = T0 + 2 * S;
+	v.conns[SNAPSHOT_STATE_DB].ready = false;
+	v.conns[SNAPSHOT_STATE_DB].away_nsec = T0 + 2 * S;
 	judge_at(&h, &v, T0 + 3 * S);
 	assert_int_equal(h.report.checks[HEALTH_REDIS].level, HEALTH_DEGRADED);
 	assert_int_equal(h.due_nsec, T0 + 12 * S + 1);
@@ -496,7 +496,7 @@ static void test_when_to_judge_again(void **state)
 /* Judged when something happened and when it is due, as the loop does: what is of the minute is over with it. */
 static void test_what_failed_is_over_by_the_clock(void **state)
 {
-	struct view v = quiet;
+	struct snapshot v = quiet;
 	struct health h = {0};
 	uint64_t at = T0 + 9000 * S;
 
@@ -519,7 +519,7 @@ static void test_what_failed_is_over_by_the_clock(void **state)
 /* Since all was well, by the fault that began first, also when another one follows it. */
 static void test_since_the_first_of_several_faults(void **state)
 {
-	struct view v = quiet;
+	struct snapshot v = quiet;
 	struct health h = {0};
 
 	(void)state;
@@ -543,7 +543,7 @@ static void test_since_the_first_of_several_faults(void **state)
 
 static void test_reasons(void **state)
 {
-	struct view v = quiet;
+	struct snapshot v = quiet;
 	struct health h = {0};
 	char text[64];
 
@@ -552,7 +552,7 @@ static void test_reasons(void **state)
 	assert_string_equal(health_reasons(&h.report, text, sizeof(text)), "");
 	v.overruns = 1;
 	v.overrun_nsec = T0;
-	v.conns[VIEW_STATE_DB].ready = false;
+	v.conns[SNAPSHOT_STATE_DB].ready = false;
 	judge_at(&h, &v, T0 + S);
 	assert_string_equal(health_reasons(&h.report, text, sizeof(text)), "redis_away, overruns");
 	assert_string_equal(health_reasons(&h.report, text, 8), "redis_a");

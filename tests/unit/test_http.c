@@ -49,12 +49,12 @@ static const struct {
 
 static void test_addresses(void **state)
 {
-	struct http_address address;
+	struct address address;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
-		assert_int_equal(http_address_parse(addresses[i].text, &address), 0);
-		assert_int_equal(http_address_is_loopback(&address), addresses[i].loopback);
+		assert_int_equal(address_parse(addresses[i].text, &address), 0);
+		assert_int_equal(address_is_loopback(&address), addresses[i].loopback);
 	}
 }
 
@@ -90,11 +90,11 @@ static const char *const no_addresses[] = {
 
 static void test_what_is_no_address(void **state)
 {
-	struct http_address address;
+	struct address address;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(no_addresses); i++)
-		assert_int_equal(http_address_parse(no_addresses[i], &address), -EINVAL);
+		assert_int_equal(address_parse(no_addresses[i], &address), -EINVAL);
 }
 
 static struct http_options options(const struct fixture *fx)

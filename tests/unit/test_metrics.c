@@ -13,13 +13,13 @@
 #define EPOCH (UINT64_C(1700000000) * NSEC_PER_SEC)
 
 struct page_fixture {
-	struct view view;
-	struct view_port ports[4];
-	struct view_answer answer;
+	struct snapshot snapshot;
+	struct snapshot_port ports[4];
+	struct exchange_answer answer;
 	struct procstat proc;
 	struct health_report health;
-	struct metrics_page pages[2];
-	struct metrics_input in;
+	struct prometheus_page pages[2];
+	struct prometheus_input in;
 	char *text;
 };
 
@@ -29,12 +29,12 @@ static int set_up(void **state)
 
 	if (!f)
 		return -1;
-	f->view.ports = f->ports;
-	f->view.error_names[0] = "other";
-	f->answer = (struct view_answer){.view = &f->view, .fresh = true, .waited_nsec = 42000};
-	f->pages[0] = (struct metrics_page){"metrics", 3};
-	f->pages[1] = (struct metrics_page){"other", 0};
-	f->in = (struct metrics_input){
+	f->snapshot.ports = f->ports;
+	f->snapshot.error_names[0] = "other";
+	f->answer = (struct exchange_answer){.snapshot = &f->snapshot, .fresh = true, .waited_nsec = 42000};
+	f->pages[0] = (struct prometheus_page){"metrics", 3};
+	f->pages[1] = (struct prometheus_page){"other", 0};
+	f->in = (struct prometheus_input){
 		.answer = &f->answer,
 		.proc = &f->proc,
 		.health = &f->health,
@@ -61,7 +61,7 @@ static void write_page(struct page_fixture *f, bool open)
 {
 	struct text text = {0};
 
-	metrics_write(&text, open, &f->in);
+	prometheus_write(&text, open, &f->in);
 	text_add(&text, "", 1);
 	assert_false(text.failed);
 	free(f->text);
@@ -83,8 +83,8 @@ static void test_both_formats_name_a_counter_as_they_must(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->view.newlink = 18446744073709551614U;
-	f->view.dellink = 1;
+	f->snapshot.newlink = 18446744073709551614U;
+	f->snapshot.dellink = 1;
 	write_page(f, false);
 	assert_lines(f, "# HELP portsyncd_events_processed_total Link messages read and applied\n"
 			"# TYPE portsyncd_events_processed_total counter\n"
@@ -105,12 +105,13 @@ static void test_figures_stand_where_they_belong(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->view.messages = 12;
-	f->view.newlink = 7;
-	f->view.dellink = 3;
-	f->view.init_done = true;
-	f->view.conns[VIEW_APPL_EVENTS] = (struct view_conn){.ready = true, .connects = 4, .losses = 3, .timeouts = 1};
-	f->view.conns[VIEW_STATE_DB] = (struct view_conn){.commands = 9, .in_flight = 2, .errors = {5}};
+	f->snapshot.messages = 12;
+	f->snapshot.newlink = 7;
+	f->snapshot.dellink = 3;
+	f->snapshot.init_done = true;
+	f->snapshot.conns[SNAPSHOT_APPL_EVENTS] =
+		(struct snapshot_conn){.ready = true, .connects = 4, .losses = 3, .timeouts = 1};
+	f->snapshot.conns[SNAPSHOT_STATE_DB] = (struct snapshot_conn){.commands = 9, .in_flight = 2, .errors = {5}};
 	f->proc = (struct procstat){.resident_bytes = 4096, .loop_user_nsec = 1500000000, .loop_involuntary = 6};
 	f->health.level = HEALTH_DEGRADED;
 	f->health.checks[HEALTH_LOG].level = HEALTH_UNHEALTHY;
@@ -149,11 +150,11 @@ static void test_a_histogram_is_cumulative(void **state)
 	hist_add(&h, 37000);
 	hist_add(&h, 37000);
 	hist_add(&h, 2 * NSEC_PER_SEC);
-	view_fill_hist(&f->view.latency, &h, &view_time_bounds);
-	view_fill_hist(&f->view.rtt[VIEW_STATE_DB], &h, &view_time_bounds);
+	snapshot_fill_hist(&f->snapshot.latency, &h, &snapshot_time_bounds);
+	snapshot_fill_hist(&f->snapshot.rtt[SNAPSHOT_STATE_DB], &h, &snapshot_time_bounds);
 	h = (struct hist){0};
 	hist_add(&h, 128);
-	view_fill_hist(&f->view.batch_rows, &h, &view_rows_bounds);
+	snapshot_fill_hist(&f->snapshot.batch_rows, &h, &snapshot_rows_bounds);
 	write_page(f, false);
 	assert_lines(f, "# TYPE portsyncd_event_latency_seconds histogram\n"
 			"portsyncd_event_latency_seconds_bucket{le=\"5e-06\"} 1\n"
@@ -182,8 +183,8 @@ static void test_what_is_not_known_is_not_there(void **state)
 	assert_null(strstr(f->text, "portsyncd_loop_run_delay"));
 	assert_null(strstr(f->text, "portsyncd_netlink_drops"));
 	assert_null(strstr(f->text, "{port="));
-	f->view.last_sync_nsec = 5 * NSEC_PER_SEC;
-	f->view.first_sync_took = 7 * NSEC_PER_MSEC;
+	f->snapshot.last_sync_nsec = 5 * NSEC_PER_SEC;
+	f->snapshot.first_sync_took = 7 * NSEC_PER_MSEC;
 	f->proc.has_migrations = f->proc.has_run_delay = f->proc.has_netlink = true;
 	write_page(f, false);
 	assert_lines(f, "portsyncd_last_sync_timestamp_seconds 1700000005\n");
@@ -197,10 +198,10 @@ static void test_time_without_sync(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->view.sync_changed_nsec = 97500 * NSEC_PER_MSEC;
+	f->snapshot.sync_changed_nsec = 97500 * NSEC_PER_MSEC;
 	write_page(f, false);
 	assert_lines(f, "portsyncd_unsynced_seconds 2.5\n");
-	f->view.synced = true;
+	f->snapshot.synced = true;
 	write_page(f, false);
 	assert_lines(f, "portsyncd_unsynced_seconds 0\n");
 }
@@ -209,7 +210,7 @@ static void test_old_figures_tell_their_age(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->view.taken_nsec = 60 * NSEC_PER_SEC;
+	f->snapshot.taken_nsec = 60 * NSEC_PER_SEC;
 	f->answer.fresh = false;
 	f->answer.stall_nsec = 39 * NSEC_PER_SEC;
 	write_page(f, false);
@@ -222,12 +223,12 @@ static void test_names_of_ports(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->view.n_ports = 4;
-	f->ports[0] = (struct view_port){
+	f->snapshot.n_ports = 4;
+	f->ports[0] = (struct snapshot_port){
 		.name = "Ethernet0", .present = true, .oper_up = true, .mtu = 9100, .flaps = 2, .flaps_ever = 9};
-	f->ports[1] = (struct view_port){.name = "Ethernet\"}1\\", .present = true};
-	f->ports[2] = (struct view_port){.name = "Ethernet\xff\xc3\xa9", .present = true, .changed_nsec = 1};
-	f->ports[3] = (struct view_port){.name = "Ethernet12", .flaps = 1, .flaps_ever = 1, .configured = true};
+	f->ports[1] = (struct snapshot_port){.name = "Ethernet\"}1\\", .present = true};
+	f->ports[2] = (struct snapshot_port){.name = "Ethernet\xff\xc3\xa9", .present = true, .changed_nsec = 1};
+	f->ports[3] = (struct snapshot_port){.name = "Ethernet12", .flaps = 1, .flaps_ever = 1, .configured = true};
 	write_page(f, false);
 	assert_lines(f, "portsyncd_port_oper_up{port=\"Ethernet0\"} 1\n"
 			"portsyncd_port_oper_up{port=\"Ethernet\\\"}1\\\\x5c\"} 0\n"
@@ -341,7 +342,7 @@ static void test_which_format(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		print_message("%s\n", cases[i].accept ? cases[i].accept : "none");
-		assert_int_equal(metrics_wants_open(cases[i].accept), cases[i].open);
+		assert_int_equal(prometheus_wants_open(cases[i].accept), cases[i].open);
 	}
 }
 

@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "metrics/prometheus.h"
-#include "view_fixture.h"
+#include "snapshot_fixture.h"
 
 static const struct health_limits limits = {
 	.stall_nsec = 10 * NSEC_PER_SEC,
@@ -29,7 +29,7 @@ static int set_up(void **state)
 	s->loop->limits = limits;
 	s->pages = pages_new(s->loop->exchange, &limits, "/proc");
 	s->loop->figures.synced = s->loop->figures.config_done = s->loop->figures.init_done = true;
-	for (size_t i = 0; i < VIEW_CONNS; i++)
+	for (size_t i = 0; i < SNAPSHOT_CONNS; i++)
 		s->loop->figures.conns[i].ready = true;
 	fixture_ports(s->loop, 2);
 	fixture_start(s->loop);
@@ -88,12 +88,12 @@ static void test_live(void **state)
 	assert_float_equal(json_real_value(json_object_get(json, "limit_seconds")), 10.0, 0);
 	json_decref(json);
 	fixture_stop(s->loop);
-	view_turn_begins(s->loop->exchange, now_usec() - 11 * USEC_PER_SEC);
+	exchange_turn_begins(s->loop->exchange, now_usec() - 11 * USEC_PER_SEC);
 	json = get_json(s, "/livez", 503);
 	assert_true(json_is_false(json_object_get(json, "live")));
 	assert_true(json_real_value(json_object_get(json, "stall_seconds")) >= 11.0);
 	json_decref(json);
-	view_turn_ends(s->loop->exchange);
+	exchange_turn_ends(s->loop->exchange);
 	fixture_start(s->loop);
 	json_decref(get_json(s, "/livez", 200));
 }
@@ -106,12 +106,12 @@ static void test_ready(void **state)
 	assert_true(json_is_true(json_object_get(json, "ready")));
 	assert_int_equal(s->loop->checks, 1);
 	json_decref(json);
-	free(get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE));
+	free(get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE));
 	assert_int_equal(s->loop->checks, 1); /* a scrape costs Redis nothing */
 	s->loop->figures.markers_untold = true;
 	json_decref(get_json(s, "/readyz", 503));
 	s->loop->figures.markers_untold = false;
-	s->loop->figures.conns[VIEW_STATE_DB].ready = false;
+	s->loop->figures.conns[SNAPSHOT_STATE_DB].ready = false;
 	json = get_json(s, "/readyz", 503);
 	assert_true(json_is_false(json_object_get(json, "ready")));
 	assert_true(json_is_true(json_object_get(json, "kernel_synced")));
@@ -129,7 +129,7 @@ static void test_health(void **state)
 	assert_string_equal(json_string_value(json_object_get(json, "status")), "healthy");
 	assert_int_equal(json_object_size(json_object_get(json, "checks")), HEALTH_CHECKS);
 	json_decref(json);
-	s->loop->figures.conns[VIEW_APPL_DB].ready = false;
+	s->loop->figures.conns[SNAPSHOT_APPL_DB].ready = false;
 	json = get_json(s, "/healthz", 200);
 	assert_string_equal(json_string_value(json_object_get(json, "status")), "degraded");
 	check = json_object_get(json_object_get(json, "checks"), "redis_away");
@@ -191,13 +191,13 @@ static void test_a_port_with_a_strange_name(void **state)
 static void test_metrics_in_both_formats(void **state)
 {
 	const struct site *s = *state;
-	char *text = get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE);
+	char *text = get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE);
 
 	assert_non_null(strstr(text, "\nportsyncd_port_oper_up{port=\"Ethernet4\"} 1\n"));
 	assert_non_null(strstr(text, "\nportsyncd_pages_served_total{page=\"metrics\"} 0\n"));
 	assert_non_null(strstr(text, "\nportsyncd_view_age_seconds 0\n"));
 	free(text);
-	text = get(s, "/metrics", "application/openmetrics-text", 200, METRICS_OPEN_TYPE);
+	text = get(s, "/metrics", "application/openmetrics-text", 200, PROMETHEUS_OPEN_TYPE);
 	assert_non_null(strstr(text, "\nportsyncd_pages_served_total{page=\"metrics\"} 1\n"));
 	assert_non_null(strstr(text, "\n# EOF\n"));
 	free(text);
@@ -207,7 +207,7 @@ static void test_the_server_is_told_of(void **state)
 {
 	static struct http_stats stats;
 	const struct site *s = *state;
-	char *text = get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE);
+	char *text = get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE);
 
 	assert_null(strstr(text, "portsyncd_http_"));
 	free(text);
@@ -215,7 +215,7 @@ static void test_the_server_is_told_of(void **state)
 	stats.open = 2;
 	stats.late = 5;
 	pages_set_server(s->pages, &stats);
-	text = get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE);
+	text = get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE);
 	assert_non_null(strstr(text, "\nportsyncd_http_answers_total{class=\"4xx\"} 3\n"));
 	assert_non_null(strstr(text, "\nportsyncd_http_clients 2\n"));
 	assert_non_null(strstr(text, "\nportsyncd_http_dropped_total{reason=\"late\"} 5\n"));
@@ -231,7 +231,7 @@ static void test_a_timestamp_stays(void **state)
 
 	s->loop->ports[0].changed_nsec = now_nsec();
 	for (unsigned i = 0; i < 100; i++) {
-		char *text = get(s, "/metrics", NULL, 200, METRICS_TEXT_TYPE), *at = strstr(text, start);
+		char *text = get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE), *at = strstr(text, start);
 
 		assert_non_null(at);
 		at += strlen(start);

@@ -41,13 +41,13 @@ static struct scene {
 bool __wrap_conn_ready(const struct conn *c);
 int __wrap_scan_start(struct scan *s, struct conn *conn, const char *prefix, const char *type,
 		      const struct scan_ops *ops, void *user);
-size_t __wrap_conn_room(const struct conn *c);
+size_t __wrap_conn_capacity(const struct conn *c);
 int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
 			const struct resp_arg *argv);
 int __wrap_producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs,
 			producer_done_fn done, void *user);
 
-size_t __wrap_conn_room(const struct conn *c)
+size_t __wrap_conn_capacity(const struct conn *c)
 {
 	(void)c;
 	return scene.room;

@@ -20,9 +20,9 @@
 #include "metrics/health.h"
 
 struct fixture_loop {
-	struct view_exchange *exchange;
-	struct view figures; /* without ports; not changed while a question is asked */
-	struct view_port ports[1024];
+	struct exchange *exchange;
+	struct snapshot figures; /* without ports; not changed while a question is asked */
+	struct snapshot_port ports[1024];
 	size_t n_ports;
 	unsigned fills, checks; /* the latter: for who wants the markers */
 	struct health health;
@@ -31,10 +31,10 @@ struct fixture_loop {
 	pthread_t thread;
 };
 
-static inline void fixture_fill(struct view *out, void *user)
+static inline void fixture_fill(struct snapshot *out, void *user)
 {
 	struct fixture_loop *loop = user;
-	struct view_port *ports = out->ports;
+	struct snapshot_port *ports = out->ports;
 	size_t room = out->room;
 
 	*out = loop->figures;
@@ -44,9 +44,9 @@ static inline void fixture_fill(struct view *out, void *user)
 	out->taken_nsec = now_nsec();
 	memcpy(ports, loop->ports, MIN(room, loop->n_ports) * sizeof(*ports));
 	loop->fills++;
-	loop->checks += view_wants_markers(loop->exchange);
+	loop->checks += exchange_wants_markers(loop->exchange);
 	health_judge(&loop->health,
-		     &(struct health_input){.view = out, .memory_bytes = 1 << 20, .now_nsec = now_nsec()},
+		     &(struct health_input){.snapshot = out, .memory_bytes = 1 << 20, .now_nsec = now_nsec()},
 		     &loop->limits);
 	out->health = loop->health.report;
 }
@@ -55,15 +55,15 @@ static inline void *fixture_run(void *user)
 {
 	struct fixture_loop *loop = user;
 	struct pollfd fds[] = {{.fd = loop->end_fd, .events = POLLIN},
-			       {.fd = view_exchange_fd(loop->exchange), .events = POLLIN}};
+			       {.fd = exchange_fd(loop->exchange), .events = POLLIN}};
 
 	for (;;) {
 		(void)poll(fds, ARRAY_SIZE(fds), -1);
 		if (fds[0].revents)
 			return NULL;
-		view_turn_begins(loop->exchange, now_usec());
-		view_serve(loop->exchange, fixture_fill, loop);
-		view_turn_ends(loop->exchange);
+		exchange_turn_begins(loop->exchange, now_usec());
+		exchange_serve(loop->exchange, fixture_fill, loop);
+		exchange_turn_ends(loop->exchange);
 	}
 }
 
@@ -86,13 +86,13 @@ static inline struct fixture_loop *fixture_new(void)
 	struct fixture_loop *loop = calloc(1, sizeof(*loop));
 
 	assert_non_null(loop);
-	assert_int_equal(view_exchange_new(&loop->exchange), 0);
+	assert_int_equal(exchange_new(&loop->exchange), 0);
 	return loop;
 }
 
 static inline void fixture_free(struct fixture_loop *loop)
 {
-	view_exchange_free(loop->exchange);
+	exchange_free(loop->exchange);
 	free(loop);
 }
 
@@ -101,12 +101,12 @@ static inline void fixture_ports(struct fixture_loop *loop, size_t n)
 {
 	loop->n_ports = n;
 	for (size_t i = 0; i < n; i++) {
-		loop->ports[i] = (struct view_port){.present = true,
-						    .configured = true,
-						    .admin_up = true,
-						    .oper_up = true,
-						    .in_sync = true,
-						    .mtu = 9100};
+		loop->ports[i] = (struct snapshot_port){.present = true,
+							.configured = true,
+							.admin_up = true,
+							.oper_up = true,
+							.in_sync = true,
+							.mtu = 9100};
 		(void)snprintf(loop->ports[i].name, sizeof(loop->ports[i].name), "Ethernet%zu", 4 * i);
 	}
 }

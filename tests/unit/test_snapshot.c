@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "view_fixture.h"
+#include "snapshot_fixture.h"
 
 #define PATIENCE (10 * NSEC_PER_SEC) /* a loop that answers does so much sooner */
 #define NO_PATIENCE NSEC_PER_MSEC
@@ -14,18 +14,18 @@ static void test_every_answer_is_whole_and_new(void **state)
 	(void)state;
 	fixture_start(loop);
 	for (unsigned i = 1; i <= 2000; i++) {
-		struct view_answer answer;
+		struct exchange_answer answer;
 
 		loop->figures.messages = i;
 		fixture_ports(loop, i % 40);
-		answer = view_get(loop->exchange, PATIENCE, false);
+		answer = exchange_get(loop->exchange, PATIENCE, false);
 		assert_true(answer.fresh);
-		assert_int_equal(answer.view->messages, i);
-		assert_int_equal(answer.view->n_ports, i % 40);
-		assert_true(answer.view->taken_nsec > before);
-		before = answer.view->taken_nsec;
+		assert_int_equal(answer.snapshot->messages, i);
+		assert_int_equal(answer.snapshot->n_ports, i % 40);
+		assert_true(answer.snapshot->taken_nsec > before);
+		before = answer.snapshot->taken_nsec;
 		if (i % 40)
-			assert_string_equal(answer.view->ports[0].name, "Ethernet0");
+			assert_string_equal(answer.snapshot->ports[0].name, "Ethernet0");
 	}
 	fixture_stop(loop);
 	fixture_free(loop);
@@ -34,19 +34,19 @@ static void test_every_answer_is_whole_and_new(void **state)
 static void test_more_ports_than_room_are_asked_for_again(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct view_answer answer;
+	struct exchange_answer answer;
 
 	(void)state;
 	fixture_ports(loop, 1024);
 	fixture_start(loop);
-	answer = view_get(loop->exchange, PATIENCE, false);
+	answer = exchange_get(loop->exchange, PATIENCE, false);
 	assert_true(answer.fresh);
-	assert_int_equal(answer.view->n_ports, 1024);
-	assert_string_equal(answer.view->ports[1023].name, "Ethernet4092");
+	assert_int_equal(answer.snapshot->n_ports, 1024);
+	assert_string_equal(answer.snapshot->ports[1023].name, "Ethernet4092");
 	assert_int_equal(loop->fills, 2);
 	/* The memory stays: both buffers have grown after the second question. */
-	(void)view_get(loop->exchange, PATIENCE, false);
-	(void)view_get(loop->exchange, PATIENCE, false);
+	(void)exchange_get(loop->exchange, PATIENCE, false);
+	(void)exchange_get(loop->exchange, PATIENCE, false);
 	assert_int_equal(loop->fills, 5);
 	fixture_stop(loop);
 	fixture_free(loop);
@@ -55,39 +55,39 @@ static void test_more_ports_than_room_are_asked_for_again(void **state)
 static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE, false);
+	struct exchange_answer answer = exchange_get(loop->exchange, NO_PATIENCE, false);
 
 	(void)state;
 	assert_false(answer.fresh);
-	assert_int_equal(answer.view->messages, 0);
-	assert_false(answer.view->synced);
+	assert_int_equal(answer.snapshot->messages, 0);
+	assert_false(answer.snapshot->synced);
 	loop->figures.messages = 7;
 	fixture_start(loop);
-	assert_true(view_get(loop->exchange, PATIENCE, false).fresh);
+	assert_true(exchange_get(loop->exchange, PATIENCE, false).fresh);
 	fixture_stop(loop);
 	loop->figures.messages = 8;
-	answer = view_get(loop->exchange, NO_PATIENCE, false);
+	answer = exchange_get(loop->exchange, NO_PATIENCE, false);
 	assert_false(answer.fresh);
-	assert_int_equal(answer.view->messages, 7);
+	assert_int_equal(answer.snapshot->messages, 7);
 	/* The ring of the question that was taken back must not confuse the loop, nor its late turn the next one. */
-	view_serve(loop->exchange, fixture_fill, loop);
+	exchange_serve(loop->exchange, fixture_fill, loop);
 	assert_int_equal(loop->fills, 1);
 	fixture_start(loop);
-	answer = view_get(loop->exchange, PATIENCE, false);
+	answer = exchange_get(loop->exchange, PATIENCE, false);
 	assert_true(answer.fresh);
-	assert_int_equal(answer.view->messages, 8);
+	assert_int_equal(answer.snapshot->messages, 8);
 	fixture_stop(loop);
 	fixture_free(loop);
 }
 
 /* The loop loses its processor in the middle of the copying: its buffer is left to it. */
-static void fill_and_ask(struct view *out, void *user)
+static void fill_and_ask(struct snapshot *out, void *user)
 {
 	struct fixture_loop *loop = user;
-	struct view_answer answer = view_get(loop->exchange, NO_PATIENCE, false);
+	struct exchange_answer answer = exchange_get(loop->exchange, NO_PATIENCE, false);
 
 	assert_false(answer.fresh);
-	assert_true(answer.view != out);
+	assert_true(answer.snapshot != out);
 	fixture_fill(out, user);
 }
 
@@ -95,14 +95,14 @@ static void *ask_once(void *user)
 {
 	struct fixture_loop *loop = user;
 
-	(void)view_get(loop->exchange, PATIENCE, false);
+	(void)exchange_get(loop->exchange, PATIENCE, false);
 	return NULL;
 }
 
 static void *ask_for_ever(void *user)
 {
 	struct fixture_loop *loop = user;
-	struct view_answer answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC, false);
+	struct exchange_answer answer = exchange_get(loop->exchange, 3600 * NSEC_PER_SEC, false);
 
 	return answer.fresh ? NULL : loop;
 }
@@ -111,14 +111,14 @@ static void *ask_for_ever(void *user)
 static void test_nobody_waits_for_a_loop_that_left(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct pollfd asked = {.fd = view_exchange_fd(loop->exchange), .events = POLLIN};
+	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
 	pthread_t asker;
 	void *told;
 
 	(void)state;
 	assert_int_equal(pthread_create(&asker, NULL, ask_for_ever, loop), 0);
 	assert_int_equal(poll(&asked, 1, -1), 1);
-	view_leave(loop->exchange);
+	exchange_leave(loop->exchange);
 	(void)pthread_join(asker, &told);
 	assert_ptr_equal(told, loop);
 	assert_ptr_equal(ask_for_ever(loop), loop);
@@ -128,13 +128,13 @@ static void test_nobody_waits_for_a_loop_that_left(void **state)
 static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct pollfd asked = {.fd = view_exchange_fd(loop->exchange), .events = POLLIN};
+	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
 	pthread_t asker;
 
 	(void)state;
 	assert_int_equal(pthread_create(&asker, NULL, ask_once, loop), 0);
 	assert_int_equal(poll(&asked, 1, -1), 1);
-	view_serve(loop->exchange, fill_and_ask, loop);
+	exchange_serve(loop->exchange, fill_and_ask, loop);
 	(void)pthread_join(asker, NULL);
 	assert_int_equal(loop->fills, 1);
 	fixture_free(loop);
@@ -143,18 +143,18 @@ static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
 static void test_a_long_turn_shows_as_a_stall(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct view_answer answer;
+	struct exchange_answer answer;
 
 	(void)state;
-	view_turn_begins(loop->exchange, now_usec() - 20 * USEC_PER_SEC);
+	exchange_turn_begins(loop->exchange, now_usec() - 20 * USEC_PER_SEC);
 	/* Nobody waits for a loop that is known to hang. */
-	answer = view_get(loop->exchange, 3600 * NSEC_PER_SEC, false);
+	answer = exchange_get(loop->exchange, 3600 * NSEC_PER_SEC, false);
 	assert_false(answer.fresh);
 	assert_true(answer.stall_nsec >= 20 * NSEC_PER_SEC);
 	assert_true(answer.waited_nsec < 3600 * NSEC_PER_SEC);
-	view_turn_ends(loop->exchange);
+	exchange_turn_ends(loop->exchange);
 	fixture_start(loop);
-	answer = view_get(loop->exchange, PATIENCE, false);
+	answer = exchange_get(loop->exchange, PATIENCE, false);
 	assert_true(answer.fresh);
 	assert_int_equal(answer.stall_nsec, 0);
 	fixture_stop(loop);
@@ -165,17 +165,17 @@ static void test_a_long_turn_shows_as_a_stall(void **state)
 static void test_questions_without_an_answer_are_a_stall(void **state)
 {
 	struct fixture_loop *loop = fixture_new();
-	struct view_answer answer;
+	struct exchange_answer answer;
 	uint64_t first = now_nsec();
 
 	(void)state;
 	do
-		answer = view_get(loop->exchange, 50 * NSEC_PER_MSEC, false);
+		answer = exchange_get(loop->exchange, 50 * NSEC_PER_MSEC, false);
 	while (answer.stall_nsec < NSEC_PER_SEC + NSEC_PER_SEC / 10);
 	assert_true(now_nsec() - first >= answer.stall_nsec);
 	fixture_start(loop);
 	do
-		answer = view_get(loop->exchange, 50 * NSEC_PER_MSEC, false);
+		answer = exchange_get(loop->exchange, 50 * NSEC_PER_MSEC, false);
 	while (!answer.fresh);
 	assert_int_equal(answer.stall_nsec, 0);
 	fixture_stop(loop);
@@ -185,22 +185,22 @@ static void test_questions_without_an_answer_are_a_stall(void **state)
 static void test_bounds_ascend_and_labels_say_the_same(void **state)
 {
 	static const struct {
-		const struct view_bounds *bounds;
+		const struct snapshot_bounds *bounds;
 		double unit;
-	} all[] = {{&view_time_bounds, 1e9}, {&view_sync_bounds, 1e9}, {&view_rows_bounds, 1}};
+	} all[] = {{&snapshot_time_bounds, 1e9}, {&snapshot_sync_bounds, 1e9}, {&snapshot_rows_bounds, 1}};
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(all); k++) {
-		const struct view_bounds *b = all[k].bounds;
+		const struct snapshot_bounds *b = all[k].bounds;
 
-		assert_true(b->n <= VIEW_BOUNDS_MAX);
+		assert_true(b->n <= SNAPSHOT_BOUNDS_MAX);
 		for (size_t i = 0; i < b->n; i++) {
 			assert_true(i == 0 || b->bounds[i] > b->bounds[i - 1]);
 			assert_true(fabs(strtod(b->labels[i], NULL) * all[k].unit - (double)b->bounds[i]) < 1e-3);
 		}
 	}
-	assert_string_equal(view_time_bounds.labels[0], "5e-06");
-	assert_string_equal(view_time_bounds.labels[view_time_bounds.n - 1], "1.0");
+	assert_string_equal(snapshot_time_bounds.labels[0], "5e-06");
+	assert_string_equal(snapshot_time_bounds.labels[snapshot_time_bounds.n - 1], "1.0");
 }
 
 int main(void)
