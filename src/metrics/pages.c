@@ -236,7 +236,7 @@ static void healthz(const struct question *q)
 	add_reason(checks, HEALTH_HTTP, answer.snapshot->http_reason);
 	answer_json(q->out, health.level == HEALTH_UNHEALTHY ? 503 : 200,
 		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(health.level), "since",
-			      stamp(q->pages, health.since_nsec), "snapshot_age_seconds",
+			      stamp(q->pages, health.since_nsec), "view_age_seconds",
 			      answer.fresh ? 0.0 : seconds(now_nsec() - answer.snapshot->taken_nsec), "checks",
 			      checks));
 }
