@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run prints, what it leaves in result.json, and how it gets into docs/performance.md."""
+"""What a run prints, what it leaves in result.json, and how it gets into bench/results.md."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import ROOT, Must, Result, table
 
-DOCS = ROOT / "docs" / "performance.md"
+DOCS = ROOT / "bench" / "results.md"
 DRAWINGS = ROOT / "docs" / "performance"
 
 
