@@ -369,7 +369,7 @@ static int check_http_access(const struct config *config, FILE *err)
 	char error[CONFIG_WHY_MAX];
 	struct http_options http;
 
-	if (!config_http_options(config, &http) || http_check_access(&http, error, sizeof(error)) == 0)
+	if (!config_http_options(config, &http) || http_options_check(&http, error, sizeof(error)) == 0)
 		return 0;
 	(void)fprintf(err, "portsyncd: %s\n", error);
 	return -EINVAL;

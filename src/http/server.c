@@ -14,12 +14,10 @@
 #include "base/list.h"
 #include "base/thread.h"
 #include "base/util.h"
-#include "http/accept.h"
+#include "http/content.h"
 #include "http/identity.h"
-#include "http/limit.h"
 #include "http/listen.h"
 #include "http/progress.h"
-#include "http/response.h"
 #include "log/log.h"
 
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
@@ -262,11 +260,39 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 		begin_request(c);
 }
 
+static bool add_headers(struct MHD_Response *response, const struct http_answer *answer, const char *allow)
+{
+	return MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
+	       MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
+	       MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding") == MHD_YES &&
+	       (!answer->content_type ||
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type) == MHD_YES) &&
+	       (!answer->encoding ||
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->encoding) == MHD_YES) &&
+	       (!allow || MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow) == MHD_YES);
+}
+
+/* With the headers of every answer, and its own; takes over the body. NULL without memory. */
+static struct MHD_Response *make_response(struct http_answer *answer, const char *allow)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
+
+	if (!response) {
+		free(answer->body);
+		return NULL;
+	}
+	if (add_headers(response, answer, allow))
+		return response;
+	MHD_destroy_response(response);
+	return NULL;
+}
+
 /* MHD_NO closes the connection. */
 static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connection, struct http_answer *answer,
 				   const char *allow)
 {
-	struct MHD_Response *response = http_response(answer, allow);
+	struct MHD_Response *response = make_response(answer, allow);
 	enum MHD_Result result;
 
 	if (!response)
@@ -613,7 +639,7 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 		return NULL;
 	h->handle = handle;
 	h->user = user;
-	h->max_clients = http_limit_clients(opt->max_clients);
+	h->max_clients = http_options_clients(opt->max_clients);
 	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
 	h->tls = opt->cert != NULL;
 	h->need_certificate = opt->ca != NULL;
@@ -624,6 +650,20 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 	return h;
 }
 
+int http_check(const struct http_options *opt, char *error, size_t size)
+{
+	gnutls_certificate_credentials_t credentials;
+	struct http_tls_digest digest;
+	int r = http_options_check(opt, error, size);
+
+	if (r < 0 || !opt->cert)
+		return r;
+	r = http_tls_load(&credentials, &digest, opt, error, size);
+	if (r == 0)
+		gnutls_certificate_free_credentials(credentials);
+	return r;
+}
+
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size)
 {
@@ -632,7 +672,7 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 
 	*ret = NULL;
 	error[0] = '\0';
-	r = http_check_access(opt, error, size);
+	r = http_options_check(opt, error, size);
 	if (r < 0)
 		return r;
 	h = alloc_http(opt, handle, user);

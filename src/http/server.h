@@ -5,8 +5,9 @@
  *
  * A client has timeout_secs for a request: from the end of the answer before it, or from its arrival, to the last byte
  * of the answer, TLS handshake and idle time included. Then it is dropped, however busy it looks. When max_clients are
- * there, the one whose request began first is dropped for a new one: who holds connections without asking cannot keep
- * out who asks. Memory is bounded by max_clients times (some 8 KiB for the request, some 50 KiB for TLS, one answer).
+ * there, the one whose request began first is dropped for a new one: an idle connection cannot lock out a client
+ * that has a request. Memory is bounded by max_clients times (some 8 KiB for the request, some 50 KiB for TLS, one
+ * answer).
  *
  * TCP speaks TLS when there is a certificate (http_tls.h says which), the Unix socket never: its mode guards it.
  */
@@ -17,17 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/address.h"
-
-/* Read by the calls that get it, not kept. */
-struct http_options {
-	const char *listen[ADDRESS_LIST_MAX]; /* "127.0.0.1:9090", "[::1]:9090" */
-	size_t n_listen;
-	const char *unix_socket;     /* NULL: none */
-	const char *cert, *key, *ca; /* PEM files; NULL: plain HTTP; without ca: no client certificates */
-	unsigned max_clients;        /* at once, over all addresses; fewer where descriptors are few (http_limit.h) */
-	unsigned timeout_secs;       /* of one request */
-};
+#include "http/options.h"
 
 struct http_request {
 	const char *path;                     /* decoded, without scheme, host and query */
@@ -66,13 +57,8 @@ struct http_stats {
 
 struct http;
 
-/*
- * What can be said of the options without reading a file: addresses, which keys need which other, and that an address
- * that other machines reach asks for client certificates. 0, or -EINVAL with a one-line text in error that names the
- * configuration's key.
- */
-int http_check_access(const struct http_options *opt, char *error, size_t size);
-/* That, and whether certificate, key and CA can be used. 0, or a negative errno with a one-line text in error. */
+/* http_options_check(), and whether certificate, key and CA can be used. 0, or a negative errno with a one-line text in
+ * error. */
 int http_check(const struct http_options *opt, char *error, size_t size);
 
 /*

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "http/server.h"
+#include "http/options.h"
 
 #define HTTP_TLS_PRIORITIES                                                                                            \
 	"NONE:+VERS-TLS1.3:+AES-256-GCM:+AEAD:+GROUP-SECP384R1:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_ULTRA"

@@ -10,8 +10,7 @@
 
 #include "base/text.h"
 #include "base/util.h"
-#include "http/accept.h"
-#include "http/gzip.h"
+#include "http/content.h"
 #include "metrics/procstat.h"
 #include "metrics/prometheus.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/commit.h"
 #include "base/util.h"
-#include "http/accept.h"
+#include "http/content.h"
 
 #define PORT_BYTES 900 /* all lines of one port, about */
 #define REST_BYTES 32768

@@ -105,7 +105,7 @@ static struct http_options options(const struct fixture *fx)
 
 static void assert_refused(struct fixture *fx, const struct http_options *opt, const char *text)
 {
-	assert_int_equal(http_check_access(opt, fx->error, sizeof(fx->error)), -EINVAL);
+	assert_int_equal(http_options_check(opt, fx->error, sizeof(fx->error)), -EINVAL);
 	assert_string_equal(fx->error, text);
 	assert_int_equal(http_check(opt, fx->error, sizeof(fx->error)), -EINVAL);
 	assert_string_equal(fx->error, text);
@@ -152,7 +152,7 @@ static void test_addresses_for_other_machines(void **state)
 	assert_string_equal(fx->error, text);
 	assert_null(fx->http);
 	opt.ca = "/does/not/exist";
-	assert_int_equal(http_check_access(&opt, fx->error, sizeof(fx->error)), 0);
+	assert_int_equal(http_options_check(&opt, fx->error, sizeof(fx->error)), 0);
 	assert_int_equal(http_check(&opt, fx->error, sizeof(fx->error)), -ENOENT);
 }
 

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/accept.h"
+#include "http/content.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <zlib.h>
 
 #include "base/util.h"
+
+#define WINDOW_BITS (15 + 16) /* + 16: a gzip header, without a time or name */
+#define MEMORY_LEVEL 8
+#define LEAST_BYTES 512
 
 #define NO_WEIGHT UINT_MAX
 
@@ -75,4 +81,28 @@ bool http_wants_gzip(const char *accept_encoding)
 	if (gzip == NO_WEIGHT)
 		gzip = any == NO_WEIGHT ? 0 : any;
 	return gzip > 0 && (identity == NO_WEIGHT || gzip >= identity);
+}
+
+char *gzip_bytes(const char *bytes, size_t len, size_t *ret_len)
+{
+	z_stream z = {.next_in = (Bytef *)(void *)(char *)bytes, .avail_in = (uInt)len};
+	char *out;
+	int r;
+
+	if (len < LEAST_BYTES || len > INT_MAX)
+		return NULL;
+	if (deflateInit2(&z, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+		return NULL;
+	/* What does not fit is not worth it. */
+	out = malloc(len);
+	z.next_out = (Bytef *)(void *)out;
+	z.avail_out = (uInt)len;
+	r = out ? deflate(&z, Z_FINISH) : Z_MEM_ERROR;
+	*ret_len = z.total_out;
+	(void)deflateEnd(&z);
+	if (r != Z_STREAM_END) {
+		free(out);
+		return NULL;
+	}
+	return out;
 }

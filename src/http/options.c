@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "http/options.h"
+
+#include <dirent.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include "base/address.h"
 #include "base/util.h"
-#include "http/server.h"
-#include "http/tls.h"
+#include "log/log.h"
 
 #define QUOTE_MAX 80
+#define USUALLY_OPEN 32 /* where /proc cannot be read */
 
 static int check_address(const struct http_options *opt, const char *text, char *error, size_t size)
 {
@@ -46,7 +50,7 @@ static const char *find_wrong(const struct http_options *opt)
 	return NULL;
 }
 
-int http_check_access(const struct http_options *opt, char *error, size_t size)
+int http_options_check(const struct http_options *opt, char *error, size_t size)
 {
 	const char *wrong = find_wrong(opt);
 
@@ -60,16 +64,32 @@ int http_check_access(const struct http_options *opt, char *error, size_t size)
 	return 0;
 }
 
-int http_check(const struct http_options *opt, char *error, size_t size)
+static rlim_t count_open(void)
 {
-	gnutls_certificate_credentials_t credentials;
-	struct http_tls_digest digest;
-	int r = http_check_access(opt, error, size);
+	DIR *dir = opendir("/proc/self/fd");
+	rlim_t n = 0;
 
-	if (r < 0 || !opt->cert)
-		return r;
-	r = http_tls_load(&credentials, &digest, opt, error, size);
-	if (r == 0)
-		gnutls_certificate_free_credentials(credentials);
-	return r;
+	if (!dir)
+		return USUALLY_OPEN;
+	while (readdir(dir))
+		n++;
+	(void)closedir(dir);
+	return n;
+}
+
+unsigned http_options_clients(unsigned wanted)
+{
+	rlim_t taken = count_open() + HTTP_RESERVED_DESCRIPTORS;
+	struct rlimit limit;
+	unsigned fit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= taken + wanted)
+		return wanted;
+	fit = limit.rlim_cur > taken ? (unsigned)(limit.rlim_cur - taken) : 1;
+	log_warning(
+		KIND_HTTP_CLIENTS_LIMITED,
+		"http.max_clients = %u does not fit into the %ju descriptors of this process (RLIMIT_NOFILE): at most "
+		"%u clients at once, the rest is for Redis, the kernel and files; what helps: LimitNOFILE=%ju",
+		wanted, (uintmax_t)limit.rlim_cur, fit, (uintmax_t)(taken + wanted));
+	return fit;
 }

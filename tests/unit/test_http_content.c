@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http/accept.h"
+#include "http/content.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/util.h"
-#include "http/gzip.h"
 
 /* RFC 9112, 3.2. */
 static void test_the_path_of_a_target(void **state)
