@@ -2,8 +2,8 @@
 #ifndef PORTSYNCD_COMMIT_H
 #define PORTSYNCD_COMMIT_H
 
-/* Of which commit this is built: 12 digits, with "-dirty" where files differ from it; "unknown" without git and without
- * the file .commit, which a source package has. */
+/* The commit this was built from: 12 digits, with "-dirty" if files differ from it; "unknown" without git and without
+ * the file .commit of a source package. */
 extern const char base_commit[];
 
 #endif

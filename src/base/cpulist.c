@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* The CPU at *text, which is moved behind it; CPU_SETSIZE when there is none. */
+/* Reads the CPU at *text and moves *text past it; CPU_SETSIZE if there is no number. */
 static unsigned take_number(const char **text)
 {
 	const char *at = *text;

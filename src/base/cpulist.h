@@ -9,7 +9,7 @@
 /* The empty text is the empty set. 0, or -EINVAL: bad syntax, a range backwards, or a number not below CPU_SETSIZE. */
 int cpulist_parse(const char *text, cpu_set_t *cpus);
 
-/* The shortest list of the set; what is too long for out is cut. Returns out. */
+/* Writes the shortest list for the set, truncated to size. Returns out. */
 const char *cpulist_format(const cpu_set_t *cpus, char *out, size_t size);
 
 #endif

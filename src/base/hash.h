@@ -21,13 +21,13 @@ struct hash {
 int hash_init(struct hash *h, size_t size);
 void hash_done(struct hash *h);
 
-/* Never fails: when the table cannot grow it only gets slower. Duplicates are the caller's business. */
+/* Never fails: a table that cannot grow only gets slower. Does not look for duplicates. */
 void hash_add(struct hash *h, struct hash_node *node, uint32_t key);
 void hash_del(struct hash *h, struct hash_node *node);
 /* Forgets all entries, keeps the buckets. */
 void hash_clear(struct hash *h);
 
-/* First node of that hashed key, then the following ones; NULL when there is no more. */
+/* The first node with that hashed key, then the next ones; NULL at the end. */
 struct hash_node *hash_first(const struct hash *h, uint32_t key);
 struct hash_node *hash_next(const struct hash_node *node);
 

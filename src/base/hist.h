@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A histogram of nanoseconds (or of any other counts) that keeps every value to 1/64: log-linear buckets, 64 for each
- * power of two.
+ * A histogram of nanoseconds (or other counts), exact to 1/64: log-linear buckets, 64 for each power of two.
  */
 #ifndef PORTSYNCD_HIST_H
 #define PORTSYNCD_HIST_H
@@ -23,8 +22,8 @@ void hist_add(struct hist *h, uint64_t nsec);
 uint64_t hist_quantile(const struct hist *h, double share);
 
 /*
- * counts[i] becomes the number of values up to bounds[i], which ascend; a value that is more than a bound by less than
- * 1/64 may be among them. Walks only as far as there are values.
+ * Sets counts[i] to the number of values up to bounds[i]; bounds ascend. A value may be counted although it exceeds the
+ * bound by less than 1/64.
  */
 void hist_cumulate(const struct hist *h, const uint64_t *bounds, size_t n, uint64_t *counts);
 

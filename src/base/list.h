@@ -20,7 +20,7 @@ static inline bool list_empty(const struct list *head)
 	return head->next == head;
 }
 
-/* True for a node that stands in some list; nodes are initialised with list_init(). */
+/* True if the node is in a list. Initialise nodes with list_init(). */
 static inline bool list_linked(const struct list *node)
 {
 	return node->next != node;
@@ -34,7 +34,7 @@ static inline void list_append(struct list *head, struct list *node)
 	head->prev = node;
 }
 
-/* Takes the node out of its list; harmless for a node that stands in none. */
+/* Takes the node out of its list; does nothing if it is in no list. */
 static inline void list_remove(struct list *node)
 {
 	node->prev->next = node->next;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A secret for as long as it is needed: pages of their own that no core dump has (madvise(2), MADV_DONTDUMP), no child
- * inherits (MADV_WIPEONFORK) and, as far as RLIMIT_MEMLOCK lets us, no swap gets.
+ * A secret in pages of its own: left out of core dumps (madvise(2), MADV_DONTDUMP), wiped in children
+ * (MADV_WIPEONFORK), and locked out of swap as far as RLIMIT_MEMLOCK allows.
  */
 #ifndef PORTSYNCD_SECRET_H
 #define PORTSYNCD_SECRET_H
 
 #include <stddef.h>
 
-/* text is NULL for none, else NUL-terminated. For locals: struct secret s cleanup(secret_wipe) = {0}; */
+/* text is NULL or NUL-terminated. For locals: struct secret s cleanup(secret_wipe) = {0}; */
 struct secret {
 	char *text;
 	size_t len, room; /* bytes; the NUL has one more */

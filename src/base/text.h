@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that grows. A lack of memory is remembered, and then nothing more is added. */
+/* Text that grows. Once memory runs out, failed is set and nothing more is added. */
 #ifndef PORTSYNCD_BASE_TEXT_H
 #define PORTSYNCD_BASE_TEXT_H
 
@@ -15,7 +15,7 @@ struct text {
 	bool failed;
 };
 
-/* Takes memory for so many bytes at once. */
+/* Reserves memory for that many more bytes. */
 void text_reserve(struct text *t, size_t more);
 void text_add(struct text *t, const char *bytes, size_t len);
 void text_put(struct text *t, const char *string);
@@ -24,8 +24,8 @@ void text_number(struct text *t, uint64_t value);
 void text_seconds(struct text *t, uint64_t nsec);
 
 /*
- * A name of the kernel's may hold any bytes, but who reads us insists on UTF-8: what is none becomes \xNN, and so does
- * a backslash, so that two names never become one. out needs 4 * strlen(name) + 1 bytes. Returns out.
+ * A kernel name may hold any bytes, but readers insist on UTF-8: other bytes become \xNN, and so does a backslash, so
+ * that no two names look alike. out needs 4 * strlen(name) + 1 bytes. Returns out.
  */
 const char *text_utf8(const char *name, char *out);
 /* The value of a label, quotes included, as both of Prometheus' formats escape it. */

@@ -6,10 +6,10 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Starts one of this name in which all signals are blocked; stack_bytes 0: as usual. 0 or negative errno. */
+/* Starts a thread with this name and all signals blocked. stack_bytes 0: the default. 0 or negative errno. */
 int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg);
 
-/* The calling thread steps back behind the loop: SCHED_BATCH and the weakest nice value. */
+/* Lets the loop go first: SCHED_BATCH and nice 19 for the calling thread. */
 void thread_step_back(void);
 
 #endif

@@ -38,7 +38,7 @@ static inline void close_fd(const int *fd)
 		(void)close(*fd);
 }
 
-/* Takes the descriptor out of the hands of cleanup(close_fd). */
+/* Returns the descriptor and keeps cleanup(close_fd) from closing it. */
 static inline int take_fd(int *fd)
 {
 	int taken = *fd;
@@ -47,22 +47,22 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
-/* We are a program of supervisord, as in SONiC's swss. */
+/* True if supervisord runs us, as in SONiC's swss. */
 bool under_supervisord(void);
 
 /* CLOCK_MONOTONIC in microseconds, and in nanoseconds. */
 uint64_t now_usec(void);
 uint64_t now_nsec(void);
 
-/* Writes all of buf to fd, going on after short writes and EINTR. 0 or negative errno. */
+/* Writes all of buf to fd, across short writes and EINTR. 0 or negative errno. */
 int write_all(int fd, const void *buf, size_t len);
 
-/* One line on stderr, the end of line is added; lost if stderr does not take it within so many milliseconds. */
+/* Writes one line to stderr and adds the newline. Drops it if stderr does not take it within wait_ms. */
 void say_on_stderr(int wait_ms, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /*
- * Makes bytes of unknown origin fit for a log line: printable ASCII stays, all else becomes \xNN, and
- * what is too long ends in "...". Always terminates out. Returns out.
+ * Makes untrusted bytes fit for a log line: printable ASCII stays, everything else becomes \xNN, text that is too long
+ * ends in "...". Always terminates out. Returns out.
  */
 const char *printable(const void *bytes, size_t len, char *out, size_t size);
 

@@ -31,7 +31,7 @@ const char *http_target_path(const char *target)
 	return target;
 }
 
-/* A weight (RFC 9110, 12.4.2) in thousandths. strtod() would take far more: another locale's comma, nan, 1e300. */
+/* A weight (RFC 9110, 12.4.2) in thousandths. strtod() accepts too much: a locale's comma, nan, 1e300. */
 static unsigned thousandths(const char *text)
 {
 	unsigned value = text[0] == '1' ? 1000 : 0;
@@ -60,7 +60,7 @@ static bool is_word(const char *at, size_t len, const char *word)
 	return len == strlen(word) && strncasecmp(at, word, len) == 0;
 }
 
-/* A coding that is not named has the weight of "*", and no coding is taken where nothing refuses it. */
+/* A coding that is not listed has the weight of "*"; identity is acceptable unless refused. */
 bool http_wants_gzip(const char *accept_encoding)
 {
 	unsigned gzip = NO_WEIGHT, identity = NO_WEIGHT, any = NO_WEIGHT;
@@ -93,7 +93,7 @@ char *gzip_bytes(const char *bytes, size_t len, size_t *ret_len)
 		return NULL;
 	if (deflateInit2(&z, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
 		return NULL;
-	/* What does not fit is not worth it. */
+	/* A result that is not smaller is useless. */
 	out = malloc(len);
 	z.next_out = (Bytef *)(void *)out;
 	z.avail_out = (uInt)len;

@@ -6,20 +6,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The path of a target, whose query is cut off already: "/metrics" of "http://switch:9090/metrics" too, which servers
- * must accept (RFC 9112, 3.2.2). */
+/* The path of a target without a query. A server must accept "http://switch:9090/metrics" as well as "/metrics" (RFC
+ * 9112, 3.2.2). */
 const char *http_target_path(const char *target);
 
-/* Of one element of a list, up to its end (the comma): the weight among its parameters in thousandths, 1000 without. */
+/* The weight of one list element, which ends before the comma at end: thousandths, 1000 if it has none. */
 unsigned http_weight(const char *at, const char *end);
 
-/* True when a header Accept-Encoding prefers gzip to no coding, or takes both alike. NULL: there is none. */
+/* True if the header Accept-Encoding (NULL if the request has none) ranks gzip no lower than no coding. */
 bool http_wants_gzip(const char *accept_encoding);
 
 /*
- * The bytes as a gzip file (RFC 1952) of the same content for the same bytes: malloc'ed, *ret_len of them. NULL: it
- * would not be smaller, or there was no memory. Takes some 270 KiB besides the result, and
- * milliseconds for a large page: not in the loop's thread.
+ * The bytes as a gzip file (RFC 1952), malloc'ed, *ret_len long; equal input gives equal output. NULL if it would not
+ * be smaller or memory ran out. Needs about 270 KiB besides the result, and milliseconds for a large page: never call
+ * it in the loop's thread.
  */
 char *gzip_bytes(const char *bytes, size_t len, size_t *ret_len);
 

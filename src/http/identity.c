@@ -64,7 +64,7 @@ int http_identities_renew(struct http_identities *ids, const struct http_options
 		return 0;
 	}
 	ids->digest = digest;
-	/* What was brought before, and not taken yet, is free again. */
+	/* A former delivery that was never taken is freed. */
 	free_identity(atomic_exchange(&ids->brought, fresh));
 	return 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificate, key and CA of the HTTP server: those in force for new clients, and those before for as long as a client
- * uses them. Another thread may bring new ones at any time.
+ * Certificate, key and CA of the HTTP server: the current ones for new clients, and older ones while a client still
+ * uses them. Another thread may deliver new ones at any time.
  */
 #ifndef PORTSYNCD_HTTP_IDENTITY_H
 #define PORTSYNCD_HTTP_IDENTITY_H
@@ -14,24 +14,24 @@
 struct http_identity;
 
 struct http_identities {
-	struct list all; /* that were in force before; clients may still use them */
+	struct list all; /* former ones that clients may still use */
 	struct http_identity *current;
-	_Atomic(struct http_identity *) brought; /* not in force yet; NULL: none */
-	struct http_tls_digest digest;           /* of what was read last; for who reads */
+	_Atomic(struct http_identity *) brought; /* delivered, not yet current; NULL: none */
+	struct http_tls_digest digest;           /* of the files as last read; owned by the thread that reads them */
 };
 
 /* 0, or a negative errno with a one-line text in error; http_identities_done() is due in both cases. */
 int http_identities_init(struct http_identities *ids, const struct http_options *opt, char *error, size_t size);
 /*
- * Reads the files again; in force for the next client. Not by two threads at once. 1; 0 when they are the same; or a
- * negative errno with a text, and all stays as it is.
+ * Reads the files again; the next client gets them. One thread at a time. Returns 1, 0 if they did not change, or a
+ * negative errno with a text and no change.
  */
 int http_identities_renew(struct http_identities *ids, const struct http_options *opt, char *error, size_t size);
 
-/* In the server's thread: the session of a new client gets what is in force, until http_identity_leave(). */
+/* In the server's thread: gives a new client's session the current identity, until http_identity_leave(). */
 struct http_identity *http_identity_enter(struct http_identities *ids, gnutls_session_t session);
 void http_identity_leave(struct http_identity *identity);
-/* Frees what nobody uses any more: when the sessions of all clients that left are gone. */
+/* Frees identities without users. Call it when the sessions of departed clients are gone. */
 void http_identities_sweep(struct http_identities *ids);
 
 /* When no client is left. */

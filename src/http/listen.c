@@ -60,7 +60,7 @@ bool http_listen_lacks_ipv6(const struct address *address, int error)
 	       (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT);
 }
 
-/* Asks by connecting: 0 when nobody listens. */
+/* Connects to find out: 0 if nobody listens. */
 static int ask_who_listens(const struct sockaddr_un *address)
 {
 	int fd cleanup(close_fd) = stream_socket(AF_UNIX);
@@ -87,7 +87,7 @@ static int remove_stale(const struct sockaddr_un *address)
 	return unlink(address->sun_path) < 0 ? -errno : 0;
 }
 
-/* Only the last folder: what stands above it is not ours to make. */
+/* Only the last folder: its parents are not ours to make. */
 static int make_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -102,7 +102,7 @@ static int make_folder(const char *path)
 	return chmod(folder, FOLDER_MODE) < 0 ? -errno : 0; /* whatever our umask is */
 }
 
-/* The mode of the descriptor is that of the file from its first moment on, less the umask (unix(7) says little of it).
+/* The descriptor's mode, less the umask, is the file's from the moment it exists (unix(7) hardly mentions it).
  */
 static int bind_unix(int fd, const struct sockaddr_un *address, struct http_socket_file *file)
 {

@@ -9,28 +9,27 @@
 #include "base/address.h"
 
 /*
- * An address that the machine does not have yet is listened on all the same (IP_FREEBIND, ip(7)): at boot we may be
- * there before it. Loopback addresses must be there. A descriptor or a negative errno.
+ * Listens even on an address that the machine does not have yet (IP_FREEBIND, ip(7)): at boot we may come first.
+ * Loopback addresses must exist. A descriptor or a negative errno.
  */
 int http_listen_tcp(const struct address *address);
-/* That it failed with this because there is no IPv6: beside 127.0.0.1, as in the default, nobody can miss [::1] then.
+/* True if listening failed with this error because the machine lacks IPv6; nobody misses [::1] beside 127.0.0.1 then.
  */
 bool http_listen_lacks_ipv6(const struct address *address, int error);
 
-/* Which file a Unix socket is. */
+/* Identifies the file of a Unix socket. */
 struct http_socket_file {
 	dev_t dev;
 	ino_t ino;
 };
 
 /*
- * Makes the socket, mode 0660, and its folder, mode 0755, when that is missing. A socket that nobody listens on any
- * more is replaced. A descriptor or a negative errno: -EADDRINUSE somebody listens there, -EEXIST it is another kind of
- * file.
+ * Makes the socket, mode 0660, and its folder, mode 0755, if it is missing. Replaces a socket that nobody listens on.
+ * A descriptor or a negative errno: -EADDRINUSE if somebody listens there, -EEXIST if it is another kind of file.
  */
 int http_listen_unix(const char *path, struct http_socket_file *file);
 
-/* Removes it, unless somebody has put another file there. */
+/* Removes it unless it is another file by now. */
 void http_unlisten_unix(const char *path, const struct http_socket_file *file);
 
 #endif

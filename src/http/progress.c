@@ -32,7 +32,7 @@ static ssize_t push(gnutls_transport_ptr_t transport, const giovec_t *parts, int
 	return note(t, sendmsg(t->fd, &message, MSG_NOSIGNAL));
 }
 
-/* GnuTLS wants to have it along with pull(). */
+/* GnuTLS requires it along with pull(). */
 static int pull_timeout(gnutls_transport_ptr_t transport, unsigned msec)
 {
 	const struct http_transport *t = transport;

@@ -42,11 +42,11 @@ struct client {
 	struct http *http;
 	int fd;         /* MHD closes it */
 	uint64_t since; /* when its request began */
-	size_t body;    /* what came of its request's, which nobody reads */
+	size_t body;    /* bytes of the request's body, which nobody reads */
 	bool dropped, tls, trusted;
-	bool served;                    /* had an answer, and did not ask again */
-	bool refused;                   /* its certificate was, which was told */
-	char peer[ADDRESS_TEXT_MAX];    /* the address it came from, "?": none */
+	bool served;                    /* has its answer and sent no further request */
+	bool refused;                   /* its certificate was refused and that was logged */
+	char peer[ADDRESS_TEXT_MAX];    /* its address; "?" for a Unix socket */
 	struct http_identity *identity; /* of a TLS client */
 	struct http_transport transport;
 };
@@ -63,12 +63,12 @@ struct http {
 	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
 	struct http_socket_file unix_file;
 	struct http_identities identities;
-	int wake; /* eventfd: it is time to end */
+	int wake; /* eventfd that ends the thread */
 	pthread_t thread;
 	bool started;
 
-	/* What follows is the thread's own. */
-	struct list arriving; /* given to MHD, which has not said yet that it has them */
+	/* Owned by the thread: */
+	struct list arriving; /* given to MHD, which has not announced them yet */
 	struct list waiting;  /* by since */
 	struct list dropped;  /* shut down, not yet closed by MHD */
 	uint64_t rest_until;  /* no client is accepted before */
@@ -189,7 +189,7 @@ static int on_finished(gnutls_session_t session, unsigned type, unsigned when, u
 static void begin_tls(struct client *c, gnutls_session_t session)
 {
 	c->tls = true;
-	/* Without, GnuTLS has nothing to show and the handshake fails. */
+	/* Without an identity the handshake fails: GnuTLS has no certificate to send. */
 	c->identity = http_identity_enter(&c->http->identities, session);
 	gnutls_session_set_ptr(session, c);
 	http_progress_follow(session, &c->transport, c->fd, &c->http->progress);
@@ -200,11 +200,11 @@ static void begin_tls(struct client *c, gnutls_session_t session)
 
 /* --- What MHD calls --- */
 
-/* MHD 0.9.75 calls within MHD_add_connection(), 1.0 within the next MHD_run(), after others were added. */
+/* MHD 0.9.75 calls this in MHD_add_connection(), 1.0 in the next MHD_run(), when more clients may have been added. */
 static void client_arrived(struct http *h, struct MHD_Connection *connection, void **context)
 {
 	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	/* 1.0 answers every question in the same place. */
+	/* 1.0 returns every answer in the same memory, so fd is copied first. */
 	const union MHD_ConnectionInfo *tls = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	struct client *c = arriving(h, fd);
 
@@ -216,7 +216,7 @@ static void client_arrived(struct http *h, struct MHD_Connection *connection, vo
 		begin_tls(c, tls->tls_session);
 }
 
-/* Who forgot its certificate is told nothing by GnuTLS. */
+/* GnuTLS tells a client without a certificate nothing, so the log does. */
 static void handshake_failed(const struct client *c)
 {
 	count(&c->http->stats.handshakes_failed);
@@ -313,7 +313,7 @@ static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *conn
 	return answer.body ? send_answer(h, connection, &answer, "GET, HEAD") : MHD_NO;
 }
 
-/* A GET may have a body, which means nothing; one without an end must not keep the thread busy. */
+/* The body of a GET means nothing; an endless one must not keep the thread busy. */
 static enum MHD_Result pass_over(struct client *c, size_t *size)
 {
 	c->body += *size;
@@ -322,8 +322,8 @@ static enum MHD_Result pass_over(struct client *c, size_t *size)
 }
 
 /*
- * MHD calls once the headers are there, then with each part of a body, then once more. An answer to the first call
- * closes the connection, which is right for methods we do not know.
+ * MHD calls this after the headers, for each part of the body, and once more at the end. An answer to the first call
+ * closes the connection, which is right for unknown methods.
  */
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *upload, size_t *upload_size, void **context)
@@ -350,7 +350,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 
 /* --- The thread --- */
 
-/* Every client costs a descriptor; accept() says so again and again until one is closed. */
+/* Without a free descriptor accept() fails, and poll() returns at once, until a client leaves: pause. */
 static void rest(struct http *h, int error)
 {
 	h->rest_until = now_usec() + REST_USEC;
@@ -373,7 +373,7 @@ static bool enter(struct http *h, int fd, const struct address *peer)
 	return true;
 }
 
-/* False when there is nobody to accept. */
+/* False if nobody waits to be accepted. */
 static bool accept_one(struct http *h, const struct listener *l)
 {
 	struct address peer = {.len = sizeof(peer.sa)};
@@ -389,13 +389,13 @@ static bool accept_one(struct http *h, const struct listener *l)
 		rest(h, ENOMEM);
 		return false;
 	}
-	/* Of a path it is cut off. */
+	/* The length of a longer Unix address would be that of the whole. */
 	peer.len = MIN(peer.len, (socklen_t)sizeof(peer.sa));
 	(void)MHD_add_connection(l->server->mhd, fd, &peer.sa.any, peer.len);
 	return true;
 }
 
-/* Who has not arrived by then does not: MHD has closed its socket and said nothing. */
+/* MHD has closed the sockets of those it did not announce. */
 static void forget_arriving(struct http *h)
 {
 	while (!list_empty(&h->arriving))
@@ -429,7 +429,7 @@ static uint64_t next_deadline(struct http *h)
 	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
 }
 
-/* No timeout of MHD's own is set: if it names one it has work left, or believes so. */
+/* MHD has no timeout set, so naming one means that it has, or believes it has, work left. */
 static bool servers_have_work(const struct http *h)
 {
 	MHD_UNSIGNED_LONG_LONG msec;
@@ -455,7 +455,7 @@ static int wait_msec(struct http *h)
 
 enum { POLL_WAKE, POLL_SERVERS, POLL_LISTENERS = POLL_SERVERS + N_SERVERS };
 
-/* poll() passes over negative descriptors. */
+/* poll() ignores negative descriptors. */
 static void wait_for_work(struct http *h, struct pollfd *fds)
 {
 	size_t n = POLL_LISTENERS + h->n_listeners;
@@ -467,7 +467,7 @@ static void wait_for_work(struct http *h, struct pollfd *fds)
 	for (size_t i = 0; i < h->n_listeners; i++)
 		fds[POLL_LISTENERS + i] =
 			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->listeners[i].fd, .events = POLLIN};
-	/* As when descriptors were taken from us (EINVAL: more than RLIMIT_NOFILE): an end is still noticed. */
+	/* EINVAL if RLIMIT_NOFILE was lowered below us: still notice the end. */
 	if (poll(fds, n, wait_msec(h)) < 0)
 		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
 }
@@ -502,7 +502,7 @@ static void *run(void *user)
 
 /* --- Start and end --- */
 
-/* MHD tells of requests that it refuses by itself (400, 414, 431, ...) nowhere but in its log. */
+/* MHD reports requests that it refuses itself (400, 414, 431, ...) only in its log. */
 static void on_log(void *user, const char *format, va_list args)
 {
 	static const char refusal[] = "Error processing request (HTTP response code is %u";
@@ -511,7 +511,7 @@ static void on_log(void *user, const char *format, va_list args)
 		count_answer(user, va_arg(args, unsigned));
 }
 
-/* Options are read in this order: the first one concerns what is said of the others. */
+/* MHD reads options in order: the logger first, so that it hears of faults in the others. */
 static int start_server(struct http *h, struct server *s, unsigned flags, struct MHD_OptionItem *more)
 {
 	const union MHD_DaemonInfo *info;
@@ -544,7 +544,7 @@ static int start_servers(struct http *h)
 	return r;
 }
 
-/* What could be listened on, and what not. */
+/* Which addresses are listened on, and which failed. */
 struct report {
 	char up[512], down[512];
 	int error; /* of the last one */

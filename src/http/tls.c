@@ -15,7 +15,7 @@
 
 #define FILE_MAX_BYTES 262144
 
-/* One buffer of the right size from the start: growing would leave parts of a key behind. */
+/* One buffer, large enough from the start: growing it would leave parts of a key behind. */
 static int read_text(int fd, size_t len, char **ret)
 {
 	char *text = malloc(len + 1);
@@ -147,7 +147,7 @@ static int take(gnutls_certificate_credentials_t *ret, const struct texts *texts
 	return r;
 }
 
-/* Without the key: a new one comes with a new certificate. */
+/* The key is left out: a new key comes with a new certificate. */
 static int digest_of(const struct texts *texts, struct http_tls_digest *ret, char *error, size_t size)
 {
 	gnutls_hash_hd_t hash;

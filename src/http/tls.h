@@ -16,31 +16,30 @@
 #define HTTP_TLS_PRIORITIES                                                                                            \
 	"NONE:+VERS-TLS1.3:+AES-256-GCM:+AEAD:+GROUP-SECP384R1:+SIGN-ECDSA-SECP384R1-SHA384:%PROFILE_ULTRA"
 
-/* Tells whether certificate or CA are others, and until when the certificate is good: seconds since the epoch. */
+/* Tells certificates and CAs apart. expires: when the certificate does, in seconds since the epoch. */
 struct http_tls_digest {
 	uint8_t bytes[32];
 	uint64_t expires;
 };
 
 /*
- * Reads cert, key and ca (NULL: clients need no certificate) and checks that they fit together. The key may not be
- * readable or writable by others. A certificate that is not valid now is only warned of in the log: a clock may be
- * wrong, and the Unix socket is served all the same. 0, with *ret for gnutls_certificate_free_credentials(), or a
- * negative errno with a one-line text in error.
+ * Reads cert, key and ca (NULL: clients need no certificate) and checks that they fit together. Others may neither read
+ * nor write the key. A certificate that is not valid now is only a warning: the clock may be wrong, and the Unix socket
+ * works without it. 0, with *ret for gnutls_certificate_free_credentials(), or a negative errno with a one-line text
+ * in error.
  */
 int http_tls_load(gnutls_certificate_credentials_t *ret, struct http_tls_digest *digest, const struct http_options *opt,
 		  char *error, size_t size);
 
-/* For a new session of a server with a CA: no handshake ends well unless the client has a certificate and verify says
- * 0. */
+/* With a CA: the handshake fails unless the client has a certificate for which verify returns 0. */
 void http_tls_require_client(gnutls_session_t session, gnutls_certificate_verify_function *verify);
 /*
- * For that verify: 0 when the client's certificate is valid, of our CA and meant for clients. Else tells the client and
- * returns what verify has to return, with what is wrong in text.
+ * For use in verify: 0 if the client's certificate is valid, signed by our CA and meant for clients. Else alerts the
+ * client and returns verify's result, with the reason in text.
  */
 int http_tls_verify_client(gnutls_session_t session, char *text, size_t size);
 
-/* MHD wants to be told who brings certificates, but each session gets its own before it begins. */
+/* MHD demands a certificate callback, but each session already has its own certificate when it begins. */
 int http_tls_no_certificate(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
 			    const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certificates,
 			    unsigned *n_certificates, gnutls_privkey_t *key);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Saves the state in a thread of its own, so that the loop never waits for a disk. There is one buffer: the loop fills
- * it while it has it, and gives it away; the thread writes the file and gives it back.
+ * Saves the state in a thread of its own, so that the loop never waits for a disk. One buffer changes hands: the loop
+ * fills it, the thread writes it to the file and returns it.
  */
 #ifndef PORTSYNCD_SAVER_H
 #define PORTSYNCD_SAVER_H
@@ -18,22 +18,22 @@ struct saver;
 int saver_new(struct saver **ret, struct statefile *file);
 
 /*
- * Ends the thread after the save that is under way, for which it waits at most so long. NULL is fine. False: the thread
- * hangs in the disk and is left behind with the saver's memory; the file must stay too.
+ * Ends the thread after the present save, waiting at most patience_usec. NULL is fine. False: the thread hangs in the
+ * disk and keeps the saver's memory; do not free the file either.
  */
 bool saver_free(struct saver *s, uint64_t patience_usec);
 
-/* The buffer, with room for so many ports and none in it; NULL while a save is under way, or without memory. */
+/* The empty buffer with capacity for that many ports; NULL during a save or without memory. */
 struct state *saver_claim(struct saver *s, size_t ports);
-/* The claimed buffer is filled: it is saved. */
+/* Saves the claimed buffer. */
 void saver_give(struct saver *s);
 
-/* Readable when a save has ended; then call saver_take(). */
+/* Becomes readable when a save has ended: call saver_take(). */
 int saver_fd(const struct saver *s);
-/* True once for each save, with its outcome: *r as of statefile_save(), with its line in why. */
+/* True once for each save: *r and why are the outcome of statefile_save(). */
 bool saver_take(struct saver *s, int *r, char why[STATEFILE_WHY_BYTES]);
 
-/* Waits until no save is under way, at most so long; then saver_take() has the outcome. */
+/* Waits at most patience_usec for the save to end; then saver_take() has its outcome. */
 bool saver_wait(const struct saver *s, uint64_t patience_usec);
 
 #endif

@@ -19,7 +19,7 @@
 #define SEAL_BYTES (sizeof(SEAL_HEAD) - 1 + HASH_HEX + sizeof(SEAL_TAIL) - 1)
 #define FORMAT_FLAGS (JSON_INDENT(1) | JSON_ENSURE_ASCII)
 
-/* Members of the file and of a port: what is missing or more is no state of this version. */
+/* Members of the file and of a port. A missing or extra one means that the file is not of this version. */
 #define FILE_MEMBERS 8
 #define PORT_MEMBERS 2
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file that state.h's text is kept in. It is replaced as a whole: written beside it under the name *.tmp, brought
- * to the disk (fsync(2)), renamed over it, and the folder brought to the disk; so at any moment, power cuts included,
- * either the old or the new one is there. A lock on *.lock (flock(2)) lasts as long as the process: the file has one
- * writer.
+ * The file for the text of state.h. It is replaced as a whole: written to *.tmp, fsync(2), rename(2), fsync(2) of the
+ * folder. So after a power cut either the old or the new file is there. A lock on *.lock (flock(2)) for the life of the
+ * process leaves the file one writer.
  *
- * Believed is only a regular file, of this user's or root's, that nobody else can write, of at most STATE_MAX_BYTES,
- * that state_parse() takes. Any other is refused: renamed to *.refused (in place of an earlier one), never followed,
- * never deleted, and nothing of it is used.
+ * Only a regular file of this user or root, not writable by others, of at most STATE_MAX_BYTES, that state_parse()
+ * accepts, is used. Any other is refused: renamed to *.refused (over an earlier one), never followed, never deleted.
  */
 #ifndef PORTSYNCD_STATEFILE_H
 #define PORTSYNCD_STATEFILE_H
@@ -21,9 +19,8 @@
 struct statefile;
 
 /*
- * Opens the folder of the absolute path, which is made (0700) where it is missing, those above it too (0755), and locks
- * the file. 0, -ENOMEM, or -EBUSY: another process has it. What else is wrong shows when it is saved, which tries
- * again.
+ * Opens the folder of the absolute path and locks the file. Makes a missing folder (0700) and its parents (0755). 0,
+ * -ENOMEM, or -EBUSY if another process holds the lock. Other faults show at each save, which tries again.
  */
 int statefile_new(struct statefile **ret, const char *path);
 void statefile_free(struct statefile *f);
@@ -31,14 +28,14 @@ void statefile_free(struct statefile *f);
 enum statefile_found {
 	STATEFILE_MISSING, /* a first start */
 	STATEFILE_LOADED,
-	STATEFILE_REFUSED, /* and kept aside */
+	STATEFILE_REFUSED, /* renamed to *.refused */
 	STATEFILE_STUCK,   /* refused, and could not be renamed: nothing will be saved */
 };
 
-/* Reads it into *s, which is empty. why: what is wrong with one that is refused. */
+/* Reads the file into the empty *s. why: the reason for a refusal. */
 enum statefile_found statefile_load(struct statefile *f, struct state *s, char why[STATEFILE_WHY_BYTES]);
 
-/* Blocks until it is on the disk. 0, or a negative errno with a line in why; the file is as it was then. */
+/* Blocks until the state is on the disk. 0, or a negative errno with a line in why and the old file unharmed. */
 int statefile_save(struct statefile *f, const struct state *s, char why[STATEFILE_WHY_BYTES]);
 
 #endif
