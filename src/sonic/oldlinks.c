@@ -11,6 +11,8 @@
 #include "log/log.h"
 
 #define KEY_BYTES 40
+/* Links set down in a turn of the loop: some drivers need 10 ms for each, and the kernel answers when it is done. */
+#define LINKS_A_TURN 16
 
 struct oldlinks {
 	enum oldlinks_policy policy;
@@ -21,9 +23,16 @@ struct oldlinks {
 	void *user;
 	uint64_t set_down;
 	bool said;
+	/* Those to be set down, in the order of links_mark_old(); NULL when there are none. */
+	int *ifindex;
+	size_t n, next, failed;
+	sd_event_source *turn;
+	bool awaited; /* fn is owed when they are done */
 };
 
-struct oldlinks *oldlinks_new(enum oldlinks_policy policy, struct links *links, struct conn *appl,
+static int on_turn(sd_event_source *source, void *user);
+
+struct oldlinks *oldlinks_new(sd_event *event, enum oldlinks_policy policy, struct links *links, struct conn *appl,
 			      const char *appl_separator, oldlinks_fn fn, void *user)
 {
 	struct oldlinks *o = calloc(1, sizeof(*o));
@@ -37,11 +46,20 @@ struct oldlinks *oldlinks_new(enum oldlinks_policy policy, struct links *links, 
 	o->user = user;
 	(void)snprintf(o->moved, sizeof(o->moved), "PORT_TABLE%sPortInitDone", appl_separator);
 	(void)snprintf(o->waiting, sizeof(o->waiting), "_%s", o->moved);
+	if (sd_event_add_defer(event, &o->turn, on_turn, o) < 0 ||
+	    sd_event_source_set_enabled(o->turn, SD_EVENT_OFF) < 0) {
+		oldlinks_free(o);
+		return NULL;
+	}
 	return o;
 }
 
 void oldlinks_free(struct oldlinks *o)
 {
+	if (!o)
+		return;
+	sd_event_source_disable_unref(o->turn);
+	free(o->ifindex);
 	free(o);
 }
 
@@ -57,39 +75,99 @@ static void note_set_down(struct oldlinks *o, const struct port *port)
 		 "%s: set down: its interface is left from before this cold start", port->name);
 }
 
-/* The old ports come in the order in which links_mark_old() told of them. */
-static void set_down(struct oldlinks *o, const int *ifindex, size_t n)
+static void note_result(struct oldlinks *o, const struct port *port, int result)
 {
-	int *results cleanup(free_ptr) = calloc(n, sizeof(*results));
-	int r = results ? nlsock_set_links_down(ifindex, n, results) : -ENOMEM;
-	size_t i = 0, failed = 0;
+	if (result == 0)
+		note_set_down(o, port);
+	else
+		o->failed++;
+}
+
+/* Those of the next turn that are still there: who got the ifindex of a deleted one is nobody's old link. */
+static size_t next_links(struct oldlinks *o, int *ifindex, const struct port **ports)
+{
+	size_t n = 0;
+
+	for (; o->next < o->n && n < LINKS_A_TURN; o->next++) {
+		const struct port *port = links_find_ifindex(o->links, o->ifindex[o->next]);
+
+		if (!port || !port->old)
+			continue;
+		ports[n] = port;
+		ifindex[n++] = port->ifindex;
+	}
+	return n;
+}
+
+/* False when the kernel does not answer: each further question would cost its timeout. */
+static bool set_some_down(struct oldlinks *o)
+{
+	const struct port *ports[LINKS_A_TURN];
+	int ifindex[LINKS_A_TURN], results[LINKS_A_TURN];
+	size_t n = next_links(o, ifindex, ports);
+	int r = n > 0 ? nlsock_set_links_down(ifindex, n, results) : 0;
 
 	if (r < 0) {
 		log_warning(KIND_OLD_LINKS_UP, "the old interfaces cannot be set down: %s", strerror(-r));
-		return;
+		return false;
 	}
-	for (const struct port *port = links_next(o->links, NULL); port && i < n; port = links_next(o->links, port))
-		if (port->old && port->ifindex) {
-			if (results[i] == 0)
-				note_set_down(o, port);
-			failed += results[i++] != 0;
-		}
-	if (failed > 0)
-		log_warning(KIND_OLD_LINKS_UP, "%zu of %zu old interfaces could not be set down", failed, n);
+	for (size_t i = 0; i < n; i++)
+		note_result(o, ports[i], results[i]);
+	return n == 0 || results[n - 1] != -ETIMEDOUT;
 }
 
-static void retire(struct oldlinks *o)
+static void finish(struct oldlinks *o)
 {
-	size_t max = links_stats(o->links)->present, n;
-	int *ifindex cleanup(free_ptr) = calloc(max + 1, sizeof(*ifindex));
+	bool awaited = o->awaited;
 
-	if (!ifindex)
-		return;
-	n = links_mark_old(o->links, ifindex, max);
-	if (n == 0)
-		return;
-	log_notice(KIND_OLD_LINKS_RETIRED, "%zu old interfaces are set down and ignored until they are deleted", n);
-	set_down(o, ifindex, MIN(n, max));
+	o->failed += o->n - o->next;
+	if (o->failed > 0)
+		log_warning(KIND_OLD_LINKS_UP, "%zu of %zu old interfaces could not be set down", o->failed, o->n);
+	(void)sd_event_source_set_enabled(o->turn, SD_EVENT_OFF);
+	free(o->ifindex);
+	o->ifindex = NULL;
+	o->awaited = false;
+	if (awaited)
+		o->fn(true, o->user);
+}
+
+static int on_turn(sd_event_source *source, void *user)
+{
+	struct oldlinks *o = user;
+
+	(void)source;
+	if (!set_some_down(o) || o->next == o->n)
+		finish(o);
+	return 0;
+}
+
+/* True if there is something to wait for. */
+static bool retire(struct oldlinks *o)
+{
+	size_t max = links_stats(o->links)->present;
+
+	if (o->ifindex)
+		return true;
+	o->ifindex = calloc(max + 1, sizeof(*o->ifindex));
+	if (!o->ifindex)
+		return false;
+	o->n = MIN(links_mark_old(o->links, o->ifindex, max), max);
+	o->next = o->failed = 0;
+	if (o->n > 0 && sd_event_source_set_enabled(o->turn, SD_EVENT_ON) >= 0) {
+		log_notice(KIND_OLD_LINKS_RETIRED, "%zu old interfaces are set down and ignored until they are deleted",
+			   o->n);
+		return true;
+	}
+	free(o->ifindex);
+	o->ifindex = NULL;
+	return false;
+}
+
+static void retire_then_tell(struct oldlinks *o)
+{
+	o->awaited = retire(o);
+	if (!o->awaited)
+		o->fn(true, o->user);
 }
 
 /* --- deciding --- */
@@ -110,11 +188,12 @@ static void on_init_done_counted(const struct resp_value *reply, void *user, voi
 		o->fn(false, o->user);
 		return;
 	}
-	if (reply->integer == 0)
-		retire(o);
-	else
-		log_notice(KIND_OLD_LINKS_KEPT,
-			   "APPL_DB has PortInitDone: swss was not restarted, so no interface is set down");
+	if (reply->integer == 0) {
+		retire_then_tell(o);
+		return;
+	}
+	log_notice(KIND_OLD_LINKS_KEPT,
+		   "APPL_DB has PortInitDone: swss was not restarted, so no interface is set down");
 	o->fn(true, o->user);
 }
 
@@ -130,9 +209,15 @@ int oldlinks_settle(struct oldlinks *o)
 	if (o->policy == OLDLINKS_AUTO && under_supervisord())
 		return ask(o);
 	if (o->policy == OLDLINKS_ALWAYS)
-		retire(o);
-	o->fn(true, o->user);
+		retire_then_tell(o);
+	else
+		o->fn(true, o->user);
 	return 0;
+}
+
+void oldlinks_lost(struct oldlinks *o)
+{
+	o->awaited = false;
 }
 
 uint64_t oldlinks_set_down(const struct oldlinks *o)

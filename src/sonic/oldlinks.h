@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
 #include "ports/links.h"
 #include "redis/conn.h"
@@ -29,14 +30,17 @@ struct oldlinks;
 typedef void (*oldlinks_fn)(bool known, void *user);
 
 /* NULL without memory. */
-struct oldlinks *oldlinks_new(enum oldlinks_policy policy, struct links *links, struct conn *appl,
+struct oldlinks *oldlinks_new(sd_event *event, enum oldlinks_policy policy, struct links *links, struct conn *appl,
 			      const char *appl_separator, oldlinks_fn fn, void *user);
 void oldlinks_free(struct oldlinks *o);
 /*
- * Decides, and retires the links if that is the decision: they are set down and ignored until they are deleted. fn is
- * called now or later, never when the connection is lost meanwhile. 0 or conn_command()'s errors.
+ * Decides, and retires the links if that is the decision: all are ignored from now on until they are deleted, and set
+ * down, some in each turn of the loop. fn is called when that is done, or now; never when the connection is lost
+ * meanwhile. 0 or conn_command()'s errors.
  */
 int oldlinks_settle(struct oldlinks *o);
+/* The connection is: fn is not called for a decision of before. Links that are being set down still are. */
+void oldlinks_lost(struct oldlinks *o);
 /* How many links were set down, which were up. */
 uint64_t oldlinks_set_down(const struct oldlinks *o);
 

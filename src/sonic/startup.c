@@ -530,6 +530,7 @@ void startup_lost(struct startup *s)
 	portcount_retry(s->portcount);
 	backoff_reset(&s->backoff);
 	portrows_stop(s->rows);
+	oldlinks_lost(s->oldlinks);
 	switch (s->state) {
 	case STARTUP_WAITING:
 	case STARTUP_ASKING:
@@ -572,7 +573,8 @@ int startup_new(struct startup **ret, const struct startup_deps *deps, const str
 						       .appl_separator = deps->appl_separator},
 			       on_rows, s);
 	s->warm = warm_new(deps->state, deps->state_separator, on_warm, s);
-	s->oldlinks = oldlinks_new(deps->old_links, deps->links, deps->appl, deps->appl_separator, on_old_links, s);
+	s->oldlinks = oldlinks_new(deps->event, deps->old_links, deps->links, deps->appl, deps->appl_separator,
+				   on_old_links, s);
 	s->portcount = portcount_new(deps->appl, deps->appl_separator);
 	if (s->rows && s->warm && s->oldlinks && s->portcount)
 		r = add_timer(s, &s->retry, on_retry);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Old links are set down some in each turn of the loop, so that slow drivers do not stop it; the kernel is a fake. */
+#include "links_fixture.h"
+
+#include <errno.h>
+#include <systemd/sd-event.h>
+
+#include "base/util.h"
+#include "kernel/nlsock.h"
+#include "log/log.h"
+#include "sonic/oldlinks.h"
+
+#define LINKS 100
+#define MOST_A_TURN 16
+
+static struct {
+	int down[LINKS + 1]; /* ifindexes, in the order of the requests */
+	size_t n, turn;      /* requests; those of one turn */
+	int result;
+	unsigned told;
+} kernel;
+
+int __wrap_nlsock_set_links_down(const int *ifindex, size_t n, int *results);
+
+int __wrap_nlsock_set_links_down(const int *ifindex, size_t n, int *results)
+{
+	for (size_t i = 0; i < n; i++) {
+		assert_true(kernel.n < ARRAY_SIZE(kernel.down));
+		kernel.down[kernel.n++] = ifindex[i];
+		results[i] = kernel.result;
+	}
+	kernel.turn += n;
+	return 0;
+}
+
+static void on_settled(bool known, void *user)
+{
+	(void)user;
+	assert_true(known);
+	kernel.told++;
+}
+
+struct rig {
+	struct links *links;
+	sd_event *event;
+	struct oldlinks *old;
+};
+
+static int begin(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	log_set_level(LOG_ERR);
+	memset(&kernel, 0, sizeof(kernel));
+	*state = rig;
+	if (!rig || sd_event_new(&rig->event) < 0)
+		return -1;
+	rig->links = links_new(0);
+	if (!rig->links)
+		return -1;
+	dump_range(rig->links, 1, LINKS, 9100);
+	rig->old = oldlinks_new(rig->event, OLDLINKS_ALWAYS, rig->links, NULL, ":", on_settled, NULL);
+	return rig->old ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	struct rig *rig = *state;
+
+	oldlinks_free(rig->old);
+	links_free(rig->links);
+	sd_event_unref(rig->event);
+	free(rig);
+	return 0;
+}
+
+/* The requests of a turn. */
+static size_t turn(const struct rig *rig)
+{
+	kernel.turn = 0;
+	assert_true(sd_event_run(rig->event, 0) >= 0);
+	return kernel.turn;
+}
+
+static void turns_until_told(const struct rig *rig)
+{
+	for (unsigned i = 0; i < LINKS && kernel.told == 0; i++)
+		(void)turn(rig);
+	assert_int_equal(kernel.told, 1);
+}
+
+static void a_turn_sets_some_down(void **state)
+{
+	const struct rig *rig = *state;
+
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	assert_true(kernel.turn <= MOST_A_TURN);
+	/* All are old from the first moment, and nothing may be pushed before the last one is down. */
+	for (int i = 1; i <= LINKS; i++)
+		assert_true(links_find_ifindex(rig->links, i)->old);
+	while (kernel.told == 0) {
+		size_t asked = turn(rig);
+
+		assert_true(asked > 0 && asked <= MOST_A_TURN);
+		assert_int_equal(kernel.told, kernel.n == LINKS);
+		assert_int_equal(oldlinks_set_down(rig->old), kernel.n);
+	}
+	for (int i = 0; i < LINKS; i++)
+		assert_true(links_find_ifindex(rig->links, kernel.down[i]) != NULL);
+	assert_int_equal(turn(rig), 0);
+	assert_int_equal(kernel.told, 1);
+}
+
+/* What goes meanwhile needs no request, and another link with its ifindex must not be set down. */
+static void a_link_that_comes_meanwhile_stays_up(void **state)
+{
+	const struct rig *rig = *state;
+	int last;
+
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	(void)turn(rig);
+	assert_true(kernel.n > 0 && kernel.n < LINKS);
+	for (last = LINKS; last > 0; last--) {
+		bool asked = false;
+
+		for (size_t i = 0; i < kernel.n; i++)
+			asked |= kernel.down[i] == last;
+		if (!asked)
+			break;
+	}
+	assert_true(last > 0);
+	gone(rig->links, last, links_find_ifindex(rig->links, last)->name);
+	seen(rig->links, last, "Ethernet5000");
+	turns_until_told(rig);
+	assert_int_equal(kernel.n, LINKS - 1);
+	for (size_t i = 0; i < kernel.n; i++)
+		assert_int_not_equal(kernel.down[i], last);
+}
+
+/* Each further question would cost its timeout. */
+static void a_kernel_that_does_not_answer_is_not_asked_on(void **state)
+{
+	const struct rig *rig = *state;
+
+	kernel.result = -ETIMEDOUT;
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	turns_until_told(rig);
+	assert_true(kernel.n <= MOST_A_TURN);
+	assert_int_equal(oldlinks_set_down(rig->old), 0);
+}
+
+/* Redis went: the next connection decides anew, waits for the rest, and hears once. */
+static void a_lost_connection_waits_for_the_rest(void **state)
+{
+	const struct rig *rig = *state;
+
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	(void)turn(rig);
+	oldlinks_lost(rig->old);
+	(void)turn(rig);
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	assert_int_equal(kernel.told, 0);
+	turns_until_told(rig);
+	assert_int_equal(kernel.n, LINKS);
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	assert_int_equal(kernel.told, 2);
+	assert_int_equal(kernel.n, LINKS);
+}
+
+static void a_decision_for_a_lost_connection_is_not_told(void **state)
+{
+	const struct rig *rig = *state;
+
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	oldlinks_lost(rig->old);
+	while (turn(rig) > 0)
+		continue;
+	assert_int_equal(kernel.n, LINKS);
+	assert_int_equal(kernel.told, 0);
+}
+
+#define OLD_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		OLD_TEST(a_turn_sets_some_down),
+		OLD_TEST(a_link_that_comes_meanwhile_stays_up),
+		OLD_TEST(a_kernel_that_does_not_answer_is_not_asked_on),
+		OLD_TEST(a_lost_connection_waits_for_the_rest),
+		OLD_TEST(a_decision_for_a_lost_connection_is_not_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
