@@ -61,9 +61,7 @@ int main(int argc, char *argv[])
 	}
 	daemon_block_signals();
 	logging_open(&config);
-	if (config.faults > 0 && complaints)
-		daemon_tell_faults(&config, complaints);
-	status = daemon_run(&config);
+	status = daemon_run(&config, complaints);
 	log_close();
 	return status;
 }

@@ -90,10 +90,8 @@ int confine_seal(struct daemon *d)
 	int r;
 
 	if (!d->config->sandbox) {
-		log_warning(KIND_SANDBOX_OFF,
+		audit_event(LOG_WARNING, KIND_SANDBOX_OFF, AUDIT_SANDBOX, AUDIT_FAILURE, audit_self(),
 			    "the sandbox is off: a fault in this process has all the rights of its user");
-		audit_record(AUDIT_SANDBOX, AUDIT_FAILURE, audit_self(), NULL,
-			     "the sandbox is off, as the configuration says");
 		return 0;
 	}
 	r = sandbox_seal();
@@ -106,9 +104,7 @@ int confine_check(struct daemon *d)
 {
 	if (!d->config->sandbox || d->config->dry_run || capabilities_net_admin())
 		return 0;
-	audit_record(AUDIT_CAPABILITY, AUDIT_FAILURE, audit_self(), NULL,
-		     "CAP_NET_ADMIN is missing: the daemon does not start");
-	daemon_fail(d, NET_ADMIN_MISSING);
+	daemon_fail_for(d, AUDIT_CAPABILITY, NET_ADMIN_MISSING);
 	return -EPERM;
 }
 

@@ -227,9 +227,8 @@ static void refuse(struct daemon_counters *s, const char *why, bool stuck)
 {
 	const char *where = stuck ? "" : "; it is kept aside as *.refused";
 
-	log_warning(KIND_STATE_REFUSED, "%s is refused: %s%s; counters begin anew", s->path, why, where);
-	audit_record(AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(), NULL, "%s is refused: %s%s; numbers begin anew",
-		     s->path, why, where);
+	audit_event(LOG_WARNING, KIND_STATE_REFUSED, AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(),
+		    "%s is refused: %s%s; counters begin anew", s->path, why, where);
 	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin anew");
 }
 

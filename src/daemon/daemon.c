@@ -28,7 +28,7 @@
 
 /* --- ends --- */
 
-void daemon_fail(struct daemon *d, const char *format, ...)
+void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, ...)
 {
 	char text[512];
 	va_list args;
@@ -36,9 +36,8 @@ void daemon_fail(struct daemon *d, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_err(KIND_ENDED_BY_FAULT, "%s", text);
-	audit_record(AUDIT_STOP, AUDIT_FAILURE, audit_self(), NULL, "%s", text);
-	if (log_sink() != LOG_SINK_STDERR)
+	audit_event(LOG_ERR, KIND_ENDED_BY_FAULT, event, AUDIT_FAILURE, audit_self(), "%s", text);
+	if (!log_shows_on_stderr())
 		say_on_stderr(FAIL_WAIT_MS, "portsyncd: %s", text);
 	d->status = EXIT_FAILURE;
 	if (d->event)
@@ -131,9 +130,8 @@ void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info)
 	char who[LOG_SUBJECT_BYTES];
 
 	d->stopping = true;
-	log_notice(KIND_STOPPING, "stopping on %s", info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
-	audit_record(AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), NULL, "stops on %s",
-		     info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+	audit_event(LOG_NOTICE, KIND_STOPPING, AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), "stopping on %s",
+		    info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
 	(void)sd_notify(0, "STOPPING=1");
 }
 
@@ -502,7 +500,17 @@ static void take_down(struct daemon *d)
 	free(d->reread);
 }
 
-int daemon_run(const struct config *config)
+/* Other lines tell the rest: the trail, which is read without them, has it in the record. */
+static void tell_start(const struct daemon *d)
+{
+	bool kept = audit_is_kept();
+
+	audit_event(LOG_NOTICE, KIND_STARTED, AUDIT_START, AUDIT_SUCCESS, audit_self(),
+		    "portsyncd " PORTSYNCD_VERSION " follows the kernel's links%s%s%s", kept ? counters_note(d) : "",
+		    kept ? "; the process before: " : "", kept ? d->previous_stop : "");
+}
+
+int daemon_run(const struct config *config, char *complaints)
 {
 	struct daemon d = {.config = config, .single = -1};
 	int netns = netns_enter(&d), r;
@@ -516,15 +524,11 @@ int daemon_run(const struct config *config)
 		audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL,
 			     "the configuration was read and is good");
 	else
-		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(), NULL,
-			     "the configuration is bad: the defaults are in the place of what is");
+		tell_faults(config, complaints);
 	r = build(&d, netns);
 
 	if (r >= 0) {
-		log_notice(KIND_STARTED, "portsyncd " PORTSYNCD_VERSION " follows the kernel's links");
-		audit_record(AUDIT_START, AUDIT_SUCCESS, audit_self(), NULL,
-			     "portsyncd " PORTSYNCD_VERSION " has started%s; the process before: %s", counters_note(&d),
-			     d.previous_stop);
+		tell_start(&d);
 		if (config->log_audit && !config->dry_run && !audit_is_kept())
 			log_notice(KIND_NO_AUDIT_TRAIL, "there is no audit trail: it is not written to stderr");
 		r = run_loop(&d);

@@ -11,11 +11,9 @@
  */
 void daemon_block_signals(void);
 
-/* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line on stderr says why. */
-int daemon_run(const struct config *config);
-
-/* The configuration has faults and is used all the same; complaints are config_load()'s lines, and are used up. */
-void daemon_tell_faults(const struct config *config, char *complaints);
+/* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line says why, where stderr
+ * goes too. complaints: config_load()'s lines of faults that a daemon is started with all the same; used up. */
+int daemon_run(const struct config *config, char *complaints);
 
 /* Nothing runs since the configuration is refused: that is a record of the audit trail. */
 void daemon_refuse(const struct config *config);

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "kernel/watch.h"
+#include "log/kinds.h"
 #include "metrics/snapshot.h"
 #include "ports/links.h"
 #include "ports/recheck.h"
@@ -70,14 +71,18 @@ struct daemon {
 	int status;
 };
 
-/* Ends the daemon: one line says why, on stderr whatever the log's sink is. */
-void daemon_fail(struct daemon *d, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Ends the daemon: one line and record says why, on stderr too if that shows no lines of the log. */
+void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, ...) PRINTF_LIKE(3, 4);
+#define daemon_fail(d, ...) daemon_fail_for(d, AUDIT_STOP, __VA_ARGS__)
 
 /* SIGTERM or SIGINT came: it is told. */
 void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info);
 
 /* Tells what log and audit trail have held back; end: also of windows of time that still last. */
 void report_suppressed(struct daemon *d, bool end);
+
+/* The configuration has faults and is used all the same; complaints, which may be NULL, are used up. */
+void tell_faults(const struct config *config, char *complaints);
 
 /* Reads the configuration again for who asked. Never fails: a bad one is told and changes nothing. */
 void reload(struct daemon *d, const char *who);

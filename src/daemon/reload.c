@@ -21,10 +21,10 @@ static void tell_lines(char *complaints)
 			log_warning(KIND_CONFIG_REFUSED, "%s", line);
 }
 
-void daemon_tell_faults(const struct config *config, char *complaints)
+void tell_faults(const struct config *config, char *complaints)
 {
-	log_warning(
-		KIND_CONFIG_REFUSED,
+	audit_event(
+		LOG_WARNING, KIND_CONFIG_REFUSED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(),
 		"the configuration is bad; supervisord would only start us again, so we go on, with the defaults in "
 		"the place of what is bad%s%s; mend it, then restart: %s",
 		config->database_is_bad ? ", of all of [database]" : "",
@@ -35,9 +35,8 @@ void daemon_tell_faults(const struct config *config, char *complaints)
 /* All that is wrong with it, a line each. */
 static void tell_refused(char *complaints, const char *who)
 {
-	audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who, NULL,
-		     "the configuration that SIGHUP asked for is refused");
-	log_warning(KIND_CONFIG_REFUSED, "the configuration is refused, the one in force stays");
+	audit_event(LOG_WARNING, KIND_CONFIG_REFUSED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who,
+		    "the configuration is refused, the one in force stays");
 	tell_lines(complaints);
 }
 
@@ -60,12 +59,49 @@ static int read_again(const struct config *config, struct config *fresh, const c
 	return -EINVAL;
 }
 
+/* A file that was rotated, and limits that begin afresh: nothing else is new. */
+static void reopen_log(struct daemon *d, const struct config *before, const struct config *fresh, const char *who)
+{
+	report_suppressed(d, true);
+	logging_change(before, fresh, who);
+	if (d->loglevel)
+		loglevel_set_sink(d->loglevel, logging_sink(fresh));
+	log_notice(KIND_CONFIG_READ, "the configuration was read again; in force now: no change");
+}
+
+static bool same_target(const struct config *before, const struct config *fresh)
+{
+	return before->log_target == fresh->log_target && strcmp(before->log_rfc5424_to, fresh->log_rfc5424_to) == 0;
+}
+
+static void tell_change(const char *changed, const char *who)
+{
+	audit_event(LOG_NOTICE, KIND_CONFIG_READ, AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who,
+		    "the configuration was read again; in force now: %s", changed);
+}
+
+/* A trail that ends or moves has it at its end, and where it goes on. */
+static void change_log(struct daemon *d, const struct config *before, const struct config *fresh, const char *changed,
+		       const char *who)
+{
+	bool same = same_target(before, fresh), ends = audit_is_kept() && !fresh->log_audit;
+
+	report_suppressed(d, true);
+	if (same && ends)
+		tell_change(changed, who);
+	else if (audit_is_kept() && !same)
+		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
+	logging_change(before, fresh, who);
+	if (d->loglevel)
+		loglevel_set_sink(d->loglevel, logging_sink(fresh));
+	if (!same || !ends)
+		tell_change(changed, who);
+}
+
 static void take(struct daemon *d, struct config *fresh, const char *who)
 {
 	const struct config *before = d->reread ? d->reread : d->config;
 	char changed[512], waiting[512];
-	size_t n;
-	bool moved;
 
 	if (!confine_allows_log(d, fresh)) {
 		log_warning(KIND_CONFIG_NEEDS_RESTART,
@@ -73,20 +109,10 @@ static void take(struct daemon *d, struct config *fresh, const char *who)
 			    fresh->log_rfc5424_to);
 		memcpy(fresh->log_rfc5424_to, before->log_rfc5424_to, sizeof(fresh->log_rfc5424_to));
 	}
-	n = config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed));
-	report_suppressed(d, true);
-	if (n > 0)
-		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
-	moved = !audit_is_kept() || before->log_target != fresh->log_target ||
-		strcmp(before->log_rfc5424_to, fresh->log_rfc5424_to) != 0;
-	logging_change(before, fresh, who);
-	if (d->loglevel)
-		loglevel_set_sink(d->loglevel, logging_sink(fresh));
-	/* The trail begins elsewhere: this is its first record there. */
-	if (n > 0 && moved)
-		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
-	log_notice(KIND_CONFIG_READ, "the configuration was read again; in force now: %s",
-		   n > 0 ? changed : "no change");
+	if (config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed)) > 0)
+		change_log(d, before, fresh, changed, who);
+	else
+		reopen_log(d, before, fresh, who);
 	if (config_list_changes(d->config, fresh, LIVE_SECTION, true, waiting, sizeof(waiting)) > 0)
 		log_warning(KIND_CONFIG_NEEDS_RESTART,
 			    "changed in the configuration, but in force after a restart only: %s", waiting);

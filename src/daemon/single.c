@@ -125,7 +125,7 @@ static int tell_holder(const struct sockaddr_un *name, const struct holder *hold
 		       "touched nothing",
 		       (int)holder->pid, (unsigned)holder->uid, name->sun_path + 1);
 	log_err(KIND_RUNS_ALREADY, "%s", text);
-	if (log_sink() != LOG_SINK_STDERR)
+	if (!log_shows_on_stderr())
 		say_on_stderr(FAIL_WAIT_MS, "portsyncd: %s", text);
 	return -EADDRINUSE;
 }

@@ -420,12 +420,12 @@ void status_reload(struct daemon *d, const char *who)
 	if (r == 0)
 		return;
 	if (r < 0) {
-		log_warning(KIND_HTTP_NOT_RENEWED, "the new certificate is refused, the one in use stays: %s", text);
-		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who, NULL, "new certificate: %s", text);
+		audit_event(LOG_WARNING, KIND_HTTP_NOT_RENEWED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who,
+			    "the new certificate is refused, the one in use stays: %s", text);
 		return;
 	}
-	log_notice(KIND_HTTP_RENEWED, "new HTTP clients get the certificate that %s has now", options.cert);
-	audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "new files of http.cert, http.key or http.ca");
+	audit_event(LOG_NOTICE, KIND_HTTP_RENEWED, AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who,
+		    "new HTTP clients get the certificate that %s has now", options.cert);
 }
 
 /* --- building --- */

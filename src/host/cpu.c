@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/cpulist.h"
-#include "log/log.h"
+#include "host/tuning.h"
 
 /* The kernel takes a set as long as one CPU in it can be used, and drops the others without a word. */
 static int set_exactly(const cpu_set_t *cpus)
@@ -34,17 +34,17 @@ static void warn_affinity(const cpu_set_t *cpus, int error)
 
 	(void)cpulist_format(cpus, wanted, sizeof(wanted));
 	if (error != -EINVAL) {
-		log_warning(KIND_TUNING_REFUSED, "performance.cpu_affinity = %s is refused: %s", wanted,
-			    strerror(-error));
+		tuning_refused(error, "performance.cpu_affinity = %s is refused: %s", wanted, strerror(-error));
 		return;
 	}
 	find_usable(&usable);
 	while (cpu < CPU_SETSIZE && (!CPU_ISSET(cpu, cpus) || CPU_ISSET(cpu, &usable)))
 		cpu++;
-	log_warning(KIND_TUNING_REFUSED,
-		    "performance.cpu_affinity = %s is refused: CPU %zu does not exist, this machine has %s, if not the "
-		    "cpuset of this process has less",
-		    wanted, cpu, cpulist_format(&usable, present, sizeof(present)));
+	tuning_refused(
+		error,
+		"performance.cpu_affinity = %s is refused: CPU %zu does not exist, this machine has %s, if not the "
+		"cpuset of this process has less",
+		wanted, cpu, cpulist_format(&usable, present, sizeof(present)));
 }
 
 int cpu_set_affinity(const cpu_set_t *cpus)
@@ -84,12 +84,13 @@ int cpu_set_scheduler(int policy, int priority)
 	if (sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) == 0)
 		return 0;
 	r = -errno;
-	log_warning(KIND_TUNING_REFUSED,
-		    "performance.scheduler = %s with scheduler_priority = %d is refused: %s; what helps: the "
-		    "capability CAP_SYS_NICE, or an RLIMIT_RTPRIO (now %u) of at least %d: LimitRTPRIO=%d (systemd), "
-		    "--ulimit rtprio=%d (docker)",
-		    cpu_scheduler_name(policy), priority, strerror(-r), limit_now(RLIMIT_RTPRIO), priority, priority,
-		    priority);
+	tuning_refused(
+		r,
+		"performance.scheduler = %s with scheduler_priority = %d is refused: %s; what helps: the "
+		"capability CAP_SYS_NICE, or an RLIMIT_RTPRIO (now %u) of at least %d: LimitRTPRIO=%d (systemd), "
+		"--ulimit rtprio=%d (docker)",
+		cpu_scheduler_name(policy), priority, strerror(-r), limit_now(RLIMIT_RTPRIO), priority, priority,
+		priority);
 	return r;
 }
 
@@ -100,9 +101,10 @@ int cpu_set_nice(int nice)
 	if (setpriority(PRIO_PROCESS, 0, nice) == 0)
 		return 0;
 	r = -errno;
-	log_warning(KIND_TUNING_REFUSED,
-		    "performance.nice = %d is refused: %s; what helps: the capability CAP_SYS_NICE, or an RLIMIT_NICE "
-		    "(now %u) of at least %d: LimitNICE=%+d (systemd), --ulimit nice=%d (docker)",
-		    nice, strerror(-r), limit_now(RLIMIT_NICE), 20 - nice, nice, 20 - nice);
+	tuning_refused(
+		r,
+		"performance.nice = %d is refused: %s; what helps: the capability CAP_SYS_NICE, or an RLIMIT_NICE "
+		"(now %u) of at least %d: LimitNICE=%+d (systemd), --ulimit nice=%d (docker)",
+		nice, strerror(-r), limit_now(RLIMIT_NICE), 20 - nice, nice, 20 - nice);
 	return r;
 }

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "log/log.h"
+#include "host/tuning.h"
 
 static bool locked;
 
@@ -51,10 +51,10 @@ static void tell_refused(const struct rlimit *limit, int error)
 
 	if (limit->rlim_cur != RLIM_INFINITY)
 		(void)snprintf(value, sizeof(value), "%" PRIu64 " bytes", (uint64_t)limit->rlim_cur);
-	log_warning(KIND_TUNING_REFUSED,
-		    "performance.lock_memory = true is refused: %s; RLIMIT_MEMLOCK is %s; what helps: "
-		    "LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), or the capability CAP_IPC_LOCK",
-		    error == -EAGAIN ? "later allocations would fail" : strerror(-error), value);
+	tuning_refused(error,
+		       "performance.lock_memory = true is refused: %s; RLIMIT_MEMLOCK is %s; what helps: "
+		       "LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), or the capability CAP_IPC_LOCK",
+		       error == -EAGAIN ? "later allocations would fail" : strerror(-error), value);
 }
 
 int memory_lock(void)

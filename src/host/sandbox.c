@@ -240,8 +240,8 @@ int sandbox_lock(struct sandbox *s, char *error, size_t size)
 			return refuse(r, "seccomp", error, size);
 	}
 	tell(s, WITH_SECCOMP ? ", seccomp" : ", seccomp left out of this build");
-	log_at(s->whole ? LOG_NOTICE : LOG_WARNING, KIND_SANDBOX_IN_FORCE, "sandbox in force: %s", s->told);
-	audit_record(AUDIT_SANDBOX, s->whole && WITH_SECCOMP && WITH_LANDLOCK ? AUDIT_SUCCESS : AUDIT_FAILURE,
-		     audit_self(), NULL, "sandbox in force: %s", s->told);
+	audit_event(s->whole ? LOG_NOTICE : LOG_WARNING, KIND_SANDBOX_IN_FORCE, AUDIT_SANDBOX,
+		    s->whole && WITH_SECCOMP && WITH_LANDLOCK ? AUDIT_SUCCESS : AUDIT_FAILURE, audit_self(),
+		    "sandbox in force: %s", s->told);
 	return 0;
 }

@@ -19,23 +19,15 @@ struct report {
 	size_t len;
 };
 
-/* memory.c and cpu.c have warned, and said what helps. */
-static void record_refusal(struct report *report, const char *key, int error)
-{
-	enum log_kind kind = error == -EPERM || error == -EACCES ? AUDIT_CAPABILITY : AUDIT_TUNING;
-
-	report->refused++;
-	audit_record(kind, AUDIT_FAILURE, AUDIT_KERNEL, NULL, "performance.%s is refused: %s", key, strerror(-error));
-}
-
-PRINTF_LIKE(4, 5) static void note(struct report *report, const char *key, int result, const char *format, ...)
+/* What is refused memory.c and cpu.c have told. */
+PRINTF_LIKE(3, 4) static void note(struct report *report, int result, const char *format, ...)
 {
 	size_t room = sizeof(report->granted) - report->len;
 	va_list args;
 	int n;
 
 	if (result < 0) {
-		record_refusal(report, key, result);
+		report->refused++;
 		return;
 	}
 	va_start(args, format);
@@ -50,13 +42,13 @@ static void apply_cpu(const struct config *config, struct report *report)
 	char cpus[256];
 
 	if (CPU_COUNT(&config->cpu_affinity) > 0)
-		note(report, "cpu_affinity", cpu_set_affinity(&config->cpu_affinity), ", CPUs %s",
+		note(report, cpu_set_affinity(&config->cpu_affinity), ", CPUs %s",
 		     cpulist_format(&config->cpu_affinity, cpus, sizeof(cpus)));
 	if (config->scheduler != SCHED_OTHER)
-		note(report, "scheduler", cpu_set_scheduler(config->scheduler, (int)config->scheduler_priority),
+		note(report, cpu_set_scheduler(config->scheduler, (int)config->scheduler_priority),
 		     ", scheduler %s priority %ld", cpu_scheduler_name(config->scheduler), config->scheduler_priority);
 	if (config->nice != 0)
-		note(report, "nice", cpu_set_nice((int)config->nice), ", nice %ld", config->nice);
+		note(report, cpu_set_nice((int)config->nice), ", nice %ld", config->nice);
 }
 
 unsigned tuning_apply(const struct config *config)
@@ -69,7 +61,7 @@ unsigned tuning_apply(const struct config *config)
 
 		locked = r == 0;
 		if (!locked)
-			record_refusal(&report, "lock_memory", r);
+			report.refused++;
 	}
 	apply_cpu(config, &report);
 	/* Said when somebody asked for something; locked memory alone is the default. */

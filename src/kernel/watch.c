@@ -13,8 +13,7 @@
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
 #include "kernel/reply.h"
-#include "kernel/trail.h"
-#include "log/log.h"
+#include "log/audit.h"
 
 #define DUMP_POOL 8            /* datagrams */
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
@@ -124,23 +123,24 @@ static void restart(struct watch *w)
 	wait_for_dump(w, delay);
 }
 
-static void tell_loss(struct watch *w, const char *why)
+/* A line for an episode; a record for each overrun in it. */
+static void tell_loss(struct watch *w, const char *why, bool overrun)
 {
-	if (w->episode)
-		return;
+	static const struct audit_event event = {AUDIT_OVERRUN, AUDIT_FAILURE, AUDIT_KERNEL};
+	bool line = !w->episode && log_wanted(LOG_WARNING, KIND_EVENTS_LOST);
+
 	w->episode = true;
-	if (!log_wanted(LOG_WARNING, KIND_EVENTS_LOST))
-		return;
-	w->aloud = true;
-	log_line(LOG_WARNING, KIND_EVENTS_LOST, LOG_HERE, NULL,
-		 "link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
-		 "all links will be read again",
-		 why, w->stats.overruns, nlsock_rcvbuf(w->events));
+	w->aloud = w->aloud || line;
+	audit_event_line(line, overrun && audit_wanted(AUDIT_OVERRUN), LOG_WARNING, KIND_EVENTS_LOST, &event, LOG_HERE,
+			 NULL,
+			 "link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
+			 "all links will be read again",
+			 why, w->stats.overruns, nlsock_rcvbuf(w->events));
 }
 
 static void lost(struct watch *w, const char *why)
 {
-	tell_loss(w, why);
+	tell_loss(w, why, false);
 	restart(w);
 }
 
@@ -169,12 +169,19 @@ static int event_message(const struct nlmsghdr *nlh, void *user)
 	return 0;
 }
 
+static void tell_spoofed(size_t n)
+{
+	if (n > 0)
+		audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
+			     "%zu netlink messages were not the kernel's and were dropped", n);
+}
+
 static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 {
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
-	kernel_audit_spoofed(batch->spoofed);
+	tell_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
@@ -184,7 +191,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 static void events_failed(struct watch *w, int error)
 {
 	w->stats.errors++;
-	tell_loss(w, strerror(-error));
+	tell_loss(w, strerror(-error), false);
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 	w->broken = true;
 	w->gathered_usec = 0;
@@ -211,8 +218,8 @@ static bool drain(struct watch *w)
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
 			w->stats.overrun_nsec = now_nsec();
-			kernel_audit_overrun();
-			lost(w, "overrun");
+			tell_loss(w, "overrun", true);
+			restart(w);
 			break;
 		case NLSOCK_TRUNCATED:
 			w->stats.truncations++;
@@ -266,7 +273,7 @@ static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 	int r;
 
 	w->stats.spoofed += batch->spoofed;
-	kernel_audit_spoofed(batch->spoofed);
+	tell_spoofed(batch->spoofed);
 	r = reply_read(&w->reply, batch, &ops, w);
 	w->stats.malformed += w->reply.malformed - malformed;
 	return r;
@@ -292,16 +299,21 @@ static int read_dump(struct watch *w)
 	return 0;
 }
 
+static void tell_synced(const struct watch *w)
+{
+	const struct audit_event event = {AUDIT_RESYNC, AUDIT_SUCCESS, audit_self()};
+
+	audit_event_line(
+		w->aloud && log_wanted(LOG_NOTICE, KIND_IN_SYNC),
+		(w->episode || w->aloud) && audit_wanted(AUDIT_RESYNC), LOG_NOTICE, KIND_IN_SYNC, &event, LOG_HERE,
+		NULL, "in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64 " dumps so far)",
+		(now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
+}
+
 static void synced(struct watch *w)
 {
 	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-	if (w->aloud)
-		log_notice(KIND_IN_SYNC,
-			   "in sync with the kernel after %" PRIu64 " ms (%" PRIu64 " overruns, %" PRIu64
-			   " dumps so far)",
-			   (now_usec() - w->since) / USEC_PER_MSEC, w->stats.overruns, w->stats.dumps);
-	if (w->episode || w->aloud)
-		kernel_audit_synced();
+	tell_synced(w);
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -571,6 +583,16 @@ static int add_sources(struct watch *w)
 	return sd_event_source_set_enabled(w->resync_source, SD_EVENT_OFF);
 }
 
+static void tell_buffer(size_t got, size_t asked, bool limited)
+{
+	static const struct audit_event event = {AUDIT_CAPABILITY, AUDIT_FAILURE, AUDIT_KERNEL};
+
+	audit_event_line(log_wanted(LOG_NOTICE, KIND_LINKS_FOLLOWED), limited && audit_wanted(AUDIT_CAPABILITY),
+			 LOG_NOTICE, KIND_LINKS_FOLLOWED, &event, LOG_HERE, NULL,
+			 "listening to the kernel: receive buffer %zu bytes (asked for %zu%s)", got, asked,
+			 limited ? ", net.core.rmem_max is the limit" : "");
+}
+
 int watch_new(struct watch **ret, sd_event *event, const struct watch_options *opt, const struct watch_ops *ops,
 	      void *user)
 {
@@ -592,10 +614,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	if (r < 0)
 		return r;
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
-	if (limited)
-		kernel_audit_small_buffer();
-	log_notice(KIND_LINKS_FOLLOWED, "listening to the kernel: receive buffer %zu bytes (asked for %zu%s)",
-		   nlsock_rcvbuf(w->events), opt->rcvbuf, limited ? ", net.core.rmem_max is the limit" : "");
+	tell_buffer(nlsock_rcvbuf(w->events), opt->rcvbuf, limited);
 	*ret = w;
 	w = NULL;
 	return 0;

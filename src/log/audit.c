@@ -63,25 +63,74 @@ bool audit_wanted(enum log_kind kind)
 	return audit_is_kept() && log_wanted(LOG_NOTICE, kind);
 }
 
+bool audit_joins(void)
+{
+	return log_sink() != LOG_SINK_SYSLOG;
+}
+
+static int level_of(enum audit_outcome outcome)
+{
+	return outcome == AUDIT_SUCCESS ? LOG_NOTICE : LOG_WARNING;
+}
+
+static void make_record(int level, enum log_kind kind, const struct audit_event *event, const struct log_site *site,
+			const struct log_fields *fields, const char *format, va_list args)
+{
+	/* Before there is room for it, so that a loss shows. */
+	uint64_t seq = atomic_fetch_add(&last_seq, 1) + 1;
+	struct log_record *record = log_claim(level, kind, true, site, fields);
+
+	if (!record)
+		return;
+	record->audit_seq = seq;
+	record->event = event->kind;
+	record->outcome = event->outcome == AUDIT_SUCCESS ? "success" : "failure";
+	(void)snprintf(record->subject, sizeof(record->subject), "%s", event->subject);
+	log_format_text(record, format, args);
+	logwriter_give(record);
+}
+
+static void make_line(int level, enum log_kind kind, const struct log_site *site, const struct log_fields *fields,
+		      const char *format, va_list args)
+{
+	struct log_record *record = log_claim(level, kind, false, site, fields);
+
+	if (!record)
+		return;
+	log_format_text(record, format, args);
+	logwriter_give(record);
+}
+
 void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,
 		const struct log_fields *fields, const char *format, ...)
 {
-	int level = outcome == AUDIT_SUCCESS ? LOG_NOTICE : LOG_WARNING, saved_errno = errno;
-	struct log_record *record;
+	const struct audit_event event = {kind, outcome, subject};
+	int saved_errno = errno;
 	va_list args;
-	uint64_t seq;
 
-	/* Before there is room for it, so that a loss shows. */
-	seq = atomic_fetch_add(&last_seq, 1) + 1;
-	record = log_claim(level, kind, site, fields);
-	if (record) {
-		record->audit_seq = seq;
-		record->outcome = outcome == AUDIT_SUCCESS ? "success" : "failure";
-		(void)snprintf(record->subject, sizeof(record->subject), "%s", subject);
+	va_start(args, format);
+	make_record(level_of(outcome), kind, &event, site, fields, format, args);
+	va_end(args);
+	errno = saved_errno;
+}
+
+void audit_event_line(bool line, bool record, int level, enum log_kind kind, const struct audit_event *event,
+		      const struct log_site *site, const struct log_fields *fields, const char *format, ...)
+{
+	int record_level = level_of(event->outcome), saved_errno = errno;
+	bool joined = line && record && audit_joins();
+	va_list args;
+
+	if (line && !joined) {
 		va_start(args, format);
-		log_format_text(record, format, args);
+		make_line(level, kind, site, fields, format, args);
 		va_end(args);
-		logwriter_give(record);
+	}
+	if (record) {
+		va_start(args, format);
+		make_record(joined ? MIN(level, record_level) : record_level, joined ? kind : event->kind, event, site,
+			    fields, format, args);
+		va_end(args);
 	}
 	errno = saved_errno;
 }
@@ -93,9 +142,8 @@ void audit_change_level(int level, const char *subject, const char *by)
 
 	if (level == before)
 		return;
-	audit_record(AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, subject, NULL, "log level is %s by %s, was %s",
-		     logformat_level(level), by, logformat_level(before));
 	log_set_level(MAX(level, before));
-	log_notice(KIND_LOG_LEVEL_SET, "log level is %s now, by %s", logformat_level(level), by);
+	audit_event(LOG_NOTICE, KIND_LOG_LEVEL_SET, AUDIT_LEVEL_CHANGED, AUDIT_SUCCESS, subject,
+		    "log level is %s now, by %s, was %s", logformat_level(level), by, logformat_level(before));
 	log_set_level(level);
 }

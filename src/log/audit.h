@@ -5,8 +5,9 @@
  * made whatever the log level is, numbered without gaps over all processes that share a state file (state/), and has
  * room of its own in the ring. A gap in the numbers is a record that was lost, or a process that was killed: then the
  * next one goes on STATE_STRIDE above what was saved, and its start record says so. It goes where records can be kept
- * apart, journal, syslog and rfc5424, not to stderr and stdout. Records of a kind that is limited are held back in a
- * storm, which is a record.
+ * apart, journal, syslog and rfc5424, not to stderr and stdout. An event that has a log line and a record is told once:
+ * the line has the record's fields. Syslog, which has no fields, gets both, of facilities that go to different files.
+ * Records of a kind that is limited are held back in a storm, which is a record.
  */
 #ifndef PORTSYNCD_LOG_AUDIT_H
 #define PORTSYNCD_LOG_AUDIT_H
@@ -43,7 +44,27 @@ bool audit_has_room(void);
 void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,
 		const struct log_fields *fields, const char *format, ...) PRINTF_LIKE(6, 7);
 
-/* Sets the log level, with a line and a record of who asked for it by what. Nothing if it is so already. */
+/* An event with a log line of its own. */
+struct audit_event {
+	enum log_kind kind; /* of AUDIT_KINDS */
+	enum audit_outcome outcome;
+	const char *subject;
+};
+
+/* The target has fields: a line can be the record too. */
+bool audit_joins(void);
+/* line, record: which of them is wanted, by log_wanted() and audit_wanted(). A line that is the record too has the
+ * severer of both levels. errno stays. */
+void audit_event_line(bool line, bool record, int level, enum log_kind kind, const struct audit_event *event,
+		      const struct log_site *site, const struct log_fields *fields, const char *format, ...)
+	PRINTF_LIKE(8, 9);
+
+#define audit_event(level, kind, event, outcome, subject, ...)                                                         \
+	audit_event_line(log_wanted(level, kind), audit_wanted(event), level, kind,                                    \
+			 &(const struct audit_event){event, outcome, subject}, LOG_HERE, NULL, __VA_ARGS__)
+
+/* Sets the log level, with a line and a record, or one that is both, of who asked for it by what. Nothing if it is so
+ * already. */
 void audit_change_level(int level, const char *subject, const char *by);
 
 #define audit_record(kind, outcome, subject, fields, ...)                                                              \

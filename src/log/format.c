@@ -59,7 +59,7 @@ void logformat_fields(const struct log_record *record, const struct log_origin *
 	add_known(out, "MTU", record->mtu);
 	add(out, "REASON", record->reason);
 	if (record->audit_seq > 0) {
-		add(out, "AUDIT_EVENT", kind->name);
+		add(out, "AUDIT_EVENT", log_kinds[record->event].name);
 		add_number(out, "AUDIT_SEQ", record->audit_seq);
 		add(out, "AUDIT_OUTCOME", record->outcome);
 		add(out, "AUDIT_SUBJECT", record->subject);
@@ -157,7 +157,7 @@ static void put_message(struct writer *w, const struct log_record *record, const
 		put_escaped(w, record->text, false);
 		return;
 	}
-	put_format(w, "audit: seq=%" PRIu64 " event=%s outcome=%s", record->audit_seq, log_kinds[record->kind].name,
+	put_format(w, "audit: seq=%" PRIu64 " event=%s outcome=%s", record->audit_seq, log_kinds[record->event].name,
 		   record->outcome);
 	put_text(w, " subject=\"");
 	put_escaped(w, record->subject, true);

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "log/audit.h"
@@ -70,6 +72,50 @@ void log_set_sink(enum log_sink sink)
 enum log_sink log_sink(void)
 {
 	return sink_now;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* systemd's word for where it leads stderr (systemd.exec(5)); a container inherits the word without the stderr. */
+static bool stderr_is_journal(void)
+{
+	const char *told = getenv("JOURNAL_STREAM");
+	char stream[64];
+	struct stat st;
+
+	if (!told || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(told, stream) == 0;
+}
+
+/* Of a supervisord that is SONiC's: its programs' stderr goes to syslog (deploy/supervisord). */
+bool log_shows_on_stderr(void)
+{
+	struct logwriter_stats writer;
+
+	logwriter_stats(&writer);
+	if (log_sink() == LOG_SINK_STDERR)
+		return true;
+	if (writer.refused_since != 0)
+		return false;
+	switch (log_sink()) {
+	case LOG_SINK_STDOUT:
+		return same_file(STDOUT_FILENO, STDERR_FILENO);
+	case LOG_SINK_JOURNAL:
+		return stderr_is_journal();
+	case LOG_SINK_SYSLOG:
+		return stderr_is_journal() || under_supervisord();
+	case LOG_SINK_STDERR:
+	case LOG_SINK_RFC5424:
+		break;
+	}
+	return false;
 }
 
 void log_set_level(int level)
@@ -160,11 +206,11 @@ static void copy(char *out, size_t size, const char *text)
 	out[len] = '\0';
 }
 
-struct log_record *log_claim(int level, enum log_kind kind, const struct log_site *site,
+struct log_record *log_claim(int level, enum log_kind kind, bool audit, const struct log_site *site,
 			     const struct log_fields *fields)
 {
 	static const struct log_fields none;
-	struct log_record *record = logwriter_claim(log_kinds[kind].audit);
+	struct log_record *record = logwriter_claim(audit);
 	struct timespec now;
 
 	if (!record)
@@ -203,7 +249,7 @@ void log_line(int level, enum log_kind kind, const struct log_site *site, const 
 	      const char *format, ...)
 {
 	int saved_errno = errno;
-	struct log_record *record = log_claim(level, kind, site, fields);
+	struct log_record *record = log_claim(level, kind, false, site, fields);
 	va_list args;
 
 	if (record) {

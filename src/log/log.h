@@ -40,6 +40,9 @@ void log_close(void);
 /* Another sink, the rest as it is. */
 void log_set_sink(enum log_sink sink);
 enum log_sink log_sink(void);
+/* Who reads stderr has the lines: it is the target, or goes to the same terminal, journal or syslog, which takes them.
+ */
+bool log_shows_on_stderr(void);
 void log_set_level(int level);
 int log_level(void);
 
@@ -102,7 +105,7 @@ void log_line(int level, enum log_kind kind, const struct log_site *site, const 
 #define log_debug(kind, ...) log_at(LOG_DEBUG, kind, __VA_ARGS__)
 
 /* For audit.c: a record that still lacks its text and is then given to logwriter_give(); NULL: there was no room. */
-struct log_record *log_claim(int level, enum log_kind kind, const struct log_site *site,
+struct log_record *log_claim(int level, enum log_kind kind, bool audit, const struct log_site *site,
 			     const struct log_fields *fields);
 void log_format_text(struct log_record *record, const char *format, va_list args) PRINTF_LIKE(2, 0);
 

@@ -26,7 +26,8 @@ struct log_record {
 	char port[IFNAMSIZ];
 	char reason[LOG_REASON_BYTES];
 	/* Of an audit record: */
-	uint64_t audit_seq; /* counts them; 0: this is none */
+	uint64_t audit_seq;  /* counts them; 0: this is none */
+	enum log_kind event; /* of AUDIT_KINDS; kind where the record is no log line too */
 	const char *outcome;
 	char subject[LOG_SUBJECT_BYTES];
 	char text[LOG_TEXT_BYTES];

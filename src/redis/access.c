@@ -31,15 +31,13 @@ static bool server_is_told(const struct access *access, const struct access_entr
 	return false;
 }
 
-void access_refused(struct access *access, struct access_entry *entry, bool known, const char *why)
+bool access_refused(struct access *access, struct access_entry *entry)
 {
 	bool told = server_is_told(access, entry);
 
 	list_remove(&entry->link);
 	list_append(&access->refused, &entry->link);
-	if (!told)
-		audit_record(known ? AUDIT_REDIS_DENIED : AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS, NULL,
-			     "%s at %s: %s", entry->label, entry->endpoint, why);
+	return !told;
 }
 
 void access_granted(struct access_entry *entry)

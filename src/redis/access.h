@@ -42,10 +42,11 @@ void access_init(struct access *access, const char *username, const char *source
 const char *access_describe(const struct access *access, char *out, size_t size);
 
 /*
- * Redis refused the connection for who we are, or we cannot tell it since the password cannot be read (known: false),
- * or for what we may. One record for each server, until all of its connections that were refused are granted.
+ * Redis refused the connection for who we are, or we cannot tell it since the password cannot be read,
+ * or for what we may. True: it is to be recorded, once for each server, until all of its connections that were refused
+ * are granted.
  */
-void access_refused(struct access *access, struct access_entry *entry, bool known, const char *why);
+bool access_refused(struct access *access, struct access_entry *entry);
 /* The connection stands. */
 void access_granted(struct access_entry *entry);
 /* A command was refused for lack of a right. One record for as long as the connection stands. */

@@ -119,12 +119,12 @@ static void settle_backoff(struct conn *c)
 }
 
 /* The state changes first, so that a callback finds a connection that takes no commands. */
-static void drop(struct conn *c, const char *reason)
+static void drop_for(struct conn *c, const char *reason, const struct audit_event *event)
 {
 	bool was_ready = c->state == CONN_READY;
 
 	c->state = CONN_WAITING;
-	outage_tell(&c->away, loop_usec(c), reason);
+	outage_tell(&c->away, loop_usec(c), reason, event);
 	close_socket(c);
 	if (was_ready) {
 		c->stats.losses++;
@@ -136,6 +136,19 @@ static void drop(struct conn *c, const char *reason)
 	answer_all_unknown(c);
 	if (was_ready && c->ops.lost)
 		c->ops.lost(c->user);
+}
+
+static void drop(struct conn *c, const char *reason)
+{
+	drop_for(c, reason, NULL);
+}
+
+/* known: for what we may, not for who we are. */
+static void drop_refused(struct conn *c, bool known, const char *why)
+{
+	const struct audit_event event = {known ? AUDIT_REDIS_DENIED : AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS};
+
+	drop_for(c, why, access_refused(c->opt.access, &c->entry) ? &event : NULL);
 }
 
 /* ---- output ---- */
@@ -255,9 +268,10 @@ static void begin_setup(struct conn *c)
 		conn_flush(c);
 		return;
 	}
-	if (r != -ENOMEM) /* the password cannot be read */
-		access_refused(c->opt.access, &c->entry, false, why);
-	drop(c, why);
+	if (r == -ENOMEM)
+		drop(c, why);
+	else /* the password cannot be read */
+		drop_refused(c, false, why);
 }
 
 static void become_ready(struct conn *c)
@@ -275,17 +289,20 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 {
 	char why[ERROR_TEXT_BYTES];
 	enum handshake_outcome outcome = handshake_take(&c->handshake, v, why, sizeof(why));
+	bool noperm;
 
 	if (outcome == HANDSHAKE_DONE)
 		become_ready(c);
 	if (outcome == HANDSHAKE_DONE || outcome == HANDSHAKE_GOES_ON)
 		return;
-	if (outcome == HANDSHAKE_DENIED)
-		access_refused(c->opt.access, &c->entry, resp_is_error(v, "NOPERM"), why);
+	noperm = resp_is_error(v, "NOPERM");
 	/* A server that does not know AUTH has repeated the password. */
 	explicit_bzero(c->in, INPUT_BYTES);
 	resp_reader_wipe(c->reader);
-	drop(c, why);
+	if (outcome == HANDSHAKE_DENIED)
+		drop_refused(c, noperm, why);
+	else
+		drop(c, why);
 }
 
 /* ---- input ---- */
@@ -465,7 +482,7 @@ static void on_lookup(enum lookup_outcome outcome, const char *why, void *user)
 	struct conn *c = user;
 
 	if (outcome == LOOKUP_LATE)
-		outage_tell(&c->away, loop_usec(c), why);
+		outage_tell(&c->away, loop_usec(c), why, NULL);
 	else if (c->endpoint.n == 0)
 		drop(c, why);
 	else

@@ -5,18 +5,24 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "log/log.h"
 
-void outage_tell(struct outage *away, uint64_t now_usec, const char *reason)
+void outage_tell(struct outage *away, uint64_t now_usec, const char *reason, const struct audit_event *event)
 {
+	static const struct audit_event none;
+	bool record = event && audit_wanted(event->kind);
+
+	if (!event)
+		event = &none;
 	(void)printable(reason, strlen(reason), away->reason, sizeof(away->reason));
 	if (away->since_usec != 0) {
-		log_debug(KIND_REDIS_RETRY, "%s: %s: %s", away->label, away->endpoint, away->reason);
+		audit_event_line(log_wanted(LOG_DEBUG, KIND_REDIS_RETRY), record, LOG_DEBUG, KIND_REDIS_RETRY, event,
+				 LOG_HERE, NULL, "%s: %s: %s", away->label, away->endpoint, away->reason);
 		return;
 	}
 	away->since_usec = now_usec;
-	log_warning(KIND_REDIS_AWAY, "%s: no connection to %s: %s; retrying", away->label, away->endpoint,
-		    away->reason);
+	audit_event_line(log_wanted(LOG_WARNING, KIND_REDIS_AWAY), record, LOG_WARNING, KIND_REDIS_AWAY, event,
+			 LOG_HERE, NULL, "%s: no connection to %s: %s; retrying", away->label, away->endpoint,
+			 away->reason);
 }
 
 void outage_over(struct outage *away, uint64_t now_usec)

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "log/audit.h"
+
 #define OUTAGE_REASON_BYTES 400
 
 struct outage {
@@ -13,8 +15,8 @@ struct outage {
 	char reason[OUTAGE_REASON_BYTES]; /* the last one, fit for a log; "": it is not away */
 };
 
-/* reason: why it went, or why a try failed; of unknown origin. */
-void outage_tell(struct outage *away, uint64_t now_usec, const char *reason);
+/* reason: why it went, or why a try failed; of unknown origin. event: what is recorded of it, NULL: nothing. */
+void outage_tell(struct outage *away, uint64_t now_usec, const char *reason, const struct audit_event *event);
 void outage_over(struct outage *away, uint64_t now_usec);
 
 #endif

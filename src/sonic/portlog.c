@@ -36,11 +36,15 @@ static bool lines_wanted(void)
 	return log_level() >= LOG_NOTICE;
 }
 
-static void say_published(const struct port *port, struct log_fields *fields)
+#define REASON_OPER "the kernel's operational state"
+#define PUBLISH "Publish %s(ok:%s) to state db" /* upstream's, to the byte */
+
+static const struct log_site published_at = {"portlog_oper", __FILE__, __LINE__};
+static const struct audit_event state_changed = {AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL};
+
+static void say_published(const struct port *port, const struct log_fields *fields)
 {
-	fields->reason = "the kernel's operational state";
-	log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, &(const struct log_site){"portlog_oper", __FILE__, __LINE__}, fields,
-		 "Publish %s(ok:%s) to state db", port->name, fields->oper);
+	log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, &published_at, fields, PUBLISH, port->name, fields->oper);
 }
 
 /* The line of the state by now is said as any other: who waits for it need not know of limits. */
@@ -50,7 +54,16 @@ static void report_suppressed(struct port *port)
 	unsigned n = port->told.held;
 
 	fields.latency_us = 0;
+	fields.reason = REASON_OPER;
 	port->told.held = 0;
+	if (lines_wanted() && fields.oper && audit_is_kept() && audit_joins()) {
+		const struct audit_event event = {AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self()};
+
+		log_note_held_back(n);
+		audit_event_line(true, true, LOG_NOTICE, KIND_PORT_PUBLISHED, &event, &published_at, &fields,
+				 PUBLISH "; %u changes before suppressed", port->name, fields.oper, n);
+		return;
+	}
 	if (audit_is_kept()) {
 		log_note_held_back(n);
 		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, &fields,
@@ -106,8 +119,15 @@ void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool
 		return;
 	fields = fields_of(port, row);
 	fields.event_id = event;
+	fields.reason = REASON_OPER;
+	if (line && record && audit_joins()) {
+		audit_event_line(true, true, LOG_NOTICE, KIND_PORT_PUBLISHED, &state_changed, &published_at, &fields,
+				 PUBLISH, port->name, fields.oper);
+		return;
+	}
 	if (line)
 		say_published(port, &fields);
+	/* In words of its own: suites count upstream's lines. */
 	if (record)
 		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: oper %s", port->name,
 			   fields.oper);
@@ -138,6 +158,11 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 	if (port->gone_ifindex)
 		fields.ifindex = port->gone_ifindex;
 	fields.reason = port->ifindex ? "the row is written anew" : "the link is gone";
+	if (line && record && audit_joins()) {
+		audit_event_line(true, true, LOG_NOTICE, KIND_PORT_DELETED, &state_changed, LOG_HERE, &fields,
+				 "Delete %s(ok) from state db", port->name);
+		return;
+	}
 	if (line)
 		log_line(LOG_NOTICE, KIND_PORT_DELETED, LOG_HERE, &fields, "Delete %s(ok) from state db", port->name);
 	if (record)

@@ -25,7 +25,7 @@ from lib.switch import Switch
 from lib.wait import wait_for
 from test_docs import exists
 
-AUTHPRIV, NOTICE, WARNING = 10, 5, 4
+AUTHPRIV, NOTICE, WARNING, ERR = 10, 5, 4, 3
 CONTROLS = [
     *("SC-7", "SC-24", "SI-4", "SI-5", "IA-2", "AC-3", "AC-6", "AU-2", "AU-3", "AU-8", "AU-9", "AU-12", "CM-5", "CM-7"),
     *(f"APP.{number}" for number in range(1, 7)),
@@ -70,8 +70,8 @@ def wait_record(sw: Switch, event: str, number: int = 1) -> Record:
 
 def assert_record(record: Record, outcome: str, subject: str) -> None:
     assert (record["AUDIT_OUTCOME"], record["AUDIT_SUBJECT"]) == (outcome, subject), record
-    level = NOTICE if outcome == "success" else WARNING
-    assert int(record["priority"]) == AUTHPRIV * 8 + level, "its facility tells it apart"
+    levels = (NOTICE,) if outcome == "success" else (WARNING, ERR)
+    assert int(record["priority"]) in [AUTHPRIV * 8 + level for level in levels], "its facility tells it apart"
 
 
 def own_subject() -> str:
@@ -103,7 +103,7 @@ def test_a_life_is_recorded_without_gaps(switch: SwitchFactory) -> None:
         assert_record(records(sw, event)[0], "success", own_subject())
     change = records(sw, "port_state_change")[-1]
     assert_record(change, "success", "kernel")
-    assert (change["PORT"], change["OPER"], change["text"]) == ("Ethernet0", "down", "Ethernet0: oper down")
+    assert (change["PORT"], change["OPER"], change["text"]) == ("Ethernet0", "down", "Publish Ethernet0(ok:down) to state db")
     assert {one["BOOT_ID"] for one in found} == {boot_id()}
     times = [datetime.fromisoformat(one["time"]).timestamp() for one in found]
     assert times == sorted(times) and began - 1 < times[0] and times[-1] < time.time() + 1
@@ -197,7 +197,7 @@ def test_an_end_by_a_fault(switch: SwitchFactory) -> None:
     assert "fabric" in record["text"]
 
 
-HELD = re.compile(r"port_state_change: (\w+): (\d+) like records suppressed; oper (up|down) now")
+HELD = re.compile(r"Publish (\w+)\(ok:(up|down)\) to state db; (\d+) changes before suppressed")
 
 
 def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
@@ -217,8 +217,8 @@ def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
     assert [one["OPER"] for one in changes if one["PORT"] == "Ethernet4"][-1] == "down"
     (held,) = records(sw, "records_held_back")
     match = HELD.fullmatch(held["text"])
-    assert match and match[1] == held["PORT"] == "Ethernet0" and match[3] == held["OPER"] == "down"
-    assert int(match[2]) + len([one for one in changes if one["PORT"] == "Ethernet0"]) >= 22
+    assert match and match[1] == held["PORT"] == "Ethernet0" and match[2] == held["OPER"] == "down"
+    assert int(match[3]) + len([one for one in changes if one["PORT"] == "Ethernet0"]) >= 22
 
 
 def test_what_was_held_back_is_told_when_the_limit_allows_it(switch: SwitchFactory) -> None:
@@ -286,10 +286,10 @@ def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
     hang_up(sw)
     record = wait_record(sw, "config_changed")
     assert_record(record, "success", own_subject())
-    assert record["text"] == "changed by SIGHUP: log.level"
+    assert record["text"] == "the configuration was read again; in force now: log.level"
     level = wait_record(sw, "log_level_changed")
     assert_record(level, "success", own_subject())
-    assert level["text"] == "log level is INFO by SIGHUP, was NOTICE"
+    assert level["text"] == "log level is INFO now, by SIGHUP, was NOTICE"
     said = [one["text"] for one in lines(sw) if one["kind"] == "config_needs_restart"]
     assert said == ["changed in the configuration, but in force after a restart only: sonic.audit_interval_secs"]
     fence(sw)
@@ -317,7 +317,7 @@ def test_the_end_of_the_trail_is_its_last_record(switch: SwitchFactory, key: str
     sw.daemon.send(signal.SIGHUP)
     last = wait_record(sw, "config_changed")
     assert_record(last, "success", own_subject())
-    assert last["text"] == f"changed by SIGHUP: log.{key.split()[0]}"
+    assert last["text"].endswith(f": log.{key.split()[0]}")
     fence(sw)
     write_keys(sw, "target = rfc5424")
     sw.daemon.send(signal.SIGHUP)
@@ -331,7 +331,7 @@ def test_the_trail_that_moves_says_so_on_both_sides(switch: SwitchFactory) -> No
     sw.config_file.write_text(sw.config_file.read_text().replace(str(log_file(sw)), str(other)))
     sw.daemon.send(signal.SIGHUP)
     wait_record(sw, "config_changed")
-    wait_for(lambda: other.exists() and " config_changed [" in other.read_text(), what="the record in the other file")
+    wait_for(lambda: other.exists() and 'audit_event="config_changed"' in other.read_text(), what="the record in the other file")
 
 
 def test_no_step_no_record(switch: SwitchFactory) -> None:
@@ -340,7 +340,7 @@ def test_no_step_no_record(switch: SwitchFactory) -> None:
     sw.daemon.send(signal.SIGUSR1)
     wait_for(lambda: any("there is none beyond" in one["text"] for one in lines(sw)), what="the answer")
     sw.daemon.send(signal.SIGUSR2)
-    assert wait_record(sw, "log_level_changed")["text"] == "log level is INFO by SIGUSR2, was DEBUG"
+    assert wait_record(sw, "log_level_changed")["text"] == "log level is INFO now, by SIGUSR2, was DEBUG"
 
 
 def test_what_is_held_back_makes_no_gap_where_the_trail_ends(switch: SwitchFactory) -> None:
@@ -431,7 +431,7 @@ def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:
     write_keys(sw, "level = debug", "audit = maybe", "target = nowhere")
     hang_up(sw)
     assert_record(wait_record(sw, "config_refused"), "failure", own_subject())
-    said = [one["text"] for one in lines(sw) if one["kind"] == "config_refused" and "AUDIT_SEQ" not in one]
+    said = [one["text"] for one in lines(sw) if one["kind"] == "config_refused"]
     assert any('log.audit: "maybe" is not a boolean' in text for text in said)
     assert any('log.target: "nowhere" is not a target' in text for text in said)
     fence(sw)

@@ -66,7 +66,7 @@ def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
         )
         assert record["MESSAGE"] == "Publish Ethernet0(ok:down) to state db"
         assert record["MESSAGE_ID"] == IDS["port_published"]
-        assert (record["PRIORITY"], record["SYSLOG_FACILITY"]) == ("5", "1")
+        assert (record["PRIORITY"], record["SYSLOG_FACILITY"], record["AUDIT_EVENT"]) == ("5", "10", "port_state_change")
         assert (record["SYSLOG_IDENTIFIER"], record["_PID"]) == ("portsyncd", str(sw.daemon.pid))
         assert int(record["EVENT_ID"]) > 0 and 0 < int(record["LATENCY_US"]) < 10_000_000
         assert record["CODE_FILE"].endswith("portlog.c") and int(record["CODE_LINE"]) > 0
@@ -90,7 +90,7 @@ def test_journal_event_ids_rise(switch: SwitchFactory) -> None:
             sw.netns.set_carrier("Ethernet0", state)
             sw.wait_oper("Ethernet0", state)
         sw.daemon.stop()
-        ids = [int(one["EVENT_ID"]) for one in journal.records() if "EVENT_ID" in one and "AUDIT_SEQ" not in one]
+        ids = [int(one["EVENT_ID"]) for one in journal.records() if "EVENT_ID" in one]
     assert len(ids) >= 5 and ids == sorted(set(ids))
 
 
@@ -343,11 +343,13 @@ def test_rsyslogd_gets_the_structured_data(switch: SwitchFactory, way: str) -> N
 
         line = wait_for(found, what="the line")
         assert line["text"].strip() == "Publish Ethernet0(ok:down) to state db"
-        assert (line["facility"], line["severity"]) == ("user", "notice")
+        assert (line["facility"], line["severity"]) == ("authpriv", "notice")
+        assert line in collector.audit(), "it is the record, too"
         assert line["host"] == socket.gethostname()
         assert line["fields"]["message_id"] == IDS["port_published"]
         assert set(line["fields"]) == {
-            *wanted, "message_id", "event_id", "latency_us", "reason", "code_file", "code_line"
+            *wanted, "message_id", "event_id", "latency_us", "reason", "code_file", "code_line",
+            *(f"audit_{name}" for name in ("event", "seq", "outcome", "subject")), "boot_id",
         }  # fmt: skip
         sw.daemon.stop()
         wait_for(lambda: any(one["kind"] == "stopping" for one in collector.lines()), what="the last line")

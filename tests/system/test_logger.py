@@ -96,7 +96,7 @@ def exact_level(sw: Switch) -> str:
     for step in (signal.SIGUSR2, signal.SIGUSR1):
         sw.daemon.send(step)
         fence(sw)
-    return re.findall(r"log level is (\w+) now, by SIGUSR[12]$", sw.daemon.log_since(mark), re.MULTILINE)[-1]
+    return re.findall(r"log level is (\w+) now, by SIGUSR[12], was \w+$", sw.daemon.log_since(mark), re.MULTILINE)[-1]
 
 
 @pytest.mark.parametrize("notifications, audit_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "not-notified"])

@@ -186,7 +186,7 @@ static void audit_record_lines(void **state)
 	char expected[1024];
 
 	(void)state;
-	record.kind = AUDIT_STOP;
+	record.kind = record.event = AUDIT_STOP;
 	record.audit_seq = 9;
 	record.outcome = "success";
 	memcpy(record.subject, "pid 1 \"uid\"", sizeof("pid 1 \"uid\""));
