@@ -87,10 +87,12 @@ static void fill_ports(const struct links *links, struct state *out)
 	uint64_t epoch = realtime_nsec() - now_nsec();
 
 	for (const struct port *port = links_next(links, NULL); port; port = links_next(links, port)) {
-		uint64_t changed = port->last_nsec ? (port->last_nsec + epoch) / NSEC_PER_MSEC : port->past_msec;
+		const struct port_history *history = &port->history;
+		uint64_t changed = history->changed_nsec ? (history->changed_nsec + epoch) / NSEC_PER_MSEC
+							 : history->changed_before_msec;
 
-		if (port->flaps > 0 || changed > 0)
-			(void)state_add(out, port->name, port->flaps, changed);
+		if (history->flaps > 0 || changed > 0)
+			(void)state_add(out, port->name, history->flaps, changed);
 	}
 	for (const struct baseline_port *past = links_past_next(links, NULL); past; past = links_past_next(links, past))
 		(void)state_add(out, past->name, past->flaps, past->changed_msec);

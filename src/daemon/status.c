@@ -174,27 +174,28 @@ static void fill_state(const struct daemon *d, struct snapshot *v)
 /* A port that is only remembered, since it may come back, has no figures. */
 static bool is_there(const struct port *port)
 {
-	return port->ifindex || port->configured || port->expected || port->mine || port->delete_owed || port->writing;
+	return port->link.ifindex || port->appl.configured || port->appl.expected || port->row.mine ||
+	       port->owed.deletion || port->row.writing;
 }
 
 static struct snapshot_port describe(const struct port *port, bool owes)
 {
 	struct snapshot_port out = {
-		.present = port->ifindex != 0,
-		.old = port->old,
-		.configured = port->configured,
-		.awaited = port->expected,
-		.admin_up = (port->flags & IFF_UP) != 0,
-		.oper_up = (port->flags & IFF_RUNNING) != 0,
-		.in_sync = port->configured && links_present(port) && !owes,
-		.ifindex = port->ifindex,
-		.mtu = port->mtu,
-		.carrier_up = port->carrier_up,
-		.carrier_down = port->carrier_down,
-		.flaps = port->flaps - port->past_flaps,
-		.flaps_ever = port->flaps,
-		.changed_nsec = port->last_nsec,
-		.changed_msec = port->past_msec,
+		.present = port->link.ifindex != 0,
+		.old = port->link.old,
+		.configured = port->appl.configured,
+		.awaited = port->appl.expected,
+		.admin_up = (port->link.flags & IFF_UP) != 0,
+		.oper_up = (port->link.flags & IFF_RUNNING) != 0,
+		.in_sync = port->appl.configured && links_present(port) && !owes,
+		.ifindex = port->link.ifindex,
+		.mtu = port->link.mtu,
+		.carrier_up = port->link.carrier_up,
+		.carrier_down = port->link.carrier_down,
+		.flaps = port->history.flaps - port->history.flaps_before,
+		.flaps_ever = port->history.flaps,
+		.changed_nsec = port->history.changed_nsec,
+		.changed_msec = port->history.changed_before_msec,
 	};
 
 	memcpy(out.name, port->name, sizeof(out.name));

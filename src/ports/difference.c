@@ -38,16 +38,16 @@ static const char *up_or_down(uint32_t flags, uint32_t flag)
 
 static void compare_fields(struct text *t, const struct port *port, const struct link_msg *msg)
 {
-	uint32_t changed = port->flags ^ msg->flags;
+	uint32_t changed = port->link.flags ^ msg->flags;
 
 	if (changed & IFF_UP)
-		put(t, "admin", up_or_down(port->flags, IFF_UP), up_or_down(msg->flags, IFF_UP));
+		put(t, "admin", up_or_down(port->link.flags, IFF_UP), up_or_down(msg->flags, IFF_UP));
 	if (changed & IFF_RUNNING)
-		put(t, "oper", up_or_down(port->flags, IFF_RUNNING), up_or_down(msg->flags, IFF_RUNNING));
-	if (msg->mtu && msg->mtu != port->mtu)
-		put_number(t, "mtu", port->mtu, msg->mtu);
-	if (msg->master != port->master)
-		put_number(t, "master", port->master, msg->master);
+		put(t, "oper", up_or_down(port->link.flags, IFF_RUNNING), up_or_down(msg->flags, IFF_RUNNING));
+	if (msg->mtu && msg->mtu != port->link.mtu)
+		put_number(t, "mtu", port->link.mtu, msg->mtu);
+	if (msg->master != port->link.master)
+		put_number(t, "master", port->link.master, msg->master);
 }
 
 bool difference(const struct links *l, const struct link_msg *msg, char text[DIFFERENCE_BYTES])
@@ -63,7 +63,7 @@ bool difference(const struct links *l, const struct link_msg *msg, char text[DIF
 		put(&t, "link", port->name, "none");
 	else if (port && strcmp(port->name, msg->name) != 0 && msg->name[0] != '\0')
 		put(&t, "name", port->name, msg->name);
-	else if (port && is_port && !port->old)
+	else if (port && is_port && !port->link.old)
 		compare_fields(&t, port, msg);
 	return t.len > 0;
 }

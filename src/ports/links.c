@@ -103,15 +103,15 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	}
 	port = container_of(l->unused.next, struct port, all);
 	list_remove(&port->all);
-	*port = (struct port){.acked = row_nil};
+	*port = (struct port){.row.acked = row_nil};
 	if (past) {
-		port->flaps = port->past_flaps = past->flaps;
-		port->past_msec = past->changed_msec;
+		port->history.flaps = port->history.flaps_before = past->flaps;
+		port->history.changed_before_msec = past->changed_msec;
 	}
 	memcpy(port->name, name, strlen(name) + 1);
 	list_init(&port->dirty);
-	list_init(&port->waiting);
-	list_init(&port->lookup);
+	list_init(&port->lookup.waiting);
+	list_init(&port->lookup.owed);
 	list_init(&port->all);
 	list_append(&l->all, &port->all);
 	hash_add(&l->by_name, &port->by_name, key);
@@ -119,17 +119,33 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	return port;
 }
 
+/* The kernel, SONiC or STATE_DB knows the port, or its change is still to be written. */
+static bool is_known(const struct port *port)
+{
+	return port->link.ifindex || port->appl.configured || port->appl.expected || port->row.mine ||
+	       port->owed.deletion || list_linked(&port->dirty);
+}
+
 void links_release(struct links *l, struct port *port)
 {
-	if (port->ifindex || port->configured || port->expected || port->asking || port->asked || port->mine ||
-	    port->delete_owed || port->retry_at || port->writing || port->reading || port->looking_up ||
-	    list_linked(&port->lookup) || list_linked(&port->dirty))
+	if (port->holds > 0 || is_known(port))
 		return;
-	list_remove(&port->waiting);
+	list_remove(&port->lookup.waiting);
 	list_remove(&port->all);
 	hash_del(&l->by_name, &port->by_name);
 	list_append(&l->unused, &port->all);
 	l->stats.ports--;
+}
+
+void links_hold(struct port *port)
+{
+	port->holds++;
+}
+
+void links_unhold(struct links *l, struct port *port)
+{
+	port->holds--;
+	links_release(l, port);
 }
 
 /* --- the past --- */
@@ -190,7 +206,7 @@ struct port *links_find_ifindex(const struct links *l, int ifindex)
 	for (; node; node = hash_next(node)) {
 		struct port *port = container_of(node, struct port, by_ifindex);
 
-		if (port->ifindex == ifindex)
+		if (port->link.ifindex == ifindex)
 			return port;
 	}
 	return NULL;
@@ -205,7 +221,7 @@ struct port *links_next(const struct links *l, const struct port *port)
 
 bool links_present(const struct port *port)
 {
-	return port->ifindex && !port->old;
+	return port->link.ifindex && !port->link.old;
 }
 
 /* --- dirty list --- */
@@ -236,17 +252,17 @@ bool links_any_dirty(const struct links *l)
 
 static void meet_expectation(struct links *l, struct port *port)
 {
-	if (!port->expected || !port->configured || !port->published || !links_present(port))
+	if (!port->appl.expected || !port->appl.configured || !port->link.published || !links_present(port))
 		return;
-	port->expected = false;
+	port->appl.expected = false;
 	l->expected--;
 }
 
 void links_set_configured(struct links *l, struct port *port, bool configured)
 {
-	if (port->configured == configured)
+	if (port->appl.configured == configured)
 		return;
-	port->configured = configured;
+	port->appl.configured = configured;
 	baseline_drop(&l->past, port->name);
 	l->stats.configured += configured ? 1 : (size_t)-1;
 	links_mark_dirty(l, port);
@@ -255,22 +271,22 @@ void links_set_configured(struct links *l, struct port *port, bool configured)
 
 void links_mark_published(struct links *l, struct port *port)
 {
-	port->published = true;
+	port->link.published = true;
 	meet_expectation(l, port);
 }
 
 void links_expect(struct links *l, struct port *port)
 {
-	if (port->expected)
+	if (port->appl.expected)
 		return;
-	port->expected = true;
+	port->appl.expected = true;
 	l->expected++;
 	meet_expectation(l, port);
 }
 
 void links_keep(struct links *l, struct port *port)
 {
-	port->kept = !port->ifindex && !l->keeping_ended;
+	port->appl.kept = !port->link.ifindex && !l->keeping_ended;
 }
 
 size_t links_kept(const struct links *l)
@@ -278,7 +294,7 @@ size_t links_kept(const struct links *l)
 	size_t n = 0;
 
 	for (const struct port *port = links_next(l, NULL); port; port = links_next(l, port))
-		n += port->kept;
+		n += port->appl.kept;
 	return n;
 }
 
@@ -288,9 +304,9 @@ size_t links_end_keeping(struct links *l)
 
 	l->keeping_ended = true;
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
-		if (!port->kept)
+		if (!port->appl.kept)
 			continue;
-		port->kept = false;
+		port->appl.kept = false;
 		links_mark_dirty(l, port);
 		n++;
 	}
@@ -333,16 +349,16 @@ size_t links_mark_old(struct links *l, int *ifindex, size_t max)
 		return 0;
 	l->old_links = calloc(l->stats.present + 1, sizeof(*l->old_links));
 	for (struct port *port = links_next(l, NULL); port && l->old_links; port = links_next(l, port)) {
-		if (!port->ifindex)
+		if (!port->link.ifindex)
 			continue;
-		port->old = true;
-		l->old_links[n].ifindex = port->ifindex;
-		l->old_links[n].carrier_up = port->carrier_up;
-		l->old_links[n].carrier_down = port->carrier_down;
-		hash_add(&l->old, &l->old_links[n].node, hash_int((uint32_t)port->ifindex));
+		port->link.old = true;
+		l->old_links[n].ifindex = port->link.ifindex;
+		l->old_links[n].carrier_up = port->link.carrier_up;
+		l->old_links[n].carrier_down = port->link.carrier_down;
+		hash_add(&l->old, &l->old_links[n].node, hash_int((uint32_t)port->link.ifindex));
 		links_mark_dirty(l, port);
 		if (n < max)
-			ifindex[n] = port->ifindex;
+			ifindex[n] = port->link.ifindex;
 		n++;
 	}
 	l->old_count = n;
@@ -353,29 +369,29 @@ size_t links_mark_old(struct links *l, int *ifindex, size_t max)
 
 static void set_master(struct links *l, struct port *port, uint32_t master)
 {
-	l->stats.members += (master != 0) - (size_t)(port->master != 0);
-	port->master = master;
+	l->stats.members += (master != 0) - (size_t)(port->link.master != 0);
+	port->link.master = master;
 }
 
 static void note_change(struct links *l, struct port *port, uint64_t received_nsec)
 {
-	if (!port->changed_nsec)
-		port->changed_nsec = received_nsec;
+	if (!port->owed.since_nsec)
+		port->owed.since_nsec = received_nsec;
 	if (!received_nsec)
 		return;
-	port->last_nsec = received_nsec;
+	port->history.changed_nsec = received_nsec;
 	l->stats.changes++;
 }
 
 static void attach(struct links *l, struct port *port, const struct link_msg *msg, uint64_t received_nsec)
 {
-	port->ifindex = msg->ifindex;
-	port->flags = msg->flags;
-	port->mtu = msg->mtu;
+	port->link.ifindex = msg->ifindex;
+	port->link.flags = msg->flags;
+	port->link.mtu = msg->mtu;
 	set_master(l, port, msg->master);
-	port->old = find_old(l, msg->ifindex) != NULL;
-	port->kept = false;
-	port->owed = OWED_DOUBT;
+	port->link.old = find_old(l, msg->ifindex) != NULL;
+	port->appl.kept = false;
+	port->owed.fields = OWED_DOUBT;
 	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
 	l->stats.present++;
 	note_change(l, port, received_nsec);
@@ -386,13 +402,13 @@ static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 {
 	hash_del(&l->by_ifindex, &port->by_ifindex);
 	/* Nothing was ever said of an old link, so nobody waits to hear of its end. */
-	port->delete_owed = port->delete_owed || !port->old;
-	if (!port->changed_nsec)
-		port->changed_nsec = received_nsec;
-	port->gone_ifindex = port->ifindex;
-	port->ifindex = 0;
-	port->old = port->published = false;
-	port->flags = port->mtu = port->owed = 0;
+	port->owed.deletion = port->owed.deletion || !port->link.old;
+	if (!port->owed.since_nsec)
+		port->owed.since_nsec = received_nsec;
+	port->link.gone_ifindex = port->link.ifindex;
+	port->link.ifindex = 0;
+	port->link.old = port->link.published = false;
+	port->link.flags = port->link.mtu = port->owed.fields = 0;
 	set_master(l, port, 0);
 	l->stats.present--;
 	links_mark_dirty(l, port);
@@ -410,7 +426,7 @@ static struct port *settle_name(struct links *l, const struct link_msg *msg, uin
 	port = links_get(l, msg->name);
 	if (!port)
 		return NULL;
-	if (port->ifindex) /* no two links have one name: this one's end was missed */
+	if (port->link.ifindex) /* no two links have one name: this one's end was missed */
 		detach(l, port, received_nsec);
 	attach(l, port, msg, received_nsec);
 	return port;
@@ -419,36 +435,37 @@ static struct port *settle_name(struct links *l, const struct link_msg *msg, uin
 /* A new master changes no field of ours, but teammgrd waits for an event of a member that was released. */
 static unsigned changed_fields(const struct port *port, const struct link_msg *msg, uint32_t mtu)
 {
-	uint32_t flags = port->flags ^ msg->flags;
+	uint32_t flags = port->link.flags ^ msg->flags;
 
 	return (flags & IFF_RUNNING ? ROW_BIT(ROW_OPER) : 0) | (flags & IFF_UP ? ROW_BIT(ROW_ADMIN) : 0) |
-	       (mtu != port->mtu ? ROW_BIT(ROW_MTU) : 0) | (msg->master != port->master ? ROW_BIT(ROW_STATE) : 0);
+	       (mtu != port->link.mtu ? ROW_BIT(ROW_MTU) : 0) |
+	       (msg->master != port->link.master ? ROW_BIT(ROW_STATE) : 0);
 }
 
 static void owe(struct links *l, struct port *port, unsigned fields, uint64_t received_nsec)
 {
-	port->owed |= fields;
+	port->owed.fields |= fields;
 	links_mark_dirty(l, port);
 	if (fields != ROW_BIT(ROW_STATE))
 		note_change(l, port, received_nsec);
 	if (fields & ROW_BIT(ROW_OPER)) {
-		port->flaps++;
+		port->history.flaps++;
 		l->stats.flaps++;
 	}
 }
 
 static void update(struct links *l, struct port *port, const struct link_msg *msg, uint64_t received_nsec)
 {
-	uint32_t mtu = msg->mtu ? msg->mtu : port->mtu;
+	uint32_t mtu = msg->mtu ? msg->mtu : port->link.mtu;
 	unsigned fields = changed_fields(port, msg, mtu);
 
 	if (fields)
 		owe(l, port, fields, received_nsec);
-	port->flags = msg->flags;
-	port->mtu = mtu;
+	port->link.flags = msg->flags;
+	port->link.mtu = mtu;
 	set_master(l, port, msg->master);
-	port->carrier_up = msg->carrier_up;
-	port->carrier_down = msg->carrier_down;
+	port->link.carrier_up = msg->carrier_up;
+	port->link.carrier_down = msg->carrier_down;
 }
 
 static void count_carrier(struct links *l, const struct link_msg *msg)
@@ -545,7 +562,7 @@ static void sweep(struct links *l)
 {
 	sweep_old(l);
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port))
-		if (port->ifindex && !stage_find(&l->stage, port->ifindex))
+		if (port->link.ifindex && !stage_find(&l->stage, port->link.ifindex))
 			detach(l, port, 0);
 }
 
@@ -579,7 +596,7 @@ void links_doubt(struct links *l)
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
 		if (!links_present(port))
 			continue;
-		port->owed |= OWED_DOUBT;
+		port->owed.fields |= OWED_DOUBT;
 		links_mark_dirty(l, port);
 	}
 }

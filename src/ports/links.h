@@ -19,74 +19,94 @@
 #include "ports/baseline.h"
 #include "ports/row.h"
 
-/* What is known of our four fields in STATE_DB. */
-enum row_known {
-	ROW_UNKNOWN, /* not read yet, or a write whose outcome is unknown */
-	ROW_READ,    /* port.acked is what Redis holds */
+/* The kernel's link of the port's name; written by links.c. */
+struct port_link {
+	int ifindex;      /* 0: there is none */
+	int gone_ifindex; /* of the last one that went; 0: none did */
+	uint32_t flags, mtu, master;
+	uint32_t carrier_up, carrier_down;
+	bool published; /* STATE_DB has acknowledged this link's row */
+	bool old;       /* was there before our cold start: ignored until it is deleted (S4, S5) */
+};
+
+/* What the link did, in this process and in earlier ones; written by links.c. */
+struct port_history {
+	uint64_t flaps;               /* changes of the oper status, those of earlier processes included */
+	uint64_t flaps_before;        /* those of earlier processes */
+	uint64_t changed_nsec;        /* when the last change came, CLOCK_MONOTONIC; 0: none came as an event */
+	uint64_t changed_before_msec; /* when it came in an earlier process, since the epoch; 0: none did */
 };
 
 /*
- * What a port owes its consumers: an event for each change of its link, also for one that was undone before it was
- * written, since they must undo what the kernel did meanwhile (intfmgrd, teammgrd). ROW_BIT()s, and:
+ * What consumers have not heard yet: links.c adds, sonic/publish takes. A port owes an event for each change of its
+ * link, also for one that was undone before it was written, since consumers must undo what the kernel did meanwhile
+ * (intfmgrd, teammgrd).
  */
+struct port_owed {
+	unsigned fields;     /* ROW_BIT()s and OWED_DOUBT: written whatever Redis holds */
+	bool deletion;       /* a link of this name was deleted: consumers wait for the DEL even if it is back (S16) */
+	uint64_t since_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
+};
+
 #define OWED_DOUBT ROW_BIT(ROW_FIELDS) /* nobody knows what changed: all four fields */
 
-struct port {
-	char name[IFNAMSIZ];
+/* Whether APPL_DB's row had admin_status before our first push, i.e. was initialised before this start (M3). */
+enum port_admin { ADMIN_UNKNOWN, ADMIN_ASKED, ADMIN_ABSENT, ADMIN_PRESENT };
 
-	/* The kernel's link of this name. */
-	int ifindex;      /* 0: there is none */
-	int gone_ifindex; /* of the last one that is gone; 0: none is */
-	uint32_t flags, mtu, master;
-	uint32_t carrier_up, carrier_down;
-	bool published;        /* STATE_DB has acknowledged this link's row */
-	bool old;              /* was there before our cold start: ignored until it is deleted (S4, S5) */
-	uint64_t flaps;        /* changes of the oper status, those that an earlier process counted too */
-	uint64_t past_flaps;   /* those alone */
-	uint64_t changed_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
-	uint64_t last_nsec;    /* when the last change came; 0: none came as an event */
-	uint64_t past_msec;    /* as long as none came: when the last one did in an earlier process, since the epoch; 0:
-				  none */
-
-	unsigned owed; /* changed, or in doubt, since the last write was sent: written again whatever Redis holds */
-
-	/* SONiC's view of it. */
+/* What CONFIG_DB and APPL_DB say of the port; written by links.c, admin by sonic/portrows. */
+struct port_appl {
 	bool configured; /* APPL_DB has a row PORT_TABLE:<name> */
 	bool expected;   /* holds back PortInitDone */
 	bool kept;       /* warm start: the row of an earlier run stays until the link was seen */
-	bool asking;     /* for had_admin */
-	bool asked;      /* had_admin is known */
-	bool had_admin;  /* APPL_DB's row had admin_status before our first push: initialised before this start (M3) */
+	enum port_admin admin;
+};
 
-	/* STATE_DB's row; owned by sonic/publish. */
+/* What is known of our four fields in STATE_DB. */
+enum row_known {
+	ROW_UNKNOWN, /* not read yet, or a write whose outcome is unknown */
+	ROW_READ,    /* port.row.acked is what Redis holds */
+};
+
+/* STATE_DB's row; written by sonic/publish, read_round by sonic/readback. */
+struct port_row {
 	enum row_known known;
 	struct row acked;    /* with ROW_READ: what Redis holds, once all that was sent is answered */
-	unsigned telling;    /* what the write under way tells: owed again unless Redis acknowledges it */
+	unsigned announced;  /* fields of the write under way: owed again unless Redis acknowledges it */
 	bool mine;           /* the row has fields of ours, or was written by us */
-	bool delete_owed;    /* a link of this name was deleted: consumers wait for the DEL even if it is back (S16) */
-	bool rewrite;        /* the key holds something that is no hash: delete before writing */
+	bool rewrite;        /* the key holds something that is not a hash: delete before writing */
 	bool failing;        /* the last write was refused; one log line an episode */
 	bool again;          /* changed while writes were under way */
+	bool drifted;        /* was changed by somebody else and is not repaired yet */
 	uint16_t writing;    /* writes without an answer */
-	uint16_t reading;    /* reads without an answer */
 	uint32_t generation; /* counts our writes, so that a read that crossed one is known */
 	uint32_t read_round;
-	uint32_t retry_ms;        /* back-off after a refusal */
-	uint64_t retry_at;        /* CLOCK_MONOTONIC us, 0: none */
-	bool drifted;             /* was changed by somebody else and is not repaired yet */
-	struct loglimit_own told; /* owned by sonic/portlog */
-	uint64_t timed_nsec;      /* changed_nsec of the write under way; 0: it is not timed */
+	uint32_t retry_ms;   /* back-off after a refusal */
+	uint64_t retry_at;   /* CLOCK_MONOTONIC us, 0: none */
+	uint64_t timed_nsec; /* owed.since_nsec of the write under way; 0: it is not timed */
+};
 
-	/* APPL_DB look-up; owned by sonic/appl_ports. */
-	bool looking_up;
-	bool look_again; /* the row changed while it was looked up: the answer on its way may be older */
+/* The look-up in APPL_DB; written by sonic/appl_ports. */
+struct port_lookup {
+	bool running;
+	bool again; /* the row changed while it was looked up: the answer on its way may be older */
 	uint32_t seen_round;
 	struct list waiting; /* in the list of links without a row */
-	struct list lookup;  /* in the list of look-ups that are owed */
+	struct list owed;    /* in the list of look-ups that are owed */
+};
 
-	uint32_t reread_round; /* owned by ports/recheck */
+struct port {
+	char name[IFNAMSIZ];
+	struct port_link link;
+	struct port_history history;
+	struct port_owed owed;
+	struct port_appl appl;
+	struct port_row row;
+	struct port_lookup lookup;
+	struct loglimit_own log; /* written by sonic/portlog */
+	uint32_t reread_round;   /* written by ports/recheck */
 
 	/* Private to links.c. */
+	unsigned holds;
 	struct list dirty, all;
 	struct hash_node by_name, by_ifindex;
 };
@@ -165,7 +185,15 @@ void links_mark_dirty(struct links *l, struct port *port);
 /* Takes the longest waiting dirty port out of the list; NULL when there is none. */
 struct port *links_pop_dirty(struct links *l);
 bool links_any_dirty(const struct links *l);
-/* Gives the port's memory back if nobody needs it any more. Call it after the last use of the pointer. */
+
+/*
+ * A port lives as long as the kernel, SONiC or STATE_DB knows it, it is dirty, or somebody holds it: for an answer
+ * under way, a timer, or what must not be forgotten. A hold taken is given back by links_unhold().
+ */
+void links_hold(struct port *port);
+/* The pointer must not be used afterwards. */
+void links_unhold(struct links *l, struct port *port);
+/* Gives the port's memory back if nothing needs it any more. Call it after the last use of the pointer. */
 void links_release(struct links *l, struct port *port);
 
 struct links_stats {

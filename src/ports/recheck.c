@@ -45,8 +45,8 @@ static void on_all_read(void *user)
 	struct recheck *r = user;
 
 	for (struct port *port = links_next(r->links, NULL); port; port = links_next(r->links, port))
-		if (port->ifindex && port->reread_round != r->round)
-			reread_link(r->reread, port->ifindex);
+		if (port->link.ifindex && port->reread_round != r->round)
+			reread_link(r->reread, port->link.ifindex);
 }
 
 static bool on_catch_up(void *user)
@@ -88,8 +88,8 @@ static void on_idle(void *user)
 static void read_members(struct recheck *r, int master)
 {
 	for (struct port *port = links_next(r->links, NULL); port; port = links_next(r->links, port))
-		if (port->ifindex && port->master == (uint32_t)master)
-			reread_link(r->reread, port->ifindex);
+		if (port->link.ifindex && port->link.master == (uint32_t)master)
+			reread_link(r->reread, port->link.ifindex);
 }
 
 static void note_master(struct recheck *r, const struct link_msg *msg)
@@ -105,7 +105,7 @@ static void note_master(struct recheck *r, const struct link_msg *msg)
 		return;
 	}
 	port = links_find_ifindex(r->links, msg->ifindex);
-	if (port && port->master != msg->master)
+	if (port && port->link.master != msg->master)
 		reread_link(r->reread, msg->ifindex);
 }
 

@@ -28,11 +28,11 @@ struct appl_ports {
 	struct links *links;
 	struct conn *conn;
 	char prefix[24];     /* "PORT_TABLE:" */
-	struct list waiting; /* port.waiting: links without a row */
-	struct list owed;    /* port.lookup */
+	struct list waiting; /* port.lookup.waiting: links without a row */
+	struct list owed;    /* port.lookup.owed */
 	size_t looking_up;   /* look-ups without an answer */
 	struct scan scan;
-	uint32_t round;         /* of scans; port.seen_round tells which saw the port */
+	uint32_t round;         /* of scans; port.lookup.seen_round says which saw the port */
 	size_t others;          /* rows that are no ports of ours, by the last scan */
 	struct digests seen;    /* those of the scan that runs */
 	bool no_memory;         /* for them */
@@ -111,7 +111,7 @@ static size_t digests_count(struct digests *d)
 static void set_configured(struct appl_ports *a, struct port *port, bool configured)
 {
 	if (configured)
-		list_remove(&port->waiting);
+		list_remove(&port->lookup.waiting);
 	links_set_configured(a->links, port, configured);
 }
 
@@ -123,21 +123,22 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 	struct port *port = item;
 
 	(void)cookie;
-	port->looking_up = false;
+	port->lookup.running = false;
 	a->looking_up--;
 	if (reply && reply->type == RESP_INTEGER && reply->integer > 0)
-		port->seen_round = a->round;
+		port->lookup.seen_round = a->round;
 	if (reply && reply->type == RESP_INTEGER)
 		set_configured(a, port, reply->integer > 0);
 	else if (resp_is_error(reply, "WRONGTYPE"))
 		set_configured(a, port, false);
 	if (reply && reply->type == RESP_ERROR)
-		log_with(LOG_WARNING, KIND_LOOKUP_REFUSED,
-			 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex, .reason = reply->str}),
-			 "%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
-	if (port->look_again)
+		log_with(
+			LOG_WARNING, KIND_LOOKUP_REFUSED,
+			(&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex, .reason = reply->str}),
+			"%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
+	if (port->lookup.again)
 		lookup(a, port);
-	links_release(a->links, port);
+	links_unhold(a->links, port);
 }
 
 static bool send_lookup(struct appl_ports *a, struct port *port)
@@ -150,8 +151,8 @@ static bool send_lookup(struct appl_ports *a, struct port *port)
 	argv[1] = RESP_STR(key);
 	if (conn_command(a->conn, on_lookup, a, port, 0, ARRAY_SIZE(argv), argv) < 0)
 		return false;
-	list_remove(&port->lookup);
-	port->looking_up = true;
+	list_remove(&port->lookup.owed);
+	port->lookup.running = true;
 	a->looking_up++;
 	return true;
 }
@@ -159,26 +160,27 @@ static bool send_lookup(struct appl_ports *a, struct port *port)
 static void send_owed(struct appl_ports *a)
 {
 	while (!list_empty(&a->owed) && a->looking_up < LOOKUPS_AT_ONCE)
-		if (!send_lookup(a, container_of(a->owed.next, struct port, lookup)))
+		if (!send_lookup(a, container_of(a->owed.next, struct port, lookup.owed)))
 			return;
 }
 
 static void lookup(struct appl_ports *a, struct port *port)
 {
-	port->look_again = port->looking_up;
+	port->lookup.again = port->lookup.running;
 	/* Without a connection the next scan tells. */
-	if (port->looking_up || list_linked(&port->lookup) || !conn_ready(a->conn))
+	if (port->lookup.running || list_linked(&port->lookup.owed) || !conn_ready(a->conn))
 		return;
-	list_append(&a->owed, &port->lookup);
+	list_append(&a->owed, &port->lookup.owed);
+	links_hold(port);
 	send_owed(a);
 }
 
 void appl_ports_wait(struct appl_ports *a, struct port *port)
 {
-	bool first = !list_linked(&port->waiting);
+	bool first = !list_linked(&port->lookup.waiting);
 
 	if (first)
-		list_append(&a->waiting, &port->waiting);
+		list_append(&a->waiting, &port->lookup.waiting);
 	if (!conn_ready(a->conn) || (!first && told_of_changes(a)))
 		return;
 	/* Asked the first time in any case: the row may have come between the last scan and this link. */
@@ -202,11 +204,11 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 	if (!a->known)
 		rescan(a);
 	for (struct list *at = a->waiting.next, *next; at != &a->waiting; at = next) {
-		struct port *port = container_of(at, struct port, waiting);
+		struct port *port = container_of(at, struct port, lookup.waiting);
 
 		next = at->next;
 		if (!links_present(port))
-			list_remove(&port->waiting);
+			list_remove(&port->lookup.waiting);
 		else
 			lookup(a, port);
 	}
@@ -247,7 +249,7 @@ static void on_key(const struct resp_value *key, void *user)
 	port = links_get(a->links, key->str + skip);
 	if (!port)
 		return;
-	port->seen_round = a->round;
+	port->lookup.seen_round = a->round;
 	set_configured(a, port, true);
 }
 
@@ -259,7 +261,7 @@ static void on_key(const struct resp_value *key, void *user)
 static void ask_for_missing(struct appl_ports *a)
 {
 	for (struct port *port = links_next(a->links, NULL); port; port = links_next(a->links, port))
-		if (port->configured && port->seen_round != a->round)
+		if (port->appl.configured && port->lookup.seen_round != a->round)
 			lookup(a, port);
 }
 
@@ -339,10 +341,10 @@ void appl_ports_lost(struct appl_ports *a)
 	a->known = false;
 	a->scan_again = false;
 	while (!list_empty(&a->owed)) {
-		struct port *port = container_of(a->owed.next, struct port, lookup);
+		struct port *port = container_of(a->owed.next, struct port, lookup.owed);
 
-		list_remove(&port->lookup);
-		links_release(a->links, port);
+		list_remove(&port->lookup.owed);
+		links_unhold(a->links, port);
 	}
 }
 
@@ -377,7 +379,7 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 	/* The end of a row that nobody heard of is no news, nor is a field of a row that is known: orchagent writes all
 	 * day. */
 	port = strcmp(payload->str, "del") == 0 ? links_find(a->links, name) : links_get(a->links, name);
-	if (!port || (port->configured && written))
+	if (!port || (port->appl.configured && written))
 		return;
 	lookup(a, port);
 	links_release(a->links, port);

@@ -18,22 +18,22 @@ static void print_delete(struct port *port, const char *separator, FILE *out)
 
 	rowcmd_delete(&cmd, separator, port->name);
 	print(out, &cmd);
-	port->acked = row_nil;
-	port->mine = false;
+	port->row.acked = row_nil;
+	port->row.mine = false;
 }
 
 static void print_set(struct port *port, const char *separator, const struct row *want, FILE *out)
 {
-	unsigned fields = rowcmd_fields(port, row_diff(&port->acked, want));
+	unsigned fields = rowcmd_fields(port, row_diff(&port->row.acked, want));
 	struct rowcmd cmd;
 
 	if (!fields)
 		return;
 	rowcmd_set(&cmd, separator, port->name, want, fields);
 	print(out, &cmd);
-	port->acked = *want;
-	port->mine = true;
-	port->owed = 0;
+	port->row.acked = *want;
+	port->row.mine = true;
+	port->owed.fields = 0;
 }
 
 int dryrun_flush(struct links *links, const char *separator, FILE *out)
@@ -44,14 +44,14 @@ int dryrun_flush(struct links *links, const char *separator, FILE *out)
 	for (unsigned n = 0; n < DRYRUN_PORTS && (port = links_pop_dirty(links)) != NULL; n++) {
 		bool wanted;
 
-		port->configured = true;
+		port->appl.configured = true;
 		wanted = rowcmd_wish(port, &want) == WISH_ROW;
-		if (port->mine && (port->delete_owed || !wanted))
+		if (port->row.mine && (port->owed.deletion || !wanted))
 			print_delete(port, separator, out);
-		port->delete_owed = false;
+		port->owed.deletion = false;
 		if (wanted)
 			print_set(port, separator, &want, out);
-		port->configured = false;
+		port->appl.configured = false;
 		links_release(links, port);
 	}
 	/* A stream that is not fully buffered has dropped its bytes by now: only the error mark is left. */

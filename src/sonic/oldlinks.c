@@ -67,11 +67,11 @@ void oldlinks_free(struct oldlinks *o)
 
 static void note_set_down(struct oldlinks *o, const struct port *port)
 {
-	if (!(port->flags & IFF_UP))
+	if (!(port->link.flags & IFF_UP))
 		return;
 	o->set_down++;
 	log_with(LOG_WARNING, KIND_OLD_LINK_SET_DOWN,
-		 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
+		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex}),
 		 "%s: set down: its interface is left from before this cold start", port->name);
 }
 
@@ -91,10 +91,10 @@ static size_t next_links(struct oldlinks *o, int *ifindex, const struct port **p
 	for (; o->next < o->n && n < LINKS_A_TURN; o->next++) {
 		const struct port *port = links_find_ifindex(o->links, o->ifindex[o->next]);
 
-		if (!port || !port->old)
+		if (!port || !port->link.old)
 			continue;
 		ports[n] = port;
-		ifindex[n++] = port->ifindex;
+		ifindex[n++] = port->link.ifindex;
 	}
 	return n;
 }

@@ -20,14 +20,14 @@ static struct log_fields fields_of(const struct port *port, const struct row *ro
 {
 	struct log_fields fields = {
 		.port = port->name,
-		.ifindex = port->ifindex,
+		.ifindex = port->link.ifindex,
 		.admin = up_or_down(row->value[ROW_ADMIN]),
 		.oper = up_or_down(row->value[ROW_OPER]),
 		.mtu = row->value[ROW_MTU] > 0 ? (uint32_t)row->value[ROW_MTU] : 0,
 	};
 
-	if (port->changed_nsec > 0)
-		fields.latency_us = (now_nsec() - port->changed_nsec + NSEC_PER_USEC - 1) / NSEC_PER_USEC;
+	if (port->owed.since_nsec > 0)
+		fields.latency_us = (now_nsec() - port->owed.since_nsec + NSEC_PER_USEC - 1) / NSEC_PER_USEC;
 	return fields;
 }
 
@@ -50,12 +50,12 @@ static void say_published(const struct port *port, const struct log_fields *fiel
 /* The line of the state by now is said as any other: who waits for it need not know of limits. */
 static void report_suppressed(struct port *port)
 {
-	struct log_fields fields = fields_of(port, &port->acked);
-	unsigned n = port->told.held;
+	struct log_fields fields = fields_of(port, &port->row.acked);
+	unsigned n = port->log.held;
 
 	fields.latency_us = 0;
 	fields.reason = REASON_OPER;
-	port->told.held = 0;
+	port->log.held = 0;
 	if (lines_wanted() && fields.oper && audit_is_kept() && audit_joins()) {
 		const struct audit_event event = {AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self()};
 
@@ -95,7 +95,7 @@ static void hold_until(uint64_t usec)
 /* Lines and records are of the same changes: one limit is that of both. */
 static bool may_tell(struct port *port)
 {
-	struct loglimit_own *told = &port->told;
+	struct loglimit_own *told = &port->log;
 	bool pass = loglimit_pass_own(told, AUDIT_PORT_STATE);
 
 	if (pass && !has_room()) {
@@ -155,9 +155,9 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 		return;
 	fields = fields_of(port, row);
 	fields.event_id = event;
-	if (port->gone_ifindex)
-		fields.ifindex = port->gone_ifindex;
-	fields.reason = port->ifindex ? "the row is written anew" : "the link is gone";
+	if (port->link.gone_ifindex)
+		fields.ifindex = port->link.gone_ifindex;
+	fields.reason = port->link.ifindex ? "the row is written anew" : "the link is gone";
 	if (line && record && audit_joins()) {
 		audit_event_line(true, true, LOG_NOTICE, KIND_PORT_DELETED, &state_changed, LOG_HERE, &fields,
 				 "Delete %s(ok) from state db", port->name);
@@ -186,7 +186,7 @@ void portlog_tell_held_back(struct links *links, bool end)
 
 	due_usec = 0;
 	for (struct port *port = links_next(links, NULL); port; port = links_next(links, port)) {
-		struct loglimit_own *told = &port->told;
+		struct loglimit_own *told = &port->log;
 
 		if (told->held == 0)
 			continue;

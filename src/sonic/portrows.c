@@ -79,8 +79,13 @@ void portrows_set_push(struct portrows *r, bool push)
 
 void portrows_forget(struct portrows *r)
 {
-	for (struct port *port = links_next(r->deps.links, NULL); port; port = links_next(r->deps.links, port))
-		port->asked = false;
+	for (struct port *port = links_next(r->deps.links, NULL), *next; port; port = next) {
+		next = links_next(r->deps.links, port);
+		if (port->appl.admin == ADMIN_UNKNOWN || port->appl.admin == ADMIN_ASKED)
+			continue;
+		port->appl.admin = ADMIN_UNKNOWN;
+		links_unhold(r->deps.links, port);
+	}
 }
 
 /* --- complaints --- */
@@ -262,12 +267,14 @@ static void on_admin(const struct resp_value *reply, void *user, void *item, uin
 	struct port *port = item;
 
 	(void)cookie;
-	port->asking = false;
-	if (!reply)
+	if (reply) {
+		/* The port stays held: what was learned must not be forgotten. */
+		port->appl.admin = reply->type == RESP_STRING || resp_too_large(reply) ? ADMIN_PRESENT : ADMIN_ABSENT;
+	} else {
 		r->lost = true;
-	port->asked = reply != NULL;
-	port->had_admin = reply && (reply->type == RESP_STRING || resp_too_large(reply));
-	links_release(r->deps.links, port);
+		port->appl.admin = ADMIN_UNKNOWN;
+		links_unhold(r->deps.links, port);
+	}
 	answered(r);
 }
 
@@ -281,7 +288,7 @@ static int ask_admin(struct portrows *r, const struct row_item *item)
 
 	if (!port)
 		return -ENOMEM;
-	if (!r->push || port->asked || port->asking)
+	if (!r->push || port->appl.admin != ADMIN_UNKNOWN)
 		return 0;
 	(void)snprintf(key, sizeof(key), "PORT_TABLE%s%s", r->deps.appl_separator, item->name);
 	argv[0] = RESP_STR("HGET");
@@ -290,7 +297,8 @@ static int ask_admin(struct portrows *r, const struct row_item *item)
 	result = conn_command(r->deps.appl, on_admin, r, port, 0, ARRAY_SIZE(argv), argv);
 	if (result < 0)
 		return result;
-	port->asking = true;
+	port->appl.admin = ADMIN_ASKED;
+	links_hold(port);
 	r->outstanding++;
 	return 0;
 }
@@ -334,7 +342,7 @@ static void expect(struct portrows *r, const char *name)
 	} else if (!r->push) {
 		links_keep(r->deps.links, port);
 		links_expect(r->deps.links, port);
-	} else if (!port->had_admin) {
+	} else if (port->appl.admin != ADMIN_PRESENT) {
 		links_expect(r->deps.links, port);
 	}
 	links_release(r->deps.links, port);

@@ -55,41 +55,51 @@ static void schedule(sd_event_source *timer, uint64_t at)
 	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+/* The port is gone afterwards unless something else needs it. */
+static void end_retry(struct publish *p, struct port *port)
+{
+	if (!port->row.retry_at)
+		return;
+	port->row.retry_at = 0;
+	links_unhold(p->links, port);
+}
+
 static void retry_later(struct publish *p, struct port *port)
 {
-	struct backoff backoff = {RETRY_INITIAL_MS, RETRY_MAX_MS, port->retry_ms};
+	struct backoff backoff = {RETRY_INITIAL_MS, RETRY_MAX_MS, port->row.retry_ms};
 
-	if (port->retry_at)
+	if (port->row.retry_at)
 		return;
-	port->retry_at = now_usec() + backoff_next_usec(&backoff);
-	port->retry_ms = backoff.next_ms;
-	schedule(p->retry_ports, port->retry_at);
+	links_hold(port);
+	port->row.retry_at = now_usec() + backoff_next_usec(&backoff);
+	port->row.retry_ms = backoff.next_ms;
+	schedule(p->retry_ports, port->row.retry_at);
 }
 
 /* Refused, or nobody knows. Consumers wait for a DEL (S16): one too many does less harm than none. */
 static void not_done(struct port *port, enum write_kind kind)
 {
-	port->known = ROW_UNKNOWN;
+	port->row.known = ROW_UNKNOWN;
 	if (kind == WRITE_DELETE) {
-		port->mine = port->delete_owed = true;
+		port->row.mine = port->owed.deletion = true;
 		return;
 	}
-	port->owed |= port->telling;
-	port->telling = 0;
+	port->owed.fields |= port->row.announced;
+	port->row.announced = 0;
 }
 
 static void refused(struct publish *p, struct port *port, enum write_kind kind, const struct resp_value *error)
 {
 	p->stats.refused++;
 	not_done(port, kind);
-	port->generation++;
-	port->rewrite = port->rewrite || resp_is_error(error, "WRONGTYPE");
+	port->row.generation++;
+	port->row.rewrite = port->row.rewrite || resp_is_error(error, "WRONGTYPE");
 	retry_later(p, port);
-	if (port->failing)
+	if (port->row.failing)
 		return;
-	port->failing = true;
+	port->row.failing = true;
 	log_with(LOG_WARNING, KIND_WRITE_REFUSED,
-		 (&(struct log_fields){.port = port->name, .ifindex = port->ifindex, .reason = error->str}),
+		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex, .reason = error->str}),
 		 "PORT_TABLE%s%s: Redis refused the write, it is tried again: %s", p->separator, port->name,
 		 error->str);
 }
@@ -97,35 +107,36 @@ static void refused(struct publish *p, struct port *port, enum write_kind kind, 
 /* The row is as it should be. */
 static void note_repair(struct publish *p, struct port *port)
 {
-	p->stats.repaired += port->drifted;
-	port->drifted = false;
+	p->stats.repaired += port->row.drifted;
+	port->row.drifted = false;
 }
 
 static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 {
 	if (kind == WRITE_SET)
-		port->telling = 0;
-	if (port->writing > 0 || port->known != ROW_READ)
+		port->row.announced = 0;
+	if (port->row.writing > 0 || port->row.known != ROW_READ)
 		return;
-	if (port->mine && !port->delete_owed)
+	if (port->row.mine && !port->owed.deletion)
 		links_mark_published(p->links, port);
 	note_repair(p, port);
-	port->retry_ms = 0;
-	if (!port->failing)
+	port->row.retry_ms = 0;
+	if (!port->row.failing)
 		return;
-	port->failing = false;
-	log_with(LOG_NOTICE, KIND_WRITE_ACCEPTED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
+	port->row.failing = false;
+	log_with(LOG_NOTICE, KIND_WRITE_ACCEPTED,
+		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex}),
 		 "PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
 /* From the moment the oldest change came to Redis' acknowledgement of the last write that it led to. */
 static void take_time(struct publish *p, struct port *port, bool acknowledged)
 {
-	if (port->writing > 0)
+	if (port->row.writing > 0)
 		return;
-	if (port->timed_nsec && acknowledged)
-		hist_add(&p->latency, now_nsec() - port->timed_nsec);
-	port->timed_nsec = 0;
+	if (port->row.timed_nsec && acknowledged)
+		hist_add(&p->latency, now_nsec() - port->row.timed_nsec);
+	port->row.timed_nsec = 0;
 }
 
 static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -133,7 +144,7 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	struct publish *p = user;
 	struct port *port = item;
 
-	port->writing--;
+	port->row.writing--;
 	take_time(p, port, reply && reply->type != RESP_ERROR);
 	if (!reply)
 		not_done(port, (enum write_kind)cookie);
@@ -141,16 +152,16 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 		refused(p, port, (enum write_kind)cookie, reply);
 	else
 		accepted(p, port, (enum write_kind)cookie);
-	if (port->again && port->writing == 0) {
-		port->again = false;
+	if (port->row.again && port->row.writing == 0) {
+		port->row.again = false;
 		links_mark_dirty(p->links, port);
 	}
-	links_release(p->links, port);
+	links_unhold(p->links, port);
 }
 
 static void send_write(struct publish *p, struct port *port, enum write_kind kind, const struct rowcmd *cmd)
 {
-	port->generation++;
+	port->row.generation++;
 	if (conn_command_lazy(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
 		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
 		not_done(port, kind);
@@ -159,23 +170,24 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	}
 	if (p->events)
 		eventpub_send(p->events, port->name, cmd);
-	port->writing++;
-	port->known = ROW_READ;
-	if (port->changed_nsec)
-		port->timed_nsec = p->timing ? port->changed_nsec : 0;
-	port->changed_nsec = 0;
+	port->row.writing++;
+	links_hold(port);
+	port->row.known = ROW_READ;
+	if (port->owed.since_nsec)
+		port->row.timed_nsec = p->timing ? port->owed.since_nsec : 0;
+	port->owed.since_nsec = 0;
 }
 
 /* --- writes, with what is said of them --- */
 
 static void send_delete(struct publish *p, struct port *port)
 {
-	const struct row was = port->acked;
+	const struct row was = port->row.acked;
 	struct rowcmd cmd;
 
 	rowcmd_delete(&cmd, p->separator, port->name);
-	port->acked = row_nil;
-	port->mine = port->rewrite = false;
+	port->row.acked = row_nil;
+	port->row.mine = port->row.rewrite = false;
 	p->stats.deletes++;
 	portlog_deleted(port, &was, publish_last_event(p));
 	send_write(p, port, WRITE_DELETE, &cmd);
@@ -192,47 +204,47 @@ static void tell_log(struct publish *p, struct port *port, const struct row *wan
 
 static void send_set(struct publish *p, struct port *port, const struct row *want, unsigned differing)
 {
-	unsigned changed = differing | (port->owed & ROW_ALL);
+	unsigned changed = differing | (port->owed.fields & ROW_ALL);
 	struct rowcmd cmd;
 
 	rowcmd_set(&cmd, p->separator, port->name, want, rowcmd_fields(port, differing));
-	port->acked = *want;
-	port->mine = true;
-	port->telling = changed | port->owed;
-	port->owed = 0;
+	port->row.acked = *want;
+	port->row.mine = true;
+	port->row.announced = changed | port->owed.fields;
+	port->owed.fields = 0;
 	p->stats.sets++;
 	p->stats.repeats += differing == 0;
-	tell_log(p, port, want, changed, port->telling & OWED_DOUBT);
+	tell_log(p, port, want, changed, port->row.announced & OWED_DOUBT);
 	send_write(p, port, WRITE_SET, &cmd);
 }
 
 static void write_row(struct publish *p, struct port *port, const struct row *want)
 {
-	bool anew = (port->delete_owed && port->mine) || port->rewrite;
+	bool anew = (port->owed.deletion && port->row.mine) || port->row.rewrite;
 	unsigned differing;
 
-	port->delete_owed = false;
+	port->owed.deletion = false;
 	if (anew)
 		send_delete(p, port);
-	differing = row_diff(port->known == ROW_READ ? &port->acked : &row_nil, want);
+	differing = row_diff(port->row.known == ROW_READ ? &port->row.acked : &row_nil, want);
 	if (rowcmd_fields(port, differing))
 		send_set(p, port, want, differing);
-	else if (port->writing == 0)
+	else if (port->row.writing == 0)
 		links_mark_published(p->links, port);
 }
 
 static void remove_row(struct publish *p, struct port *port)
 {
-	port->delete_owed = port->rewrite = false;
+	port->owed.deletion = port->row.rewrite = false;
 	/* Only a row with our fields in it is ours to delete: a sub-interface's belongs to intfmgrd (R15). */
-	if (port->mine)
+	if (port->row.mine)
 		send_delete(p, port);
 }
 
 /* A change that was undone in time, or of a link that is no port yet, is not late when the next one is written. */
 static void nothing_owed(struct publish *p, struct port *port)
 {
-	port->changed_nsec = 0;
+	port->owed.since_nsec = 0;
 	note_repair(p, port);
 }
 
@@ -240,14 +252,15 @@ static void publish_port(struct publish *p, struct port *port)
 {
 	struct row want;
 
-	if (port->writing > 0) {
-		port->again = true;
+	if (port->row.writing > 0) {
+		port->row.again = true;
 		conn_expedite(p->conn);
 		return;
 	}
-	if (port->retry_at && port->retry_at > now_usec())
+	if (port->row.retry_at && port->row.retry_at > now_usec())
 		return;
-	port->retry_at = 0;
+	links_hold(port);
+	end_retry(p, port);
 	switch (rowcmd_wish(port, &want)) {
 	case WISH_ROW:
 		write_row(p, port, &want);
@@ -256,15 +269,15 @@ static void publish_port(struct publish *p, struct port *port)
 		remove_row(p, port);
 		break;
 	case WISH_LEAVE:
-		if (port->delete_owed)
+		if (port->owed.deletion)
 			remove_row(p, port);
 		if (links_present(port))
 			p->unknown(port, p->user);
 		break;
 	}
-	if (port->writing == 0 && port->retry_at == 0)
+	if (port->row.writing == 0 && port->row.retry_at == 0)
 		nothing_owed(p, port);
-	links_release(p->links, port);
+	links_unhold(p->links, port);
 }
 
 static uint64_t written(const struct publish *p)
@@ -310,12 +323,12 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 
 	(void)usec;
 	for (struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port)) {
-		if (port->retry_at == 0)
+		if (port->row.retry_at == 0)
 			continue;
-		if (port->retry_at <= now)
+		if (port->row.retry_at <= now)
 			links_mark_dirty(p->links, port);
 		else
-			schedule(timer, port->retry_at);
+			schedule(timer, port->row.retry_at);
 	}
 	return 0;
 }
@@ -325,20 +338,21 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 /* Once until it is repaired, so that what was found and is not repaired is a number of rows. */
 static void note_drift(struct publish *p, struct port *port)
 {
-	if (port->drifted)
+	if (port->row.drifted)
 		return;
 	p->stats.drift++;
-	port->drifted = true;
-	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED, (&(struct log_fields){.port = port->name, .ifindex = port->ifindex}),
+	port->row.drifted = true;
+	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED,
+		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex}),
 		 "PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
 }
 
 static void learn(struct publish *p, struct port *port, const struct row *row)
 {
-	port->acked = *row;
-	port->known = ROW_READ;
-	port->mine = row->value[ROW_OPER] != ROW_NIL;
-	if (port->mine && !port->ifindex)
+	port->row.acked = *row;
+	port->row.known = ROW_READ;
+	port->row.mine = row->value[ROW_OPER] != ROW_NIL;
+	if (port->row.mine && !port->link.ifindex)
 		p->stats.orphans++;
 	links_mark_dirty(p->links, port);
 }
@@ -346,16 +360,16 @@ static void learn(struct publish *p, struct port *port, const struct row *row)
 static void take_row(struct port *port, const struct row *row, uint32_t generation, void *user)
 {
 	struct publish *p = user;
-	bool known = port->known == ROW_READ;
+	bool known = port->row.known == ROW_READ;
 
-	if (port->generation != generation)
+	if (port->row.generation != generation)
 		return;
-	if (known && port->mine && (!row || row_diff(&port->acked, row)))
+	if (known && port->row.mine && (!row || row_diff(&port->row.acked, row)))
 		note_drift(p, port);
-	else if (known && row && !row_diff(&port->acked, row))
+	else if (known && row && !row_diff(&port->row.acked, row))
 		return;
 	learn(p, port, row ? row : &row_nil);
-	port->rewrite = !row;
+	port->row.rewrite = !row;
 }
 
 static void readback_later(struct publish *p)
@@ -413,10 +427,11 @@ void publish_ready(struct publish *p)
 void publish_lost(struct publish *p)
 {
 	p->live = false;
-	for (struct port *port = links_next(p->links, NULL); port; port = links_next(p->links, port)) {
-		port->known = ROW_UNKNOWN;
-		port->retry_at = 0;
-		port->retry_ms = 0;
+	for (struct port *port = links_next(p->links, NULL), *next; port; port = next) {
+		next = links_next(p->links, port);
+		port->row.known = ROW_UNKNOWN;
+		port->row.retry_ms = 0;
+		end_retry(p, port);
 	}
 	/* Who reads STATE_DB may have lost its connection as well, and with it events that Redis acknowledged to us. */
 	links_doubt(p->links);
@@ -436,13 +451,13 @@ bool publish_owes(const struct port *port)
 {
 	struct row want;
 
-	if (port->writing > 0 || (port->delete_owed && port->mine))
+	if (port->row.writing > 0 || (port->owed.deletion && port->row.mine))
 		return true;
 	switch (rowcmd_wish(port, &want)) {
 	case WISH_ROW:
-		return port->known != ROW_READ || port->owed || row_diff(&port->acked, &want) != 0;
+		return port->row.known != ROW_READ || port->owed.fields || row_diff(&port->row.acked, &want) != 0;
 	case WISH_NONE:
-		return port->mine;
+		return port->row.mine;
 	case WISH_LEAVE:
 		break;
 	}

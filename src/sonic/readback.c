@@ -122,10 +122,9 @@ static void on_row(const struct resp_value *reply, void *user, void *item, uint6
 	struct readback *rb = user;
 	struct port *port = item;
 
-	port->reading--;
 	rb->outstanding--;
 	take_reply(rb, port, reply, (uint32_t)cookie);
-	links_release(rb->links, port);
+	links_unhold(rb->links, port);
 	pump(rb);
 }
 
@@ -134,16 +133,16 @@ static void read_port(struct readback *rb, const char *name)
 	struct port *port = links_get(rb->links, name);
 	struct rowcmd cmd;
 
-	if (!port || port->read_round == rb->round)
+	if (!port || port->row.read_round == rb->round)
 		return;
 	rowcmd_read(&cmd, rb->separator, name);
-	if (conn_command(rb->conn, on_row, rb, port, port->generation, cmd.argc, cmd.argv) < 0) {
+	if (conn_command(rb->conn, on_row, rb, port, port->row.generation, cmd.argc, cmd.argv) < 0) {
 		rb->failed = true;
 		links_release(rb->links, port);
 		return;
 	}
-	port->read_round = rb->round;
-	port->reading++;
+	port->row.read_round = rb->round;
+	links_hold(port);
 	rb->outstanding++;
 }
 

@@ -12,16 +12,16 @@ _Static_assert(ROWCMD_KEY_MAX >= sizeof("PORT_TABLE") + SEPARATOR_MAX + IFNAMSIZ
 enum row_wish rowcmd_wish(const struct port *port, struct row *want)
 {
 	if (!links_present(port))
-		return port->kept ? WISH_LEAVE : WISH_NONE;
-	if (!port->configured)
+		return port->appl.kept ? WISH_LEAVE : WISH_NONE;
+	if (!port->appl.configured)
 		return WISH_LEAVE;
-	*want = rules_row(port->flags, port->mtu);
+	*want = rules_row(port->link.flags, port->link.mtu);
 	return WISH_ROW;
 }
 
 unsigned rowcmd_fields(const struct port *port, unsigned differing)
 {
-	return port->owed & OWED_DOUBT ? ROW_ALL : differing | port->owed;
+	return port->owed.fields & OWED_DOUBT ? ROW_ALL : differing | port->owed.fields;
 }
 
 static void add(struct rowcmd *cmd, const char *text)

@@ -192,7 +192,7 @@ static void await_links(struct startup *s)
 
 static bool is_stuck(const struct port *port)
 {
-	return port->old && (port->expected || port->configured);
+	return port->link.old && (port->appl.expected || port->appl.configured);
 }
 
 /* A timer that has nothing more to say would wake a quiet switch. */
@@ -304,7 +304,7 @@ static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 
 static bool is_awaited(const struct port *port)
 {
-	return port->expected && !port->old;
+	return port->appl.expected && !port->link.old;
 }
 
 /* Says how many ports are such, and the names of the first ones; nothing when there are none. */

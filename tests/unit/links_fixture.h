@@ -95,7 +95,7 @@ static inline struct port *has_link(struct links *l, const char *name, int ifind
 
 	assert_non_null(port);
 	assert_string_equal(port->name, name);
-	assert_int_equal(port->ifindex, ifindex);
+	assert_int_equal(port->link.ifindex, ifindex);
 	if (ifindex == 0)
 		assert_false(links_present(port));
 	return port;
@@ -106,8 +106,8 @@ static inline void has_state(struct links *l, const char *name, uint32_t flags, 
 	const struct port *port = links_find(l, name);
 
 	assert_non_null(port);
-	assert_int_equal(port->flags, flags);
-	assert_int_equal(port->mtu, mtu);
+	assert_int_equal(port->link.flags, flags);
+	assert_int_equal(port->link.mtu, mtu);
 }
 
 static inline bool owes_delete(const struct links *l, const char *name)
@@ -115,14 +115,14 @@ static inline bool owes_delete(const struct links *l, const char *name)
 	const struct port *port = links_find(l, name);
 
 	assert_non_null(port);
-	return port->delete_owed;
+	return port->owed.deletion;
 }
 
 /* What the publisher does once all is written. */
 static inline void settle(struct links *l)
 {
 	for (struct port *port; (port = links_pop_dirty(l)) != NULL;) {
-		port->delete_owed = false;
+		port->owed.deletion = false;
 		links_release(l, port);
 	}
 }

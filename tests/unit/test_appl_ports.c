@@ -97,7 +97,7 @@ static bool configured(struct fixture *x, const char *name)
 {
 	const struct port *port = links_find(x->own->links, name);
 
-	return port && port->configured;
+	return port && port->appl.configured;
 }
 
 static void audit(struct fixture *x)

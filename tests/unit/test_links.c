@@ -14,13 +14,13 @@ static void new_link(void **state)
 	port = has_link(l, "Ethernet0", 3);
 	assert_true(links_present(port));
 	has_state(l, "Ethernet0", IFF_UP, 9100);
-	assert_int_equal(port->master, 7);
-	assert_int_equal(port->carrier_up, 5);
-	assert_int_equal(port->carrier_down, 6);
-	assert_false(port->delete_owed);
-	assert_false(port->configured);
-	assert_int_equal(port->known, ROW_UNKNOWN);
-	assert_int_equal(row_diff(&port->acked, &row_nil), 0);
+	assert_int_equal(port->link.master, 7);
+	assert_int_equal(port->link.carrier_up, 5);
+	assert_int_equal(port->link.carrier_down, 6);
+	assert_false(port->owed.deletion);
+	assert_false(port->appl.configured);
+	assert_int_equal(port->row.known, ROW_UNKNOWN);
+	assert_int_equal(row_diff(&port->row.acked, &row_nil), 0);
 	assert_int_equal(links_stats(l)->ports, 1);
 	assert_int_equal(links_stats(l)->present, 1);
 	dirty_are(l, "Ethernet0");
@@ -89,7 +89,7 @@ static void only_a_change_of_master_makes_dirty(void **state)
 
 	seen(l, 3, "Ethernet0");
 	dirty_are(l, "Ethernet0");
-	links_find(l, "Ethernet0")->owed = 0;
+	links_find(l, "Ethernet0")->owed.fields = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct link_msg msg = message(steps[i].type, 3, "Ethernet0", UP, 9100);
 		struct port *port;
@@ -99,10 +99,10 @@ static void only_a_change_of_master_makes_dirty(void **state)
 		links_event(l, &msg, 0);
 		dirty_are(l, steps[i].dirty);
 		port = has_link(l, "Ethernet0", 3);
-		assert_int_equal(port->owed, steps[i].dirty[0] ? ROW_BIT(ROW_STATE) : 0);
-		assert_int_equal(port->master, steps[i].master);
+		assert_int_equal(port->owed.fields, steps[i].dirty[0] ? ROW_BIT(ROW_STATE) : 0);
+		assert_int_equal(port->link.master, steps[i].master);
 		assert_int_equal(links_stats(l)->members, steps[i].master != 0);
-		port->owed = 0;
+		port->owed.fields = 0;
 	}
 	gone(l, 3, "Ethernet0");
 	assert_int_equal(links_stats(l)->members, 0);
@@ -114,19 +114,19 @@ static void changes_are_owed_though_undone(void **state)
 	struct links *l = *state;
 
 	seen(l, 3, "Ethernet0");
-	assert_int_equal(links_find(l, "Ethernet0")->owed, OWED_DOUBT);
-	links_find(l, "Ethernet0")->owed = 0;
+	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, OWED_DOUBT);
+	links_find(l, "Ethernet0")->owed.fields = 0;
 	event(l, 3, "Ethernet0", UP, 9100);
-	assert_int_equal(links_find(l, "Ethernet0")->owed, 0);
+	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, 0);
 	event(l, 3, "Ethernet0", UP, 1500);
 	event(l, 3, "Ethernet0", UP, 9100);
-	assert_int_equal(links_find(l, "Ethernet0")->owed, ROW_BIT(ROW_MTU));
+	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, ROW_BIT(ROW_MTU));
 	event(l, 3, "Ethernet0", IFF_UP, 9100);
 	event(l, 3, "Ethernet0", UP, 9100);
-	assert_int_equal(links_find(l, "Ethernet0")->owed, ROW_BIT(ROW_MTU) | ROW_BIT(ROW_OPER));
+	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, ROW_BIT(ROW_MTU) | ROW_BIT(ROW_OPER));
 	/* Its end is told by the DEL. */
 	gone(l, 3, "Ethernet0");
-	assert_int_equal(links_find(l, "Ethernet0")->owed, 0);
+	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, 0);
 	assert_true(owes_delete(l, "Ethernet0"));
 }
 
@@ -141,10 +141,10 @@ static void a_gap_owes_each_port_with_a_link_an_event(void **state)
 	(void)links_mark_old(l, NULL, 0);
 	seen(l, 6, "Ethernet12");
 	settle(l);
-	links_find(l, "Ethernet12")->owed = 0;
+	links_find(l, "Ethernet12")->owed.fields = 0;
 	links_doubt(l);
 	dirty_are(l, "Ethernet12");
-	assert_int_equal(links_find(l, "Ethernet12")->owed, OWED_DOUBT);
+	assert_int_equal(links_find(l, "Ethernet12")->owed.fields, OWED_DOUBT);
 }
 
 /* A bridge port's message may name what the device is not: it is not even looked at. */
@@ -194,7 +194,7 @@ static void deleted_link_has_no_state(void **state)
 	links_event(l, &msg, 0);
 	gone(l, 3, "Ethernet0");
 	has_state(l, "Ethernet0", 0, 0);
-	assert_int_equal(links_find(l, "Ethernet0")->master, 0);
+	assert_int_equal(links_find(l, "Ethernet0")->link.master, 0);
 	/* Nor does the next one inherit any. */
 	event(l, 4, "Ethernet0", 0, 0);
 	has_state(l, "Ethernet0", 0, 0);
@@ -361,7 +361,7 @@ static void flaps_are_changes_of_oper(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		event(l, 3, "Ethernet0", steps[i].flags, steps[i].mtu);
-		assert_int_equal(links_find(l, "Ethernet0")->flaps, steps[i].flaps);
+		assert_int_equal(links_find(l, "Ethernet0")->history.flaps, steps[i].flaps);
 		assert_int_equal(links_stats(l)->flaps, steps[i].flaps);
 	}
 	/* An end, a start and a rename are no flaps. */
@@ -371,8 +371,8 @@ static void flaps_are_changes_of_oper(void **state)
 	event(l, 5, "Ethernet8", 0, 9100);
 	assert_int_equal(links_stats(l)->flaps, 3);
 	event(l, 5, "Ethernet8", IFF_RUNNING, 9100);
-	assert_int_equal(links_find(l, "Ethernet8")->flaps, 1);
-	assert_int_equal(links_find(l, "Ethernet0")->flaps, 3);
+	assert_int_equal(links_find(l, "Ethernet8")->history.flaps, 1);
+	assert_int_equal(links_find(l, "Ethernet0")->history.flaps, 3);
 	assert_int_equal(links_stats(l)->flaps, 4);
 }
 
@@ -591,7 +591,7 @@ static void take_all(const enum step *order)
 		for (int again = 0; again < 2; again++) {
 			take(l, order[i]);
 			assert_int_equal(links_expected(l), expected);
-			assert_int_equal(links_find(l, "Ethernet0")->expected, expected);
+			assert_int_equal(links_find(l, "Ethernet0")->appl.expected, expected);
 		}
 	}
 	links_free(l);
@@ -636,8 +636,8 @@ static void waits_for_every_port(void **state)
 	seen(l, 3, "Ethernet0");
 	links_mark_published(l, first);
 	assert_int_equal(links_expected(l), 1);
-	assert_false(first->expected);
-	assert_true(second->expected);
+	assert_false(first->appl.expected);
+	assert_true(second->appl.expected);
 	links_dump_begin(l);
 	row(l, 3, "Ethernet0");
 	row(l, 4, "Ethernet4");
@@ -723,12 +723,12 @@ static void rows_of_appl_db_make_dirty(void **state)
 	dirty_are(l, "Ethernet0");
 	port = links_find(l, "Ethernet0");
 	links_set_configured(l, port, true);
-	assert_true(port->configured);
+	assert_true(port->appl.configured);
 	dirty_are(l, "Ethernet0");
 	links_set_configured(l, port, true);
 	dirty_are(l, "");
 	links_set_configured(l, port, false);
-	assert_false(port->configured);
+	assert_false(port->appl.configured);
 	dirty_are(l, "Ethernet0");
 }
 
@@ -796,15 +796,15 @@ static void the_past_goes_on(void **state)
 	seen(l, 3, "Ethernet0");
 	event(l, 3, "Ethernet0", IFF_UP, 9100);
 	port = links_find(l, "Ethernet0");
-	assert_int_equal(port->flaps, 7 + 1);
-	assert_int_equal(port->past_flaps, 7);
-	assert_int_equal(port->past_msec, 1000);
+	assert_int_equal(port->history.flaps, 7 + 1);
+	assert_int_equal(port->history.flaps_before, 7);
+	assert_int_equal(port->history.changed_before_msec, 1000);
 	/* Of that process alone. */
 	assert_int_equal(links_stats(l)->flaps, 1);
 	assert_string_equal(links_past_next(l, NULL)->name, "Ethernet4");
 	assert_null(links_past_next(l, links_past_next(l, NULL)));
 	seen(l, 4, "Ethernet8");
-	assert_int_equal(links_find(l, "Ethernet8")->past_msec, 0);
+	assert_int_equal(links_find(l, "Ethernet8")->history.changed_before_msec, 0);
 }
 
 /* A link that is left from before comes and goes before its port does; a port that was deleted is another one later. */
@@ -820,12 +820,12 @@ static void the_past_waits_for_the_port(void **state)
 	assert_null(links_find(l, "Ethernet0"));
 	assert_non_null(links_past_next(l, NULL));
 	links_set_configured(l, links_get(l, "Ethernet0"), true);
-	assert_int_equal(links_find(l, "Ethernet0")->flaps, 7);
+	assert_int_equal(links_find(l, "Ethernet0")->history.flaps, 7);
 	assert_null(links_past_next(l, NULL));
 	links_set_configured(l, links_find(l, "Ethernet0"), false);
 	settle(l);
 	assert_null(links_find(l, "Ethernet0"));
-	assert_int_equal(links_get(l, "Ethernet0")->flaps, 0);
+	assert_int_equal(links_get(l, "Ethernet0")->history.flaps, 0);
 }
 
 /* A used place holds nothing of the port before. */
@@ -836,11 +836,13 @@ static void reused_memory_is_clean(void **state)
 	struct list waiting;
 
 	list_init(&waiting);
-	list_append(&waiting, &port->waiting);
-	port->acked.value[ROW_MTU] = 9100;
-	port->known = ROW_READ;
-	port->had_admin = port->failing = port->rewrite = port->again = port->published = true;
-	port->flaps = port->generation = port->retry_ms = port->read_round = port->seen_round = 9;
+	list_append(&waiting, &port->lookup.waiting);
+	port->row.acked.value[ROW_MTU] = 9100;
+	port->row.known = ROW_READ;
+	port->appl.admin = ADMIN_PRESENT;
+	port->row.failing = port->row.rewrite = port->row.again = port->link.published = true;
+	port->history.flaps = port->row.generation = port->row.retry_ms = port->row.read_round =
+		port->lookup.seen_round = 9;
 	links_release(l, port);
 	assert_null(links_find(l, "Ethernet0"));
 	assert_true(list_empty(&waiting));
@@ -851,12 +853,13 @@ static void reused_memory_is_clean(void **state)
 		again = links_get(l, name);
 		assert_non_null(again);
 		assert_string_equal(again->name, name);
-		assert_int_equal(row_diff(&again->acked, &row_nil), 0);
-		assert_int_equal(again->known, ROW_UNKNOWN);
-		assert_false(again->had_admin || again->failing || again->rewrite || again->again || again->published);
-		assert_int_equal(again->flaps + again->generation + again->retry_ms, 0);
-		assert_int_equal(again->read_round + again->seen_round, 0);
-		assert_false(list_linked(&again->waiting) || list_linked(&again->dirty));
+		assert_int_equal(row_diff(&again->row.acked, &row_nil), 0);
+		assert_int_equal(again->row.known, ROW_UNKNOWN);
+		assert_int_equal(again->appl.admin, ADMIN_UNKNOWN);
+		assert_false(again->row.failing || again->row.rewrite || again->row.again || again->link.published);
+		assert_int_equal(again->history.flaps + again->row.generation + again->row.retry_ms, 0);
+		assert_int_equal(again->row.read_round + again->lookup.seen_round, 0);
+		assert_false(list_linked(&again->lookup.waiting) || list_linked(&again->dirty));
 	}
 	/* All of one chunk, that of the released port among them. */
 	assert_int_equal(links_stats(l)->chunks, 1);
@@ -867,15 +870,14 @@ static void reused_memory_is_clean(void **state)
 #member, offsetof(struct port, member)                                                                 \
 	}
 
-/* Any of these alone means that somebody will come back to the port. */
+/* Any of these alone means that the port is known: to the kernel, to SONiC, in STATE_DB. */
 static void a_port_in_use_is_kept(void **state)
 {
 	static const struct {
 		const char *name;
 		size_t offset;
 	} uses[] = {
-		USE(ifindex),  USE(configured),  USE(expected), USE(asking),  USE(asked),      USE(mine),
-		USE(retry_at), USE(delete_owed), USE(writing),  USE(reading), USE(looking_up),
+		USE(link.ifindex), USE(appl.configured), USE(appl.expected), USE(row.mine), USE(owed.deletion),
 	};
 	struct links *l = *state;
 
@@ -892,6 +894,35 @@ static void a_port_in_use_is_kept(void **state)
 		assert_null(links_find(l, "Ethernet0"));
 		assert_int_equal(links_stats(l)->ports, 0);
 	}
+}
+
+/* Two answers are under way: the pointer that each of them comes with must be good. */
+static void a_held_port_is_kept(void **state)
+{
+	struct links *l = *state;
+	struct port *port = links_get(l, "Ethernet0");
+
+	links_hold(port);
+	links_hold(port);
+	links_release(l, port);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
+	links_unhold(l, port);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
+	links_unhold(l, port);
+	assert_null(links_find(l, "Ethernet0"));
+	assert_int_equal(links_stats(l)->ports, 0);
+}
+
+/* Who holds a port says nothing of whether it is known. */
+static void a_known_port_outlives_its_last_hold(void **state)
+{
+	struct links *l = *state;
+	struct port *port = links_get(l, "Ethernet0");
+
+	links_hold(port);
+	links_expect(l, port);
+	links_unhold(l, port);
+	assert_ptr_equal(links_find(l, "Ethernet0"), port);
 }
 
 static void a_dirty_port_is_kept(void **state)
@@ -939,12 +970,12 @@ static void all_ports_once(void **state)
 		(void)links_get(l, name);
 	}
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
-		port->flaps++;
+		port->history.flaps++;
 		n++;
 	}
 	assert_int_equal(n, 200);
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port))
-		assert_int_equal(port->flaps, 1);
+		assert_int_equal(port->history.flaps, 1);
 }
 
 static void release_while_iterating(void **state)
@@ -957,7 +988,7 @@ static void release_while_iterating(void **state)
 	for (int i = 2; i <= 200; i += 2)
 		gone(l, i, "");
 	for (struct port *port; (port = links_pop_dirty(l)) != NULL;)
-		port->delete_owed = false;
+		port->owed.deletion = false;
 	for (struct port *port = links_next(l, NULL), *next; port; port = next) {
 		next = links_next(l, port);
 		links_release(l, port);
@@ -966,7 +997,7 @@ static void release_while_iterating(void **state)
 	assert_int_equal(n, 200);
 	assert_int_equal(links_stats(l)->ports, 100);
 	for (const struct port *port = links_next(l, NULL); port; port = links_next(l, port))
-		assert_int_equal(port->ifindex % 2, 1);
+		assert_int_equal(port->link.ifindex % 2, 1);
 	assert_non_null(links_find(l, "Ethernet199"));
 	assert_null(links_find(l, "Ethernet200"));
 }
@@ -1022,12 +1053,12 @@ static void the_last_change_has_its_time(void **state)
 	struct link_msg msg = message(RTM_NEWLINK, 1, "Ethernet0", UP, 9100);
 
 	links_event(l, &msg, 100);
-	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 100);
+	assert_int_equal(links_find(l, "Ethernet0")->history.changed_nsec, 100);
 	links_event(l, &msg, 200); /* says nothing new */
-	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 100);
+	assert_int_equal(links_find(l, "Ethernet0")->history.changed_nsec, 100);
 	msg.mtu = 1500;
 	links_event(l, &msg, 300);
-	assert_int_equal(links_find(l, "Ethernet0")->last_nsec, 300);
+	assert_int_equal(links_find(l, "Ethernet0")->history.changed_nsec, 300);
 }
 
 /* A warm start's row waits for its link, but not for ever. */
@@ -1041,13 +1072,13 @@ static void a_kept_row_is_kept_until_the_end_of_keeping(void **state)
 	links_keep(l, comes);
 	seen(l, 2, "Ethernet4");
 	settle(l);
-	assert_true(waits->kept && !comes->kept);
+	assert_true(waits->appl.kept && !comes->appl.kept);
 	assert_int_equal(links_end_keeping(l), 1);
-	assert_false(waits->kept);
+	assert_false(waits->appl.kept);
 	dirty_are(l, "Ethernet0");
 	/* The configuration was read again. */
 	links_keep(l, waits);
-	assert_false(waits->kept);
+	assert_false(waits->appl.kept);
 }
 
 int main(void)
@@ -1093,6 +1124,8 @@ int main(void)
 		TEST(reserve_is_enough),
 		TEST(reused_memory_is_clean),
 		TEST(a_port_in_use_is_kept),
+		TEST(a_held_port_is_kept),
+		TEST(a_known_port_outlives_its_last_hold),
 		TEST(a_dirty_port_is_kept),
 		TEST(a_port_that_is_known_is_kept),
 		TEST(all_ports_once),

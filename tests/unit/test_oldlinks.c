@@ -97,7 +97,7 @@ static void a_turn_sets_some_down(void **state)
 	assert_true(kernel.turn <= MOST_A_TURN);
 	/* All are old from the first moment, and nothing may be pushed before the last one is down. */
 	for (int i = 1; i <= LINKS; i++)
-		assert_true(links_find_ifindex(rig->links, i)->old);
+		assert_true(links_find_ifindex(rig->links, i)->link.old);
 	while (kernel.told == 0) {
 		size_t asked = turn(rig);
 

@@ -174,12 +174,12 @@ static void a_member_of_a_team_stays_a_port(void **state)
 	event(RTM_NEWLINK, AF_UNSPEC, 10, "Ethernet0", NULL, 7);
 	run(x);
 	assert_true(is_port(x, "Ethernet0"));
-	assert_int_equal(links_find(x->links, "Ethernet0")->master, 7);
+	assert_int_equal(links_find(x->links, "Ethernet0")->link.master, 7);
 	event(RTM_DELLINK, AF_UNSPEC, 7, "PortChannel0001", "team", 0);
 	event(RTM_NEWLINK, AF_UNSPEC, 10, "Ethernet0", NULL, 0);
 	run(x);
 	assert_true(is_port(x, "Ethernet0"));
-	assert_int_equal(links_find(x->links, "Ethernet0")->master, 0);
+	assert_int_equal(links_find(x->links, "Ethernet0")->link.master, 0);
 }
 
 /* S12: released from a bridge or a LAG is not deleted; deleted while enslaved is. */
