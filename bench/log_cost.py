@@ -3,7 +3,7 @@
 
 "info" logs at INFO with the audit trail, "off" at EMERG without one, "each" as info but without rate limits: a line
 and a record for every change that is written. Lines go to a file as RFC 5424. The daemon, its log thread included, has
-one CPU, all else the others: where a wake-up happens to go would outweigh what is asked.
+one CPU, all else the others: where a wake-up happens to go would hide what is measured.
 """
 
 import os
@@ -39,14 +39,14 @@ class Log:
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
         self._path = switch.folder / "log-cost.log"
-        # Flags would outweigh the file.
+        # Flags would override the file.
         for flag in ("--log-level", "--log-target"):
             at = switch.daemon.command.index(flag)
             del switch.daemon.command[at : at + 2]
         self._write("info")
 
     def turn_to(self, way: str) -> None:
-        """At INFO it says so; at EMERG, which is silent, the file was opened anew."""
+        """At INFO it says so; at EMERG, which is silent, the file was opened again."""
         self._path.unlink(missing_ok=True)
         self._write(way)
         self._switch.daemon.send(signal.SIGHUP)

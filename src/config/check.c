@@ -56,7 +56,7 @@ static bool in_group(gid_t gid)
 }
 
 /* By owner and mode alone. Root reads anything, but not once it has given up its capabilities, and the password is read
- * anew for each log-in. */
+ * again for each log-in. */
 static bool readable_without_capability(const struct stat *st)
 {
 	if (st->st_uid == geteuid())

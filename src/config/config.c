@@ -27,7 +27,7 @@ static const char help_options[] =
 	"Usage: portsyncd [OPTION]...\n"
 	"Carries kernel link events into SONiC's databases.\n"
 	"\n"
-	"Options (they outweigh the environment, that the file, that the defaults):\n"
+	"Options. Precedence: command line, environment, file, defaults.\n"
 	"  -c, --config FILE           configuration file (default " CONFIG_DEFAULT_PATH ")\n"
 	"      --database-config FILE  SONiC's database_config.json (default " DBCONFIG_DEFAULT_PATH ")\n"
 	"  -n, --namespace NAME        use the databases of this SONiC namespace or container (asic0, dpu0), which\n"
@@ -424,7 +424,7 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config->check_config = flags.check_config;
 	config->dry_run = flags.dry_run;
 	config->once = flags.once;
-	/* Twice: a bad flag is told before any file is read, a good one outweighs the file. */
+	/* Twice: a bad flag is told before any file is read, a good one overrides the file. */
 	if (apply_flags(config, &flags, err) < 0 || read_settings(config, &flags, err) < 0 ||
 	    apply_flags(config, &flags, err) < 0)
 		return CONFIG_BAD;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything a user can set: command line, environment, /etc/sonic/portsyncd.conf, defaults - in this order of weight.
- * One table (config.c) holds name, type, range, default and meaning of every key.
+ * Everything a user can set: command line, environment, /etc/sonic/portsyncd.conf, defaults; earlier ones take
+ * precedence. One table (config.c) holds name, type, range, default and meaning of every key.
  */
 #ifndef PORTSYNCD_CONFIG_CONFIG_H
 #define PORTSYNCD_CONFIG_CONFIG_H
@@ -106,7 +106,7 @@ struct config {
 	bool database_is_bad, http_is_bad; /* a fault is in that section */
 
 	/* Command line only */
-	char namespace_name[NAME_MAX + 1]; /* whose databases; outweighs database_config. "": none */
+	char namespace_name[NAME_MAX + 1]; /* whose databases; overrides database_config. "": none */
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, dry_run;
@@ -172,7 +172,7 @@ bool config_http_options(const struct config *config, struct http_options *opt);
  */
 bool config_password_path(const struct config *config, char *out, size_t size);
 /*
- * Reads it there, each time anew; its last newline is dropped. ret->text is NULL when none is configured; the caller
+ * Reads it there, each time again; its last newline is dropped. ret->text is NULL when none is configured; the caller
  * wipes it. 0, or a negative errno with a one-line text in error.
  */
 int config_read_password(const struct config *config, struct secret *ret, char *error, size_t size);

@@ -2,8 +2,8 @@
 /*
  * database_config.json, or the global file that names it, that is not there yet. On a switch the database container
  * writes it, when that container starts. Until then nobody knows which Redis is which, so nothing of us is built but
- * the pages that say so, and they are built anew afterwards, since their thread has all our rights until then. This has
- * a loop of its own.
+ * the pages that say so, and they are built again afterwards, since their thread has all our rights until then. This
+ * has a loop of its own.
  */
 #include <errno.h>
 #include <signal.h>

@@ -58,7 +58,7 @@ static int allow_http(struct sandbox *s, const struct config *config)
 	return sandbox_allow_folder_of(s, http.unix_socket);
 }
 
-/* libsystemd connects anew for each word to the supervisor (sd_notify(3)). */
+/* libsystemd connects again for each word to the supervisor (sd_notify(3)). */
 static void allow_supervisor(struct sandbox *s)
 {
 	const char *address = getenv("NOTIFY_SOCKET");

@@ -230,8 +230,8 @@ static void refuse(struct daemon_counters *s, const char *why, bool stuck)
 	const char *where = stuck ? "" : "; it is kept aside as *.refused";
 
 	audit_event(LOG_WARNING, KIND_STATE_REFUSED, AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(),
-		    "%s is refused: %s%s; counters begin anew", s->path, why, where);
-	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin anew");
+		    "%s is refused: %s%s; counters begin again", s->path, why, where);
+	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin again");
 }
 
 static void go_on(struct daemon_counters *s)

@@ -17,7 +17,7 @@
 #include "log/target.h"
 
 /* Other settings, for the records that are given from now on; a second later also for older ones that wait for a dead
- * collector. Also opens a file anew. */
+ * collector. Also opens a file again. */
 void logwriter_set(const struct logtarget_settings *settings);
 void logwriter_get(struct logtarget_settings *settings);
 

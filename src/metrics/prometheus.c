@@ -330,7 +330,7 @@ static void write_redis(const struct writer *w)
 		ready += v->conns[i].ready;
 	}
 	one(w, "portsyncd_redis_connected", GAUGE, "All connections are ready", NUMBER, ready == SNAPSHOT_CONNS);
-	family(w, "portsyncd_redis_reconnects", COUNTER, "Times it was made anew after having been ready");
+	family(w, "portsyncd_redis_reconnects", COUNTER, "Times it was made again after having been ready");
 	for (size_t i = 0; i < SNAPSHOT_CONNS; i++)
 		counter(w, "portsyncd_redis_reconnects", label("connection", conn_names[i]), NUMBER,
 			v->conns[i].connects - (v->conns[i].connects > 0));

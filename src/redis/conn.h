@@ -2,7 +2,7 @@
 /*
  * One non-blocking, pipelined Redis connection that comes back by itself: connect, AUTH, SELECT, PING (a server that
  * loads its data refuses only that), PSUBSCRIBE, then ready; on any fault every command without an answer is answered
- * with NULL ("outcome unknown") and the connection is made anew with back-off. Commands are only buffered;
+ * with NULL ("outcome unknown") and the connection is made again with back-off. Commands are only buffered;
  * conn_flush() writes them, once a loop turn. What a callback of the connection sends is flushed by the connection.
  */
 #ifndef PORTSYNCD_CONN_H

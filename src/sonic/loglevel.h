@@ -14,7 +14,7 @@
 
 struct loglevel_options {
 	enum log_sink sink; /* what LOGOUTPUT "SYSLOG" stands for */
-	bool level_chosen;  /* by the user: the table's first value does not outweigh it, later changes do */
+	bool level_chosen;  /* by the user: the table's first value does not override it, later changes do */
 	bool sink_chosen;
 };
 

@@ -157,7 +157,7 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 	fields.event_id = event;
 	if (port->link.gone_ifindex)
 		fields.ifindex = port->link.gone_ifindex;
-	fields.reason = port->link.ifindex ? "the row is written anew" : "the link is gone";
+	fields.reason = port->link.ifindex ? "the row is written again" : "the link is gone";
 	if (line && record && audit_joins()) {
 		audit_event_line(true, true, LOG_NOTICE, KIND_PORT_DELETED, &state_changed, LOG_HERE, &fields,
 				 "Delete %s(ok) from state db", port->name);

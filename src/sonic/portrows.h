@@ -42,7 +42,7 @@ const char *portrows_first(const struct portrows *r);
 void portrows_turn(struct portrows *r);
 /* Stops what runs; fn is not told. */
 void portrows_stop(struct portrows *r);
-/* APPL_DB was emptied: what was there before our first push is to be asked anew. */
+/* APPL_DB was emptied: what was there before our first push is to be asked again. */
 void portrows_forget(struct portrows *r);
 
 #endif

@@ -220,11 +220,11 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 
 static void write_row(struct publish *p, struct port *port, const struct row *want)
 {
-	bool anew = (port->owed.deletion && port->row.mine) || port->row.rewrite;
+	bool again = (port->owed.deletion && port->row.mine) || port->row.rewrite;
 	unsigned differing;
 
 	port->owed.deletion = false;
-	if (anew)
+	if (again)
 		send_delete(p, port);
 	differing = row_diff(port->row.known == ROW_READ ? &port->row.acked : &row_nil, want);
 	if (rowcmd_fields(port, differing))

@@ -36,7 +36,7 @@ MET = {
 }
 RECONNECTS = "portsyncd_redis_reconnects_total"
 LAST_SAVE = "portsyncd_state_last_save_timestamp_seconds"
-STATE_REFUSED = "counters begin anew"
+STATE_REFUSED = "counters begin again"
 CONNECTION_UP = "portsyncd_redis_connection_up"
 
 
@@ -99,7 +99,7 @@ class Checks:
     # --- the way back ---
 
     def _start_over(self, actions: Actions) -> None:
-        """Once a start is decided, orchagent makes the links anew that were there before a cold one."""
+        """Once a start is decided, orchagent makes the links again that were there before a cold one."""
         since = self.rig.started_at
         wait_for(
             lambda: DECIDED.search(self.rig.log_from(since)), EQUAL_SECS, "PortConfigDone, or a warm start"

@@ -38,7 +38,7 @@ class Kind:
     crowd: int  # links that are no ports
     audited: bool
     proxied: bool  # Redis is reached through a proxy that can spoil what passes
-    dpu: bool  # its links are not made anew after a cold start
+    dpu: bool  # its links are not made again after a cold start
     small_buffer: bool
     lasting: bool  # one daemon bears all its sequences, so that what it leaks adds up
 

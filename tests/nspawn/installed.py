@@ -27,7 +27,7 @@ DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
 SETTINGS = {"sonic": {"audit_interval_secs": 1}}
 CHECKER = ROOT / "tests" / "system" / "lib" / "checker.py"
 
-# As SONiC's database container has it: a Unix socket, and database_config.json written anew when Redis starts (Debian
+# As SONiC's database container has it: a Unix socket, and database_config.json written again when Redis starts (Debian
 # removes /run/redis when it stops).
 REDIS_CONF = f"""
 unixsocket {REDIS_SOCKET}

@@ -134,7 +134,7 @@ def test_the_journal_finds_a_port_by_its_field(service: Installed) -> None:
 
 
 def test_the_package_explains_its_lines(service: Installed) -> None:
-    """journalctl -x: the catalogue was installed and its database made anew."""
+    """journalctl -x: the catalogue was installed and its database made again."""
     mark = service.machine.mark()
     service.links.set_carrier("Ethernet8", "down")
     one_record(service, mark, "PORT=Ethernet8", "OPER=down", "SYSLOG_FACILITY=1")

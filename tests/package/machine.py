@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Debian 12 in which packages are installed and removed: an overlay over scripts/test-root's root. It is mounted anew
+"""A Debian 12 in which packages are installed and removed: an overlay over scripts/test-root's root. It is mounted again
 for each command, in a mount namespace that ends with the command, so nothing can be left behind."""
 
 import os

@@ -109,7 +109,7 @@ def test_m03_only_ports_initialised_before_this_start_are_not_waited_for(switch:
 
 
 def test_everything_comes_in_order_and_once(switch: SwitchFactory) -> None:
-    """S22: over the whole life of a process, with flaps, audits, a port deleted and made anew, lost connections."""
+    """S22: over the whole life of a process, with flaps, audits, a port deleted and made again, lost connections."""
     sw = switch.build(ports=16)
     with Monitor(sw.redis.client()) as seen:
         sw.start()

@@ -396,7 +396,7 @@ def test_descriptors_that_are_taken_away(start: Start) -> None:
 
 
 def test_clients_leave_descriptors_to_the_rest(switch: SwitchFactory) -> None:
-    """More clients are allowed, and come, than the process may have descriptors; Redis starts anew meanwhile."""
+    """More clients are allowed, and come, than the process may have descriptors; Redis starts again meanwhile."""
     sw = switch.build(ports=8, settings={"database": QUICK}, audit_secs=NO_AUDIT)
     sw.config_file.write_text(sw.config_file.read_text().replace("[http]\n", "[http]\nmax_clients = 1024\n"))
     sw.daemon.command[:0] = ["prlimit", "--nofile=128"]

@@ -350,7 +350,7 @@ def test_an_address_for_other_machines_needs_client_certificates(
     )
 
 
-def test_environment_outweighs_the_file(tmp_path: Path, authority: Authority, server_pair: Pair) -> None:
+def test_environment_overrides_the_file(tmp_path: Path, authority: Authority, server_pair: Pair) -> None:
     good = {
         "PORTSYNCD_METRICS_CERT": str(server_pair.cert),
         "PORTSYNCD_METRICS_KEY": str(server_pair.key),

@@ -258,7 +258,7 @@ def test_a_macvlan_on_a_port_leaves_the_ports_row_alone(switch: SwitchFactory) -
 
 
 def test_a_member_that_dies_and_comes_back_again_and_again(switch: SwitchFactory) -> None:
-    """S12: enslaved, flapped, moved to another bridge, deleted there, made anew, never released: no stale row."""
+    """S12: enslaved, flapped, moved to another bridge, deleted there, made again, never released: no stale row."""
     sw = switch(ports=2, audit_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     sw.netns.add_bridge("PortChannel0001")

@@ -123,7 +123,7 @@ def test_debug_is_debug_and_back_is_notice(switch: SwitchFactory) -> None:
 
 
 def test_a_chosen_level_holds_until_the_table_changes(switch: SwitchFactory) -> None:
-    """--log-level outweighs what the table says at the start, and is outweighed by swssloglevel later."""
+    """--log-level overrides what the table says at the start, and is overridden by swssloglevel later."""
     sw = switch.build(ports=1, log_level="notice")
     set_field(sw, "LOGLEVEL", "WARN")
     sw.start()

@@ -217,7 +217,7 @@ def own_files(folder: Path) -> set[str]:
 
 
 def test_a_life_in_the_sandbox(switch: SwitchFactory) -> None:
-    """Every fault that makes it open something anew, and an end that leaves nothing behind."""
+    """Every fault that makes it open something again, and an end that leaves nothing behind."""
     sw = audited(switch, ports=8, settings=SMALL_BUFFER, log_level="info")
     sw.start()
     assert_confined(sw)
@@ -233,7 +233,7 @@ def test_a_life_in_the_sandbox(switch: SwitchFactory) -> None:
     wait_for(lambda: sw.pages.get("/metrics").status == 200, what="a scrape")
     log_file(sw).rename(sw.folder / "rotated.log")
     sw.daemon.send(signal.SIGHUP)
-    wait_for(log_file(sw).exists, what="the log is opened anew")
+    wait_for(log_file(sw).exists, what="the log is opened again")
     sw.daemon.send(signal.SIGUSR1)
     wait_record(sw, "log_level_changed")
     assert sw.pages.metrics()("process_open_fds") > 10, "its own part of /proc can be read"
@@ -305,7 +305,7 @@ def test_it_can_be_turned_off(key: str | None, flag: str | None, switch: SwitchF
     assert (record["AUDIT_OUTCOME"], "sandbox is off" in record["text"]) == ("failure", True)
 
 
-def test_the_flag_outweighs_the_file(switch: SwitchFactory) -> None:
+def test_the_flag_overrides_the_file(switch: SwitchFactory) -> None:
     sw = switch.build(ports=1, settings={"security": {"sandbox": "off"}})
     sw.daemon.command += ["--sandbox", "on"]
     sw.start()

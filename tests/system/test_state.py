@@ -296,7 +296,7 @@ def test_a_file_that_cannot_be_trusted_is_kept_aside(switch: SwitchFactory, spoi
     assert_record(record, "failure", daemon_subject(sw))
     assert REFUSED[spoil] in record["text"] and str(sw.state_file) in record["text"]
     made = numbers(sw, "AUDIT_SEQ", records(sw)[lived:])
-    assert made == list(range(1, len(made) + 1)), "the numbers begin anew"
+    assert made == list(range(1, len(made) + 1)), "the numbers begin again"
     assert "refused" in records(sw, "start")[-1]["text"]
     assert counters(sw) == {"Ethernet0": (0, 0), "Ethernet4": (0, 0)}
     aside = sw.state_file.with_name("state.json.refused")

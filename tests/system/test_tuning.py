@@ -190,7 +190,7 @@ def test_the_smallest_buffers_follow_a_storm(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize(("first", "losses"), [(4096, 1), (32768, 1), (65536, 0)])
 def test_buffers_grow_once_for_a_link_that_needs_more(first: int, losses: int, switch: SwitchFactory) -> None:
-    """400 alternative names make 44 KiB. What was cut is read anew; after that the buffers are long enough."""
+    """400 alternative names make 44 KiB. What was cut is read again; after that the buffers are long enough."""
     sw = switch.build(
         ports=2,
         audit_secs=NO_AUDIT,

@@ -190,7 +190,7 @@ def test_the_fields_that_fast_reboot_deleted_come_back(switch: SwitchFactory) ->
 
 
 def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> None:
-    """After a warm reboot syncd makes the links anew: until one is seen its row stays as it is, then it is updated."""
+    """After a warm reboot syncd makes the links again: until one is seen its row stays as it is, then it is updated."""
     sw = switch(ports=3)
     sw.state_db.client.hset(f"{TABLE}|Ethernet4", mapping=OF_OTHERS)
     enable(sw)
@@ -253,7 +253,7 @@ def test_a_row_without_configuration_and_link_is_removed(switch: SwitchFactory) 
 
 
 def test_killed_and_started_warm_again_it_ends_equal(switch: SwitchFactory) -> None:
-    """kill -9 with links changed, deleted and made anew meanwhile: supervisord's restart."""
+    """kill -9 with links changed, deleted and made again meanwhile: supervisord's restart."""
     sw = switch(ports=8)
     enable(sw, by="swss")
     sw.daemon.kill()

@@ -201,7 +201,7 @@ static void a_key_that_is_told_twice_counts_once(void **state)
 }
 
 /* Redis answers in the order of the commands: what was asked for after a DEL is news to an older answer of SCAN. */
-static void a_deletion_outweighs_an_older_scan(void **state)
+static void a_deletion_beats_an_older_scan(void **state)
 {
 	struct fixture *x = *state;
 
@@ -257,7 +257,7 @@ int main(void)
 		TEST(a_row_that_comes_during_a_scan_is_not_forgotten),
 		TEST(a_row_that_a_scan_misses_is_asked_for),
 		TEST(a_key_that_is_told_twice_counts_once),
-		TEST(a_deletion_outweighs_an_older_scan),
+		TEST(a_deletion_beats_an_older_scan),
 		TEST(where_redis_tells_of_changes_audits_rarely_scan),
 	};
 

@@ -734,7 +734,7 @@ static void test_namespace(void **state)
 	assert_string_equal(c.netns, "n");
 }
 
-/* What the file says was not chosen: LOGGER in CONFIG_DB outweighs it. */
+/* What the file says was not chosen: LOGGER in CONFIG_DB overrides it. */
 static void test_who_chose_the_log(void **state)
 {
 	struct config c;

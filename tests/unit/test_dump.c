@@ -421,7 +421,7 @@ static void dump_after_an_abort(void **state)
 	dirty_are(l, "Ethernet4 Ethernet0");
 }
 
-/* A dump that begins anew without an end of the one before. */
+/* A dump that begins again without an end of the one before. */
 static void begin_forgets_the_dump_before(void **state)
 {
 	struct links *l = *state;
@@ -437,7 +437,7 @@ static void begin_forgets_the_dump_before(void **state)
 	has_link(l, "Ethernet8", 5);
 }
 
-/* Large, small and large again: the staging memory is used anew each time. */
+/* Large, small and large again: the staging memory is used again each time. */
 static void dumps_of_thousands(void **state)
 {
 	static const struct {

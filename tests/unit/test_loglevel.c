@@ -155,7 +155,7 @@ static void syslog_is_the_sink_of_the_options(void **state)
 	assert_int_equal(log_sink(), LOG_SINK_STDOUT);
 }
 
-static void a_chosen_level_outweighs_the_first_value_only(void **state)
+static void a_chosen_level_beats_the_first_value_only(void **state)
 {
 	struct fixture *x = *state;
 
@@ -171,7 +171,7 @@ static void a_chosen_level_outweighs_the_first_value_only(void **state)
 	assert_int_equal(log_level(), LOG_ERR);
 }
 
-static void a_chosen_output_outweighs_the_first_value_only(void **state)
+static void a_chosen_output_beats_the_first_value_only(void **state)
 {
 	struct fixture *x = *state;
 
@@ -196,7 +196,7 @@ static void a_chosen_level_is_what_is_created(void **state)
 	assert_int_equal(log_sink(), LOG_SINK_STDERR);
 }
 
-/* SIGUSR1 and SIGUSR2 change the level as well: only a change of the table outweighs them. */
+/* SIGUSR1 and SIGUSR2 change the level as well: only a change of the table overrides them. */
 static void an_unchanged_value_changes_nothing(void **state)
 {
 	struct fixture *x = *state;
@@ -356,8 +356,8 @@ int main(void)
 		TEST(every_level_is_known),
 		TEST(every_output_is_known),
 		TEST(syslog_is_the_sink_of_the_options),
-		TEST(a_chosen_level_outweighs_the_first_value_only),
-		TEST(a_chosen_output_outweighs_the_first_value_only),
+		TEST(a_chosen_level_beats_the_first_value_only),
+		TEST(a_chosen_output_beats_the_first_value_only),
 		TEST(a_chosen_level_is_what_is_created),
 		TEST(an_unchanged_value_changes_nothing),
 		TEST(a_bad_level_is_named_once),

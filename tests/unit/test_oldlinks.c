@@ -149,7 +149,7 @@ static void a_kernel_that_does_not_answer_is_not_asked_on(void **state)
 	assert_int_equal(oldlinks_set_down(rig->old), 0);
 }
 
-/* Redis went: the next connection decides anew, waits for the rest, and hears once. */
+/* Redis went: the next connection decides again, waits for the rest, and hears once. */
 static void a_lost_connection_waits_for_the_rest(void **state)
 {
 	const struct rig *rig = *state;

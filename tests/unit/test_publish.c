@@ -575,7 +575,7 @@ static void only_what_is_acknowledged_is_timed(void **state)
 	assert_int_equal(latency->count, 0);
 }
 
-/* A row that is deleted and written anew is there when both are acknowledged. */
+/* A row that is deleted and written again is there when both are acknowledged. */
 static void latency_ends_with_the_last_answer(void **state)
 {
 	struct fixture *x = *state;

@@ -295,7 +295,7 @@ static void interrupted_for_ever(void **state)
 	assert_int_equal(watch_stats(fx->watch)->dumps_interrupted, 3);
 	assert_int_equal(watch_stats(fx->watch)->dumps_partial, 1);
 	assert_int_equal(logged(fx, "was interrupted by changes 3 times in a row: the links that were read count"), 1);
-	/* The next loss begins to count anew. */
+	/* The next loss begins to count again. */
 	fx->heard_len = 0;
 	interrupted_dump(3);
 	good_dump(4);

@@ -165,7 +165,7 @@ class Checker:
 class Observer:
     """with Observer(state_db) as heard: a thread that counts the events of each row of PORT_TABLE and reads the row at
     each, by the protocol of SubscriberStateTable: a notification tells of a key, not of its value. Rows that are there
-    when it subscribes count as one event, again after a lost connection, since its like begin anew with Redis."""
+    when it subscribes count as one event, again after a lost connection, since its like begin again with Redis."""
 
     POLL_SECS = 0.02
 

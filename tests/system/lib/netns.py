@@ -124,7 +124,7 @@ class NetNs(Links):
         self.add_again()
 
     def add_again(self) -> None:
-        """Made, or made anew after close(), without links."""
+        """Made, or made again after close(), without links."""
         run("ip", "netns", "add", self.name)
         # With IPv6 the kernel does much more for each change of a link than it tells us about.
         self.exec(
