@@ -23,7 +23,7 @@ from lib.redis_server import RedisServer
 from lib.storm import SMALL_BUFFER, mixed_changes
 from lib.switch import Switch
 from lib.wait import wait_for
-from test_docs import exists
+from test_docs import exists, whole_names
 
 AUTHPRIV, NOTICE, WARNING, ERR = 10, 5, 4, 3
 CONTROLS = [
@@ -443,17 +443,16 @@ def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:
 
 
 def test_each_control_has_records_and_tests() -> None:
-    """Control | record | place in the code | tests: what a row names exists, and no kind of record is left out."""
+    """What a section names exists, code and tests, and no kind of record is left out."""
     document = (ROOT / "docs" / "security-compliance.md").read_text()
-    lines_of_controls = [line for line in document.splitlines() if re.match(r"\| ([A-Z]{2}-|APP\.)\d", line)]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines_of_controls]
-    assert [row[0].split()[0] for row in rows] == CONTROLS
-    assert [row[0] for row in rows if not all(row) or len(row) != 4] == []
-    assert [row[0] for row in rows if not re.fullmatch(r"`[^`]+`(, `[^`]+`)*", row[3])] == []
-    tests = [name for row in rows for name in re.findall(r"`([^`]+)`", row[3])]
-    assert tests and [name for name in tests if not exists(name)] == []
-    places = [name for row in rows for name in re.findall(r"`([^`]+)`", row[2])]
-    assert places and [name for name in places if not (ROOT / name).is_file()] == []
+    sections = re.findall(r"^### (\S+) .*\n\n((?:(?!^#).*\n)+)", document, re.MULTILINE)
+    assert [control for control, _ in sections] == CONTROLS
+    for control, text in sections:
+        how, code, tests = (part.replace("\n", " ").strip() for part in text.strip().split("\n\n"))
+        assert how and re.fullmatch(r"Code: `[^`]+`(, `[^`]+`)*", code), control
+        assert re.fullmatch(r"Tests: `[^`]+`(, `[^`]+`)*", tests), control
+        assert [name for name in re.findall(r"`([^`]+)`", code) if not (ROOT / name).is_file()] == [], control
+        assert [name for name in whole_names(tests) if not exists(name)] == [], control
     messages = (ROOT / "src/log/kinds.h").read_text().partition("#define AUDIT_KINDS")[2]
     kinds = set(re.findall(r'X\(\w+, "(\w+)"', messages))
     assert kinds == set(re.findall(r"^\| `([a-z_]+)` \|", document, re.MULTILINE))
