@@ -153,3 +153,13 @@ def test_each_number_that_is_cited_is_explained() -> None:
     cited = {(str(path.relative_to(ROOT)), number) for path in sources() for number in ID.findall(path.read_text())}
     assert len(cited) > 100
     assert sorted(one for one in cited if one[1] not in explained) == []
+
+
+def test_functions_that_the_architecture_names_exist() -> None:
+    """Its walks through the code are right, or mended with the code."""
+    named = set(re.findall(r"`(\w+)\(\)`", (ROOT / "docs" / "architecture.md").read_text()))
+    assert len(named) > 20
+    code = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
+    defined = set(re.findall(r"^\w[^\n=;]*?\b(\w+)\([^;]*?\)\n\{", code, re.MULTILINE))
+    elsewhere = {"sd_event_run"}
+    assert sorted(named - defined - elsewhere) == [], "docs/architecture.md names functions that are gone"
