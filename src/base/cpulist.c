@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Reads the CPU at *text and moves *text past it; CPU_SETSIZE if there is no number. */
+/* Reads the CPU at *text and moves *text past it; CPU_SETSIZE if there is not a number. */
 static unsigned take_number(const char **text)
 {
 	const char *at = *text;

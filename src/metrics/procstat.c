@@ -83,7 +83,7 @@ static bool find_figure(const char *text, const char *key, uint64_t *value)
 	return false;
 }
 
-/* Column n, from 0, of words parted by spaces: false when there is no number. */
+/* Column n, from 0, of words parted by spaces: false when there is not a number. */
 static bool find_column(const char *line, unsigned n, uint64_t *value)
 {
 	static const char spaces[] = " \t";

@@ -110,7 +110,7 @@ static int read_separator(const struct jsonfile *at, const json_t *object, char 
 	if (r < 0)
 		return r;
 	if (strlen(text) != 1 || !ispunct((unsigned char)text[0]))
-		return jsonfile_refuse_text(at, "separator", allowed_separator, text, "is no separator");
+		return jsonfile_refuse_text(at, "separator", allowed_separator, text, "is not a separator");
 	memcpy(separator, text, 2);
 	return 0;
 }

@@ -65,10 +65,11 @@ static void set_level(struct loglevel *l, const char *value, bool first)
 		audit_change_level((int)i, AUDIT_REDIS, l->key);
 		return;
 	}
-	log_warning(KIND_LOGGER_VALUE_BAD,
-		    "%s LOGLEVEL \"%s\" is no level, %s stays; allowed: EMERG, ALERT, CRIT, ERROR, WARN, NOTICE, INFO, "
-		    "DEBUG",
-		    l->key, value, levels[log_level()]);
+	log_warning(
+		KIND_LOGGER_VALUE_BAD,
+		"%s LOGLEVEL \"%s\" is not a level, %s stays; allowed: EMERG, ALERT, CRIT, ERROR, WARN, NOTICE, INFO, "
+		"DEBUG",
+		l->key, value, levels[log_level()]);
 }
 
 static void set_output(struct loglevel *l, const char *value, bool first)
@@ -83,7 +84,7 @@ static void set_output(struct loglevel *l, const char *value, bool first)
 		sink = LOG_SINK_STDERR;
 	} else {
 		log_warning(KIND_LOGGER_VALUE_BAD,
-			    "%s LOGOUTPUT \"%s\" is no output, nothing changes; allowed: SYSLOG, STDOUT, STDERR",
+			    "%s LOGOUTPUT \"%s\" is not an output, nothing changes; allowed: SYSLOG, STDOUT, STDERR",
 			    l->key, value);
 		return;
 	}

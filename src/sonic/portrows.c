@@ -123,10 +123,10 @@ static void row_refused(struct portrows *r, const struct row_item *item, const s
 static const char *name_fault(const char *name, size_t len)
 {
 	if (len == 0 || len >= IFNAMSIZ)
-		return "is no possible interface name; allowed are 1 to 15 characters";
+		return "is not a valid interface name; allowed are 1 to 15 characters";
 	for (size_t i = 0; i < len; i++)
 		if (name[i] <= ' ' || name[i] > '~' || strchr("/:|", name[i]))
-			return "is no possible interface name; allowed are printable characters but space, '/', ':' "
+			return "is not a valid interface name; allowed are printable characters but space, '/', ':' "
 			       "and '|'";
 	if (strcmp(name, "PortConfigDone") == 0 || strcmp(name, "PortInitDone") == 0)
 		return "is a name that PORT_TABLE needs for itself";
@@ -210,7 +210,7 @@ static bool take_row(struct portrows *r, struct row_item *item, const struct res
 	int result;
 
 	if (resp_is_error(reply, "WRONGTYPE")) {
-		bad_row(r, item->name, item->len, "is no hash; a hash of fields is allowed");
+		bad_row(r, item->name, item->len, "is not a hash; a hash of fields is allowed");
 		settle(item, false);
 		return false;
 	}

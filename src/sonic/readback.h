@@ -13,7 +13,7 @@
 #include "redis/conn.h"
 
 struct readback_ops {
-	/* What Redis held; row NULL: the key is no hash. generation is the port's when the question was sent. */
+	/* What Redis held; row NULL: the key is not a hash. generation is the port's when the question was sent. */
 	void (*row)(struct port *port, const struct row *row, uint32_t generation, void *user);
 	/* complete: every row was read. */
 	void (*done)(bool complete, void *user);

@@ -150,7 +150,7 @@ static void on_switch_type(const struct resp_value *reply, void *user, void *ite
 	}
 	if (reply->type == RESP_ERROR)
 		log_warning(KIND_SWITCH_TYPE_UNREADABLE, "%s%slocalhost: %s; switch_type is taken as \"switch\"", key,
-			    s->deps.config_separator, resp_too_large(reply) ? reply->str : "is no hash");
+			    s->deps.config_separator, resp_too_large(reply) ? reply->str : "is not a hash");
 	(void)snprintf(s->switch_type, sizeof(s->switch_type), "%s",
 		       reply->type == RESP_STRING ? reply->str : "switch");
 	if (strcmp(s->switch_type, "fabric") == 0) {

@@ -21,7 +21,7 @@ struct warm {
 	void *user;
 	bool enabled, refused, decided, writing, written;
 	bool owed;    /* a command for which there was no room */
-	bool replace; /* the key of restore_count is no hash */
+	bool replace; /* the key of restore_count is not a hash */
 	bool said;    /* that the tables cannot be read */
 	enum warm_answer answer;
 	char count_text[24]; /* what Redis held; "" for nothing */
@@ -80,7 +80,7 @@ static bool send_delete(struct warm *w)
 
 	w->owed = conn_command(w->conn, on_deleted, w, NULL, 0, ARRAY_SIZE(argv), argv) < 0;
 	if (!w->owed)
-		log_warning(KIND_KEY_REPLACED, "%s: is no hash, is replaced", w->count_key);
+		log_warning(KIND_KEY_REPLACED, "%s: is not a hash, is replaced", w->count_key);
 	return !w->owed;
 }
 
@@ -171,7 +171,7 @@ static void decide(struct warm *w)
 	}
 	if (!parse_count(w->count_text, &count)) {
 		log_warning(KIND_WARM_START_NOT_POSSIBLE,
-			    "warm start is enabled, but %s restore_count \"%s\" is no number: this start is cold",
+			    "warm start is enabled, but %s restore_count \"%s\" is not a number: this start is cold",
 			    w->count_key, w->count_text);
 		return;
 	}
@@ -182,7 +182,7 @@ static void decide(struct warm *w)
 
 static void take_answer(struct warm *w, enum question question, const struct resp_value *reply)
 {
-	/* A key that is no hash says nothing, nor does a value too large; any other refusal passes. */
+	/* A key that is not a hash says nothing, nor does a value too large; any other refusal passes. */
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE") && !resp_too_large(reply)) {
 		if (!w->said)
 			log_warning(KIND_WARM_TABLES_REFUSED,

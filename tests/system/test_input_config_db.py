@@ -69,7 +69,7 @@ def test_a_row_that_is_no_hash(kind: str, switch: SwitchFactory) -> None:
     sw.start(wait=False)
     assert_good_rows_went_on(sw)
     found = complaints(sw)
-    assert len(found) == 1 and f"CONFIG_DB {key}: is no hash" in found[0], found
+    assert len(found) == 1 and f"CONFIG_DB {key}: is not a hash" in found[0], found
 
 
 def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
@@ -183,7 +183,7 @@ def test_device_metadata_that_is_a_string(switch: SwitchFactory) -> None:
     sw.config_db.client.set("DEVICE_METADATA|localhost", "dpu")
     sw.start(wait=False)
     assert_good_rows_went_on(sw)
-    sw.daemon.wait_log(r"DEVICE_METADATA\|localhost: is no hash")
+    sw.daemon.wait_log(r"DEVICE_METADATA\|localhost: is not a hash")
 
 
 def test_switch_type_of_bytes(switch: SwitchFactory) -> None:

@@ -165,8 +165,8 @@ def test_bad_values_are_named_once_and_change_nothing(switch: SwitchFactory) -> 
     sw = switch(ports=1)
     set_field(sw, "LOGLEVEL", "LOUD")
     set_field(sw, "LOGOUTPUT", "PRINTER")
-    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "LOUD" is no level, INFO stays; allowed: EMERG, ')
-    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is no output, .*allowed: SYSLOG, ')
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "LOUD" is not a level, INFO stays; allowed: EMERG, ')
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is not an output, .*allowed: SYSLOG, ')
     wait_audits(sw)
     assert (sw.daemon.log.count('"LOUD"'), sw.daemon.log.count('"PRINTER"')) == (1, 1)
     assert row(sw) == {"LOGLEVEL": "LOUD", "LOGOUTPUT": "PRINTER"}
@@ -178,7 +178,7 @@ def test_a_value_of_70_mb_is_named_and_costs_no_connection(switch: SwitchFactory
     set_field(sw, "LOGLEVEL", "x" * (70 << 20))
     sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "TOOLARGE 73400320 bytes')
     set_field(sw, "LOGOUTPUT", "PRINTER")
-    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is no output')
+    sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is not an output')
     assert "no connection" not in sw.daemon.log
     assert row(sw).keys() == {"LOGLEVEL", "LOGOUTPUT"}
     assert sw.config_db.client.hstrlen(KEY, "LOGLEVEL") == 70 << 20, "whoever wrote it sees it"

@@ -220,7 +220,7 @@ static void a_bad_level_is_named_once(void **state)
 		read_row(x, bad[i], "SYSLOG");
 		assert_int_equal(log_level(), LOG_INFO);
 		assert_true(catcher_next(&x->log));
-		assert_non_null(strstr(x->log.line, "is no level, INFO stays; allowed: EMERG, ALERT, CRIT, ERROR, "
+		assert_non_null(strstr(x->log.line, "is not a level, INFO stays; allowed: EMERG, ALERT, CRIT, ERROR, "
 						    "WARN, NOTICE, INFO, DEBUG"));
 		if (i == 0)
 			assert_non_null(strstr(x->log.line, "LOGGER|portsyncd LOGLEVEL \"LOUD\""));
@@ -240,7 +240,7 @@ static void a_bad_output_is_named_once(void **state)
 	read_row(x, "NOTICE", "PRINTER");
 	assert_int_equal(log_sink(), LOG_SINK_SYSLOG);
 	assert_true(catcher_next(&x->log));
-	assert_non_null(strstr(x->log.line, "LOGGER|portsyncd LOGOUTPUT \"PRINTER\" is no output"));
+	assert_non_null(strstr(x->log.line, "LOGGER|portsyncd LOGOUTPUT \"PRINTER\" is not an output"));
 	assert_non_null(strstr(x->log.line, "allowed: SYSLOG, STDOUT, STDERR"));
 	read_row(x, "NOTICE", "PRINTER");
 	assert_false(catcher_next(&x->log));
@@ -256,7 +256,7 @@ static void a_nul_does_not_cut_a_value(void **state)
 	fake_send_bytes(&x->server, debug_nul, sizeof(debug_nul) - 1);
 	expect_silence(x);
 	assert_int_equal(log_level(), LOG_NOTICE);
-	assert_int_equal(catcher_count(&x->log, "is no level"), 1);
+	assert_int_equal(catcher_count(&x->log, "is not a level"), 1);
 }
 
 static void a_key_that_is_no_hash_is_named_once(void **state)

@@ -148,7 +148,7 @@ class Checker:
         return Comparison(len(ports), differences)
 
     def _state_rows(self) -> dict[str, dict[str, str] | None]:
-        """Our fields of each row; None for a key that is no hash."""
+        """Our fields of each row; None for a key that is not a hash."""
         names = self._state_db.keys("PORT_TABLE")
         pipe = self._state_db.client.pipeline(transaction=False)
         for name in names:

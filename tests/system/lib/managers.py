@@ -47,7 +47,7 @@ class Managers(Observer):
             if (kernel.flags(name) or 0) & IFF_UP and name not in addressed:
                 wrong.append(f"{name}: its address is gone")
             if name in self.members and link.get("master") != self._master:
-                wrong.append(f"{name}: is no member of {self._master}")
+                wrong.append(f"{name}: is not a member of {self._master}")
         kernel.close()
         return wrong
 
