@@ -360,6 +360,21 @@ static void an_old_link_stays_old_after_an_older_event(void **state)
 	assert_false(links_present(has_link(l, "Ethernet0", 3)));
 }
 
+/* The other link's own events may come before the row that tells the two apart: the highest counters are those of the
+ * old one. */
+static void an_old_link_made_again_counts_after_its_own_events(void **state)
+{
+	struct links *l = *state;
+
+	with_carrier(l, 3, 5, 5, false);
+	assert_int_equal(mark_old(l), 1);
+	settle(l);
+	with_carrier(l, 3, 0, 1, false);
+	with_carrier(l, 3, 1, 1, false);
+	carrier_row(l, 3, 2, 2);
+	assert_true(links_present(has_link(l, "Ethernet0", 3)));
+}
+
 /* One that changes interrupted may lack rows: what it has counts, what it has not says nothing. */
 static void a_partial_dump_drops_nothing(void **state)
 {
@@ -474,6 +489,7 @@ int main(void)
 		TEST(rows_that_are_none_are_skipped),
 		TEST(an_old_link_made_again_counts),
 		TEST(an_old_link_stays_old_after_an_older_event),
+		TEST(an_old_link_made_again_counts_after_its_own_events),
 		TEST(a_partial_dump_drops_nothing),
 		TEST(abort_changes_nothing),
 		TEST(dump_after_an_abort),
