@@ -19,14 +19,38 @@
 #define MISSING_WARN_USEC (30 * USEC_PER_SEC)
 #define MISSING_NAMED 8
 
+/* What is true of this start: one of these, and nothing beside it says that a marker was pushed. */
 enum startup_state {
-	STARTUP_WAITING,     /* for the kernel, CONFIG_DB, APPL_DB */
-	STARTUP_ASKING,      /* switch_type, and whether this is a warm start */
-	STARTUP_PUSHING,     /* rows of PORT */
-	STARTUP_CONFIG_DONE, /* PortConfigDone is under way */
-	STARTUP_INIT_WAIT,   /* for the host interfaces */
-	STARTUP_INIT_DONE,   /* PortInitDone is under way */
+	/* APPL_DB must not have PortConfigDone yet. */
+	STARTUP_AWAITS_KERNEL,    /* the first dump of the links */
+	STARTUP_AWAITS_REDIS,     /* all databases; also while a back-off lasts */
+	STARTUP_ASKING,           /* switch_type, whether this start is warm, which links are old */
+	STARTUP_READING_ROWS,     /* of PORT; unless this start is warm they are pushed */
+	STARTUP_CONFIG_DONE_DUE,  /* all rows are in, PortConfigDone is the next to push */
+	STARTUP_CONFIG_DONE_SENT, /* and has no answer yet */
+	STARTUP_PROVING_ROWS,     /* it is in: are the rows still there? */
+	/* APPL_DB has PortConfigDone. */
+	STARTUP_AWAITS_LINKS,   /* and their rows in STATE_DB */
+	STARTUP_INIT_DONE_SENT, /* PortInitDone has no answer yet */
+	/* APPL_DB has both markers. */
 	STARTUP_DONE,
+	/* APPL_DB was emptied and has neither, CONFIG_DB was emptied as well. */
+	STARTUP_CONFIG_LOST,         /* each check looks whether the rows of PORT are back */
+	STARTUP_CONFIG_LOST_READING, /* it does now */
+};
+
+/* What this process found when it started, until somebody empties APPL_DB: then all is pushed, as on a cold start. */
+enum start_kind {
+	START_UNDECIDED,
+	START_COLD,
+	START_WARM,         /* APPL_DB has the rows; PortConfigDone's count may be wrong (S9) */
+	START_WARM_COUNTED, /* and the count is right */
+};
+
+enum marker_check {
+	CHECK_NONE,
+	CHECK_OWED, /* the connection had no capacity for it */
+	CHECK_ASKED,
 };
 
 struct startup {
@@ -34,23 +58,17 @@ struct startup {
 	const struct startup_ops *ops;
 	void *user;
 	enum startup_state state;
-	bool links_known;
-	bool decided;     /* which links are old, warm or cold */
-	bool warm_now;    /* a warm start whose APPL_DB was not emptied since */
-	bool mending;     /* PortConfigDone's count of an earlier boot is not known to be right yet (S9) */
-	bool asking_held; /* the back-off before the questions are asked again */
-	bool pushed;      /* PortConfigDone was accepted once */
-	bool emptied;     /* said that APPL_DB was emptied */
-	bool config_lost; /* said that CONFIG_DB was emptied as well */
-	bool checking;
-	bool check_owed, marker_owed; /* since there was no room */
-	size_t count;
+	enum start_kind kind;
+	enum marker_check check;
+	size_t count;    /* rows that PortConfigDone announces */
+	size_t promised; /* the count that APPL_DB accepted last */
 	struct warm *warm;
 	struct oldlinks *oldlinks;
 	struct portcount *portcount;
 	struct portrows *rows;
 	char switch_type[16];
-	sd_event_source *retry, *missing;
+	sd_event_source *retry; /* armed: a refusal's back-off lasts */
+	sd_event_source *missing;
 	struct backoff backoff;
 };
 
@@ -70,35 +88,50 @@ static void retry_later(struct startup *s)
 	arm(s->retry, backoff_next_usec(&s->backoff));
 }
 
+static bool is_held(const struct startup *s)
+{
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(s->retry, &enabled);
+	return enabled != SD_EVENT_OFF;
+}
+
 static bool connected(const struct startup *s)
 {
 	return conn_ready(s->deps.config) && conn_ready(s->deps.appl) && conn_ready(s->deps.state) &&
 	       appl_ports_known(s->deps.appl_ports);
 }
 
+static bool is_warm(const struct startup *s)
+{
+	return s->kind == START_WARM || s->kind == START_WARM_COUNTED;
+}
+
+static void read_rows(struct startup *s, enum startup_state state)
+{
+	s->state = state;
+	portrows_set_push(s->rows, !is_warm(s));
+	portrows_start(s->rows);
+}
+
 /* --- what kind of start this is --- */
 
 static void ask_again(struct startup *s)
 {
-	s->state = STARTUP_WAITING;
-	s->asking_held = true;
+	s->state = STARTUP_AWAITS_REDIS;
 	retry_later(s);
 }
 
 /*
  * Warm: the links that are there are the ports' own, and APPL_DB has the configuration. Nothing is published before the
- * configured ports are known, since the rows of those wait for their links.
+ * configured ports are known, since their rows wait for their links.
  */
-static void decide(struct startup *s, bool warm)
+static void decide(struct startup *s, enum start_kind kind)
 {
-	if (!s->decided)
-		s->warm_now = warm;
-	s->decided = true;
-	portrows_set_push(s->rows, !s->warm_now);
-	if (!s->warm_now)
+	s->kind = kind;
+	if (kind == START_COLD)
 		s->ops->decided(s->user);
-	s->state = STARTUP_PUSHING;
-	portrows_start(s->rows);
+	read_rows(s, STARTUP_READING_ROWS);
 }
 
 static void on_old_links(bool known, void *user)
@@ -108,7 +141,7 @@ static void on_old_links(bool known, void *user)
 	if (s->state != STARTUP_ASKING)
 		return;
 	if (known)
-		decide(s, false);
+		decide(s, START_COLD);
 	else
 		ask_again(s);
 }
@@ -117,7 +150,6 @@ static void on_old_links(bool known, void *user)
 static void on_warm(enum warm_answer answer, void *user)
 {
 	struct startup *s = user;
-	bool warm = answer == WARM_WARM;
 
 	if (s->state != STARTUP_ASKING)
 		return;
@@ -125,8 +157,10 @@ static void on_warm(enum warm_answer answer, void *user)
 		ask_again(s);
 		return;
 	}
-	if (s->decided || warm || strcmp(s->switch_type, "dpu") == 0)
-		decide(s, warm);
+	if (answer == WARM_WARM)
+		decide(s, START_WARM);
+	else if (strcmp(s->switch_type, "dpu") == 0)
+		decide(s, START_COLD);
 	else if (oldlinks_settle(s->oldlinks) < 0)
 		ask_again(s);
 }
@@ -178,15 +212,13 @@ static void ask_switch_type(struct startup *s)
 
 /* --- markers --- */
 
-static void push_marker(struct startup *s);
-static void check_rows(struct startup *s);
-static void count_markers(struct startup *s);
+static void prove_rows(struct startup *s);
+static void ask_for_markers(struct startup *s);
 
 static void await_links(struct startup *s)
 {
-	s->pushed = true;
-	s->emptied = s->config_lost = false;
-	s->state = STARTUP_INIT_WAIT;
+	s->promised = s->count;
+	s->state = STARTUP_AWAITS_LINKS;
 	arm(s->missing, MISSING_WARN_USEC);
 }
 
@@ -205,7 +237,7 @@ static void stop_warning(struct startup *s)
 }
 
 /* Beside upstream's line the record has words of its own: suites count the line. */
-static void tell_init_done(void)
+static void log_init_done(void)
 {
 	if (audit_joins()) {
 		audit_event(LOG_NOTICE, KIND_PORT_INIT_DONE, AUDIT_PORT_INIT_DONE, AUDIT_SUCCESS, audit_self(),
@@ -216,88 +248,115 @@ static void tell_init_done(void)
 	audit_record(AUDIT_PORT_INIT_DONE, AUDIT_SUCCESS, audit_self(), NULL, "all configured ports have their rows");
 }
 
-static void marker_accepted(struct startup *s)
+static void config_done_accepted(struct startup *s)
 {
 	backoff_reset(&s->backoff);
-	if (s->state == STARTUP_CONFIG_DONE) {
-		log_notice(KIND_PORT_CONFIG_DONE, "PortConfigDone: %zu ports", s->count);
-		await_links(s);
-		return;
-	}
-	tell_init_done();
+	log_notice(KIND_PORT_CONFIG_DONE, "PortConfigDone: %zu ports", s->count);
+	await_links(s);
+}
+
+static void init_done_accepted(struct startup *s)
+{
+	backoff_reset(&s->backoff);
+	log_init_done();
 	s->state = STARTUP_DONE;
 	stop_warning(s);
 	s->ops->init_done(s->user);
+}
+
+static void marker_refused(struct startup *s, const struct resp_value *error)
+{
+	bool config = s->state == STARTUP_CONFIG_DONE_SENT;
+
+	if (s->backoff.next_ms == 0)
+		log_warning(KIND_PUSH_REFUSED, "PORT_TABLE%s%s: Redis refused the push, it is tried again: %s",
+			    s->deps.appl_separator, config ? "PortConfigDone" : "PortInitDone", error->str);
+	s->state = config ? STARTUP_CONFIG_DONE_DUE : STARTUP_AWAITS_LINKS;
+	retry_later(s);
 }
 
 static void on_marker(bool ok, const struct resp_value *error, void *user)
 {
 	struct startup *s = user;
 
-	if (s->state != STARTUP_CONFIG_DONE && s->state != STARTUP_INIT_DONE)
+	if (s->state != STARTUP_CONFIG_DONE_SENT && s->state != STARTUP_INIT_DONE_SENT)
 		return;
-	if (ok && s->state == STARTUP_CONFIG_DONE)
-		check_rows(s);
+	if (ok && s->state == STARTUP_CONFIG_DONE_SENT)
+		prove_rows(s);
 	else if (ok)
-		marker_accepted(s);
-	if (ok || !error)
-		return; /* startup_lost() follows */
-	if (s->backoff.next_ms == 0)
-		log_warning(KIND_PUSH_REFUSED, "PORT_TABLE%s%s: Redis refused the push, it is tried again: %s",
-			    s->deps.appl_separator, s->state == STARTUP_CONFIG_DONE ? "PortConfigDone" : "PortInitDone",
-			    error->str);
-	retry_later(s);
+		init_done_accepted(s);
+	else if (error)
+		marker_refused(s, error);
+	/* else startup_lost() follows */
 }
 
-static void push_marker(struct startup *s)
+/* Without capacity the next turn tries again. */
+static void push_marker(struct startup *s, const char *name, const char *field, size_t value, enum startup_state sent)
 {
-	bool config = s->state == STARTUP_CONFIG_DONE;
-	char count[24];
+	char text[24];
 	struct resp_arg pair[2];
 	int r;
 
-	(void)snprintf(count, sizeof(count), "%zu", s->count);
-	pair[0] = RESP_STR(config ? "count" : "lanes");
-	pair[1] = RESP_STR(config ? count : "0");
-	r = producer_set(s->deps.producer, config ? "PortConfigDone" : "PortInitDone", 1, pair, on_marker, s);
-	s->marker_owed = r == -EAGAIN;
-	if (r < 0 && r != -EAGAIN)
+	(void)snprintf(text, sizeof(text), "%zu", value);
+	pair[0] = RESP_STR(field);
+	pair[1] = RESP_STR(text);
+	r = producer_set(s->deps.producer, name, 1, pair, on_marker, s);
+	if (r == 0)
+		s->state = sent;
+	else if (r != -EAGAIN)
 		retry_later(s);
 }
 
+/* APPL_DB has the rows and both markers of an earlier boot, or startup_check() finds that it has not. */
 static void warm_started(struct startup *s)
 {
-	s->mending = true;
 	await_links(s);
 	s->ops->decided(s->user);
+}
+
+/* An emptied CONFIG_DB does not mean that there shall be no ports: wait until it is filled again. */
+static void config_lost(struct startup *s)
+{
+	if (s->state != STARTUP_CONFIG_LOST_READING)
+		log_warning(KIND_CONFIG_DB_LOST,
+			    "CONFIG_DB has lost its PORT rows: nothing is pushed until they are back");
+	s->state = STARTUP_CONFIG_LOST;
+}
+
+static bool reads_rows(const struct startup *s)
+{
+	return s->state == STARTUP_READING_ROWS || s->state == STARTUP_CONFIG_LOST_READING;
+}
+
+/* The connection may have gone before startup_check() had its answer, so startup_lost() need not follow. */
+static void stop_reading(struct startup *s)
+{
+	s->state = s->state == STARTUP_CONFIG_LOST_READING ? STARTUP_CONFIG_LOST : STARTUP_AWAITS_REDIS;
 }
 
 static void on_rows(enum portrows_outcome outcome, size_t count, void *user)
 {
 	struct startup *s = user;
 
-	if (s->state != STARTUP_PUSHING || outcome == PORTROWS_LOST)
+	if (!reads_rows(s))
 		return;
+	if (outcome == PORTROWS_LOST) {
+		stop_reading(s);
+		return;
+	}
 	if (outcome == PORTROWS_AGAIN) {
 		retry_later(s);
 		return;
 	}
-	if (count == 0 && s->pushed && s->count > 0) {
-		/* An emptied CONFIG_DB is no order to have no ports: wait until it is filled again. */
-		if (!s->config_lost)
-			log_warning(KIND_CONFIG_DB_LOST,
-				    "CONFIG_DB has lost its PORT rows: nothing is pushed until they are back");
-		s->config_lost = true;
-		s->state = STARTUP_DONE;
+	if (count == 0 && s->promised > 0) {
+		config_lost(s);
 		return;
 	}
 	s->count = count;
-	if (s->warm_now) {
+	if (is_warm(s))
 		warm_started(s);
-		return;
-	}
-	s->state = STARTUP_CONFIG_DONE;
-	push_marker(s);
+	else
+		s->state = STARTUP_CONFIG_DONE_DUE;
 }
 
 /* --- waiting for host interfaces --- */
@@ -336,86 +395,89 @@ static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 
 /*
  * Not before all ports came: till then orchagent still moves the rows that were counted. On a warm start the count of
- * an earlier boot is mended once, and followed from then on only where that was asked for.
+ * an earlier boot is mended once; from then on it is followed only where that was asked for.
  */
+static bool count_matters(const struct startup *s)
+{
+	if (s->state == STARTUP_DONE)
+		return s->kind == START_WARM || s->deps.follow_count;
+	return s->kind == START_WARM && (s->state == STARTUP_AWAITS_LINKS || s->state == STARTUP_INIT_DONE_SENT);
+}
+
 static void follow_count(struct startup *s)
 {
-	if (s->state == STARTUP_DONE && portcount_done(s->portcount))
-		s->mending = false;
-	if (!connected(s) || !appl_ports_settled(s->deps.appl_ports))
-		return;
-	if (s->mending || (s->state == STARTUP_DONE && s->deps.follow_count))
+	if (s->state == STARTUP_DONE && s->kind == START_WARM && portcount_done(s->portcount))
+		s->kind = START_WARM_COUNTED;
+	if (count_matters(s) && connected(s) && appl_ports_settled(s->deps.appl_ports))
 		portcount_want(s->portcount, appl_ports_rows(s->deps.appl_ports));
 }
 
-/* What there was no room for. */
-static void serve_debts(struct startup *s)
+static bool all_links_came(const struct startup *s)
 {
-	warm_turn(s->warm);
-	portrows_turn(s->rows);
-	if (conn_capacity(s->deps.appl) == 0)
-		return;
-	if (s->check_owed)
-		count_markers(s);
-	if (s->marker_owed && (s->state == STARTUP_CONFIG_DONE || s->state == STARTUP_INIT_DONE))
-		push_marker(s);
+	return links_expected(s->deps.links) == 0 && (s->kind != START_WARM || portcount_settled(s->portcount));
+}
+
+static void go_on(struct startup *s)
+{
+	bool capacity = conn_capacity(s->deps.appl) > 0;
+
+	if (s->state == STARTUP_AWAITS_REDIS && connected(s)) {
+		if (s->kind == START_UNDECIDED)
+			ask_switch_type(s);
+		else
+			read_rows(s, STARTUP_READING_ROWS);
+	} else if (s->state == STARTUP_CONFIG_DONE_DUE && capacity) {
+		push_marker(s, "PortConfigDone", "count", s->count, STARTUP_CONFIG_DONE_SENT);
+	} else if (s->state == STARTUP_AWAITS_LINKS && capacity && all_links_came(s)) {
+		push_marker(s, "PortInitDone", "lanes", 0, STARTUP_INIT_DONE_SENT);
+	}
 }
 
 void startup_turn(struct startup *s)
 {
-	serve_debts(s);
+	warm_turn(s->warm);
+	portrows_turn(s->rows);
+	if (s->check == CHECK_OWED && conn_capacity(s->deps.appl) > 0)
+		ask_for_markers(s);
 	follow_count(s);
-	if (s->state == STARTUP_INIT_WAIT && links_expected(s->deps.links) == 0 && conn_ready(s->deps.appl) &&
-	    (!s->mending || portcount_settled(s->portcount))) {
-		s->state = STARTUP_INIT_DONE;
-		push_marker(s);
-	}
-	if (s->state == STARTUP_WAITING && s->links_known && !s->asking_held && connected(s))
-		ask_switch_type(s);
+	if (s->state != STARTUP_DONE && !is_held(s))
+		go_on(s);
 }
 
+/* The turn that follows goes on. */
 static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
 {
 	struct startup *s = user;
 
 	(void)timer;
 	(void)usec;
-	s->asking_held = false;
-	if (!connected(s))
-		return 0;
-	if (s->state == STARTUP_PUSHING)
+	if (reads_rows(s) && connected(s))
 		portrows_again(s->rows);
-	else if (s->state == STARTUP_CONFIG_DONE || s->state == STARTUP_INIT_DONE)
-		push_marker(s);
 	return 0;
 }
 
 /* --- an emptied APPL_DB --- */
 
-static void push_all_again(struct startup *s)
+static void push_all_again(struct startup *s, enum startup_state state)
 {
-	if (!s->emptied)
-		log_warning(KIND_APPL_DB_EMPTIED, "APPL_DB was emptied: the ports of CONFIG_DB are pushed again");
-	s->emptied = true;
-	s->state = STARTUP_PUSHING;
 	turn_off(s->missing);
-	s->warm_now = s->mending = false;
-	portrows_set_push(s->rows, true);
+	turn_off(s->retry);
+	s->kind = START_COLD;
 	portrows_forget(s->rows);
 	appl_ports_doubt(s->deps.appl_ports);
-	portrows_start(s->rows);
+	read_rows(s, state);
 }
 
-static void push_init_done_again(struct startup *s)
+static void appl_db_emptied(struct startup *s)
 {
-	log_warning(KIND_MARKER_GONE, "PortInitDone is gone from APPL_DB: it is sent again");
-	s->state = STARTUP_INIT_WAIT;
+	log_warning(KIND_APPL_DB_EMPTIED, "APPL_DB was emptied: the ports of CONFIG_DB are pushed again");
+	push_all_again(s, STARTUP_READING_ROWS);
 }
 
-/* Whoever asked is told when all that follows from it is known. */
+/* Whoever asked hears of it when all that follows from it is known. */
 static void end_check(struct startup *s)
 {
-	s->checking = false;
+	s->check = CHECK_NONE;
 	s->ops->checked(s->user);
 }
 
@@ -424,14 +486,17 @@ static bool is_gone(const struct resp_value *reply)
 	return reply && reply->type == RESP_INTEGER && reply->integer == 0;
 }
 
+/* Whether others have put the marker back does not matter as long as the rows of PORT are lost. */
 static void on_config_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct startup *s = user;
 
 	(void)item;
 	(void)cookie;
-	if (is_gone(reply) && (s->state == STARTUP_INIT_WAIT || s->state == STARTUP_DONE))
-		push_all_again(s);
+	if (reply && s->state == STARTUP_CONFIG_LOST)
+		push_all_again(s, STARTUP_CONFIG_LOST_READING);
+	else if (is_gone(reply) && (s->state == STARTUP_AWAITS_LINKS || s->state == STARTUP_DONE))
+		appl_db_emptied(s);
 }
 
 /* The row waits in _PORT_TABLE: until its consumer moves it. */
@@ -454,23 +519,27 @@ static void on_first_row_counted(const struct resp_value *reply, void *user, voi
 
 	(void)item;
 	(void)cookie;
-	if (!reply || s->state != STARTUP_CONFIG_DONE)
+	if (!reply || s->state != STARTUP_PROVING_ROWS)
 		return;
 	if (is_gone(reply))
-		push_all_again(s);
+		appl_db_emptied(s);
 	else
-		marker_accepted(s);
+		config_done_accepted(s);
 }
 
-/* Who empties APPL_DB between the rows and their marker leaves a marker that promises what is not there. */
-static void check_rows(struct startup *s)
+/* If APPL_DB was emptied between the rows and their marker, the marker promises what is not there. */
+static void prove_rows(struct startup *s)
 {
 	const char *first = portrows_first(s->rows);
 
-	if (!first)
-		marker_accepted(s);
-	else if (count_row(s, first, on_first_row_counted) < 0)
+	if (!first) {
+		config_done_accepted(s);
+	} else if (count_row(s, first, on_first_row_counted) == 0) {
+		s->state = STARTUP_PROVING_ROWS;
+	} else {
+		s->state = STARTUP_CONFIG_DONE_DUE;
 		retry_later(s);
+	}
 }
 
 /* was_done: PortInitDone had been sent when this was asked. */
@@ -479,49 +548,62 @@ static void on_init_done_counted(const struct resp_value *reply, void *user, voi
 	struct startup *s = user;
 
 	(void)item;
-	if (is_gone(reply) && was_done && s->state == STARTUP_DONE && !s->emptied)
-		push_init_done_again(s);
+	if (is_gone(reply) && was_done && s->state == STARTUP_DONE) {
+		log_warning(KIND_MARKER_GONE, "PortInitDone is gone from APPL_DB: it is sent again");
+		s->state = STARTUP_AWAITS_LINKS;
+	}
 	end_check(s);
 }
 
-static void count_markers(struct startup *s)
+static bool can_check(const struct startup *s)
 {
-	s->check_owed = false;
-	if (s->checking || !s->pushed || !connected(s) || (s->state != STARTUP_INIT_WAIT && s->state != STARTUP_DONE))
+	return connected(s) &&
+	       (s->state == STARTUP_AWAITS_LINKS || s->state == STARTUP_DONE || s->state == STARTUP_CONFIG_LOST);
+}
+
+static void ask_for_markers(struct startup *s)
+{
+	if (s->check == CHECK_ASKED)
 		return;
-	s->checking = count_row(s, "PortConfigDone", on_config_done_counted) == 0 &&
-		      count_row(s, "PortInitDone", on_init_done_counted) == 0;
-	s->check_owed = !s->checking;
+	s->check = CHECK_NONE;
+	if (!can_check(s))
+		return;
+	if (count_row(s, "PortConfigDone", on_config_done_counted) == 0 &&
+	    count_row(s, "PortInitDone", on_init_done_counted) == 0)
+		s->check = CHECK_ASKED;
+	else
+		s->check = CHECK_OWED;
 }
 
 bool startup_check(struct startup *s)
 {
 	warm_settle(s->warm);
 	portcount_retry(s->portcount);
-	count_markers(s);
-	return s->checking;
+	ask_for_markers(s);
+	return s->check == CHECK_ASKED;
 }
 
 /* --- connections --- */
 
 void startup_links_known(struct startup *s)
 {
-	s->links_known = true;
+	if (s->state == STARTUP_AWAITS_KERNEL)
+		s->state = STARTUP_AWAITS_REDIS;
 }
 
 bool startup_config_done(const struct startup *s)
 {
-	return s->pushed && !s->emptied && s->state >= STARTUP_INIT_WAIT;
+	return s->state == STARTUP_AWAITS_LINKS || s->state == STARTUP_INIT_DONE_SENT || s->state == STARTUP_DONE;
 }
 
 bool startup_init_done(const struct startup *s)
 {
-	return s->state == STARTUP_DONE && !s->emptied;
+	return s->state == STARTUP_DONE;
 }
 
 bool startup_is_warm(const struct startup *s)
 {
-	return s->warm_now;
+	return is_warm(s);
 }
 
 uint64_t startup_links_set_down(const struct startup *s)
@@ -537,23 +619,29 @@ void startup_ready(struct startup *s)
 void startup_lost(struct startup *s)
 {
 	turn_off(s->retry);
-	s->asking_held = s->marker_owed = false;
 	portcount_retry(s->portcount);
 	backoff_reset(&s->backoff);
 	portrows_stop(s->rows);
 	oldlinks_lost(s->oldlinks);
 	switch (s->state) {
-	case STARTUP_WAITING:
 	case STARTUP_ASKING:
-	case STARTUP_PUSHING:
-	case STARTUP_CONFIG_DONE:
-		s->state = STARTUP_WAITING;
+	case STARTUP_READING_ROWS:
+	case STARTUP_CONFIG_DONE_DUE:
+	case STARTUP_CONFIG_DONE_SENT:
+	case STARTUP_PROVING_ROWS:
+		s->state = STARTUP_AWAITS_REDIS;
 		break;
-	case STARTUP_INIT_DONE:
-		s->state = STARTUP_INIT_WAIT;
+	case STARTUP_INIT_DONE_SENT:
+		s->state = STARTUP_AWAITS_LINKS;
 		break;
-	case STARTUP_INIT_WAIT:
+	case STARTUP_CONFIG_LOST_READING:
+		s->state = STARTUP_CONFIG_LOST;
+		break;
+	case STARTUP_AWAITS_KERNEL:
+	case STARTUP_AWAITS_REDIS:
+	case STARTUP_AWAITS_LINKS:
 	case STARTUP_DONE:
+	case STARTUP_CONFIG_LOST:
 		break;
 	}
 }
