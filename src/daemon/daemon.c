@@ -357,7 +357,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	}
 	netns_check(d);
 	report_suppressed(d, false);
-	recheck_all(d->recheck);
+	mirror_reread(d->mirror);
 	publish_audit(d->publish);
 	appl_ports_audit(d->appl_ports);
 	loglevel_read(d->loglevel);
@@ -428,7 +428,7 @@ static int confine(struct daemon *d)
 	if (r < 0)
 		return r;
 	log_start();
-	recheck_serve(d->recheck);
+	mirror_serve(d->mirror);
 	status_start(d);
 	counters_build(d);
 	r = judge_start(d);
@@ -478,8 +478,7 @@ static int build(struct daemon *d, int netns)
 static void take_down(struct daemon *d)
 {
 	counters_free(d);
-	recheck_free(d->recheck);
-	watch_free(d->watch);
+	mirror_free(d->mirror);
 	databases_free(d);
 	status_free(d);
 	judge_free(d);

@@ -10,39 +10,6 @@
 #define DUMP_RETRY_MAX_MS 5000
 #define DUMP_RETRY_BOUND 8
 
-static void on_link(const struct link_msg *msg, uint64_t received_nsec, void *user)
-{
-	recheck_event(((struct daemon *)user)->recheck, msg, received_nsec);
-}
-
-static void on_dump_begin(void *user)
-{
-	links_dump_begin(((struct daemon *)user)->links);
-}
-
-static void on_dump_row(const struct link_msg *msg, void *user)
-{
-	links_dump_row(((struct daemon *)user)->links, msg);
-}
-
-static int on_dump_commit(bool complete, void *user)
-{
-	struct daemon *d = user;
-	int r = complete ? links_dump_commit(d->links) : links_dump_commit_partial(d->links);
-
-	if (r < 0)
-		return r;
-	recheck_dump(d->recheck, complete);
-	/* Such a dump is read after a gap: no counter of the kernel's tells of every change that it may have had. */
-	links_doubt(d->links);
-	return 0;
-}
-
-static void on_dump_abort(void *user)
-{
-	links_dump_abort(((struct daemon *)user)->links);
-}
-
 static int on_keeping_ended(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
@@ -76,7 +43,6 @@ static void on_watch_state(enum watch_state state, void *user)
 
 	if (d->publish)
 		publish_hold(d->publish, state == WATCH_SETTLING);
-	recheck_state(d->recheck, state);
 	status_note_sync(d, state == WATCH_SYNCED);
 	if (state != WATCH_SYNCED || d->synced_once)
 		return;
@@ -88,14 +54,6 @@ static void on_watch_state(enum watch_state state, void *user)
 
 int kernel_build(struct daemon *d)
 {
-	static const struct watch_ops ops = {
-		.event = on_link,
-		.dump_begin = on_dump_begin,
-		.dump_row = on_dump_row,
-		.dump_commit = on_dump_commit,
-		.dump_abort = on_dump_abort,
-		.state_changed = on_watch_state,
-	};
 	struct watch_options options = {
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
 		.sndbuf = (size_t)d->config->send_buffer_bytes,
@@ -108,16 +66,11 @@ int kernel_build(struct daemon *d)
 		.retry_max_ms = DUMP_RETRY_MAX_MS,
 		.retry_bound = DUMP_RETRY_BOUND,
 	};
-	const struct nlsock_options sizes = {
-		.rcvbuf = options.rcvbuf,
-		.sndbuf = options.sndbuf,
-		.datagram_bytes = options.datagram_bytes,
-	};
-	int r = watch_new(&d->watch, d->event, &options, &ops, d);
+	int r = mirror_new(&d->mirror, d->event, &options, d->links, on_watch_state, d);
 
 	if (r == 0)
-		r = recheck_new(&d->recheck, d->event, &sizes, d->watch, d->links);
-	if (r < 0)
+		d->watch = mirror_watch(d->mirror);
+	else
 		daemon_fail(d, "the kernel's link events cannot be followed: %s", strerror(-r));
 	return r;
 }

@@ -16,7 +16,7 @@
 #include "log/kinds.h"
 #include "metrics/snapshot.h"
 #include "ports/links.h"
-#include "ports/recheck.h"
+#include "ports/mirror.h"
 #include "redis/conn.h"
 #include "sonic/appl_ports.h"
 #include "sonic/dbconfig.h"
@@ -39,8 +39,8 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* as the configuration overrides them */
 	const char *awaited; /* why it is not known yet where Redis is, and so nothing is built; NULL: it is known */
 	struct links *links;
-	struct watch *watch;
-	struct recheck *recheck;
+	struct mirror *mirror;
+	struct watch *watch;   /* the mirror's */
 	struct lookup *lookup; /* NULL: no database has a host name */
 	struct access access;
 	char password_path[PATH_MAX];

@@ -46,7 +46,7 @@ static void fill_netlink(const struct daemon *d, struct snapshot *v)
 {
 	const struct watch_stats *w = watch_stats(d->watch);
 	struct watch_socket socket = watch_socket(d->watch);
-	struct recheck_stats recheck = recheck_stats(d->recheck);
+	struct mirror_stats mirror = mirror_stats(d->mirror);
 
 	v->messages = w->messages;
 	v->newlink = w->newlink;
@@ -62,9 +62,9 @@ static void fill_netlink(const struct daemon *d, struct snapshot *v)
 	v->dumps_interrupted = w->dumps_interrupted;
 	v->dumps_failed = w->dumps_failed;
 	v->dumps_retried = w->dumps_retried;
-	v->silent_changes = recheck.silent_changes;
-	v->links_reread = recheck.links;
-	v->rereads = recheck.all;
+	v->silent_changes = mirror.silent_changes;
+	v->links_reread = mirror.links;
+	v->rereads = mirror.all;
 	v->ignored = links_stats(d->links)->ignored;
 	v->no_memory = links_stats(d->links)->no_memory;
 	v->netlink_works = socket.works;

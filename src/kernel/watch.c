@@ -200,10 +200,10 @@ static void events_failed(struct watch *w, int error)
 }
 
 /*
- * Reads events; true when the socket is empty. After an overrun the kernel delivers nothing new until the queue is
- * empty, so reading goes on, and a dump requested earlier would miss what happens in between.
+ * Takes what the event socket has; true when it is empty. After an overrun the kernel delivers nothing new until the
+ * queue is empty, so reading goes on, and a dump requested earlier would miss what happens in between.
  */
-static bool drain(struct watch *w)
+static bool receive_events(struct watch *w)
 {
 	struct nlsock_batch batch;
 
@@ -368,24 +368,32 @@ static void start_dump(struct watch *w)
 	TELL(w, dump_begin, w->user);
 }
 
-static void drained(struct watch *w)
+/* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
+static void set_pace(struct watch *w, bool empty)
 {
-	if (w->state == WATCH_UNSYNCED && w->due)
-		start_dump(w);
-	else if (w->state == WATCH_SETTLING)
-		synced(w);
+	uint64_t now = now_usec();
+	bool gather = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now, w->stats.datagrams) && empty;
+
+	if (w->broken)
+		return;
+	if (gather != (w->gathered_usec > 0))
+		(void)sd_event_source_set_enabled(w->events_source, gather ? SD_EVENT_OFF : SD_EVENT_ON);
+	w->gathered_usec = gather ? now + w->opt.gather_usec : 0;
 }
 
-/* True when the socket is empty now. */
+/* Reads the events that are there and does what waited for an empty socket. True when it is empty now. */
 static bool read_events(struct watch *w)
 {
-	if (drain(w)) {
-		drained(w);
-		return true;
-	}
-	if (w->due)
+	bool empty = receive_events(w);
+
+	if (empty && w->state == WATCH_UNSYNCED && w->due)
+		start_dump(w);
+	else if (empty && w->state == WATCH_SETTLING)
+		synced(w);
+	else if (!empty && w->due)
 		arm(w, 0); /* the last batch may have emptied the queue: then epoll would stay silent */
-	return false;
+	set_pace(w, empty);
+	return empty;
 }
 
 static void tell_interrupted(struct watch *w)
@@ -445,51 +453,28 @@ static int leave(struct watch *w)
 	return 0;
 }
 
-/* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
-static void set_pace(struct watch *w, bool empty)
-{
-	uint64_t now = now_usec();
-	bool gather = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now, w->stats.datagrams) && empty;
-
-	if (w->broken)
-		return;
-	if (gather != (w->gathered_usec > 0))
-		(void)sd_event_source_set_enabled(w->events_source, gather ? SD_EVENT_OFF : SD_EVENT_ON);
-	w->gathered_usec = gather ? now + w->opt.gather_usec : 0;
-}
-
-static int read_paced(struct watch *w)
-{
-	w->busy = true;
-	set_pace(w, read_events(w));
-	return leave(w);
-}
-
-bool watch_drain(struct watch *w)
+/* In a turn of the loop, or for the owner. */
+static bool read_now(struct watch *w)
 {
 	bool empty;
 
-	w->opt.gather_usec = 0;
 	w->busy = true;
-	if (w->state == WATCH_UNSYNCED && !w->broken)
-		w->due = true;
 	empty = read_events(w);
-	set_pace(w, empty);
 	(void)leave(w);
 	return empty;
 }
 
+bool watch_drain(struct watch *w)
+{
+	w->opt.gather_usec = 0;
+	if (w->state == WATCH_UNSYNCED && !w->broken)
+		w->due = true;
+	return read_now(w);
+}
+
 bool watch_catch_up(struct watch *w)
 {
-	bool empty;
-
-	if (w->broken)
-		return false;
-	w->busy = true;
-	empty = read_events(w);
-	set_pace(w, empty);
-	(void)leave(w);
-	return empty && w->state == WATCH_SYNCED;
+	return !w->broken && read_now(w) && w->state == WATCH_SYNCED;
 }
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *user)
@@ -498,7 +483,8 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void)source;
 	(void)fd;
 	(void)revents;
-	return read_paced(user);
+	(void)read_now(user);
+	return 0;
 }
 
 uint64_t watch_due(const struct watch *w)
@@ -509,7 +495,7 @@ uint64_t watch_due(const struct watch *w)
 void watch_turn(struct watch *w)
 {
 	if (w->gathered_usec && w->gathered_usec <= now_usec())
-		(void)read_paced(w);
+		(void)read_now(w);
 }
 
 static int on_dump(sd_event_source *source, int fd, uint32_t revents, void *user)

@@ -50,9 +50,8 @@ static void compare_fields(struct text *t, const struct port *port, const struct
 		put_number(t, "master", port->link.master, msg->master);
 }
 
-bool difference(const struct links *l, const struct link_msg *msg, char text[DIFFERENCE_BYTES])
+bool difference(const struct port *port, const struct link_msg *msg, char text[DIFFERENCE_BYTES])
 {
-	const struct port *port = links_find_ifindex(l, msg->ifindex);
 	bool is_port = rules_classify(msg) == RULE_PRESENT;
 	struct text t = {.bytes = text};
 

@@ -8,10 +8,10 @@
 #define DIFFERENCE_BYTES 160
 
 /*
- * Compares the fields that events tell of: whether there is a port's link, its name, admin, oper, MTU, master. True
- * when they differ; then text has it for the log, e.g. "mtu 4000 -> 1500, master 7 -> 0". Of an old link nothing but
- * its end and its name count.
+ * Compares what events report: whether there is a port's link, its name, admin, oper, MTU, master. port is the one
+ * whose link has the message's ifindex, or NULL. True when they differ; then text says how for the log, e.g. "mtu 4000
+ * -> 1500, master 7 -> 0". Of an old link only its end and its name count.
  */
-bool difference(const struct links *l, const struct link_msg *msg, char text[DIFFERENCE_BYTES]);
+bool difference(const struct port *port, const struct link_msg *msg, char text[DIFFERENCE_BYTES]);
 
 #endif

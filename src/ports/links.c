@@ -414,11 +414,9 @@ static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 	links_mark_dirty(l, port);
 }
 
-/* The port that holds the link of this message, under the name the message gives it. */
-static struct port *settle_name(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
+/* The port of the name that the message gives its link. port: the one that has the link so far, or NULL. */
+static struct port *settle_name(struct links *l, struct port *port, const struct link_msg *msg, uint64_t received_nsec)
 {
-	struct port *port = links_find_ifindex(l, msg->ifindex);
-
 	if (port && strcmp(port->name, msg->name) == 0)
 		return port;
 	if (port) /* a rename is the end of one name and the start of another (M15) */
@@ -478,41 +476,51 @@ static void count_carrier(struct links *l, const struct link_msg *msg)
 	old->carrier_down = MAX(old->carrier_down, msg->carrier_down);
 }
 
-static void apply(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
+/* port: the one whose link has the message's ifindex, or NULL. */
+/* port: the one whose link has the message's ifindex, or NULL. */
+static void apply(struct links *l, struct port *port, enum rule_verdict verdict, const struct link_msg *msg,
+		  uint64_t received_nsec)
 {
-	struct port *port;
-
-	count_carrier(l, msg);
-	if (rules_classify(msg) == RULE_PRESENT) {
-		port = settle_name(l, msg, received_nsec);
+	if (!port || port->link.old)
+		count_carrier(l, msg);
+	switch (verdict) {
+	case RULE_PRESENT:
+		port = settle_name(l, port, msg, received_nsec);
 		if (port)
 			update(l, port, msg, received_nsec);
 		return;
-	}
-	if (msg->type == RTM_DELLINK)
+	case RULE_NOTHING:
+		return;
+	case RULE_GONE:
 		release_old(l, msg->ifindex);
-	else if (msg->name[0] == '\0')
-		return; /* says nothing of what the link is */
-	port = links_find_ifindex(l, msg->ifindex);
+		break;
+	case RULE_NO_PORT:
+		break;
+	}
 	if (port)
 		detach(l, port, received_nsec);
 }
 
-void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
+bool links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec)
 {
+	struct port *port = links_find_ifindex(l, msg->ifindex);
 	enum rule_verdict verdict = rules_classify(msg);
+	bool new_master;
 
-	l->stats.ignored += verdict != RULE_PRESENT && !links_find_ifindex(l, msg->ifindex);
-	if (verdict == RULE_IGNORE_BRIDGE)
-		return;
+	l->stats.ignored += !port && verdict != RULE_PRESENT;
+	if (verdict == RULE_NOTHING)
+		return false;
+	new_master = port && verdict != RULE_GONE && msg->master != port->link.master;
 	if (l->dumping)
 		stage_add_event(&l->stage, msg->ifindex);
-	apply(l, msg, received_nsec);
+	apply(l, port, verdict, msg, received_nsec);
+	return new_master;
 }
 
+/* What was read is true now, but of no time. */
 void links_reread(struct links *l, const struct link_msg *msg)
 {
-	apply(l, msg, 0);
+	apply(l, links_find_ifindex(l, msg->ifindex), rules_classify(msg), msg, 0);
 }
 
 void links_dump_begin(struct links *l)
@@ -548,7 +556,7 @@ static void tell_old_apart(struct links *l, const struct link_msg *row)
 static void apply_row(const struct link_msg *row, void *user)
 {
 	tell_old_apart(user, row);
-	apply(user, row, 0);
+	links_reread(user, row);
 }
 
 static void sweep_old(struct links *l)

@@ -103,7 +103,7 @@ struct port {
 	struct port_row row;
 	struct port_lookup lookup;
 	struct loglimit_own log; /* written by sonic/portlog */
-	uint32_t reread_round;   /* written by ports/recheck */
+	uint32_t reread_round;   /* written by ports/mirror */
 
 	/* Private to links.c. */
 	unsigned holds;
@@ -126,8 +126,11 @@ void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t 
 /* What is left of it, of names without a port now: start with NULL, ends with NULL. */
 const struct baseline_port *links_past_next(const struct links *l, const struct baseline_port *past);
 
-/* One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: untold). */
-void links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);
+/*
+ * One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: not known). True when it gives the link
+ * of a port another master.
+ */
+bool links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);
 
 /* What is true of one link now, found by reading it: no event tells of it. RTM_DELLINK: there is none. */
 void links_reread(struct links *l, const struct link_msg *msg);

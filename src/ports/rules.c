@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define PORT_PREFIX "Ethernet"
-#define LAG_PREFIX "PortChannel"
 
 static bool has_prefix(const char *name, const char *prefix)
 {
@@ -20,17 +19,14 @@ bool rules_port_name(const char *name)
 enum rule_verdict rules_classify(const struct link_msg *msg)
 {
 	if (msg->family == AF_BRIDGE)
-		return RULE_IGNORE_BRIDGE;
+		return RULE_NOTHING;
 	/* A deleted link is gone whatever it is called by now, and whatever master it had (S12). */
 	if (msg->type == RTM_DELLINK)
 		return RULE_GONE;
-	if (has_prefix(msg->name, LAG_PREFIX))
-		return RULE_IGNORE_PORTCHANNEL;
-	if (!rules_port_name(msg->name))
-		return RULE_IGNORE_NAME;
-	if (strcmp(msg->kind, "team") == 0)
-		return RULE_IGNORE_TEAM;
-	return RULE_PRESENT;
+	if (msg->name[0] == '\0')
+		return RULE_NOTHING;
+	/* A team device is a LAG whatever it is called. */
+	return rules_port_name(msg->name) && strcmp(msg->kind, "team") != 0 ? RULE_PRESENT : RULE_NO_PORT;
 }
 
 struct row rules_row(unsigned flags, unsigned mtu)

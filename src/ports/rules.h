@@ -9,12 +9,10 @@
 #include "ports/row.h"
 
 enum rule_verdict {
-	RULE_PRESENT,            /* the link with this ifindex is a port of this name */
-	RULE_GONE,               /* the link with this ifindex does not exist any more */
-	RULE_IGNORE_BRIDGE,      /* says something of a bridge port, nothing of the device (S12) */
-	RULE_IGNORE_NAME,        /* not the name of a front panel port */
-	RULE_IGNORE_PORTCHANNEL, /* a LAG: teamsyncd's job, and never a row in PORT_TABLE (S10) */
-	RULE_IGNORE_TEAM,        /* kind "team" under another name: teamsyncd's job as well */
+	RULE_PRESENT, /* the link with this ifindex is a port of this name */
+	RULE_NO_PORT, /* it has another name, or is a LAG: teamsyncd's job, and never a row in PORT_TABLE (S10) */
+	RULE_GONE,    /* the link with this ifindex does not exist any more */
+	RULE_NOTHING, /* nothing of what the device is: it has no name, or is about a bridge port (S12) */
 };
 
 enum rule_verdict rules_classify(const struct link_msg *msg);

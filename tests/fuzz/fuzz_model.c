@@ -19,7 +19,7 @@
 #include "model_loop.h"
 #include "model_redis.h"
 #include "ports/links.h"
-#include "ports/recheck.h"
+#include "ports/mirror.h"
 #include "sonic/appl_ports.h"
 #include "sonic/publish.h"
 
@@ -72,7 +72,7 @@ static struct world {
 	unsigned checks;
 	struct links *links;
 	struct watch *watch;
-	struct recheck *recheck;
+	struct mirror *mirror;
 	struct publish *publish;
 	struct appl_ports *appl_ports;
 	struct conn *state_conn, *appl_conn;
@@ -102,40 +102,8 @@ static unsigned take(struct world *w)
 
 /* --- wiring, as in src/daemon/ --- */
 
-static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
-{
-	recheck_event(((struct world *)user)->recheck, msg, received_nsec);
-}
-
-static void on_begin(void *user)
-{
-	links_dump_begin(((struct world *)user)->links);
-}
-
-static void on_row(const struct link_msg *msg, void *user)
-{
-	links_dump_row(((struct world *)user)->links, msg);
-}
-
-static int on_commit(bool complete, void *user)
-{
-	struct world *w = user;
-	int r = complete ? links_dump_commit(w->links) : links_dump_commit_partial(w->links);
-
-	recheck_dump(w->recheck, complete);
-	if (r == 0)
-		links_doubt(w->links);
-	return r;
-}
-
-static void on_abort(void *user)
-{
-	links_dump_abort(((struct world *)user)->links);
-}
-
 static void on_state(enum watch_state state, void *user)
 {
-	recheck_state(((struct world *)user)->recheck, state);
 	publish_hold(((struct world *)user)->publish, state == WATCH_SETTLING);
 }
 
@@ -199,13 +167,11 @@ static void build_redis(struct world *w, unsigned options)
 
 static void build(struct world *w)
 {
-	static const struct watch_ops ops = {on_event, on_begin, on_row, on_commit, on_abort, on_state};
 	struct watch_options opt = {.settle_usec = 50 * USEC_PER_MSEC,
 				    .dump_timeout_usec = 5 * USEC_PER_SEC,
 				    .retry_initial_ms = 10,
 				    .retry_max_ms = 5000,
 				    .retry_bound = 3};
-	static const struct nlsock_options sizes;
 	unsigned options = take(w);
 
 	w->cold = options & 8;
@@ -214,15 +180,14 @@ static void build(struct world *w)
 	w->links = links_new(0);
 	check(w, w->links, "links_new", "");
 	build_redis(w, options);
-	check(w, watch_new(&w->watch, loop_get(), &opt, &ops, w) == 0, "watch_new", "");
-	check(w, recheck_new(&w->recheck, loop_get(), &sizes, w->watch, w->links) == 0, "recheck_new", "");
-	recheck_serve(w->recheck);
+	check(w, mirror_new(&w->mirror, loop_get(), &opt, w->links, on_state, w) == 0, "mirror_new", "");
+	w->watch = mirror_watch(w->mirror);
+	mirror_serve(w->mirror);
 }
 
 static void take_down(struct world *w)
 {
-	recheck_free(w->recheck);
-	watch_free(w->watch);
+	mirror_free(w->mirror);
 	conn_free(w->state_conn);
 	conn_free(w->appl_conn);
 	publish_free(w->publish);
@@ -340,7 +305,7 @@ static void decide(struct world *w)
 
 static void audit(struct world *w)
 {
-	recheck_all(w->recheck);
+	mirror_reread(w->mirror);
 	publish_audit(w->publish);
 	appl_ports_doubt(w->appl_ports);
 	appl_ports_audit(w->appl_ports);
@@ -448,8 +413,7 @@ static void step_check(struct world *w)
 	rest(w);
 	check(w, publish_owed(w->publish) == 0, "rows are owed at rest", "");
 	check(w, w->others_wrote || publish_stats(w->publish)->drift == 0, "drift that is none", "");
-	check(w, w->silent_changes || recheck_stats(w->recheck).silent_changes == 0, "a silent change that is none",
-	      "");
+	check(w, w->silent_changes || mirror_stats(w->mirror).silent_changes == 0, "a silent change that is none", "");
 	check_rows(w);
 	kernel_known();
 	written = w->state.written;

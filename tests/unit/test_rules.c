@@ -13,7 +13,7 @@
 
 #include "base/util.h"
 
-#define VERDICTS (RULE_IGNORE_TEAM + 1)
+#define VERDICTS (RULE_NOTHING + 1)
 
 /* What an RTM_NEWLINK of the device itself means, by the name it gives. */
 static const struct {
@@ -21,15 +21,15 @@ static const struct {
 	bool port;
 	enum rule_verdict plain, team; /* team: with the link kind "team" */
 } names[] = {
-	{"Ethernet0", true, RULE_PRESENT, RULE_IGNORE_TEAM},
-	{"Ethernet0.10", true, RULE_PRESENT, RULE_IGNORE_TEAM},
-	{"Ethernet-BP0", true, RULE_PRESENT, RULE_IGNORE_TEAM},
-	{"PortChannel1", false, RULE_IGNORE_PORTCHANNEL, RULE_IGNORE_PORTCHANNEL},
-	{"eth0", false, RULE_IGNORE_NAME, RULE_IGNORE_NAME},
-	{"Bridge", false, RULE_IGNORE_NAME, RULE_IGNORE_NAME},
-	{"", false, RULE_IGNORE_NAME, RULE_IGNORE_NAME},
-	{"ethernet0", false, RULE_IGNORE_NAME, RULE_IGNORE_NAME},
-	{"xEthernet0", false, RULE_IGNORE_NAME, RULE_IGNORE_NAME},
+	{"Ethernet0", true, RULE_PRESENT, RULE_NO_PORT},
+	{"Ethernet0.10", true, RULE_PRESENT, RULE_NO_PORT},
+	{"Ethernet-BP0", true, RULE_PRESENT, RULE_NO_PORT},
+	{"PortChannel1", false, RULE_NO_PORT, RULE_NO_PORT},
+	{"eth0", false, RULE_NO_PORT, RULE_NO_PORT},
+	{"Bridge", false, RULE_NO_PORT, RULE_NO_PORT},
+	{"", false, RULE_NOTHING, RULE_NOTHING},
+	{"ethernet0", false, RULE_NO_PORT, RULE_NO_PORT},
+	{"xEthernet0", false, RULE_NO_PORT, RULE_NO_PORT},
 };
 
 static const uint16_t types[] = {RTM_NEWLINK, RTM_DELLINK};
@@ -45,7 +45,7 @@ static enum rule_verdict expected(const struct link_msg *msg, size_t name)
 {
 	/* S12: whatever the kernel says of a bridge port, the device stays what it is. */
 	if (msg->family == AF_BRIDGE)
-		return RULE_IGNORE_BRIDGE;
+		return RULE_NOTHING;
 	/* S11, S12: all else is of the device, in a LAG, in a bridge or alone: the master decides nothing. */
 	if (msg->type == RTM_DELLINK)
 		return RULE_GONE;
@@ -91,12 +91,10 @@ static void check_names(struct tally *tally, struct link_msg *msg)
 static void whole_table(void **state)
 {
 	static const unsigned int counts[VERDICTS] = {
-		[RULE_PRESENT] = 2 * 3 * 4 * 2,            /* two families, three names, all kinds but team */
-		[RULE_GONE] = 2 * 9 * 5 * 2,               /* two families, all names and kinds */
-		[RULE_IGNORE_BRIDGE] = 2 * 9 * 5 * 2,      /* both types */
-		[RULE_IGNORE_NAME] = 2 * 5 * 5 * 2,        /* five names */
-		[RULE_IGNORE_PORTCHANNEL] = 2 * 1 * 5 * 2, /* of kind team as well */
-		[RULE_IGNORE_TEAM] = 2 * 3 * 1 * 2,
+		[RULE_PRESENT] = 2 * 3 * 4 * 2,           /* two families, three names, all kinds but team */
+		[RULE_NO_PORT] = 2 * (5 * 5 + 3 * 1) * 2, /* five names of any kind, three with the kind team */
+		[RULE_GONE] = 2 * 9 * 5 * 2,              /* two families, all names and kinds */
+		[RULE_NOTHING] = (2 * 9 + 2 * 1) * 5 * 2, /* bridge ports, both types; no name, two families */
 	};
 	struct tally tally = {0};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way from bytes to the model: datagrams through watch, linkmsg, rules and links. Here are the kinds of links that
- * not every kernel can make: team devices and their members, as rtnl_fill_ifinfo() writes them.
+ * The way from bytes to the model: datagrams through watch, linkmsg, mirror, rules and links. Here are the kinds of
+ * links that not every kernel can make: team devices and their members, as rtnl_fill_ifinfo() writes them.
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -15,8 +15,7 @@
 
 #include "base/util.h"
 #include "fake_nlsock.h"
-#include "kernel/watch.h"
-#include "ports/links.h"
+#include "ports/mirror.h"
 
 #define UP (IFF_UP | IFF_RUNNING)
 #define TURNS 1000
@@ -24,33 +23,9 @@
 struct fixture {
 	sd_event *event;
 	struct links *links;
-	struct watch *watch;
+	struct mirror *mirror;
+	struct watch *watch; /* the mirror's */
 };
-
-static void on_event(const struct link_msg *msg, uint64_t received_nsec, void *user)
-{
-	links_event(((struct fixture *)user)->links, msg, received_nsec);
-}
-
-static void on_begin(void *user)
-{
-	links_dump_begin(((struct fixture *)user)->links);
-}
-
-static void on_row(const struct link_msg *msg, void *user)
-{
-	links_dump_row(((struct fixture *)user)->links, msg);
-}
-
-static int on_commit(bool complete, void *user)
-{
-	return complete ? links_dump_commit(((struct fixture *)user)->links) : -EINTR;
-}
-
-static void on_abort(void *user)
-{
-	links_dump_abort(((struct fixture *)user)->links);
-}
 
 static void on_state(enum watch_state state, void *user)
 {
@@ -109,7 +84,6 @@ static void run(struct fixture *x)
 
 static int setup(void **state)
 {
-	static const struct watch_ops ops = {on_event, on_begin, on_row, on_commit, on_abort, on_state};
 	static const struct watch_options opt = {.settle_usec = USEC_PER_SEC,
 						 .dump_timeout_usec = 10 * USEC_PER_SEC,
 						 .retry_initial_ms = 1,
@@ -123,7 +97,8 @@ static int setup(void **state)
 	x->links = links_new(8);
 	assert_non_null(x->links);
 	end_of_dump(0);
-	assert_int_equal(watch_new(&x->watch, x->event, &opt, &ops, x), 0);
+	assert_int_equal(mirror_new(&x->mirror, x->event, &opt, x->links, on_state, x), 0);
+	x->watch = mirror_watch(x->mirror);
 	run(x);
 	*state = x;
 	return 0;
@@ -133,7 +108,7 @@ static int teardown(void **state)
 {
 	struct fixture *x = *state;
 
-	watch_free(x->watch);
+	mirror_free(x->mirror);
 	links_free(x->links);
 	sd_event_unref(x->event);
 	free(x);
