@@ -47,7 +47,7 @@ void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, 
 void report_suppressed(struct daemon *d, bool end)
 {
 	if (d->links)
-		portlog_tell_held_back(d->links, end);
+		portlog_report_suppressed(d->links, end);
 	log_tell_held_back(end);
 }
 
@@ -358,8 +358,8 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	netns_check(d);
 	report_suppressed(d, false);
 	mirror_reread(d->mirror);
-	publish_audit(d->publish);
-	appl_ports_audit(d->appl_ports);
+	publish_reconcile(d->publish);
+	appl_ports_reconcile(d->appl_ports);
 	loglevel_read(d->loglevel);
 	(void)startup_check(d->startup);
 	judge_now(d);

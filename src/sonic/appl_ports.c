@@ -309,7 +309,7 @@ static void rescan(struct appl_ports *a)
 	a->scan_again = scan_start(&a->scan, a->conn, a->prefix, "hash", &ops, a) < 0;
 }
 
-void appl_ports_audit(struct appl_ports *a)
+void appl_ports_reconcile(struct appl_ports *a)
 {
 	if (!a->known || a->scan_soon || !told_of_changes(a) || now_usec() - a->scanned_usec >= SCAN_USEC)
 		rescan(a);

@@ -33,7 +33,7 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 /* This port has a link but no row: say so again (links_mark_dirty) when its row appears. */
 void appl_ports_wait(struct appl_ports *a, struct port *port);
 /* Reads all again; but rarely where Redis tells of changes, since SCAN goes through the whole database. */
-void appl_ports_audit(struct appl_ports *a);
+void appl_ports_reconcile(struct appl_ports *a);
 /* APPL_DB was emptied, which Redis does not tell of: the next audit reads all again. */
 void appl_ports_doubt(struct appl_ports *a);
 /* Sends what is owed, as far as there is room. Called once a loop turn. */

@@ -45,7 +45,7 @@ int dryrun_flush(struct links *links, const char *separator, FILE *out)
 		bool wanted;
 
 		port->appl.configured = true;
-		wanted = rowcmd_wish(port, &want) == WISH_ROW;
+		wanted = rowcmd_desired(port, &want) == DESIRED_ROW;
 		if (port->row.mine && (port->owed.deletion || !wanted))
 			print_delete(port, separator, out);
 		port->owed.deletion = false;

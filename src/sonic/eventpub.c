@@ -35,35 +35,35 @@ void eventpub_free(struct eventpub *e)
 
 /* --- JSON --- */
 
-struct text {
+struct event {
 	char bytes[EVENT_BYTES];
 	size_t len;
 };
 
-static void put(struct text *t, const char *bytes, size_t n)
+static void put(struct event *e, const char *bytes, size_t n)
 {
-	n = MIN(n, sizeof(t->bytes) - t->len);
-	memcpy(t->bytes + t->len, bytes, n);
-	t->len += n;
+	n = MIN(n, sizeof(e->bytes) - e->len);
+	memcpy(e->bytes + e->len, bytes, n);
+	e->len += n;
 }
 
 /* RFC 8259, 7. An interface's name may have quotes in it. */
-static void put_string(struct text *t, const char *bytes, size_t len)
+static void put_string(struct event *e, const char *bytes, size_t len)
 {
 	char escaped[8];
 
-	put(t, t->len == 0 ? "[\"" : ",\"", 2);
+	put(e, e->len == 0 ? "[\"" : ",\"", 2);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)bytes[i];
 
 		if (byte == '"' || byte == '\\')
-			put(t, "\\", 1);
+			put(e, "\\", 1);
 		if (byte >= 0x20)
-			put(t, bytes + i, 1);
+			put(e, bytes + i, 1);
 		else
-			put(t, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\u%04x", byte));
+			put(e, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\u%04x", byte));
 	}
-	put(t, "\"", 1);
+	put(e, "\"", 1);
 }
 
 /* --- commands --- */
@@ -87,7 +87,7 @@ static void on_published(const struct resp_value *reply, void *user, void *item,
 
 void eventpub_send(struct eventpub *e, const char *port, const struct rowcmd *cmd)
 {
-	struct text event;
+	struct event event;
 	struct resp_arg argv[] = {RESP_STR("PUBLISH"), RESP_STR(e->channel), {event.bytes, 0}};
 
 	event.len = 0;

@@ -180,7 +180,7 @@ static void tell_rest(unsigned records, unsigned ports)
 		   ports);
 }
 
-void portlog_tell_held_back(struct links *links, bool end)
+void portlog_report_suppressed(struct links *links, bool end)
 {
 	unsigned records = 0, ports = 0;
 

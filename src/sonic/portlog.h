@@ -20,7 +20,7 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event);
 
 /* Tells of what was held back; end: also of those of a window that still lasts. What the log has no room for now is
  * told by the next call, at the end in a sum. */
-void portlog_tell_held_back(struct links *links, bool end);
+void portlog_report_suppressed(struct links *links, bool end);
 /* When it is to be called next, CLOCK_MONOTONIC us; 0: nothing is held back. */
 uint64_t portlog_due(void);
 

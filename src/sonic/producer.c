@@ -42,13 +42,13 @@ static const char script[] = "local replaced = 0\n"
 struct producer {
 	struct conn *conn;
 	char *channel, *key_set, *hash_prefix;
-	struct list rows; /* without an answer */
+	struct list pushes; /* without an answer */
 	char sha[SHA_LEN + 1];
 	bool sha_known, sha_asked;
 };
 
 /* A row in flight, with all it takes to send it again. */
-struct row {
+struct push {
 	struct list in_producer;
 	struct producer *producer;
 	producer_done_fn done;
@@ -65,7 +65,7 @@ struct producer *producer_new(struct conn *conn, const char *table, const char *
 	if (!p)
 		return NULL;
 	p->conn = conn;
-	list_init(&p->rows);
+	list_init(&p->pushes);
 	if (asprintf(&p->channel, "%s_CHANNEL@%u", table, database) < 0)
 		p->channel = NULL;
 	if (asprintf(&p->key_set, "%s_KEY_SET", table) < 0)
@@ -78,18 +78,18 @@ struct producer *producer_new(struct conn *conn, const char *table, const char *
 	return NULL;
 }
 
-static void free_row(struct row *row)
+static void free_push(struct push *push)
 {
-	list_remove(&row->in_producer);
-	free(row);
+	list_remove(&push->in_producer);
+	free(push);
 }
 
 void producer_free(struct producer *p)
 {
 	if (!p)
 		return;
-	while (!list_empty(&p->rows))
-		free_row(container_of(p->rows.next, struct row, in_producer));
+	while (!list_empty(&p->pushes))
+		free_push(container_of(p->pushes.next, struct push, in_producer));
 	free(p->channel);
 	free(p->key_set);
 	free(p->hash_prefix);
@@ -130,12 +130,12 @@ static char *copy_arg(struct resp_arg *arg, char *at, const char *bytes, size_t 
 	return at + len;
 }
 
-static void fill_row(struct row *row, const char *key, size_t n, const struct resp_arg *pairs)
+static void fill_push(struct push *push, const char *key, size_t n, const struct resp_arg *pairs)
 {
-	const struct producer *p = row->producer;
-	struct resp_arg *argv = row->argv;
+	const struct producer *p = push->producer;
+	struct resp_arg *argv = push->argv;
 	size_t prefix_len = strlen(p->hash_prefix), key_len = strlen(key);
-	char *at = (char *)(argv + row->argc);
+	char *at = (char *)(argv + push->argc);
 
 	argv[2] = RESP_STR("3");
 	argv[3] = RESP_STR(p->channel);
@@ -149,84 +149,84 @@ static void fill_row(struct row *row, const char *key, size_t n, const struct re
 		at = copy_arg(&argv[ARG_FIRST_FIELD + i], at, pairs[i].data, pairs[i].len);
 }
 
-static struct row *new_row(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs)
+static struct push *new_push(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs)
 {
 	size_t argc = ARG_FIRST_FIELD + 2 * n;
-	size_t size = sizeof(struct row) + argc * sizeof(struct resp_arg) + strlen(p->hash_prefix) + strlen(key);
-	struct row *row;
+	size_t size = sizeof(struct push) + argc * sizeof(struct resp_arg) + strlen(p->hash_prefix) + strlen(key);
+	struct push *push;
 
 	for (size_t i = 0; i < 2 * n; i++)
 		size += pairs[i].len;
-	row = malloc(size);
-	if (!row)
+	push = malloc(size);
+	if (!push)
 		return NULL;
-	*row = (struct row){.producer = p, .argc = argc};
-	list_init(&row->in_producer);
-	fill_row(row, key, n, pairs);
-	return row;
+	*push = (struct push){.producer = p, .argc = argc};
+	list_init(&push->in_producer);
+	fill_push(push, key, n, pairs);
+	return push;
 }
 
-static int send_row(struct row *row);
+static int send_push(struct push *push);
 
-static void tell_replaced(const struct row *row, const struct resp_value *reply)
+static void warn_replaced(const struct push *push, const struct resp_value *reply)
 {
-	const struct resp_arg *hash = &row->argv[5];
+	const struct resp_arg *hash = &push->argv[5];
 	char key[80];
 
 	if (reply->type == RESP_INTEGER && reply->integer == REPLACED_HASH)
 		log_warning(KIND_KEY_REPLACED, "%s: was no hash, replaced",
 			    printable(hash->data, hash->len, key, sizeof(key)));
 	else if (reply->type == RESP_INTEGER && reply->integer == REPLACED_SET)
-		log_warning(KIND_KEY_REPLACED, "%s: was no set, replaced", row->producer->key_set);
+		log_warning(KIND_KEY_REPLACED, "%s: was no set, replaced", push->producer->key_set);
 }
 
 static void take_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
-	struct row *row = item;
+	struct push *push = item;
 	bool ok = reply && reply->type != RESP_ERROR;
 
 	(void)user;
 	(void)cookie;
-	if (resp_is_error(reply, "NOSCRIPT") && !row->as_text) {
-		row->as_text = true;
-		if (send_row(row) == 0)
+	if (resp_is_error(reply, "NOSCRIPT") && !push->as_text) {
+		push->as_text = true;
+		if (send_push(push) == 0)
 			return;
 	}
 	if (ok)
-		tell_replaced(row, reply);
-	row->done(ok, ok ? NULL : reply, row->user);
-	free_row(row);
+		warn_replaced(push, reply);
+	push->done(ok, ok ? NULL : reply, push->user);
+	free_push(push);
 }
 
-static int send_row(struct row *row)
+static int send_push(struct push *push)
 {
-	struct producer *p = row->producer;
+	struct producer *p = push->producer;
 
-	row->argv[ARG_COMMAND] = row->as_text ? RESP_STR("EVAL") : RESP_STR("EVALSHA");
-	row->argv[ARG_SCRIPT] = row->as_text ? RESP_STR(script) : RESP_STR(p->sha);
-	return conn_command(p->conn, take_answer, p, row, 0, row->argc, row->argv);
+	push->argv[ARG_COMMAND] = push->as_text ? RESP_STR("EVAL") : RESP_STR("EVALSHA");
+	push->argv[ARG_SCRIPT] = push->as_text ? RESP_STR(script) : RESP_STR(p->sha);
+	return conn_command(p->conn, take_answer, p, push, 0, push->argc, push->argv);
 }
 
 int producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs, producer_done_fn done,
 		 void *user)
 {
-	struct row *row;
+	struct push *push;
 	int r;
 
 	if (n == 0)
 		return -EINVAL;
-	row = new_row(p, key, n, pairs);
-	if (!row)
+	push = new_push(p, key, n, pairs);
+	if (!push)
 		return -ENOMEM;
-	row->done = done;
-	row->user = user;
-	row->as_text = !p->sha_known;
-	r = send_row(row);
+	push->done = done;
+	push->user = user;
+	push->as_text = !p->sha_known;
+	r = send_push(push);
 	if (r < 0) {
-		free(row);
+		free(push);
 		return r;
 	}
-	list_append(&p->rows, &row->in_producer);
+	list_append(&p->pushes, &push->in_producer);
 	ask_sha(p);
 	return 0;
 }

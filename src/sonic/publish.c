@@ -261,14 +261,14 @@ static void publish_port(struct publish *p, struct port *port)
 		return;
 	links_hold(port);
 	end_retry(p, port);
-	switch (rowcmd_wish(port, &want)) {
-	case WISH_ROW:
+	switch (rowcmd_desired(port, &want)) {
+	case DESIRED_ROW:
 		write_row(p, port, &want);
 		break;
-	case WISH_NONE:
+	case DESIRED_NONE:
 		remove_row(p, port);
 		break;
-	case WISH_LEAVE:
+	case DESIRED_LEAVE:
 		if (port->owed.deletion)
 			remove_row(p, port);
 		if (links_present(port))
@@ -411,7 +411,7 @@ static void readback_done(bool complete, void *user)
 	p->live = true;
 }
 
-void publish_audit(struct publish *p)
+void publish_reconcile(struct publish *p)
 {
 	if (p->live && p->enabled)
 		start_readback(p);
@@ -453,12 +453,12 @@ bool publish_owes(const struct port *port)
 
 	if (port->row.writing > 0 || (port->owed.deletion && port->row.mine))
 		return true;
-	switch (rowcmd_wish(port, &want)) {
-	case WISH_ROW:
+	switch (rowcmd_desired(port, &want)) {
+	case DESIRED_ROW:
 		return port->row.known != ROW_READ || port->owed.fields || row_diff(&port->row.acked, &want) != 0;
-	case WISH_NONE:
+	case DESIRED_NONE:
 		return port->row.mine;
-	case WISH_LEAVE:
+	case DESIRED_LEAVE:
 		break;
 	}
 	return false;

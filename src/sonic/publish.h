@@ -56,7 +56,7 @@ void publish_hold(struct publish *p, bool hold);
 /* Sends what is owed, as far as the in-flight bound allows. Called once a loop turn. */
 void publish_flush(struct publish *p);
 /* Starts a reading of our fields; what differs is repaired and counted. */
-void publish_audit(struct publish *p);
+void publish_reconcile(struct publish *p);
 
 /* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
 size_t publish_owed(const struct publish *p);

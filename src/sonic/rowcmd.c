@@ -9,14 +9,14 @@
 
 _Static_assert(ROWCMD_KEY_MAX >= sizeof("PORT_TABLE") + SEPARATOR_MAX + IFNAMSIZ, "room for a key");
 
-enum row_wish rowcmd_wish(const struct port *port, struct row *want)
+enum row_desired rowcmd_desired(const struct port *port, struct row *want)
 {
 	if (!links_present(port))
-		return port->appl.kept ? WISH_LEAVE : WISH_NONE;
+		return port->appl.kept ? DESIRED_LEAVE : DESIRED_NONE;
 	if (!port->appl.configured)
-		return WISH_LEAVE;
+		return DESIRED_LEAVE;
 	*want = rules_row(port->link.flags, port->link.mtu);
-	return WISH_ROW;
+	return DESIRED_ROW;
 }
 
 unsigned rowcmd_fields(const struct port *port, unsigned differing)

@@ -6,10 +6,10 @@
 #include "ports/links.h"
 #include "redis/resp.h"
 
-enum row_wish {
-	WISH_ROW,   /* the row should hold our four fields */
-	WISH_NONE,  /* there is no link: the row should not exist */
-	WISH_LEAVE, /* not our business, or not yet */
+enum row_desired {
+	DESIRED_ROW,   /* the row should hold our four fields */
+	DESIRED_NONE,  /* there is no link: the row should not exist */
+	DESIRED_LEAVE, /* not our business, or not yet */
 };
 
 #define ROWCMD_KEY_MAX 64
@@ -22,7 +22,7 @@ struct rowcmd {
 	size_t argc;
 };
 
-enum row_wish rowcmd_wish(const struct port *port, struct row *want);
+enum row_desired rowcmd_desired(const struct port *port, struct row *want);
 /* The fields that a write names: those that differ from what Redis holds, and those that are owed. 0: none is needed.
  */
 unsigned rowcmd_fields(const struct port *port, unsigned differing);

@@ -306,9 +306,9 @@ static void decide(struct world *w)
 static void audit(struct world *w)
 {
 	mirror_reread(w->mirror);
-	publish_audit(w->publish);
+	publish_reconcile(w->publish);
 	appl_ports_doubt(w->appl_ports);
-	appl_ports_audit(w->appl_ports);
+	appl_ports_reconcile(w->appl_ports);
 	end_turn(w);
 }
 

@@ -102,7 +102,7 @@ static bool configured(struct fixture *x, const char *name)
 
 static void audit(struct fixture *x)
 {
-	appl_ports_audit(x->own->ports);
+	appl_ports_reconcile(x->own->ports);
 	conn_flush(x->conn);
 }
 

@@ -182,7 +182,7 @@ static void start_with_port(struct fixture *x, uint32_t mtu)
 
 static void audit(struct fixture *x)
 {
-	publish_audit(x->own->publish);
+	publish_reconcile(x->own->publish);
 	conn_flush(x->conn);
 }
 
