@@ -25,11 +25,15 @@ export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
+.PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
 .PHONY: fuzz-coverage coverage tsan valgrind
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) portsyncd
+
+# With the unit tests, and what other tests need.
+everything: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
@@ -52,18 +56,16 @@ bench: deps bench-programs
 bench-short: deps bench-programs
 	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --ci
 
-bench-programs: all
+bench-programs: $(BUILD)/build.ninja
 	@meson configure $(BUILD) -Dbench=true
 	@ninja -C $(BUILD)
 
 # Flame graph and call graph of a storm, into $(BUILD)/profile; PROFILE="--rate 20000 --seconds 5": see --help
-profile: deps all
-	@meson configure $(BUILD) -Dbench=true
-	@ninja -C $(BUILD)
+profile: deps bench-programs
 	@scripts/profile --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --out $(BUILD)/profile $(PROFILE)
 
 # 500 sequences of faults. SEED=n: that one again; FIRST=n: from another seed on; SEQUENCES=n: so many
-chaos: deps all
+chaos: deps everything
 	@PORTSYNCD=$(BUILD)/portsyncd tests/chaos/run $(if $(SEED),--seed $(SEED)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEQUENCES),--sequences $(SEQUENCES))
 
@@ -86,9 +88,10 @@ fuzz-coverage: deps
 coverage tsan valgrind: deps
 	@scripts/test $@
 
-install: all
+install: $(BUILD)/build.ninja
 	@meson configure $(BUILD) --prefix=$(PREFIX)
-	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD)
+	@ninja -C $(BUILD) portsyncd
+	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
 # The Debian package, into $(BUILD_DEB)
 deb: deps

@@ -15,7 +15,7 @@ from rig import BRIDGE, Rig
 from lib.orch import TABLE
 from lib.proxy import Refusal, command
 from lib.storm import mixed_changes, mtu_changes
-from lib.wait import wait_for
+from lib.wait import comes, wait_for
 
 OVERRUN_CHANGES = 600  # a small buffer holds a tenth of them; a large one holds all, and the daemon reads them late
 CHURN_GROUP = 9
@@ -90,8 +90,7 @@ class Actions:
 
     def wait_for_timeouts(self) -> None:
         """Until the daemon has given up a connection, if it wants something of Redis at all."""
-        with contextlib.suppress(AssertionError):
-            wait_for(lambda: "no answer within" in self._rig.log_from(self._rig.started_at), TIMEOUTS_SECS)
+        comes(lambda: "no answer within" in self._rig.log_from(self._rig.started_at), TIMEOUTS_SECS)
 
     def flush(self, what: str) -> None:
         for name in ("STATE_DB", "APPL_DB", "CONFIG_DB"):
@@ -205,8 +204,7 @@ class Actions:
 
     def wait_for_a_save(self) -> None:
         """Until one failed, if any is tried."""
-        with contextlib.suppress(AssertionError):
-            wait_for(lambda: "counters are not saved" in self._rig.log_from(self._rig.started_at), SAVE_SECS)
+        comes(lambda: "counters are not saved" in self._rig.log_from(self._rig.started_at), SAVE_SECS)
 
     def jump_clock(self, secs: int) -> None:
         self._rig.move_clock(secs)
@@ -315,7 +313,7 @@ class Actions:
         has not begun, as far as we can see."""
         if not self._switch.daemon.alive or self._held:
             return False
-        wait_for(lambda: "follows the kernel's links" in self._rig.log_from(self._rig.started_at), 10, "a start")
+        wait_for(lambda: "follows the kernel's links" in self._rig.log_from(self._rig.started_at), 30, "a start")
         return True
 
     def _enable_warm(self, how: str) -> None:

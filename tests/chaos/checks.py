@@ -15,8 +15,7 @@ from lib.orch import TABLE
 from lib.scrape import Figures
 from lib.wait import wait_for
 
-EQUAL_SECS = 5.0
-EVENT_SECS = 30.0  # of consumers, which are slower than we are
+EQUAL_SECS = EVENT_SECS = 30.0
 SEVERE = re.compile(r"^portsyncd: (?:ERR|CRIT|ALERT|EMERG): .*$", re.MULTILINE)
 DECIDED = re.compile(r"PortConfigDone: \d+ ports$|warm start, restore count", re.MULTILINE)
 OLD_LINKS = "old interfaces are set down and ignored"

@@ -116,7 +116,7 @@ class Installed:
             last = self._compare()
             return last == verdict
 
-        wait_for(equal, 20, lambda: f"{verdict}: {last}\n{self.machine.journal_text('-u', UNIT)}")
+        wait_for(equal, 30, lambda: f"{verdict}: {last}\n{self.machine.journal_text('-u', UNIT)}")
 
     def row(self, port: str) -> dict[str, str]:
         return self.state_db.row(TABLE, port)

@@ -75,7 +75,7 @@ def test_a_killed_run_leaves_empty_cgroups_which_the_next_run_removes(waiting: "
     below = list(descendants(waiting.pid))
     waiting.kill()
     waiting.wait()
-    wait_for(lambda: not [pid for pid in below if os.path.exists(f"/proc/{pid}")], 20, "its machine is gone")
+    wait_for(lambda: not [pid for pid in below if os.path.exists(f"/proc/{pid}")], 30, "its machine is gone")
     assert mounts() == [] and machines_of(waiting.pid) != []
     remove_stale()
     assert machines_of(waiting.pid) == []

@@ -66,7 +66,7 @@ def wait_said(service: Installed, pattern: str, mark: int) -> None:
         found = service.machine.since(mark, "--unit", UNIT)
         return any(re.search(pattern, str(one["MESSAGE"])) for one in found)
 
-    wait_for(said, 20, lambda: f"/{pattern}/ in\n{service.machine.journal_text('--unit', UNIT)}")
+    wait_for(said, 30, lambda: f"/{pattern}/ in\n{service.machine.journal_text('--unit', UNIT)}")
 
 
 # --- readiness and status ---
@@ -373,7 +373,7 @@ def test_redis_restarted_empty(service: Installed) -> None:
     service.machine.systemctl("start", REDIS)
     service.load_config()
     service.wait_equal()
-    wait_for(lambda: service.appl_db.row(TABLE, CONFIG_DONE) == {"count": "8"}, 20, CONFIG_DONE)
+    wait_for(lambda: service.appl_db.row(TABLE, CONFIG_DONE) == {"count": "8"}, 30, CONFIG_DONE)
     service.wait_whole()
     assert service.pid == before
 

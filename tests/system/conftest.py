@@ -26,7 +26,42 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         pytest.exit("The system tests make network namespaces: run them as root.", returncode=2)
     if not binary().is_file():
         pytest.exit(f"{binary()} is not built: run make.", returncode=2)
-    remove_stale()
+    if not hasattr(session.config, "workerinput"):  # once, not in each process of pytest-xdist
+        remove_stale()
+
+
+# `make test` runs all tests twice, confined as on a switch ("plain") and as the Redis user of deploy/redis with the
+# sanitizers, which allow no seccomp and no Landlock. The second run proves nothing new of these files: the build stands
+# for nothing in those of "plain" (documents, consoles, alerts, or a wait for a constant), and nothing is confined in
+# those of "sanitized" (the HTTP server alone, or what is read before Redis is asked).
+ONCE = {
+    "plain": (
+        "test_alerts",
+        "test_dashboards",
+        "test_demo",
+        "test_deploy",
+        "test_docs",
+        "test_guides",
+        "test_prometheus",
+        "test_supervisor",
+    ),
+    "sanitized": ("test_cli", "test_http", "test_http_tls", "test_input_database_config"),
+}
+# Their fixtures are of the module: one process of pytest-xdist has all of it. Slow, so they begin.
+IN_ONE_PROCESS = ("test_alerts", "test_dashboards", "test_deploy")
+BEGIN = (*IN_ONE_PROCESS, "test_upstream_faults", "test_cold_start", "test_supervisor")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        name = item.path.stem
+        for mark, files in ONCE.items():
+            if name in files:
+                item.add_marker(mark)
+        if name in IN_ONE_PROCESS:
+            item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: item.path.stem not in BEGIN)
 
 
 class SwitchFactory:

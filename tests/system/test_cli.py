@@ -14,6 +14,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.daemon import NO_STATE, ROOT, binary
 from lib.netns import NetNs
+from lib.wait import patient
 
 RUST_SAMPLE = ROOT / "tests/data/rust-portsyncd.conf"
 DATABASE_SAMPLE = ROOT / "tests/data/database_config.json"
@@ -33,7 +34,7 @@ def portsyncd(
         capture_output=True,
         text=True,
         errors="backslashreplace",
-        timeout=20,
+        timeout=patient(60),
         check=False,
         env={**variables, **environment},
     )

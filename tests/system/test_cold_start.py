@@ -65,7 +65,7 @@ def test_s05_ports_that_stay_old_are_named_with_what_to_do(switch: SwitchFactory
     line = waiting.daemon.wait_log(r"^.* WARNING: .* configured ports are ignored.*$", timeout=60)[0]
     assert "2 configured ports" in line and "delete those, or restart swss" in line
     assert named(line) == ["Ethernet0", "Ethernet8"]
-    line = restarted.daemon.wait_log(r"^.* WARNING: .* configured ports are ignored.*$", timeout=10, since=mark)[0]
+    line = restarted.daemon.wait_log(r"^.* WARNING: .* configured ports are ignored.*$", since=mark)[0]
     assert named(line) == ["Ethernet0", "Ethernet4"]
 
     assert not init_done_pushed(waiting)

@@ -50,7 +50,7 @@ def flap(sw: Switch, rounds: int = 10) -> None:
 
 def start_without_orch(sw: Switch) -> None:
     sw.daemon.start()
-    wait_for(lambda: sw.appl_db.client.sismember(KEY_SET, CONFIG_DONE), 20, "PortConfigDone waits for a consumer")
+    wait_for(lambda: sw.appl_db.client.sismember(KEY_SET, CONFIG_DONE), 30, "PortConfigDone waits for a consumer")
 
 
 def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> None:
@@ -61,7 +61,7 @@ def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> Non
         TableSubscriber(own_client(sw, "STATE_DB")) as portmgrd,
     ):
         sw.daemon.start()
-        wait_for(lambda: CONFIG_DONE in orchagent.table, 20, "PortConfigDone")
+        wait_for(lambda: CONFIG_DONE in orchagent.table, 30, "PortConfigDone")
         sw.netns.add_ports(sw.ports)
         wait_for(lambda: INIT_DONE in orchagent.table, 30, "PortInitDone")
         flap(sw, rounds=3)

@@ -631,7 +631,7 @@ def wait_shown(watched: Watched, port: str, oper: str) -> None:
         assert set(rows) == set(watched.switch.ports), rows
         return rows[port][1:3]
 
-    wait_for(lambda: row() == [oper, "up"], 20, lambda: f"{port} is {oper}: {row()}")
+    wait_for(lambda: row() == [oper, "up"], 30, lambda: f"{port} is {oper}: {row()}")
 
 
 def test_the_console_says_which_port_is_down(watched: Watched) -> None:

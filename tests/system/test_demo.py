@@ -16,7 +16,7 @@ import pytest
 from lib.daemon import ROOT, binary
 from lib.netns import run
 from lib.prometheus import http_get
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 STOPPED = 130
 # All that the demo runs but Prometheus.
@@ -31,7 +31,7 @@ def running(path: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()  # harmless when it ended
-        process.communicate(timeout=60)
+        process.communicate(timeout=patient(60))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_demo_prints_addresses_that_answer(demo: subprocess.Popen[str]) -> N
     assert '"ports_in_sync"' in answers[1]
     assert '"Ethernet124"' in answers[2]
     demo.terminate()
-    assert "Stopped." in demo.communicate(timeout=60)[0]
+    assert "Stopped." in demo.communicate(timeout=patient(60))[0]
     assert demo.returncode == STOPPED
 
 
@@ -70,10 +70,10 @@ def test_the_demo_has_consoles_while_it_runs(demo: subprocess.Popen[str]) -> Non
         pages = [http_get(None, port, f"{url.path}?{url.query}") for url in urls]
         return instance in pages[0] and "Ethernet124" in pages[1]
 
-    wait_for(shown, 15, "the consoles know the ports")
+    wait_for(shown, 30, "the consoles know the ports")
     assert "portsyncd_build_info" in http_get(None, int(instance.rpartition(":")[2]), "/metrics")
     demo.terminate()
-    assert "Stopped." in demo.communicate(timeout=60)[0]
+    assert "Stopped." in demo.communicate(timeout=patient(60))[0]
     for ended in (port, int(instance.rpartition(":")[2])):
         with pytest.raises(ConnectionRefusedError):
             http_get(None, ended, "/metrics")

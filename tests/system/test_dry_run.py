@@ -14,7 +14,7 @@ import pytest
 
 from lib.daemon import SANITIZER_REPORT, binary
 from lib.netns import NetNs
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 UP = "HSET PORT_TABLE|{} state ok netdev_oper_status up admin_status up mtu {}"
 
@@ -37,7 +37,7 @@ class DryRun:
         return self._err.read_text()
 
     def wait_line(self, line: str, since: int = 0) -> None:
-        wait_for(lambda: line in self.lines[since:], 10, lambda: f"{line!r} in {self.lines[since:]}; log: {self.log}")
+        wait_for(lambda: line in self.lines[since:], 30, lambda: f"{line!r} in {self.lines[since:]}; log: {self.log}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -50,7 +50,7 @@ def dry_run(netns: NetNs, tmp_path: Path) -> Iterator[Callable[..., DryRun]]:
 
     def start(stdout: int | None = None) -> DryRun:
         """Waits for the carriers: the kernel notices them a little after the links are up."""
-        wait_for(lambda: not any(late(link, netns) for link in netns.links()), 10, lambda: str(netns.links()))
+        wait_for(lambda: not any(late(link, netns) for link in netns.links()), 30, lambda: str(netns.links()))
         runs.append(DryRun(netns, tmp_path, stdout))
         return runs[-1]
 
@@ -87,7 +87,7 @@ def test_links_that_are_there(netns: NetNs, dry_run: Callable[..., DryRun]) -> N
 
 def test_no_link_at_all(dry_run: Callable[..., DryRun]) -> None:
     run = dry_run()
-    wait_for(lambda: "in sync with the kernel" in run.log, 10, "in sync")
+    wait_for(lambda: "in sync with the kernel" in run.log, 30, "in sync")
     assert run.stop(signal.SIGINT) == 0
     assert run.lines == []
 
@@ -129,7 +129,7 @@ def test_a_reader_that_is_slow(netns: NetNs, dry_run: Callable[..., DryRun]) -> 
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     filled = fill(writer)
     run = dry_run(writer)
-    wait_for(lambda: "in sync with the kernel" in run.log, 10, "in sync")
+    wait_for(lambda: "in sync with the kernel" in run.log, 30, "in sync")
     netns.set_mtu("Ethernet0", 1500)
     printed = b""
     while printed.count(b"\n") < len(names):
@@ -150,7 +150,7 @@ def test_delete_and_add_again(netns: NetNs, dry_run: Callable[..., DryRun]) -> N
     run.wait_line("DEL PORT_TABLE|Ethernet0")
     mark = len(run.lines)
     netns.add_port("Ethernet0", mtu=1500)
-    wait_for(lambda: any("state ok" in line and "mtu 1500" in line for line in run.lines[mark:]), 10, "a whole row")
+    wait_for(lambda: any("state ok" in line and "mtu 1500" in line for line in run.lines[mark:]), 30, "a whole row")
     assert run.stop() == 0
 
 
@@ -160,7 +160,7 @@ def test_rename(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
     run.wait_line(UP.format("Ethernet0", 9100))
     netns.rename_port("Ethernet0", "Ethernet100")
     run.wait_line("DEL PORT_TABLE|Ethernet0")
-    wait_for(lambda: any("PORT_TABLE|Ethernet100 state ok" in line for line in run.lines), 10, "the new name")
+    wait_for(lambda: any("PORT_TABLE|Ethernet100 state ok" in line for line in run.lines), 30, "the new name")
     netns.rename_port("Ethernet100", "other")
     run.wait_line("DEL PORT_TABLE|Ethernet100")
     assert run.stop() == 0
@@ -174,7 +174,7 @@ def test_the_printed_lines_make_the_rows_that_the_kernel_has(netns: NetNs, dry_r
     run.wait_line(UP.format(names[-1], 9100))
     netns.batch(f"link set dev {name} mtu {1500 + i}" for i in range(50) for name in names)
     netns.delete_port(names.pop())
-    wait_for(lambda: applied(run.lines) == {name: "1549" for name in names}, 10, lambda: str(applied(run.lines)))
+    wait_for(lambda: applied(run.lines) == {name: "1549" for name in names}, 30, lambda: str(applied(run.lines)))
     assert run.stop() == 0
 
 
@@ -228,9 +228,9 @@ def test_once_prints_the_present_state_and_ends(netns: NetNs) -> None:
     """A slow reader gets all of it, too."""
     ports = [f"Ethernet{i}" for i in range(40)]
     netns.add_ports(ports)
-    wait_for(lambda: not any(late(link, netns) for link in netns.links()), 10, lambda: str(netns.links()))
+    wait_for(lambda: not any(late(link, netns) for link in netns.links()), 30, lambda: str(netns.links()))
     command = [str(binary()), "--dry-run", "--once", "--netns", netns.name, "--log-target", "stderr"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
     assert done.returncode == 0, done
     assert sorted(done.stdout.splitlines()) == sorted(UP.format(port, 9100) for port in ports)
     assert not SANITIZER_REPORT.search(done.stderr)

@@ -26,7 +26,7 @@ def wait_page(sw: Switch, path: str, status: int) -> Any:
         last[:] = [sw.pages.get(path)]
         return last[0].status == status
 
-    wait_for(answers, 20, lambda: f"{path} is {status}: {last[0].text}")
+    wait_for(answers, 30, lambda: f"{path} is {status}: {last[0].text}")
     return last[0].json
 
 
@@ -41,7 +41,7 @@ def wait_health(sw: Switch, status: str) -> dict[str, Any]:
         last[:] = [sw.pages.get("/healthz").json]
         return last[0]["status"] == status
 
-    wait_for(is_so, 20, lambda: f"{status}: {last[0]}")
+    wait_for(is_so, 30, lambda: f"{status}: {last[0]}")
     return last[0]
 
 

@@ -24,7 +24,7 @@ from lib.notified import Notified
 from lib.proxy import Proxy, command
 from lib.storm import SMALL_BUFFER, mtu_changes, overrun_while_stopped
 from lib.switch import Switch, load_config
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 from test_log_targets import target, write_log_section
 
 LIMIT_SECS = 1  # of what is no fault for so long
@@ -268,7 +268,7 @@ def test_what_fails_is_shown_unasked_and_told_to_the_first_who_asks(bench: Bench
 def asks(sw: Switch) -> Callable[[str], Any]:
     """Asks by a connection that is there from now on: a page, as JSON."""
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(60)
+    client.settimeout(patient())
     client.connect(str(sw.pages.path))
 
     def ask(path: str) -> Any:

@@ -24,7 +24,7 @@ from lib.http_probe import REFUSED, HttpProbe, ask, loopback_address, tls_client
 from lib.netns import NetNs
 from lib.proc import Proc
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 HOUR = timedelta(hours=1)
 EXPIRY = "portsyncd_http_certificate_expiry_timestamp_seconds"
@@ -422,7 +422,7 @@ def serial(client: ssl.SSLSocket) -> str:
 
 def connect_plain(sw: Switch, address: tuple[str, int]) -> socket.socket:
     plain = socket_in(sw.netns.name, socket.AF_INET, socket.SOCK_STREAM)
-    plain.settimeout(20)
+    plain.settimeout(patient())
     plain.connect(address)
     return plain
 

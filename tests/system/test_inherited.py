@@ -15,6 +15,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.daemon import binary
 from lib.switch import Switch
+from lib.wait import patient
 from test_sandbox import as_user
 
 ALL_CLOSED = 'exec "$@" <&- >&- 2>&-'
@@ -54,7 +55,7 @@ def test_closed_descriptors_are_nobodys(switch: SwitchFactory) -> None:
 def test_an_answer_that_nobody_can_read_is_an_error(switch: SwitchFactory) -> None:
     """No descriptor of ours is written to in place of a standard output that is closed."""
     closed = ["sh", "-c", 'exec "$@" >&-', "sh"]
-    done = subprocess.run([*closed, str(binary()), "--help"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*closed, str(binary()), "--help"], capture_output=True, text=True, timeout=patient(60), check=False)
     assert (done.returncode, done.stderr) == (1, "portsyncd: standard output: Bad file descriptor\n")
     sw = switch.build(ports=2, links="before", arguments=["--dry-run"])
     by(sw, *closed)

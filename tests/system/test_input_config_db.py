@@ -164,7 +164,7 @@ def test_fields_go_through_byte_for_byte(fields: dict[bytes, bytes], switch: Swi
     sw.redis.client(4, decode=False).hset(b"PORT|Ethernet96", mapping=fields)
     sw.daemon.start()
     appl = sw.redis.client(0, decode=False)
-    wait_for(lambda: appl.exists("_PORT_TABLE:PortConfigDone"), 15, lambda: f"PortConfigDone; log:\n{sw.daemon.log}")
+    wait_for(lambda: appl.exists("_PORT_TABLE:PortConfigDone"), 30, lambda: f"PortConfigDone; log:\n{sw.daemon.log}")
     assert appl.hgetall("_PORT_TABLE:Ethernet96") == fields
     assert appl.hgetall("_PORT_TABLE:PortConfigDone") == {b"count": b"4"}
     assert appl.smembers("PORT_TABLE_KEY_SET") == {*(p.encode() for p in sw.ports), b"Ethernet96", b"PortConfigDone"}
@@ -219,7 +219,7 @@ def test_a_row_of_appl_db_is_a_string(switch: SwitchFactory) -> None:
     sw = switch.build(ports=3, links="before", switch_type="dpu")
     sw.appl_db.client.set("PORT_TABLE:Ethernet4", "x")
     sw.daemon.start()
-    wait_for(lambda: sw.appl_db.client.exists("_PORT_TABLE:PortConfigDone"), 10, "PortConfigDone")
+    wait_for(lambda: sw.appl_db.client.exists("_PORT_TABLE:PortConfigDone"), 30, "PortConfigDone")
     for port in ("Ethernet0", "Ethernet8"):
         sw.appl_db.client.hset(f"PORT_TABLE:{port}", mapping=GOOD)
         sw.wait_oper(port, "up")

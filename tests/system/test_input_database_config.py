@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from lib.daemon import NO_STATE, ROOT, binary
+from lib.wait import patient
 
 SAMPLE: dict[str, Any] = json.loads((ROOT / "tests/data/database_config.json").read_text())
 
 
 def run_with(path: Path) -> subprocess.CompletedProcess[str]:
     command = [str(binary()), "--config", str(NO_STATE), "--database-config", str(path), "--log-target", "stderr"]
-    return subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, errors="backslashreplace", timeout=patient(60), check=False)
 
 
 def assert_refused(path: Path, *named: str) -> None:

@@ -38,7 +38,7 @@ def events_until(listener: redis.client.PubSub, last: str, then: str) -> list[st
             seen.append(message["data"])
         return last in seen and then in seen[seen.index(last) :]
 
-    wait_for(done, 15, lambda: f"{then} after {last}: {seen}")
+    wait_for(done, 30, lambda: f"{then} after {last}: {seen}")
     return seen
 
 

@@ -26,7 +26,7 @@ def test_silent_changes_are_found_by_the_reconciliation(switch: SwitchFactory) -
         sw.netns.set_carrier("Ethernet8", "down")
         sw.netns.delete_port("Ethernet12")
         sw.netns.add_port("Ethernet100", mtu=1400)
-        sw.wait_equal(timeout=30, ports=8)
+        sw.wait_equal(ports=8)
         for text in (
             r"Ethernet0 \(ifindex \d+\) changed without a message of the kernel: mtu 9100 -> 1500$",
             r"Ethernet4 .*: admin up -> down",
@@ -34,7 +34,7 @@ def test_silent_changes_are_found_by_the_reconciliation(switch: SwitchFactory) -
             r"Ethernet12 .*: link Ethernet12 -> none",
             r"Ethernet100 .*: link none -> Ethernet100",
         ):
-            sw.daemon.wait_log(f"(?m)WARNING: .*{text}", since=mark, timeout=30)
+            sw.daemon.wait_log(f"(?m)WARNING: .*{text}", since=mark)
         # Events are followed all the while: nothing was lost, nothing had to come back into sync.
         assert not re.search("lost|in sync", sw.daemon.log_since(mark))
     sw.netns.set_mtu("Ethernet0", 1600)
@@ -46,7 +46,7 @@ def test_a_quiet_kernel_has_no_silent_changes(switch: SwitchFactory) -> None:
     sw = switch(ports=32)
     before = int(sw.pages.metrics()("portsyncd_kernel_rereads_total"))
     wait_for(lambda: change_until(sw, before + 3), 60, "links are read again while they change")
-    sw.wait_equal(timeout=30, ports=32)
+    sw.wait_equal(ports=32)
     assert silent_changes(sw) == 0
 
 
@@ -67,9 +67,9 @@ def test_a_released_member_is_read_again(switch: SwitchFactory) -> None:
     with deaf(sw, hears=[RTM_DELLINK]):
         sw.netns.batch(f"link set dev {port} mtu 1500" for port in ("Ethernet0", "Ethernet4"))
         sw.daemon.resume()
-        sw.wait_field("Ethernet0", "mtu", "1500", timeout=30)
+        sw.wait_field("Ethernet0", "mtu", "1500")
         assert sw.row("Ethernet4")["mtu"] == "9100"
         sw.netns.ip("link", "delete", "Bridge")
-        sw.wait_field("Ethernet4", "mtu", "1500", timeout=30)
+        sw.wait_field("Ethernet4", "mtu", "1500")
         sw.daemon.wait_log(r"Ethernet4 .*: mtu 9100 -> 1500, master \d+ -> 0")
     sw.wait_equal(ports=4)

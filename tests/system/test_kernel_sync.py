@@ -22,7 +22,7 @@ def test_a_forced_overrun_ends_equal_and_says_so(switch: SwitchFactory) -> None:
     sw = switch(ports=8, audit_secs=SELDOM, settings=SMALL_BUFFER)
     mark, dumps = sw.daemon.mark(), figures(sw.daemon)["dumps"]
     overrun_while_stopped(sw, list(mixed_changes(sw.ports, 4002)))
-    sw.wait_equal(timeout=30, ports=8)
+    sw.wait_equal(ports=8)
     sw.daemon.wait_log(r"WARNING: .*lost \(overrun", since=mark)
     sw.daemon.wait_log(r"NOTICE: .*in sync with the kernel after", since=mark)
     assert len(re.findall("lost", sw.daemon.log_since(mark))) <= 3
@@ -45,8 +45,8 @@ def test_links_made_in_an_overrun_are_found(switch: SwitchFactory) -> None:
             "link set dev Ethernet8 mtu 3002",
         ],
     )
-    sw.wait_field("Ethernet100", "mtu", "3000", timeout=30)
-    sw.wait_equal(timeout=30, ports=7)
+    sw.wait_field("Ethernet100", "mtu", "3000")
+    sw.wait_equal(ports=7)
     assert sw.row("Ethernet0") == {}
     assert sw.row("Ethernet4")["mtu"] == "3001"
 
@@ -60,9 +60,9 @@ def test_names_swapped_in_an_overrun_are_swapped(switch: SwitchFactory) -> None:
     names = (("Ethernet0", "aside"), ("Ethernet4", "Ethernet0"), ("aside", "Ethernet4"))
     lines = [f"link set dev {port} down" for port in ("Ethernet0", "Ethernet4")]
     overrun_while_stopped(sw, [*lines, *(f"link set dev {old} name {new}" for old, new in names)])
-    sw.wait_field("Ethernet0", "mtu", "4000", timeout=30)
-    sw.wait_field("Ethernet4", "mtu", "3000", timeout=30)
-    sw.wait_equal(timeout=30, ports=3)
+    sw.wait_field("Ethernet0", "mtu", "4000")
+    sw.wait_field("Ethernet4", "mtu", "3000")
+    sw.wait_equal(ports=3)
 
 
 def test_a_deletion_in_an_overrun_is_a_del_for_consumers(switch: SwitchFactory) -> None:
@@ -71,7 +71,7 @@ def test_a_deletion_in_an_overrun_is_a_del_for_consumers(switch: SwitchFactory) 
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
     lines = ["link delete dev Ethernet0", "link add name Ethernet0 mtu 1234 type veth peer name again"]
     overrun_while_stopped(sw, lines)
-    sw.wait_field("Ethernet0", "mtu", "1234", timeout=30)
+    sw.wait_field("Ethernet0", "mtu", "1234")
     assert "host_tx_ready" not in sw.row("Ethernet0")
 
 
@@ -85,7 +85,7 @@ def test_old_links_replaced_in_an_overrun_count_again(switch: SwitchFactory) -> 
     lines = [line for port in index for line in (f"link delete dev {port}", new.format(port=port, index=index[port]))]
     overrun_while_stopped(sw, lines)
     for port in sw.ports[:2]:
-        sw.wait_field(port, "mtu", "1234", timeout=30)
+        sw.wait_field(port, "mtu", "1234")
     assert sw.row(sw.ports[2]) == {}
 
 
@@ -135,7 +135,7 @@ def test_starts_in_the_middle_of_a_storm_end_equal(switch: SwitchFactory) -> Non
             mark = sw.daemon.mark()
             sw.daemon.start()
             sw.daemon.wait_log("in sync with the kernel", since=mark)
-        sw.wait_equal(timeout=30, ports=64)
+        sw.wait_equal(ports=64)
 
 
 def test_a_lost_deletion_is_found_while_the_storm_goes_on(switch: SwitchFactory) -> None:
@@ -145,7 +145,7 @@ def test_a_lost_deletion_is_found_while_the_storm_goes_on(switch: SwitchFactory)
         wait_for(lambda: figures(sw.daemon)["overruns"] > 0, 60, "the storm overruns the buffer")
         sw.netns.delete_port("Ethernet4")
         sw.wait_no_row("Ethernet4", timeout=60)
-    sw.wait_equal(timeout=30, ports=31)
+    sw.wait_equal(ports=31)
 
 
 def force_resync(sw: Switch) -> bool:

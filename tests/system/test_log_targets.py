@@ -18,7 +18,7 @@ from lib.collectors import DEPLOY, Record, before_journal_in, in_own_mounts, jou
 from lib.fence import fence
 from lib.netns import run
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 from test_sandbox import GID, UID, as_user
 
 SELDOM = 3600
@@ -287,7 +287,7 @@ def dev_log(sw: Switch) -> Iterator[socket.socket]:
     sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev"})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
         collector.bind(str(sw.folder / "dev" / "log"))
-        collector.settimeout(20)
+        collector.settimeout(patient())
         yield collector
 
 
@@ -391,7 +391,7 @@ def listening(sw: Switch) -> Iterator[socket.socket]:
         set_netns(here)
         os.close(here)
         os.close(there)
-    server.settimeout(20)
+    server.settimeout(patient())
     with server:
         yield server
 

@@ -40,7 +40,7 @@ class Witness:
         self.seen: set[str] = set()
         self._events: redis.client.PubSub = sw.state_db.client.pubsub()
         self._events.psubscribe(WRITES)
-        wait_for(lambda: self._events.get_message(timeout=1), 10, lambda: "the subscription is confirmed")
+        wait_for(lambda: self._events.get_message(timeout=1), 30, lambda: "the subscription is confirmed")
 
     def ports(self) -> set[str]:
         while message := self._events.get_message(timeout=0.2):

@@ -25,7 +25,7 @@ def count(sw: Switch) -> str | None:
     return sw.appl_db.client.hget(KEY, "count")
 
 
-def wait_count(sw: Switch, expected: int, timeout: float = 10.0) -> None:
+def wait_count(sw: Switch, expected: int, timeout: float = 30.0) -> None:
     wait_for(lambda: count(sw) == str(expected), timeout, lambda: f"count is {expected}: {count(sw)}")
     rows = [key for key in sw.appl_db.keys(TABLE) if key not in (CONFIG_DONE, INIT_DONE)]
     assert len(rows) == expected, "what orchagent's bake compares it with"

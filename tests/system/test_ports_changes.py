@@ -99,7 +99,7 @@ def test_a_link_that_lost_its_row_in_appl_db_is_not_written_any_more(
     sw = switch(ports=2, audit_secs=audit_secs, server=redis_server(notify_keyspace_events=notifications))
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     fence(sw)
-    wait_for(lambda: not reacts(sw, "Ethernet4"), 15, "Ethernet4 is not written any more")
+    wait_for(lambda: not reacts(sw, "Ethernet4"), 30, "Ethernet4 is not written any more")
     with Monitor(sw.redis.client()) as seen:
         for state in ("down", "up", "down"):
             sw.netns.set_carrier("Ethernet4", state)
@@ -114,7 +114,7 @@ def test_a_link_deleted_after_its_row_in_appl_db_loses_its_row_too(switch: Switc
     """S15: orchagent takes the row first and the link second; nothing is left behind in STATE_DB."""
     sw = switch(ports=2, audit_secs=SELDOM)
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
-    wait_for(lambda: not reacts(sw, "Ethernet4"), 15, "Ethernet4 is not written any more")
+    wait_for(lambda: not reacts(sw, "Ethernet4"), 30, "Ethernet4 is not written any more")
     assert sw.row("Ethernet4")
     sw.netns.delete_port("Ethernet4")
     sw.wait_no_row("Ethernet4")

@@ -161,7 +161,7 @@ def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, swi
     assert re.match(f"{label}( at |: no connection to ).*NOPERM", record["text"])
     assert f'user "{redis_acl.USER}"' in record["text"] and str(sw.folder / "redis_password") in record["text"]
     before = refusals(sw, "NOPERM")
-    wait_for(lambda: refusals(sw, "NOPERM") >= before + 2, 20, "it is tried again")
+    wait_for(lambda: refusals(sw, "NOPERM") >= before + 2, 30, "it is tried again")
     assert len(records(sw, "redis_access_denied")) == 1
     warnings = [one for one in (sw.folder / "rfc5424.log").read_text().splitlines() if "NOPERM" in one]
     assert len(warnings) <= 2 * len(LABELS), warnings
@@ -288,10 +288,10 @@ def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: P
         password_file(tmp_path, WRONG)
         failures = refusals(sw, "WRONGPASS")
         sw.redis.client().execute_command("CLIENT", "KILL", "USER", redis_acl.USER)
-        wait_for(lambda: refusals(sw, "WRONGPASS") > failures + len(LABELS), 20, "the wrong one is refused")
+        wait_for(lambda: refusals(sw, "WRONGPASS") > failures + len(LABELS), 30, "the wrong one is refused")
         assert_nowhere(sw, SECRET, WRONG)
         password_file(tmp_path, SECRET)
-        wait_for(lambda: redis_reason(sw) == "", 20, "connected")
+        wait_for(lambda: redis_reason(sw) == "", 30, "connected")
         fence(sw)
         sw.daemon.stop()
     texts = [*said, path.with_name("rfc5424.log").read_bytes() if target == "rfc5424" else b"", sw.daemon.log.encode()]

@@ -28,7 +28,7 @@ def wait_two_audits(sw: Switch) -> None:
 def wait_audits(sw: Switch, more: int) -> Figures:
     name = "portsyncd_audits_total"
     enough = sw.pages.metrics()(name) + more
-    wait_for(lambda: sw.pages.metrics()(name) >= enough, 20, "audits")
+    wait_for(lambda: sw.pages.metrics()(name) >= enough, 30, "audits")
     return sw.pages.metrics()
 
 
@@ -66,7 +66,7 @@ def test_a_row_spoilt_behind_our_back_is_repaired(
     before = sw.row(PORT)
     spoil(sw.state_db.client)
     sw.daemon.wait_log(rf"PORT_TABLE\|{PORT}: was changed by somebody else")
-    wait_for(lambda: sw.state_db.client.type(ROW) == "hash" and sw.row(PORT) == before, 10, "the row as before")
+    wait_for(lambda: sw.state_db.client.type(ROW) == "hash" and sw.row(PORT) == before, 30, "the row as before")
     sw.wait_equal(ports=3)
     assert "Redis refused" not in sw.daemon.log, "what the audit has read needs no refusal to be known"
     assert stop_figures(sw.daemon)["drift"] == 1
@@ -110,8 +110,8 @@ def test_flushdb_of_appl_db(switch: SwitchFactory) -> None:
     """The rows of CONFIG_DB are pushed again; STATE_DB, which is right, is not touched."""
     sw = switch(ports=3)
     sw.appl_db.client.flushdb()
-    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortConfigDone again")
-    wait_for(lambda: "PortInitDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortInitDone again")
+    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 30, "PortConfigDone again")
+    wait_for(lambda: "PortInitDone" in sw.appl_db.keys("PORT_TABLE"), 30, "PortInitDone again")
     assert {port: sw.appl_db.row("PORT_TABLE", port) for port in sw.ports} == sw.config["PORT"]
     sw.wait_equal(ports=3)
     counters = stop_figures(sw.daemon)
@@ -127,7 +127,7 @@ def test_flushall(switch: SwitchFactory) -> None:
         sw.wait_oper(port, "up")
     sw.daemon.wait_log("APPL_DB was emptied|CONFIG_DB has lost its PORT rows")
     load_config(sw.config_db, sw.config)
-    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 10, "PortConfigDone again")
+    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 30, "PortConfigDone again")
     sw.wait_equal(ports=4)
     assert sw.appl_db.row("PORT_TABLE", "PortConfigDone") == {"count": "4"}
     assert stop_figures(sw.daemon)["drift"] == 4
@@ -140,7 +140,7 @@ def test_nothing_is_written_while_nothing_drifts(switch: SwitchFactory) -> None:
         sw.wait_oper(port, "up")
     client = sw.state_db.client
     client.config_resetstat()
-    wait_for(lambda: client.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0) >= 3 * 3, 15, "three audits")
+    wait_for(lambda: client.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0) >= 3 * 3, 30, "three audits")
     written = {"cmdstat_hset", "cmdstat_del", "cmdstat_hdel", "cmdstat_eval", "cmdstat_evalsha"}
     # eval is the orchagent stand-in's; hset and del would be ours.
     assert not written.intersection(client.info("commandstats")) - {"cmdstat_eval"}

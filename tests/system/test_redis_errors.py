@@ -52,7 +52,7 @@ def test_one_refused_row_of_a_batch(error: str, behind_proxy: Build) -> None:
     one_batch(sw)
     sw.wait_equal(ports=5, ignored=[PORT])
     assert sw.row(PORT).get("mtu") != "1500"
-    wait_for(lambda: len(refusal.at) >= 3, 10, "three attempts")
+    wait_for(lambda: len(refusal.at) >= 3, 30, "three attempts")
     refusal.lift()
     sw.wait_equal(ports=6)
     sw.daemon.wait_log(f"{ROW}: written again".replace("|", r"\|"))
@@ -77,7 +77,7 @@ def test_new_changes_do_not_shorten_the_back_off(behind_proxy: Build) -> None:
     sw.start()
     refusal = proxy.refuse(command("HSET", ROW), "-OOM no")
     sw.netns.set_mtu(PORT, 1500)
-    wait_for(lambda: len(refusal.at) >= 2, 10, "the first retry")
+    wait_for(lambda: len(refusal.at) >= 2, 30, "the first retry")
     before = len(refusal.at)
     for mtu in range(1501, 1540):
         sw.netns.set_mtu(PORT, mtu)
@@ -95,7 +95,7 @@ def test_a_new_episode_is_logged_again(behind_proxy: Build) -> None:
         mark = sw.daemon.mark()
         refusal = proxy.refuse(command("HSET", ROW), f"-OOM at {mtu}")
         sw.netns.set_mtu(PORT, mtu)
-        wait_for(lambda: len(refusal.at) >= 2, 10, "a retry")
+        wait_for(lambda: len(refusal.at) >= 2, 30, "a retry")
         refusal.lift()
         sw.daemon.wait_log(rf"{PORT}: written again", since=mark)
         assert sw.daemon.log_since(mark).count(f"{ROW}: Redis refused") == 1
@@ -109,7 +109,7 @@ def test_a_refused_delete(behind_proxy: Build) -> None:
     sw.netns.delete_port(PORT)
     sw.netns.set_mtu("Ethernet8", 1500)
     sw.wait_field("Ethernet8", "mtu", "1500")
-    wait_for(lambda: len(refusal.at) >= 3, 10, "three attempts")
+    wait_for(lambda: len(refusal.at) >= 3, 30, "three attempts")
     assert sw.row(PORT)
     refusal.lift()
     sw.wait_no_row(PORT)
@@ -123,10 +123,10 @@ def test_a_refused_delete_of_a_port_that_came_back(behind_proxy: Build) -> None:
     sw.state_db.client.hset(ROW, "host_tx_ready", "true")
     refusal = proxy.refuse(command("DEL", ROW), "-OOM no")
     sw.netns.delete_port(PORT)
-    wait_for(lambda: len(refusal.at) >= 2, 10, "two attempts")
+    wait_for(lambda: len(refusal.at) >= 2, 30, "two attempts")
     sw.netns.add_port(PORT, mtu=1500)
     refusal.lift()
-    wait_for(lambda: "host_tx_ready" not in sw.row(PORT), 10, "the row was deleted")
+    wait_for(lambda: "host_tx_ready" not in sw.row(PORT), 30, "the row was deleted")
     sw.wait_equal(ports=2)
 
 
@@ -158,7 +158,7 @@ def test_a_refusal_at_start_is_tried_again_with_back_off(verb: str, word: str, b
     sw, proxy = behind_proxy(ports=3)
     refusal = proxy.refuse(command(verb, word), "-LOADING Redis is loading")
     sw.start(wait=False)
-    wait_for(lambda: len(refusal.at) >= 4, 10, "four attempts")
+    wait_for(lambda: len(refusal.at) >= 4, 30, "four attempts")
     assert refusal.at[3] - refusal.at[0] >= 0.4, "100, 200 and 400 ms between them, less a quarter"
     lines = [line for line in sw.daemon.log.splitlines() if "Redis is loading" in line]
     assert 1 <= len(lines) <= 3, lines
@@ -190,7 +190,7 @@ def test_a_refused_push_does_not_hold_back_the_other_rows(behind_proxy: Build) -
         if port != PORT:
             assert sw.orch.wait_for_key(port) == sw.config["PORT"][port]
     sw.daemon.wait_log(rf"{PORT}: .*OOM no")
-    wait_for(lambda: sum(len(refusal.at) for refusal in refusals) >= 4, 10, "four attempts")
+    wait_for(lambda: sum(len(refusal.at) for refusal in refusals) >= 4, 30, "four attempts")
     assert sw.daemon.log.count("OOM no") == 1
     for refusal in refusals:
         refusal.lift()
@@ -207,7 +207,7 @@ def test_a_real_script_flush(switch: SwitchFactory) -> None:
     sw.appl_db.client.script_flush()
     before = len(sw.orch.taken)
     sw.appl_db.client.flushdb()
-    wait_for(lambda: len(sw.orch.taken) >= before + 4, 10, "three ports and PortConfigDone again")
+    wait_for(lambda: len(sw.orch.taken) >= before + 4, 30, "three ports and PortConfigDone again")
     sw.wait_equal(ports=3)
     assert sw.appl_db.row("PORT_TABLE", PORT) == sw.config["PORT"][PORT]
 
@@ -236,7 +236,7 @@ def test_a_real_busy_script(switch: SwitchFactory) -> None:
     sw.state_db.client.config_set("busy-reply-threshold", "50")
     with ThreadPoolExecutor() as pool:
         spinning = pool.submit(sw.redis.client().eval, "while true do end", 0)
-        wait_for(lambda: is_busy(sw), 10, "Redis is busy")
+        wait_for(lambda: is_busy(sw), 30, "Redis is busy")
         one_batch(sw)
         sw.daemon.wait_log(r"(Redis refused the write|no connection).*BUSY")
         sw.redis.client().script_kill()

@@ -21,7 +21,7 @@ from lib.switch import Switch, load_config
 from lib.wait import wait_for
 from lib.wire import FAR, Wire
 
-def wait_rows_equal_kernel(sw: Switch, timeout: float = 15.0) -> None:
+def wait_rows_equal_kernel(sw: Switch, timeout: float = 30.0) -> None:
     """As wait_equal(), where APPL_DB does not know the ports."""
     kernel = Kernel(sw.netns.name)
     try:
@@ -64,7 +64,7 @@ def test_killed_and_restarted_empty_with_config_db_reloaded(switch: SwitchFactor
     sw.redis.start()
     load_config(sw.config_db, sw.config)
     sw.wait_equal(20, ports=6)
-    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 20, "PortConfigDone again")
+    wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 30, "PortConfigDone again")
     assert sw.appl_db.row("PORT_TABLE", "PortConfigDone") == {"count": "6"}
     for port in sw.ports:
         assert sw.appl_db.row("PORT_TABLE", port) == sw.config["PORT"][port]
@@ -124,7 +124,7 @@ def test_reset_after_any_number_of_bytes(
     for size in (0, 1, 4, 6, 14, 40, 150, 500):
         cuts = proxy.cuts
         proxy.cut_after(size, direction)
-        wait_for(cut, 10, f"a cut after {size} bytes of {direction}")
+        wait_for(cut, 30, f"a cut after {size} bytes of {direction}")
         proxy.heal()
         sw.wait_equal(ports=4)
     assert sw.daemon.alive
@@ -138,7 +138,7 @@ def test_reset_in_the_middle_of_the_start(
     proxy.cut_after(size, "replies")
     sw.orch.start()
     sw.daemon.start()
-    wait_for(lambda: proxy.cuts >= 2, 10, "two cuts")
+    wait_for(lambda: proxy.cuts >= 2, 30, "two cuts")
     proxy.heal()
     sw.wait_init_done()
     sw.wait_equal(ports=3)
@@ -205,9 +205,9 @@ def test_a_daemon_that_was_stopped_itself_blames_nobody(switch: SwitchFactory) -
     wait_for(lambda: sw.daemon.alive and pending(sw), 5, "the command is under way")
     sw.daemon.pause()
     sw.redis.resume()
-    wait_for(lambda: sw.row("Ethernet0").get("mtu") == "2000", 10, "Redis has carried it out")
+    wait_for(lambda: sw.row("Ethernet0").get("mtu") == "2000", 30, "Redis has carried it out")
     before = sw.state_db.client.time()[0]
-    wait_for(lambda: sw.state_db.client.time()[0] > before + 1, 10, "more than the command timeout")
+    wait_for(lambda: sw.state_db.client.time()[0] > before + 1, 30, "more than the command timeout")
     sw.daemon.resume()
     change_all(sw)
     sw.wait_equal(ports=4)
@@ -278,7 +278,7 @@ def test_a_write_of_an_abandoned_connection_never_lands(
     wait_for(lambda: sw.daemon.log_since(mark).count("no answer within") >= 4, 30, "four attempts")
     sw.netns.set_mtu("Ethernet0", 9100)
     wire.mend()
-    sw.daemon.wait_log("STATE_DB: connected to", since=mark, timeout=30)
+    sw.daemon.wait_log("STATE_DB: connected to", since=mark)
     wait_for(lambda: not owing(sw), 30, lambda: f"nobody owes bytes: {owing(sw)}")
     sw.wait_equal(ports=2)
 

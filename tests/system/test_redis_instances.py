@@ -49,7 +49,7 @@ def test_separators_that_are_glob_characters(switch: SwitchFactory) -> None:
 
 def test_the_configuration_file_overrides_numbers(switch: SwitchFactory) -> None:
     sw = switch(ports=2, wait=False, numbers={"STATE_DB": 13}, settings={"database": {"state_db_number": 14}})
-    wait_for(lambda: sw.redis.client(14).hget("PORT_TABLE|Ethernet4", "netdev_oper_status") == "up", 10, "the row")
+    wait_for(lambda: sw.redis.client(14).hget("PORT_TABLE|Ethernet4", "netdev_oper_status") == "up", 30, "the row")
     assert sw.redis.client(13).keys() == []
 
 

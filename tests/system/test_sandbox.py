@@ -22,7 +22,7 @@ from lib.proc import Proc
 from lib.redis_server import RedisServer
 from lib.storm import SMALL_BUFFER, mixed_changes
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 from test_audit import audited, lines, log_file, records, wait_record, write_keys
 
 PROBE = binary().parent / "tests" / "unit" / "sandbox_probe"
@@ -101,7 +101,7 @@ def probe(
     environment |= {"REFUSE_AS_FILTER": "1"} if as_filter else {}
     environment |= {"ABSTRACT": "1"} if abstract else {}
     command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False, env=environment)
 
 
 def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -200,7 +200,7 @@ def tasks(pid: int) -> list[str]:
 def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVERRIDE) -> None:
     """Each of its threads. While it connects to a Unix socket more may be in force; it does not now."""
     pid = sw.daemon.pid
-    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "links", "http", "state"}, 10, "threads")
+    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "links", "http", "state"}, 30, "threads")
     for task in tasks(pid):
         sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]
         assert sets == [permitted, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]
@@ -462,5 +462,5 @@ def test_memory_stays_locked(switch: SwitchFactory) -> None:
     sw = switch(ports=64, audit_secs=NO_AUDIT, log_level="notice")
     assert Proc(sw.daemon.pid).status("VmLck") > 4096
     sw.netns.batch(mixed_changes(sw.ports, 4000))
-    sw.wait_equal(timeout=30, ports=64)
+    sw.wait_equal(ports=64)
     assert "lock_memory" not in sw.daemon.log and "no longer locked" not in sw.daemon.log

@@ -53,7 +53,7 @@ def wait_state(path: Path, wanted: Callable[[dict[str, Any]], bool], what: str) 
         last = unseal(path)
         return wanted(last)
 
-    wait_for(said, 20, lambda: f"{what}: {last}")
+    wait_for(said, 30, lambda: f"{what}: {last}")
     return last
 
 
@@ -189,8 +189,8 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     wait_state(sw.state_file, lambda s: s["audit_sequence"] == len(records(sw)) >= made, "all is saved")
     # The last change is saved; what may still come is the thread's answer and the time limit of the last commands.
     process = Proc(sw.daemon.pid)
-    wait_for(lambda: process.next_timer_secs > NO_AUDIT / 2, what="nothing is owed", timeout=20)
-    wait_for(lambda: process.measure(0.5).switches == 0, what="the thread has answered", timeout=20)
+    wait_for(lambda: process.next_timer_secs > NO_AUDIT / 2, what="nothing is owed")
+    wait_for(lambda: process.measure(0.5).switches == 0, what="the thread has answered")
     written = sw.state_file.stat().st_mtime_ns
     assert process.measure(3).switches == 0
     assert sw.state_file.stat().st_mtime_ns == written
@@ -343,14 +343,14 @@ def test_a_full_disk(switch: SwitchFactory) -> None:
     flap(sw, "Ethernet0", 1)
     # Also of another try at the same.
     failed = sw.pages.metrics()(ERRORS)
-    wait_for(lambda: sw.pages.metrics()(ERRORS) >= failed + 2, 20, "saves fail")
+    wait_for(lambda: sw.pages.metrics()(ERRORS) >= failed + 2, 30, "saves fail")
     assert len(complaints(sw)) == 1 and "No space left" in complaints(sw)[0]
     assert file.read_bytes() == old and unseal(file)
     assert sorted(path.name for path in file.parent.iterdir()) == ["ballast", "state.json", "state.json.lock"]
     flap(sw, "Ethernet4", 1)
     sw.wait_equal(ports=2)
     ballast.unlink()
-    wait_for(lambda: [one for one in lines(sw) if one["kind"] == "state_saved_again"], 20, "it is saved again")
+    wait_for(lambda: [one for one in lines(sw) if one["kind"] == "state_saved_again"], 30, "it is saved again")
     flaps = counters(sw)["Ethernet4"][0]
     wait_state(file, saved_flaps("Ethernet4", flaps), "with all that was owed")
     sw.daemon.stop()
@@ -361,7 +361,7 @@ def test_a_folder_that_cannot_be_written(switch: SwitchFactory) -> None:
     on_tmpfs(sw, then=f"mount -o remount,ro {sw.state_file.parent}")
     sw.start()
     flap(sw, "Ethernet0", 1)
-    wait_for(lambda: sw.pages.metrics()(ERRORS) >= 2, 20, "saves fail")
+    wait_for(lambda: sw.pages.metrics()(ERRORS) >= 2, 30, "saves fail")
     assert sw.pages.metrics()(SAVES) == 0
     sw.daemon.stop()
     assert len(complaints(sw)) == 1 and "Read-only file system" in complaints(sw)[0]
@@ -377,7 +377,7 @@ def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
     sw.start()
     assert wait_for(sw.pages.path.exists, what="it serves")
     sw.pages.wait("portsyncd_synced", 1)
-    wait_for((folder / "state.json").exists, 20, "the file")
+    wait_for((folder / "state.json").exists, 30, "the file")
     sw.daemon.stop()
     assert unseal(folder / "state.json")["clean"] is True
     assert folder.stat().st_mode & 0o7777 == 0o700

@@ -42,7 +42,7 @@ def storm(sw: Switch) -> Iterator[None]:
     thread = threading.Thread(target=blow)
     thread.start()
     try:
-        wait_for(lambda: rounds[0] >= 5, 20, "a storm")
+        wait_for(lambda: rounds[0] >= 5, 30, "a storm")
         yield
     finally:
         over.set()
@@ -85,7 +85,7 @@ def test_answers_that_are_slow_are_waited_for(behind_proxy: Callable[..., tuple[
     proxy.delay = 0.3
     before = proxy.count(command("HSET"))
     change_all(sw)
-    wait_for(lambda: proxy.count(command("HSET")) > before, 10, "a write is under way")
+    wait_for(lambda: proxy.count(command("HSET")) > before, 30, "a write is under way")
     sw.netns.set_mtu("Ethernet0", 1234)
     sw.daemon.stop()
     assert_equal_now(sw)
@@ -141,7 +141,7 @@ def test_a_refused_write_is_not_passed_over_in_silence(
     sw.start()
     refusal = proxy.refuse(command("HSET", "PORT_TABLE|Ethernet4"), "-OOM no")
     sw.netns.set_mtu("Ethernet4", 1500)
-    wait_for(lambda: len(refusal.at) >= 3, 10, "three attempts")
+    wait_for(lambda: len(refusal.at) >= 3, 30, "three attempts")
     sw.daemon.stop()
     assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
 
@@ -151,6 +151,7 @@ def lose_events(sw: Switch) -> None:
     sw.daemon.pause()
     sw.netns.batch(mixed_changes(sw.ports, 1000))
     sw.netns.batch(f"link set dev {port} up mtu 2345" for port in sw.ports)
+    sw.netns.wait_carrier(sw.ports, "up")
 
 
 @pytest.mark.parametrize("losses", [1, 6])

@@ -188,7 +188,7 @@ def test_portchannel_member_netdev_oper_status(switch: SwitchFactory) -> None:
         sw.netns.set_master(port, "PortChannel111")
         sw.netns.set_admin(port, "up")
     for port in sw.ports:
-        sw.wait_oper(port, "up", timeout=30)
+        sw.wait_oper(port, "up")
     assert sw.state_db.keys(TABLE) == sw.ports
 
 
@@ -199,8 +199,8 @@ def test_lag_member_follows_shutdown_and_startup(switch: SwitchFactory) -> None:
     sw.netns.set_master("Ethernet0", "PortChannel111")
     for state in ("down", "up"):
         sw.netns.set_admin("Ethernet0", state)
-        sw.wait_field("Ethernet0", "admin_status", state, timeout=15)
-        sw.wait_oper("Ethernet0", state, timeout=15)
+        sw.wait_field("Ethernet0", "admin_status", state)
+        sw.wait_oper("Ethernet0", state)
 
 
 def test_PortChannelMemberAdminStatus(switch: SwitchFactory) -> None:

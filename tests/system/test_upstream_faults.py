@@ -21,7 +21,7 @@ from lib.proc import Proc
 from lib.redis_server import RedisServer
 from lib.storm import SMALL_BUFFER, mixed_changes, overrun_while_stopped
 from lib.switch import Switch, load_config, sample_config
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 SELDOM = 3600  # an audit that does not come within a test
 
@@ -46,8 +46,8 @@ def test_m01_a_deletion_lost_in_an_overrun_removes_the_row(switch: SwitchFactory
     """M1: a DELLINK that was never heard of leaves no row of a port that does not exist."""
     sw = switch(ports=4, audit_secs=SELDOM, settings=SMALL_BUFFER)
     overrun_while_stopped(sw, ["link delete dev Ethernet4"])
-    sw.wait_no_row("Ethernet4", timeout=30)
-    sw.wait_equal(timeout=30, ports=3)
+    sw.wait_no_row("Ethernet4")
+    sw.wait_equal(ports=3)
 
 
 def test_m02_a_forged_message_is_not_believed(switch: SwitchFactory) -> None:
@@ -113,7 +113,7 @@ def test_m04_the_daemon_survives_a_dead_redis(switch: SwitchFactory, end: Callab
     assert sw.daemon.alive
     assert spent.cpu_share < 0.5
     restart_redis(sw)
-    sw.wait_equal(timeout=30, ports=4)
+    sw.wait_equal(ports=4)
     assert len(sw.daemon.log_since(mark).splitlines()) < 300
 
 
@@ -154,7 +154,7 @@ def test_m05_a_hung_syslog_collector_does_not_hold_up_events(switch: SwitchFacto
     with hung_syslog(sw) as collector:
         sw.start()
         sw.netns.batch(mixed_changes(sw.ports, 40_000))
-        sw.wait_equal(timeout=30, ports=8)
+        sw.wait_equal(ports=8)
         wait_for(lambda: any("lines were dropped" in line for line in read_all(collector)), what="the loss is told")
         sw.daemon.send(signal.SIGHUP)
         summary = wait_for(lambda: next((line for line in read_all(collector) if "log_summary: " in line), None))
@@ -214,7 +214,7 @@ def test_m08_a_link_before_its_row_is_remembered(
     fence(sw)
     assert not sw.row("Ethernet100")
     sw.appl_db.client.hset("PORT_TABLE:Ethernet100", mapping={"admin_status": "up"})
-    sw.wait_field("Ethernet100", "mtu", "4444", timeout=40)
+    sw.wait_field("Ethernet100", "mtu", "4444")
     sw.wait_equal(ports=3)
 
 
@@ -293,7 +293,7 @@ def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
     fence(sw)
     wait_for(lambda: figures(sw.daemon)["ports"] == 2, 30, lambda: f"2 ports in memory: {figures(sw.daemon)}")
     growth = Proc(sw.daemon.pid).rss_kib - before
-    assert growth < 512 or b"__asan_init" in binary().read_bytes(), f"{growth} KiB more"
+    assert growth < 1024 or b"__asan_init" in binary().read_bytes(), f"{growth} KiB more"
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_m13_a_bad_log_level_is_refused_by_name(
     config = tmp_path / "portsyncd.conf"
     config.touch()
     command = [str(binary()), *arguments, "--config", str(config)]
-    ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=20)
+    ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=patient(60))
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
     assert "loud" in ended.stderr and "notice" in ended.stderr

@@ -68,7 +68,7 @@ static inline struct fixture *fixture_new(const char *label, int log_level, size
 		.label = label,
 		.access = &x->access,
 		.unix_socket = x->server.path,
-		.timeout_usec = 5 * USEC_PER_SEC,
+		.timeout_usec = 60 * USEC_PER_SEC,
 		.retry_initial_ms = 1,
 		.retry_max_ms = 8,
 		.max_in_flight = 8,

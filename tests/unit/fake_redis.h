@@ -24,6 +24,8 @@
 
 #include "base/util.h"
 
+#include "patience.h"
+
 #define SETUP_0 "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$4\r\nPING\r\n"
 #define SETUP_0_ANSWER "+OK\r\n+PONG\r\n"
 
@@ -41,10 +43,10 @@ struct fake_redis {
 	size_t len, cap;
 };
 
-/* Runs the loop until condition holds; a test that waits for more than 10 s has failed. */
+/* Runs the loop until condition holds; a test that waits longer than its patience has failed. */
 #define RUN_UNTIL(loop, condition)                                                                                     \
 	do {                                                                                                           \
-		uint64_t deadline_ = now_usec() + 10 * USEC_PER_SEC;                                                   \
+		uint64_t deadline_ = patience_ends_usec();                                                             \
 		while (!(condition)) {                                                                                 \
 			assert_true(now_usec() < deadline_);                                                           \
 			assert_true(sd_event_run(loop, 100 * USEC_PER_MSEC) >= 0);                                     \

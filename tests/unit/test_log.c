@@ -118,7 +118,7 @@ static bool catcher_wait(struct log_catcher *k)
 {
 	struct pollfd fd = {.fd = k->fd, .events = POLLIN};
 
-	return poll(&fd, 1, 10000) == 1 && catcher_next(k);
+	return poll(&fd, 1, 60000) == 1 && catcher_next(k);
 }
 
 /* M5: a collector that does not read costs lines, not our time; once it reads again it is told how many. */

@@ -304,7 +304,7 @@ static void tcp_collector_closes(void **state)
 	check_first_frame(fd, "first");
 	(void)close(fd);
 	closed.fd = target.fd;
-	assert_int_equal(poll(&closed, 1, 10000), 1);
+	assert_int_equal(poll(&closed, 1, 60000), 1);
 	write_patiently(&second);
 	fd = accept(server, NULL, NULL);
 	check_first_frame(fd, "second");

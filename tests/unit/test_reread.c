@@ -17,8 +17,7 @@
 #include "fake_nlsock.h"
 #include "kernel/reread.h"
 #include "log/log.h"
-
-#define DEADLINE_USEC (30 * USEC_PER_SEC)
+#include "patience.h"
 
 struct fixture {
 	sd_event *event;
@@ -160,7 +159,7 @@ static void answer_all(const int *ifindex, size_t links)
 
 static void run_until_asked(struct fixture *fx, unsigned questions)
 {
-	for (uint64_t deadline = now_usec() + DEADLINE_USEC; fake.questions < questions;) {
+	for (uint64_t deadline = patience_ends_usec(); fake.questions < questions;) {
 		assert_true(now_usec() < deadline);
 		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
 	}
@@ -169,7 +168,7 @@ static void run_until_asked(struct fixture *fx, unsigned questions)
 
 static void run_until_heard(struct fixture *fx, const char *heard)
 {
-	for (uint64_t deadline = now_usec() + DEADLINE_USEC; strlen(fx->heard) < strlen(heard);) {
+	for (uint64_t deadline = patience_ends_usec(); strlen(fx->heard) < strlen(heard);) {
 		assert_true(now_usec() < deadline);
 		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
 	}
@@ -312,12 +311,12 @@ static void a_flood_is_one_reading_of_all(void **state)
 		if (asked < REREAD_WAITING)
 			run_until_asked(fx, asked + REREAD_AT_ONCE);
 	}
-	for (uint64_t deadline = now_usec() + DEADLINE_USEC; fake.requests == 0;) {
+	for (uint64_t deadline = patience_ends_usec(); fake.requests == 0;) {
 		assert_true(now_usec() < deadline);
 		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
 	}
 	answer_all(links, ARRAY_SIZE(links));
-	for (uint64_t deadline = now_usec() + DEADLINE_USEC; !strstr(fx->heard, ").");) {
+	for (uint64_t deadline = patience_ends_usec(); !strstr(fx->heard, ").");) {
 		assert_true(now_usec() < deadline);
 		assert_true(sd_event_run(fx->event, USEC_PER_SEC / 10) >= 0);
 	}

@@ -199,7 +199,7 @@ static void settle_ends_by_time(void **state)
 /* Events come so fast, for so long, until they gather; then all were read. */
 static void start_storm(struct fixture *fx)
 {
-	uint64_t deadline = now_usec() + DEADLINE_USEC;
+	uint64_t deadline = patience_ends_usec();
 
 	fx->opt.gather_usec = GATHER_USEC;
 	start_synced(fx);
@@ -536,7 +536,7 @@ static void free_in_callbacks(void **state)
 		(void)put_link(&b, RTM_NEWLINK, 6);
 		for (int j = 0; j < 3; j++)
 			fake_event_data(b.data, b.len);
-		for (uint64_t deadline = now_usec() + DEADLINE_USEC; fx->watch;) {
+		for (uint64_t deadline = patience_ends_usec(); fx->watch;) {
 			assert_true(now_usec() < deadline);
 			assert_true(turn(fx, USEC_PER_SEC / 10) >= 0);
 		}

@@ -22,8 +22,7 @@
 #include "kernel/watch.h"
 #include "log/limit.h"
 #include "log/log.h"
-
-#define DEADLINE_USEC (5 * USEC_PER_SEC)
+#include "patience.h"
 
 struct fixture {
 	sd_event *event;
@@ -216,7 +215,7 @@ static inline int turn(struct fixture *fx, uint64_t usec)
 
 static inline void run_until(struct fixture *fx, bool (*condition)(const struct fixture *fx))
 {
-	uint64_t deadline = now_usec() + DEADLINE_USEC;
+	uint64_t deadline = patience_ends_usec();
 
 	while (!condition(fx)) {
 		assert_true(now_usec() < deadline);

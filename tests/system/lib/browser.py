@@ -6,7 +6,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-TIMEOUT_SECS = 120.0
+from lib.wait import patient
+
+TIMEOUT_SECS = patient(120)
 # Of the page's own clock: what it fetches is waited for in any case.
 BUDGET_MSECS = 8000
 

@@ -8,10 +8,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lib.wait import wait_for
+from lib.wait import comes, patient, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
-STOP_TIMEOUT_SECS = 20.0
 LOG_TIMEOUT_SECS = 1.0
 POLL, NO_LIMIT = "7", "0xffffffff"  # in /proc/<pid>/task/<tid>/syscall of x86-64: poll(2), its timeout -1
 SANITIZER_REPORT = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|runtime error:|LeakSanitizer: detected")
@@ -66,10 +65,7 @@ class Daemon:
     def log(self) -> str:
         """All that it said so far."""
         if self.alive:
-            try:
-                wait_for(self._log_rests, LOG_TIMEOUT_SECS)
-            except AssertionError:
-                pass  # a daemon that is stopped, or that never ceases to log
+            comes(self._log_rests, LOG_TIMEOUT_SECS)  # not if it is stopped, or never ceases to log
         return self._log_now
 
     @property
@@ -95,7 +91,7 @@ class Daemon:
     def log_since(self, mark: int) -> str:
         return self.log[mark:]
 
-    def wait_log(self, pattern: str, timeout: float = 10.0, since: int = 0) -> re.Match[str]:
+    def wait_log(self, pattern: str, timeout: float = 30.0, since: int = 0) -> re.Match[str]:
         """The first match of the pattern (multi-line, from `since` on)."""
         compiled = re.compile(pattern, re.MULTILINE)
         return wait_for(
@@ -113,10 +109,10 @@ class Daemon:
     def resume(self) -> None:
         self.send(signal.SIGCONT)
 
-    def wait_exit(self, timeout: float = STOP_TIMEOUT_SECS) -> int:
+    def wait_exit(self, timeout: float = 30.0) -> int:
         """The exit status of a daemon that ends by itself; negative: ended by that signal."""
         assert self._process is not None, "portsyncd was not started"
-        status = self._process.wait(timeout)
+        status = self._process.wait(patient(timeout))
         self.assert_sane()
         return status
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import redis
 
+from lib.wait import patient
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -88,7 +90,7 @@ def open_database(config: Path, name: str, username: str | None = None, password
         "password": password,
         "decode_responses": True,
         "encoding_errors": "backslashreplace",
-        "socket_timeout": 10,
+        "socket_timeout": patient(),
     }
     if "unix_socket_path" in instance:
         return Database(redis.Redis(unix_socket_path=instance["unix_socket_path"], **options), entry["separator"])

@@ -19,3 +19,4 @@ def change_all(sw: Switch) -> None:
             sw.netns.set_mtu(port, 1500)
         else:
             sw.netns.set_admin(port, "down")
+    sw.netns.wait_carrier(sw.ports[::3], "down")

@@ -10,7 +10,7 @@ def fence(sw: Switch, port: str = "Ethernet0") -> None:
     mtu = next(link["mtu"] for link in sw.netns.links() if link["ifname"] == port)
     other = mtu - 1 if mtu > 2000 else mtu + 1
     sw.netns.set_mtu(port, other)
-    sw.wait_field(port, "mtu", str(other), timeout=30)
+    sw.wait_field(port, "mtu", str(other))
 
 
 def init_done_pushed(sw: Switch) -> bool:

@@ -19,7 +19,7 @@ def figures(daemon: Daemon) -> dict[str, int]:
     """Those of a running daemon: SIGHUP makes it say them."""
     mark = daemon.mark()
     daemon.send(signal.SIGHUP)
-    return parse(daemon.wait_log(LINE, timeout=30, since=mark)[1])
+    return parse(daemon.wait_log(LINE, since=mark)[1])
 
 
 def stop_figures(daemon: Daemon) -> dict[str, int]:

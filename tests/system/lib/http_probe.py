@@ -13,8 +13,9 @@ from pathlib import Path
 
 from lib.certificates import SERVER_NAME, Pair
 from lib.daemon import Daemon, binary
+from lib.wait import patient
 
-ATTEMPT_TIMEOUT_SECS = 20.0
+ATTEMPT_TIMEOUT_SECS = patient()
 _numbers = itertools.count()
 
 # What a client sees when it is refused or dropped.

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
+
+from lib.wait import wait_for
 
 NAME_PREFIX = "pt-"
 DOOMED_GROUP = 77  # of links (netdevice(7)); nobody else uses it
@@ -82,6 +84,15 @@ class Links:
     def set_carrier(self, name: str, state: str) -> None:
         """Plugs ("up") or pulls ("down") the cable."""
         self.batch([f"link set dev {self._peers[name]} {state}"])
+
+    def wait_carrier(self, names: Collection[str], state: str) -> None:
+        """Until the kernel says so of links that are up: a thread of its own works it out, later than set_carrier()."""
+
+        def other(link: dict[str, Any]) -> bool:
+            flags = link["flags"]
+            return link["ifname"] in names and "UP" in flags and ("NO-CARRIER" in flags) != (state == "down")
+
+        wait_for(lambda: not any(map(other, self.links())), what=f"carrier {state}: {names}")
 
     def set_admin(self, name: str, state: str) -> None:
         self.batch([f"link set dev {name} {state}"])

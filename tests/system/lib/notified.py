@@ -25,7 +25,7 @@ class Notified:
         return self._seen
 
     def wait(self, line: str, count: int = 1) -> None:
-        wait_for(lambda: self.seen.count(line) >= count, 15, lambda: f"{count} times {line}: {self.seen}")
+        wait_for(lambda: self.seen.count(line) >= count, 30, lambda: f"{count} times {line}: {self.seen}")
 
     def close(self) -> None:
         self._socket.close()

@@ -89,14 +89,14 @@ class Orch:
         """The fields of a key as last consumed; None when it never was."""
         return next((taken.fields for taken in reversed(self.taken) if taken.key == key), None)
 
-    def wait_for_key(self, key: str, timeout: float = 10.0) -> dict[str, str]:
+    def wait_for_key(self, key: str, timeout: float = 30.0) -> dict[str, str]:
         wait_for(lambda: self.fields(key) is not None, timeout, lambda: f"{key} is pushed; so far {self.taken}")
         return self.fields(key) or {}
 
-    def wait_config_done(self, timeout: float = 10.0) -> dict[str, str]:
+    def wait_config_done(self, timeout: float = 30.0) -> dict[str, str]:
         return self.wait_for_key(CONFIG_DONE, timeout)
 
-    def wait_init_done(self, timeout: float = 10.0) -> dict[str, str]:
+    def wait_init_done(self, timeout: float = 30.0) -> dict[str, str]:
         return self.wait_for_key(INIT_DONE, timeout)
 
     def _run(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from lib.checker import socket_in
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 SHIPPED = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
 RULES = [SHIPPED / f"portsyncd.{kind}.yml" for kind in ("rules", "alerts")]
@@ -63,7 +63,7 @@ def http_get(netns: str | None, port: int, path: str) -> str:
     connection = http.client.HTTPConnection(LOOPBACK, port)
     connection.sock = socket_in(netns, socket.AF_INET, socket.SOCK_STREAM)
     try:
-        connection.sock.settimeout(30)
+        connection.sock.settimeout(patient())
         connection.sock.connect((LOOPBACK, port))
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -15,7 +15,7 @@ from lib import redis_acl
 from lib.databases import Instance
 from lib.wait import wait_for
 
-START_TIMEOUT_SECS = 20.0
+START_TIMEOUT_SECS = 30.0
 
 
 def free_tcp_port() -> int:

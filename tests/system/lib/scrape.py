@@ -13,9 +13,9 @@ from prometheus_client import parser
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
-TIMEOUT_SECS = 20.0
+TIMEOUT_SECS = patient()
 OPENMETRICS = "application/openmetrics-text"
 
 
@@ -77,7 +77,7 @@ class Pages:
         assert page.status == 200 and page.content_type.startswith(f"{OPENMETRICS}; version=1.0.0"), page.content_type
         return Figures(list(read_openmetrics(page.text)))
 
-    def wait(self, name: str, value: float, timeout: float = 15.0, **labels: str) -> Figures:
+    def wait(self, name: str, value: float, timeout: float = 30.0, **labels: str) -> Figures:
         """Until a series has this value: the scrape in which it had."""
         last: list[Figures] = []
 

@@ -34,4 +34,4 @@ def overrun_while_stopped(sw: Switch, lines: Sequence[str], flood: int = 2000) -
     sw.netns.batch(lines)
     sw.daemon.resume()
     # In a storm the socket is left alone for a moment, and SIGHUP is not.
-    wait_for(lambda: figures(sw.daemon)["overruns"] > before, 10, "the buffer was overrun")
+    wait_for(lambda: figures(sw.daemon)["overruns"] > before, 30, "the buffer was overrun")

@@ -25,10 +25,9 @@ if not __package__:
 from supervisor import childutils
 from supervisor.xmlrpc import SupervisorTransport
 
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
-START_TIMEOUT_SECS = 20.0
-STOP_TIMEOUT_SECS = 30.0
+START_TIMEOUT_SECS = 30.0
 
 CONFIG = """
 [unix_http_server]
@@ -89,7 +88,7 @@ class Supervisor:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(STOP_TIMEOUT_SECS)
+                self._process.wait(patient())
             finally:
                 self._process.kill()
                 self._process.wait()
@@ -120,10 +119,10 @@ class Supervisor:
     def states(self, program: str, since: float = 0) -> list[str]:
         return [event.state for event in self.events(program, since)]
 
-    def wait_words(self, text: str, timeout: float = 20.0) -> None:
+    def wait_words(self, text: str, timeout: float = 30.0) -> None:
         wait_for(lambda: text in self.words, timeout, lambda: f"supervisord says {text!r}: {self.words}")
 
-    def wait_event(self, program: str, state: str, timeout: float = 20.0, since: float = 0) -> Event:
+    def wait_event(self, program: str, state: str, timeout: float = 30.0, since: float = 0) -> Event:
         return wait_for(
             lambda: next((event for event in self.events(program, since) if event.state == state), None),
             timeout,

@@ -147,6 +147,8 @@ class Switch:
         self.daemon.start()
         if wait:
             self.wait_init_done()
+            if self.links != "none":
+                self.netns.wait_carrier(self.ports, "up")
             self.wait_equal(START_TIMEOUT_SECS)
 
     def wait_init_done(self) -> None:
@@ -172,20 +174,20 @@ class Switch:
         """The port's row in STATE_DB."""
         return self.state_db.row(TABLE, port)
 
-    def wait_field(self, port: str, name: str, value: str | None, timeout: float = 10.0) -> None:
+    def wait_field(self, port: str, name: str, value: str | None, timeout: float = 30.0) -> None:
         wait_for(
             lambda: self.row(port).get(name) == value,
             timeout,
             lambda: f"{port} {name} is {value!r}: {self.row(port)}",
         )
 
-    def wait_oper(self, port: str, value: str | None, timeout: float = 10.0) -> None:
+    def wait_oper(self, port: str, value: str | None, timeout: float = 30.0) -> None:
         self.wait_field(port, "netdev_oper_status", value, timeout)
 
-    def wait_no_row(self, port: str, timeout: float = 10.0) -> None:
+    def wait_no_row(self, port: str, timeout: float = 30.0) -> None:
         wait_for(lambda: not self.row(port), timeout, lambda: f"{port} has no row: {self.row(port)}")
 
-    def wait_equal(self, timeout: float = 10.0, ports: int | None = None, ignored: Collection[str] = ()) -> Comparison:
+    def wait_equal(self, timeout: float = 30.0, ports: int | None = None, ignored: Collection[str] = ()) -> Comparison:
         """Until STATE_DB equals the kernel (and that for so many ports); else the differences are shown."""
         last = Comparison(0, ["never compared"])
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only place that waits by looking again and again; all else in the tests calls it."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,16 +9,33 @@ from typing import TypeVar
 T = TypeVar("T")
 
 INTERVAL_SECS = 0.01
+LEAST_SECS = 30.0
+FACTOR = max(1.0, float(os.environ.get("TEST_PATIENCE", "1")))
 
 
-def wait_for(condition: Callable[[], T], timeout: float = 10.0, what: str | Callable[[], str] = "condition") -> T:
-    """The first true value that condition returns. AssertionError naming `what` if none comes in time."""
-    deadline = time.monotonic() + timeout
+def patient(seconds: float = LEAST_SECS) -> float:
+    """A deadline that may decide a test: at least 30 s, and longer by TEST_PATIENCE, a factor for slow machines."""
+    return max(seconds, LEAST_SECS) * FACTOR
+
+
+def comes(condition: Callable[[], T], seconds: float) -> bool:
+    """Whether the condition becomes true so soon. Its absence must decide nothing."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(INTERVAL_SECS)
+    return True
+
+
+def wait_for(condition: Callable[[], T], timeout: float = LEAST_SECS, what: str | Callable[[], str] = "condition") -> T:
+    """The first true value that condition returns. AssertionError naming `what` if none comes in patient(timeout)."""
+    deadline = time.monotonic() + patient(timeout)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
             text = what() if callable(what) else what
-            raise AssertionError(f"not within {timeout:g} s: {text}")
+            raise AssertionError(f"not within {patient(timeout):g} s: {text}")
         time.sleep(INTERVAL_SECS)
