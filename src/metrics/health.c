@@ -31,7 +31,7 @@ static const struct {
 	[HEALTH_OVERRUNS] = {"overruns", "in the last minute"},
 	[HEALTH_LOG] = {"log_drops", "in the last minute"},
 	[HEALTH_LOG_TARGET] = {"log_target", "seconds"},
-	[HEALTH_HTTP] = {"address", "addresses"},
+	[HEALTH_HTTP] = {"http_address", "addresses"},
 	[HEALTH_MEMORY] = {"memory", "bytes"},
 };
 /* clang-format on */
