@@ -163,3 +163,15 @@ def test_functions_that_the_architecture_names_exist() -> None:
     defined = set(re.findall(r"^\w[^\n=;]*?\b(\w+)\([^;]*?\)\n\{", code, re.MULTILINE))
     elsewhere = {"sd_event_run"}
     assert sorted(named - defined - elsewhere) == [], "docs/architecture.md names functions that are gone"
+
+
+def test_the_version_is_that_of_meson() -> None:
+    """What cannot take it from there has the same; the rest names none."""
+    found = re.search(r"^  version: '(\d+\.\d+\.\d+)',$", (ROOT / "meson.build").read_text(), re.MULTILINE)
+    assert found
+    debian = re.match(r"portsyncd \((\S+)\)", (ROOT / "debian" / "changelog").read_text())
+    released = re.findall(r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert debian and debian[1] == released[0] == found[1]
+    own = re.compile(rf"portsyncd[ _-]v?(?:{re.escape(found[1])}|0\.1\.0)\b")
+    apart = {ROOT / "debian" / "changelog", ROOT / "CHANGELOG.md"}
+    assert sorted(str(path) for path in {*sources(), *DOCUMENTS} - apart if own.search(path.read_text())) == []

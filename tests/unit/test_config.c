@@ -693,9 +693,9 @@ static void test_help_and_version(void **state)
 		assert_non_null(strstr(answered, shown[i]));
 	assert_int_equal(LOAD(&c, "--help"), CONFIG_DONE);
 	assert_int_equal(LOAD(&c, "--config=F", "--version"), CONFIG_DONE);
-	assert_string_equal(answered, "portsyncd 0.1.0\n");
+	assert_string_equal(answered, "portsyncd " PORTSYNCD_VERSION "\n");
 	assert_int_equal(LOAD(&c, "-V"), CONFIG_DONE);
-	assert_string_equal(answered, "portsyncd 0.1.0\n");
+	assert_string_equal(answered, "portsyncd " PORTSYNCD_VERSION "\n");
 	assert_string_equal(captured, "");
 }
 
