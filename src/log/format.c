@@ -111,11 +111,27 @@ static void put_hex(struct writer *w, unsigned char byte, bool quoted)
 	put_format(w, "%sx%02x", quoted ? "\\\\" : "\\", byte);
 }
 
+/* How many bytes can be sent as they are, whatever follows: nearly all of nearly every text. */
+static size_t plain_length(const unsigned char *at, const unsigned char *end, bool quoted)
+{
+	const unsigned char *from = at;
+
+	while (at < end && *at >= 0x20 && *at < 0x7f && !(quoted && (*at == '"' || *at == '\\' || *at == ']')))
+		at++;
+	return (size_t)(at - from);
+}
+
 static void put_escaped(struct writer *w, const char *text, bool quoted)
 {
 	const unsigned char *at = (const unsigned char *)text, *end = at + strlen(text);
 
 	while (at < end) {
+		size_t plain = plain_length(at, end, quoted);
+
+		put(w, (const char *)at, plain);
+		at += plain;
+		if (at == end)
+			break;
 		size_t len = utf8_length(at, (size_t)(end - at)), n = MAX(len, (size_t)1);
 
 		if (quoted && strchr("\"\\]", *at))
