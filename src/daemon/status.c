@@ -87,7 +87,7 @@ static void fill_conn(struct snapshot_conn *out, const struct conn *c)
 	const struct conn_stats *s = conn_stats(c);
 
 	out->ready = conn_ready(c);
-	out->away_nsec = conn_away(c)->since_usec * NSEC_PER_USEC;
+	out->away_nsec = conn_outage(c)->since_usec * NSEC_PER_USEC;
 	out->connects = s->connects;
 	out->commands = s->commands;
 	out->flushes = s->flushes;
@@ -108,9 +108,9 @@ static void fill_redis(const struct daemon *d, struct snapshot *v)
 
 	for (unsigned i = 0; i < SNAPSHOT_CONNS; i++) {
 		fill_conn(&v->conns[i], conns[i]);
-		if (v->redis_reason[0] == '\0' && conn_away(conns[i])->reason[0] != '\0')
-			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_away(conns[i])->label,
-				       conn_away(conns[i])->reason);
+		if (v->redis_reason[0] == '\0' && conn_outage(conns[i])->reason[0] != '\0')
+			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_outage(conns[i])->label,
+				       conn_outage(conns[i])->reason);
 	}
 	for (unsigned i = 0; i < SNAPSHOT_DATABASES; i++)
 		snapshot_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &snapshot_time_bounds);

@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "base/backoff.h"
 #include "base/util.h"
-#include "redis/conn_options.h"
+#include "log/audit.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
-#include "redis/notification.h"
 #include "redis/pending.h"
 
 #define OUTPUT_BYTES (256U << 10)
@@ -23,7 +23,7 @@
 #define LATE_READS 1024 /* more than a socket holds: a peer that never ends must not keep the loop */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define PATIENCE_ACCURACY_USEC USEC_PER_MSEC
-#define ERROR_TEXT_BYTES OUTAGE_REASON_BYTES
+#define ERROR_TEXT_BYTES CONN_REASON_BYTES
 #define COLLECT_AT 32 /* answers: fewer are not worth a system call */
 #define CONNECTING_INTEREST (EPOLLIN | EPOLLOUT)
 
@@ -61,10 +61,46 @@ struct conn {
 
 	struct backoff backoff;
 	uint64_t ready_usec; /* since when it is ready */
-	struct outage away;
+	struct conn_outage outage;
 	struct access_entry entry;
 	struct conn_stats stats;
 };
+
+/* --- outages: one line each, however many tries --- */
+
+/* reason: why it went, or why a try failed; from anywhere. event: what is recorded of it, NULL: nothing. */
+static void outage_note(struct conn_outage *outage, uint64_t now_usec, const char *reason,
+			const struct audit_event *event)
+{
+	static const struct audit_event none;
+	bool record = event && audit_wanted(event->kind);
+
+	if (!event)
+		event = &none;
+	(void)printable(reason, strlen(reason), outage->reason, sizeof(outage->reason));
+	if (outage->since_usec != 0) {
+		audit_event_line(log_wanted(LOG_DEBUG, KIND_REDIS_RETRY), record, LOG_DEBUG, KIND_REDIS_RETRY, event,
+				 LOG_HERE, NULL, "%s: %s: %s", outage->label, outage->endpoint, outage->reason);
+		return;
+	}
+	outage->since_usec = now_usec;
+	audit_event_line(log_wanted(LOG_WARNING, KIND_REDIS_AWAY), record, LOG_WARNING, KIND_REDIS_AWAY, event,
+			 LOG_HERE, NULL, "%s: no connection to %s: %s; retrying", outage->label, outage->endpoint,
+			 outage->reason);
+}
+
+static void outage_end(struct conn_outage *outage, uint64_t now_usec)
+{
+	uint64_t msec = (now_usec - outage->since_usec) / USEC_PER_MSEC;
+
+	if (outage->since_usec == 0)
+		log_info(KIND_REDIS_CONNECTED, "%s: connected to %s", outage->label, outage->endpoint);
+	else
+		log_notice(KIND_REDIS_BACK, "%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s",
+			   outage->label, outage->endpoint, msec / 1000, msec % 1000);
+	outage->since_usec = 0;
+	outage->reason[0] = '\0';
+}
 
 /* The loop's time: no system call for each command. */
 static uint64_t loop_usec(const struct conn *c)
@@ -124,7 +160,7 @@ static void drop_for(struct conn *c, const char *reason, const struct audit_even
 	bool was_ready = c->state == CONN_READY;
 
 	c->state = CONN_WAITING;
-	outage_tell(&c->away, loop_usec(c), reason, event);
+	outage_note(&c->outage, loop_usec(c), reason, event);
 	close_socket(c);
 	if (was_ready) {
 		c->stats.losses++;
@@ -151,7 +187,7 @@ static void drop_refused(struct conn *c, bool known, const char *why)
 	drop_for(c, why, access_refused(c->opt.access, &c->entry) ? &event : NULL);
 }
 
-/* ---- output ---- */
+/* --- output --- */
 
 /* Also without any interest epoll tells of a server that hung up. */
 static void set_interest(struct conn *c)
@@ -254,7 +290,7 @@ void conn_flush(struct conn *c)
 		write_output(c);
 }
 
-/* ---- set-up ---- */
+/* --- set-up --- */
 
 static void begin_setup(struct conn *c)
 {
@@ -280,7 +316,7 @@ static void become_ready(struct conn *c)
 	c->state = CONN_READY;
 	c->ready_usec = loop_usec(c);
 	c->stats.connects++;
-	outage_over(&c->away, loop_usec(c));
+	outage_end(&c->outage, loop_usec(c));
 	access_granted(&c->entry);
 	c->ops.ready(c->user);
 }
@@ -305,7 +341,7 @@ static void take_setup_reply(struct conn *c, const struct resp_value *v)
 		drop(c, why);
 }
 
-/* ---- input ---- */
+/* --- input --- */
 
 static void count_error(struct conn *c, const struct resp_value *error)
 {
@@ -329,13 +365,21 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
 }
 
+/* redis.io/docs/manual/keyspace-notifications. Any other message is passed over. */
+static void take_notification(struct conn *c, const struct resp_value *v)
+{
+	if (v->type != RESP_ARRAY || v->n != 4 || !resp_is_string(v->elem[0], "pmessage"))
+		return;
+	if (v->elem[2]->type == RESP_STRING && v->elem[3]->type == RESP_STRING && c->ops.message)
+		c->ops.message(v->elem[2], v->elem[3], c->user);
+}
+
 static void take_reply(struct conn *c, const struct resp_value *v)
 {
-	c->stats.replies++;
 	if (c->state == CONN_SETUP)
 		take_setup_reply(c, v);
 	else if (c->opt.pattern)
-		notification_take(v, &c->ops, c->user);
+		take_notification(c, v);
 	else
 		take_answer(c, v);
 }
@@ -455,19 +499,19 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *user)
 	return 0;
 }
 
-/* ---- connecting ---- */
+/* --- connecting --- */
 
 static void connect_to_next(struct conn *c)
 {
 	const struct endpoint_address *address = &c->endpoint.addresses[c->address % c->endpoint.n];
 	char why[ERROR_TEXT_BYTES];
-	int r = dial(address, c->opt.connect);
+	int r = endpoint_connect(address, c->opt.connect);
 
 	c->fd = r;
 	if (r >= 0)
 		r = sd_event_add_io(c->event, &c->io, c->fd, CONNECTING_INTEREST, on_io, c);
 	if (r < 0) {
-		drop(c, dial_explain(address, r, why, sizeof(why)));
+		drop(c, endpoint_explain(address, r, why, sizeof(why)));
 		return;
 	}
 	c->wants_output = true;
@@ -482,7 +526,7 @@ static void on_lookup(enum lookup_outcome outcome, const char *why, void *user)
 	struct conn *c = user;
 
 	if (outcome == LOOKUP_LATE)
-		outage_tell(&c->away, loop_usec(c), why, NULL);
+		outage_note(&c->outage, loop_usec(c), why, NULL);
 	else if (c->endpoint.n == 0)
 		drop(c, why);
 	else
@@ -550,7 +594,32 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-/* ---- the object ---- */
+/* --- the object --- */
+
+static int copy_string(const char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return from && !*to ? -ENOMEM : 0;
+}
+
+/* 0 or -ENOMEM; free_options() is due in both cases. */
+static int copy_options(struct conn_options *to, const struct conn_options *from)
+{
+	*to = *from;
+	to->label = to->unix_socket = to->host = to->pattern = NULL;
+	if (copy_string(&to->label, from->label) < 0 || copy_string(&to->unix_socket, from->unix_socket) < 0 ||
+	    copy_string(&to->host, from->host) < 0 || copy_string(&to->pattern, from->pattern) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static void free_options(struct conn_options *opt)
+{
+	free((char *)opt->label);
+	free((char *)opt->unix_socket);
+	free((char *)opt->host);
+	free((char *)opt->pattern);
+}
 
 static int allocate(struct conn *c)
 {
@@ -603,7 +672,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 	c->ops = *ops;
 	c->user = user;
 	c->backoff = (struct backoff){.initial_ms = MAX(opt->retry_initial_ms, 1U), .max_ms = opt->retry_max_ms};
-	r = conn_options_copy(&c->opt, opt);
+	r = copy_options(&c->opt, opt);
 	if (r >= 0)
 		r = allocate(c);
 	if (r >= 0)
@@ -615,7 +684,7 @@ int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt,
 		r = add_sources(c, event);
 	if (r < 0)
 		return r;
-	c->away = (struct outage){.label = c->opt.label, .endpoint = c->endpoint.text};
+	c->outage = (struct conn_outage){.label = c->opt.label, .endpoint = c->endpoint.text};
 	c->entry.label = c->opt.label;
 	c->entry.endpoint = c->endpoint.text;
 	arm_timer(c, 0);
@@ -642,7 +711,7 @@ void conn_free(struct conn *c)
 	pending_done(&c->pending);
 	access_leave(&c->entry);
 	lookup_cancel(&c->lookup);
-	conn_options_free(&c->opt);
+	free_options(&c->opt);
 	free(c);
 }
 
@@ -651,9 +720,9 @@ bool conn_ready(const struct conn *c)
 	return c->state == CONN_READY;
 }
 
-const struct outage *conn_away(const struct conn *c)
+const struct conn_outage *conn_outage(const struct conn *c)
 {
-	return &c->away;
+	return &c->outage;
 }
 
 static bool takes_commands(const struct conn *c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One non-blocking, pipelined Redis connection that comes back by itself: connect, AUTH, SELECT, PING (a server that
+ * One non-blocking, pipelined Redis connection that comes back on its own: connect, AUTH, SELECT, PING (a server that
  * loads its data refuses only that), PSUBSCRIBE, then ready; on any fault every command without an answer is answered
  * with NULL ("outcome unknown") and the connection is made again with back-off. Commands are only buffered;
  * conn_flush() writes them, once a loop turn. What a callback of the connection sends is flushed by the connection.
@@ -14,10 +14,9 @@
 #include <systemd/sd-event.h>
 
 #include "redis/access.h"
-#include "redis/dial.h"
+#include "redis/endpoint.h"
 #include "redis/errors.h"
 #include "redis/lookup.h"
-#include "redis/outage.h"
 #include "redis/resp.h"
 #include "redis/rtt.h"
 
@@ -30,12 +29,12 @@ struct conn_options {
 	struct access *access; /* shared; outlives the connection */
 	uint64_t timeout_usec; /* connect, and the oldest command without an answer */
 	uint32_t retry_initial_ms, retry_max_ms;
-	uint64_t reply_usec;     /* conn_command_lazy()ed commands that come faster than this after each other: their
-				    answers wait     so  long, or for conn_poll_replies(). 0: all are read at once */
-	size_t max_in_flight;    /* commands without an answer */
-	const char *pattern;     /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
-	dial_connect_fn connect; /* NULL: connect(2) */
-	struct lookup *lookup;   /* shared; outlives the connection; NULL: host must be an address */
+	uint64_t reply_usec;  /* the answers to conn_command_lazy() wait so long, or for conn_poll_replies(), when
+				 such commands follow each other faster than this; 0: all are read at once */
+	size_t max_in_flight; /* commands without an answer */
+	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */
+	endpoint_connect_fn connect; /* NULL: connect(2) */
+	struct lookup *lookup;       /* shared; outlives the connection; NULL: host must be an address */
 };
 
 /* None of them may free the connection. */
@@ -49,9 +48,17 @@ struct conn_ops {
 };
 
 struct conn_stats {
-	uint64_t commands, replies, flushes, bytes_out, connects, losses, timeouts;
+	uint64_t commands, flushes, bytes_out, connects, losses, timeouts;
 	uint64_t errors[REDIS_ERRORS]; /* answers to commands, by kind */
 	struct rtt rtt;
+};
+
+#define CONN_REASON_BYTES 400
+
+struct conn_outage {
+	const char *label, *endpoint;
+	uint64_t since_usec;            /* CLOCK_MONOTONIC; 0: the connection stands, or was never tried */
+	char reason[CONN_REASON_BYTES]; /* the last one, fit for a log; "": there is none */
 };
 
 struct conn;
@@ -63,18 +70,16 @@ struct conn;
 typedef void (*conn_reply_fn)(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
 
 /*
- * Strings of opt are copied. To connect is the first that the loop does. A host that is a name is looked up
- * before each attempt to connect. 0 or negative errno: -ENAMETOOLONG for a socket path, -EHOSTUNREACH for a name where
- * nobody looks names up.
+ * Copies the strings of opt; the loop connects first of all. A host that is a name is looked up before each attempt.
+ * 0 or negative errno: -ENAMETOOLONG for a socket path, -EHOSTUNREACH for a name without opt->lookup.
  */
 int conn_new(struct conn **ret, sd_event *event, const struct conn_options *opt, const struct conn_ops *ops,
 	     void *user);
-/* Pending commands are not answered any more. NULL is fine. */
+/* Pending commands get no answer. NULL is fine. */
 void conn_free(struct conn *c);
 
 bool conn_ready(const struct conn *c);
-/* Why it is away, and what it is called. */
-const struct outage *conn_away(const struct conn *c);
+const struct conn_outage *conn_outage(const struct conn *c);
 /* Commands that may still be sent before the in-flight bound is reached. 0 when not ready. */
 size_t conn_capacity(const struct conn *c);
 size_t conn_in_flight(const struct conn *c);
@@ -89,14 +94,14 @@ int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint6
 /* As conn_command(), but the answer need not be read at once (see reply_usec). */
 int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
 		      const struct resp_arg *argv);
-/* Reads answers that are there and were left to wait, when they are many. Once a loop turn, and not from a callback of
- * the connection. */
+/* Reads the answers that were left to wait, if they are many. Once a loop turn, and not from a callback of the
+ * connection. */
 void conn_poll_replies(struct conn *c);
-/* The answers to what is sent next are read as soon as they come. */
+/* Whether the answers to what is sent next are read as soon as they come. */
 bool conn_replies_are_immediate(const struct conn *c);
-/* The answers to all commands so far are waited for: they are read as soon as they come. */
+/* Somebody waits for the answers to all commands so far: they are read as soon as they come. */
 void conn_expedite(struct conn *c);
-/* Writes what is buffered as far as the socket takes it now; the rest follows by itself. */
+/* Writes what is buffered as far as the socket takes it now; the loop writes the rest. */
 void conn_flush(struct conn *c);
 
 const struct conn_stats *conn_stats(const struct conn *c);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a Redis server listens. */
+/* Where a Redis server listens, and the way to it. */
 #ifndef PORTSYNCD_ENDPOINT_H
 #define PORTSYNCD_ENDPOINT_H
 
@@ -18,15 +18,16 @@ struct endpoint_address {
 
 struct endpoint {
 	struct endpoint_address addresses[ENDPOINT_ADDRESSES_MAX];
-	size_t n;         /* at least 1, but of a named one 0 until it was looked up */
-	const char *host; /* what is to be looked up before each attempt; NULL: nothing is */
+	size_t n;         /* at least 1; with a name, 0 until it was looked up */
+	const char *host; /* a name to look up before each attempt; NULL: there is none */
 	uint16_t port;
 	char text[160]; /* for logs */
 };
 
 /* 0; -EINVAL for an empty path; -ENAMETOOLONG. */
 int endpoint_unix(struct endpoint *e, const char *path);
-/* An address is taken as it is, a name, which must outlive it, is to be looked up. 0; -EINVAL; -ENAMETOOLONG; -ENOMEM.
+/* An address is taken as it is; a name must outlive the endpoint and is to be looked up. 0; -EINVAL; -ENAMETOOLONG;
+ * -ENOMEM.
  */
 int endpoint_tcp(struct endpoint *e, const char *host, uint16_t port);
 /* Whether this host is a name. */
@@ -36,5 +37,17 @@ bool endpoint_is_name(const char *host);
 void endpoint_take(struct endpoint *e, const struct addrinfo *found);
 /* The addresses of another one, with our port. */
 void endpoint_renew(struct endpoint *e, const struct endpoint *found);
+
+/* As connect(2), but returns 0 or a negative errno. */
+typedef int (*endpoint_connect_fn)(int fd, const struct sockaddr *address, socklen_t len);
+
+/*
+ * A socket that is connected to this address, or about to be (connect(2), EINPROGRESS); or a negative errno. To close
+ * it loses what was written and not acknowledged, on purpose. connect_by NULL: connect(2).
+ */
+int endpoint_connect(const struct endpoint_address *address, endpoint_connect_fn connect_by);
+
+/* One line that says why that failed: of a Unix socket that is closed to us what it is, whose, and what helps. */
+const char *endpoint_explain(const struct endpoint_address *address, int error, char *out, size_t size);
 
 #endif

@@ -255,12 +255,12 @@ static void the_password_is_read_for_each_attempt(void **state)
 	password = NULL;
 	for (int i = 0; i < 10; i++)
 		assert_true(sd_event_run(x->event, USEC_PER_SEC) > 0);
-	assert_string_equal(conn_away(x->conn)->reason, "/etc/pw: No such file or directory");
+	assert_string_equal(conn_outage(x->conn)->reason, "/etc/pw: No such file or directory");
 	password = "right";
 	x->server.setup = "*3\r\n$4\r\nAUTH\r\n$3\r\nbob\r\n$5\r\nright\r\n" SETUP_0;
 	x->server.setup_answer = "+OK\r\n" SETUP_0_ANSWER;
 	RUN_UNTIL(x->event, x->ready == 1);
-	assert_string_equal(conn_away(x->conn)->reason, "");
+	assert_string_equal(conn_outage(x->conn)->reason, "");
 	assert_int_equal(catcher_count(&x->log, "no connection"), 1);
 }
 
