@@ -249,6 +249,146 @@ static void where_redis_tells_of_changes_audits_rarely_scan(void **state)
 	settle(x);
 }
 
+static struct port *has_link(struct fixture *x, const char *name)
+{
+	struct port *port = links_get(x->own->links, name);
+
+	assert_non_null(port);
+	port->link.ifindex = 1;
+	return port;
+}
+
+/* Where Redis tells of nothing a link without a row is looked up with back-off, until its row is there. */
+static void a_link_without_a_row_is_looked_up_until_it_has_one(void **state)
+{
+	struct fixture *x = *state;
+	struct port *port = has_link(x, ETH("0"));
+
+	start(x, SCANNED("0", "1", DONE));
+	appl_ports_wait(x->own->ports, port);
+	conn_flush(x->conn);
+	for (unsigned i = 0; i < 3; i++) {
+		expect_and_answer(x, HLEN("20", ETH("0")), ":0\r\n");
+		settle(x);
+		RUN_UNTIL(x->event, conn_in_flight(x->conn) > 0);
+		conn_flush(x->conn);
+	}
+	expect_and_answer(x, HLEN("20", ETH("0")), ":2\r\n");
+	settle(x);
+	assert_true(configured(x, ETH("0")));
+	assert_false(list_linked(&port->lookup.waiting));
+	assert_int_equal(appl_ports_rows(x->own->ports), 1);
+	assert_ptr_equal(links_pop_dirty(x->own->links), port);
+}
+
+/* Where it tells, one look-up is enough: the row may have come between the last scan and the link. */
+static void where_redis_tells_of_changes_a_link_is_looked_up_once(void **state)
+{
+	struct fixture *x = *state;
+	struct port *port = has_link(x, ETH("0"));
+
+	start(x, SCANNED("0", "1", DONE));
+	appl_ports_subscribed(x->own->ports, true);
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE));
+	settle(x);
+	notify(x, ETH("4"), "hset");
+	conn_flush(x->conn);
+	expect_and_answer(x, HLEN("20", ETH("4")), ":0\r\n");
+	settle(x);
+	appl_ports_wait(x->own->ports, port);
+	conn_flush(x->conn);
+	expect_and_answer(x, HLEN("20", ETH("0")), ":0\r\n");
+	settle(x);
+	appl_ports_wait(x->own->ports, port);
+	expect_silence(x);
+	notify(x, ETH("0"), "hset");
+	conn_flush(x->conn);
+	expect_and_answer(x, HLEN("20", ETH("0")), ":2\r\n");
+	settle(x);
+	assert_true(configured(x, ETH("0")));
+}
+
+/* An emptied database says nothing of ports: startup pushes the table again. */
+static void an_emptied_table_takes_no_port_away(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "2", DONE KEY("20", ETH("0"))));
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "0", ""));
+	settle(x);
+	expect_silence(x);
+	assert_true(configured(x, ETH("0")));
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE));
+	expect_and_answer(x, HLEN("20", ETH("0")), ":0\r\n");
+	settle(x);
+	assert_false(configured(x, ETH("0")));
+}
+
+static void a_key_of_another_type_is_not_a_row_and_a_refusal_says_nothing(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "3", DONE KEY("20", ETH("0")) KEY("20", ETH("4"))));
+	audit(x);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE));
+	expect_and_answer(x, HLEN("20", ETH("0")) HLEN("20", ETH("4")), WRONGTYPE OOM);
+	settle(x);
+	assert_int_equal(configured(x, ETH("0")) + configured(x, ETH("4")), 1);
+	assert_int_equal(catcher_count(&x->log, "cannot be looked up: OOM"), 1);
+}
+
+/* Nothing is known before the first scan: it is tried again unasked. */
+static void a_refused_scan_is_tried_again(void **state)
+{
+	struct fixture *x = *state;
+
+	RUN_UNTIL(x->event, x->ready == 1);
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), "-BUSY no\r\n");
+	settle(x);
+	assert_false(appl_ports_known(x->own->ports));
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) > 0);
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "2", DONE KEY("20", ETH("0"))));
+	settle(x);
+	assert_true(appl_ports_known(x->own->ports));
+	assert_true(configured(x, ETH("0")));
+	assert_int_equal(catcher_count(&x->log, "PORT_TABLE:*: cannot be scanned: BUSY no"), 1);
+}
+
+/* What was learned stays, and is looked at again. */
+static void after_a_loss_all_is_read_again(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "2", DONE KEY("20", ETH("0"))));
+	notify(x, ETH("4"), "hset");
+	conn_flush(x->conn);
+	fake_expect(&x->server, HLEN("20", ETH("4")));
+	reconnect(x);
+	assert_false(appl_ports_known(x->own->ports));
+	assert_true(configured(x, ETH("0")));
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "2", DONE KEY("20", ETH("4"))));
+	expect_and_answer(x, HLEN("20", ETH("0")), ":0\r\n");
+	settle(x);
+	assert_false(configured(x, ETH("0")));
+	assert_true(configured(x, ETH("4")));
+	assert_true(appl_ports_settled(x->own->ports));
+}
+
+static void the_pattern_is_that_of_the_table(void **state)
+{
+	char pattern[64];
+
+	(void)state;
+	assert_string_equal(appl_ports_pattern(pattern, sizeof(pattern), ":", 0), "__keyspace@0__:PORT_TABLE:*");
+	assert_string_equal(appl_ports_pattern(pattern, sizeof(pattern), "|", 17), "__keyspace@17__:PORT_TABLE|*");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +399,13 @@ int main(void)
 		TEST(a_key_that_is_told_twice_counts_once),
 		TEST(a_deletion_beats_an_older_scan),
 		TEST(where_redis_tells_of_changes_audits_rarely_scan),
+		TEST(a_link_without_a_row_is_looked_up_until_it_has_one),
+		TEST(where_redis_tells_of_changes_a_link_is_looked_up_once),
+		TEST(an_emptied_table_takes_no_port_away),
+		TEST(a_key_of_another_type_is_not_a_row_and_a_refusal_says_nothing),
+		TEST(a_refused_scan_is_tried_again),
+		TEST(after_a_loss_all_is_read_again),
+		TEST(the_pattern_is_that_of_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
