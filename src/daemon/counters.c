@@ -39,7 +39,7 @@ struct daemon_counters {
 	bool owed;            /* the timer is armed */
 	bool building, failing, told;
 	char why[STATEFILE_WHY_BYTES];
-	struct counters_stats stats;
+	struct snapshot_saves stats;
 	char note[96];
 };
 
@@ -321,9 +321,9 @@ uint64_t counters_last_event(const struct daemon *d)
 	return d->counters ? d->counters->state.event_id : 0;
 }
 
-struct counters_stats counters_stats(const struct daemon *d)
+struct snapshot_saves counters_stats(const struct daemon *d)
 {
-	return d->counters ? d->counters->stats : (struct counters_stats){0};
+	return d->counters ? d->counters->stats : (struct snapshot_saves){0};
 }
 
 /* --- building --- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The clock on which the daemon's health is judged, and what systemd shows of it. A judgement is made soon after
- * something changed, when time alone changes it, at each audit, and when somebody asks for the figures. While all is
- * well and nothing changes no timer is armed.
+ * When the daemon's health is judged, and what systemd shows of it. A judgement is made soon after something changed,
+ * when the passing of time changes it, at each reconciliation, and when figures are requested. While all is well and
+ * nothing changes no timer is armed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,27 +17,27 @@
 #include "metrics/procstat.h"
 
 #define SOON_USEC (200 * USEC_PER_MSEC)
-#define APART_USEC USEC_PER_SEC /* of judgements that nobody asked for */
+#define APART_USEC USEC_PER_SEC /* of judgements without a request */
 #define ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define PROC "/proc"
 #define BYTES_PER_MB (UINT64_C(1) << 20)
 
-/* What moves when something happened that a judgement may be about. */
-struct traces {
+/* Figures that move when something happened that may change the judgement. */
+struct activity {
 	uint64_t messages, faults, refused, drift, lines, configured, expected;
 };
 
 struct daemon_judge {
 	sd_event_source *timer, *bell;
-	uint64_t armed_usec;  /* when the timer rings; 0: it does not */
-	uint64_t judged_usec; /* the last judgement */
-	bool in_turn;         /* it was made in this turn of the loop */
-	struct traces traces; /* as they were then */
+	uint64_t armed_usec;      /* when the timer rings; 0: it does not */
+	uint64_t judged_usec;     /* the last judgement */
+	bool in_turn;             /* it was made in this turn of the loop */
+	struct activity activity; /* as they were then */
 	struct health health;
 	struct health_limits limits;
 	struct snapshot own;
-	bool telling;     /* systemd hears of this judgement */
-	bool notifies;    /* somebody reads STATUS */
+	bool notifying;   /* this judgement goes to systemd */
+	bool has_manager; /* systemd, or another program, reads STATUS */
 	char status[384]; /* as it was last sent */
 };
 
@@ -63,21 +63,21 @@ static void arm_due(struct daemon_judge *j)
 		arm(j, MAX(j->health.due_nsec / NSEC_PER_USEC + 1, j->judged_usec + SOON_USEC));
 }
 
-static struct traces traces_now(const struct daemon *d)
+static struct activity activity_now(const struct daemon *d)
 {
 	const struct watch_stats *w;
-	struct traces now = {0};
+	struct activity now = {0};
 	struct log_stats log;
 
 	if (d->awaited)
 		return now;
 	w = watch_stats(d->watch);
 	now.messages = w->messages;
-	now.faults = w->overruns + w->truncations + w->errors + w->malformed;
+	now.faults = w->overruns + w->truncations + w->socket_errors + w->malformed;
 	now.configured = links_stats(d->links)->configured;
 	now.expected = links_expected(d->links);
 	log_stats(&log);
-	now.lines = log.dropped + log.held_back;
+	now.lines = log.dropped + log.suppressed;
 	if (d->publish) {
 		now.refused = publish_stats(d->publish)->refused;
 		now.drift = publish_stats(d->publish)->drift;
@@ -88,7 +88,7 @@ static struct traces traces_now(const struct daemon *d)
 void judge_turn(struct daemon *d)
 {
 	struct daemon_judge *j = d->judge;
-	struct traces now;
+	struct activity now;
 
 	if (j->in_turn) {
 		j->in_turn = false;
@@ -97,9 +97,9 @@ void judge_turn(struct daemon *d)
 	/* It looks soon anyway. */
 	if (j->armed_usec != 0 && j->armed_usec <= j->judged_usec + APART_USEC)
 		return;
-	now = traces_now(d);
+	now = activity_now(d);
 	if (j->health.due_nsec != UINT64_MAX || j->health.report.level != HEALTH_HEALTHY ||
-	    memcmp(&now, &j->traces, sizeof(now)) != 0)
+	    memcmp(&now, &j->activity, sizeof(now)) != 0)
 		judge_soon(d);
 }
 
@@ -113,51 +113,50 @@ static bool same_levels(const struct health_report *a, const struct health_repor
 	return true;
 }
 
-void judge_snapshot(struct daemon *d, struct snapshot *v)
+struct health_report judge_snapshot(struct daemon *d, const struct snapshot *s)
 {
 	struct daemon_judge *j = d->judge;
 	const struct health_report before = j->health.report;
 	const struct health_input in = {
-		.snapshot = v,
+		.snapshot = s,
 		.memory_bytes = procstat_resident(PROC),
 		.now_nsec = now_nsec(),
 	};
 
 	health_judge(&j->health, &in, &j->limits);
-	v->health = j->health.report;
 	j->judged_usec = in.now_nsec / NSEC_PER_USEC;
-	j->traces = traces_now(d);
+	j->activity = activity_now(d);
 	j->in_turn = true;
 	arm_due(j);
-	/* Who asked for the figures knows; systemd does not. */
-	if (!j->telling && !same_levels(&before, &j->health.report))
+	/* A client that requested the figures knows; systemd does not. */
+	if (!j->notifying && !same_levels(&before, &j->health.report))
 		judge_soon(d);
+	return j->health.report;
 }
 
 /* --- what systemd shows --- */
 
-static void compose_status(const struct snapshot *v, char *out, size_t size)
+static void compose_status(const struct snapshot *s, const struct health_report *health, char *out, size_t size)
 {
 	char reasons[192];
 
-	(void)health_reasons(&v->health, reasons, sizeof(reasons));
-	(void)snprintf(out, size,
-		       "STATUS=%" PRIu64 " of %" PRIu64 " configured ports in sync, %" PRIu64
-		       " up; kernel %s; Redis %s; "
-		       "PortInitDone %s; %s%s%s",
-		       v->ports_in_sync, v->ports_configured, v->ports_up, v->synced ? "in sync" : "not in sync",
-		       v->health.checks[HEALTH_REDIS].level == HEALTH_HEALTHY ? "connected" : "away",
-		       v->init_done ? "sent" : "not sent", health_level_name(v->health.level), reasons[0] ? ": " : "",
-		       reasons);
+	(void)health_reasons(health, reasons, sizeof(reasons));
+	(void)snprintf(
+		out, size,
+		"STATUS=%" PRIu64 " of %" PRIu64 " configured ports in sync, %" PRIu64 " up; kernel %s; Redis %s; "
+		"PortInitDone %s; %s%s%s",
+		s->sums.in_sync, s->sums.configured, s->sums.up, s->sync.synced ? "in sync" : "not in sync",
+		health->checks[HEALTH_REDIS].level == HEALTH_HEALTHY ? "connected" : "away",
+		s->init_done ? "sent" : "not sent", health_level_name(health->level), reasons[0] ? ": " : "", reasons);
 }
 
-static void tell_systemd(struct daemon_judge *j)
+static void notify_systemd(struct daemon_judge *j)
 {
 	char status[sizeof(j->status)];
 
-	if (!j->notifies)
+	if (!j->has_manager)
 		return;
-	compose_status(&j->own, status, sizeof(status));
+	compose_status(&j->own, &j->health.report, status, sizeof(status));
 	if (strcmp(status, j->status) == 0)
 		return;
 	memcpy(j->status, status, sizeof(status));
@@ -166,12 +165,14 @@ static void tell_systemd(struct daemon_judge *j)
 
 void judge_now(struct daemon *d)
 {
-	d->judge->telling = true;
-	status_fill(&d->judge->own, d);
-	d->judge->telling = false;
-	/* Else it has been told what is awaited. */
+	struct health_report health; /* j->health has it as well */
+
+	d->judge->notifying = true;
+	status_fill(&d->judge->own, &health, d);
+	d->judge->notifying = false;
+	/* Until then STATUS says what is awaited. */
 	if (!d->awaited)
-		tell_systemd(d->judge);
+		notify_systemd(d->judge);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
@@ -185,7 +186,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-/* The log's thread learned that lines cannot be written, or can again. */
+/* The log's thread found that lines cannot be written, or can again. */
 static int on_bell(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	eventfd_t count;
@@ -225,7 +226,7 @@ int judge_build(struct daemon *d)
 		return -ENOMEM;
 	d->judge = j;
 	j->limits = limits_of(d->config);
-	j->notifies = getenv("NOTIFY_SOCKET") != NULL;
+	j->has_manager = getenv("NOTIFY_SOCKET") != NULL;
 	r = sd_event_add_time(d->event, &j->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_timer, d);
 	return r < 0 ? r : sd_event_source_set_enabled(j->timer, SD_EVENT_OFF);
 }

@@ -14,6 +14,7 @@
 #include "daemon/daemon.h"
 #include "kernel/watch.h"
 #include "log/kinds.h"
+#include "metrics/health.h"
 #include "metrics/snapshot.h"
 #include "ports/links.h"
 #include "ports/mirror.h"
@@ -29,7 +30,6 @@ struct daemon_judge;
 struct daemon_counters;
 struct daemon_status;
 struct sandbox;
-struct health_limits;
 
 struct daemon {
 	const struct config *config; /* in force, but for [log] */
@@ -156,11 +156,7 @@ void counters_turn(struct daemon *d);
 void counters_finish(struct daemon *d);
 void counters_free(struct daemon *d);
 
-struct counters_stats {
-	uint64_t saves, errors;
-	uint64_t last_nsec; /* of the last save that succeeded, CLOCK_MONOTONIC; 0: none did */
-};
-struct counters_stats counters_stats(const struct daemon *d);
+struct snapshot_saves counters_stats(const struct daemon *d);
 
 #define PREVIOUS_ORDERLY "success"
 /* How the process before ended, after counters_load(). */
@@ -177,9 +173,9 @@ void status_reload(struct daemon *d, const char *who);
 void status_note_turn(struct daemon *d);
 void status_note_turn_end(struct daemon *d);
 void status_note_sync(struct daemon *d, bool synced);
-/* All figures as they are now, health included; for exchange_serve(). user: the daemon. */
-void status_fill(struct snapshot *v, void *user);
-/* Redis was asked for the markers and has answered, or its connection is lost. */
+/* All figures as they are now, and the health that follows from them; for exchange_serve(). user: the daemon. */
+void status_fill(struct snapshot *s, struct health_report *health, void *user);
+/* Redis has answered whether it has the markers, or its connection is lost. */
 void status_checked(struct daemon *d);
 
 /* The judgement of the daemon's health, and what systemd shows of it (STATUS=). 0 or negative errno. */
@@ -188,9 +184,9 @@ int judge_build(struct daemon *d);
 int judge_start(struct daemon *d);
 void judge_free(struct daemon *d);
 const struct health_limits *judge_limits(const struct daemon *d);
-/* Judges these figures and puts the report beside them. */
-void judge_snapshot(struct daemon *d, struct snapshot *v);
-/* Judges now, and tells systemd. */
+/* Judges these figures. */
+struct health_report judge_snapshot(struct daemon *d, const struct snapshot *s);
+/* Judges now, and notifies systemd. */
 void judge_now(struct daemon *d);
 /* Something changed that a judgement may be about: one is made soon. */
 void judge_soon(struct daemon *d);

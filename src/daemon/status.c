@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's figures, copied when another thread asks for them, and the text that systemd shows. */
+/* The daemon's figures, copied when another thread requests them, and the HTTP server that shows them. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,95 +10,65 @@
 #include "daemon/private.h"
 #include "http/server.h"
 #include "log/audit.h"
+#include "metrics/exchange.h"
 #include "metrics/health.h"
 #include "metrics/pages.h"
 #include "metrics/snapshot.h"
 
 #define REDIS_PATIENCE_USEC (500 * USEC_PER_MSEC)
 #define REDIS_ACCURACY_USEC (10 * USEC_PER_MSEC)
-#define LOG_MOMENT_USEC USEC_PER_SEC /* a collector may be busy for so long */
 #define PROC "/proc"
 
-_Static_assert((int)REDIS_ERRORS == SNAPSHOT_ERROR_KINDS, "kinds of Redis errors");
-
-/* How the daemon's figures are looked at, and what is counted for that alone. */
+/* How others get the daemon's figures, and what is counted for them alone. */
 struct daemon_status {
 	struct exchange *exchange;
 	struct pages *pages;
 	struct http *http;
 	sd_event_source *asked, *patience;
-	bool checking;       /* a question waits for what Redis says of the markers */
-	bool markers_untold; /* it did not answer in time */
-	uint64_t netlink_inode;
-
-	bool synced;
-	uint64_t sync_changed_nsec, last_sync_nsec, first_sync_took, resyncs;
+	bool checking;        /* a request waits for what Redis says of the markers */
+	bool markers_unknown; /* Redis did not answer in time */
+	uint64_t socket_inode;
+	struct snapshot_sync sync;
+	struct snapshot_http http_state;
 	struct hist resync, turn;
 	uint64_t turn_usec; /* when the present turn began; 0: none does */
-
-	uint64_t http_missing; /* addresses that could not be had */
-	char http_reason[SNAPSHOT_REASON_BYTES];
 };
 
-/* --- copying --- */
+/* --- filling --- */
 
-static void fill_netlink(const struct daemon *d, struct snapshot *v)
+static void fill_kernel(const struct daemon *d, struct snapshot *s)
 {
-	const struct watch_stats *w = watch_stats(d->watch);
-	struct watch_socket socket = watch_socket(d->watch);
-	struct mirror_stats mirror = mirror_stats(d->mirror);
-
-	v->messages = w->messages;
-	v->newlink = w->newlink;
-	v->dellink = w->dellink;
-	v->datagrams = w->datagrams;
-	v->overruns = w->overruns;
-	v->overrun_nsec = w->overrun_nsec;
-	v->truncations = w->truncations;
-	v->socket_errors = w->errors;
-	v->malformed = w->malformed;
-	v->spoofed = w->spoofed;
-	v->dumps = w->dumps;
-	v->dumps_interrupted = w->dumps_interrupted;
-	v->dumps_failed = w->dumps_failed;
-	v->dumps_retried = w->dumps_retried;
-	v->silent_changes = mirror.silent_changes;
-	v->links_reread = mirror.links;
-	v->rereads = mirror.all;
-	v->ignored = links_stats(d->links)->ignored;
-	v->no_memory = links_stats(d->links)->no_memory;
-	v->netlink_works = socket.works;
-	v->receive_buffer = socket.rcvbuf;
-	v->netlink_inode = d->status_page->netlink_inode;
+	s->watch = *watch_stats(d->watch);
+	s->socket = watch_socket(d->watch);
+	s->socket_inode = d->status_page->socket_inode;
+	s->links = *links_stats(d->links);
+	s->mirror = mirror_stats(d->mirror);
 }
 
-static void fill_sync(const struct daemon *d, struct snapshot *v)
+static void fill_process(const struct daemon *d, struct snapshot *s)
 {
-	v->synced = d->status_page->synced;
-	v->sync_changed_nsec = d->status_page->sync_changed_nsec;
-	v->last_sync_nsec = d->status_page->last_sync_nsec;
-	v->first_sync_took = d->status_page->first_sync_took;
-	v->resyncs = d->status_page->resyncs;
-	snapshot_fill_hist(&v->resync, &d->status_page->resync, &snapshot_sync_bounds);
+	const struct daemon_status *own = d->status_page;
+
+	s->sync = own->sync;
+	snapshot_fill_hist(&s->resync, &own->resync, &snapshot_sync_bounds);
+	snapshot_fill_hist(&s->turn, &own->turn, &snapshot_time_bounds);
+	log_stats(&s->log);
+	s->saves = counters_stats(d);
+	s->http = own->http_state;
+	s->config_faults = d->config->faults;
+	s->settings_refused = d->settings_refused;
+	(void)snprintf(s->previous_stop, sizeof(s->previous_stop), "%s", d->previous_stop);
 }
 
 static void fill_conn(struct snapshot_conn *out, const struct conn *c)
 {
-	const struct conn_stats *s = conn_stats(c);
-
+	out->stats = *conn_stats(c);
 	out->ready = conn_ready(c);
-	out->away_nsec = conn_outage(c)->since_usec * NSEC_PER_USEC;
-	out->connects = s->connects;
-	out->commands = s->commands;
-	out->flushes = s->flushes;
-	out->bytes_out = s->bytes_out;
-	out->losses = s->losses;
-	out->timeouts = s->timeouts;
+	out->outage_usec = conn_outage(c)->since_usec;
 	out->in_flight = conn_in_flight(c);
-	memcpy(out->errors, s->errors, sizeof(out->errors));
 }
 
-static void fill_redis(const struct daemon *d, struct snapshot *v)
+static void fill_redis(const struct daemon *d, struct snapshot *s)
 {
 	const struct conn *const conns[SNAPSHOT_CONNS] = {
 		[SNAPSHOT_CONFIG_DB] = d->config_conn,       [SNAPSHOT_APPL_DB] = d->appl_conn,
@@ -107,68 +77,29 @@ static void fill_redis(const struct daemon *d, struct snapshot *v)
 	};
 
 	for (unsigned i = 0; i < SNAPSHOT_CONNS; i++) {
-		fill_conn(&v->conns[i], conns[i]);
-		if (v->redis_reason[0] == '\0' && conn_outage(conns[i])->reason[0] != '\0')
-			(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s: %s", conn_outage(conns[i])->label,
-				       conn_outage(conns[i])->reason);
+		const struct conn_outage *outage = conn_outage(conns[i]);
+
+		fill_conn(&s->conns[i], conns[i]);
+		if (s->redis_reason[0] == '\0' && outage->reason[0] != '\0')
+			(void)snprintf(s->redis_reason, sizeof(s->redis_reason), "%s: %s", outage->label,
+				       outage->reason);
 	}
 	for (unsigned i = 0; i < SNAPSHOT_DATABASES; i++)
-		snapshot_fill_hist(&v->rtt[i], &conn_stats(conns[i])->rtt.hist, &snapshot_time_bounds);
-	for (unsigned i = 0; i < SNAPSHOT_ERROR_KINDS; i++)
-		v->error_names[i] = redis_error_name(i);
+		snapshot_fill_hist(&s->rtt[i], conn_round_trips(conns[i]), &snapshot_time_bounds);
 }
 
-static void fill_sonic(const struct daemon *d, struct snapshot *v)
+static void fill_sonic(const struct daemon *d, struct snapshot *s)
 {
-	const struct publish_stats *p = publish_stats(d->publish);
 	const struct hist *latency = publish_latency(d->publish);
 
-	v->config_done = startup_config_done(d->startup);
-	v->init_done = startup_init_done(d->startup);
-	v->warm = startup_is_warm(d->startup);
-	v->links_set_down = startup_links_set_down(d->startup);
-	v->audits = p->readbacks;
-	v->drift = p->drift;
-	v->repaired = p->repaired;
-	v->orphans = p->orphans;
-	v->sets = p->sets;
-	v->deletes = p->deletes;
-	v->refused = p->refused;
-	v->repeats = p->repeats;
-	v->batches = p->batches;
-	snapshot_fill_hist(&v->batch_rows, &p->batch_rows, &snapshot_rows_bounds);
-	snapshot_fill_hist(&v->latency, latency, &snapshot_time_bounds);
-	hist_cumulate(latency, &judge_limits(d)->max_latency_nsec, 1, &v->latency_within);
-}
-
-static void fill_loop(const struct daemon *d, struct snapshot *v)
-{
-	struct log_stats log;
-
-	v->turns = d->status_page->turn.count;
-	snapshot_fill_hist(&v->turn, &d->status_page->turn, &snapshot_time_bounds);
-	log_stats(&log);
-	v->log_written = log.written;
-	v->log_suppressed = log.held_back;
-	v->log_dropped = log.dropped;
-	v->dropped_nsec = log.dropped_nsec;
-	v->audit_dropped = log.dropped_audit;
-	v->log_waiting = log.waiting;
-	v->log_refused_nsec = log.refused_since * NSEC_PER_USEC;
-	v->log_target_up = log.refused_since == 0 || now_usec() - log.refused_since < LOG_MOMENT_USEC;
-	v->settings_refused = d->settings_refused;
-	v->http_missing = d->status_page->http_missing;
-	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", d->status_page->http_reason);
-}
-
-static void fill_state(const struct daemon *d, struct snapshot *v)
-{
-	struct counters_stats state = counters_stats(d);
-
-	(void)snprintf(v->previous_stop, sizeof(v->previous_stop), "%s", d->previous_stop);
-	v->state_saves = state.saves;
-	v->state_errors = state.errors;
-	v->state_saved_nsec = state.last_nsec;
+	s->config_done = startup_config_done(d->startup);
+	s->init_done = startup_init_done(d->startup);
+	s->warm = startup_is_warm(d->startup);
+	s->links_set_down = startup_links_set_down(d->startup);
+	s->publish = *publish_stats(d->publish);
+	snapshot_fill_hist(&s->batch_rows, publish_batch_rows(d->publish), &snapshot_rows_bounds);
+	snapshot_fill_hist(&s->latency, latency, &snapshot_time_bounds);
+	hist_cumulate(latency, &judge_limits(d)->max_latency_nsec, 1, &s->latency_within);
 }
 
 /* A port that is only remembered, since it may come back, has no figures. */
@@ -178,7 +109,7 @@ static bool is_there(const struct port *port)
 	       port->owed.deletion || port->row.writing;
 }
 
-static struct snapshot_port describe(const struct port *port, bool owes)
+static struct snapshot_port describe(const struct port *port)
 {
 	struct snapshot_port out = {
 		.present = port->link.ifindex != 0,
@@ -187,7 +118,7 @@ static struct snapshot_port describe(const struct port *port, bool owes)
 		.awaited = port->appl.expected,
 		.admin_up = (port->link.flags & IFF_UP) != 0,
 		.oper_up = (port->link.flags & IFF_RUNNING) != 0,
-		.in_sync = port->appl.configured && links_present(port) && !owes,
+		.owed = publish_owes(port),
 		.ifindex = port->link.ifindex,
 		.mtu = port->link.mtu,
 		.carrier_up = port->link.carrier_up,
@@ -198,99 +129,69 @@ static struct snapshot_port describe(const struct port *port, bool owes)
 		.changed_msec = port->history.changed_before_msec,
 	};
 
+	out.in_sync = port->appl.configured && links_present(port) && !out.owed;
 	memcpy(out.name, port->name, sizeof(out.name));
 	return out;
 }
 
-static void add_up(struct snapshot *v, const struct snapshot_port *port)
-{
-	v->ports_configured += port->configured;
-	v->ports_present += port->present;
-	v->ports_up += port->oper_up;
-	v->ports_old += port->old;
-	v->ports_waiting += port->present && !port->old && !port->configured;
-	v->ports_awaited += port->awaited;
-	v->ports_in_sync += port->in_sync;
-}
-
-static void fill_ports(const struct daemon *d, struct snapshot *v)
+static void fill_ports(const struct daemon *d, struct snapshot *s)
 {
 	for (const struct port *port = links_next(d->links, NULL); port; port = links_next(d->links, port)) {
 		struct snapshot_port described;
-		bool owes;
 
 		if (!is_there(port))
 			continue;
-		owes = publish_owes(port);
-		described = describe(port, owes);
-		add_up(v, &described);
-		v->owed += owes;
-		if (v->n_ports < v->room)
-			v->ports[v->n_ports] = described;
-		v->n_ports++;
+		described = describe(port);
+		snapshot_add_port(s, &described);
 	}
 }
 
-/* Nothing is built yet: it is not known where Redis is. */
-static void fill_awaiting(const struct daemon *d, struct snapshot *v)
+/* Where Redis is, is not known yet: neither the kernel nor Redis is followed. */
+static void fill_awaiting(const struct daemon *d, struct snapshot *s)
 {
-	static const struct hist none;
-
-	fill_sync(d, v);
-	fill_loop(d, v);
-	fill_state(d, v);
 	for (unsigned i = 0; i < SNAPSHOT_CONNS; i++)
-		v->conns[i].away_nsec = d->status_page->sync_changed_nsec;
-	for (unsigned i = 0; i < SNAPSHOT_DATABASES; i++)
-		snapshot_fill_hist(&v->rtt[i], &none, &snapshot_time_bounds);
-	for (unsigned i = 0; i < SNAPSHOT_ERROR_KINDS; i++)
-		v->error_names[i] = redis_error_name(i);
-	snapshot_fill_hist(&v->batch_rows, &none, &snapshot_rows_bounds);
-	snapshot_fill_hist(&v->latency, &none, &snapshot_time_bounds);
-	(void)snprintf(v->redis_reason, sizeof(v->redis_reason), "%s", d->awaited);
+		s->conns[i].outage_usec = d->status_page->sync.changed_nsec / NSEC_PER_USEC;
+	(void)snprintf(s->redis_reason, sizeof(s->redis_reason), "%s", d->awaited);
 }
 
-static void fill_all(struct snapshot *v, const struct daemon *d)
+static void fill_figures(struct snapshot *s, const struct daemon *d)
 {
-	*v = (struct snapshot){
-		.room = v->room,
-		.ports = v->ports,
+	*s = (struct snapshot){
+		.capacity = s->capacity,
+		.ports = s->ports,
 		.taken_nsec = now_nsec(),
 		.dry_run = d->config->dry_run,
-		.config_faults = d->config->faults,
+		.markers_unknown = d->status_page->markers_unknown,
 	};
+	fill_process(d, s);
 	if (d->awaited) {
-		fill_awaiting(d, v);
+		fill_awaiting(d, s);
 		return;
 	}
-	fill_netlink(d, v);
-	fill_sync(d, v);
-	fill_loop(d, v);
-	fill_state(d, v);
-	fill_ports(d, v);
+	fill_kernel(d, s);
+	fill_ports(d, s);
 	if (d->config->dry_run)
 		return;
-	fill_redis(d, v);
-	fill_sonic(d, v);
+	fill_redis(d, s);
+	fill_sonic(d, s);
 }
 
-void status_fill(struct snapshot *v, void *user)
+void status_fill(struct snapshot *s, struct health_report *health, void *user)
 {
 	struct daemon *d = user;
 
-	fill_all(v, d);
-	v->markers_untold = d->status_page->markers_untold;
-	judge_snapshot(d, v);
+	fill_figures(s, d);
+	*health = judge_snapshot(d, s);
 }
 
 static void serve(struct daemon *d)
 {
-	struct daemon_status *v = d->status_page;
+	struct daemon_status *own = d->status_page;
 
-	v->checking = false;
-	(void)sd_event_source_set_enabled(v->patience, SD_EVENT_OFF);
-	exchange_serve(v->exchange, status_fill, d);
-	v->markers_untold = false;
+	own->checking = false;
+	(void)sd_event_source_set_enabled(own->patience, SD_EVENT_OFF);
+	exchange_serve(own->exchange, status_fill, d);
+	own->markers_unknown = false;
 }
 
 void status_checked(struct daemon *d)
@@ -305,7 +206,7 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *user)
 
 	(void)source;
 	(void)usec;
-	d->status_page->markers_untold = true;
+	d->status_page->markers_unknown = true;
 	serve(d);
 	return 0;
 }
@@ -313,24 +214,24 @@ static int on_impatient(sd_event_source *source, uint64_t usec, void *user)
 static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	struct daemon *d = user;
-	struct daemon_status *v = d->status_page;
+	struct daemon_status *own = d->status_page;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
-	if (!d->startup || !exchange_wants_markers(v->exchange)) {
+	if (!d->startup || !exchange_wants_markers(own->exchange)) {
 		serve(d);
 		return 0;
 	}
 	if (!startup_check(d->startup)) {
-		v->markers_untold = true;
+		own->markers_unknown = true;
 		serve(d);
 		return 0;
 	}
-	exchange_hush(v->exchange);
-	v->checking = true;
-	(void)sd_event_source_set_time(v->patience, now_usec() + REDIS_PATIENCE_USEC);
-	return sd_event_source_set_enabled(v->patience, SD_EVENT_ONESHOT);
+	exchange_hush(own->exchange);
+	own->checking = true;
+	(void)sd_event_source_set_time(own->patience, now_usec() + REDIS_PATIENCE_USEC);
+	return sd_event_source_set_enabled(own->patience, SD_EVENT_ONESHOT);
 }
 
 /* --- what is noted for the figures alone --- */
@@ -344,50 +245,50 @@ void status_note_turn(struct daemon *d)
 
 void status_note_turn_end(struct daemon *d)
 {
-	struct daemon_status *v = d->status_page;
+	struct daemon_status *own = d->status_page;
 
 	/* A look for events that found none is no turn. */
-	if (v->turn_usec == 0)
+	if (own->turn_usec == 0)
 		return;
-	hist_add(&v->turn, now_nsec() - v->turn_usec * NSEC_PER_USEC);
-	v->turn_usec = 0;
-	exchange_turn_ends(v->exchange);
+	hist_add(&own->turn, now_nsec() - own->turn_usec * NSEC_PER_USEC);
+	own->turn_usec = 0;
+	exchange_turn_ends(own->exchange);
 }
 
-static void note_synced(struct daemon_status *v, uint64_t took)
+static void note_synced(struct daemon_status *own, uint64_t took)
 {
-	if (v->last_sync_nsec == 0) {
-		v->first_sync_took = took;
+	if (own->sync.last_nsec == 0) {
+		own->sync.first_took_nsec = took;
 		return;
 	}
-	v->resyncs++;
-	hist_add(&v->resync, took);
+	own->sync.resyncs++;
+	hist_add(&own->resync, took);
 }
 
 void status_note_sync(struct daemon *d, bool synced)
 {
-	struct daemon_status *v = d->status_page;
+	struct daemon_status *own = d->status_page;
 	uint64_t now = now_nsec();
 
-	if (synced == v->synced)
+	if (synced == own->sync.synced)
 		return;
 	if (synced) {
-		note_synced(v, now - v->sync_changed_nsec);
-		v->last_sync_nsec = now;
+		note_synced(own, now - own->sync.changed_nsec);
+		own->sync.last_nsec = now;
 	}
-	v->synced = synced;
-	v->sync_changed_nsec = now;
+	own->sync.synced = synced;
+	own->sync.changed_nsec = now;
 	judge_soon(d);
 }
 
 /* --- serving --- */
 
-static void note_missing(struct daemon_status *v, const struct http_options *options, const char *why)
+static void note_missing(struct daemon_status *own, const struct http_options *options, const char *why)
 {
 	size_t wanted = options->n_listen + (options->unix_socket != NULL);
 
-	v->http_missing = v->http ? http_stats(v->http)->missing : wanted;
-	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", why);
+	own->http_state.missing = own->http ? http_stats(own->http)->missing : wanted;
+	(void)snprintf(own->http_state.reason, sizeof(own->http_state.reason), "%s", why);
 }
 
 /* The ports matter more: without a server the daemon goes on. In a dry run there is nothing that a fleet should see. */
@@ -433,34 +334,35 @@ void status_reload(struct daemon *d, const char *who)
 
 static int add_sources(struct daemon *d)
 {
-	struct daemon_status *v = d->status_page;
-	int r = sd_event_add_io(d->event, &v->asked, exchange_fd(v->exchange), EPOLLIN, on_asked, d);
+	struct daemon_status *own = d->status_page;
+	int r = sd_event_add_io(d->event, &own->asked, exchange_fd(own->exchange), EPOLLIN, on_asked, d);
 
 	if (r >= 0)
-		r = sd_event_add_time(d->event, &v->patience, CLOCK_MONOTONIC, 0, REDIS_ACCURACY_USEC, on_impatient, d);
+		r = sd_event_add_time(d->event, &own->patience, CLOCK_MONOTONIC, 0, REDIS_ACCURACY_USEC, on_impatient,
+				      d);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(v->patience, SD_EVENT_OFF);
+		r = sd_event_source_set_enabled(own->patience, SD_EVENT_OFF);
 	return r < 0 ? r : 0;
 }
 
 int status_build(struct daemon *d)
 {
-	struct daemon_status *v = calloc(1, sizeof(*v));
+	struct daemon_status *own = calloc(1, sizeof(*own));
 	struct stat socket;
 	int r;
 
-	if (!v)
+	if (!own)
 		return -ENOMEM;
-	d->status_page = v;
-	r = exchange_new(&v->exchange);
+	d->status_page = own;
+	r = exchange_new(&own->exchange);
 	if (r < 0)
 		return r;
-	v->sync_changed_nsec = now_nsec();
-	v->pages = pages_new(v->exchange, judge_limits(d), PROC);
-	if (!v->pages)
+	own->sync.changed_nsec = now_nsec();
+	own->pages = pages_new(own->exchange, judge_limits(d), PROC);
+	if (!own->pages)
 		return -ENOMEM;
 	if (d->watch && fstat(watch_socket(d->watch).fd, &socket) == 0)
-		v->netlink_inode = socket.st_ino;
+		own->socket_inode = socket.st_ino;
 	r = add_sources(d);
 	if (r == 0)
 		listen_for_clients(d);
@@ -469,31 +371,31 @@ int status_build(struct daemon *d)
 
 void status_start(struct daemon *d)
 {
-	struct daemon_status *v = d->status_page;
-	int r = v->http ? http_start(v->http) : 0;
+	struct daemon_status *own = d->status_page;
+	int r = own->http ? http_start(own->http) : 0;
 
 	if (r == 0)
 		return;
-	v->http_missing = http_stats(v->http)->listening;
-	(void)snprintf(v->http_reason, sizeof(v->http_reason), "%s", strerror(-r));
+	own->http_state.missing = http_stats(own->http)->listening;
+	(void)snprintf(own->http_state.reason, sizeof(own->http_state.reason), "%s", strerror(-r));
 	/* Clients would wait for ever at an address where nobody serves them. */
-	pages_set_server(v->pages, NULL);
-	http_free(v->http);
-	v->http = NULL;
+	pages_set_server(own->pages, NULL);
+	http_free(own->http);
+	own->http = NULL;
 	log_warning(KIND_HTTP_DOWN, "metrics and health are not served: there is no thread for them: %s", strerror(-r));
 }
 
 void status_free(struct daemon *d)
 {
-	struct daemon_status *v = d->status_page;
+	struct daemon_status *own = d->status_page;
 
-	if (!v)
+	if (!own)
 		return;
-	exchange_leave(v->exchange);
-	http_free(v->http);
-	pages_free(v->pages);
-	sd_event_source_disable_unref(v->asked);
-	sd_event_source_disable_unref(v->patience);
-	exchange_free(v->exchange);
-	free(v);
+	exchange_leave(own->exchange);
+	http_free(own->http);
+	pages_free(own->pages);
+	sd_event_source_disable_unref(own->asked);
+	sd_event_source_disable_unref(own->patience);
+	exchange_free(own->exchange);
+	free(own);
 }

@@ -41,7 +41,8 @@ struct reread_ops {
 };
 
 struct reread_stats {
-	uint64_t all, links, void_answers, failures;
+	uint64_t all, links; /* readings of all that were begun; links that were read singly */
+	uint64_t void_answers, failures;
 };
 
 struct reread;

@@ -190,7 +190,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 /* An error that stays would keep the loop spinning: the socket is left alone until the back-off is over. */
 static void events_failed(struct watch *w, int error)
 {
-	w->stats.errors++;
+	w->stats.socket_errors++;
 	tell_loss(w, strerror(-error), false);
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 	w->broken = true;

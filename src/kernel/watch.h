@@ -54,7 +54,7 @@ struct watch_options {
 
 struct watch_stats {
 	uint64_t datagrams, messages, newlink, dellink; /* of the event socket */
-	uint64_t overruns, truncations, errors;         /* of the event socket: losses */
+	uint64_t overruns, truncations, socket_errors;  /* of the event socket: losses */
 	uint64_t overrun_nsec;                          /* when the last overrun was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t malformed, spoofed;                    /* of both sockets */
 	uint64_t dumps, dumps_interrupted, dumps_partial, dumps_failed, dumps_retried, resyncs;

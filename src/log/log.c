@@ -17,7 +17,7 @@
 
 static atomic_int level_now = LOG_NOTICE;
 static _Atomic enum log_sink sink_now = LOG_SINK_STDERR;
-static _Atomic uint64_t held_back;
+static _Atomic uint64_t suppressed;
 
 /* --- settings --- */
 
@@ -97,12 +97,12 @@ static bool stderr_is_journal(void)
 /* Of a supervisord that is SONiC's: its programs' stderr goes to syslog (deploy/supervisord). */
 bool log_shows_on_stderr(void)
 {
-	struct logwriter_stats writer;
+	struct log_stats stats;
 
-	logwriter_stats(&writer);
+	logwriter_stats(&stats);
 	if (log_sink() == LOG_SINK_STDERR)
 		return true;
-	if (writer.refused_since != 0)
+	if (stats.refused_since != 0)
 		return false;
 	switch (log_sink()) {
 	case LOG_SINK_STDOUT:
@@ -135,25 +135,15 @@ int log_bell(void)
 
 void log_stats(struct log_stats *stats)
 {
-	struct logwriter_stats writer;
-
-	logwriter_stats(&writer);
-	*stats = (struct log_stats){
-		.written = writer.written,
-		.held_back = held_back,
-		.dropped = writer.dropped,
-		.dropped_audit = writer.dropped_audit,
-		.dropped_nsec = writer.dropped_nsec,
-		.waiting = writer.waiting,
-		.refused_since = writer.refused_since,
-	};
+	logwriter_stats(stats);
+	stats->suppressed = suppressed;
 }
 
 /* --- lines --- */
 
 void log_note_held_back(unsigned n)
 {
-	held_back += n;
+	suppressed += n;
 }
 
 bool log_has_room(void)

@@ -60,11 +60,13 @@ bool log_has_room(void);
 int log_bell(void);
 
 struct log_stats {
-	uint64_t written, held_back;
+	uint64_t written;
+	uint64_t suppressed;             /* too many of one kind, or of one port */
 	uint64_t dropped, dropped_audit; /* the latter, records of the audit trail, are among the former */
 	uint64_t dropped_nsec;           /* when the last line was, CLOCK_MONOTONIC; 0: none was */
 	uint64_t waiting;                /* now */
-	uint64_t refused_since;          /* as logwriter_stats */
+	/* Since when the target takes nothing, CLOCK_MONOTONIC us; 0: it took the last record. */
+	uint64_t refused_since;
 };
 void log_stats(struct log_stats *stats);
 

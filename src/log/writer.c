@@ -16,6 +16,7 @@
 
 #include "base/thread.h"
 #include "base/util.h"
+#include "log/log.h"
 #include "log/ring.h"
 
 #define STACK_BYTES (256U * 1024)
@@ -34,7 +35,7 @@ static struct {
 	struct logring ring;
 	_Atomic uint64_t written, dropped, dropped_audit; /* the latter are among the former */
 	_Atomic uint64_t dropped_nsec;                    /* CLOCK_MONOTONIC; 0: none was */
-	_Atomic uint64_t refused_since;                   /* as logwriter_stats has it */
+	_Atomic uint64_t refused_since;                   /* as log_stats has it */
 
 	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
 	struct logtarget_settings wished;
@@ -462,7 +463,7 @@ bool logwriter_has_room(unsigned slots)
 	return logring_used(&writer.ring) < slots;
 }
 
-void logwriter_stats(struct logwriter_stats *stats)
+void logwriter_stats(struct log_stats *stats)
 {
 	stats->written = atomic_load_explicit(&writer.written, memory_order_relaxed);
 	stats->dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);

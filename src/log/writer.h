@@ -35,15 +35,8 @@ int logwriter_bell(void);
 /* Whether fewer of the ring's slots are in use. */
 bool logwriter_has_room(unsigned slots);
 
-struct logwriter_stats {
-	uint64_t written;
-	uint64_t dropped;       /* no room, or the target refused them */
-	uint64_t dropped_audit; /* those of them that were audit records */
-	uint64_t dropped_nsec;  /* when the last one was, CLOCK_MONOTONIC; 0: none was */
-	uint64_t waiting;
-	uint64_t
-		refused_since; /* since when the target takes nothing, CLOCK_MONOTONIC us; 0: it took the last record */
-};
-void logwriter_stats(struct logwriter_stats *stats);
+struct log_stats;
+/* Fills all but suppressed. */
+void logwriter_stats(struct log_stats *stats);
 
 #endif

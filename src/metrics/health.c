@@ -8,7 +8,7 @@
 
 #define WINDOW_NSEC (60 * NSEC_PER_SEC)
 #define SPACING_NSEC (WINDOW_NSEC / (HEALTH_SAMPLES / 2 - 2))
-#define SHARE_OF 20 /* events: of fewer no share is told */
+#define SHARE_OF 20 /* events: a percentage of fewer says little */
 #define MEMORY_NSEC (10 * NSEC_PER_SEC)
 #define P99_REST 1.0 /* percent that may take longer */
 #define P99_OF 100
@@ -55,12 +55,13 @@ const char *health_check_unit(enum health_check_index check)
 
 uint64_t health_processed(const struct snapshot *snapshot)
 {
-	return snapshot->newlink + snapshot->dellink - snapshot->ignored;
+	return snapshot->watch.newlink + snapshot->watch.dellink - snapshot->links.ignored;
 }
 
 uint64_t health_failed(const struct snapshot *snapshot)
 {
-	return snapshot->malformed + snapshot->truncations + snapshot->no_memory + snapshot->refused;
+	return snapshot->watch.malformed + snapshot->watch.truncations + snapshot->links.no_memory +
+	       snapshot->publish.refused;
 }
 
 /* --- the last minute --- */
@@ -73,8 +74,8 @@ static struct health_sample take_sample(const struct health_input *in)
 		.failed = health_failed(in->snapshot),
 		.timed = in->snapshot->latency.count,
 		.timed_within = in->snapshot->latency_within,
-		.overruns = in->snapshot->overruns,
-		.log_dropped = in->snapshot->log_dropped,
+		.overruns = in->snapshot->watch.overruns,
+		.log_dropped = in->snapshot->log.dropped,
 	};
 
 	memcpy(sample.below, in->snapshot->latency.below, sizeof(sample.below));
@@ -109,23 +110,23 @@ static struct health_sample since_sample(const struct health_sample *from, const
 	return between;
 }
 
-/* What happened within the last minute. Where the judgements before are further away, nothing happened in between. */
+/* What happened within the last minute. Where earlier judgements are further away, nothing happened in between. */
 static struct health_sample last_minute(struct health *h, const struct health_input *in,
 					const struct health_sample *now)
 {
 	if (h->n_samples == 0)
 		h->samples[h->n_samples++] = (struct health_sample){
 			.nsec = now->nsec,
-			.overruns = recent(in->snapshot->overrun_nsec, now->nsec) ? 0 : now->overruns,
-			.log_dropped = recent(in->snapshot->dropped_nsec, now->nsec) ? 0 : now->log_dropped,
+			.overruns = recent(in->snapshot->watch.overrun_nsec, now->nsec) ? 0 : now->overruns,
+			.log_dropped = recent(in->snapshot->log.dropped_nsec, now->nsec) ? 0 : now->log_dropped,
 		};
 	while (h->n_samples > 1 && now->nsec - h->samples[1].nsec >= WINDOW_NSEC)
 		forget_oldest(h);
 	return since_sample(&h->samples[0], now);
 }
 
-/* The newest sample is that of the last judgement; of three that follow each other the ends are so far apart that all
- * reach over a minute. */
+/* The newest sample is always that of the last judgement. The others are spaced so that all of them together span more
+ * than a minute. */
 static void remember(struct health *h, const struct health_sample *now)
 {
 	size_t n = h->n_samples;
@@ -151,7 +152,7 @@ static double seconds(uint64_t nsec)
 	return (double)nsec / (double)NSEC_PER_SEC;
 }
 
-/* A check, when its fault began (0: now, as far as is known), and when time alone makes it another one. */
+/* A check, when its fault began (0: now, as far as is known), and when the passing of time may change it. */
 struct verdict {
 	struct health_check check;
 	uint64_t begun_nsec, due_nsec;
@@ -168,13 +169,13 @@ static struct verdict judge_figure(double value, double limit, bool bad)
 	};
 }
 
-/* Something that should not be at all. */
+/* A count that should be 0. */
 static struct verdict judge_none(uint64_t count)
 {
 	return judge_figure((double)count, 0, count > 0);
 }
 
-/* The same, since then (0: it is not), and not for long. */
+/* A fault that has lasted since then (0: there is none): degraded at once, unhealthy after stall_nsec. */
 static struct verdict judge_time(uint64_t since, uint64_t now, const struct health_limits *limits)
 {
 	uint64_t lasts = since && now > since ? now - since : 0;
@@ -198,28 +199,28 @@ static bool databases_ready(const struct snapshot *v)
 	return true;
 }
 
-/* Since when the first of these connections that is away is so; 0: that is not known. */
+/* Since when the first of these connections to go is away; 0: that is not known. */
 static uint64_t away_since(const struct snapshot_conn *conns, size_t n)
 {
 	uint64_t since = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (!conns[i].ready && conns[i].away_nsec && (!since || conns[i].away_nsec < since))
-			since = conns[i].away_nsec;
-	return since;
+		if (!conns[i].ready && conns[i].outage_usec && (!since || conns[i].outage_usec < since))
+			since = conns[i].outage_usec;
+	return since * NSEC_PER_USEC;
 }
 
-/* What is not known, since when the first connection is awaited, counts from the first look. */
+/* An outage whose beginning is not known counts from the first judgement that finds it. */
 static void note_redis(struct health *h, const struct health_input *in, bool databases, bool all)
 {
 	uint64_t since = away_since(in->snapshot->conns, databases ? SNAPSHOT_CONNS : SNAPSHOT_DATABASES);
 
 	if (all)
-		h->redis_away_nsec = 0;
+		h->outage_nsec = 0;
 	else if (since)
-		h->redis_away_nsec = since;
-	else if (h->redis_away_nsec == 0)
-		h->redis_away_nsec = in->now_nsec;
+		h->outage_nsec = since;
+	else if (h->outage_nsec == 0)
+		h->outage_nsec = in->now_nsec;
 }
 
 static struct verdict judge_redis(struct health *h, const struct health_input *in, const struct health_limits *limits)
@@ -231,14 +232,14 @@ static struct verdict judge_redis(struct health *h, const struct health_input *i
 	struct verdict verdict;
 
 	note_redis(h, in, databases, all);
-	verdict = judge_time(h->redis_away_nsec, in->now_nsec, limits);
-	/* Without a subscription it is only slower to hear of changes. */
+	verdict = judge_time(h->outage_nsec, in->now_nsec, limits);
+	/* Without a subscription the daemon is only slower to learn of changes. */
 	if (databases)
 		verdict.check.level = MIN(verdict.check.level, HEALTH_DEGRADED);
 	return verdict;
 }
 
-/* The first bound under which 99 % are; what is beyond the last one is not told apart. */
+/* The first bound under which 99 % are; the last one if none is. */
 static uint64_t p99_bound(const struct health_sample *minute)
 {
 	for (size_t i = 0; i < snapshot_time_bounds.n; i++)
@@ -247,7 +248,7 @@ static uint64_t p99_bound(const struct health_sample *minute)
 	return snapshot_time_bounds.bounds[snapshot_time_bounds.n - 1];
 }
 
-/* By the exact count of those over the limit, with which the bound that is shown agrees. */
+/* The exact count of events over the limit decides; the bound that is shown agrees with it. */
 static struct verdict judge_latency(const struct health_sample *minute, const struct health_limits *limits)
 {
 	uint64_t over = minute->timed - MIN(minute->timed_within, minute->timed), limit = limits->max_latency_nsec;
@@ -278,8 +279,8 @@ static struct verdict judge_failures(const struct health_sample *minute, const s
 }
 
 /*
- * When the minute has moved on so far that what is left of it makes another judgement, if nothing else happens: what
- * failed or was slow weighs more the more others leave, and is over when it leaves itself.
+ * When the last minute has moved on so far that the judgement changes, if nothing else happens. A failure or a slow
+ * event weighs more as others leave the minute, and is over when it leaves itself.
  */
 static uint64_t minute_due(const struct health *h, const struct health_sample *now, const struct health_limits *limits)
 {
@@ -295,12 +296,12 @@ static uint64_t minute_due(const struct health *h, const struct health_sample *n
 	return UINT64_MAX;
 }
 
-/* Ports that have just changed are not in sync for a moment: that is no fault. */
+/* Ports that have just changed are out of sync for a moment, which is not a fault. */
 static struct verdict judge_ports(struct health *h, const struct health_input *in, const struct health_limits *limits)
 {
 	const struct snapshot *v = in->snapshot;
 	struct verdict verdict;
-	double share = v->ports_configured ? percent(v->ports_in_sync, v->ports_configured) : 100.0;
+	double share = v->sums.configured ? percent(v->sums.in_sync, v->sums.configured) : 100.0;
 
 	if (v->dry_run || share >= limits->min_sync_percent)
 		h->ports_low_nsec = 0;
@@ -314,7 +315,7 @@ static struct verdict judge_ports(struct health *h, const struct health_input *i
 	return verdict;
 }
 
-/* As far as APPL_DB is known to lack them; before they were sent they are missing as well. */
+/* Those that APPL_DB is known to lack; before they are sent they are missing as well. */
 static struct verdict judge_markers(const struct snapshot *v)
 {
 	return judge_none(v->dry_run ? 0 : (uint64_t)!v->config_done + !v->init_done);
@@ -323,10 +324,10 @@ static struct verdict judge_markers(const struct snapshot *v)
 /* Before PortConfigDone nobody knows which ports there are. */
 static struct verdict judge_no_ports(const struct snapshot *v)
 {
-	return judge_none(v->config_done && v->ports_configured == 0 ? v->ports_present : 0);
+	return judge_none(v->config_done && v->sums.configured == 0 ? v->sums.present : 0);
 }
 
-/* Of what happened, the last time then. */
+/* Events within the last minute; the last one happened at last_nsec. */
 static struct verdict judge_count(uint64_t count, uint64_t last_nsec, uint64_t now_nsec)
 {
 	struct verdict verdict = judge_none(recent(last_nsec, now_nsec) ? count : 0);
@@ -338,16 +339,16 @@ static struct verdict judge_count(uint64_t count, uint64_t last_nsec, uint64_t n
 	return verdict;
 }
 
-/* It comes later than we do at a boot, and is restarted: that is no fault. */
+/* At a boot it starts later than this daemon, and it may be restarted: only a long absence is a fault. */
 static struct verdict judge_log_target(const struct health_input *in, const struct health_limits *limits)
 {
-	struct verdict verdict = judge_time(in->snapshot->log_refused_nsec, in->now_nsec, limits);
+	struct verdict verdict = judge_time(in->snapshot->log.refused_since * NSEC_PER_USEC, in->now_nsec, limits);
 
 	verdict.check.level = verdict.check.value > verdict.check.limit ? HEALTH_DEGRADED : HEALTH_HEALTHY;
 	return verdict;
 }
 
-/* Nobody tells when it gets less again. */
+/* No event announces that memory was freed: look again. */
 static struct verdict judge_memory(const struct health_input *in, const struct health_limits *limits)
 {
 	struct verdict verdict = judge_figure((double)in->memory_bytes, (double)limits->max_memory_bytes,
@@ -403,21 +404,21 @@ void health_judge(struct health *h, const struct health_input *in, const struct 
 	struct health_sample now = take_sample(in), minute = last_minute(h, in, &now);
 	const struct verdict judged[HEALTH_CHECKS] = {
 		[HEALTH_LOOP] = judge_figure(0, seconds(limits->stall_nsec), false),
-		[HEALTH_KERNEL] =
-			judge_time(in->snapshot->synced ? 0 : in->snapshot->sync_changed_nsec, in->now_nsec, limits),
+		[HEALTH_KERNEL] = judge_time(in->snapshot->sync.synced ? 0 : in->snapshot->sync.changed_nsec,
+					     in->now_nsec, limits),
 		[HEALTH_REDIS] = judge_redis(h, in, limits),
 		[HEALTH_MARKERS] = judge_markers(in->snapshot),
-		[HEALTH_AWAITED] = judge_none(in->snapshot->ports_awaited),
-		[HEALTH_OLD_LINKS] = judge_none(in->snapshot->ports_old),
+		[HEALTH_AWAITED] = judge_none(in->snapshot->sums.awaited),
+		[HEALTH_OLD_LINKS] = judge_none(in->snapshot->sums.old),
 		[HEALTH_NO_PORTS] = judge_no_ports(in->snapshot),
 		[HEALTH_PORTS] = judge_ports(h, in, limits),
 		[HEALTH_CONFIG] = judge_none(in->snapshot->config_faults),
 		[HEALTH_LATENCY] = judge_latency(&minute, limits),
 		[HEALTH_FAILURES] = judge_failures(&minute, limits),
-		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->snapshot->overrun_nsec, in->now_nsec),
-		[HEALTH_LOG] = judge_count(minute.log_dropped, in->snapshot->dropped_nsec, in->now_nsec),
+		[HEALTH_OVERRUNS] = judge_count(minute.overruns, in->snapshot->watch.overrun_nsec, in->now_nsec),
+		[HEALTH_LOG] = judge_count(minute.log_dropped, in->snapshot->log.dropped_nsec, in->now_nsec),
 		[HEALTH_LOG_TARGET] = judge_log_target(in, limits),
-		[HEALTH_HTTP] = judge_none(in->snapshot->http_missing),
+		[HEALTH_HTTP] = judge_none(in->snapshot->http.missing),
 		[HEALTH_MEMORY] = judge_memory(in, limits),
 	};
 
@@ -452,7 +453,7 @@ bool health_is_live(uint64_t stall_nsec, const struct health_limits *limits)
 
 bool health_is_ready(const struct snapshot *v)
 {
-	return v->synced && !v->markers_untold && (v->dry_run || (databases_ready(v) && v->init_done));
+	return v->sync.synced && !v->markers_unknown && (v->dry_run || (databases_ready(v) && v->init_done));
 }
 
 const char *health_reasons(const struct health_report *report, char *out, size_t size)

@@ -2,8 +2,8 @@
 /*
  * Whether the daemon is well: a function of the figures, the limits, the time, and the judgement before. A switch on
  * which nothing happens is healthy. The event loop judges, on one clock: when something changed, when time alone
- * changes the judgement (due_nsec), and when somebody asks. So what it says of the last minute, and since when
- * something is wrong, does not depend on who looks.
+ * changes the judgement (due_nsec), and when figures are requested. So what it says of the last minute, and since when
+ * something is wrong, does not depend on how often anybody looks.
  */
 #ifndef PORTSYNCD_METRICS_HEALTH_H
 #define PORTSYNCD_METRICS_HEALTH_H
@@ -12,8 +12,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "metrics/health_report.h"
 #include "metrics/snapshot.h"
+
+enum health_level { HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_UNHEALTHY };
+
+enum health_check_index {
+	HEALTH_LOOP,   /* seconds that the loop's present turn takes; over the limit: unhealthy */
+	HEALTH_KERNEL, /* seconds without sync; degraded at once, over the limit unhealthy */
+	/* Seconds that a connection is away; the same, but without a subscription it is never worse than degraded. */
+	HEALTH_REDIS,
+	HEALTH_MARKERS,   /* PortConfigDone and PortInitDone, how many of them APPL_DB lacks; more than 0: degraded */
+	HEALTH_AWAITED,   /* ports that PortInitDone waits for; more than 0: degraded */
+	HEALTH_OLD_LINKS, /* interfaces left from before a cold start, set down and ignored; more than 0: degraded */
+	HEALTH_NO_PORTS,  /* interfaces that are there while no port is configured; more than 0: degraded */
+	HEALTH_PORTS,   /* percent of the configured ports that are in sync; under the limit for stall_nsec: degraded */
+	HEALTH_CONFIG,  /* faults in the configuration it runs with; more than 0: degraded */
+	HEALTH_LATENCY, /* P99 of the last minute's events in microseconds; over max_latency_us: degraded */
+	HEALTH_FAILURES, /* percent of events; over 100 - min_success_rate degraded, over max_failure_rate unhealthy */
+	HEALTH_OVERRUNS, /* in the last minute; more than 0: degraded */
+	HEALTH_LOG,      /* lines lost in the last minute; more than 0: degraded */
+	HEALTH_LOG_TARGET, /* seconds that it takes no lines; over the limit: degraded */
+	HEALTH_HTTP,       /* addresses that could not be listened on; more than 0: degraded */
+	HEALTH_MEMORY,     /* bytes; over the limit: degraded */
+	HEALTH_CHECKS,
+};
+
+struct health_check {
+	enum health_level level;
+	bool known; /* false: too few events for a percentage */
+	double value, limit;
+	uint64_t since_nsec; /* CLOCK_MONOTONIC: when the fault began, or when it was over */
+};
+
+struct health_report {
+	enum health_level level; /* of the worst check */
+	uint64_t since_nsec;     /* when the first of the faults began since all was well, or when all was well again */
+	struct health_check checks[HEALTH_CHECKS];
+};
 
 struct health_limits {
 	uint64_t stall_nsec; /* 0: time alone makes nothing unhealthy */
@@ -31,13 +66,12 @@ struct health_sample {
 
 struct health {
 	struct health_report report;
-	/* CLOCK_MONOTONIC: when time alone may make another judgement, as something is wrong, or will be; UINT64_MAX:
-	 * it will not */
+	/* CLOCK_MONOTONIC: when the passing of time may change the judgement; UINT64_MAX: it will not. */
 	uint64_t due_nsec;
 
 	/* Private. */
 	bool begun;
-	uint64_t redis_away_nsec, ports_low_nsec; /* since when; 0: they are not */
+	uint64_t outage_nsec, ports_low_nsec; /* since when; 0: they are not */
 	size_t n_samples;
 	struct health_sample samples[HEALTH_SAMPLES]; /* oldest first */
 };
@@ -49,8 +83,7 @@ struct health_input {
 
 /* Zero *h before the first call. */
 void health_judge(struct health *h, const struct health_input *in, const struct health_limits *limits);
-/* What the loop cannot judge: that its present turn has taken so long, or that a question was not answered for so long;
- * 0: it turns. */
+/* What the loop cannot judge itself: that its present turn, or the answer to a request, takes so long; 0: it turns. */
 void health_add_stall(struct health_report *report, uint64_t stall_nsec, uint64_t now_nsec,
 		      const struct health_limits *limits);
 
@@ -65,7 +98,7 @@ const char *health_check_unit(enum health_check_index check);
 /* The names of the checks that are not healthy, "redis, overruns"; "" for none. Returns out. */
 const char *health_reasons(const struct health_report *report, char *out, size_t size);
 
-/* What the failure rate is of: events of ports that were read and applied, and those that came to nothing. */
+/* The failure rate is of these: events of ports that were read and applied, and those that came to nothing. */
 uint64_t health_processed(const struct snapshot *snapshot);
 uint64_t health_failed(const struct snapshot *snapshot);
 

@@ -31,15 +31,15 @@ struct pages {
 	struct health_limits limits;
 	const char *proc;
 	uint64_t started_nsec, started_monotonic;  /* since the epoch; and by CLOCK_MONOTONIC */
-	_Atomic(const struct http_stats *) server; /* NULL: not told */
-	uint64_t epoch_nsec;                       /* what a CLOCK_MONOTONIC time lacks to be one since the epoch */
+	_Atomic(const struct http_stats *) server; /* NULL: there is none */
+	uint64_t epoch_nsec;                       /* added to a CLOCK_MONOTONIC time it makes one since the epoch */
 	pthread_mutex_t lock;                      /* of what follows: the server may have several threads */
 	struct prometheus_page served[PAGES];
 	uint64_t cpu_nsec;
 };
 
-/* One question for one page. */
-struct question {
+/* One request for one page. */
+struct visit {
 	struct pages *pages;
 	const char *path, *accept;
 	struct http_answer *out;
@@ -53,7 +53,7 @@ static uint64_t clock_nsec(clockid_t clock)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
-/* A figure that trembled with the clock's small corrections would look like a change at each scrape. */
+/* Small corrections of the clock are ignored: with them every timestamp would seem to change at each scrape. */
 static uint64_t epoch_nsec(struct pages *p)
 {
 	uint64_t now = clock_nsec(CLOCK_REALTIME) - now_nsec();
@@ -98,7 +98,7 @@ void pages_set_server(struct pages *p, const struct http_stats *stats)
 
 /* --- answers --- */
 
-/* Who counts starts by this figure (changes()) must not see one in each correction of the clock after a boot. */
+/* changes() of this figure counts starts, so it ignores the corrections of the clock after a boot. */
 static uint64_t started_nsec(struct pages *p)
 {
 	uint64_t now = p->started_monotonic + epoch_nsec(p);
@@ -156,64 +156,64 @@ static void answer_text(struct http_answer *out, const char *content_type, struc
 	*out = (struct http_answer){.status = 200, .content_type = content_type, .body = text->data, .len = text->len};
 }
 
-static struct exchange_answer ask(const struct question *q)
+static struct exchange_answer ask(const struct visit *visit)
 {
-	return exchange_get(q->pages->exchange, PATIENCE_NSEC, false);
+	return exchange_get(visit->pages->exchange, PATIENCE_NSEC, false);
 }
 
-/* What SONiC waits for may be gone from Redis without a word. */
-static struct exchange_answer ask_redis_too(const struct question *q)
+/* The markers that SONiC waits for may vanish from Redis without a notification. */
+static struct exchange_answer ask_redis_too(const struct visit *visit)
 {
-	return exchange_get(q->pages->exchange, PATIENCE_NSEC, true);
+	return exchange_get(visit->pages->exchange, PATIENCE_NSEC, true);
 }
 
 /* --- health --- */
 
-static void livez(const struct question *q)
+static void livez(const struct visit *visit)
 {
-	const struct health_limits *limits = &q->pages->limits;
-	uint64_t stall = ask(q).stall_nsec; /* to answer is the proof */
+	const struct health_limits *limits = &visit->pages->limits;
+	uint64_t stall = ask(visit).stall_nsec; /* an answer proves that the loop turns */
 	bool live = health_is_live(stall, limits);
 
-	answer_json(q->out, live ? 200 : 503,
+	answer_json(visit->out, live ? 200 : 503,
 		    json_pack("{s:b, s:f, s:f}", "live", live, "stall_seconds", seconds(stall), "limit_seconds",
 			      seconds(limits->stall_nsec)));
 }
 
-static bool redis_connected(const struct snapshot *v)
+static bool redis_connected(const struct snapshot *s)
 {
 	bool connected = true;
 
 	for (size_t i = 0; i < SNAPSHOT_DATABASES; i++)
-		connected = connected && v->conns[i].ready;
+		connected = connected && s->conns[i].ready;
 	return connected;
 }
 
-static void readyz(const struct question *q)
+static void readyz(const struct visit *visit)
 {
-	const struct snapshot *v = ask_redis_too(q).snapshot;
-	bool ready = health_is_ready(v);
+	const struct snapshot *s = ask_redis_too(visit).snapshot;
+	bool ready = health_is_ready(s);
 
-	answer_json(q->out, ready ? 200 : 503,
-		    json_pack("{s:b, s:b, s:b, s:b}", "ready", ready, "kernel_synced", v->synced, "redis_connected",
-			      redis_connected(v), "port_init_done", v->init_done));
+	answer_json(visit->out, ready ? 200 : 503,
+		    json_pack("{s:b, s:b, s:b, s:b}", "ready", ready, "kernel_synced", s->sync.synced,
+			      "redis_connected", redis_connected(s), "port_init_done", s->init_done));
 }
 
-static struct health_report health_of(const struct question *q, const struct exchange_answer *answer)
+static struct health_report health_of(const struct visit *visit, const struct exchange_answer *answer)
 {
-	struct health_report report = answer->snapshot->health;
+	struct health_report report = *answer->health;
 
-	health_add_stall(&report, answer->stall_nsec, now_nsec(), &q->pages->limits);
+	health_add_stall(&report, answer->stall_nsec, now_nsec(), &visit->pages->limits);
 	return report;
 }
 
-static json_t *check_json(const struct question *q, const struct health_report *health, unsigned i)
+static json_t *check_json(const struct visit *visit, const struct health_report *health, unsigned i)
 {
 	const struct health_check *check = &health->checks[i];
 
 	return json_pack("{s:s, s:o, s:f, s:s, s:o}", "status", health_level_name(check->level), "value",
 			 check->known ? json_real(check->value) : json_null(), "limit", check->limit, "unit",
-			 health_check_unit(i), "since", stamp(q->pages, check->since_nsec));
+			 health_check_unit(i), "since", stamp(visit->pages, check->since_nsec));
 }
 
 static void add_reason(json_t *checks, enum health_check_index check, const char *reason)
@@ -223,48 +223,48 @@ static void add_reason(json_t *checks, enum health_check_index check, const char
 					  json_string(reason));
 }
 
-static void healthz(const struct question *q)
+static void healthz(const struct visit *visit)
 {
-	struct exchange_answer answer = ask_redis_too(q);
-	struct health_report health = health_of(q, &answer);
+	struct exchange_answer answer = ask_redis_too(visit);
+	struct health_report health = health_of(visit, &answer);
 	json_t *checks = json_object();
 
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
-		(void)json_object_set_new(checks, health_check_name(i), check_json(q, &health, i));
+		(void)json_object_set_new(checks, health_check_name(i), check_json(visit, &health, i));
 	add_reason(checks, HEALTH_REDIS, answer.snapshot->redis_reason);
-	add_reason(checks, HEALTH_HTTP, answer.snapshot->http_reason);
-	answer_json(q->out, health.level == HEALTH_UNHEALTHY ? 503 : 200,
+	add_reason(checks, HEALTH_HTTP, answer.snapshot->http.reason);
+	answer_json(visit->out, health.level == HEALTH_UNHEALTHY ? 503 : 200,
 		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(health.level), "since",
-			      stamp(q->pages, health.since_nsec), "view_age_seconds",
+			      stamp(visit->pages, health.since_nsec), "view_age_seconds",
 			      answer.fresh ? 0.0 : seconds(now_nsec() - answer.snapshot->taken_nsec), "checks",
 			      checks));
 }
 
 /* --- metrics --- */
 
-static void metrics(const struct question *q)
+static void metrics(const struct visit *visit)
 {
-	bool open = prometheus_wants_open(q->accept);
-	struct exchange_answer answer = ask(q);
-	struct health_report health = health_of(q, &answer);
+	bool open = prometheus_wants_open(visit->accept);
+	struct exchange_answer answer = ask(visit);
+	struct health_report health = health_of(visit, &answer);
 	struct text text = {0};
 	struct procstat proc;
 
-	procstat_read(&proc, q->pages->proc, answer.snapshot->netlink_inode);
+	procstat_read(&proc, visit->pages->proc, answer.snapshot->socket_inode);
 	prometheus_write(&text, open,
 			 &(struct prometheus_input){
 				 .answer = &answer,
 				 .proc = &proc,
 				 .health = &health,
-				 .pages = q->pages->served,
+				 .pages = visit->pages->served,
 				 .n_pages = PAGES,
-				 .server = atomic_load(&q->pages->server),
-				 .pages_cpu_nsec = q->pages->cpu_nsec,
+				 .server = atomic_load(&visit->pages->server),
+				 .pages_cpu_nsec = visit->pages->cpu_nsec,
 				 .now_nsec = now_nsec(),
-				 .epoch_nsec = epoch_nsec(q->pages),
-				 .started_nsec = started_nsec(q->pages),
+				 .epoch_nsec = epoch_nsec(visit->pages),
+				 .started_nsec = started_nsec(visit->pages),
 			 });
-	answer_text(q->out, open ? PROMETHEUS_OPEN_TYPE : PROMETHEUS_TEXT_TYPE, &text);
+	answer_text(visit->out, open ? PROMETHEUS_OPEN_TYPE : PROMETHEUS_TEXT_TYPE, &text);
 }
 
 /* --- ports --- */
@@ -279,50 +279,51 @@ static json_t *link_json(const struct snapshot_port *port)
 			 "carrier_down_changes", (json_int_t)port->carrier_down, "left_from_before", port->old);
 }
 
-static json_t *last_change(const struct question *q, const struct snapshot_port *port)
+static json_t *last_change(const struct visit *visit, const struct snapshot_port *port)
 {
-	return port->changed_nsec ? stamp(q->pages, port->changed_nsec) : stamp_msec(port->changed_msec);
+	return port->changed_nsec ? stamp(visit->pages, port->changed_nsec) : stamp_msec(port->changed_msec);
 }
 
-static json_t *port_json(const struct question *q, const struct snapshot_port *port)
+static json_t *port_json(const struct visit *visit, const struct snapshot_port *port)
 {
 	char name[NAME_TEXT_MAX];
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:o, s:o}", "name", text_utf8(port->name, name), "configured",
 			 port->configured, "awaited", port->awaited, "in_sync", port->in_sync, "flaps",
-			 (json_int_t)port->flaps_ever, "last_change", last_change(q, port), "link", link_json(port));
+			 (json_int_t)port->flaps_ever, "last_change", last_change(visit, port), "link",
+			 link_json(port));
 }
 
-static void ports(const struct question *q)
+static void ports(const struct visit *visit)
 {
-	const struct snapshot *v = ask(q).snapshot;
+	const struct snapshot *s = ask(visit).snapshot;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < v->n_ports; i++)
-		(void)json_array_append_new(list, port_json(q, &v->ports[i]));
-	answer_json(q->out, 200, json_pack("{s:o}", "ports", list));
+	for (size_t i = 0; i < s->n_ports; i++)
+		(void)json_array_append_new(list, port_json(visit, &s->ports[i]));
+	answer_json(visit->out, 200, json_pack("{s:o}", "ports", list));
 }
 
-static void port(const struct question *q)
+static void port(const struct visit *visit)
 {
-	const char *name = q->path + strlen("/ports/");
-	const struct snapshot *v = ask(q).snapshot;
+	const char *name = visit->path + strlen("/ports/");
+	const struct snapshot *s = ask(visit).snapshot;
 	char text[NAME_TEXT_MAX];
 
-	for (size_t i = 0; i < v->n_ports; i++) {
-		const struct snapshot_port *found = &v->ports[i];
+	for (size_t i = 0; i < s->n_ports; i++) {
+		const struct snapshot_port *found = &s->ports[i];
 
 		if (strcmp(found->name, name) != 0 && strcmp(text_utf8(found->name, text), name) != 0)
 			continue;
-		answer_json(q->out, 200, port_json(q, found));
+		answer_json(visit->out, 200, port_json(visit, found));
 		return;
 	}
-	answer_json(q->out, 404, json_pack("{s:s}", "error", "there is no such port"));
+	answer_json(visit->out, 404, json_pack("{s:s}", "error", "there is no such port"));
 }
 
 /* --- which page --- */
 
-static void site_index(const struct question *q)
+static void site_index(const struct visit *visit)
 {
 	static const char html[] =
 		"<!doctype html>\n<html lang=\"en\"><head><title>portsyncd</title></head><body>\n"
@@ -336,12 +337,12 @@ static void site_index(const struct question *q)
 	struct text text = {0};
 
 	text_put(&text, html);
-	answer_text(q->out, HTML_TYPE, &text);
+	answer_text(visit->out, HTML_TYPE, &text);
 }
 
-static void other(const struct question *q)
+static void other(const struct visit *visit)
 {
-	answer_json(q->out, 404, json_pack("{s:s}", "error", "there is no such page; / names them"));
+	answer_json(visit->out, 404, json_pack("{s:s}", "error", "there is no such page; / names them"));
 }
 
 static enum page_index which(const char *path)
@@ -371,16 +372,16 @@ static void make_smaller(struct http_answer *answer)
 
 void pages_handle(const struct http_request *request, struct http_answer *answer, void *user)
 {
-	static void (*const makers[PAGES])(const struct question *q) = {metrics, livez, readyz,     healthz,
-									ports,   port,  site_index, other};
+	static void (*const makers[PAGES])(const struct visit *visit) = {metrics, livez, readyz,     healthz,
+									 ports,   port,  site_index, other};
 	struct pages *p = user;
-	const struct question q = {.pages = p, .path = request->path, .accept = request->accept, .out = answer};
+	const struct visit visit = {.pages = p, .path = request->path, .accept = request->accept, .out = answer};
 	enum page_index page = which(request->path);
 	uint64_t before;
 
 	(void)pthread_mutex_lock(&p->lock);
 	before = clock_nsec(CLOCK_THREAD_CPUTIME_ID);
-	makers[page](&q);
+	makers[page](&visit);
 	if (http_wants_gzip(request->accept_encoding))
 		make_smaller(answer);
 	p->served[page].served++;

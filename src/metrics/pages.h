@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the HTTP server serves: /metrics (metrics.h), /livez, /readyz, /healthz (health.h), /ports, /ports/<name> and an
- * index. docs/metrics.md says what stands in each.
+ * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /ports, /ports/<name> and
+ * an index. docs/metrics.md describes each page.
  */
 #ifndef PORTSYNCD_METRICS_PAGES_H
 #define PORTSYNCD_METRICS_PAGES_H
 
 #include "http/server.h"
+#include "metrics/exchange.h"
 #include "metrics/health.h"
-#include "metrics/snapshot.h"
 
 struct pages;
 
@@ -17,7 +17,7 @@ struct pages *pages_new(struct exchange *exchange, const struct health_limits *l
 /* When no call of pages_handle() runs or can come. NULL is fine. */
 void pages_free(struct pages *p);
 
-/* Also /metrics tells of this server then; stats must outlive the pages. */
+/* From then on /metrics has the figures of this server, too; stats must outlive the pages. NULL: of none. */
 void pages_set_server(struct pages *p, const struct http_stats *stats);
 
 /*

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "kernel/reread.h"
 #include "log/log.h"
 #include "ports/difference.h"
 
@@ -224,7 +223,5 @@ struct watch *mirror_watch(const struct mirror *m)
 
 struct mirror_stats mirror_stats(const struct mirror *m)
 {
-	const struct reread_stats *s = reread_stats(m->reread);
-
-	return (struct mirror_stats){.silent_changes = m->silent_changes, .all = s->all, .links = s->links};
+	return (struct mirror_stats){.silent_changes = m->silent_changes, .reread = *reread_stats(m->reread)};
 }

@@ -9,6 +9,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "kernel/reread.h"
 #include "kernel/watch.h"
 #include "ports/links.h"
 
@@ -34,7 +35,7 @@ void mirror_reread(struct mirror *m);
 
 struct mirror_stats {
 	uint64_t silent_changes; /* links that differed without a message */
-	uint64_t all, links;     /* readings of all; links that were read singly */
+	struct reread_stats reread;
 };
 struct mirror_stats mirror_stats(const struct mirror *m);
 

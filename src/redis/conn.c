@@ -64,6 +64,7 @@ struct conn {
 	struct conn_outage outage;
 	struct access_entry entry;
 	struct conn_stats stats;
+	struct rtt rtt;
 };
 
 /* --- outages: one line each, however many tries --- */
@@ -132,7 +133,7 @@ static void close_socket(struct conn *c)
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
 	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
 	c->wants_output = c->patient = false;
-	rtt_forget(&c->stats.rtt);
+	rtt_forget(&c->rtt);
 	c->write_error = 0;
 	handshake_wipe(&c->handshake, &c->out);
 	resp_consume(&c->out, c->out.len);
@@ -217,7 +218,7 @@ static void be_patient(struct conn *c, bool patient)
 		return;
 	c->patient = patient;
 	set_interest(c);
-	rtt_forget(&c->stats.rtt);
+	rtt_forget(&c->rtt);
 	if (patient)
 		arm_patience(c);
 	else
@@ -274,7 +275,7 @@ static void write_output(struct conn *c)
 		}
 		choose_patience(c);
 		if (!c->patient && (size_t)n == c->out.len && c->pending.n > 0)
-			rtt_sent(&c->stats.rtt, c->stats.commands, begun);
+			rtt_sent(&c->rtt, c->stats.commands, begun);
 		c->stats.flushes++;
 		c->stats.bytes_out += (uint64_t)n;
 		resp_consume(&c->out, (size_t)n);
@@ -361,7 +362,7 @@ static void take_answer(struct conn *c, const struct resp_value *v)
 	oldest = pending_take(&c->pending);
 	if (v->type == RESP_ERROR)
 		count_error(c, v);
-	rtt_answered(&c->stats.rtt, c->stats.commands - c->pending.n);
+	rtt_answered(&c->rtt, c->stats.commands - c->pending.n);
 	oldest.fn(v, oldest.user, oldest.item, oldest.cookie);
 }
 
@@ -776,4 +777,9 @@ int conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint6
 const struct conn_stats *conn_stats(const struct conn *c)
 {
 	return &c->stats;
+}
+
+const struct hist *conn_round_trips(const struct conn *c)
+{
+	return &c->rtt.hist;
 }

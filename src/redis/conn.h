@@ -50,7 +50,6 @@ struct conn_ops {
 struct conn_stats {
 	uint64_t commands, flushes, bytes_out, connects, losses, timeouts;
 	uint64_t errors[REDIS_ERRORS]; /* answers to commands, by kind */
-	struct rtt rtt;
 };
 
 #define CONN_REASON_BYTES 400
@@ -105,5 +104,7 @@ void conn_expedite(struct conn *c);
 void conn_flush(struct conn *c);
 
 const struct conn_stats *conn_stats(const struct conn *c);
+/* Round trips of writes in nanoseconds, see rtt.h. */
+const struct hist *conn_round_trips(const struct conn *c);
 
 #endif

@@ -37,6 +37,7 @@ struct publish {
 	bool timing; /* the answers to this batch are read as soon as they come */
 	struct publish_stats stats;
 	struct hist latency;
+	struct hist batch_rows;
 };
 
 /* --- writes --- */
@@ -313,7 +314,7 @@ void publish_flush(struct publish *p)
 	if (written(p) == before)
 		return;
 	p->stats.batches++;
-	hist_add(&p->stats.batch_rows, written(p) - before);
+	hist_add(&p->batch_rows, written(p) - before);
 }
 
 static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
@@ -491,6 +492,11 @@ const struct publish_stats *publish_stats(const struct publish *p)
 const struct hist *publish_latency(const struct publish *p)
 {
 	return &p->latency;
+}
+
+const struct hist *publish_batch_rows(const struct publish *p)
+{
+	return &p->batch_rows;
 }
 
 static int add_timer(sd_event *event, sd_event_source **ret, sd_event_time_handler_t handler, struct publish *p)

@@ -25,7 +25,6 @@ struct publish_stats {
 	uint64_t repaired;      /* those of them that are as they should be again */
 	uint64_t orphans;       /* rows found that no link stands behind */
 	uint64_t batches;       /* flushes that wrote something */
-	struct hist batch_rows; /* what they wrote */
 };
 
 struct publish;
@@ -71,5 +70,7 @@ const struct publish_stats *publish_stats(const struct publish *p);
  * whose answers are read as they come are timed: in a storm one batch in sixteen.
  */
 const struct hist *publish_latency(const struct publish *p);
+/* The number of rows that each batch wrote. */
+const struct hist *publish_batch_rows(const struct publish *p);
 
 #endif

@@ -20,6 +20,7 @@ from lib.wait import patient, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS = ROOT / "docs" / "metrics.md"
+EXPORTER = "src/metrics/prometheus.c"
 RTM_NEWLINK = 16
 FLAPS = "portsyncd_port_flaps_total"
 DATABASES = {"CONFIG_DB", "APPL_DB", "STATE_DB"}
@@ -31,9 +32,13 @@ def assert_clean(text: str) -> None:
     assert checked.returncode == 0 and not checked.stdout + checked.stderr, checked.stdout + checked.stderr
 
 
-def label_names(figures: Figures) -> dict[str, tuple[str, frozenset[str]]]:
+# Type and labels of a metric.
+Shape = tuple[str, frozenset[str]]
+
+
+def label_names(figures: Figures) -> dict[str, Shape]:
     """Name as the documentation has it -> type and labels of what was served."""
-    served: dict[str, tuple[str, frozenset[str]]] = {}
+    served: dict[str, Shape] = {}
     for family in figures.families:
         name = family.name + ("_total" if family.type == "counter" else "")
         labels = {label for sample in family.samples for label in sample.labels}
@@ -62,14 +67,29 @@ def test_both_formats_are_clean(switch: SwitchFactory) -> None:
     assert rather_plain.content_type.startswith("text/plain")
 
 
+def differences(served: dict[str, Shape], promised: dict[str, Shape]) -> list[str]:
+    """One line for each metric that the page and its documentation do not agree on, with the file to edit."""
+    missing = [f"{name}: it is served, but has no row: add one to docs/metrics.md" for name in served.keys() - promised]
+    unserved = [f"{name}: docs/metrics.md has it, but no page: see {EXPORTER}" for name in promised.keys() - served]
+    unequal = [
+        f"{name}: {EXPORTER} has {served[name]}, docs/metrics.md {promised[name]}"
+        for name in served.keys() & promised
+        if served[name] != promised[name]
+    ]
+    return sorted(missing + unserved + unequal)
+
+
 def test_what_is_served_is_what_is_documented(switch: SwitchFactory) -> None:
     sw = switch(ports=4)
     flap(sw, "Ethernet0", 1)
-    served = label_names(sw.pages.metrics())
-    promised = documented(METRICS)
-    assert served.keys() == promised.keys()
-    for name, (kind, labels) in promised.items():
-        assert served[name] == (kind, labels), name
+    wrong = differences(label_names(sw.pages.metrics()), documented(METRICS))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_search_for_a_metric_finds_the_line_that_exports_it() -> None:
+    source = (ROOT / EXPORTER).read_text()
+    pasted = [f"{name}: write its full name in {EXPORTER}" for name in documented(METRICS) if f'"{name}"' not in source]
+    assert not pasted, "\n".join(pasted)
 
 
 def test_ports_are_told_as_the_kernel_has_them(switch: SwitchFactory) -> None:

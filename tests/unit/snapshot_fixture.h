@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A thread that stands in for the daemon's loop: it answers questions for the figures with those of the test. */
-#ifndef PORTSYNCD_VIEW_FIXTURE_H
-#define PORTSYNCD_VIEW_FIXTURE_H
+/* A thread that stands in for the daemon's loop: it answers requests with the figures of the test. */
+#ifndef PORTSYNCD_SNAPSHOT_FIXTURE_H
+#define PORTSYNCD_SNAPSHOT_FIXTURE_H
 
-#include "metrics/snapshot.h"
+#include "metrics/exchange.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -21,34 +21,34 @@
 
 struct fixture_loop {
 	struct exchange *exchange;
-	struct snapshot figures; /* without ports; not changed while a question is asked */
+	struct snapshot figures; /* without ports; not changed during a request */
 	struct snapshot_port ports[1024];
 	size_t n_ports;
-	unsigned fills, checks; /* the latter: for who wants the markers */
+	unsigned fills, checks; /* the latter with markers */
 	struct health health;
 	struct health_limits limits;
 	int end_fd;
 	pthread_t thread;
 };
 
-static inline void fixture_fill(struct snapshot *out, void *user)
+static inline void fixture_fill(struct snapshot *out, struct health_report *health, void *user)
 {
 	struct fixture_loop *loop = user;
 	struct snapshot_port *ports = out->ports;
-	size_t room = out->room;
+	size_t capacity = out->capacity;
 
 	*out = loop->figures;
 	out->ports = ports;
-	out->room = room;
+	out->capacity = capacity;
 	out->n_ports = loop->n_ports;
 	out->taken_nsec = now_nsec();
-	memcpy(ports, loop->ports, MIN(room, loop->n_ports) * sizeof(*ports));
+	memcpy(ports, loop->ports, MIN(capacity, loop->n_ports) * sizeof(*ports));
 	loop->fills++;
 	loop->checks += exchange_wants_markers(loop->exchange);
 	health_judge(&loop->health,
 		     &(struct health_input){.snapshot = out, .memory_bytes = 1 << 20, .now_nsec = now_nsec()},
 		     &loop->limits);
-	out->health = loop->health.report;
+	*health = loop->health.report;
 }
 
 static inline void *fixture_run(void *user)

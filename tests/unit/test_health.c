@@ -23,14 +23,12 @@ static const struct health_limits limits = {
 };
 
 static const struct snapshot quiet = {
-	.synced = true,
-	.sync_changed_nsec = T0 - 5 * S,
+	.sync = {.synced = true, .changed_nsec = T0 - 5 * S},
 	.conns = {{.ready = true}, {.ready = true}, {.ready = true}, {.ready = true}, {.ready = true}},
 	.config_done = true,
 	.init_done = true,
-	.ports_configured = 32,
-	.ports_in_sync = 32,
-	.netlink_works = true,
+	.sums = {.configured = 32, .in_sync = 32},
+	.socket = {.works = true},
 };
 
 static void judge_at(struct health *h, const struct snapshot *v, uint64_t nsec)
@@ -69,14 +67,14 @@ struct moment {
 
 static void unsynced(struct snapshot *v, struct health_input *in)
 {
-	v->synced = false;
-	v->sync_changed_nsec = in->now_nsec - 10 * S;
+	v->sync.synced = false;
+	v->sync.changed_nsec = in->now_nsec - 10 * S;
 }
 
 static void unsynced_too_long(struct snapshot *v, struct health_input *in)
 {
-	v->synced = false;
-	v->sync_changed_nsec = in->now_nsec - 11 * S;
+	v->sync.synced = false;
+	v->sync.changed_nsec = in->now_nsec - 11 * S;
 }
 
 static void database_away(struct snapshot *v, struct health_input *in)
@@ -118,20 +116,20 @@ static void no_markers(struct snapshot *v, struct health_input *in)
 static void ports_awaited(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->ports_awaited = 3;
+	v->sums.awaited = 3;
 }
 
 static void old_links(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->ports_old = 4;
+	v->sums.old = 4;
 }
 
 static void links_without_ports(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->ports_configured = v->ports_in_sync = 0;
-	v->ports_present = 5;
+	v->sums.configured = v->sums.in_sync = 0;
+	v->sums.present = 5;
 }
 
 static void links_before_ports(struct snapshot *v, struct health_input *in)
@@ -143,7 +141,7 @@ static void links_before_ports(struct snapshot *v, struct health_input *in)
 static void address_missing(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->http_missing = 1;
+	v->http.missing = 1;
 }
 
 static void few_are_slow(struct snapshot *v, struct health_input *in)
@@ -162,67 +160,67 @@ static void too_few_to_tell(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
 	v->latency.count = 19;
-	v->newlink = 9;
-	v->refused = 10;
+	v->watch.newlink = 9;
+	v->publish.refused = 10;
 }
 
 static void one_percent_fails(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->newlink = 900;
-	v->dellink = 90;
-	v->refused = 10;
+	v->watch.newlink = 900;
+	v->watch.dellink = 90;
+	v->publish.refused = 10;
 }
 
 static void two_percent_fail(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->newlink = 980;
-	v->malformed = 5;
-	v->truncations = 5;
-	v->refused = 5;
-	v->no_memory = 5;
+	v->watch.newlink = 980;
+	v->watch.malformed = 5;
+	v->watch.truncations = 5;
+	v->publish.refused = 5;
+	v->links.no_memory = 5;
 }
 
 static void ten_percent_fail(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->newlink = 90;
-	v->refused = 10;
+	v->watch.newlink = 90;
+	v->publish.refused = 10;
 }
 
 static void some_ports_differ(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->ports_in_sync = 8;
+	v->sums.in_sync = 8;
 }
 
 static void no_ports(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
-	v->ports_configured = v->ports_in_sync = 0;
+	v->sums.configured = v->sums.in_sync = 0;
 }
 
 static void overrun(struct snapshot *v, struct health_input *in)
 {
-	v->overruns = 2;
-	v->overrun_nsec = in->now_nsec - 59 * S;
+	v->watch.overruns = 2;
+	v->watch.overrun_nsec = in->now_nsec - 59 * S;
 }
 
 static void lines_lost(struct snapshot *v, struct health_input *in)
 {
-	v->log_dropped = 3;
-	v->dropped_nsec = in->now_nsec - 59 * S;
+	v->log.dropped = 3;
+	v->log.dropped_nsec = in->now_nsec - 59 * S;
 }
 
 static void log_refused_for_a_moment(struct snapshot *v, struct health_input *in)
 {
-	v->log_refused_nsec = in->now_nsec - 10 * NSEC_PER_SEC;
+	v->log.refused_since = (in->now_nsec - 10 * S) / NSEC_PER_USEC;
 }
 
 static void log_refused(struct snapshot *v, struct health_input *in)
 {
-	v->log_refused_nsec = in->now_nsec - 11 * NSEC_PER_SEC;
+	v->log.refused_since = (in->now_nsec - 11 * S) / NSEC_PER_USEC;
 }
 
 static void just_enough_memory(struct snapshot *v, struct health_input *in)
@@ -273,13 +271,13 @@ static void test_what_was_lost_a_minute_ago_is_over(void **state)
 	struct health h = {0};
 
 	(void)state;
-	v.overruns = v.log_dropped = 5;
-	v.overrun_nsec = v.dropped_nsec = T0;
+	v.watch.overruns = v.log.dropped = 5;
+	v.watch.overrun_nsec = v.log.dropped_nsec = T0;
 	judge_at(&h, &v, T0 + 60 * S);
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
 	assert_float_equal(h.report.checks[HEALTH_LOG].value, 0, 1e-6);
-	v.log_dropped = 7;
-	v.dropped_nsec = T0 + 61 * S;
+	v.log.dropped = 7;
+	v.log.dropped_nsec = T0 + 61 * S;
 	judge_at(&h, &v, T0 + 62 * S);
 	assert_float_equal(h.report.checks[HEALTH_LOG].value, 2, 1e-6);
 	assert_float_equal(h.report.checks[HEALTH_OVERRUNS].value, 0, 1e-6);
@@ -342,8 +340,8 @@ static void test_redis_was_away_long_before_the_first_look(void **state)
 
 	(void)state;
 	away.conns[SNAPSHOT_STATE_DB].ready = away.conns[SNAPSHOT_APPL_EVENTS].ready = false;
-	away.conns[SNAPSHOT_APPL_EVENTS].away_nsec = T0 - 500 * S; /* that is no database */
-	away.conns[SNAPSHOT_STATE_DB].away_nsec = T0 - 5 * S;
+	away.conns[SNAPSHOT_APPL_EVENTS].outage_usec = (T0 - 500 * S) / NSEC_PER_USEC; /* that is no database */
+	away.conns[SNAPSHOT_STATE_DB].outage_usec = (T0 - 5 * S) / NSEC_PER_USEC;
 	judge_at(&h, &away, T0);
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
 	assert_float_equal(h.report.checks[HEALTH_REDIS].value, 5, 1e-6);
@@ -361,16 +359,16 @@ static void test_ports_out_of_sync_for_long(void **state)
 	struct health h = {0};
 
 	(void)state;
-	low.ports_in_sync = 28; /* 87.5 % */
+	low.sums.in_sync = 28; /* 87.5 % */
 	judge_at(&h, &low, T0);
 	judge_at(&h, &low, T0 + 10 * S);
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
 	judge_at(&h, &low, T0 + 11 * S);
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
-	low.ports_in_sync = 29; /* 90.6 % */
+	low.sums.in_sync = 29; /* 90.6 % */
 	judge_at(&h, &low, T0 + 12 * S);
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
-	low.ports_in_sync = 28;
+	low.sums.in_sync = 28;
 	judge_at(&h, &low, T0 + 13 * S);
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
 }
@@ -388,10 +386,10 @@ static void test_the_last_minute(void **state)
 
 		for (; at < T0 + 300 * S; at += steps[i])
 			judge_at(&h, &v, at);
-		v.overruns = 1;
-		v.overrun_nsec = at;
-		v.newlink = 100;
-		v.refused = 100;
+		v.watch.overruns = 1;
+		v.watch.overrun_nsec = at;
+		v.watch.newlink = 100;
+		v.publish.refused = 100;
 		for (uint64_t end = at + 55 * S; at < end; at += steps[i]) {
 			judge_at(&h, &v, at);
 			assert_int_equal(h.report.checks[HEALTH_OVERRUNS].level, HEALTH_DEGRADED);
@@ -414,7 +412,7 @@ static void test_a_limit_of_zero_is_none(void **state)
 	(void)state;
 	health_judge(&h, &in, &none);
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
-	v.synced = false;
+	v.sync.synced = false;
 	in.now_nsec += 9999 * S;
 	health_judge(&h, &in, &none);
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
@@ -432,15 +430,15 @@ static void test_live_and_ready(void **state)
 	assert_true(health_is_ready(&v));
 	v.init_done = false;
 	assert_false(health_is_ready(&v));
-	v.init_done = v.markers_untold = true;
+	v.init_done = v.markers_unknown = true;
 	assert_false(health_is_ready(&v));
 	v = quiet;
 	v.conns[SNAPSHOT_APPL_DB].ready = false;
 	assert_false(health_is_ready(&v));
 	v = quiet;
-	v.synced = false;
+	v.sync.synced = false;
 	assert_false(health_is_ready(&v));
-	v = (struct snapshot){.dry_run = true, .synced = true};
+	v = (struct snapshot){.dry_run = true, .sync = {.synced = true}};
 	assert_true(health_is_ready(&v));
 }
 
@@ -471,12 +469,12 @@ static void test_when_to_judge_again(void **state)
 	(void)state;
 	judge_at(&h, &v, T0);
 	assert_true(h.due_nsec == UINT64_MAX);
-	v.newlink = 1000;
+	v.watch.newlink = 1000;
 	v.latency.count = v.latency_within = 1000;
 	judge_at(&h, &v, T0 + S);
 	assert_true(h.due_nsec == UINT64_MAX);
 	v.conns[SNAPSHOT_STATE_DB].ready = false;
-	v.conns[SNAPSHOT_STATE_DB].away_nsec = T0 + 2 * S;
+	v.conns[SNAPSHOT_STATE_DB].outage_usec = (T0 + 2 * S) / NSEC_PER_USEC;
 	judge_at(&h, &v, T0 + 3 * S);
 	assert_int_equal(h.report.checks[HEALTH_REDIS].level, HEALTH_DEGRADED);
 	assert_int_equal(h.due_nsec, T0 + 12 * S + 1);
@@ -485,7 +483,7 @@ static void test_when_to_judge_again(void **state)
 	assert_int_equal(h.report.checks[HEALTH_REDIS].since_nsec, T0 + 2 * S);
 	assert_true(h.due_nsec == UINT64_MAX);
 	v = quiet;
-	v.ports_in_sync = 8;
+	v.sums.in_sync = 8;
 	judge_at(&h, &v, T0 + 20 * S);
 	assert_int_equal(h.due_nsec, T0 + 30 * S + 1);
 	judge_at(&h, &v, h.due_nsec);
@@ -503,8 +501,8 @@ static void test_what_failed_is_over_by_the_clock(void **state)
 	(void)state;
 	judge_at(&h, &v, T0);
 	for (unsigned i = 1; i <= 3; i++) {
-		v.newlink += 10;
-		v.refused += 10;
+		v.watch.newlink += 10;
+		v.publish.refused += 10;
 		judge_at(&h, &v, at + i * S);
 	}
 	assert_int_equal(h.report.checks[HEALTH_FAILURES].level, HEALTH_UNHEALTHY);
@@ -524,18 +522,18 @@ static void test_since_the_first_of_several_faults(void **state)
 
 	(void)state;
 	judge_at(&h, &v, T0);
-	v.ports_in_sync = 8;
+	v.sums.in_sync = 8;
 	judge_at(&h, &v, T0 + 1 * S);
-	v.ports_old = 1;
+	v.sums.old = 1;
 	judge_at(&h, &v, T0 + 5 * S);
 	assert_int_equal(h.report.since_nsec, T0 + 5 * S);
 	judge_at(&h, &v, T0 + 12 * S);
 	assert_int_equal(h.report.since_nsec, T0 + 1 * S);
-	v.ports_in_sync = 32;
+	v.sums.in_sync = 32;
 	judge_at(&h, &v, T0 + 20 * S);
 	assert_int_equal(h.report.since_nsec, T0 + 1 * S);
 	assert_int_equal(h.report.checks[HEALTH_PORTS].since_nsec, T0 + 20 * S);
-	v.ports_old = 0;
+	v.sums.old = 0;
 	judge_at(&h, &v, T0 + 21 * S);
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
 	assert_int_equal(h.report.since_nsec, T0 + 21 * S);
@@ -550,8 +548,8 @@ static void test_reasons(void **state)
 	(void)state;
 	judge_at(&h, &v, T0);
 	assert_string_equal(health_reasons(&h.report, text, sizeof(text)), "");
-	v.overruns = 1;
-	v.overrun_nsec = T0;
+	v.watch.overruns = 1;
+	v.watch.overrun_nsec = T0;
 	v.conns[SNAPSHOT_STATE_DB].ready = false;
 	judge_at(&h, &v, T0 + S);
 	assert_string_equal(health_reasons(&h.report, text, sizeof(text)), "redis_away, overruns");

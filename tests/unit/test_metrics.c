@@ -30,8 +30,8 @@ static int set_up(void **state)
 	if (!f)
 		return -1;
 	f->snapshot.ports = f->ports;
-	f->snapshot.error_names[0] = "other";
-	f->answer = (struct exchange_answer){.snapshot = &f->snapshot, .fresh = true, .waited_nsec = 42000};
+	f->answer = (struct exchange_answer){
+		.snapshot = &f->snapshot, .health = &f->health, .fresh = true, .waited_nsec = 42000};
 	f->pages[0] = (struct prometheus_page){"metrics", 3};
 	f->pages[1] = (struct prometheus_page){"other", 0};
 	f->in = (struct prometheus_input){
@@ -83,8 +83,8 @@ static void test_both_formats_name_a_counter_as_they_must(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->snapshot.newlink = 18446744073709551614U;
-	f->snapshot.dellink = 1;
+	f->snapshot.watch.newlink = 18446744073709551614U;
+	f->snapshot.watch.dellink = 1;
 	write_page(f, false);
 	assert_lines(f, "# HELP portsyncd_events_processed_total Link messages read and applied\n"
 			"# TYPE portsyncd_events_processed_total counter\n"
@@ -105,13 +105,14 @@ static void test_figures_stand_where_they_belong(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->snapshot.messages = 12;
-	f->snapshot.newlink = 7;
-	f->snapshot.dellink = 3;
+	f->snapshot.watch.messages = 12;
+	f->snapshot.watch.newlink = 7;
+	f->snapshot.watch.dellink = 3;
 	f->snapshot.init_done = true;
 	f->snapshot.conns[SNAPSHOT_APPL_EVENTS] =
-		(struct snapshot_conn){.ready = true, .connects = 4, .losses = 3, .timeouts = 1};
-	f->snapshot.conns[SNAPSHOT_STATE_DB] = (struct snapshot_conn){.commands = 9, .in_flight = 2, .errors = {5}};
+		(struct snapshot_conn){.ready = true, .stats = {.connects = 4, .losses = 3, .timeouts = 1}};
+	f->snapshot.conns[SNAPSHOT_STATE_DB] =
+		(struct snapshot_conn){.stats = {.commands = 9, .errors = {5}}, .in_flight = 2};
 	f->proc = (struct procstat){.resident_bytes = 4096, .loop_user_nsec = 1500000000, .loop_involuntary = 6};
 	f->health.level = HEALTH_DEGRADED;
 	f->health.checks[HEALTH_LOG].level = HEALTH_UNHEALTHY;
@@ -183,8 +184,8 @@ static void test_what_is_not_known_is_not_there(void **state)
 	assert_null(strstr(f->text, "portsyncd_loop_run_delay"));
 	assert_null(strstr(f->text, "portsyncd_netlink_drops"));
 	assert_null(strstr(f->text, "{port="));
-	f->snapshot.last_sync_nsec = 5 * NSEC_PER_SEC;
-	f->snapshot.first_sync_took = 7 * NSEC_PER_MSEC;
+	f->snapshot.sync.last_nsec = 5 * NSEC_PER_SEC;
+	f->snapshot.sync.first_took_nsec = 7 * NSEC_PER_MSEC;
 	f->proc.has_migrations = f->proc.has_run_delay = f->proc.has_netlink = true;
 	write_page(f, false);
 	assert_lines(f, "portsyncd_last_sync_timestamp_seconds 1700000005\n");
@@ -198,10 +199,10 @@ static void test_time_without_sync(void **state)
 {
 	struct page_fixture *f = *state;
 
-	f->snapshot.sync_changed_nsec = 97500 * NSEC_PER_MSEC;
+	f->snapshot.sync.changed_nsec = 97500 * NSEC_PER_MSEC;
 	write_page(f, false);
 	assert_lines(f, "portsyncd_unsynced_seconds 2.5\n");
-	f->snapshot.synced = true;
+	f->snapshot.sync.synced = true;
 	write_page(f, false);
 	assert_lines(f, "portsyncd_unsynced_seconds 0\n");
 }

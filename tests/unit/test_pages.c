@@ -28,7 +28,7 @@ static int set_up(void **state)
 	s->loop = fixture_new();
 	s->loop->limits = limits;
 	s->pages = pages_new(s->loop->exchange, &limits, "/proc");
-	s->loop->figures.synced = s->loop->figures.config_done = s->loop->figures.init_done = true;
+	s->loop->figures.sync.synced = s->loop->figures.config_done = s->loop->figures.init_done = true;
 	for (size_t i = 0; i < SNAPSHOT_CONNS; i++)
 		s->loop->figures.conns[i].ready = true;
 	fixture_ports(s->loop, 2);
@@ -108,9 +108,9 @@ static void test_ready(void **state)
 	json_decref(json);
 	free(get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE));
 	assert_int_equal(s->loop->checks, 1); /* a scrape costs Redis nothing */
-	s->loop->figures.markers_untold = true;
+	s->loop->figures.markers_unknown = true;
 	json_decref(get_json(s, "/readyz", 503));
-	s->loop->figures.markers_untold = false;
+	s->loop->figures.markers_unknown = false;
 	s->loop->figures.conns[SNAPSHOT_STATE_DB].ready = false;
 	json = get_json(s, "/readyz", 503);
 	assert_true(json_is_false(json_object_get(json, "ready")));
@@ -140,8 +140,8 @@ static void test_health(void **state)
 	assert_string_equal(json_string_value(json_object_get(check, "status")), "healthy");
 	assert_true(json_is_null(json_object_get(check, "value")));
 	json_decref(json);
-	s->loop->figures.synced = false;
-	s->loop->figures.sync_changed_nsec = now_nsec() - 11 * NSEC_PER_SEC;
+	s->loop->figures.sync.synced = false;
+	s->loop->figures.sync.changed_nsec = now_nsec() - 11 * NSEC_PER_SEC;
 	json = get_json(s, "/healthz", 503);
 	assert_string_equal(json_string_value(json_object_get(json, "status")), "unhealthy");
 	json_decref(json);

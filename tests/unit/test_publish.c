@@ -612,8 +612,8 @@ static void a_large_batch_goes_out_in_parts(void **state)
 	assert_int_equal(conn_stats(x->conn)->flushes - before, 3);
 	assert_int_equal(publish_stats(x->own->publish)->sets, BATCH_ROWS * 2 + 1);
 	assert_int_equal(publish_stats(x->own->publish)->batches, 1);
-	assert_int_equal(publish_stats(x->own->publish)->batch_rows.count, 1);
-	assert_int_equal(publish_stats(x->own->publish)->batch_rows.max, BATCH_ROWS * 2 + 1);
+	assert_int_equal(publish_batch_rows(x->own->publish)->count, 1);
+	assert_int_equal(publish_batch_rows(x->own->publish)->max, BATCH_ROWS * 2 + 1);
 }
 
 #define EVENT(json) ";PUBLISH PORT_TABLE_CHANNEL@6 [" json "]"

@@ -323,7 +323,7 @@ static void a_storm_that_breaks_the_socket(void **state)
 	good_dump(1);
 	run_until(fx, all_events_read);
 	run_until(fx, is_synced);
-	assert_int_equal(watch_stats(fx->watch)->errors, 1);
+	assert_int_equal(watch_stats(fx->watch)->socket_errors, 1);
 	assert_string_equal(strchr(fx->heard, 'U'), "Ue9D(r2r3)TS");
 	event(8);
 	run_until(fx, all_events_read);
@@ -397,7 +397,7 @@ static void read_error(void **state)
 	event(6);
 	run_until(fx, all_events_read);
 	assert_string_equal(fx->heard, "Ue5D(r2r3)TSe6");
-	assert_int_equal(watch_stats(fx->watch)->errors, 1);
+	assert_int_equal(watch_stats(fx->watch)->socket_errors, 1);
 	assert_int_equal(logged(fx, "Input/output error"), 1);
 }
 
