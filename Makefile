@@ -20,13 +20,14 @@ PEER ?=
 SEED ?=
 FIRST ?=
 SEQUENCES ?=
+ONLY ?=
 MINUTES ?= 60
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
 .PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
-.PHONY: fuzz-coverage coverage tsan valgrind
+.PHONY: fuzz-coverage coverage tsan valgrind mutants
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -72,6 +73,10 @@ chaos: deps everything
 # Storms, scrapes and reconnections for MINUTES, and what became of memory, descriptors and latency.
 soak: deps bench-programs
 	@bench/soak --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --minutes $(MINUTES)
+
+# Do the unit tests notice what is broken on purpose?
+mutants: deps
+	@tests/mutants/run $(ONLY)
 
 lint: deps
 	@scripts/lint

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/pace.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/util.h"
+
+struct clock {
+	struct pace pace;
+	uint64_t now, total;
+};
+
+/* So many events in each of the milliseconds that go by. */
+static bool pass(struct clock *c, uint64_t msec, uint64_t events_per_msec)
+{
+	c->now += msec * USEC_PER_MSEC;
+	c->total += msec * events_per_msec;
+	return pace_is_storm(&c->pace, c->now, c->total);
+}
+
+static void begins_with_fifteen_a_millisecond(void **state)
+{
+	struct clock c = {0};
+
+	(void)state;
+	assert_false(pass(&c, 2, 14));
+	assert_false(pass(&c, 2, 14));
+	assert_true(pass(&c, 2, 15));
+}
+
+static void ends_below_twelve(void **state)
+{
+	struct clock c = {0};
+
+	(void)state;
+	assert_true(pass(&c, 2, 15));
+	assert_true(pass(&c, 2, 12));
+	assert_true(pass(&c, 2, 13));
+	assert_false(pass(&c, 2, 11));
+	assert_false(pass(&c, 2, 12));
+}
+
+static void a_burst_that_was_read_late_is_none(void **state)
+{
+	struct clock c = {0};
+
+	(void)state;
+	assert_false(pass(&c, 1000, 1));
+	assert_false(pass(&c, 1, 25));
+	assert_false(pass(&c, 1, 4));
+}
+
+static void nothing_is_judged_within_two_milliseconds(void **state)
+{
+	struct clock c = {0};
+
+	(void)state;
+	assert_true(pass(&c, 2, 100));
+	assert_true(pass(&c, 1, 0));
+	assert_false(pass(&c, 1, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(begins_with_fifteen_a_millisecond),
+		cmocka_unit_test(ends_below_twelve),
+		cmocka_unit_test(a_burst_that_was_read_late_is_none),
+		cmocka_unit_test(nothing_is_judged_within_two_milliseconds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
