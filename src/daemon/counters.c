@@ -11,6 +11,7 @@
 #include <systemd/sd-id128.h>
 #include <time.h>
 
+#include "base/timer.h"
 #include "daemon/private.h"
 #include "log/audit.h"
 #include "log/log.h"
@@ -133,9 +134,7 @@ static void arm(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
 
-	(void)sd_event_source_set_time(s->timer,
-				       now_usec() + (uint64_t)d->config->state_save_interval_secs * USEC_PER_SEC);
-	(void)sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+	timer_start(s->timer, (uint64_t)d->config->state_save_interval_secs * USEC_PER_SEC);
 	s->owed = true;
 }
 
@@ -347,8 +346,8 @@ static int add_sources(struct daemon *d)
 	if (r >= 0)
 		r = sd_event_add_io(d->event, &s->done, saver_fd(s->saver), EPOLLIN, on_done, d);
 	if (r >= 0)
-		r = sd_event_add_time(d->event, &s->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_due, d);
-	return r < 0 ? r : sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+		r = timer_add(&s->timer, d->event, ACCURACY_USEC, on_due, d);
+	return MIN(r, 0);
 }
 
 void counters_build(struct daemon *d)

@@ -11,6 +11,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "base/timer.h"
 #include "daemon/private.h"
 #include "host/process.h"
 #include "host/sandbox.h"
@@ -70,8 +71,10 @@ static void arm_held_back(struct daemon *d)
 	if (due == d->held_back_due)
 		return;
 	d->held_back_due = due;
-	(void)sd_event_source_set_time(d->held_back, due);
-	(void)sd_event_source_set_enabled(d->held_back, due ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	if (due)
+		timer_start_at(d->held_back, due);
+	else
+		timer_stop(d->held_back);
 }
 
 static void log_summary(const struct daemon *d)
@@ -143,8 +146,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	if (d->stopping)
 		return 0;
 	daemon_stops(d, info);
-	(void)sd_event_source_set_time_relative(d->stop_limit, STOP_USEC);
-	return sd_event_source_set_enabled(d->stop_limit, SD_EVENT_ONESHOT);
+	timer_start(d->stop_limit, STOP_USEC);
+	return 0;
 }
 
 static int on_level_step(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -395,22 +398,15 @@ static int add_signals(struct daemon *d)
 	return r;
 }
 
-/* Made beforehand: a daemon that is refused memory must end in time all the same. */
-static int add_timer(struct daemon *d, sd_event_source **ret, uint64_t accuracy, sd_event_time_handler_t handler)
-{
-	int r = sd_event_add_time(d->event, ret, CLOCK_MONOTONIC, 0, accuracy, handler, d);
-
-	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
 static int add_sources(struct daemon *d)
 {
 	int r = add_signals(d);
 
+	/* Made now: a daemon that is refused memory later must end in time all the same. */
 	if (r >= 0)
-		r = add_timer(d, &d->stop_limit, 0, on_stop_limit);
+		r = timer_add(&d->stop_limit, d->event, 0, on_stop_limit, d);
 	if (r >= 0)
-		r = add_timer(d, &d->held_back, AUDIT_ACCURACY_USEC, on_held_back);
+		r = timer_add(&d->held_back, d->event, AUDIT_ACCURACY_USEC, on_held_back, d);
 	if (r >= 0 && d->config->enable_watchdog)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/timer.h"
 #include "daemon/private.h"
 #include "metrics/health.h"
 #include "metrics/procstat.h"
@@ -48,8 +49,7 @@ static void arm(struct daemon_judge *j, uint64_t at_usec)
 	if (j->armed_usec != 0 && j->armed_usec <= at_usec)
 		return;
 	j->armed_usec = at_usec;
-	(void)sd_event_source_set_time(j->timer, at_usec);
-	(void)sd_event_source_set_enabled(j->timer, SD_EVENT_ONESHOT);
+	timer_start_at(j->timer, at_usec);
 }
 
 void judge_soon(struct daemon *d)
@@ -220,15 +220,13 @@ const struct health_limits *judge_limits(const struct daemon *d)
 int judge_build(struct daemon *d)
 {
 	struct daemon_judge *j = calloc(1, sizeof(*j));
-	int r;
 
 	if (!j)
 		return -ENOMEM;
 	d->judge = j;
 	j->limits = limits_of(d->config);
 	j->has_manager = getenv("NOTIFY_SOCKET") != NULL;
-	r = sd_event_add_time(d->event, &j->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_timer, d);
-	return r < 0 ? r : sd_event_source_set_enabled(j->timer, SD_EVENT_OFF);
+	return timer_add(&j->timer, d->event, ACCURACY_USEC, on_timer, d);
 }
 
 int judge_start(struct daemon *d)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/hist.h"
+#include "base/timer.h"
 #include "daemon/private.h"
 #include "http/server.h"
 #include "log/audit.h"
@@ -189,7 +190,7 @@ static void serve(struct daemon *d)
 	struct daemon_status *own = d->status_page;
 
 	own->checking = false;
-	(void)sd_event_source_set_enabled(own->patience, SD_EVENT_OFF);
+	timer_stop(own->patience);
 	exchange_serve(own->exchange, status_fill, d);
 	own->markers_unknown = false;
 }
@@ -230,8 +231,8 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 	}
 	exchange_hush(own->exchange);
 	own->checking = true;
-	(void)sd_event_source_set_time(own->patience, now_usec() + REDIS_PATIENCE_USEC);
-	return sd_event_source_set_enabled(own->patience, SD_EVENT_ONESHOT);
+	timer_start(own->patience, REDIS_PATIENCE_USEC);
+	return 0;
 }
 
 /* --- what is noted for the figures alone --- */
@@ -338,10 +339,7 @@ static int add_sources(struct daemon *d)
 	int r = sd_event_add_io(d->event, &own->asked, exchange_fd(own->exchange), EPOLLIN, on_asked, d);
 
 	if (r >= 0)
-		r = sd_event_add_time(d->event, &own->patience, CLOCK_MONOTONIC, 0, REDIS_ACCURACY_USEC, on_impatient,
-				      d);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(own->patience, SD_EVENT_OFF);
+		r = timer_add(&own->patience, d->event, REDIS_ACCURACY_USEC, on_impatient, d);
 	return r < 0 ? r : 0;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/timer.h"
 #include "base/util.h"
 #include "kernel/reply.h"
 #include "log/log.h"
@@ -51,28 +52,15 @@ struct reread {
 	bool busy; /* not idle since ops->idle() */
 };
 
-static void arm(sd_event_source *timer, uint64_t delay)
+static void start_unless_running(sd_event_source *timer, uint64_t delay)
 {
-	(void)sd_event_source_set_time(timer, now_usec() + delay);
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
-}
-
-static bool is_armed(sd_event_source *timer)
-{
-	int enabled = SD_EVENT_OFF;
-
-	return sd_event_source_get_enabled(timer, &enabled) > 0;
-}
-
-static void arm_unless_armed(sd_event_source *timer, uint64_t delay)
-{
-	if (!is_armed(timer))
-		arm(timer, delay);
+	if (!timer_is_running(timer))
+		timer_start(timer, delay);
 }
 
 static void tell_idle(struct reread *r)
 {
-	if (!r->busy || r->n_questions > 0 || r->n_waiting > 0 || r->reading || is_armed(r->flood))
+	if (!r->busy || r->n_questions > 0 || r->n_waiting > 0 || r->reading || timer_is_running(r->flood))
 		return;
 	r->busy = false;
 	r->ops->idle(r->user);
@@ -94,11 +82,11 @@ void reread_link(struct reread *r, int ifindex)
 		return;
 	r->busy = true;
 	if (r->n_waiting == REREAD_WAITING) {
-		arm_unless_armed(r->flood, FLOOD_USEC);
+		start_unless_running(r->flood, FLOOD_USEC);
 		return;
 	}
 	r->waiting[r->n_waiting++] = ifindex;
-	arm_unless_armed(r->timer, DELAY_USEC);
+	start_unless_running(r->timer, DELAY_USEC);
 }
 
 void reread_overtake(struct reread *r, int ifindex)
@@ -147,7 +135,7 @@ static void ask(struct reread *r)
 	}
 	r->n_waiting -= n;
 	memmove(r->waiting, r->waiting + n, r->n_waiting * sizeof(r->waiting[0]));
-	arm(r->timer, ANSWER_USEC);
+	timer_start(r->timer, ANSWER_USEC);
 }
 
 static bool all_answered(const struct reread *r)
@@ -180,16 +168,16 @@ static void settle(struct reread *r)
 		return;
 	if (!r->ops->catch_up(r->user)) {
 		if (r->running)
-			arm(r->timer, NEXT_USEC);
+			timer_start(r->timer, NEXT_USEC);
 		return;
 	}
 	apply(r);
 	if (!r->running)
 		return;
 	if (r->n_waiting > 0)
-		arm(r->timer, NEXT_USEC);
+		timer_start(r->timer, NEXT_USEC);
 	else
-		(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
+		timer_stop(r->timer);
 	tell_idle(r);
 }
 
@@ -291,7 +279,7 @@ void reread_all(struct reread *r)
 	r->began_usec = now;
 	r->stats.all++;
 	r->ops->all_begins(r->user);
-	(void)sd_event_source_set_enabled(r->flood, SD_EVENT_OFF);
+	timer_stop(r->flood);
 	/* What it finds is looked at again anyway: changes meanwhile do no harm. */
 	r->reply = (struct reply){.seq = ++r->seq, .takes_interrupted = true};
 	result = nlsock_request_dump(r->socket, r->reply.seq);
@@ -338,15 +326,8 @@ void reread_stop(struct reread *r)
 	r->running = r->busy = false;
 	r->reading = false;
 	r->n_waiting = r->n_questions = 0;
-	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
-	(void)sd_event_source_set_enabled(r->flood, SD_EVENT_OFF);
-}
-
-static int add_timer(struct reread *r, sd_event_source **timer, sd_event_time_handler_t handler)
-{
-	int result = sd_event_add_time(r->event, timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, r);
-
-	return result < 0 ? result : sd_event_source_set_enabled(*timer, SD_EVENT_OFF);
+	timer_stop(r->timer);
+	timer_stop(r->flood);
 }
 
 static int add_sources(struct reread *r)
@@ -356,8 +337,8 @@ static int add_sources(struct reread *r)
 	if (result >= 0)
 		result = sd_event_source_set_priority(r->source, SD_EVENT_PRIORITY_IDLE);
 	if (result >= 0)
-		result = add_timer(r, &r->timer, on_timer);
-	return result < 0 ? result : add_timer(r, &r->flood, on_flood);
+		result = timer_add(&r->timer, r->event, TIMER_ACCURACY_USEC, on_timer, r);
+	return result < 0 ? result : timer_add(&r->flood, r->event, TIMER_ACCURACY_USEC, on_flood, r);
 }
 
 static void free_reread(struct reread **r)

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 
 #include "base/backoff.h"
+#include "base/timer.h"
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "kernel/pace.h"
@@ -62,12 +63,6 @@ static void free_nlsock(struct nlsock **s)
 	nlsock_free(*s);
 }
 
-static void arm(struct watch *w, uint64_t delay)
-{
-	(void)sd_event_source_set_time(w->timer, now_usec() + delay);
-	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
-}
-
 static void enter(struct watch *w, enum watch_state state)
 {
 	if (state == w->state)
@@ -98,7 +93,7 @@ static void abort_dump(struct watch *w)
 static void wait_for_dump(struct watch *w, uint64_t delay)
 {
 	w->due = delay == 0;
-	arm(w, delay);
+	timer_start(w->timer, delay);
 	enter(w, WATCH_UNSYNCED);
 }
 
@@ -292,7 +287,7 @@ static int read_dump(struct watch *w)
 		if (r != 0)
 			return r;
 		if (batch.n > 0)
-			arm(w, w->opt.dump_timeout_usec);
+			timer_start(w->timer, w->opt.dump_timeout_usec);
 		if (batch.outcome == NLSOCK_AGAIN)
 			break;
 	}
@@ -312,7 +307,7 @@ static void tell_synced(const struct watch *w)
 
 static void synced(struct watch *w)
 {
-	(void)sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+	timer_stop(w->timer);
 	tell_synced(w);
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
@@ -363,7 +358,7 @@ static void start_dump(struct watch *w)
 		dump_failed(w, r);
 		return;
 	}
-	arm(w, w->opt.dump_timeout_usec);
+	timer_start(w->timer, w->opt.dump_timeout_usec);
 	enter(w, WATCH_DUMPING);
 	TELL(w, dump_begin, w->user);
 }
@@ -391,7 +386,7 @@ static bool read_events(struct watch *w)
 	else if (empty && w->state == WATCH_SETTLING)
 		synced(w);
 	else if (!empty && w->due)
-		arm(w, 0); /* the last batch may have emptied the queue: then epoll would stay silent */
+		timer_start(w->timer, 0); /* the last batch may have emptied the queue: then epoll would stay silent */
 	set_pace(w, empty);
 	return empty;
 }
@@ -424,7 +419,7 @@ static void complete_dump(struct watch *w)
 		tell_interrupted(w);
 	w->failures = 0;
 	backoff_reset(&w->retry);
-	arm(w, w->opt.settle_usec);
+	timer_start(w->timer, w->opt.settle_usec);
 	enter(w, WATCH_SETTLING);
 	(void)read_events(w);
 }
@@ -560,9 +555,10 @@ static int add_sources(struct watch *w)
 
 	if (r < 0)
 		return r;
-	r = sd_event_add_time(w->event, &w->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, w);
+	r = timer_add(&w->timer, w->event, TIMER_ACCURACY_USEC, on_timer, w);
 	if (r < 0)
 		return r;
+	timer_start(w->timer, 0);
 	r = sd_event_add_defer(w->event, &w->resync_source, on_resync, w);
 	if (r < 0)
 		return r;

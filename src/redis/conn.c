@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/backoff.h"
+#include "base/timer.h"
 #include "base/util.h"
 #include "log/audit.h"
 #include "redis/endpoint.h"
@@ -111,17 +112,15 @@ static uint64_t loop_usec(const struct conn *c)
 	return sd_event_now(c->event, CLOCK_MONOTONIC, &usec) >= 0 ? usec : now_usec();
 }
 
-/* A timer that cannot be set (no memory for epoll) leaves the connection without one; nothing better is at hand. */
 static void arm_timer(struct conn *c, uint64_t usec)
 {
-	(void)sd_event_source_set_time(c->timer, usec);
-	(void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+	timer_start_at(c->timer, usec);
 	c->timer_armed = true;
 }
 
 static void disarm_timer(struct conn *c)
 {
-	(void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+	timer_stop(c->timer);
 	c->timer_armed = false;
 }
 
@@ -131,7 +130,7 @@ static void close_socket(struct conn *c)
 	close_fd(&c->fd);
 	c->fd = -1;
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
-	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
+	timer_stop(c->patience);
 	c->wants_output = c->patient = false;
 	rtt_forget(&c->rtt);
 	c->write_error = 0;
@@ -208,8 +207,7 @@ static void want_output(struct conn *c, bool output)
 
 static void arm_patience(struct conn *c)
 {
-	(void)sd_event_source_set_time(c->patience, loop_usec(c) + c->opt.reply_usec);
-	(void)sd_event_source_set_enabled(c->patience, SD_EVENT_ONESHOT);
+	timer_start(c->patience, c->opt.reply_usec);
 }
 
 static void be_patient(struct conn *c, bool patient)
@@ -222,7 +220,7 @@ static void be_patient(struct conn *c, bool patient)
 	if (patient)
 		arm_patience(c);
 	else
-		(void)sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
+		timer_stop(c->patience);
 }
 
 static bool answer_awaited(const struct conn *c)
@@ -640,13 +638,9 @@ static int add_sources(struct conn *c, sd_event *event)
 	int r;
 
 	c->event = sd_event_ref(event);
-	r = sd_event_add_time(event, &c->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, c);
+	r = timer_add(&c->timer, event, TIMER_ACCURACY_USEC, on_timer, c);
 	if (r >= 0)
-		r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-	if (r >= 0)
-		r = sd_event_add_time(event, &c->patience, CLOCK_MONOTONIC, 0, PATIENCE_ACCURACY_USEC, on_patience, c);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(c->patience, SD_EVENT_OFF);
+		r = timer_add(&c->patience, event, PATIENCE_ACCURACY_USEC, on_patience, c);
 	if (r >= 0)
 		r = sd_event_add_defer(event, &c->kick, on_kick, c);
 	if (r >= 0)

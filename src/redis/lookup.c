@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/thread.h"
+#include "base/timer.h"
 #include "base/util.h"
 
 #define STACK_BYTES (256U * 1024)
@@ -162,8 +163,8 @@ static int put_question(struct lookup *l, struct name *name)
 	if (send(l->ours, &question, sizeof(question), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
 	name->asked = true;
-	(void)sd_event_source_set_time(l->late, now_usec() + LATE_USEC);
-	return sd_event_source_set_enabled(l->late, SD_EVENT_ONESHOT);
+	timer_start(l->late, LATE_USEC);
+	return 0;
 }
 
 int lookup_ask(struct lookup *l, struct lookup_waiter *waiter)
@@ -208,8 +209,8 @@ static int build(struct lookup *l, sd_event *event)
 	l->theirs = pair[1];
 	r = sd_event_add_io(event, &l->io, l->ours, EPOLLIN, on_answer, l);
 	if (r >= 0)
-		r = sd_event_add_time(event, &l->late, CLOCK_MONOTONIC, 0, LATE_ACCURACY_USEC, on_late, l);
-	return r < 0 ? r : sd_event_source_set_enabled(l->late, SD_EVENT_OFF);
+		r = timer_add(&l->late, event, LATE_ACCURACY_USEC, on_late, l);
+	return MIN(r, 0);
 }
 
 int lookup_new(struct lookup **ret, sd_event *event)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "base/timer.h"
 #include "log/log.h"
 #include "ports/rules.h"
 #include "redis/scan.h"
@@ -53,12 +54,9 @@ static bool told_of_changes(const struct appl_ports *a)
 	return a->subscribed && a->notifies;
 }
 
-static void arm(struct appl_ports *a)
+static void look_later(struct appl_ports *a)
 {
-	uint64_t at = now_usec() + backoff_next_usec(&a->backoff);
-
-	(void)sd_event_source_set_time(a->timer, at);
-	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
+	timer_start(a->timer, backoff_next_usec(&a->backoff));
 }
 
 /* --- rows that are no ports of ours --- */
@@ -188,7 +186,7 @@ void appl_ports_wait(struct appl_ports *a, struct port *port)
 	if (told_of_changes(a) || !first)
 		return;
 	backoff_reset(&a->backoff);
-	arm(a);
+	look_later(a);
 }
 
 static void rescan(struct appl_ports *a);
@@ -215,7 +213,7 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 	/* After the longest wait the audit's scan goes on looking: a quiet switch is not woken for a link that is no
 	 * port. */
 	if (!list_empty(&a->waiting) && a->backoff.next_ms < LOOKUP_MAX_MS)
-		arm(a);
+		look_later(a);
 	return 0;
 }
 
@@ -274,7 +272,7 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 	if (!complete || a->no_memory) {
 		a->scan_soon = true;
 		if (error && !a->known)
-			arm(a);
+			look_later(a);
 		else if (!error && conn_ready(a->conn))
 			a->scan_again = true;
 		return;
@@ -333,7 +331,7 @@ void appl_ports_ready(struct appl_ports *a)
 {
 	rescan(a);
 	if (!told_of_changes(a) && !list_empty(&a->waiting))
-		arm(a);
+		look_later(a);
 }
 
 void appl_ports_lost(struct appl_ports *a)
@@ -358,7 +356,7 @@ void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
 	}
 	a->notifies = false;
 	if (!list_empty(&a->waiting))
-		arm(a);
+		look_later(a);
 }
 
 void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, const struct resp_value *payload)
@@ -420,9 +418,7 @@ int appl_ports_new(struct appl_ports **ret, sd_event *event, struct links *links
 	list_init(&a->waiting);
 	list_init(&a->owed);
 	(void)snprintf(a->prefix, sizeof(a->prefix), "PORT_TABLE%s", separator);
-	r = sd_event_add_time(event, &a->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, a);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+	r = timer_add(&a->timer, event, TIMER_ACCURACY_USEC, on_timer, a);
 	if (r < 0) {
 		appl_ports_free(a);
 		return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "base/timer.h"
 #include "log/audit.h"
 #include "sonic/eventpub.h"
 #include "sonic/portlog.h"
@@ -42,20 +43,6 @@ struct publish {
 
 /* --- writes --- */
 
-static void schedule(sd_event_source *timer, uint64_t at)
-{
-	uint64_t armed = UINT64_MAX;
-	int enabled = SD_EVENT_OFF;
-
-	(void)sd_event_source_get_enabled(timer, &enabled);
-	if (enabled != SD_EVENT_OFF)
-		(void)sd_event_source_get_time(timer, &armed);
-	if (at >= armed)
-		return;
-	(void)sd_event_source_set_time(timer, at);
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
-}
-
 /* The port is gone afterwards unless something else needs it. */
 static void end_retry(struct publish *p, struct port *port)
 {
@@ -74,7 +61,7 @@ static void retry_later(struct publish *p, struct port *port)
 	links_hold(port);
 	port->row.retry_at = now_usec() + backoff_next_usec(&backoff);
 	port->row.retry_ms = backoff.next_ms;
-	schedule(p->retry_ports, port->row.retry_at);
+	timer_start_by(p->retry_ports, port->row.retry_at);
 }
 
 /* Refused, or nobody knows. Consumers wait for a DEL (S16): one too many does less harm than none. */
@@ -329,7 +316,7 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 		if (port->row.retry_at <= now)
 			links_mark_dirty(p->links, port);
 		else
-			schedule(timer, port->row.retry_at);
+			timer_start_by(timer, port->row.retry_at);
 	}
 	return 0;
 }
@@ -375,7 +362,7 @@ static void take_row(struct port *port, const struct row *row, uint32_t generati
 
 static void readback_later(struct publish *p)
 {
-	schedule(p->retry_readback, now_usec() + backoff_next_usec(&p->readback_backoff));
+	timer_start_by(p->retry_readback, now_usec() + backoff_next_usec(&p->readback_backoff));
 }
 
 static void start_readback(struct publish *p)
@@ -499,13 +486,6 @@ const struct hist *publish_batch_rows(const struct publish *p)
 	return &p->batch_rows;
 }
 
-static int add_timer(sd_event *event, sd_event_source **ret, sd_event_time_handler_t handler, struct publish *p)
-{
-	int r = sd_event_add_time(event, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, p);
-
-	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
 int publish_new(struct publish **ret, sd_event *event, struct links *links, struct conn *conn,
 		const struct publish_options *opt, publish_unknown_fn unknown, void *user)
 {
@@ -526,9 +506,9 @@ int publish_new(struct publish **ret, sd_event *event, struct links *links, stru
 	p->readback = readback_new(links, conn, p->separator, &ops, p);
 	p->events = opt->events ? eventpub_new(conn, opt->database) : NULL;
 	if (p->readback && (p->events || !opt->events))
-		r = add_timer(event, &p->retry_ports, on_retry_ports, p);
+		r = timer_add(&p->retry_ports, event, TIMER_ACCURACY_USEC, on_retry_ports, p);
 	if (r >= 0)
-		r = add_timer(event, &p->retry_readback, on_retry_readback, p);
+		r = timer_add(&p->retry_readback, event, TIMER_ACCURACY_USEC, on_retry_readback, p);
 	if (r < 0) {
 		publish_free(p);
 		return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "base/timer.h"
 #include "log/audit.h"
 #include "ports/rules.h"
 #include "sonic/portcount.h"
@@ -72,28 +73,14 @@ struct startup {
 	struct backoff backoff;
 };
 
-static void turn_off(sd_event_source *timer)
-{
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_OFF);
-}
-
-static void arm(sd_event_source *timer, uint64_t after)
-{
-	(void)sd_event_source_set_time(timer, now_usec() + after);
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
-}
-
 static void retry_later(struct startup *s)
 {
-	arm(s->retry, backoff_next_usec(&s->backoff));
+	timer_start(s->retry, backoff_next_usec(&s->backoff));
 }
 
 static bool is_held(const struct startup *s)
 {
-	int enabled = SD_EVENT_OFF;
-
-	(void)sd_event_source_get_enabled(s->retry, &enabled);
-	return enabled != SD_EVENT_OFF;
+	return timer_is_running(s->retry);
 }
 
 static bool connected(const struct startup *s)
@@ -219,7 +206,7 @@ static void await_links(struct startup *s)
 {
 	s->promised = s->count;
 	s->state = STARTUP_AWAITS_LINKS;
-	arm(s->missing, MISSING_WARN_USEC);
+	timer_start(s->missing, MISSING_WARN_USEC);
 }
 
 static bool is_stuck(const struct port *port)
@@ -233,7 +220,7 @@ static void stop_warning(struct startup *s)
 	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port))
 		if (is_stuck(port))
 			return;
-	turn_off(s->missing);
+	timer_stop(s->missing);
 }
 
 /* Beside upstream's line the record has words of its own: suites count the line. */
@@ -460,8 +447,8 @@ static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
 
 static void push_all_again(struct startup *s, enum startup_state state)
 {
-	turn_off(s->missing);
-	turn_off(s->retry);
+	timer_stop(s->missing);
+	timer_stop(s->retry);
 	s->kind = START_COLD;
 	portrows_forget(s->rows);
 	appl_ports_doubt(s->deps.appl_ports);
@@ -618,7 +605,7 @@ void startup_ready(struct startup *s)
 
 void startup_lost(struct startup *s)
 {
-	turn_off(s->retry);
+	timer_stop(s->retry);
 	portcount_retry(s->portcount);
 	backoff_reset(&s->backoff);
 	portrows_stop(s->rows);
@@ -646,13 +633,6 @@ void startup_lost(struct startup *s)
 	}
 }
 
-static int add_timer(struct startup *s, sd_event_source **ret, sd_event_time_handler_t handler)
-{
-	int r = sd_event_add_time(s->deps.event, ret, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, s);
-
-	return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
 int startup_new(struct startup **ret, const struct startup_deps *deps, const struct startup_ops *ops, void *user)
 {
 	struct startup *s = calloc(1, sizeof(*s));
@@ -676,9 +656,9 @@ int startup_new(struct startup **ret, const struct startup_deps *deps, const str
 				   on_old_links, s);
 	s->portcount = portcount_new(deps->appl, deps->appl_separator);
 	if (s->rows && s->warm && s->oldlinks && s->portcount)
-		r = add_timer(s, &s->retry, on_retry);
+		r = timer_add(&s->retry, s->deps.event, TIMER_ACCURACY_USEC, on_retry, s);
 	if (r >= 0)
-		r = add_timer(s, &s->missing, on_missing);
+		r = timer_add(&s->missing, s->deps.event, TIMER_ACCURACY_USEC, on_missing, s);
 	if (r < 0) {
 		startup_free(s);
 		return r;

@@ -207,6 +207,12 @@ int sd_event_source_set_time(sd_event_source *s, uint64_t usec)
 	return 0;
 }
 
+int sd_event_source_set_time_relative(sd_event_source *s, uint64_t usec)
+{
+	s->usec = loop.now + usec;
+	return 0;
+}
+
 int sd_event_source_get_time(sd_event_source *s, uint64_t *usec)
 {
 	*usec = s->usec;
