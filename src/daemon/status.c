@@ -113,21 +113,10 @@ static bool is_there(const struct port *port)
 static struct snapshot_port describe(const struct port *port)
 {
 	struct snapshot_port out = {
-		.present = port->link.ifindex != 0,
-		.old = port->link.old,
-		.configured = port->appl.configured,
-		.awaited = port->appl.expected,
-		.admin_up = (port->link.flags & IFF_UP) != 0,
-		.oper_up = (port->link.flags & IFF_RUNNING) != 0,
+		.link = port->link,
+		.history = port->history,
+		.appl = port->appl,
 		.owed = publish_owes(port),
-		.ifindex = port->link.ifindex,
-		.mtu = port->link.mtu,
-		.carrier_up = port->link.carrier_up,
-		.carrier_down = port->link.carrier_down,
-		.flaps = port->history.flaps - port->history.flaps_before,
-		.flaps_ever = port->history.flaps,
-		.changed_nsec = port->history.changed_nsec,
-		.changed_msec = port->history.changed_before_msec,
 	};
 
 	out.in_sync = port->appl.configured && links_present(port) && !out.owed;

@@ -269,19 +269,25 @@ static void metrics(const struct visit *visit)
 
 /* --- ports --- */
 
-static json_t *link_json(const struct snapshot_port *port)
+static const char *up_or_down(bool up)
 {
-	if (!port->present)
-		return json_null();
-	return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:b}", "ifindex", port->ifindex, "admin",
-			 port->admin_up ? "up" : "down", "oper", port->oper_up ? "up" : "down", "mtu",
-			 (json_int_t)port->mtu, "carrier_up_changes", (json_int_t)port->carrier_up,
-			 "carrier_down_changes", (json_int_t)port->carrier_down, "left_from_before", port->old);
+	return up ? "up" : "down";
 }
 
-static json_t *last_change(const struct visit *visit, const struct snapshot_port *port)
+static json_t *link_json(const struct port_link *link)
 {
-	return port->changed_nsec ? stamp(visit->pages, port->changed_nsec) : stamp_msec(port->changed_msec);
+	if (!link->ifindex)
+		return json_null();
+	return json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:b}", "ifindex", link->ifindex, "admin",
+			 up_or_down(link->flags & IFF_UP), "oper", up_or_down(link->flags & IFF_RUNNING), "mtu",
+			 (json_int_t)link->mtu, "carrier_up_changes", (json_int_t)link->carrier_up,
+			 "carrier_down_changes", (json_int_t)link->carrier_down, "left_from_before", link->old);
+}
+
+static json_t *last_change(const struct visit *visit, const struct port_history *history)
+{
+	return history->changed_nsec ? stamp(visit->pages, history->changed_nsec)
+				     : stamp_msec(history->changed_before_msec);
 }
 
 static json_t *port_json(const struct visit *visit, const struct snapshot_port *port)
@@ -289,9 +295,9 @@ static json_t *port_json(const struct visit *visit, const struct snapshot_port *
 	char name[NAME_TEXT_MAX];
 
 	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:o, s:o}", "name", text_utf8(port->name, name), "configured",
-			 port->configured, "awaited", port->awaited, "in_sync", port->in_sync, "flaps",
-			 (json_int_t)port->flaps_ever, "last_change", last_change(visit, port), "link",
-			 link_json(port));
+			 port->appl.configured, "awaited", port->appl.expected, "in_sync", port->in_sync, "flaps",
+			 (json_int_t)port->history.flaps, "last_change", last_change(visit, &port->history), "link",
+			 link_json(&port->link));
 }
 
 static void ports(const struct visit *visit)

@@ -375,50 +375,51 @@ static void each_port(const struct exposition *e, port_fn write)
 
 static void write_flaps(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	sample(e, label("port", name), port->flaps);
+	sample(e, label("port", name), port->history.flaps - port->history.flaps_before);
 }
 
 static void write_flaps_ever(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	sample(e, label("port", name), port->flaps_ever);
+	sample(e, label("port", name), port->history.flaps);
 }
 
 static void write_admin(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	if (port->present)
-		sample(e, label("port", name), port->admin_up);
+	if (port->link.ifindex)
+		sample(e, label("port", name), (port->link.flags & IFF_UP) != 0);
 }
 
 static void write_oper(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	if (port->present)
-		sample(e, label("port", name), port->oper_up);
+	if (port->link.ifindex)
+		sample(e, label("port", name), (port->link.flags & IFF_RUNNING) != 0);
 }
 
 static void write_mtu(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	if (port->present)
-		sample(e, label("port", name), port->mtu);
+	if (port->link.ifindex)
+		sample(e, label("port", name), port->link.mtu);
 }
 
 static void write_carrier(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	if (!port->present)
+	if (!port->link.ifindex)
 		return;
-	sample(e, two((struct label){"port", name}, (struct label){"direction", "up"}), port->carrier_up);
-	sample(e, two((struct label){"port", name}, (struct label){"direction", "down"}), port->carrier_down);
+	sample(e, two((struct label){"port", name}, (struct label){"direction", "up"}), port->link.carrier_up);
+	sample(e, two((struct label){"port", name}, (struct label){"direction", "down"}), port->link.carrier_down);
 }
 
 static void write_in_sync(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
-	if (port->present)
+	if (port->link.ifindex)
 		sample(e, label("port", name), port->in_sync);
 }
 
 static void write_change(const struct exposition *e, const struct snapshot_port *port, const char *name)
 {
+	const struct port_history *h = &port->history;
 	uint64_t since_epoch =
-		port->changed_nsec ? port->changed_nsec + e->in->epoch_nsec : port->changed_msec * NSEC_PER_MSEC;
+		h->changed_nsec ? h->changed_nsec + e->in->epoch_nsec : h->changed_before_msec * NSEC_PER_MSEC;
 
 	if (since_epoch)
 		sample_seconds(e, label("port", name), since_epoch);

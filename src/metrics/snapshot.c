@@ -62,12 +62,14 @@ void snapshot_done(struct snapshot *s)
 
 static void add_up(struct snapshot_sums *sums, const struct snapshot_port *port)
 {
-	sums->configured += port->configured;
-	sums->present += port->present;
-	sums->up += port->oper_up;
-	sums->old += port->old;
-	sums->waiting += port->present && !port->old && !port->configured;
-	sums->awaited += port->awaited;
+	bool present = port->link.ifindex != 0;
+
+	sums->configured += port->appl.configured;
+	sums->present += present;
+	sums->up += (port->link.flags & IFF_RUNNING) != 0;
+	sums->old += port->link.old;
+	sums->waiting += present && !port->link.old && !port->appl.configured;
+	sums->awaited += port->appl.expected;
 	sums->in_sync += port->in_sync;
 	sums->owed += port->owed;
 }

@@ -59,15 +59,11 @@ struct snapshot_conn {
 
 struct snapshot_port {
 	char name[IFNAMSIZ];
-	bool present; /* has an interface; else the interface's figures are 0 */
-	bool old, configured, awaited, admin_up, oper_up, in_sync;
-	bool owed; /* Redis has not acknowledged its row as it should be */
-	int ifindex;
-	uint32_t mtu, carrier_up, carrier_down;
-	uint64_t flaps;        /* of this process */
-	uint64_t flaps_ever;   /* those of earlier ones too */
-	uint64_t changed_nsec; /* when the last change came; 0: none came */
-	uint64_t changed_msec; /* then: when the last one did in an earlier process, since the epoch; 0: none */
+	struct port_link link; /* all 0 without an interface */
+	struct port_history history;
+	struct port_appl appl;
+	bool owed;    /* Redis has not acknowledged its row as it should be */
+	bool in_sync; /* it is configured, has an interface that is not old, and nothing is owed */
 };
 
 /* How many ports are so. */

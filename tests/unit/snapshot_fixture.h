@@ -101,12 +101,10 @@ static inline void fixture_ports(struct fixture_loop *loop, size_t n)
 {
 	loop->n_ports = n;
 	for (size_t i = 0; i < n; i++) {
-		loop->ports[i] = (struct snapshot_port){.present = true,
-							.configured = true,
-							.admin_up = true,
-							.oper_up = true,
-							.in_sync = true,
-							.mtu = 9100};
+		loop->ports[i] = (struct snapshot_port){
+			.link = {.ifindex = (int)i + 1, .flags = IFF_UP | IFF_RUNNING, .mtu = 9100},
+			.appl = {.configured = true},
+			.in_sync = true};
 		(void)snprintf(loop->ports[i].name, sizeof(loop->ports[i].name), "Ethernet%zu", 4 * i);
 	}
 }

@@ -225,11 +225,14 @@ static void test_names_of_ports(void **state)
 	struct page_fixture *f = *state;
 
 	f->snapshot.n_ports = 4;
-	f->ports[0] = (struct snapshot_port){
-		.name = "Ethernet0", .present = true, .oper_up = true, .mtu = 9100, .flaps = 2, .flaps_ever = 9};
-	f->ports[1] = (struct snapshot_port){.name = "Ethernet\"}1\\", .present = true};
-	f->ports[2] = (struct snapshot_port){.name = "Ethernet\xff\xc3\xa9", .present = true, .changed_nsec = 1};
-	f->ports[3] = (struct snapshot_port){.name = "Ethernet12", .flaps = 1, .flaps_ever = 1, .configured = true};
+	f->ports[0] = (struct snapshot_port){.name = "Ethernet0",
+					     .link = {.ifindex = 1, .flags = IFF_RUNNING, .mtu = 9100},
+					     .history = {.flaps = 9, .flaps_before = 7}};
+	f->ports[1] = (struct snapshot_port){.name = "Ethernet\"}1\\", .link = {.ifindex = 2}};
+	f->ports[2] = (struct snapshot_port){
+		.name = "Ethernet\xff\xc3\xa9", .link = {.ifindex = 3}, .history = {.changed_nsec = 1}};
+	f->ports[3] =
+		(struct snapshot_port){.name = "Ethernet12", .history = {.flaps = 1}, .appl = {.configured = true}};
 	write_page(f, false);
 	assert_lines(f, "portsyncd_port_oper_up{port=\"Ethernet0\"} 1\n"
 			"portsyncd_port_oper_up{port=\"Ethernet\\\"}1\\\\x5c\"} 0\n"

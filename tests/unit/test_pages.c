@@ -153,9 +153,10 @@ static void test_ports(void **state)
 	json_t *json;
 	const json_t *list, *link;
 
-	s->loop->ports[1].present = s->loop->ports[1].in_sync = false;
-	s->loop->ports[0].changed_nsec = now_nsec();
-	s->loop->ports[0].mtu = 1500;
+	s->loop->ports[1].link.ifindex = 0;
+	s->loop->ports[1].in_sync = false;
+	s->loop->ports[0].history.changed_nsec = now_nsec();
+	s->loop->ports[0].link.mtu = 1500;
 	json = get_json(s, "/ports", 200);
 	list = json_object_get(json, "ports");
 	assert_int_equal(json_array_size(list), 2);
@@ -229,7 +230,7 @@ static void test_a_timestamp_stays(void **state)
 	const struct site *s = *state;
 	char first[64] = "";
 
-	s->loop->ports[0].changed_nsec = now_nsec();
+	s->loop->ports[0].history.changed_nsec = now_nsec();
 	for (unsigned i = 0; i < 100; i++) {
 		char *text = get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE), *at = strstr(text, start);
 

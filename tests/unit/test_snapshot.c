@@ -35,10 +35,13 @@ static void test_bounds_ascend_and_labels_say_the_same(void **state)
 static void test_ports_are_summed_up(void **state)
 {
 	static const struct snapshot_port ports[] = {
-		{.name = "up", .present = true, .configured = true, .oper_up = true, .in_sync = true},
-		{.name = "old", .present = true, .old = true, .owed = true},
-		{.name = "waiting", .present = true, .owed = true},
-		{.name = "awaited", .configured = true, .awaited = true},
+		{.name = "up",
+		 .link = {.ifindex = 1, .flags = IFF_RUNNING},
+		 .appl = {.configured = true},
+		 .in_sync = true},
+		{.name = "old", .link = {.ifindex = 2, .old = true}, .owed = true},
+		{.name = "waiting", .link = {.ifindex = 3}, .owed = true},
+		{.name = "awaited", .appl = {.configured = true, .expected = true}},
 	};
 	struct snapshot s = {0};
 
