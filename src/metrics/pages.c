@@ -124,7 +124,7 @@ static json_t *stamp_msec(uint64_t since_epoch)
 	return json_string(text);
 }
 
-/* The same of a CLOCK_MONOTONIC time. */
+/* The same for a CLOCK_MONOTONIC time. */
 static json_t *stamp(struct pages *p, uint64_t nsec)
 {
 	return stamp_msec(nsec ? (nsec + epoch_nsec(p)) / NSEC_PER_MSEC : 0);
@@ -135,7 +135,7 @@ static double seconds(uint64_t nsec)
 	return (double)nsec / (double)NSEC_PER_SEC;
 }
 
-/* Takes over json. */
+/* Takes ownership of json. */
 static void answer_json(struct http_answer *out, unsigned status, json_t *json)
 {
 	char *body = json ? json_dumps(json, JSON_FLAGS) : NULL;
@@ -146,7 +146,7 @@ static void answer_json(struct http_answer *out, unsigned status, json_t *json)
 	*out = (struct http_answer){.status = status, .content_type = JSON_TYPE, .body = body, .len = strlen(body)};
 }
 
-/* Takes over the text. */
+/* Takes ownership of the text. */
 static void answer_text(struct http_answer *out, const char *content_type, struct text *text)
 {
 	if (text->failed) {

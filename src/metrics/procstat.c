@@ -41,7 +41,7 @@ static bool read_text(const char *proc, const char *name, char text[TEXT_BYTES])
 	return n > 0;
 }
 
-/* A command may hold blanks and parentheses: the last one ends it. */
+/* A command may hold blanks and parentheses: the last parenthesis ends it. */
 static bool read_stat(const char *proc, const char *name, uint64_t fields[STAT_LAST + 1])
 {
 	char text[TEXT_BYTES], *at;
@@ -83,7 +83,7 @@ static bool find_figure(const char *text, const char *key, uint64_t *value)
 	return false;
 }
 
-/* Column n, from 0, of words parted by spaces: false when there is not a number. */
+/* Column n, counted from 0, of words separated by spaces; false when it is not a number. */
 static bool find_column(const char *line, unsigned n, uint64_t *value)
 {
 	static const char spaces[] = " \t";
@@ -177,7 +177,7 @@ static void read_loop(struct procstat *out, const char *proc)
 		out->has_run_delay = find_column(text, 1, &out->loop_run_delay_nsec);
 }
 
-/* Columns of net/netlink/af_netlink.c, netlink_native_seq_show(). */
+/* The columns are those of netlink_native_seq_show() in net/netlink/af_netlink.c. */
 static bool parse_socket(const char *line, uint64_t inode, struct procstat *out)
 {
 	uint64_t queued, drops, its_inode;

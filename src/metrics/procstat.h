@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernel says of this process, its loop's thread and its event socket: proc(5). Not for the loop's thread. */
+/* What the kernel says of this process, its loop's thread and its event socket: proc(5). Slow: not for the loop. */
 #ifndef PORTSYNCD_METRICS_PROCSTAT_H
 #define PORTSYNCD_METRICS_PROCSTAT_H
 
@@ -13,11 +13,11 @@ struct procstat {
 	uint64_t threads, open_fds;
 	uint64_t max_fds; /* UINT64_MAX: no limit */
 
-	/* the loop's thread, which is the one that the process began with */
+	/* the loop's thread, which is the first of the process */
 	uint64_t loop_user_nsec, loop_system_nsec;
 	uint64_t loop_run_delay_nsec; /* ready, but waiting for a processor */
 	uint64_t loop_voluntary, loop_involuntary, loop_minor_faults, loop_major_faults;
-	bool has_run_delay, has_migrations; /* not every kernel tells */
+	bool has_run_delay, has_migrations; /* not every kernel has them */
 	uint64_t loop_migrations;
 
 	/* the event socket */
@@ -25,16 +25,14 @@ struct procstat {
 	uint64_t netlink_queued, netlink_drops;
 };
 
-/* proc: "/proc" but for tests. inode: that of the event socket. What cannot be read is 0. */
+/* proc is "/proc", inode that of the event socket. What cannot be read is 0. */
 void procstat_read(struct procstat *out, const char *proc, uint64_t inode);
 
-/*
- * When the process began, in nanoseconds since the epoch. By the clock as it stands now: who wants a figure that stays
- * asks once.
- */
+/* When the process began, in nanoseconds since the epoch by the clock as it stands now: another call may say another
+ * time. */
 uint64_t procstat_started(const char *proc);
 
-/* resident_bytes alone, for a thread that has little time. */
+/* resident_bytes only, which is quick enough for the loop. */
 uint64_t procstat_resident(const char *proc);
 
 #endif
