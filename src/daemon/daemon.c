@@ -49,7 +49,7 @@ void report_suppressed(struct daemon *d, bool end)
 {
 	if (d->links)
 		portlog_report_suppressed(d->links, end);
-	log_tell_held_back(end);
+	log_report_suppressed(end);
 }
 
 static int on_held_back(sd_event_source *source, uint64_t usec, void *user)

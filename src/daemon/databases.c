@@ -267,7 +267,7 @@ int databases_build(struct daemon *d)
 	static const struct startup_ops startup_ops = {
 		.decided = on_decided, .init_done = on_init_done, .checked = on_checked, .refuse = on_refuse};
 	const struct loglevel_options log_options = {
-		.sink = log_sink(),
+		.type = log_target_type(),
 		.level_chosen = d->config->level_chosen,
 		.sink_chosen = d->config->target_chosen,
 	};

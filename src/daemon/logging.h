@@ -10,7 +10,7 @@ void logging_open(const struct config *config);
 /* What differs from the configuration that was in force before; what was changed otherwise meanwhile (LOGGER table,
  * SIGUSR1) stays as it is. A file is opened again in any case. */
 void logging_change(const struct config *before, const struct config *now, const char *who);
-/* The sink that the configuration asks for, here and now. */
-enum log_sink logging_sink(const struct config *config);
+/* The target that the configuration asks for, here and now. */
+enum log_target_type logging_sink(const struct config *config);
 
 #endif

@@ -65,7 +65,7 @@ static void reopen_log(struct daemon *d, const struct config *before, const stru
 	report_suppressed(d, true);
 	logging_change(before, fresh, who);
 	if (d->loglevel)
-		loglevel_set_sink(d->loglevel, logging_sink(fresh));
+		loglevel_set_target(d->loglevel, logging_sink(fresh));
 	log_notice(KIND_CONFIG_READ, "the configuration was read again; in force now: no change");
 }
 
@@ -93,7 +93,7 @@ static void change_log(struct daemon *d, const struct config *before, const stru
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
 	logging_change(before, fresh, who);
 	if (d->loglevel)
-		loglevel_set_sink(d->loglevel, logging_sink(fresh));
+		loglevel_set_target(d->loglevel, logging_sink(fresh));
 	if (!same || !ends)
 		tell_change(changed, who);
 }

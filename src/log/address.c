@@ -33,7 +33,7 @@ static const char *parse_file(const char *path, struct log_address *address)
 	return NULL;
 }
 
-/* 0: it is none. */
+/* 0: not a port number. */
 static in_port_t parse_port(const char *text)
 {
 	char *end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where lines of target rfc5424 go: "unix:/dev/log", "tcp:127.0.0.1:6514", "tcp:[::1]:6514", "file:/var/log/x.log". */
+/* The address of target rfc5424: "unix:/dev/log", "tcp:127.0.0.1:6514", "tcp:[::1]:6514", "file:/var/log/x.log". */
 #ifndef PORTSYNCD_LOG_ADDRESS_H
 #define PORTSYNCD_LOG_ADDRESS_H
 
@@ -23,7 +23,8 @@ struct log_address {
 	socklen_t len;
 };
 
-/* NULL, or what is wrong with the text. Lines go out unencrypted, so a TCP collector must be on this machine. */
+/* Parses text. Returns NULL, or what is wrong with it. Lines are not encrypted, so a TCP target must be on this
+ * machine. */
 const char *logaddress_parse(const char *text, struct log_address *address);
 
 #endif

@@ -48,14 +48,14 @@ const char *audit_self(void)
 
 bool audit_is_kept(void)
 {
-	enum log_sink sink = log_sink();
+	enum log_target_type type = log_target_type();
 
-	return audit_enabled() && sink != LOG_SINK_STDERR && sink != LOG_SINK_STDOUT;
+	return audit_enabled() && type != LOG_TO_STDERR && type != LOG_TO_STDOUT;
 }
 
-bool audit_has_room(void)
+bool audit_has_capacity(void)
 {
-	return logwriter_has_room(LOG_RING_PATIENT);
+	return logwriter_has_capacity(LOG_RING_PATIENT);
 }
 
 bool audit_wanted(enum log_kind kind)
@@ -65,7 +65,7 @@ bool audit_wanted(enum log_kind kind)
 
 bool audit_joins(void)
 {
-	return log_sink() != LOG_SINK_SYSLOG;
+	return log_target_type() != LOG_TO_SYSLOG;
 }
 
 static int level_of(enum audit_outcome outcome)
@@ -74,9 +74,9 @@ static int level_of(enum audit_outcome outcome)
 }
 
 static void make_record(int level, enum log_kind kind, const struct audit_event *event, const struct log_site *site,
-			const struct log_fields *fields, const char *format, va_list args)
+			const struct log_context *fields, const char *format, va_list args)
 {
-	/* Before there is room for it, so that a loss shows. */
+	/* Counted before there is a slot for it, so that a loss shows as a gap. */
 	uint64_t seq = atomic_fetch_add(&last_seq, 1) + 1;
 	struct log_record *record = log_claim(level, kind, true, site, fields);
 
@@ -90,7 +90,7 @@ static void make_record(int level, enum log_kind kind, const struct audit_event 
 	logwriter_give(record);
 }
 
-static void make_line(int level, enum log_kind kind, const struct log_site *site, const struct log_fields *fields,
+static void make_line(int level, enum log_kind kind, const struct log_site *site, const struct log_context *fields,
 		      const char *format, va_list args)
 {
 	struct log_record *record = log_claim(level, kind, false, site, fields);
@@ -102,7 +102,7 @@ static void make_line(int level, enum log_kind kind, const struct log_site *site
 }
 
 void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subject, const struct log_site *site,
-		const struct log_fields *fields, const char *format, ...)
+		const struct log_context *fields, const char *format, ...)
 {
 	const struct audit_event event = {kind, outcome, subject};
 	int saved_errno = errno;
@@ -115,7 +115,7 @@ void audit_line(enum log_kind kind, enum audit_outcome outcome, const char *subj
 }
 
 void audit_event_line(bool line, bool record, int level, enum log_kind kind, const struct audit_event *event,
-		      const struct log_site *site, const struct log_fields *fields, const char *format, ...)
+		      const struct log_site *site, const struct log_context *fields, const char *format, ...)
 {
 	int record_level = level_of(event->outcome), saved_errno = errno;
 	bool joined = line && record && audit_joins();
@@ -135,7 +135,7 @@ void audit_event_line(bool line, bool record, int level, enum log_kind kind, con
 	errno = saved_errno;
 }
 
-/* The line while the level that shows more is in force. */
+/* The line is written while the more verbose of both levels is in force. */
 void audit_change_level(int level, const char *subject, const char *by)
 {
 	int before = log_level();

@@ -24,13 +24,13 @@ const char *logformat_level(int level)
 
 /* --- fields --- */
 
-static void add(struct log_fields_of *out, const char *name, const char *value)
+static void add(struct log_pairs *out, const char *name, const char *value)
 {
 	if (value && value[0] != '\0' && out->n < LOG_FIELDS_MAX)
-		out->field[out->n++] = (struct log_field){name, value};
+		out->field[out->n++] = (struct log_pair){name, value};
 }
 
-static void add_number(struct log_fields_of *out, const char *name, uint64_t value)
+static void add_number(struct log_pairs *out, const char *name, uint64_t value)
 {
 	char *text = out->numbers[out->n];
 
@@ -38,13 +38,13 @@ static void add_number(struct log_fields_of *out, const char *name, uint64_t val
 	add(out, name, text);
 }
 
-static void add_known(struct log_fields_of *out, const char *name, uint64_t value)
+static void add_known(struct log_pairs *out, const char *name, uint64_t value)
 {
 	if (value > 0)
 		add_number(out, name, value);
 }
 
-void logformat_fields(const struct log_record *record, const struct log_origin *origin, struct log_fields_of *out)
+void logformat_fields(const struct log_record *record, const struct log_origin *origin, struct log_pairs *out)
 {
 	const struct log_kind_info *kind = &log_kinds[record->kind];
 
@@ -105,13 +105,13 @@ static bool is_control(const unsigned char *at, size_t len)
 	return at[0] < 0x20 || at[0] == 0x7f || (len == 2 && at[0] == 0xc2 && at[1] < 0xa0);
 }
 
-/* A byte that cannot be sent as it is. In quotes the backslash is escaped itself. */
+/* A byte that must be escaped. In quotes that includes the backslash. */
 static void put_hex(struct writer *w, unsigned char byte, bool quoted)
 {
 	put_format(w, "%sx%02x", quoted ? "\\\\" : "\\", byte);
 }
 
-/* How many bytes can be sent as they are, whatever follows: nearly all of nearly every text. */
+/* The number of leading bytes that need no escape: in most texts all of them. */
 static size_t plain_length(const unsigned char *at, const unsigned char *end, bool quoted)
 {
 	const unsigned char *from = at;
@@ -150,7 +150,7 @@ static int priority(const struct log_record *record)
 	return (record->audit_seq > 0 ? LOG_AUTHPRIV : LOG_USER) | record->level;
 }
 
-/* Lines that upstream's portsyncd has as well carry the names of its functions: test suites match them. */
+/* Lines that upstream's portsyncd also writes carry its function names: test suites match them. */
 static const char *function_of(const struct log_record *record)
 {
 	switch (record->kind) {
@@ -164,7 +164,7 @@ static const char *function_of(const struct log_record *record)
 	}
 }
 
-/* Where fields have no place of their own, an audit record is no use without them. */
+/* Targets without fields get them in the text: an audit record is useless without them. */
 static void put_message(struct writer *w, const struct log_record *record, const struct log_origin *origin)
 {
 	if (record->audit_seq == 0) {
@@ -197,7 +197,7 @@ size_t logformat_syslog(const struct log_record *record, const struct log_origin
 
 /* --- RFC 5424 --- */
 
-/* Timestamps with six digits, the most it allows; UTC. */
+/* UTC timestamps with six digits, the most RFC 5424 allows. */
 static void put_stamp(struct writer *w, uint64_t realtime_usec)
 {
 	time_t seconds = (time_t)(realtime_usec / USEC_PER_SEC);
@@ -219,7 +219,7 @@ static bool graphic(const char *text)
 	return *text == '\0';
 }
 
-static void put_param(struct writer *w, const struct log_field *field)
+static void put_param(struct writer *w, const struct log_pair *field)
 {
 	put(w, " ", 1);
 	for (const char *c = field->name; *c; c++) {
@@ -235,7 +235,7 @@ static void put_param(struct writer *w, const struct log_field *field)
 size_t logformat_rfc5424(const struct log_record *record, const struct log_origin *origin, char *out, size_t size)
 {
 	struct writer w = {out, 0, size};
-	struct log_fields_of fields;
+	struct log_pairs fields;
 
 	put_format(&w, "<%d>1 ", priority(record));
 	put_stamp(&w, record->realtime_usec);

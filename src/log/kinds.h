@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kinds of log lines. A kind has a name (MSGID of RFC 5424), a UUID (MESSAGE_ID of the journal, by which the
- * catalogue deploy/portsyncd.catalog knows it) and a rate: how many lines of it may pass within the window of
- * log_limits(), 0 for any number; that of PORT_PUBLISHED is one port's (sonic/portlog). What a line of a kind means
- * stays the same for ever; another meaning is another kind.
+ * catalogue deploy/portsyncd.catalog knows it) and a rate: the number of lines that may pass within the limit's window,
+ * 0 for any number. The rate of PORT_PUBLISHED is for each port (sonic/portlog). A kind's meaning never changes;
+ * another meaning is another kind.
  */
 #ifndef PORTSYNCD_LOG_KINDS_H
 #define PORTSYNCD_LOG_KINDS_H
@@ -102,7 +102,7 @@
 	X(LINES_HELD_BACK, "lines_held_back", "404de17c377748a4bbb7fa7c15232e6d", 0) \
 	X(LINES_DROPPED, "lines_dropped", "1a27e21b05fb470ea4416d3297aee42e", 0)
 
-/* Records of the audit trail; the name is AUDIT_EVENT. The rate of PORT_STATE is that of one port (sonic/portlog). */
+/* Records of the audit trail; the name is AUDIT_EVENT. The rate of PORT_STATE is for each port (sonic/portlog). */
 #define AUDIT_KINDS(X) \
 	X(START, "start", "69fe90167a9343638a7ebd496d058972", 0) \
 	X(STOP, "stop", "6d6ebec3ad8c4ecaa6dfae02a8bf30ac", 0) \

@@ -6,7 +6,7 @@
 
 #include "base/util.h"
 
-/* At the turn of a window two threads may let one line too many, or too few, pass: nobody counts on that one. */
+/* When a window ends, two threads may let one line too many or too few pass, which does no harm. */
 static struct {
 	_Atomic uint64_t since; /* CLOCK_MONOTONIC us; 0: none passed yet */
 	atomic_uint passed, held;
@@ -27,7 +27,7 @@ void loglimit_set(unsigned window_secs, long lines)
 	}
 }
 
-/* By the kernel's ticks: in a storm this is all that a line costs, and a window may be some milliseconds longer. */
+/* The coarse clock: in a storm reading it is all that a line costs. A window may be some milliseconds longer. */
 static uint64_t coarse_usec(void)
 {
 	struct timespec ts;
@@ -62,7 +62,7 @@ bool loglimit_pass(enum log_kind kind, unsigned *held)
 		*held = atomic_exchange(&states[kind].held, 0);
 		states[kind].passed = 0;
 	}
-	/* Looked at first: in a storm nothing but a count is written. */
+	/* Read first: in a storm only a counter is written. */
 	if (atomic_load_explicit(&states[kind].passed, memory_order_relaxed) < limit) {
 		atomic_fetch_add_explicit(&states[kind].passed, 1, memory_order_relaxed);
 		return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many lines of each kind may pass in a window of time. For all threads. */
+/* Limits the lines of each kind in a window of time. Thread-safe. */
 #ifndef PORTSYNCD_LOG_LIMIT_H
 #define PORTSYNCD_LOG_LIMIT_H
 
@@ -10,29 +10,29 @@
 
 #define LOG_WINDOW_SECS 10
 
-/* A window of so many seconds, 0: no limits; lines < 0: of each kind as many as messages.h says. Where that is
- * something else than before, all begins afresh and what was held back is forgotten. */
+/* Sets the window in seconds (0: no limits) and the lines of each kind (< 0: as kinds.h says). A change starts all
+ * windows over and forgets what was suppressed. */
 void loglimit_set(unsigned window_secs, long lines);
 
-/* True when one more line of the kind may pass. *held gets how many were held back in the window that is over, to be
- * told now; mostly 0. */
+/* True if another line of the kind may pass. Sets *held to the number suppressed in the window that just ended, which
+ * the caller reports; mostly 0. */
 bool loglimit_pass(enum log_kind kind, unsigned *held);
 
-/* The same for one of many of whom such lines tell, one port say, by itself: zeroed at first, for one thread. What is
- * held back is counted for its owner to tell. */
+/* A limiter owned by one object, e.g. a port. Zero-initialise; not thread-safe. The owner reports what it suppressed.
+ */
 struct loglimit_own {
-	uint64_t since; /* as states[] in loglimit.c */
+	uint64_t since; /* as states[] in limit.c */
 	unsigned passed, held;
 };
 bool loglimit_pass_own(struct loglimit_own *own, enum log_kind kind);
-/* Its window is not over. */
+/* True while its window lasts. */
 bool loglimit_lasts(const struct loglimit_own *own);
-/* When it is, CLOCK_MONOTONIC us. */
+/* When the window ends, CLOCK_MONOTONIC us. */
 uint64_t loglimit_ends(const struct loglimit_own *own);
-/* What an owner held back counts for the kind: loglimit_take() gives it. */
+/* Adds what an owner suppressed to the kind's count, which loglimit_take() returns. */
 void loglimit_add_held(enum log_kind kind, unsigned n);
 
-/* Lines that were held back in a window that is over, or whose end must not be awaited, and were not told yet. */
+/* Takes the number of suppressed lines not reported yet, of windows that ended; or of all. */
 unsigned loglimit_take(enum log_kind kind, bool all);
 
 #endif

@@ -16,29 +16,28 @@
 #include "log/writer.h"
 
 static atomic_int level_now = LOG_NOTICE;
-static _Atomic enum log_sink sink_now = LOG_SINK_STDERR;
+static _Atomic enum log_target_type target_now = LOG_TO_STDERR;
 static _Atomic uint64_t suppressed;
 
 /* --- settings --- */
 
 void log_open(const struct log_options *options)
 {
-	log_tell_held_back(true);
+	log_report_suppressed(true);
 	level_now = options->level;
-	sink_now = options->to.sink;
+	target_now = options->to.type;
 	loglimit_set(options->limit_secs, options->limit_lines);
 	logwriter_set(&options->to);
 }
 
-/* JOURNAL_STREAM does not do: a container inherits it without the socket that takes fields, and it says no more where
- * the socket is. */
-enum log_sink log_auto_sink(void)
+/* JOURNAL_STREAM is no proof: a container inherits it without the socket that takes fields. */
+enum log_target_type log_auto_target(void)
 {
 	if (access(LOG_JOURNAL_SOCKET, W_OK) == 0)
-		return LOG_SINK_JOURNAL;
+		return LOG_TO_JOURNAL;
 	if (access("/dev/log", W_OK) == 0)
-		return LOG_SINK_SYSLOG;
-	return LOG_SINK_STDERR;
+		return LOG_TO_SYSLOG;
+	return LOG_TO_STDERR;
 }
 
 void log_start(void)
@@ -52,26 +51,26 @@ void log_start(void)
 
 void log_close(void)
 {
-	log_tell_held_back(true);
+	log_report_suppressed(true);
 	logwriter_stop();
 }
 
-void log_set_sink(enum log_sink sink)
+void log_set_target(enum log_target_type type)
 {
 	struct logtarget_settings settings;
 
-	if (sink == sink_now)
+	if (type == target_now)
 		return;
-	log_tell_held_back(true);
-	sink_now = sink;
+	log_report_suppressed(true);
+	target_now = type;
 	logwriter_get(&settings);
-	settings.sink = sink;
+	settings.type = type;
 	logwriter_set(&settings);
 }
 
-enum log_sink log_sink(void)
+enum log_target_type log_target_type(void)
 {
-	return sink_now;
+	return target_now;
 }
 
 static bool same_file(int a, int b)
@@ -81,7 +80,8 @@ static bool same_file(int a, int b)
 	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* systemd's word for where it leads stderr (systemd.exec(5)); a container inherits the word without the stderr. */
+/* JOURNAL_STREAM names the socket behind stderr (systemd.exec(5)). A container may inherit the variable without the
+ * stderr, so compare. */
 static bool stderr_is_journal(void)
 {
 	const char *told = getenv("JOURNAL_STREAM");
@@ -94,25 +94,25 @@ static bool stderr_is_journal(void)
 	return strcmp(told, stream) == 0;
 }
 
-/* Of a supervisord that is SONiC's: its programs' stderr goes to syslog (deploy/supervisord). */
+/* SONiC's supervisord sends its programs' stderr to syslog (deploy/supervisord). */
 bool log_shows_on_stderr(void)
 {
 	struct log_stats stats;
 
 	logwriter_stats(&stats);
-	if (log_sink() == LOG_SINK_STDERR)
+	if (log_target_type() == LOG_TO_STDERR)
 		return true;
 	if (stats.refused_since != 0)
 		return false;
-	switch (log_sink()) {
-	case LOG_SINK_STDOUT:
+	switch (log_target_type()) {
+	case LOG_TO_STDOUT:
 		return same_file(STDOUT_FILENO, STDERR_FILENO);
-	case LOG_SINK_JOURNAL:
+	case LOG_TO_JOURNAL:
 		return stderr_is_journal();
-	case LOG_SINK_SYSLOG:
+	case LOG_TO_SYSLOG:
 		return stderr_is_journal() || under_supervisord();
-	case LOG_SINK_STDERR:
-	case LOG_SINK_RFC5424:
+	case LOG_TO_STDERR:
+	case LOG_TO_RFC5424:
 		break;
 	}
 	return false;
@@ -141,30 +141,30 @@ void log_stats(struct log_stats *stats)
 
 /* --- lines --- */
 
-void log_note_held_back(unsigned n)
+void log_note_suppressed(unsigned n)
 {
 	suppressed += n;
 }
 
-bool log_has_room(void)
+bool log_has_capacity(void)
 {
-	return logwriter_has_room(LOG_RING_ORDINARY);
+	return logwriter_has_capacity(LOG_RING_ORDINARY);
 }
 
-/* Not by the usual way in, which asks for the limits. */
+/* Bypasses the limits. */
 static void report_suppressed(enum log_kind kind, unsigned n)
 {
 	static const char format[] = "%s: %u like %s suppressed";
 	const char *name = log_kinds[kind].name;
 
-	log_note_held_back(n);
+	log_note_suppressed(n);
 	if (log_kinds[kind].audit && audit_is_kept())
 		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL, format, name, n, "records");
 	else if (!log_kinds[kind].audit && log_level() >= LOG_WARNING)
 		log_line(LOG_WARNING, KIND_LINES_HELD_BACK, LOG_HERE, NULL, format, name, n, "lines");
 }
 
-void log_tell_held_back(bool end)
+void log_report_suppressed(bool end)
 {
 	for (enum log_kind kind = 0; kind < KINDS; kind++) {
 		unsigned n = loglimit_take(kind, end);
@@ -197,9 +197,9 @@ static void copy(char *out, size_t size, const char *text)
 }
 
 struct log_record *log_claim(int level, enum log_kind kind, bool audit, const struct log_site *site,
-			     const struct log_fields *fields)
+			     const struct log_context *fields)
 {
-	static const struct log_fields none;
+	static const struct log_context none;
 	struct log_record *record = logwriter_claim(audit);
 	struct timespec now;
 
@@ -235,7 +235,7 @@ void log_format_text(struct log_record *record, const char *format, va_list args
 		memcpy(record->text + sizeof(record->text) - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
 }
 
-void log_line(int level, enum log_kind kind, const struct log_site *site, const struct log_fields *fields,
+void log_line(int level, enum log_kind kind, const struct log_site *site, const struct log_context *fields,
 	      const char *format, ...)
 {
 	int saved_errno = errno;

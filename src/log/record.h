@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line on its way from who says it to the log thread. Of fixed size, so that the ring needs no memory per line. */
+/* A line between its caller and the log thread. Fixed size, so that the ring needs no memory for each line. */
 #ifndef PORTSYNCD_LOG_RECORD_H
 #define PORTSYNCD_LOG_RECORD_H
 
@@ -9,7 +9,7 @@
 
 #include "log/kinds.h"
 
-#define LOG_TEXT_BYTES 1024 /* with its end; what is longer ends in "..." */
+#define LOG_TEXT_BYTES 1024 /* with its NUL; longer text ends in "..." */
 #define LOG_REASON_BYTES 160
 #define LOG_SUBJECT_BYTES 48
 
@@ -18,7 +18,7 @@ struct log_record {
 	enum log_kind kind;
 	int level; /* LOG_EMERG .. LOG_DEBUG */
 	int line;
-	int ifindex;                 /* 0: none; so are 0, NULL and "" below */
+	int ifindex;                 /* 0, and NULL and "" below: none */
 	const char *function, *file; /* of static storage, as the next two */
 	const char *admin, *oper;
 	uint64_t event_id, latency_us;
@@ -26,8 +26,8 @@ struct log_record {
 	char port[IFNAMSIZ];
 	char reason[LOG_REASON_BYTES];
 	/* Of an audit record: */
-	uint64_t audit_seq;  /* counts them; 0: this is none */
-	enum log_kind event; /* of AUDIT_KINDS; kind where the record is no log line too */
+	uint64_t audit_seq;  /* its number; 0: not an audit record */
+	enum log_kind event; /* of AUDIT_KINDS; equals kind if the record is not also a log line */
 	const char *outcome;
 	char subject[LOG_SUBJECT_BYTES];
 	char text[LOG_TEXT_BYTES];

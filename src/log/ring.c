@@ -48,7 +48,7 @@ struct log_record *logring_claim(struct logring *ring, bool audit)
 		if (!audit && logring_used(ring) >= LOG_RING_ORDINARY)
 			return NULL;
 		if (turn < position)
-			return NULL; /* it holds what was not read yet */
+			return NULL; /* holds a record that was not read yet */
 		if (turn > position) {
 			position = atomic_load_explicit(&ring->head, memory_order_relaxed);
 			continue;
@@ -60,7 +60,7 @@ struct log_record *logring_claim(struct logring *ring, bool audit)
 }
 
 /* Sequentially consistent, as the look of logring_peek(): a consumer that falls asleep and a producer that looks
- * whether it sleeps must not miss each other (log.c). */
+ * whether it sleeps must not miss each other (writer.c). */
 void logring_give(struct log_record *record)
 {
 	struct log_slot *slot = container_of(record, struct log_slot, record);

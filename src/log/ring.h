@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A bounded queue of log records for any number of producers and one consumer, without locks (after D. Vyukov's bounded
- * MPMC queue, 1024cores.net). A producer never waits: when there is no room its record is lost, and it knows. A part of
- * the room is kept for audit records, so that ordinary lines are lost first.
+ * MPMC queue, 1024cores.net). A producer never waits: if the ring is full it gets no slot and the record is lost. Some
+ * slots are reserved for audit records, so that ordinary lines are lost first.
  *
- * All memory is here, LOG_RING_SLOTS records: nothing is allocated. A page is touched when its slots are first used.
+ * All memory is static: LOG_RING_SLOTS records. A page is touched when its slots are first used.
  */
 #ifndef PORTSYNCD_LOG_RING_H
 #define PORTSYNCD_LOG_RING_H
@@ -15,8 +15,8 @@
 #include "log/record.h"
 
 #define LOG_RING_SLOTS 1024   /* a power of 2 */
-#define LOG_RING_ORDINARY 768 /* of these, what ordinary lines may fill */
-#define LOG_RING_PATIENT 896  /* of these, what audit records may fill that can be told in sum later */
+#define LOG_RING_ORDINARY 768 /* slots that ordinary lines may fill */
+#define LOG_RING_PATIENT 896  /* slots that audit records may fill if a later sum can replace them */
 
 struct log_slot {
 	_Atomic uint64_t turn; /* the position at which it may be claimed; one more: at which it may be read */
@@ -32,21 +32,21 @@ struct logring {
 void logring_init(struct logring *ring);
 
 /*
- * For producers. A place for one record, whose content is what an earlier one left; NULL: no room. The producer fills
- * it and gives it to the consumer at once, since those behind it wait.
+ * For producers. Claims a slot, which holds remains of an earlier record; NULL if the ring is full. Fill it and give it
+ * at once: later records wait for it.
  */
 struct log_record *logring_claim(struct logring *ring, bool audit);
 void logring_give(struct log_record *record);
 
-/* For the consumer: the oldest record, NULL when there is none, and its end. */
+/* For the consumer: the oldest record or NULL, and its release. */
 struct log_record *logring_peek(struct logring *ring);
 void logring_drop(struct logring *ring);
 
-/* Where the next record comes, and up to where they were read: positions only grow. */
+/* The position of the next record, and the one up to which records were read. Positions only grow. */
 uint64_t logring_head(struct logring *ring);
 uint64_t logring_tail(struct logring *ring);
 
-/* How many records are in it, about. */
+/* The approximate number of records in the ring. */
 uint64_t logring_used(struct logring *ring);
 
 #endif

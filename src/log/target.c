@@ -18,7 +18,7 @@
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 5000
 #define FILE_MODE 0640
-#define LENGTH_ROOM 8 /* of the octet count in front of a line, and its blank */
+#define LENGTH_ROOM 8 /* the octet count before a line, and its blank */
 
 /* --- opening --- */
 
@@ -52,19 +52,19 @@ static void learn_origin(struct log_origin *origin)
 	learn_boot_id(origin->boot_id);
 }
 
-/* Settings that were not checked, as a test's may be, lead nowhere: opening fails. */
+/* Unchecked settings, e.g. of a test: opening fails. */
 static void set_address(struct logtarget *target)
 {
 	const struct logtarget_settings *settings = &target->settings;
 	struct sockaddr_un *un = &target->address.socket.un;
 
-	if (settings->sink == LOG_SINK_RFC5424) {
+	if (settings->type == LOG_TO_RFC5424) {
 		(void)logaddress_parse(settings->rfc5424_to, &target->address);
 		return;
 	}
 	target->address = (struct log_address){.type = LOG_ADDRESS_UNIX, .len = sizeof(*un)};
 	un->sun_family = AF_UNIX;
-	if (settings->sink == LOG_SINK_JOURNAL)
+	if (settings->type == LOG_TO_JOURNAL)
 		memcpy(un->sun_path, LOG_JOURNAL_SOCKET, sizeof(LOG_JOURNAL_SOCKET));
 	else
 		memcpy(un->sun_path, settings->syslog_path, sizeof(un->sun_path));
@@ -80,8 +80,8 @@ void logtarget_init(struct logtarget *target, const struct logtarget_settings *s
 	target->len = target->sent = 0;
 	learn_origin(&target->origin);
 	set_address(target);
-	target->colour = (settings->sink == LOG_SINK_STDERR && wants_colour(STDERR_FILENO)) ||
-			 (settings->sink == LOG_SINK_STDOUT && wants_colour(STDOUT_FILENO));
+	target->colour = (settings->type == LOG_TO_STDERR && wants_colour(STDERR_FILENO)) ||
+			 (settings->type == LOG_TO_STDOUT && wants_colour(STDOUT_FILENO));
 }
 
 static bool owns_fd(const struct logtarget *target)
@@ -102,7 +102,7 @@ void logtarget_close(struct logtarget *target)
 	target->len = target->sent = 0;
 }
 
-/* What a connection that is not made yet cannot do is told by the first send(). */
+/* The first send() reports whether the connection was made. */
 static int open_socket(const struct log_address *address)
 {
 	int type = address->type == LOG_ADDRESS_TCP ? SOCK_STREAM : SOCK_DGRAM;
@@ -125,7 +125,7 @@ static int open_file(const char *path)
 	int fd = open(path, O_RDWR | flags, FILE_MODE);
 	struct stat st;
 
-	/* It need not let us read. */
+	/* We need not be able to read it. */
 	if (fd < 0 && errno == EACCES)
 		fd = open(path, O_WRONLY | flags, FILE_MODE);
 	if (fd < 0)
@@ -139,17 +139,17 @@ static int open_file(const char *path)
 
 static void note_torn(struct logtarget *target, bool torn)
 {
-	const unsigned bit = 1U << target->settings.sink;
+	const unsigned bit = 1U << target->settings.type;
 
 	target->torn = torn ? target->torn | bit : target->torn & ~bit;
 }
 
 static bool is_torn(const struct logtarget *target)
 {
-	return target->torn >> target->settings.sink & 1;
+	return target->torn >> target->settings.type & 1;
 }
 
-/* A full disk, or whoever wrote before us and was killed. */
+/* The disk was full, or the writer before us was killed. */
 static bool file_is_torn(int fd)
 {
 	char last;
@@ -161,9 +161,9 @@ static int open_target(struct logtarget *target)
 {
 	if (target->fd >= 0)
 		return 0;
-	if (target->settings.sink == LOG_SINK_STDERR)
+	if (target->settings.type == LOG_TO_STDERR)
 		target->fd = STDERR_FILENO;
-	else if (target->settings.sink == LOG_SINK_STDOUT)
+	else if (target->settings.type == LOG_TO_STDOUT)
 		target->fd = STDOUT_FILENO;
 	else if (target->address.type == LOG_ADDRESS_FILE)
 		target->fd = open_file(target->address.path);
@@ -171,7 +171,7 @@ static int open_target(struct logtarget *target)
 		target->fd = open_socket(&target->address);
 	if (target->fd < 0)
 		return target->fd;
-	if (target->settings.sink == LOG_SINK_RFC5424)
+	if (target->settings.type == LOG_TO_RFC5424)
 		note_torn(target, target->address.type == LOG_ADDRESS_FILE && file_is_torn(target->fd));
 	return 0;
 }
@@ -187,13 +187,13 @@ static int retry_later(struct logtarget *target, int fault)
 
 static bool is_stream(const struct logtarget *target)
 {
-	return target->settings.sink == LOG_SINK_STDERR || target->settings.sink == LOG_SINK_STDOUT ||
+	return target->settings.type == LOG_TO_STDERR || target->settings.type == LOG_TO_STDOUT ||
 	       target->address.type != LOG_ADDRESS_UNIX;
 }
 
 static bool is_tcp(const struct logtarget *target)
 {
-	return target->settings.sink == LOG_SINK_RFC5424 && target->address.type == LOG_ADDRESS_TCP;
+	return target->settings.type == LOG_TO_RFC5424 && target->address.type == LOG_ADDRESS_TCP;
 }
 
 static void format(struct logtarget *target, const struct log_record *record)
@@ -202,10 +202,10 @@ static void format(struct logtarget *target, const struct log_record *record)
 	struct log_origin *origin = &target->origin;
 	int n = 0;
 
-	if (target->settings.sink == LOG_SINK_SYSLOG)
+	if (target->settings.type == LOG_TO_SYSLOG)
 		target->len = logformat_syslog(record, origin, line, LOG_LINE_BYTES);
-	else if (target->settings.sink == LOG_SINK_RFC5424) {
-		/* An operator may change it; to ask costs less than the line. */
+	else if (target->settings.type == LOG_TO_RFC5424) {
+		/* An operator may change it; the look-up costs less than the line. */
 		learn_hostname(origin);
 		target->len = logformat_rfc5424(record, origin, line, LOG_LINE_BYTES);
 	} else
@@ -224,7 +224,7 @@ static void format(struct logtarget *target, const struct log_record *record)
 	target->sent = 0;
 }
 
-/* A collector that closed would swallow what is sent first without a word. */
+/* The first send() to a closed collector succeeds and is lost, so look first. */
 static bool closed_by_peer(int fd)
 {
 	char byte;
@@ -235,7 +235,7 @@ static bool closed_by_peer(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-/* A line that was sent in part only goes out again as a whole: the collector throws away what it has of it. */
+/* A partly sent line is sent again as a whole: the collector discards the fragment. */
 static int tcp_failed(struct logtarget *target)
 {
 	int fault = errno;
@@ -245,7 +245,7 @@ static int tcp_failed(struct logtarget *target)
 	return retry_later(target, fault);
 }
 
-/* Also where it would only tell a fault. */
+/* Also true if write() would only report a fault. */
 static bool takes_more(int fd)
 {
 	struct pollfd out = {.fd = fd, .events = POLLOUT};
@@ -253,7 +253,7 @@ static bool takes_more(int fd)
 	return poll(&out, 1, 0) == 1;
 }
 
-/* stderr and stdout are others' too, and block: a pipe that can be written takes PIPE_BUF bytes at once. */
+/* stderr and stdout are shared and blocking: a writable pipe takes PIPE_BUF bytes at once. */
 static ssize_t write_some(const struct logtarget *target)
 {
 	const char *at = target->line + target->sent;
@@ -328,8 +328,8 @@ static void add_entry(struct logtarget *target, struct iovec *entry, const char 
 	target->len += entry->iov_len;
 }
 
-/* sd_journal_sendv() waits for a journald that does not read, and takes one that is not there for success. So a socket
- * of our own asks first, each time: the name may be another socket's by now. */
+/* sd_journal_sendv() blocks if journald does not read, and reports success if it is absent. So a socket of our own
+ * probes first, each time: the name may be another socket's by now. */
 static int ask_journal(struct logtarget *target)
 {
 	int r = open_target(target);
@@ -343,12 +343,11 @@ static int ask_journal(struct logtarget *target)
 	return takes_more(target->fd) ? 0 : -EAGAIN;
 }
 
-/* The journal adds who we are, the boot and the time by itself; but its time is that of the
- * arrival, and a line may have waited. */
+/* The journal adds process, boot and time; but its time is that of the arrival, and a line may have waited. */
 static int write_journal(struct logtarget *target, const struct log_record *record)
 {
 	struct iovec entries[LOG_FIELDS_MAX + 5];
-	struct log_fields_of fields;
+	struct log_pairs fields;
 	char number[24];
 	int n = 0, r = ask_journal(target);
 
@@ -375,7 +374,7 @@ static int write_line(struct logtarget *target, const struct log_record *record)
 {
 	int r;
 
-	if (target->settings.sink == LOG_SINK_JOURNAL)
+	if (target->settings.type == LOG_TO_JOURNAL)
 		return write_journal(target, record);
 	r = open_target(target);
 	if (r < 0)
@@ -415,16 +414,16 @@ int logtarget_fault(const struct logtarget *target)
 
 const char *logtarget_name(const struct logtarget *target)
 {
-	switch (target->settings.sink) {
-	case LOG_SINK_JOURNAL:
+	switch (target->settings.type) {
+	case LOG_TO_JOURNAL:
 		return LOG_JOURNAL_SOCKET;
-	case LOG_SINK_SYSLOG:
+	case LOG_TO_SYSLOG:
 		return target->settings.syslog_path;
-	case LOG_SINK_RFC5424:
+	case LOG_TO_RFC5424:
 		return target->settings.rfc5424_to;
-	case LOG_SINK_STDOUT:
+	case LOG_TO_STDOUT:
 		return "stdout";
-	case LOG_SINK_STDERR:
+	case LOG_TO_STDERR:
 		break;
 	}
 	return "stderr";

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the log's lines go: opens it, writes records to it one by one, and comes back when it went away. No call waits
- * for who reads: not even sd_journal_sendv(), nor a stderr that blocks, as long as no other process fills the journal's
- * queue or the pipe in the moment after we looked.
+ * Where lines go: opens the target, writes records one by one, reconnects. No call waits for the reader, not even
+ * sd_journal_sendv() or a blocking stderr, unless another process fills the journal's queue or the pipe just after our
+ * check.
  */
 #ifndef PORTSYNCD_LOG_TARGET_H
 #define PORTSYNCD_LOG_TARGET_H
@@ -16,44 +16,44 @@
 
 #define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket" /* sd-journal's */
 
-enum log_sink { LOG_SINK_STDERR, LOG_SINK_STDOUT, LOG_SINK_SYSLOG, LOG_SINK_JOURNAL, LOG_SINK_RFC5424 };
+enum log_target_type { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_SYSLOG, LOG_TO_JOURNAL, LOG_TO_RFC5424 };
 
 struct logtarget_settings {
-	enum log_sink sink;
+	enum log_target_type type;
 	char syslog_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "/dev/log" but for tests */
-	char rfc5424_to[LOG_ADDRESS_MAX + 1];                          /* see logaddress.h; checked */
+	char rfc5424_to[LOG_ADDRESS_MAX + 1];                          /* see log/address.h; checked */
 };
 
-/* Private to logtarget.c; not opaque, so that the log, which must work without memory, can hold one. */
+/* Private to target.c; not opaque, since the log must work without allocating one. */
 struct logtarget {
 	struct logtarget_settings settings;
 	struct log_address address; /* of syslog too */
 	struct log_origin origin;
 	struct backoff backoff;
 	uint64_t retry_at; /* CLOCK_MONOTONIC us; 0: now */
-	int fault;         /* errno of the last attempt; 0: it succeeded, or only has to wait */
+	int fault;         /* errno of the last attempt; 0: it succeeded or must wait */
 	int fd;
 	bool colour;
-	unsigned torn;    /* a bit for each sink that ends in the midst of a line */
-	size_t len, sent; /* of the line under way; len 0: there is none */
+	unsigned torn;    /* a bit for each target whose last line is incomplete */
+	size_t len, sent; /* of the present line; len 0: none */
 	char line[LOG_LINE_BYTES + 32];
 };
 
-/* Opens nothing yet. An earlier one must be closed, a first one zeroed but for fd -1. */
+/* Opens nothing yet. Close a used target first; a new one is all zero but for fd -1. */
 void logtarget_init(struct logtarget *target, const struct logtarget_settings *settings);
-/* Forgets the line under way. */
+/* Discards the present line. */
 void logtarget_close(struct logtarget *target);
 
 /*
- * Writes the record. 0; -EAGAIN: not yet, the same record is to be given again once logtarget_wait() says so; any other
- * negative errno: the record cannot be written and is lost.
+ * Writes the record. 0, -EAGAIN (pass the same record again when logtarget_wait() says so), or another negative errno:
+ * the record is lost.
  */
 int logtarget_write(struct logtarget *target, const struct log_record *record);
-/* Why it takes nothing, an errno; 0: it does, or there is no room in it for the moment. */
+/* The errno for which it refuses lines; 0 if it accepts them or is only full for the moment. */
 int logtarget_fault(const struct logtarget *target);
-/* For people. */
+/* Its name, for people. */
 const char *logtarget_name(const struct logtarget *target);
-/* After -EAGAIN: the descriptor that has to become writable, or -1 and the time in *until, CLOCK_MONOTONIC us. */
+/* After -EAGAIN: the descriptor to wait for until it is writable, or -1 and a time in *until, CLOCK_MONOTONIC us. */
 int logtarget_wait(const struct logtarget *target, uint64_t *until);
 
 #endif

@@ -23,11 +23,11 @@
 #define GATHER_USEC (20 * USEC_PER_MSEC)
 #define STOP_USEC USEC_PER_SEC
 #define PATIENCE_USEC USEC_PER_SEC
-#define JOIN_MS 2000                    /* longer than the thread itself takes for a stop */
+#define JOIN_MS 2000                    /* longer than the thread needs to stop */
 #define MOMENT_USEC USEC_PER_SEC        /* a collector may be busy for so long */
-#define CROWDED (LOG_RING_ORDINARY / 2) /* records that are not left to gather */
+#define CROWDED (LOG_RING_ORDINARY / 2) /* wake the thread at once from here on */
 
-enum told { NOTHING, OF_ANOTHER, OF_THIS }; /* of which target stderr was told last that it fails */
+enum told { NOTHING, OF_ANOTHER, OF_THIS }; /* the target whose failure stderr has reported last */
 
 enum rest { AWAKE, GATHERING, ASLEEP };
 
@@ -37,30 +37,30 @@ static struct {
 	_Atomic uint64_t dropped_nsec;                    /* CLOCK_MONOTONIC; 0: none was */
 	_Atomic uint64_t refused_since;                   /* as log_stats has it */
 
-	pthread_mutex_t lock; /* of the settings that are wished, held only to copy them */
+	pthread_mutex_t lock; /* guards the desired settings; held only to copy them */
 	struct logtarget_settings wished;
-	_Atomic uint64_t wished_from; /* the position of the first record that comes after */
+	_Atomic uint64_t wished_from; /* the position of the first record they apply to */
 	_Atomic uint64_t wished_at;   /* CLOCK_MONOTONIC us */
 	atomic_uint wishes;
 
 	pthread_t thread;
 	atomic_bool running;
-	atomic_bool given_up; /* the thread hangs in its target: there is no consumer any more */
+	atomic_bool given_up; /* the thread hangs in its target: no consumer is left */
 	int wake, ended;      /* eventfds */
-	int bell;             /* the same: that lines are refused, or no more; for others */
+	int bell;             /* eventfd: lines are refused, or accepted again; see log_bell() */
 	_Atomic enum rest rest;
 	_Atomic uint64_t stop_at; /* 0: not asked to stop; CLOCK_MONOTONIC us */
 
-	/* Without the thread, who gives a record writes it: the loop or the HTTP thread, one at a time. */
+	/* Without the thread the producers write: the loop or the HTTP thread, one at a time. */
 	pthread_mutex_t direct;
 
-	/* The consumer's own. */
+	/* Owned by the consumer: */
 	struct logtarget target;
-	unsigned granted; /* wishes that were */
-	bool tells;       /* not before the thread runs: of a start that fails stderr says why, and nothing else */
+	unsigned granted; /* desired settings that were applied */
+	bool tells;       /* once the thread runs: if a start fails, stderr has only the reason */
 	enum told told;
-	bool rung;                                     /* for lines that are refused */
-	uint64_t announced, announcing_to;             /* of those that were dropped */
+	bool rung;                                     /* because lines are refused */
+	uint64_t announced, announcing_to;             /* of the dropped lines */
 	uint64_t announced_audit, announcing_audit_to; /* of them, audit records */
 	bool announcing, failing;                      /* failing: the last record could not be written */
 	struct log_record announcement;
@@ -94,14 +94,14 @@ static void count_dropped(bool audit)
 
 /* --- consumer --- */
 
-/* UINT64_MAX: there is no wish. */
+/* UINT64_MAX: no other settings are desired. */
 static uint64_t patience_ends(void)
 {
 	return atomic_load(&writer.wishes) == writer.granted ? UINT64_MAX
 							     : atomic_load(&writer.wished_at) + PATIENCE_USEC;
 }
 
-/* What was said before a wish goes where it was meant to, the announcement of the change itself for one. */
+/* Records from before a change go to the old target, among them the announcement of the change. */
 static bool may_grant(void)
 {
 	if (atomic_load(&writer.wishes) == writer.granted)
@@ -125,7 +125,7 @@ static void grant_wishes(void)
 		writer.told = OF_ANOTHER;
 }
 
-/* A collector that is busy for a moment is nothing to wake anybody for. */
+/* Do not alert anybody to a target that is busy for a moment. */
 static void note_refusal(int result)
 {
 	uint64_t since = atomic_load_explicit(&writer.refused_since, memory_order_relaxed);
@@ -141,15 +141,14 @@ static void note_refusal(int result)
 	wake_up(writer.bell);
 }
 
-/* Who looks for lines must learn why there are none: not from the target, but where that of a service's start would be
- * told too. Not where stderr is the target: who reads it sees. */
+/* Report a failing target on stderr, once; not when stderr is the target. */
 static void note_result(int result)
 {
 	const struct logtarget *target = &writer.target;
 	int fault = logtarget_fault(target);
 
 	note_refusal(result);
-	if (!writer.tells || target->settings.sink == LOG_SINK_STDERR)
+	if (!writer.tells || target->settings.type == LOG_TO_STDERR)
 		return;
 	if (result == 0 && writer.told != NOTHING) {
 		say_on_stderr(0, "portsyncd: log lines go to %s again", logtarget_name(target));
@@ -161,8 +160,7 @@ static void note_result(int result)
 	}
 }
 
-/* Lines that were dropped are told of once there is room again: here, not by the ring. Where nothing can be written
- * that cannot be told either: it waits for a record that can. */
+/* Dropped lines are announced here once the target accepts lines again; until then the announcement waits. */
 static bool announce(void)
 {
 	struct log_record *record = &writer.announcement;
@@ -216,7 +214,7 @@ static void record_done(int result)
 	writer.announcing = false;
 }
 
-/* Writes what can be written. 0: nothing is left, *any tells whether there was something; -EAGAIN: the target waits. */
+/* Writes as much as possible. 0 if nothing is left (*any: something was written), -EAGAIN if the target must wait. */
 static int write_records(bool *any)
 {
 	const struct log_record *record;
@@ -245,7 +243,7 @@ static int milliseconds_until(uint64_t at)
 	return at <= now ? 0 : (int)MIN((at - now) / USEC_PER_MSEC + 1, UINT64_C(60000));
 }
 
-/* fd < 0: only for the time, or to be woken. */
+/* fd < 0: wait only for the time or a wake-up. */
 static void rest_until(uint64_t at, int fd)
 {
 	uint64_t stop_at = atomic_load(&writer.stop_at);
@@ -264,7 +262,7 @@ static void wait_for_target(void)
 	rest_until(MIN(until, patience_ends()), fd);
 }
 
-/* Says how it rests first and looks then, as a producer gives first and looks then: one of them sees the other. */
+/* Announces its rest, then looks; a producer gives, then looks: so one of them sees the other. */
 static void wait_for_records(bool gather)
 {
 	atomic_store(&writer.rest, gather ? GATHERING : ASLEEP);
@@ -402,7 +400,7 @@ int logwriter_start(void)
 	return 0;
 }
 
-/* A thread that hangs in a journal that does not read is left behind: the process ends. */
+/* A thread that hangs in a stuck journal is abandoned: the process is ending. */
 static void end_thread(void)
 {
 	struct pollfd ended = {.fd = writer.ended, .events = POLLIN};
@@ -458,7 +456,7 @@ int logwriter_bell(void)
 	return writer.bell;
 }
 
-bool logwriter_has_room(unsigned slots)
+bool logwriter_has_capacity(unsigned slots)
 {
 	return logring_used(&writer.ring) < slots;
 }

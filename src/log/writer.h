@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way of a record from who says it to the target: the ring, and the thread that empties it. Before the thread is
- * started, and where it cannot be, whoever gives a record writes it if that needs no waiting; else it stays in the
- * ring.
+ * Carries records from their callers to the target: a ring, and the thread that empties it. Without the thread the
+ * caller writes its record if that takes no waiting; else it stays in the ring.
  *
- * The thread is woken for the first line after a rest; then it looks again every few milliseconds, so that a producer
- * pays for a wake-up once, not for each line of many.
+ * The first line after a rest wakes the thread; after that it looks every few milliseconds, so that many lines cost one
+ * wake-up.
  */
 #ifndef PORTSYNCD_LOG_WRITER_H
 #define PORTSYNCD_LOG_WRITER_H
@@ -16,8 +15,8 @@
 #include "log/record.h"
 #include "log/target.h"
 
-/* Other settings, for the records that are given from now on; a second later also for older ones that wait for a dead
- * collector. Also opens a file again. */
+/* Changes the settings for later records, and after a second also for older ones that wait for a dead target. Reopens a
+ * file in any case. */
 void logwriter_set(const struct logtarget_settings *settings);
 void logwriter_get(struct logtarget_settings *settings);
 
@@ -29,11 +28,11 @@ void logwriter_stop(void);
 /* As logring_claim() and logring_give(); a lack of room is counted. */
 struct log_record *logwriter_claim(bool audit);
 void logwriter_give(struct log_record *record);
-/* As log_bell(). */
+/* See log_bell(). */
 int logwriter_bell(void);
 
-/* Whether fewer of the ring's slots are in use. */
-bool logwriter_has_room(unsigned slots);
+/* True if fewer slots of the ring are in use. */
+bool logwriter_has_capacity(unsigned slots);
 
 struct log_stats;
 /* Fills all but suppressed. */

@@ -130,10 +130,10 @@ static void on_lookup(const struct resp_value *reply, void *user, void *item, ui
 	else if (resp_is_error(reply, "WRONGTYPE"))
 		set_configured(a, port, false);
 	if (reply && reply->type == RESP_ERROR)
-		log_with(
-			LOG_WARNING, KIND_LOOKUP_REFUSED,
-			(&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex, .reason = reply->str}),
-			"%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
+		log_with(LOG_WARNING, KIND_LOOKUP_REFUSED,
+			 (&(struct log_context){
+				 .port = port->name, .ifindex = port->link.ifindex, .reason = reply->str}),
+			 "%s%s: cannot be looked up: %s", a->prefix, port->name, reply->str);
 	if (port->lookup.again)
 		lookup(a, port);
 	links_unhold(a->links, port);

@@ -44,9 +44,9 @@ void loglevel_free(struct loglevel *l)
 	free(l);
 }
 
-void loglevel_set_sink(struct loglevel *l, enum log_sink sink)
+void loglevel_set_target(struct loglevel *l, enum log_target_type type)
 {
-	l->opt.sink = sink;
+	l->opt.type = type;
 }
 
 const char *loglevel_pattern(char *out, size_t size, const char *separator, unsigned database)
@@ -74,14 +74,14 @@ static void set_level(struct loglevel *l, const char *value, bool first)
 
 static void set_output(struct loglevel *l, const char *value, bool first)
 {
-	enum log_sink sink;
+	enum log_target_type type;
 
 	if (strcmp(value, "SYSLOG") == 0) {
-		sink = l->opt.sink;
+		type = l->opt.type;
 	} else if (strcmp(value, "STDOUT") == 0) {
-		sink = LOG_SINK_STDOUT;
+		type = LOG_TO_STDOUT;
 	} else if (strcmp(value, "STDERR") == 0) {
-		sink = LOG_SINK_STDERR;
+		type = LOG_TO_STDERR;
 	} else {
 		log_warning(KIND_LOGGER_VALUE_BAD,
 			    "%s LOGOUTPUT \"%s\" is not an output, nothing changes; allowed: SYSLOG, STDOUT, STDERR",
@@ -91,10 +91,10 @@ static void set_output(struct loglevel *l, const char *value, bool first)
 	if (first && l->opt.sink_chosen)
 		return;
 	/* Before it takes effect: on stdout and stderr there is no audit trail. */
-	if (sink != log_sink())
+	if (type != log_target_type())
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, AUDIT_REDIS, NULL, "log output is %s by %s", value,
 			     l->key);
-	log_set_sink(sink);
+	log_set_target(type);
 }
 
 static void on_created(const struct resp_value *reply, void *user, void *item, uint64_t cookie)

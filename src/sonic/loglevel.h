@@ -13,8 +13,8 @@
 #include "redis/conn.h"
 
 struct loglevel_options {
-	enum log_sink sink; /* what LOGOUTPUT "SYSLOG" stands for */
-	bool level_chosen;  /* by the user: the table's first value does not override it, later changes do */
+	enum log_target_type type; /* what LOGOUTPUT "SYSLOG" stands for */
+	bool level_chosen;         /* by the user: the table's first value does not override it, later changes do */
 	bool sink_chosen;
 };
 
@@ -25,7 +25,7 @@ struct loglevel *loglevel_new(struct conn *config, const char *separator, const 
 void loglevel_free(struct loglevel *l);
 
 /* Another meaning of LOGOUTPUT "SYSLOG", from its next change on. */
-void loglevel_set_sink(struct loglevel *l, enum log_sink sink);
+void loglevel_set_target(struct loglevel *l, enum log_target_type type);
 
 /* The pattern of keyspace notifications that concern the row, for a connection of its own. */
 const char *loglevel_pattern(char *out, size_t size, const char *separator, unsigned database);

@@ -71,7 +71,7 @@ static void note_set_down(struct oldlinks *o, const struct port *port)
 		return;
 	o->set_down++;
 	log_with(LOG_WARNING, KIND_OLD_LINK_SET_DOWN,
-		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex}),
+		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex}),
 		 "%s: set down: its interface is left from before this cold start", port->name);
 }
 

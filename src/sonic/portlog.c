@@ -16,9 +16,9 @@ static const char *up_or_down(int64_t value)
 }
 
 /* Before the write is sent, which forgets when the change came. The latency is that of the receipt to here. */
-static struct log_fields fields_of(const struct port *port, const struct row *row)
+static struct log_context fields_of(const struct port *port, const struct row *row)
 {
-	struct log_fields fields = {
+	struct log_context fields = {
 		.port = port->name,
 		.ifindex = port->link.ifindex,
 		.admin = up_or_down(row->value[ROW_ADMIN]),
@@ -42,7 +42,7 @@ static bool lines_wanted(void)
 static const struct log_site published_at = {"portlog_oper", __FILE__, __LINE__};
 static const struct audit_event state_changed = {AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL};
 
-static void say_published(const struct port *port, const struct log_fields *fields)
+static void say_published(const struct port *port, const struct log_context *fields)
 {
 	log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, &published_at, fields, PUBLISH, port->name, fields->oper);
 }
@@ -50,7 +50,7 @@ static void say_published(const struct port *port, const struct log_fields *fiel
 /* The line of the state by now is said as any other: who waits for it need not know of limits. */
 static void report_suppressed(struct port *port)
 {
-	struct log_fields fields = fields_of(port, &port->row.acked);
+	struct log_context fields = fields_of(port, &port->row.acked);
 	unsigned n = port->log.held;
 
 	fields.latency_us = 0;
@@ -59,13 +59,13 @@ static void report_suppressed(struct port *port)
 	if (lines_wanted() && fields.oper && audit_is_kept() && audit_joins()) {
 		const struct audit_event event = {AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self()};
 
-		log_note_held_back(n);
+		log_note_suppressed(n);
 		audit_event_line(true, true, LOG_NOTICE, KIND_PORT_PUBLISHED, &event, &published_at, &fields,
 				 PUBLISH "; %u changes before suppressed", port->name, fields.oper, n);
 		return;
 	}
 	if (audit_is_kept()) {
-		log_note_held_back(n);
+		log_note_suppressed(n);
 		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, &fields,
 			   "%s: %s: %u like records suppressed; %s%s now", log_kinds[AUDIT_PORT_STATE].name, port->name,
 			   n, fields.oper ? "oper " : "", fields.oper ? fields.oper : "without a row");
@@ -78,7 +78,7 @@ static void report_suppressed(struct port *port)
 
 static bool has_room(void)
 {
-	return lines_wanted() ? log_has_room() : audit_has_room();
+	return lines_wanted() ? log_has_capacity() : audit_has_capacity();
 }
 
 static uint64_t ends(const struct loglimit_own *told)
@@ -113,7 +113,7 @@ static bool may_tell(struct port *port)
 void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool news)
 {
 	bool line = lines_wanted(), record = news && audit_is_kept();
-	struct log_fields fields;
+	struct log_context fields;
 
 	if ((!line && !record) || !may_tell(port))
 		return;
@@ -135,7 +135,7 @@ void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool
 
 void portlog_settings(struct port *port, const struct row *row, uint64_t event)
 {
-	struct log_fields fields;
+	struct log_context fields;
 
 	if (!log_wanted(LOG_INFO, KIND_PORT_SETTINGS))
 		return;
@@ -149,7 +149,7 @@ void portlog_settings(struct port *port, const struct row *row, uint64_t event)
 void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 {
 	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = audit_is_kept() && may_tell(port);
-	struct log_fields fields;
+	struct log_context fields;
 
 	if (!line && !record)
 		return;
@@ -174,7 +174,7 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 
 static void tell_rest(unsigned records, unsigned ports)
 {
-	log_note_held_back(records);
+	log_note_suppressed(records);
 	audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL,
 		   "%s: %u like records of %u other ports suppressed", log_kinds[AUDIT_PORT_STATE].name, records,
 		   ports);

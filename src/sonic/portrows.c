@@ -102,7 +102,7 @@ static void bad_row(struct portrows *r, const char *name, size_t len, const char
 	char text[TEXT_BYTES];
 
 	log_with(LOG_ERR, KIND_CONFIG_ROW_BAD,
-		 (&(struct log_fields){.port = port_field(name, len, text), .reason = what}),
+		 (&(struct log_context){.port = port_field(name, len, text), .reason = what}),
 		 "CONFIG_DB %s%s: %s; the row is left out", r->prefix, text, what);
 }
 
@@ -115,7 +115,7 @@ static void row_refused(struct portrows *r, const struct row_item *item, const s
 		return;
 	r->said_refused = true;
 	log_with(LOG_WARNING, KIND_PUSH_REFUSED,
-		 (&(struct log_fields){.port = port_field(item->name, item->len, text), .reason = error->str}),
+		 (&(struct log_context){.port = port_field(item->name, item->len, text), .reason = error->str}),
 		 "%s%s: Redis refused to let it through, it is tried again: %s", r->prefix, text, error->str);
 }
 

@@ -87,7 +87,7 @@ static void refused(struct publish *p, struct port *port, enum write_kind kind, 
 		return;
 	port->row.failing = true;
 	log_with(LOG_WARNING, KIND_WRITE_REFUSED,
-		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex, .reason = error->str}),
+		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex, .reason = error->str}),
 		 "PORT_TABLE%s%s: Redis refused the write, it is tried again: %s", p->separator, port->name,
 		 error->str);
 }
@@ -113,7 +113,7 @@ static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 		return;
 	port->row.failing = false;
 	log_with(LOG_NOTICE, KIND_WRITE_ACCEPTED,
-		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex}),
+		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex}),
 		 "PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
@@ -331,7 +331,7 @@ static void note_drift(struct publish *p, struct port *port)
 	p->stats.drift++;
 	port->row.drifted = true;
 	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED,
-		 (&(struct log_fields){.port = port->name, .ifindex = port->link.ifindex}),
+		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex}),
 		 "PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
 }
 

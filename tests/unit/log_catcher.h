@@ -36,9 +36,9 @@ static inline void catcher_listen(struct log_catcher *k)
 }
 
 /* Without the audit trail, which is looked at apart. */
-static inline void catcher_open(enum log_sink sink, int level, const char *syslog_path)
+static inline void catcher_open(enum log_target_type type, int level, const char *syslog_path)
 {
-	struct log_options options = {.to = {.sink = sink}, .level = level, .limit_secs = 10, .limit_lines = -1};
+	struct log_options options = {.to = {.type = type}, .level = level, .limit_secs = 10, .limit_lines = -1};
 
 	(void)snprintf(options.to.syslog_path, sizeof(options.to.syslog_path), "%s", syslog_path);
 	audit_enable(false);
@@ -52,13 +52,13 @@ static inline void catcher_start(struct log_catcher *k, int level)
 	assert_non_null(mkdtemp(k->folder));
 	(void)snprintf(k->path, sizeof(k->path), "%s/log", k->folder);
 	catcher_listen(k);
-	catcher_open(LOG_SINK_SYSLOG, level, k->path);
+	catcher_open(LOG_TO_SYSLOG, level, k->path);
 }
 
 static inline void catcher_stop(struct log_catcher *k)
 {
 	log_close();
-	catcher_open(LOG_SINK_STDERR, LOG_NOTICE, "");
+	catcher_open(LOG_TO_STDERR, LOG_NOTICE, "");
 	(void)close(k->fd);
 	(void)unlink(k->path);
 	(void)rmdir(k->folder);

@@ -228,7 +228,7 @@ static void lines_move_to_the_new_target(void **state)
 	log_notice(KIND_STARTED, "waits");
 	(void)snprintf(k->path, sizeof(k->path), "%s/other", k->folder);
 	catcher_listen(k);
-	catcher_open(LOG_SINK_SYSLOG, LOG_NOTICE, k->path);
+	catcher_open(LOG_TO_SYSLOG, LOG_NOTICE, k->path);
 	assert_true(catcher_wait(k));
 	assert_non_null(strstr(k->line, "waits"));
 }
@@ -307,11 +307,11 @@ static void limit_holds_back(void **state)
 		log_notice(KIND_EVENTS_LOST, "storm");
 	log_notice(KIND_DRIFT_REPAIRED, "other");
 	assert_int_equal(catcher_count(k, "storm"), log_kinds[KIND_EVENTS_LOST].lines);
-	log_tell_held_back(false);
+	log_report_suppressed(false);
 	assert_false(catcher_next(k)); /* the window lasts */
-	log_tell_held_back(true);
+	log_report_suppressed(true);
 	assert_int_equal(catcher_count(k, "events_lost: 7 like lines suppressed"), 1);
-	log_tell_held_back(true);
+	log_report_suppressed(true);
 	assert_false(catcher_next(k));
 }
 
@@ -340,7 +340,7 @@ static void stderr_line(void **state)
 	(void)state;
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-	catcher_open(LOG_SINK_STDERR, LOG_NOTICE, "");
+	catcher_open(LOG_TO_STDERR, LOG_NOTICE, "");
 	log_line(LOG_WARNING, KIND_STARTED, &site, NULL, "what %s", "happened");
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
 	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
@@ -361,7 +361,7 @@ static void lost_lines_are_told_when_it_works_again(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	(void)close(ends[0]);
 	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
-	catcher_open(LOG_SINK_STDERR, LOG_NOTICE, "");
+	catcher_open(LOG_TO_STDERR, LOG_NOTICE, "");
 	for (n = 0; n < 3; n++)
 		log_notice(KIND_STARTED, "lost");
 	assert_int_equal(dropped(), before + 3);

@@ -84,7 +84,7 @@ static void upstreams_lines_name_upstreams_functions(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct log_record record = record_of(lines[i].text);
-		struct log_fields_of fields;
+		struct log_pairs fields;
 		char expected[128];
 
 		record.kind = lines[i].kind;
@@ -168,7 +168,7 @@ static void escaped(void **state)
 static void fields_are_not_escaped(void **state)
 {
 	struct log_record record = record_of("text");
-	struct log_fields_of fields;
+	struct log_pairs fields;
 
 	(void)state;
 	memcpy(record.reason, "a\n\"\xff", sizeof("a\n\"\xff"));

@@ -15,7 +15,7 @@ struct own {
 static void make_loglevel(struct fixture *x, bool level_chosen, bool sink_chosen)
 {
 	const struct loglevel_options opt = {
-		.sink = LOG_SINK_SYSLOG, .level_chosen = level_chosen, .sink_chosen = sink_chosen};
+		.type = LOG_TO_SYSLOG, .level_chosen = level_chosen, .sink_chosen = sink_chosen};
 
 	loglevel_free(x->own->level);
 	x->own->level = loglevel_new(x->conn, "|", &opt);
@@ -86,7 +86,7 @@ static void a_missing_row_is_created(void **state)
 
 	read_and_create(x, NULL, NULL, WRITE_LEVEL(6, "NOTICE") WRITE_OUTPUT);
 	assert_int_equal(log_level(), LOG_NOTICE);
-	assert_int_equal(log_sink(), LOG_SINK_SYSLOG);
+	assert_int_equal(log_target_type(), LOG_TO_SYSLOG);
 	read_row(x, "NOTICE", "SYSLOG");
 	assert_false(catcher_next(&x->log));
 }
@@ -100,7 +100,7 @@ static void each_field_is_created_alone(void **state)
 	make_loglevel(x, false, false);
 	log_set_level(LOG_NOTICE);
 	read_and_create(x, NULL, "STDERR", WRITE_LEVEL(6, "NOTICE"));
-	assert_int_equal(log_sink(), LOG_SINK_STDERR);
+	assert_int_equal(log_target_type(), LOG_TO_STDERR);
 }
 
 /* A row that somebody deletes comes back as it was lived by. */
@@ -134,17 +134,17 @@ static void every_output_is_known(void **state)
 	struct fixture *x = *state;
 
 	read_row(x, "NOTICE", "STDOUT");
-	assert_int_equal(log_sink(), LOG_SINK_STDOUT);
+	assert_int_equal(log_target_type(), LOG_TO_STDOUT);
 	read_row(x, "NOTICE", "STDERR");
-	assert_int_equal(log_sink(), LOG_SINK_STDERR);
+	assert_int_equal(log_target_type(), LOG_TO_STDERR);
 	read_row(x, "NOTICE", "SYSLOG");
-	assert_int_equal(log_sink(), LOG_SINK_SYSLOG);
+	assert_int_equal(log_target_type(), LOG_TO_SYSLOG);
 }
 
 /* systemd's journal is what stands for syslog where there is one. */
 static void syslog_is_the_sink_of_the_options(void **state)
 {
-	const struct loglevel_options opt = {.sink = LOG_SINK_STDOUT};
+	const struct loglevel_options opt = {.type = LOG_TO_STDOUT};
 	struct fixture *x = *state;
 
 	loglevel_free(x->own->level);
@@ -152,7 +152,7 @@ static void syslog_is_the_sink_of_the_options(void **state)
 	assert_non_null(x->own->level);
 	read_row(x, "NOTICE", "STDERR");
 	read_row(x, "NOTICE", "SYSLOG");
-	assert_int_equal(log_sink(), LOG_SINK_STDOUT);
+	assert_int_equal(log_target_type(), LOG_TO_STDOUT);
 }
 
 static void a_chosen_level_beats_the_first_value_only(void **state)
@@ -177,10 +177,10 @@ static void a_chosen_output_beats_the_first_value_only(void **state)
 
 	make_loglevel(x, false, true);
 	read_row(x, "DEBUG", "STDOUT");
-	assert_int_equal(log_sink(), LOG_SINK_SYSLOG);
+	assert_int_equal(log_target_type(), LOG_TO_SYSLOG);
 	assert_int_equal(log_level(), LOG_DEBUG); /* only the output was chosen */
 	read_row(x, "DEBUG", "STDERR");
-	assert_int_equal(log_sink(), LOG_SINK_STDERR);
+	assert_int_equal(log_target_type(), LOG_TO_STDERR);
 }
 
 static void a_chosen_level_is_what_is_created(void **state)
@@ -193,7 +193,7 @@ static void a_chosen_level_is_what_is_created(void **state)
 	assert_int_equal(log_level(), LOG_WARNING);
 	read_row(x, "DEBUG", "STDERR");
 	assert_int_equal(log_level(), LOG_DEBUG);
-	assert_int_equal(log_sink(), LOG_SINK_STDERR);
+	assert_int_equal(log_target_type(), LOG_TO_STDERR);
 }
 
 /* SIGUSR1 and SIGUSR2 change the level as well: only a change of the table overrides them. */
@@ -203,10 +203,10 @@ static void an_unchanged_value_changes_nothing(void **state)
 
 	read_row(x, "NOTICE", "SYSLOG");
 	log_set_level(LOG_DEBUG);
-	log_set_sink(LOG_SINK_STDERR);
+	log_set_target(LOG_TO_STDERR);
 	read_row(x, "NOTICE", "SYSLOG");
 	assert_int_equal(log_level(), LOG_DEBUG);
-	assert_int_equal(log_sink(), LOG_SINK_STDERR);
+	assert_int_equal(log_target_type(), LOG_TO_STDERR);
 }
 
 static void a_bad_level_is_named_once(void **state)
@@ -238,7 +238,7 @@ static void a_bad_output_is_named_once(void **state)
 	struct fixture *x = *state;
 
 	read_row(x, "NOTICE", "PRINTER");
-	assert_int_equal(log_sink(), LOG_SINK_SYSLOG);
+	assert_int_equal(log_target_type(), LOG_TO_SYSLOG);
 	assert_true(catcher_next(&x->log));
 	assert_non_null(strstr(x->log.line, "LOGGER|portsyncd LOGOUTPUT \"PRINTER\" is not an output"));
 	assert_non_null(strstr(x->log.line, "allowed: SYSLOG, STDOUT, STDERR"));

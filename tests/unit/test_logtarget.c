@@ -54,9 +54,9 @@ static struct log_record record_of(const char *text)
 	return record;
 }
 
-static void open_target(enum log_sink sink, const char *way, const char *to)
+static void open_target(enum log_target_type type, const char *way, const char *to)
 {
-	struct logtarget_settings settings = {.sink = sink};
+	struct logtarget_settings settings = {.type = type};
 
 	(void)snprintf(settings.rfc5424_to, sizeof(settings.rfc5424_to), "%s%s", way, to);
 	logtarget_close(&target);
@@ -128,14 +128,14 @@ static void file_opened_anew_after_half_a_line(void **state)
 	char text[1000];
 
 	(void)state;
-	open_target(LOG_SINK_RFC5424, "file:", path);
+	open_target(LOG_TO_RFC5424, "file:", path);
 	write_patiently(&record);
 	limit_files(read_file(text, sizeof(text)) + LIMIT);
 	assert_int_equal(logtarget_write(&target, &record), -EAGAIN);
-	open_target(LOG_SINK_RFC5424, "file:", path);
+	open_target(LOG_TO_RFC5424, "file:", path);
 	assert_int_equal(logtarget_write(&target, &record), -EAGAIN);
 	limit_files(RLIM_INFINITY);
-	open_target(LOG_SINK_RFC5424, "file:", path);
+	open_target(LOG_TO_RFC5424, "file:", path);
 	check_torn();
 }
 
@@ -146,7 +146,7 @@ static void file_with_room_again(void **state)
 	char text[1000];
 
 	(void)state;
-	open_target(LOG_SINK_RFC5424, "file:", path);
+	open_target(LOG_TO_RFC5424, "file:", path);
 	limit_files(LIMIT);
 	assert_int_equal(logtarget_write(&target, &record), -EAGAIN);
 	assert_int_equal(read_file(text, sizeof(text)), LIMIT);
@@ -164,7 +164,7 @@ static void whole_files_get_no_empty_line(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
-		open_target(LOG_SINK_RFC5424, "file:", path);
+		open_target(LOG_TO_RFC5424, "file:", path);
 		write_patiently(&record);
 	}
 	(void)read_file(text, sizeof(text));
@@ -195,15 +195,15 @@ static void stderr_after_half_a_line(void **state)
 	char text[1000];
 
 	(void)state;
-	open_target(LOG_SINK_STDERR, "", "");
+	open_target(LOG_TO_STDERR, "", "");
 	write_patiently(&record);
 	limit_files(read_file(text, sizeof(text)) + LIMIT);
 	assert_int_equal(logtarget_write(&target, &record), -EIO);
 	assert_int_equal(logtarget_write(&target, &record), -EIO);
 	limit_files(RLIM_INFINITY);
-	open_target(LOG_SINK_SYSLOG, "", "");
+	open_target(LOG_TO_SYSLOG, "", "");
 	assert_int_equal(logtarget_write(&target, &record), -EAGAIN);
-	open_target(LOG_SINK_STDERR, "", "");
+	open_target(LOG_TO_STDERR, "", "");
 	check_torn();
 	write_patiently(&record);
 	restore_stderr(saved);
@@ -220,7 +220,7 @@ static void file_is_no_link(void **state)
 	(void)state;
 	(void)snprintf(link, sizeof(link), "%s.link", path);
 	assert_int_equal(symlink(path, link), 0);
-	open_target(LOG_SINK_RFC5424, "file:", link);
+	open_target(LOG_TO_RFC5424, "file:", link);
 	assert_int_equal(logtarget_write(&target, &record), -EAGAIN);
 	assert_int_equal(access(path, F_OK), -1);
 	(void)unlink(link);
@@ -269,7 +269,7 @@ static void tcp_sends_half_a_line_again_as_a_whole(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	record = record_of(text);
-	open_target(LOG_SINK_RFC5424, "tcp:127.0.0.1:", port);
+	open_target(LOG_TO_RFC5424, "tcp:127.0.0.1:", port);
 	write_patiently(&record);
 	fd = accept(server, NULL, NULL);
 	assert_int_equal(setsockopt(target.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
@@ -298,7 +298,7 @@ static void tcp_collector_closes(void **state)
 	struct pollfd closed = {.events = POLLRDHUP};
 
 	(void)state;
-	open_target(LOG_SINK_RFC5424, "tcp:127.0.0.1:", port);
+	open_target(LOG_TO_RFC5424, "tcp:127.0.0.1:", port);
 	write_patiently(&first);
 	fd = accept(server, NULL, NULL);
 	check_first_frame(fd, "first");
@@ -322,7 +322,7 @@ static void show(char *out, size_t size)
 
 	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
 	saved = replace_stderr(slave);
-	open_target(LOG_SINK_STDERR, "", "");
+	open_target(LOG_TO_STDERR, "", "");
 	record.level = LOG_WARNING;
 	write_patiently(&record);
 	restore_stderr(saved);
@@ -394,7 +394,7 @@ static void journal_refuses(void **state)
 	const struct log_record record = record_of(TEXT);
 
 	(void)state;
-	open_target(LOG_SINK_JOURNAL, "", "");
+	open_target(LOG_TO_JOURNAL, "", "");
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
 		journal.calls = 0;
 		journal.result = faults[i];
@@ -412,7 +412,7 @@ static void journal_entries(void **state)
 
 	(void)state;
 	journal.result = 0;
-	open_target(LOG_SINK_JOURNAL, "", "");
+	open_target(LOG_TO_JOURNAL, "", "");
 	write_patiently(&record);
 	assert_non_null(strstr(journal.sent, "MESSAGE=" TEXT "\nPRIORITY=5\nSYSLOG_FACILITY=1\n"));
 	assert_non_null(strstr(journal.sent, "\nREALTIME_USEC=1700000000123456\n"));

@@ -11,15 +11,15 @@
 
 static bool has_capacity;
 
-bool __wrap_log_has_room(void);
-bool __wrap_audit_has_room(void);
+bool __wrap_log_has_capacity(void);
+bool __wrap_audit_has_capacity(void);
 
-bool __wrap_log_has_room(void)
+bool __wrap_log_has_capacity(void)
 {
 	return has_capacity;
 }
 
-bool __wrap_audit_has_room(void)
+bool __wrap_audit_has_capacity(void)
 {
 	return has_capacity;
 }
