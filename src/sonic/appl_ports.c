@@ -16,10 +16,10 @@
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define CONFIG_DONE "PortConfigDone"
 #define INIT_DONE "PortInitDone"
-#define LOOKUPS_AT_ONCE 64              /* the rows that startup pushes need room too */
-#define SCAN_USEC (3600 * USEC_PER_SEC) /* between scans where Redis tells of changes */
+#define LOOKUPS_AT_ONCE 64              /* the rows that startup pushes need capacity too */
+#define SCAN_USEC (3600 * USEC_PER_SEC) /* between scans if Redis sends notifications */
 
-/* Of names: SCAN may tell one twice, and the names themselves may be long and many. */
+/* Of names: SCAN may return one twice, and names may be long and many. */
 struct digests {
 	uint64_t *of;
 	size_t n, capacity;
@@ -34,22 +34,22 @@ struct appl_ports {
 	size_t looking_up;   /* look-ups without an answer */
 	struct scan scan;
 	uint32_t round;         /* of scans; port.lookup.seen_round says which saw the port */
-	size_t others;          /* rows that are no ports of ours, by the last scan */
-	struct digests seen;    /* those of the scan that runs */
+	size_t others;          /* rows that are not ports of ours, by the last scan */
+	struct digests seen;    /* of the scan that runs */
 	bool no_memory;         /* for them */
 	uint64_t scanned_usec;  /* when the last complete scan began */
 	uint64_t scanning_usec; /* when the one that runs did */
 	bool known;             /* a scan of this connection was complete */
 	bool marker_seen;       /* by the scan that runs */
-	bool scan_again;        /* asked for while one ran, or without room for it */
-	bool scan_soon;         /* the next audit must scan */
-	bool subscribed;        /* Redis tells us of every change, if it is configured to ... */
-	bool notifies;          /* ... which it is when it told us of one. (CONFIG GET is for administrators.) */
+	bool scan_again;        /* requested while one ran, or without capacity */
+	bool scan_soon;         /* the next reconciliation must scan */
+	bool subscribed;        /* Redis notifies us of every change, if it is configured to ... */
+	bool notifies;          /* ... which it is once one notification came. (CONFIG GET is for administrators.) */
 	sd_event_source *timer;
 	struct backoff backoff;
 };
 
-static bool told_of_changes(const struct appl_ports *a)
+static bool is_notified(const struct appl_ports *a)
 {
 	return a->subscribed && a->notifies;
 }
@@ -59,7 +59,7 @@ static void look_later(struct appl_ports *a)
 	timer_start(a->timer, backoff_next_usec(&a->backoff));
 }
 
-/* --- rows that are no ports of ours --- */
+/* --- rows that are not ports of ours --- */
 
 /* FNV-1a */
 static uint64_t digest(const char *bytes, size_t len)
@@ -165,7 +165,7 @@ static void send_owed(struct appl_ports *a)
 static void lookup(struct appl_ports *a, struct port *port)
 {
 	port->lookup.again = port->lookup.running;
-	/* Without a connection the next scan tells. */
+	/* Without a connection the next scan finds out. */
 	if (port->lookup.running || list_linked(&port->lookup.owed) || !conn_ready(a->conn))
 		return;
 	list_append(&a->owed, &port->lookup.owed);
@@ -179,11 +179,11 @@ void appl_ports_wait(struct appl_ports *a, struct port *port)
 
 	if (first)
 		list_append(&a->waiting, &port->lookup.waiting);
-	if (!conn_ready(a->conn) || (!first && told_of_changes(a)))
+	if (!conn_ready(a->conn) || (!first && is_notified(a)))
 		return;
-	/* Asked the first time in any case: the row may have come between the last scan and this link. */
+	/* The first time in any case: the row may have come between the last scan and this link. */
 	lookup(a, port);
-	if (told_of_changes(a) || !first)
+	if (is_notified(a) || !first)
 		return;
 	backoff_reset(&a->backoff);
 	look_later(a);
@@ -210,8 +210,7 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 		else
 			lookup(a, port);
 	}
-	/* After the longest wait the audit's scan goes on looking: a quiet switch is not woken for a link that is no
-	 * port. */
+	/* After the longest wait it is left to the scans: a quiet switch is not woken for a link that is not a port. */
 	if (!list_empty(&a->waiting) && a->backoff.next_ms < LOOKUP_MAX_MS)
 		look_later(a);
 	return 0;
@@ -252,11 +251,11 @@ static void on_key(const struct resp_value *key, void *user)
 }
 
 /*
- * A row that is not there any more takes the port's configuration with it - but not when the whole table is gone: an
- * emptied database says nothing of ports, and startup pushes the table again. SCAN may miss a row that came, or went
- * and came, while it ran: so each one is asked for.
+ * A port whose row is gone is not configured any more, unless the whole table is gone: an emptied database says nothing
+ * about ports, and startup pushes the table again. SCAN may miss a row that came, or went and came back, while it ran:
+ * so each missing one is looked up.
  */
-static void ask_for_missing(struct appl_ports *a)
+static void look_up_missing(struct appl_ports *a)
 {
 	for (struct port *port = links_next(a->links, NULL); port; port = links_next(a->links, port))
 		if (port->appl.configured && port->lookup.seen_round != a->round)
@@ -280,7 +279,7 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 	a->scanned_usec = a->scanning_usec;
 	a->others = digests_count(&a->seen);
 	if (a->marker_seen)
-		ask_for_missing(a);
+		look_up_missing(a);
 	else
 		a->scan_soon = true;
 	if (!a->known)
@@ -309,7 +308,7 @@ static void rescan(struct appl_ports *a)
 
 void appl_ports_reconcile(struct appl_ports *a)
 {
-	if (!a->known || a->scan_soon || !told_of_changes(a) || now_usec() - a->scanned_usec >= SCAN_USEC)
+	if (!a->known || a->scan_soon || !is_notified(a) || now_usec() - a->scanned_usec >= SCAN_USEC)
 		rescan(a);
 }
 
@@ -330,7 +329,7 @@ void appl_ports_turn(struct appl_ports *a)
 void appl_ports_ready(struct appl_ports *a)
 {
 	rescan(a);
-	if (!told_of_changes(a) && !list_empty(&a->waiting))
+	if (!is_notified(a) && !list_empty(&a->waiting))
 		look_later(a);
 }
 
@@ -349,7 +348,7 @@ void appl_ports_lost(struct appl_ports *a)
 void appl_ports_subscribed(struct appl_ports *a, bool subscribed)
 {
 	a->subscribed = subscribed;
-	/* What changed before the subscription stood was not told. */
+	/* There was no notification of what changed before the subscription. */
 	if (subscribed) {
 		rescan(a);
 		return;
@@ -370,12 +369,12 @@ void appl_ports_message(struct appl_ports *a, const struct resp_value *channel, 
 	a->notifies = a->notifies || written;
 	name += strlen(a->prefix);
 	if (!is_port_key(name, channel->len - (size_t)(name - channel->str))) {
-		/* How many those are the next scan tells. */
+		/* The next scan counts those. */
 		a->scan_soon = a->scan_soon || !is_marker(name);
 		return;
 	}
-	/* The end of a row that nobody heard of is no news, nor is a field of a row that is known: orchagent writes all
-	 * day. */
+	/* Nothing to do for the end of a row that was never known, nor for another field of one that is: orchagent
+	 * writes all day. */
 	port = strcmp(payload->str, "del") == 0 ? links_find(a->links, name) : links_get(a->links, name);
 	if (!port || (port->appl.configured && written))
 		return;

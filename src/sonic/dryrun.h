@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --dry-run: no Redis; every link that matches is a port, and what would be written is printed, one line a change. */
+/* --dry-run: without Redis. Every link with a port's name is a port, and each command is printed instead of sent. */
 #ifndef PORTSYNCD_DRYRUN_H
 #define PORTSYNCD_DRYRUN_H
 
@@ -8,8 +8,8 @@
 #include "ports/links.h"
 
 /*
- * Prints what DRYRUN_PORTS of the dirty ports owe and takes it as written: that fits into a pipe that has room at all
- * (PIPE_BUF bytes). 0, or a negative errno when out can't be written.
+ * Prints what DRYRUN_PORTS of the dirty ports owe, and takes it as written: so much fits into a pipe that is writable
+ * (PIPE_BUF bytes). 0, or a negative errno when out cannot be written.
  */
 #define DRYRUN_PORTS 16
 int dryrun_flush(struct links *links, const char *separator, FILE *out);

@@ -47,7 +47,7 @@ static void put(struct event *e, const char *bytes, size_t n)
 	e->len += n;
 }
 
-/* RFC 8259, 7. An interface's name may have quotes in it. */
+/* RFC 8259, 7. The name of an interface may contain quotes. */
 static void put_string(struct event *e, const char *bytes, size_t len)
 {
 	char escaped[8];
@@ -97,6 +97,6 @@ void eventpub_send(struct eventpub *e, const char *port, const struct rowcmd *cm
 		put_string(&event, cmd->argv[i].data, cmd->argv[i].len);
 	put(&event, "]", 1);
 	argv[2].len = event.len;
-	/* Without memory, or a connection that just went: the write fails too, and both come again. */
+	/* Without memory, or if the connection was just lost, the write fails too, and both come again. */
 	(void)conn_command_lazy(e->conn, on_published, e, NULL, 0, ARRAY_SIZE(argv), argv);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes of STATE_DB PORT_TABLE told by PUBLISH as well, for consumers that subscribe to the table instead of to its
+ * Publishes the writes of STATE_DB PORT_TABLE as well, for consumers that subscribe to the table instead of its
  * keyspace notifications: PORT_TABLE_CHANNEL@<database> gets the JSON array ["SET", port, field, value, ...] or
  * ["DEL", port]. https://github.com/sonic-net/sonic-swss-common/pull/1020
  */
@@ -17,8 +17,9 @@ struct eventpub *eventpub_new(struct conn *conn, unsigned database);
 /* After conn_free(): the connection would still call back. NULL is fine. */
 void eventpub_free(struct eventpub *e);
 /*
- * Buffers the event of a HSET or DEL that was just buffered; needs room for one command. Its answer is not waited for:
- * what is lost with a connection is told again, as its row is written again. A refusal is logged once an episode.
+ * Buffers the event of an HSET or DEL that was just buffered; needs capacity for one command. Nobody waits for its
+ * answer: an event that is lost with the connection comes again when its row is written again. A refusal is logged once
+ * an episode.
  */
 void eventpub_send(struct eventpub *e, const char *port, const struct rowcmd *cmd);
 

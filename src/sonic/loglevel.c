@@ -18,7 +18,7 @@ struct loglevel {
 	char key[32];
 	char seen[FIELDS][VALUE_BYTES]; /* the last values, to act on changes only */
 	bool read_once, busy, again;
-	bool owed; /* a command for which there was no room */
+	bool owed; /* a command for which there was no capacity */
 	bool said; /* that it cannot be read */
 };
 
@@ -162,7 +162,7 @@ void loglevel_read(struct loglevel *l)
 	const struct resp_arg argv[] = {RESP_STR("HMGET"), RESP_STR(l->key), RESP_STR(fields[FIELD_LEVEL]),
 					RESP_STR(fields[FIELD_OUTPUT])};
 
-	/* Written again while we read: the answer on its way may be the older one. */
+	/* Written again while it was read: the answer on its way may be older. */
 	l->again = l->busy;
 	if (l->busy)
 		return;

@@ -23,11 +23,11 @@ struct oldlinks {
 	void *user;
 	uint64_t set_down;
 	bool said;
-	/* Those to be set down, in the order of links_mark_old(); NULL when there are none. */
+	/* To be set down, in the order of links_mark_old(); NULL: none. */
 	int *ifindex;
 	size_t n, next, failed;
 	sd_event_source *turn;
-	bool awaited; /* fn is owed when they are done */
+	bool awaited; /* fn is called when all are done */
 };
 
 static int on_turn(sd_event_source *source, void *user);
@@ -83,7 +83,7 @@ static void note_result(struct oldlinks *o, const struct port *port, int result)
 		o->failed++;
 }
 
-/* Those of the next turn that are still there: who got the ifindex of a deleted one is nobody's old link. */
+/* Those of the next turn that are still there: a link that got the ifindex of a deleted one is not old. */
 static size_t next_links(struct oldlinks *o, int *ifindex, const struct port **ports)
 {
 	size_t n = 0;

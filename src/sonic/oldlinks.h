@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The links that a cold start finds. After swss as a whole was restarted they belong to the switch process before: they
- * will be deleted and made again, and counting them would say "initialised" much too early (S4). Anywhere else
+ * The links that a cold start finds. After a restart of swss as a whole they belong to the earlier switch process: they
+ * will be deleted and made again, and if they counted, PortInitDone would come much too early (S4). In any other case
  * they carry the traffic, and to set them down would be an outage.
  */
 #ifndef PORTSYNCD_OLDLINKS_H
@@ -26,7 +26,7 @@ enum oldlinks_policy {
 
 struct oldlinks;
 
-/* known: false when Redis refused the question; ask again later. */
+/* known: false when Redis refused to answer; ask again later. */
 typedef void (*oldlinks_fn)(bool known, void *user);
 
 /* NULL without memory. */
@@ -39,7 +39,7 @@ void oldlinks_free(struct oldlinks *o);
  * meanwhile. 0 or conn_command()'s errors.
  */
 int oldlinks_settle(struct oldlinks *o);
-/* The connection is: fn is not called for a decision of before. Links that are being set down still are. */
+/* The connection is lost: fn is not called for an earlier decision. Links still go on being set down. */
 void oldlinks_lost(struct oldlinks *o);
 /* How many links were set down, which were up. */
 uint64_t oldlinks_set_down(const struct oldlinks *o);

@@ -13,7 +13,7 @@ struct portcount {
 	char key[40];
 	bool busy, tried;
 	bool refused; /* with tried */
-	size_t rows;  /* with busy or tried: what was wanted */
+	size_t rows;  /* with busy or tried: the count that is wanted */
 };
 
 struct portcount *portcount_new(struct conn *appl, const char *separator)
@@ -46,8 +46,8 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	(void)item;
 	(void)cookie;
 	if (reply && reply->type == RESP_ERROR)
-		log_warning(KIND_PORT_COUNT_REFUSED, "%s: count cannot be written, the next audit tries again: %s",
-			    p->key, reply->str);
+		log_warning(KIND_PORT_COUNT_REFUSED,
+			    "%s: count cannot be written, the next reconciliation tries again: %s", p->key, reply->str);
 	answered(p, reply);
 }
 

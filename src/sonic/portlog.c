@@ -5,9 +5,9 @@
 
 #include "log/audit.h"
 
-#define NO_ROOM_USEC USEC_PER_SEC /* until it is tried again */
+#define NO_CAPACITY_USEC USEC_PER_SEC /* until it is tried again */
 
-/* As the log's own limits, the process's. */
+/* One for the process, as the log's own limits. */
 static uint64_t due_usec;
 
 static const char *up_or_down(int64_t value)
@@ -15,7 +15,7 @@ static const char *up_or_down(int64_t value)
 	return value == ROW_NIL ? NULL : value ? "up" : "down";
 }
 
-/* Before the write is sent, which forgets when the change came. The latency is that of the receipt to here. */
+/* Before the write is sent, which forgets when the change came. The latency is from its receipt to here. */
 static struct log_context fields_of(const struct port *port, const struct row *row)
 {
 	struct log_context fields = {
@@ -42,12 +42,12 @@ static bool lines_wanted(void)
 static const struct log_site published_at = {"portlog_oper", __FILE__, __LINE__};
 static const struct audit_event state_changed = {AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL};
 
-static void say_published(const struct port *port, const struct log_context *fields)
+static void log_published(const struct port *port, const struct log_context *fields)
 {
 	log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, &published_at, fields, PUBLISH, port->name, fields->oper);
 }
 
-/* The line of the state by now is said as any other: who waits for it need not know of limits. */
+/* The line of the state by now looks like any other: consumers of the log need not know of limits. */
 static void report_suppressed(struct port *port)
 {
 	struct log_context fields = fields_of(port, &port->row.acked);
@@ -73,17 +73,17 @@ static void report_suppressed(struct port *port)
 	if (!lines_wanted() || !fields.oper)
 		return;
 	loglimit_add_held(KIND_PORT_PUBLISHED, n);
-	say_published(port, &fields);
+	log_published(port, &fields);
 }
 
-static bool has_room(void)
+static bool has_capacity(void)
 {
 	return lines_wanted() ? log_has_capacity() : audit_has_capacity();
 }
 
-static uint64_t ends(const struct loglimit_own *told)
+static uint64_t ends(const struct loglimit_own *limit)
 {
-	return loglimit_lasts(told) ? loglimit_ends(told) : now_usec() + NO_ROOM_USEC;
+	return loglimit_lasts(limit) ? loglimit_ends(limit) : now_usec() + NO_CAPACITY_USEC;
 }
 
 static void hold_until(uint64_t usec)
@@ -92,30 +92,30 @@ static void hold_until(uint64_t usec)
 		due_usec = usec;
 }
 
-/* Lines and records are of the same changes: one limit is that of both. */
-static bool may_tell(struct port *port)
+/* One limit for both: lines and records are of the same changes. */
+static bool may_log(struct port *port)
 {
-	struct loglimit_own *told = &port->log;
-	bool pass = loglimit_pass_own(told, AUDIT_PORT_STATE);
+	struct loglimit_own *limit = &port->log;
+	bool pass = loglimit_pass_own(limit, AUDIT_PORT_STATE);
 
-	if (pass && !has_room()) {
-		told->held++;
+	if (pass && !has_capacity()) {
+		limit->held++;
 		pass = false;
 	}
 	if (!pass)
-		hold_until(ends(told));
-	else if (told->held > 0)
+		hold_until(ends(limit));
+	else if (limit->held > 0)
 		report_suppressed(port);
 	return pass;
 }
 
-/* At no cost to speak of where nobody wants to know. */
-void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool news)
+/* Costs next to nothing if neither line nor record is wanted. */
+void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool changed)
 {
-	bool line = lines_wanted(), record = news && audit_is_kept();
+	bool line = lines_wanted(), record = changed && audit_is_kept();
 	struct log_context fields;
 
-	if ((!line && !record) || !may_tell(port))
+	if ((!line && !record) || !may_log(port))
 		return;
 	fields = fields_of(port, row);
 	fields.event_id = event;
@@ -126,8 +126,8 @@ void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool
 		return;
 	}
 	if (line)
-		say_published(port, &fields);
-	/* In words of its own: suites count upstream's lines. */
+		log_published(port, &fields);
+	/* In other words: suites count upstream's lines. */
 	if (record)
 		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: oper %s", port->name,
 			   fields.oper);
@@ -148,7 +148,7 @@ void portlog_settings(struct port *port, const struct row *row, uint64_t event)
 
 void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 {
-	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = audit_is_kept() && may_tell(port);
+	bool line = log_wanted(LOG_NOTICE, KIND_PORT_DELETED), record = audit_is_kept() && may_log(port);
 	struct log_context fields;
 
 	if (!line && !record)
@@ -170,9 +170,9 @@ void portlog_deleted(struct port *port, const struct row *row, uint64_t event)
 			   port->name, fields.reason);
 }
 
-/* --- what was held back --- */
+/* --- what was suppressed --- */
 
-static void tell_rest(unsigned records, unsigned ports)
+static void report_rest(unsigned records, unsigned ports)
 {
 	log_note_suppressed(records);
 	audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL,
@@ -186,22 +186,22 @@ void portlog_report_suppressed(struct links *links, bool end)
 
 	due_usec = 0;
 	for (struct port *port = links_next(links, NULL); port; port = links_next(links, port)) {
-		struct loglimit_own *told = &port->log;
+		struct loglimit_own *limit = &port->log;
 
-		if (told->held == 0)
+		if (limit->held == 0)
 			continue;
-		if (has_room() && (end || !loglimit_lasts(told))) {
+		if (has_capacity() && (end || !loglimit_lasts(limit))) {
 			report_suppressed(port);
 		} else if (end) {
-			records += told->held;
+			records += limit->held;
 			ports++;
-			told->held = 0;
+			limit->held = 0;
 		} else {
-			hold_until(ends(told));
+			hold_until(ends(limit));
 		}
 	}
 	if (ports > 0 && audit_is_kept())
-		tell_rest(records, ports);
+		report_rest(records, ports);
 }
 
 uint64_t portlog_due(void)

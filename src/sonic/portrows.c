@@ -9,9 +9,9 @@
 #include "ports/rules.h"
 #include "redis/scan.h"
 
-#define TEXT_BYTES 80 /* of a name in a line */
+#define TEXT_BYTES 80 /* of a name in a log line */
 #define ROWS_AT_ONCE 32
-#define COMMANDS_A_ROW 4 /* of APPL_DB: a question, the script, its text again, its digest */
+#define COMMANDS_A_ROW 4 /* to APPL_DB: a question, the script, its text again, its digest */
 
 struct row_item {
 	struct portrows *owner;
@@ -30,9 +30,9 @@ struct portrows {
 	size_t count, capacity, next, outstanding;
 	char first[IFNAMSIZ]; /* whose row was accepted first; "": none was */
 	bool running, refused, lost;
-	bool starved; /* there was no room for the push of some row: those are read again */
+	bool starved; /* some rows were not pushed for lack of capacity: they are read again */
 	bool push;
-	bool start_again; /* asked for while answers to an earlier run were owed */
+	bool start_again; /* requested while an earlier run awaited answers */
 	bool said_refused;
 };
 
@@ -90,7 +90,7 @@ void portrows_forget(struct portrows *r)
 
 /* --- complaints --- */
 
-/* text gets the name as it can be shown. The field PORT is there for what can be the name of an interface only. */
+/* text gets the printable name. NULL unless that can be an interface's name: the field PORT has only those. */
 static const char *port_field(const char *name, size_t len, char text[TEXT_BYTES])
 {
 	(void)printable(name, len, text, TEXT_BYTES);
@@ -116,10 +116,10 @@ static void row_refused(struct portrows *r, const struct row_item *item, const s
 	r->said_refused = true;
 	log_with(LOG_WARNING, KIND_PUSH_REFUSED,
 		 (&(struct log_context){.port = port_field(item->name, item->len, text), .reason = error->str}),
-		 "%s%s: Redis refused to let it through, it is tried again: %s", r->prefix, text, error->str);
+		 "%s%s: Redis refused the row, it is tried again: %s", r->prefix, text, error->str);
 }
 
-/* NULL for a name that a host interface, and a key of PORT_TABLE, may have. */
+/* NULL for a name that both a host interface and a key of PORT_TABLE may have. */
 static const char *name_fault(const char *name, size_t len)
 {
 	if (len == 0 || len >= IFNAMSIZ)
@@ -129,7 +129,7 @@ static const char *name_fault(const char *name, size_t len)
 			return "is not a valid interface name; allowed are printable characters but space, '/', ':' "
 			       "and '|'";
 	if (strcmp(name, "PortConfigDone") == 0 || strcmp(name, "PortInitDone") == 0)
-		return "is a name that PORT_TABLE needs for itself";
+		return "is the name of a marker in PORT_TABLE";
 	return NULL;
 }
 
@@ -278,7 +278,7 @@ static void on_admin(const struct resp_value *reply, void *user, void *item, uin
 	answered(r);
 }
 
-/* Sent before the row's push on the same connection, so that our own push is never taken for an earlier one's (M3). */
+/* Sent before the row's push on the same connection, so that the push is never taken for an earlier one (M3). */
 static int ask_admin(struct portrows *r, const struct row_item *item)
 {
 	struct port *port = links_get(r->deps.links, item->name);
@@ -320,7 +320,7 @@ static int ask_row(struct portrows *r, struct row_item *item)
 
 /* --- all rows --- */
 
-static bool room(const struct portrows *r)
+static bool has_capacity(const struct portrows *r)
 {
 	size_t needed = COMMANDS_A_ROW * (r->outstanding + 1);
 
@@ -375,8 +375,8 @@ static void finish(struct portrows *r)
 	r->fn(outcome, pushed, r->user);
 }
 
-/* Nobody calls pump() again but portrows_turn(). */
-static bool waits_for_room(struct portrows *r)
+/* Then only portrows_turn() calls pump() again. */
+static bool waits_for_capacity(struct portrows *r)
 {
 	if (r->lost || r->refused)
 		return false;
@@ -389,13 +389,13 @@ static bool waits_for_room(struct portrows *r)
 
 static void pump(struct portrows *r)
 {
-	while (r->next < r->count && !r->lost && room(r)) {
+	while (r->next < r->count && !r->lost && has_capacity(r)) {
 		struct row_item *item = &r->items[r->next++];
 
 		if (!item->settled && (ask_admin(r, item) < 0 || ask_row(r, item) < 0))
 			r->refused = true;
 	}
-	if (r->outstanding == 0 && !waits_for_room(r))
+	if (r->outstanding == 0 && !waits_for_capacity(r))
 		finish(r);
 }
 
@@ -447,7 +447,7 @@ static int by_name(const void *a, const void *b)
 	return strverscmp(one->name, other->name);
 }
 
-/* SCAN may name a key twice; and a fixed order makes logs and captures comparable. */
+/* SCAN may name a key twice. A fixed order makes logs and captures comparable. */
 static void sort_unique(struct portrows *r)
 {
 	size_t kept = 0;
@@ -481,7 +481,7 @@ static void on_scanned(bool complete, const struct resp_value *error, void *user
 				    r->prefix, error->str);
 		r->said_refused = r->said_refused || error;
 	}
-	/* Names are missing, be it for lack of memory: without them the count would be wrong. All are read again. */
+	/* Names are missing, perhaps for lack of memory, and the count would be wrong. All are read again. */
 	if (r->refused)
 		drop_items(r);
 	sort_unique(r);
@@ -492,7 +492,7 @@ void portrows_start(struct portrows *r)
 {
 	static const struct scan_ops ops = {.key = on_key, .done = on_scanned};
 
-	/* The answers that are owed point to the items of the earlier run. */
+	/* Answers that are awaited point to the items of the earlier run. */
 	r->start_again = r->scan.running || r->outstanding > 0;
 	if (r->start_again)
 		return;
@@ -502,7 +502,7 @@ void portrows_start(struct portrows *r)
 	r->refused = r->lost = r->starved = false;
 	if (scan_start(&r->scan, r->deps.config, r->prefix, NULL, &ops, r) == 0)
 		return;
-	/* Without a connection startup_lost() follows, or did; without memory nobody else would call again. */
+	/* Without a connection portrows_stop() follows, or did; without memory the caller has to try again. */
 	r->lost = !conn_ready(r->deps.config);
 	r->refused = true;
 	finish(r);

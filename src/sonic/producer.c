@@ -20,9 +20,9 @@
 #define REPLACED_SET (-2)
 
 /*
- * The hash is written first: where that fails nothing is announced, so no consumer finds an announced key without
- * fields and takes it for a deletion, and the next try is published again. Both keys are the protocol's own: what is of
- * another type there helps nobody and is replaced, which the answer tells.
+ * The hash is written first: if that fails nothing is announced, so no consumer finds an announced key without fields
+ * and takes it for a deletion, and the next try is published again. Both keys belong to the protocol: one of another
+ * type is of no use to anybody and is replaced, and the answer says so.
  */
 static const char script[] = "local replaced = 0\n"
 			     "local function write(command, key, ...)\n"
@@ -47,7 +47,7 @@ struct producer {
 	bool sha_known, sha_asked;
 };
 
-/* A row in flight, with all it takes to send it again. */
+/* A row in flight, complete, so that it can be sent again. */
 struct push {
 	struct list in_producer;
 	struct producer *producer;
@@ -55,7 +55,7 @@ struct push {
 	void *user;
 	bool as_text;
 	size_t argc;
-	struct resp_arg argv[]; /* the bytes they point to follow, but for the producer's own */
+	struct resp_arg argv[]; /* the bytes they point to follow, except the producer's own */
 };
 
 struct producer *producer_new(struct conn *conn, const char *table, const char *separator, unsigned database)
@@ -96,7 +96,7 @@ void producer_free(struct producer *p)
 	free(p);
 }
 
-/* The script's own SHA-1, from who knows it best. Until it is known, or where it is refused, rows carry the text. */
+/* The script's SHA-1, as Redis computes it. Until it is known, or if it is refused, rows carry the text. */
 static void take_sha(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct producer *p = user;
@@ -143,7 +143,7 @@ static void fill_push(struct push *push, const char *key, size_t n, const struct
 	argv[6] = RESP_STR("G");
 	at = copy_arg(&argv[5], at, p->hash_prefix, prefix_len);
 	at = copy_arg(&argv[7], at, key, key_len);
-	/* The hash's name ends in the key, and their bytes lie side by side. */
+	/* The hash's name ends in the key: its bytes follow the prefix. */
 	argv[5].len += key_len;
 	for (size_t i = 0; i < 2 * n; i++)
 		at = copy_arg(&argv[ARG_FIRST_FIELD + i], at, pairs[i].data, pairs[i].len);
@@ -174,10 +174,10 @@ static void warn_replaced(const struct push *push, const struct resp_value *repl
 	char key[80];
 
 	if (reply->type == RESP_INTEGER && reply->integer == REPLACED_HASH)
-		log_warning(KIND_KEY_REPLACED, "%s: was no hash, replaced",
+		log_warning(KIND_KEY_REPLACED, "%s: was not a hash, replaced",
 			    printable(hash->data, hash->len, key, sizeof(key)));
 	else if (reply->type == RESP_INTEGER && reply->integer == REPLACED_SET)
-		log_warning(KIND_KEY_REPLACED, "%s: was no set, replaced", push->producer->key_set);
+		log_warning(KIND_KEY_REPLACED, "%s: was not a set, replaced", push->producer->key_set);
 }
 
 static void take_answer(const struct resp_value *reply, void *user, void *item, uint64_t cookie)

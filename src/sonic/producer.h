@@ -14,18 +14,18 @@ struct producer;
 
 /* Rows of table go to the database behind conn; separator and database number as dbconfig says. NULL without memory. */
 struct producer *producer_new(struct conn *conn, const char *table, const char *separator, unsigned database);
-/* After conn_free(), or when no row is without an answer: the connection would still call back. NULL is fine. */
+/* After conn_free(), or once every row is answered: the connection would still call back. NULL is fine. */
 void producer_free(struct producer *p);
 
-/* ok says that Redis took the row; error is its answer otherwise, NULL when the connection was lost. */
+/* ok: Redis took the row. Otherwise error is its answer, or NULL when the connection was lost. */
 typedef void (*producer_done_fn)(bool ok, const struct resp_value *error, void *user);
 
 /*
  * Buffers one row; conn_flush() sends it. Pairs are field, value, ... (n fields, 2 n arguments), sent as they are,
- * binary bytes included. A row without fields is -EINVAL: a consumer takes it for a deletion. -NOSCRIPT is mended
- * inside (the row is sent again with the script's text), and then rows sent later may overtake it: who needs an order
- * (PortConfigDone after all ports, the same key twice) waits for done of the earlier rows first. done is never called
- * from inside producer_set(). Otherwise as conn_command(): 0, -ENOTCONN, -EAGAIN, -E2BIG, -ENOMEM.
+ * binary bytes included. A row without fields is -EINVAL: a consumer takes it for a deletion. After -NOSCRIPT the row
+ * is sent again with the script's text, so rows sent later may overtake it: a caller that needs an order
+ * (PortConfigDone after all ports, the same key twice) waits for done of the earlier rows. done is never called from
+ * inside producer_set(). Otherwise as conn_command(): 0, -ENOTCONN, -EAGAIN, -E2BIG, -ENOMEM.
  */
 int producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs, producer_done_fn done,
 		 void *user);

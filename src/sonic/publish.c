@@ -16,7 +16,7 @@
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 30000
-#define TIMED_BATCHES 16 /* one in so many, when answers may wait to be read */
+#define TIMED_BATCHES 16 /* of so many one is timed, when answers may wait to be read */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 enum write_kind { WRITE_SET, WRITE_DELETE };
@@ -34,7 +34,7 @@ struct publish {
 	sd_event_source *retry_ports, *retry_readback;
 	struct backoff readback_backoff;
 	bool enabled, held;
-	bool live;   /* what Redis holds was read back since it was connected */
+	bool live;   /* Redis' rows were read back since it was connected */
 	bool timing; /* the answers to this batch are read as soon as they come */
 	struct publish_stats stats;
 	struct hist latency;
@@ -64,7 +64,7 @@ static void retry_later(struct publish *p, struct port *port)
 	timer_start_by(p->retry_ports, port->row.retry_at);
 }
 
-/* Refused, or nobody knows. Consumers wait for a DEL (S16): one too many does less harm than none. */
+/* Refused, or of unknown outcome. Consumers wait for a DEL (S16): a second one does less harm than a missing one. */
 static void not_done(struct port *port, enum write_kind kind)
 {
 	port->row.known = ROW_UNKNOWN;
@@ -117,7 +117,7 @@ static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 		 "PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
-/* From the moment the oldest change came to Redis' acknowledgement of the last write that it led to. */
+/* From the receipt of the oldest change to Redis' acknowledgement of the last write that it led to. */
 static void take_time(struct publish *p, struct port *port, bool acknowledged)
 {
 	if (port->row.writing > 0)
@@ -151,7 +151,7 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 {
 	port->row.generation++;
 	if (conn_command_lazy(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
-		/* publish_flush() made sure of room: this is a lack of memory, or the connection just went. */
+		/* publish_flush() made sure of capacity: memory is short, or the connection was just lost. */
 		not_done(port, kind);
 		retry_later(p, port);
 		return;
@@ -166,7 +166,7 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 	port->owed.since_nsec = 0;
 }
 
-/* --- writes, with what is said of them --- */
+/* --- writes and their log lines --- */
 
 static void send_delete(struct publish *p, struct port *port)
 {
@@ -181,8 +181,8 @@ static void send_delete(struct publish *p, struct port *port)
 	send_write(p, port, WRITE_DELETE, &cmd);
 }
 
-/* changed: the fields that are news, be it that they changed and came back. None: the row is only repeated. */
-static void tell_log(struct publish *p, struct port *port, const struct row *want, unsigned changed, bool doubt)
+/* changed: the fields that changed, also those that changed back. None: the row is only repeated. */
+static void log_change(struct publish *p, struct port *port, const struct row *want, unsigned changed, bool doubt)
 {
 	if (doubt || (changed & ROW_BIT(ROW_OPER)))
 		portlog_oper(port, want, publish_last_event(p), changed & ROW_BIT(ROW_OPER));
@@ -202,7 +202,7 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	port->owed.fields = 0;
 	p->stats.sets++;
 	p->stats.repeats += differing == 0;
-	tell_log(p, port, want, changed, port->row.announced & OWED_DOUBT);
+	log_change(p, port, want, changed, port->row.announced & OWED_DOUBT);
 	send_write(p, port, WRITE_SET, &cmd);
 }
 
@@ -224,12 +224,13 @@ static void write_row(struct publish *p, struct port *port, const struct row *wa
 static void remove_row(struct publish *p, struct port *port)
 {
 	port->owed.deletion = port->row.rewrite = false;
-	/* Only a row with our fields in it is ours to delete: a sub-interface's belongs to intfmgrd (R15). */
+	/* Only a row that has our fields is ours to delete: a sub-interface's belongs to intfmgrd (R15). */
 	if (port->row.mine)
 		send_delete(p, port);
 }
 
-/* A change that was undone in time, or of a link that is no port yet, is not late when the next one is written. */
+/* A change that was undone before it was written, or of a link that is not a port yet, does not make the next one late.
+ */
 static void nothing_owed(struct publish *p, struct port *port)
 {
 	port->owed.since_nsec = 0;
@@ -279,7 +280,7 @@ static size_t commands_a_port(const struct publish *p)
 	return p->events ? 4 : 2;
 }
 
-/* Redis sets to work on the first rows of a large batch while the others are still made. */
+/* Redis works on the first rows of a large batch while the others are still being made. */
 void publish_flush(struct publish *p)
 {
 	uint64_t before = written(p);
@@ -323,7 +324,7 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 
 /* --- reading back --- */
 
-/* Once until it is repaired, so that what was found and is not repaired is a number of rows. */
+/* Once until it is repaired, so that found less repaired is a number of rows. */
 static void note_drift(struct publish *p, struct port *port)
 {
 	if (port->row.drifted)
@@ -421,7 +422,7 @@ void publish_lost(struct publish *p)
 		port->row.retry_ms = 0;
 		end_retry(p, port);
 	}
-	/* Who reads STATE_DB may have lost its connection as well, and with it events that Redis acknowledged to us. */
+	/* Consumers may have lost their connections too, and with them events that Redis acknowledged to us. */
 	links_doubt(p->links);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps STATE_DB PORT_TABLE|<port> equal to the model: sends, once a loop turn, the difference between what each dirty
- * port should say and what Redis acknowledged, and the fields that changed since, even if they changed back: a change
- * without an event would leave consumers with what the kernel did meanwhile. On every connection, and at each audit,
- * our fields are read back first, so that what did not change is not written.
+ * Keeps STATE_DB PORT_TABLE|<port> equal to the model. Once a loop turn it sends, for each dirty port, the difference
+ * between the desired row and what Redis acknowledged, and the fields that changed since, even if they changed back:
+ * without an event, consumers would not undo what the kernel did meanwhile. On every connection, and at each
+ * reconciliation, our fields are read back first, so that what did not change is not written.
  */
 #ifndef PORTSYNCD_PUBLISH_H
 #define PORTSYNCD_PUBLISH_H
@@ -19,25 +19,25 @@
 struct publish_stats {
 	uint64_t sets, deletes; /* commands sent */
 	uint64_t refused;       /* writes that Redis answered with an error */
-	uint64_t repeats;       /* rows written that said nothing new: the event that was owed */
+	uint64_t repeats;       /* rows written without a new value: only the event was owed */
 	uint64_t readbacks;     /* complete readings of our fields */
-	uint64_t drift;         /* rows that were found to differ from what was acknowledged */
-	uint64_t repaired;      /* those of them that are as they should be again */
-	uint64_t orphans;       /* rows found that no link stands behind */
-	uint64_t batches;       /* flushes that wrote something */
+	uint64_t drift;         /* rows found to differ from what Redis acknowledged */
+	uint64_t repaired;      /* those of them that are right again */
+	uint64_t orphans;       /* rows found for which there is no link */
+	uint64_t batches;       /* flushes that wrote at least one row */
 };
 
 struct publish;
 
-/* Told of a port that has a link but no row in APPL_DB. */
+/* Called for a port that has a link but no row in APPL_DB. */
 typedef void (*publish_unknown_fn)(struct port *port, void *user);
 
 struct publish_options {
 	const char *separator; /* STATE_DB's, "|" */
-	size_t batch_size;     /* rows after which what is buffered goes to Redis within a turn, > 0 */
+	size_t batch_size;     /* rows after which the buffer is written to Redis within a turn, > 0 */
 	bool events;           /* each write is published as well, see eventpub.h ... */
 	unsigned database;     /* ... under this number */
-	uint64_t last_event;   /* the number that those of our port changes go on from */
+	uint64_t last_event;   /* port changes are numbered from here on */
 };
 
 /* conn's ops must call publish_ready() and publish_lost(). All must outlive it. 0 or negative errno. */
@@ -48,26 +48,26 @@ void publish_free(struct publish *p);
 void publish_ready(struct publish *p);
 void publish_lost(struct publish *p);
 
-/* Nothing is written before the model can be trusted (false at first), nor while it settles after a dump. */
+/* Nothing is written until the model can be trusted (false at first), nor while it settles after a dump. */
 void publish_enable(struct publish *p, bool enabled);
 void publish_hold(struct publish *p, bool hold);
 
-/* Sends what is owed, as far as the in-flight bound allows. Called once a loop turn. */
+/* Sends what is owed, up to the in-flight bound. Called once a loop turn. */
 void publish_flush(struct publish *p);
-/* Starts a reading of our fields; what differs is repaired and counted. */
+/* Starts to read our fields back; a row that differs is counted and repaired. */
 void publish_reconcile(struct publish *p);
 
-/* How many ports' rows Redis has not acknowledged as they should be. Looks at all ports: not for every turn. */
+/* How many ports have a row that Redis has not acknowledged as desired. Looks at all ports: not for every turn. */
 size_t publish_owed(const struct publish *p);
 bool publish_owes(const struct port *port);
-/* Whether it is unknown what rows STATE_DB has: it was not read back since it was connected. */
+/* The rows of STATE_DB are unknown: they were not read back since it was connected. */
 bool publish_is_in_doubt(const struct publish *p);
 /* The number of the last port change that was sent. */
 uint64_t publish_last_event(const struct publish *p);
 const struct publish_stats *publish_stats(const struct publish *p);
 /*
  * Nanoseconds from the receipt of a port's oldest unwritten change to Redis' acknowledgement of the write. Only writes
- * whose answers are read as they come are timed: in a storm one batch in sixteen.
+ * whose answers are read at once are timed: in a storm one batch in sixteen.
  */
 const struct hist *publish_latency(const struct publish *p);
 /* The number of rows that each batch wrote. */

@@ -10,7 +10,7 @@
 #include "redis/scan.h"
 #include "sonic/rowcmd.h"
 
-/* Few at a time: events must not wait behind a whole audit. */
+/* Events must not wait behind all of the rows. */
 #define READS_AT_ONCE 64
 
 struct readback {
@@ -89,7 +89,7 @@ static struct row parse_row(const struct resp_value *reply)
 	for (enum row_field field = 0; field < ROW_FIELDS; field++) {
 		const struct resp_value *value = reply->elem[field];
 
-		/* What is too large is something, but not what we would write. */
+		/* A value that is too large is there, but is none that we would write. */
 		row.value[field] = row_parse(field, value->type == RESP_NIL ? NULL : value->str, value->len);
 	}
 	return row;
@@ -111,7 +111,7 @@ static void take_reply(struct readback *rb, struct port *port, const struct resp
 		rb->failed = true;
 		return;
 	}
-	/* One row that Redis refuses must not silence the others: what is not known of it is written in full. */
+	/* A row that Redis refuses must not hold up the others: it is unknown, and written in full. */
 	links_mark_dirty(rb->links, port);
 	if (reply->type == RESP_ERROR)
 		log_warning(KIND_READ_REFUSED, "%s%s: cannot be read back: %s", rb->prefix, port->name, reply->str);
@@ -150,7 +150,7 @@ static void pump(struct readback *rb)
 {
 	while (!rb->failed && rb->next < rb->count && rb->outstanding < READS_AT_ONCE && conn_capacity(rb->conn) > 0)
 		read_port(rb, rb->names[rb->next++]);
-	/* An answer of ours has just made room, so there is none only without a connection: let it be tried later. */
+	/* An answer has just made capacity, so only a lost connection leaves none: the caller tries again later. */
 	if (rb->next < rb->count && rb->outstanding == 0)
 		rb->failed = true;
 	if (rb->outstanding == 0)
@@ -194,7 +194,7 @@ int readback_start(struct readback *rb)
 		return r;
 	rb->running = true;
 	rb->failed = false;
-	/* 0 is the round of a port that was never read. */
+	/* Round 0 is that of a port that was never read. */
 	if (++rb->round == 0)
 		rb->round = 1;
 	return 0;

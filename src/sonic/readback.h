@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads our four fields back from every row of STATE_DB PORT_TABLE: those of the ports we know, and those that an
- * earlier run left behind.
+ * Reads our four fields back from every row of STATE_DB PORT_TABLE: the rows of the ports that are known, and those
+ * that an earlier run left behind.
  */
 #ifndef PORTSYNCD_READBACK_H
 #define PORTSYNCD_READBACK_H

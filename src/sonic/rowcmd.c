@@ -7,7 +7,7 @@
 
 #define SEPARATOR_MAX 8
 
-_Static_assert(ROWCMD_KEY_MAX >= sizeof("PORT_TABLE") + SEPARATOR_MAX + IFNAMSIZ, "room for a key");
+_Static_assert(ROWCMD_KEY_MAX >= sizeof("PORT_TABLE") + SEPARATOR_MAX + IFNAMSIZ, "a key fits");
 
 enum row_desired rowcmd_desired(const struct port *port, struct row *want)
 {
@@ -37,7 +37,7 @@ static char *put(char *at, const char *text, size_t max)
 	return at + len;
 }
 
-/* Not by snprintf(), which would be a tenth of what a row costs. */
+/* snprintf() would be a tenth of the cost of a row. */
 static void begin(struct rowcmd *cmd, const char *verb, const char *separator, const char *port)
 {
 	char *end = put(cmd->key, "PORT_TABLE", sizeof("PORT_TABLE"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a port's row should be, and the command that makes it so. Shared by the publisher and the dry run. */
+/* What a port's row should hold, and the command that makes it so. Shared by publish, readback and dryrun. */
 #ifndef PORTSYNCD_ROWCMD_H
 #define PORTSYNCD_ROWCMD_H
 
@@ -7,9 +7,9 @@
 #include "redis/resp.h"
 
 enum row_desired {
-	DESIRED_ROW,   /* the row should hold our four fields */
-	DESIRED_NONE,  /* there is no link: the row should not exist */
-	DESIRED_LEAVE, /* not our business, or not yet */
+	DESIRED_ROW,   /* the row shall hold our four fields */
+	DESIRED_NONE,  /* there is no link: the row shall not exist */
+	DESIRED_LEAVE, /* the row is not ours, or not yet */
 };
 
 #define ROWCMD_KEY_MAX 64
@@ -23,8 +23,7 @@ struct rowcmd {
 };
 
 enum row_desired rowcmd_desired(const struct port *port, struct row *want);
-/* The fields that a write names: those that differ from what Redis holds, and those that are owed. 0: none is needed.
- */
+/* The fields to write: those that differ from what Redis holds, and those that are owed. 0: nothing to write. */
 unsigned rowcmd_fields(const struct port *port, unsigned differing);
 /* HSET of the fields whose bit is set; DEL; HMGET of all four. The command points into itself: do not copy it. */
 void rowcmd_set(struct rowcmd *cmd, const char *separator, const char *port, const struct row *want, unsigned fields);

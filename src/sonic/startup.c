@@ -133,7 +133,7 @@ static void on_old_links(bool known, void *user)
 		ask_again(s);
 }
 
-/* A DPU's links exist from driver load on (S25). */
+/* A DPU's links exist once its driver is loaded (S25). */
 static void on_warm(enum warm_answer answer, void *user)
 {
 	struct startup *s = user;
@@ -214,7 +214,7 @@ static bool is_stuck(const struct port *port)
 	return port->link.old && (port->appl.expected || port->appl.configured);
 }
 
-/* A timer that has nothing more to say would wake a quiet switch. */
+/* A timer without anything to report would only wake a quiet switch. */
 static void stop_warning(struct startup *s)
 {
 	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port))
@@ -353,14 +353,14 @@ static bool is_awaited(const struct port *port)
 	return port->appl.expected && !port->link.old;
 }
 
-/* Says how many ports are such, and the names of the first ones; nothing when there are none. */
-static void warn_of(struct startup *s, bool (*such)(const struct port *port), const char *before, const char *after)
+/* Logs how many ports match, and the names of the first ones; nothing if none does. */
+static void warn_of(struct startup *s, bool (*matches)(const struct port *port), const char *before, const char *after)
 {
 	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
 	size_t at = 0, total = 0;
 
 	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port)) {
-		if (!such(port) || total++ >= MISSING_NAMED)
+		if (!matches(port) || total++ >= MISSING_NAMED)
 			continue;
 		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", port->name);
 	}
@@ -369,7 +369,7 @@ static void warn_of(struct startup *s, bool (*such)(const struct port *port), co
 			    total > MISSING_NAMED ? ", ..." : "");
 }
 
-/* Upstream waits for ever, or ignores a port for ever, and nothing says so (M16, S5). */
+/* Upstream waits, or ignores a port, for ever without a word (M16, S5). */
 static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 {
 	(void)timer;
@@ -381,8 +381,8 @@ static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 }
 
 /*
- * Not before all ports came: till then orchagent still moves the rows that were counted. On a warm start the count of
- * an earlier boot is mended once; from then on it is followed only where that was asked for.
+ * Not before all ports have come: until then orchagent still moves the rows that were counted. On a warm start the
+ * count of an earlier boot is corrected once; after that it is followed only if follow_count says so.
  */
 static bool count_matters(const struct startup *s)
 {
@@ -461,7 +461,7 @@ static void appl_db_emptied(struct startup *s)
 	push_all_again(s, STARTUP_READING_ROWS);
 }
 
-/* Whoever asked hears of it when all that follows from it is known. */
+/* Both answers were acted on. */
 static void end_check(struct startup *s)
 {
 	s->check = CHECK_NONE;
@@ -473,7 +473,7 @@ static bool is_gone(const struct resp_value *reply)
 	return reply && reply->type == RESP_INTEGER && reply->integer == 0;
 }
 
-/* Whether others have put the marker back does not matter as long as the rows of PORT are lost. */
+/* While the rows of PORT are lost, it does not matter whether somebody else has put the marker back. */
 static void on_config_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct startup *s = user;
@@ -486,7 +486,7 @@ static void on_config_done_counted(const struct resp_value *reply, void *user, v
 		appl_db_emptied(s);
 }
 
-/* The row waits in _PORT_TABLE: until its consumer moves it. */
+/* A row is in _PORT_TABLE: until its consumer moves it. */
 static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 {
 	char moved[40], waiting[sizeof(moved) + 1];
@@ -514,7 +514,7 @@ static void on_first_row_counted(const struct resp_value *reply, void *user, voi
 		config_done_accepted(s);
 }
 
-/* If APPL_DB was emptied between the rows and their marker, the marker promises what is not there. */
+/* If APPL_DB was emptied between the rows and their marker, the marker promises rows that are not there. */
 static void prove_rows(struct startup *s)
 {
 	const char *first = portrows_first(s->rows);

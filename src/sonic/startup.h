@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CONFIG_DB PORT -> APPL_DB PORT_TABLE, PortConfigDone, PortInitDone, and the links an earlier switch process left
- * behind (docs/sonic.md#start). Each step waits for what it needs; a lost connection starts the pushing
- * again, an emptied APPL_DB does as well.
+ * CONFIG_DB PORT -> APPL_DB PORT_TABLE, PortConfigDone, PortInitDone, and the links that an earlier switch process left
+ * behind (docs/sonic.md#start). Each step waits for what it needs. After a lost connection, or when APPL_DB was
+ * emptied, all rows are pushed again.
  */
 #ifndef PORTSYNCD_STARTUP_H
 #define PORTSYNCD_STARTUP_H
@@ -28,19 +28,19 @@ struct startup_deps {
 };
 
 struct startup_ops {
-	/* It is known which links are old: from now on the others may be published. */
+	/* It is decided which links are old: from now on the others may be published. */
 	void (*decided)(void *user);
 	/* PortInitDone was sent. */
 	void (*init_done)(void *user);
-	/* What startup_check() asked for is answered, or the connection is lost. */
+	/* The question of startup_check() is answered, or its connection is lost. */
 	void (*checked)(void *user);
-	/* This switch must not run portsyncd; why is one line. */
+	/* portsyncd must not run on this switch; why is one line. */
 	void (*refuse)(const char *why, void *user);
 };
 
 struct startup;
 
-/* 0 or negative errno. deps is copied, what it names must outlive it. */
+/* 0 or negative errno. deps is copied; what it points to must outlive the startup. */
 int startup_new(struct startup **ret, const struct startup_deps *deps, const struct startup_ops *ops, void *user);
 void startup_free(struct startup *s);
 
@@ -49,18 +49,18 @@ void startup_links_known(struct startup *s);
 /* A connection came or went. */
 void startup_ready(struct startup *s);
 void startup_lost(struct startup *s);
-/* Goes on if there is something to go on with. Called once a loop turn. */
+/* Takes the next step if all it needs is there. Called once a loop turn. */
 void startup_turn(struct startup *s);
-/* PortConfigDone was accepted, or is none of a warm start's business; APPL_DB has it as far as is known. */
+/* APPL_DB has PortConfigDone, as far as is known: it accepted ours, or this start is warm. */
 bool startup_config_done(const struct startup *s);
-/* PortInitDone was accepted, no other is owed, and APPL_DB has both markers as far as is known. */
+/* APPL_DB has both markers, as far as is known. */
 bool startup_init_done(const struct startup *s);
 bool startup_is_warm(const struct startup *s);
 /* How many links of an earlier switch process were set down. */
 uint64_t startup_links_set_down(const struct startup *s);
 /*
- * Looks whether APPL_DB still holds the markers that were pushed; what is gone is pushed again. Called at each audit,
- * and when somebody asks whether we are ready. True: APPL_DB was asked, ops->checked() follows.
+ * Asks APPL_DB whether it still has the markers; what is gone is pushed again. Called at each reconciliation, and when
+ * a client asks whether the daemon is ready. True: APPL_DB was asked, and ops->checked() follows.
  */
 bool startup_check(struct startup *s);
 

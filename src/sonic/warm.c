@@ -20,12 +20,12 @@ struct warm {
 	warm_fn fn;
 	void *user;
 	bool enabled, refused, decided, writing, written;
-	bool owed;    /* a command for which there was no room */
+	bool owed;    /* a command for which there was no capacity */
 	bool replace; /* the key of restore_count is not a hash */
 	bool said;    /* that the tables cannot be read */
 	enum warm_answer answer;
 	char count_text[24]; /* what Redis held; "" for nothing */
-	uint32_t count;      /* what it shall hold */
+	uint32_t count;      /* what it is to hold */
 };
 
 struct warm *warm_new(struct conn *state, const char *separator, warm_fn fn, void *user)
@@ -73,7 +73,7 @@ static void on_deleted(const struct resp_value *reply, void *user, void *item, u
 	(void)cookie;
 }
 
-/* Whether it was refused, the write behind it tells. */
+/* If it was refused, so is the write behind it. */
 static bool send_delete(struct warm *w)
 {
 	const struct resp_arg argv[] = {RESP_STR("DEL"), RESP_STR(w->count_key)};
@@ -100,7 +100,7 @@ static void write_count(struct warm *w)
 	w->owed = !w->writing;
 }
 
-/* Whoever emptied the database took the count with it, and the next warm start would be a cold one. */
+/* If the database was emptied the count went with it, and the next warm start would be a cold one. */
 static void on_count_checked(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct warm *w = user;
@@ -137,7 +137,7 @@ void warm_turn(struct warm *w)
 		warm_settle(w);
 }
 
-/* Digits only, and room for one more. */
+/* Digits only, and less than the maximum, since one is added. */
 static bool parse_count(const char *text, uint32_t *ret)
 {
 	uint64_t value = 0;
@@ -182,7 +182,7 @@ static void decide(struct warm *w)
 
 static void take_answer(struct warm *w, enum question question, const struct resp_value *reply)
 {
-	/* A key that is not a hash says nothing, nor does a value too large; any other refusal passes. */
+	/* A key that is not a hash counts as missing, as does a value too large; any other refusal is temporary. */
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE") && !resp_too_large(reply)) {
 		if (!w->said)
 			log_warning(KIND_WARM_TABLES_REFUSED,

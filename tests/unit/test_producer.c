@@ -395,7 +395,7 @@ static void real_redis_with_keys_of_another_type(void **state)
 	assert_int_equal(x->own->ok, 2);
 	RUN_UNTIL(x->event, x->own->announced == 2);
 	assert_string_equal(ask(x, "SISMEMBER PORT_TABLE_KEY_SET Ethernet4"), "1");
-	assert_int_equal(catcher_count(&x->log, "_PORT_TABLE:Ethernet0: was no hash, replaced"), 1);
+	assert_int_equal(catcher_count(&x->log, "_PORT_TABLE:Ethernet0: was not a hash, replaced"), 1);
 }
 
 /* A row that cannot be written is not announced: its consumer would take it for a deletion. */
