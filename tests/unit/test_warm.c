@@ -392,7 +392,7 @@ static void without_room_it_is_written_later(void **state)
 	expect_silence(x);
 }
 
-/* Only we use the key. If it is refused to be deleted too, the next reconciliation tries again, not each turn of the loop. */
+/* Nobody else uses the key. If its deletion is refused too, the next reconciliation tries again, not each turn. */
 static void a_key_of_another_type_is_replaced(void **state)
 {
 	static const char delete[] = "*2\r\n$3\r\nDEL\r\n$28\r\nWARM_RESTART_TABLE|portsyncd\r\n";
