@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "config/keys.h"
 
@@ -29,23 +29,18 @@ static bool known_section(const char *section)
 
 static void list_sections(char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (size_t i = 0; i < CONFIG_N_KEYS && at < size; i++)
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
 		if (i == 0 || strcmp(config_keys[i].section, config_keys[i - 1].section) != 0)
-			at += (size_t)snprintf(out + at, size - at, "%s[%s]", at > 0 ? " " : "",
-					       config_keys[i].section);
+			text_append(out, size, " ", "[%s]", config_keys[i].section);
 }
 
 static void list_names(const char *section, char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (size_t i = 0; i < CONFIG_N_KEYS && at < size; i++)
+	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
 		if (strcmp(config_keys[i].section, section) == 0)
-			at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", config_keys[i].name);
+			text_append(out, size, ", ", "%s", config_keys[i].name);
 }
 
 /* One configuration file on its way in. */
@@ -81,7 +76,7 @@ static const unsigned char *find_bad_byte(const char *text, size_t len)
 	const unsigned char *at = (const unsigned char *)text, *end = at + len;
 
 	while (at < end) {
-		size_t n = utf8_length(at, (size_t)(end - at));
+		size_t n = text_utf8_length(at, (size_t)(end - at));
 
 		if (n == 0 || (*at < 0x20 && *at != '\t') || *at == 0x7f)
 			return at;

@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/cpulist.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "log/address.h"
 #include "sonic/oldlinks.h"
@@ -364,11 +365,9 @@ static void store_value(struct config *config, const struct key *key, const char
 
 static void list_choices(const struct choices *choices, char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (const struct choice *c = choices->list; c->name && at < size; c++)
-		at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", c->name);
+	for (const struct choice *c = choices->list; c->name; c++)
+		text_append(out, size, ", ", "%s", c->name);
 }
 
 const char *config_describe(const struct key *key, char *out, size_t size)
@@ -489,7 +488,7 @@ static bool differs(const struct key *key, const struct config *a, const struct 
 size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
 			   size_t size)
 {
-	size_t at = 0, n = 0;
+	size_t n = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
@@ -497,9 +496,7 @@ size_t config_list_changes(const struct config *a, const struct config *b, const
 
 		if (key->offset == NO_EFFECT || (strcmp(key->section, section) == 0) == but || !differs(key, a, b))
 			continue;
-		if (at < size)
-			at += (size_t)snprintf(out + at, size - at, "%s%s.%s", n > 0 ? ", " : "", key->section,
-					       key->name);
+		text_append(out, size, ", ", "%s.%s", key->section, key->name);
 		n++;
 	}
 	return n;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cpulist.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "host/cpu.h"
 #include "host/memory.h"
@@ -16,25 +17,20 @@
 struct report {
 	unsigned refused;
 	char granted[512];
-	size_t len;
 };
 
 /* What is refused memory.c and cpu.c have told. */
 PRINTF_LIKE(3, 4) static void note(struct report *report, int result, const char *format, ...)
 {
-	size_t room = sizeof(report->granted) - report->len;
 	va_list args;
-	int n;
 
 	if (result < 0) {
 		report->refused++;
 		return;
 	}
 	va_start(args, format);
-	n = vsnprintf(report->granted + report->len, room, format, args);
+	text_append_args(report->granted, sizeof(report->granted), "", format, args);
 	va_end(args);
-	if (n > 0)
-		report->len += MIN((size_t)n, room - 1);
 }
 
 static void apply_cpu(const struct config *config, struct report *report)
@@ -65,7 +61,7 @@ unsigned tuning_apply(const struct config *config)
 	}
 	apply_cpu(config, &report);
 	/* Said when somebody asked for something; locked memory alone is the default. */
-	if (report.len > 0 || !config->lock_memory)
+	if (report.granted[0] || !config->lock_memory)
 		log_notice(KIND_TUNING_IN_FORCE, "tuning in force: memory %s%s", locked ? "locked" : "not locked",
 			   report.granted);
 	return report.refused;
