@@ -25,7 +25,7 @@ SOCKET_BYTES = 256 << 20  # the kernel doubles it: room for 200,000 events
 BATCH = 64  # events of one read; orders are odd multiples of it, so that their end is read in the turn of the last
 PACE = 20_000  # events a second
 PACE_STEP_SECS, PACED_SECS = 0.001, 0.5
-DEPTH = 1000  # max_event_queue's default
+DEPTH = 1000  # redis_pipeline_depth's default
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def write_round(daemon: Replayed) -> float:
 
 
 def measure_writes(bench: Bench, plan: Plan, recording: Path, depth: int) -> Result:
-    with running(bench.programs, recording, MANY, {"max_event_queue": depth}) as daemon:
+    with running(bench.programs, recording, MANY, {"redis_pipeline_depth": depth}) as daemon:
         socket = daemon.switch.redis.unix_socket
         write_round(daemon)
         turns = [

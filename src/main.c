@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/logging.h"
+#include "daemon/settings.h"
 #include "host/process.h"
 
 #define EXIT_BAD_CONFIG 2
@@ -33,7 +34,7 @@ static enum config_outcome load(struct config *config, int argc, char *argv[], c
 {
 	size_t size = 0;
 	FILE *err = open_memstream(complaints, &size);
-	enum config_outcome outcome = config_load(config, argc, argv, stdout, err ? err : stderr);
+	enum config_outcome outcome = settings_load(config, argc, argv, stdout, err ? err : stderr);
 
 	if (err && fclose(err) == 0)
 		(void)fputs(*complaints, stderr);

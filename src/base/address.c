@@ -71,6 +71,54 @@ bool address_is_loopback(const struct address *address)
 	return IN6_IS_ADDR_LOOPBACK(&address->sa.in6.sin6_addr);
 }
 
+uint16_t address_port(const struct address *address)
+{
+	return ntohs(address->sa.any.sa_family == AF_INET ? address->sa.in.sin_port : address->sa.in6.sin6_port);
+}
+
+static const char *parse_unix(const char *path, struct destination *ret)
+{
+	struct sockaddr_un *un = &ret->socket.sa.un;
+	size_t len = strlen(path);
+
+	if (path[0] != '/' || len >= sizeof(un->sun_path))
+		return "is not an absolute path of at most 107 bytes";
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, len + 1);
+	ret->path = path;
+	ret->socket.len = sizeof(*un);
+	return NULL;
+}
+
+static const char *parse_file(const char *path, struct destination *ret)
+{
+	size_t len = strlen(path);
+
+	if (path[0] != '/' || path[len - 1] == '/')
+		return "is not the absolute path of a file";
+	ret->path = path;
+	return NULL;
+}
+
+const char *address_parse_destination(const char *text, struct destination *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (strlen(text) > ADDRESS_DESTINATION_MAX)
+		return "is too long";
+	if (strncmp(text, "unix:", 5) == 0) {
+		ret->type = DESTINATION_UNIX;
+		return parse_unix(text + 5, ret);
+	}
+	if (strncmp(text, "file:", 5) == 0) {
+		ret->type = DESTINATION_FILE;
+		return parse_file(text + 5, ret);
+	}
+	ret->type = DESTINATION_TCP;
+	if (strncmp(text, "tcp:", 4) != 0 || address_parse(text + 4, &ret->socket) < 0)
+		return "is not an address";
+	return address_is_loopback(&ret->socket) ? NULL : "is not on this machine: lines go out unencrypted";
+}
+
 void address_print(const struct address *address, char *out, socklen_t size)
 {
 	(void)snprintf(out, size, "?");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Everything a user can set: command line, environment, /etc/sonic/portsyncd.conf, defaults; earlier ones take
- * precedence. One table (config.c) holds name, type, range, default and meaning of every key.
+ * precedence. One table (keys.c) holds name, type, range, default and meaning of every key.
  */
 #ifndef PORTSYNCD_CONFIG_CONFIG_H
 #define PORTSYNCD_CONFIG_CONFIG_H
@@ -16,6 +16,8 @@
 #include "base/secret.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/sonic/portsyncd.conf"
+#define CONFIG_DATABASES_PATH "/var/run/redis/sonic-db/database_config.json"
+#define CONFIG_DATABASE_GLOBAL_PATH "/var/run/redis/sonic-db/database_global.json"
 #define CONFIG_TEXT_MAX 256
 
 enum config_log_target {
@@ -26,8 +28,8 @@ enum config_log_target {
 	LOG_TARGET_STDERR
 };
 
-struct dbconfig;
-struct http_options;
+/* Whether a cold start sets the ports' interfaces down. */
+enum config_old_links { CONFIG_OLD_LINKS_AUTO, CONFIG_OLD_LINKS_ALWAYS, CONFIG_OLD_LINKS_NEVER };
 
 struct config_addresses {
 	char item[ADDRESS_LIST_MAX][ADDRESS_TEXT_MAX];
@@ -45,45 +47,40 @@ struct config {
 	char redis_unix_socket[CONFIG_TEXT_MAX];
 	long config_db_number, appl_db_number, state_db_number;
 	long connection_timeout_secs; /* connecting, and any command */
-	long retry_interval_secs;     /* the longest wait between two attempts to connect */
+	long retry_max_secs;          /* the longest wait between two attempts to connect */
 	char redis_username[CONFIG_TEXT_MAX];
 	char redis_password_file[PATH_MAX];
 
 	/* [performance] */
-	long max_event_queue;  /* commands without an answer, a connection */
-	long gather_usecs;     /* between two reads of the event socket in a storm; 0: none */
-	long batch_timeout_ms; /* how long publishing may be held back to settle after a dump */
-	long batch_size;       /* rows after which what is buffered is handed to Redis within a turn */
-	long busy_poll_usecs;  /* how long the loop looks again for events before it sleeps; 0: not at all */
-	long reply_usecs;      /* how long answers of STATE_DB may wait to be read while events come */
+	long redis_pipeline_depth; /* commands without an answer, a connection */
+	long gather_usecs;         /* between two reads of the event socket in a storm; 0: none */
+	long settle_ms;            /* how long publishing may be held back to settle after a dump */
+	long flush_rows;           /* rows after which what is buffered is handed to Redis within a turn */
+	long busy_poll_usecs;      /* how long the loop looks again for events before it sleeps; 0: not at all */
+	long reply_delay_usecs;    /* how long answers of STATE_DB may wait to be read while events come */
 	long receive_buffer_bytes, send_buffer_bytes; /* of the netlink sockets */
-	long receive_pool;                            /* datagrams one receive call takes at most */
+	long receive_datagrams;                       /* datagrams one receive call takes at most */
 	long datagram_bytes;                          /* first size of a receive buffer */
 	cpu_set_t cpu_affinity;                       /* none: as it was started */
 	bool lock_memory;
-	int scheduler;           /* SCHED_OTHER (as it was started), SCHED_FIFO, SCHED_RR */
-	long scheduler_priority; /* of the latter two */
-	long nice;               /* 0: as it was started */
-	long max_latency_us;     /* 99 % of the events should take no longer */
-	double min_success_rate; /* percent of the events */
 
 	/* [health] */
-	long max_stall_seconds; /* 0: any time is well */
-	double max_failure_rate_percent, min_port_sync_rate;
+	long max_latency_usecs; /* 99 % of the events should take no longer */
+	long max_stall_secs;    /* 0: any time is well */
+	double max_failure_percent, min_sync_percent;
 	long max_memory_mb; /* 0: any */
-	bool enable_watchdog;
 
-	/* [metrics], [http]; config_http_options() has the use of them */
-	bool metrics_enabled, http_enabled;
+	/* [http] */
+	bool http_enabled;
 	struct config_addresses http_listen;
 	char http_unix_socket[CONFIG_TEXT_MAX];
 	char http_cert[PATH_MAX], http_key[PATH_MAX], http_ca[PATH_MAX];
 	long http_max_clients, http_timeout_secs;
 
 	/* [sonic] */
-	long audit_interval_secs;
+	long reconcile_interval_secs;
 	long keep_rows_secs;         /* of a warm start's ports without a link */
-	int retire_old_links;        /* enum oldlinks_policy */
+	int retire_old_links;        /* enum config_old_links */
 	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
 
 	/* [security] */
@@ -119,62 +116,35 @@ struct config {
 
 enum config_outcome {
 	CONFIG_RUN,  /* go on */
-	CONFIG_DONE, /* --help or --version was answered, or --check-config found nothing: exit 0 */
-	CONFIG_BAD,  /* one line says what is wrong and what is allowed: exit 2; argc is 0 if it was an option */
+	CONFIG_DONE, /* --help, --version or --check-config was answered: exit 0 */
+	CONFIG_BAD, /* each fault has a line that says what is wrong and what is allowed: exit 2; argc is 0 if an option
+		       was wrong */
 };
 
 /*
- * As a program of supervisord a bad file or variable is no reason not to run: in SONiC's swss each end of portsyncd
- * restarts the container, and the next start would find the same file. What is bad is then as by default, all of
- * [database] (half an address may be that of a wrong server) and of [http] but its Unix socket; faults counts it.
- * --check-config and a dry run are strict everywhere.
- *
  * Fills *config from argv, the environment (PORTSYNCD_LOG_LEVEL, PORTSYNCD_METRICS_CERT, _KEY, _CA,
- * PORTSYNCD_RETIRE_OLD_LINKS) and the file. Help,
- * version and the verdict of --check-config (which also reads the files of SONiC's databases, the password file and the
- * certificates) go to out, complaints to err.
+ * PORTSYNCD_RETIRE_OLD_LINKS) and the file. Help and version go to out, complaints to err.
+ *
+ * Under supervisord a bad file or variable does not keep the daemon from running: in SONiC's swss each end of portsyncd
+ * restarts the container, and the next start would find the same file. What is bad then has its default: all of
+ * [database], since half an address may be that of a wrong server, and all of [http] but its Unix socket; faults counts
+ * it. --check-config and a dry run are strict everywhere.
  */
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
 
-/* Whether all that the configuration names can be used: --check-config. 0, or -EINVAL and each fault in a line. */
-int config_check_named(const struct config *config, FILE *err);
+/* True if the daemon runs in spite of faults, see above. */
+bool config_tolerates_faults(const struct config *config);
+/* [http] as by default, without TCP: what should have guarded an address may be what is bad. */
+void config_drop_tcp(struct config *config);
 
-/*
- * Reads one configuration file into *config, which holds defaults already. Each fault is one line
- * "file:line: key: what is wrong, what is allowed" on err; keys that are accepted for an older file but mean nothing
- * here are named in one line on err too. 0 or -EINVAL (a fault), or the errno of opening or reading.
- */
-int config_read_file(struct config *config, const char *path, FILE *err);
 void config_defaults(struct config *config);
 
 /*
- * The keys that have another value in b than in a, as "section.key, ..."; only of this section, or, where but is true,
- * of all others. Returns how many they are.
+ * The keys that have another value in b than in a, as "section.key, ...": of this section, or of all others. Returns
+ * how many they are.
  */
-size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
-			   size_t size);
-
-/*
- * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Promises
- * and failures are those of dbconfig_load() and dbglobal_resolve(). SONiC's defaults stand in for a default file that
- * is not there only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
- */
-int config_load_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
-
-/*
- * What http_new() is to be called with; points into *config. False: no HTTP server is wanted.
- */
-bool config_http_options(const struct config *config, struct http_options *opt);
-
-/*
- * Where the Redis password is: redis_password_file, or what would be the systemd credential "redis_password"
- * ($CREDENTIALS_DIRECTORY); "" for nowhere. False: the path is too long.
- */
-bool config_password_path(const struct config *config, char *out, size_t size);
-/*
- * Reads it there, each time again; its last newline is dropped. ret->text is NULL when none is configured; the caller
- * wipes it. 0, or a negative errno with a one-line text in error.
- */
-int config_read_password(const struct config *config, struct secret *ret, char *error, size_t size);
+size_t config_list_changes(const struct config *a, const struct config *b, const char *section, char *out, size_t size);
+size_t config_list_other_changes(const struct config *a, const struct config *b, const char *section, char *out,
+				 size_t size);
 
 #endif

@@ -1,59 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "config/file.h"
+
 #include <errno.h>
-#include <ini.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "base/text.h"
+#include "base/utf8.h"
 #include "base/util.h"
 #include "config/keys.h"
 
 #define FILE_MAX_BYTES (1 << 20)
-#define LINE_MAX_BYTES (PATH_MAX + 256)
+#define LINE_MAX_BYTES (PATH_MAX + 253)
 #define FAULTS_MAX 50
 
-/* The table's own copy of a section's name, or NULL. */
-static const char *known_name(const char *section)
-{
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
-			return config_keys[i].section;
-	return NULL;
-}
+_Static_assert(KEYS <= CONFIG_KEYS_MAX, "capacity for the lines of all keys");
 
-static bool known_section(const char *section)
-{
-	return known_name(section) != NULL;
-}
-
-static void list_sections(char *out, size_t size)
-{
-	out[0] = '\0';
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
-		if (i == 0 || strcmp(config_keys[i].section, config_keys[i - 1].section) != 0)
-			text_append(out, size, " ", "[%s]", config_keys[i].section);
-}
-
-static void list_names(const char *section, char *out, size_t size)
-{
-	out[0] = '\0';
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
-			text_append(out, size, ", ", "%s", config_keys[i].name);
-}
-
-/* One configuration file on its way in. */
+/* One configuration file while it is read. */
 struct reader {
 	struct config *config;
 	const char *path;
 	FILE *file, *err;
 	const char *section; /* NULL: none yet, or an unknown one */
-	char *text;          /* the line */
-	size_t capacity;
+	bool passes_over;    /* the keys of an unknown section, which has been reported */
 	unsigned line, faults;
-	unsigned seen[CONFIG_N_KEYS]; /* line of each key, or 0 */
+	unsigned seen[KEYS]; /* the line of each key, or 0 */
 };
+
+static void list_sections(char *out, size_t size)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < KEYS && at < size; i++)
+		if (i == 0 || strcmp(key_table[i].section, key_table[i - 1].section) != 0)
+			at += (size_t)snprintf(out + at, size - at, "%s[%s]", at > 0 ? " " : "", key_table[i].section);
+}
+
+/* Empty for a section that has replaced keys only. */
+static void list_names(const char *section, char *out, size_t size)
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < KEYS && at < size; i++)
+		if (strcmp(key_table[i].section, section) == 0)
+			at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", key_table[i].name);
+}
 
 PRINTF_LIKE(3, 4) static void fault(struct reader *in, unsigned line, const char *format, ...)
 {
@@ -70,13 +63,15 @@ PRINTF_LIKE(3, 4) static void fault(struct reader *in, unsigned line, const char
 	(void)fputc('\n', in->err);
 }
 
-/* The first byte that is no text, or NULL. */
+/* --- text --- */
+
+/* The first byte that is not text, or NULL. */
 static const unsigned char *find_bad_byte(const char *text, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)text, *end = at + len;
 
 	while (at < end) {
-		size_t n = text_utf8_length(at, (size_t)(end - at));
+		size_t n = utf8_length(at, (size_t)(end - at));
 
 		if (n == 0 || (*at < 0x20 && *at != '\t') || *at == 0x7f)
 			return at;
@@ -85,12 +80,12 @@ static const unsigned char *find_bad_byte(const char *text, size_t len)
 	return NULL;
 }
 
-static bool line_is_text(struct reader *in, const char *text, size_t len, size_t room)
+static bool line_is_text(struct reader *in, const char *text, size_t len)
 {
 	const unsigned char *bad;
 
-	if (len > room) {
-		fault(in, in->line, "line of %zu bytes; allowed: at most %zu", len, room);
+	if (len > LINE_MAX_BYTES) {
+		fault(in, in->line, "line of %zu bytes; allowed: at most %d", len, LINE_MAX_BYTES);
 		return false;
 	}
 	bad = find_bad_byte(text, len);
@@ -119,73 +114,7 @@ static bool only_comment(const char *text)
 	return *text == '\0' || *text == '#';
 }
 
-/* The name in "[name] # comment", or NULL after a complaint. */
-static const char *section_name(struct reader *in, char *text)
-{
-	char *end = strchr(text, ']'), *name, quote[CONFIG_QUOTE_MAX], sections[CONFIG_WHY_MAX];
-
-	list_sections(sections, sizeof(sections));
-	if (!end || !only_comment(end + 1)) {
-		fault(in, in->line, "\"%s\" is not a section; allowed: %s",
-		      printable(text, strlen(text), quote, sizeof(quote)), sections);
-		return NULL;
-	}
-	*end = '\0';
-	name = strip(text + 1);
-	if (!known_section(name)) {
-		fault(in, in->line, "[%s]: unknown section; allowed: %s",
-		      printable(name, strlen(name), quote, sizeof(quote)), sections);
-		return NULL;
-	}
-	return name;
-}
-
-/* Hands inih only lines that it cannot misread, as it would tell of the first bad one only. */
-static void check_line(struct reader *in, char *text, char *out, size_t size)
-{
-	size_t sign;
-
-	out[0] = '\0';
-	text = strip(text);
-	if (only_comment(text))
-		return;
-	if (text[0] == '[') {
-		const char *name;
-
-		in->section = NULL;
-		name = section_name(in, text);
-		in->section = name ? known_name(name) : NULL;
-		/* The keys below an unknown section belong nowhere and are passed over. */
-		(void)snprintf(out, size, "[%s]", name ? name : "?");
-		return;
-	}
-	sign = strcspn(text, "=:");
-	if (sign == 0 || text[sign] != '=') {
-		fault(in, in->line, "line without 'key ='; allowed: [section], key = value, # comment");
-		return;
-	}
-	(void)snprintf(out, size, "%s", text);
-}
-
-static char *next_line(char *out, int size, void *stream)
-{
-	struct reader *in = stream;
-	ssize_t got = getline(&in->text, &in->capacity, in->file);
-	size_t len = (size_t)got;
-
-	if (got < 0)
-		return NULL;
-	in->line++;
-	if (len > 0 && in->text[len - 1] == '\n')
-		len--;
-	if (len > 0 && in->text[len - 1] == '\r')
-		len--;
-	in->text[len] = '\0';
-	out[0] = '\0';
-	if (line_is_text(in, in->text, len, (size_t)size - 3))
-		check_line(in, in->text, out, (size_t)size);
-	return out;
-}
+/* --- values --- */
 
 /* NULL, or what is wrong. out gets what stands in quotes, or bare before a comment. */
 static const char *unquote(const char *value, char *out)
@@ -210,8 +139,8 @@ static const char *unquote(const char *value, char *out)
 
 static void read_value(struct reader *in, const struct key *key, const char *value)
 {
-	unsigned *seen = &in->seen[key - config_keys];
-	char text[LINE_MAX_BYTES], why[CONFIG_WHY_MAX];
+	unsigned *seen = &in->seen[key - key_table];
+	char text[LINE_MAX_BYTES + 1], why[KEY_WHY_MAX];
 	const char *wrong = unquote(value, text);
 
 	if (*seen > 0) {
@@ -222,30 +151,94 @@ static void read_value(struct reader *in, const struct key *key, const char *val
 	if (wrong)
 		fault(in, in->line, "%s.%s: %s; allowed: a value bare or in double quotes, without quotes or \\ in it",
 		      key->section, key->name, wrong);
-	else if (config_set(in->config, key, text, why, sizeof(why)) < 0)
+	else if (key_set(in->config, key, text, why, sizeof(why)) < 0)
 		fault(in, in->line, "%s.%s: %s", key->section, key->name, why);
 }
 
-static int on_value(void *user, const char *section, const char *name, const char *value)
+static void refuse_name(struct reader *in, const char *name)
 {
-	const struct key *key = config_find(section, name);
-	char quote[CONFIG_QUOTE_MAX], allowed[CONFIG_WHY_MAX];
-	struct reader *in = user;
+	const char *replacement = in->section ? key_replacement(in->section, name) : NULL;
+	char quote[KEY_QUOTE_MAX], allowed[KEY_WHY_MAX];
 
-	if (key) {
-		read_value(in, key, value);
-		return 1;
-	}
 	(void)printable(name, strlen(name), quote, sizeof(quote));
-	if (section[0] == '\0') {
+	if (!in->section) {
 		list_sections(allowed, sizeof(allowed));
 		fault(in, in->line, "%s: stands before any section; allowed: %s", quote, allowed);
-	} else if (known_section(section)) {
-		list_names(section, allowed, sizeof(allowed));
-		fault(in, in->line, "%s.%s: unknown key; allowed: %s", section, quote, allowed);
+	} else if (replacement) {
+		fault(in, in->line, "%s.%s: no longer a key; allowed: %s", in->section, quote, replacement);
+	} else {
+		list_names(in->section, allowed, sizeof(allowed));
+		fault(in, in->line, "%s.%s: unknown key; allowed: %s", in->section, quote,
+		      allowed[0] != '\0' ? allowed : "none in this section");
 	}
-	return 1;
 }
+
+/* --- lines --- */
+
+/* "[name]", with or without a comment */
+static void read_section(struct reader *in, char *text)
+{
+	char *end = strchr(text, ']'), *name, quote[KEY_QUOTE_MAX], sections[KEY_WHY_MAX];
+
+	in->section = NULL;
+	in->passes_over = true;
+	list_sections(sections, sizeof(sections));
+	if (!end || !only_comment(end + 1)) {
+		fault(in, in->line, "\"%s\" is not a section; allowed: %s",
+		      printable(text, strlen(text), quote, sizeof(quote)), sections);
+		return;
+	}
+	*end = '\0';
+	name = strip(text + 1);
+	if (!key_section(name)) {
+		fault(in, in->line, "[%s]: unknown section; allowed: %s",
+		      printable(name, strlen(name), quote, sizeof(quote)), sections);
+		return;
+	}
+	in->section = key_section(name);
+	in->passes_over = false;
+}
+
+/* "name = value" */
+static void read_key(struct reader *in, char *text)
+{
+	size_t sign = strcspn(text, "=:");
+	const struct key *key;
+	char *name;
+
+	if (sign == 0 || text[sign] != '=') {
+		fault(in, in->line, "line without 'key ='; allowed: [section], key = value, # comment");
+		return;
+	}
+	if (in->passes_over)
+		return;
+	text[sign] = '\0';
+	name = strip(text);
+	key = in->section ? key_find(in->section, name) : NULL;
+	if (key)
+		read_value(in, key, strip(text + sign + 1));
+	else
+		refuse_name(in, name);
+}
+
+static void read_line(struct reader *in, char *text, size_t len)
+{
+	in->line++;
+	if (len > 0 && text[len - 1] == '\n')
+		len--;
+	if (len > 0 && text[len - 1] == '\r')
+		len--;
+	text[len] = '\0';
+	if (!line_is_text(in, text, len))
+		return;
+	text = strip(text);
+	if (text[0] == '[')
+		read_section(in, text);
+	else if (!only_comment(text))
+		read_key(in, text);
+}
+
+/* --- the whole --- */
 
 static void check_redis_address(struct reader *in)
 {
@@ -255,7 +248,7 @@ static void check_redis_address(struct reader *in)
 
 	in->section = "database";
 	if (tcp && config->redis_unix_socket[0] != '\0') {
-		fault(in, in->seen[config_find("database", "redis_unix_socket") - config_keys],
+		fault(in, in->seen[key_find("database", "redis_unix_socket") - key_table],
 		      "database.redis_unix_socket: set together with redis_host or redis_port; allowed: either");
 		return;
 	}
@@ -265,59 +258,27 @@ static void check_redis_address(struct reader *in)
 		config->redis_port = 6379;
 }
 
-static void name_keys_without_effect(const struct reader *in)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
-		if (in->seen[i] == 0 || config_keys[i].offset != NO_EFFECT)
-			continue;
-		if (!any)
-			(void)fprintf(in->err, "portsyncd: %s: accepted but without effect:", in->path);
-		(void)fprintf(in->err, "%s %s.%s", any ? "," : "", config_keys[i].section, config_keys[i].name);
-		any = true;
-	}
-	if (any)
-		(void)fputc('\n', in->err);
-}
-
-static void set_up_inih(void)
-{
-	static char comment_prefixes[] = "#";
-
-	ini_use_stack = false;
-	ini_initial_alloc = ini_max_line = LINE_MAX_BYTES;
-	ini_allow_realloc = false;
-	ini_allow_multiline = false;
-	ini_allow_inline_comments = false; /* a # may stand in quotes: unquote() knows */
-	ini_start_comment_prefixes = comment_prefixes;
-	ini_stop_on_first_error = false;
-}
-
 static int read_stream(struct reader *in)
 {
-	int r;
+	char *text cleanup(free_ptr) = NULL;
+	size_t capacity = 0;
+	ssize_t len;
 
-	set_up_inih();
-	r = ini_parse_stream(next_line, in, on_value, in);
-	if (ferror(in->file)) {
-		(void)fprintf(in->err, "portsyncd: %s: cannot be read\n", in->path);
-		return -EIO;
-	}
-	if (r < 0) {
-		(void)fprintf(in->err, "portsyncd: %s: out of memory\n", in->path);
-		return -ENOMEM;
+	errno = 0;
+	while ((len = getline(&text, &capacity, in->file)) >= 0)
+		read_line(in, text, (size_t)len);
+	if (!feof(in->file)) {
+		int r = errno > 0 ? -errno : -EIO;
+
+		(void)fprintf(in->err, "portsyncd: %s: cannot be read: %s\n", in->path, strerror(-r));
+		return r;
 	}
 	check_redis_address(in);
-	name_keys_without_effect(in);
 	if (in->faults > FAULTS_MAX)
 		(void)fprintf(in->err, "portsyncd: %s: %u more faults\n", in->path, in->faults - FAULTS_MAX);
 	return in->faults > 0 ? -EINVAL : 0;
 }
 
-_Static_assert(CONFIG_N_KEYS <= CONFIG_KEYS_MAX, "room for the lines of all keys");
-
-/* A missing file is left to the caller, who knows whether it may be missing. */
 int config_read_file(struct config *config, const char *path, FILE *err)
 {
 	struct reader in = {.config = config, .path = path, .err = err};
@@ -340,6 +301,5 @@ int config_read_file(struct config *config, const char *path, FILE *err)
 	config->file = path;
 	memcpy(config->lines, in.seen, sizeof(in.seen));
 	(void)fclose(in.file);
-	free(in.text);
 	return r;
 }

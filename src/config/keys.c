@@ -14,17 +14,14 @@
 
 #include "base/address.h"
 #include "base/cpulist.h"
-#include "base/text.h"
 #include "base/util.h"
-#include "log/address.h"
-#include "sonic/oldlinks.h"
 
 /* Choices are stored as int. */
 _Static_assert(sizeof(enum config_log_target) == sizeof(int), "size of enum config_log_target");
 
-static const struct choices levels = {
+static const struct key_choices levels = {
 	"is not a level",
-	(const struct choice[]){
+	(const struct key_choice[]){
 		{"emerg", LOG_EMERG},
 		{"alert", LOG_ALERT},
 		{"crit", LOG_CRIT},
@@ -39,9 +36,9 @@ static const struct choices levels = {
 	},
 };
 
-static const struct choices targets = {
+static const struct key_choices targets = {
 	"is not a target",
-	(const struct choice[]){
+	(const struct key_choice[]){
 		{"auto", LOG_TARGET_AUTO},
 		{"journal", LOG_TARGET_JOURNAL},
 		{"syslog", LOG_TARGET_SYSLOG},
@@ -51,25 +48,17 @@ static const struct choices targets = {
 	},
 };
 
-static const struct choices schedulers = {
-	"is not a scheduler",
-	(const struct choice[]){{"other", SCHED_OTHER}, {"fifo", SCHED_FIFO}, {"rr", SCHED_RR}, {NULL, 0}},
-};
-
-static const struct choices export_formats = {
-	"is not a format",
-	(const struct choice[]){{"prometheus", 0}, {"json", 1}, {"both", 2}, {NULL, 0}},
-};
-
-static const struct choices retirements = {
+static const struct key_choices retirements = {
 	"is not one of the choices",
-	(const struct choice[]){
-		{"auto", OLDLINKS_AUTO}, {"always", OLDLINKS_ALWAYS}, {"never", OLDLINKS_NEVER}, {NULL, 0}},
+	(const struct key_choice[]){{"auto", CONFIG_OLD_LINKS_AUTO},
+				    {"always", CONFIG_OLD_LINKS_ALWAYS},
+				    {"never", CONFIG_OLD_LINKS_NEVER},
+				    {NULL, 0}},
 };
 
-static const struct choices switches = {
+static const struct key_choices switches = {
 	"is neither on nor off",
-	(const struct choice[]){{"on", 1}, {"off", 0}, {NULL, 0}},
+	(const struct key_choice[]){{"on", 1}, {"off", 0}, {NULL, 0}},
 };
 
 #define AT(member) offsetof(struct config, member)
@@ -78,129 +67,141 @@ static const struct choices switches = {
 #define YEAR_SECS 31536000
 
 /* clang-format off */
-const struct key config_keys[] = {
-	{"database", "database_config", FILE_PATH, 0, ROOM(database_config), NULL, AT(database_config), NULL,
+const struct key key_table[] = {
+	{"database", "database_config", KEY_PATH, 0, ROOM(database_config), NULL, AT(database_config), NULL,
 	 "which database_config.json to read; one that is not there yet is waited for"},
-	{"database", "redis_host", TEXT, 0, ROOM(redis_host), NULL, AT(redis_host), NULL,
+	{"database", "redis_host", KEY_TEXT, 0, ROOM(redis_host), NULL, AT(redis_host), NULL,
 	 "Redis by TCP for all databases, in place of database_config.json; with only a port: 127.0.0.1; a name is looked up before each attempt"},
-	{"database", "redis_port", INTEGER, 1, 65535, NULL, AT(redis_port), NULL,
+	{"database", "redis_port", KEY_INTEGER, 1, 65535, NULL, AT(redis_port), NULL,
 	 "its port; with only a host: 6379"},
-	{"database", "redis_unix_socket", FILE_PATH, 0, SOCKET_PATH_MAX, NULL, AT(redis_unix_socket), NULL,
+	{"database", "redis_unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, NULL, AT(redis_unix_socket), NULL,
 	 "Redis by Unix socket for all databases; not together with redis_host or redis_port"},
-	{"database", "config_db_number", INTEGER, 0, 1023, NULL, AT(config_db_number), NULL,
+	{"database", "config_db_number", KEY_INTEGER, 0, 1023, NULL, AT(config_db_number), NULL,
 	 "number of CONFIG_DB, in place of database_config.json"},
-	{"database", "appl_db_number", INTEGER, 0, 1023, NULL, AT(appl_db_number), NULL,
+	{"database", "appl_db_number", KEY_INTEGER, 0, 1023, NULL, AT(appl_db_number), NULL,
 	 "number of APPL_DB, in place of database_config.json"},
-	{"database", "state_db_number", INTEGER, 0, 1023, NULL, AT(state_db_number), NULL,
+	{"database", "state_db_number", KEY_INTEGER, 0, 1023, NULL, AT(state_db_number), NULL,
 	 "number of STATE_DB, in place of database_config.json"},
-	{"database", "connection_timeout_secs", INTEGER, 1, 3600, "5", AT(connection_timeout_secs), NULL,
+	{"database", "connection_timeout_secs", KEY_INTEGER, 1, 3600, "5", AT(connection_timeout_secs), NULL,
 	 "how long connecting, or any command, may take"},
-	{"database", "retry_interval_secs", INTEGER, 1, 3600, "2", AT(retry_interval_secs), NULL,
+	{"database", "retry_max_secs", KEY_INTEGER, 1, 3600, "2", AT(retry_max_secs), NULL,
 	 "the longest wait between two attempts to connect"},
-	{"database", "redis_username", TEXT, 0, ROOM(redis_username), NULL, AT(redis_username), NULL,
+	{"database", "redis_username", KEY_TEXT, 0, ROOM(redis_username), NULL, AT(redis_username), NULL,
 	 "Redis user"},
-	{"database", "redis_password_file", FILE_PATH, 0, ROOM(redis_password_file), NULL, AT(redis_password_file),
+	{"database", "redis_password_file", KEY_PATH, 0, ROOM(redis_password_file), NULL, AT(redis_password_file),
 	 NULL, "file with the Redis password, mode 0600"},
 
-	{"performance", "max_event_queue", INTEGER, 16, 1000000, "1000", AT(max_event_queue), NULL,
-	 "commands without an answer on a connection"},
-	{"performance", "gather_usecs", INTEGER, 0, 10000, "1000", AT(gather_usecs), NULL,
+	{"performance", "redis_pipeline_depth", KEY_INTEGER, 16, 1000000, "1000", AT(redis_pipeline_depth), NULL,
+	 "commands in flight on a connection: sent, and not answered yet"},
+	{"performance", "gather_usecs", KEY_INTEGER, 0, 10000, "1000", AT(gather_usecs), NULL,
 	 "how long link events gather between two reads when more than 15 come in a millisecond; 0: never"},
-	{"performance", "batch_timeout_ms", INTEGER, 0, 60000, "100", AT(batch_timeout_ms), NULL,
+	{"performance", "settle_ms", KEY_INTEGER, 0, 60000, "100", AT(settle_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},
-	{"performance", "batch_size", INTEGER, 1, 1000000, "128", AT(batch_size), NULL,
+	{"performance", "flush_rows", KEY_INTEGER, 1, 1000000, "128", AT(flush_rows), NULL,
 	 "rows after which what is buffered is handed to Redis while more are written"},
-	{"performance", "busy_poll_usecs", INTEGER, 0, 10000, "0", AT(busy_poll_usecs), NULL,
+	{"performance", "busy_poll_usecs", KEY_INTEGER, 0, 10000, "0", AT(busy_poll_usecs), NULL,
 	 "how long the loop looks again for events before it sleeps; it costs CPU time"},
-	{"performance", "reply_usecs", INTEGER, 0, 100000, "10000", AT(reply_usecs), NULL,
+	{"performance", "reply_delay_usecs", KEY_INTEGER, 0, 100000, "10000", AT(reply_delay_usecs), NULL,
 	 "how long the answers to rows may wait to be read while more rows follow; 0: not at all"},
-	{"performance", "receive_buffer_bytes", INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
+	{"performance", "receive_buffer_bytes", KEY_INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
 	 "SO_RCVBUF of the netlink socket"},
-	{"performance", "send_buffer_bytes", INTEGER, 4096, 1073741824, "2097152", AT(send_buffer_bytes), NULL,
+	{"performance", "send_buffer_bytes", KEY_INTEGER, 4096, 1073741824, "2097152", AT(send_buffer_bytes), NULL,
 	 "SO_SNDBUF of the netlink socket"},
-	{"performance", "receive_pool", INTEGER, 1, 1024, "64", AT(receive_pool), NULL,
+	{"performance", "receive_datagrams", KEY_INTEGER, 1, 1024, "64", AT(receive_datagrams), NULL,
 	 "datagrams that one receive call takes at most"},
-	{"performance", "datagram_bytes", INTEGER, 4096, 1048576, "32768", AT(datagram_bytes), NULL,
+	{"performance", "datagram_bytes", KEY_INTEGER, 4096, 1048576, "32768", AT(datagram_bytes), NULL,
 	 "first size of a receive buffer; it grows when a link needs more"},
-	{"performance", "lock_memory", BOOLEAN, 0, 0, "true", AT(lock_memory), NULL,
+	{"performance", "lock_memory", KEY_BOOLEAN, 0, 0, "true", AT(lock_memory), NULL,
 	 "keep used pages in memory; needs CAP_IPC_LOCK or an unlimited RLIMIT_MEMLOCK"},
-	{"performance", "cpu_affinity", CPU_LIST, 0, 0, NULL, AT(cpu_affinity), NULL,
+	{"performance", "cpu_affinity", KEY_CPUS, 0, 0, NULL, AT(cpu_affinity), NULL,
 	 "the CPUs to run on; not set or empty: as it was started"},
-	{"performance", "scheduler", CHOICE, 0, 0, "other", AT(scheduler), &schedulers,
-	 "scheduling policy; other: as it was started; fifo, rr: real-time, needs CAP_SYS_NICE or RLIMIT_RTPRIO"},
-	{"performance", "scheduler_priority", INTEGER, 1, 99, "1", AT(scheduler_priority), NULL,
-	 "priority of fifo and rr"},
-	{"performance", "nice", INTEGER, -20, 19, "0", AT(nice), NULL,
-	 "nice value; 0: as it was started; below 0 needs CAP_SYS_NICE or RLIMIT_NICE"},
-	{"performance", "max_latency_us", INTEGER, 1, 1000000000, "10000", AT(max_latency_us), NULL,
+
+	{"health", "max_latency_usecs", KEY_INTEGER, 1, 1000000000, "10000", AT(max_latency_usecs), NULL,
 	 "if more than 1 % of a minute's events take longer, health is degraded"},
-	{"performance", "min_success_rate", NUMBER, 0, 100, "99.0", AT(min_success_rate), NULL,
-	 "percent of a minute's events; below it, health is degraded"},
-
-	{"health", "max_stall_seconds", INTEGER, 0, YEAR_SECS, "10", AT(max_stall_seconds), NULL,
+	{"health", "max_stall_secs", KEY_INTEGER, 0, YEAR_SECS, "10", AT(max_stall_secs), NULL,
 	 "how long the loop may stall, or be without sync or Redis, before health is unhealthy; 0: for ever"},
-	{"health", "max_failure_rate_percent", NUMBER, 0, 100, "5.0", AT(max_failure_rate_percent), NULL,
+	{"health", "max_failure_percent", KEY_NUMBER, 0, 100, "5.0", AT(max_failure_percent), NULL,
 	 "of a minute's events; above it, health is unhealthy"},
-	{"health", "min_port_sync_rate", NUMBER, 0, 100, "90.0", AT(min_port_sync_rate), NULL,
-	 "percent of the configured ports; if fewer are in sync for max_stall_seconds, health is degraded"},
-	{"health", "max_memory_mb", INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
+	{"health", "min_sync_percent", KEY_NUMBER, 0, 100, "90.0", AT(min_sync_percent), NULL,
+	 "percent of the configured ports; if fewer are in sync for max_stall_secs, health is degraded"},
+	{"health", "max_memory_mb", KEY_INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
 	 "resident memory above which health is degraded; 0: any"},
-	{"health", "enable_watchdog", BOOLEAN, 0, 0, "true", AT(enable_watchdog), NULL,
-	 "answer the watchdog of systemd"},
-	{"health", "watchdog_interval_secs", INTEGER, 1, YEAR_SECS, "15", NO_EFFECT, NULL, "no effect"},
 
-	{"metrics", "enabled", BOOLEAN, 0, 0, "true", AT(metrics_enabled), NULL,
-	 "older name of http.enabled: if either is false there is no HTTP server"},
-	{"metrics", "save_interval_secs", INTEGER, 1, YEAR_SECS, "300", NO_EFFECT, NULL, "no effect"},
-	{"metrics", "retention_days", INTEGER, 1, 36500, "30", NO_EFFECT, NULL, "no effect"},
-	{"metrics", "max_file_size_mb", INTEGER, 1, 1048576, "100", NO_EFFECT, NULL, "no effect"},
-	{"metrics", "export_format", CHOICE, 0, 0, "prometheus", NO_EFFECT, &export_formats, "no effect"},
-	{"metrics", "storage_path", TEXT, 0, PATH_MAX - 1, "/var/lib/sonic/portsyncd/metrics", NO_EFFECT, NULL,
-	 "no effect"},
-
-	{"http", "enabled", BOOLEAN, 0, 0, "true", AT(http_enabled), NULL, "serve metrics and health"},
-	{"http", "listen", ADDRESS_LIST, 0, 0, "127.0.0.1:9090, [::1]:9090", AT(http_listen), NULL,
+	{"http", "enabled", KEY_BOOLEAN, 0, 0, "true", AT(http_enabled), NULL, "serve metrics and health"},
+	{"http", "listen", KEY_ADDRESSES, 0, 0, "127.0.0.1:9090, [::1]:9090", AT(http_listen), NULL,
 	 "where by TCP; other than loopback needs cert, key and ca; empty: not at all"},
-	{"http", "unix_socket", FILE_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
+	{"http", "unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
 	 "where by Unix socket, mode 0660, always without TLS; empty: not at all"},
-	{"http", "cert", FILE_PATH, 0, ROOM(http_cert), NULL, AT(http_cert), NULL,
+	{"http", "cert", KEY_PATH, 0, ROOM(http_cert), NULL, AT(http_cert), NULL,
 	 "certificate with a P-384 key, and its chain, in PEM; then TCP speaks TLS 1.3 only"},
-	{"http", "key", FILE_PATH, 0, ROOM(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
-	{"http", "ca", FILE_PATH, 0, ROOM(http_ca), NULL, AT(http_ca), NULL,
+	{"http", "key", KEY_PATH, 0, ROOM(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
+	{"http", "ca", KEY_PATH, 0, ROOM(http_ca), NULL, AT(http_ca), NULL,
 	 "certificates in PEM, one of which must have signed that of a client"},
-	{"http", "max_clients", INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
+	{"http", "max_clients", KEY_INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
 	 "clients at once, fewer where descriptors are few; for one more, the one that has waited longest is dropped"},
-	{"http", "timeout_secs", INTEGER, 1, 3600, "10", AT(http_timeout_secs), NULL,
+	{"http", "timeout_secs", KEY_INTEGER, 1, 3600, "10", AT(http_timeout_secs), NULL,
 	 "how long a client may take for one request and its answer, or be idle"},
 
-	{"sonic", "audit_interval_secs", INTEGER, 1, 86400, "60", AT(audit_interval_secs), NULL,
+	{"sonic", "reconcile_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(reconcile_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
-	{"sonic", "keep_rows_secs", INTEGER, 0, 86400, "60", AT(keep_rows_secs), NULL,
+	{"sonic", "keep_rows_secs", KEY_INTEGER, 0, 86400, "60", AT(keep_rows_secs), NULL,
 	 "how long after a warm start a port without a link keeps the row of before"},
-	{"sonic", "retire_old_links", CHOICE, 0, 0, "auto", AT(retire_old_links), &retirements,
+	{"sonic", "retire_old_links", KEY_CHOICE, 0, 0, "auto", AT(retire_old_links), &retirements,
 	 "whether a cold start sets the ports' interfaces down; auto: as SONiC needs it where swss was restarted, else not"},
-	{"sonic", "track_port_config_done", BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
+	{"sonic", "track_port_config_done", KEY_BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
 	 "PortConfigDone's count follows the ports that come and go, so that a later warm start accepts it"},
 
-	{"security", "sandbox", CHOICE, 0, 0, "on", AT(sandbox), &switches,
+	{"security", "sandbox", KEY_CHOICE, 0, 0, "on", AT(sandbox), &switches,
 	 "give up what is not needed once it runs; off: for debugging only"},
 
-	{"state", "file", FILE_PATH, 0, ROOM(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
+	{"state", "file", KEY_PATH, 0, ROOM(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
 	 "what keeps counters over a restart: flaps, last changes, event and audit numbers; empty: nothing"},
-	{"state", "save_interval_secs", INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
+	{"state", "save_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
 	 "how long after a change it is saved; nothing is written while nothing changes"},
 
-	{"log", "level", CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
-	{"log", "target", CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
-	{"log", "rfc5424_to", LOG_ADDRESS, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
+	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
+	{"log", "target", KEY_CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
+	{"log", "rfc5424_to", KEY_DESTINATION, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
 	 "where lines of target rfc5424 go"},
-	{"log", "limit_secs", INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
+	{"log", "limit_secs", KEY_INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
 	 "the time in which only so many lines of one kind are logged; 0: no limits"},
-	{"log", "limit_lines", INTEGER, 1, 1000000, NULL, AT(log_limit_lines), NULL,
+	{"log", "limit_lines", KEY_INTEGER, 1, 1000000, NULL, AT(log_limit_lines), NULL,
 	 "how many, of each kind that has a limit; not set: as docs/logging.md says of each"},
-	{"log", "audit", BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "make the records of the audit trail"},
+	{"log", "audit", KEY_BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "make the records of the audit trail"},
 };
 /* clang-format on */
+
+#define NOTHING "nothing in its place, it had no effect"
+#define UNIT(setting, elsewhere) setting " of the systemd unit, or " elsewhere
+
+/* What earlier versions had. */
+static const struct {
+	const char *section, *name, *replacement;
+} replaced[] = {
+	{"database", "retry_interval_secs", "database.retry_max_secs"},
+	{"performance", "max_event_queue", "performance.redis_pipeline_depth"},
+	{"performance", "batch_timeout_ms", "performance.settle_ms"},
+	{"performance", "batch_size", "performance.flush_rows"},
+	{"performance", "reply_usecs", "performance.reply_delay_usecs"},
+	{"performance", "receive_pool", "performance.receive_datagrams"},
+	{"performance", "scheduler", UNIT("CPUSchedulingPolicy=", "chrt(1)")},
+	{"performance", "scheduler_priority", UNIT("CPUSchedulingPriority=", "chrt(1)")},
+	{"performance", "nice", UNIT("Nice=", "nice(1)")},
+	{"performance", "max_latency_us", "health.max_latency_usecs"},
+	{"performance", "min_success_rate", "health.max_failure_percent"},
+	{"health", "max_stall_seconds", "health.max_stall_secs"},
+	{"health", "max_failure_rate_percent", "health.max_failure_percent"},
+	{"health", "min_port_sync_rate", "health.min_sync_percent"},
+	{"health", "enable_watchdog", "WatchdogSec= of the systemd unit; without it there is no watchdog"},
+	{"health", "watchdog_interval_secs", "WatchdogSec= of the systemd unit"},
+	{"metrics", "enabled", "http.enabled"},
+	{"metrics", "save_interval_secs", NOTHING},
+	{"metrics", "retention_days", NOTHING},
+	{"metrics", "max_file_size_mb", NOTHING},
+	{"metrics", "export_format", NOTHING},
+	{"metrics", "storage_path", NOTHING},
+	{"sonic", "audit_interval_secs", "sonic.reconcile_interval_secs"},
+};
 
 static const char *check_integer(const struct key *key, const char *text)
 {
@@ -244,14 +245,14 @@ static const char *check_text(const struct key *key, const char *text)
 
 	if (len > (size_t)key->max)
 		return "is too long";
-	if (key->type == FILE_PATH && len > 0 && text[0] != '/')
+	if (key->type == KEY_PATH && len > 0 && text[0] != '/')
 		return "is not an absolute path";
 	return NULL;
 }
 
-static const struct choice *find_choice(const struct choices *choices, const char *name)
+static const struct key_choice *find_choice(const struct key_choices *choices, const char *name)
 {
-	const struct choice *c = choices->list;
+	const struct key_choice *c = choices->list;
 
 	while (c->name && strcasecmp(c->name, name) != 0)
 		c++;
@@ -311,25 +312,25 @@ static const char *check_addresses(const char *text)
 /* NULL, or what is wrong with the text. */
 static const char *check_value(const struct key *key, const char *text)
 {
-	struct log_address address;
+	struct destination destination;
 
 	switch (key->type) {
-	case INTEGER:
+	case KEY_INTEGER:
 		return check_integer(key, text);
-	case NUMBER:
+	case KEY_NUMBER:
 		return check_number(key, text);
-	case BOOLEAN:
+	case KEY_BOOLEAN:
 		return check_boolean(text);
-	case TEXT:
-	case FILE_PATH:
+	case KEY_TEXT:
+	case KEY_PATH:
 		return check_text(key, text);
-	case CPU_LIST:
+	case KEY_CPUS:
 		return check_cpus(text);
-	case LOG_ADDRESS:
-		return logaddress_parse(text, &address);
-	case ADDRESS_LIST:
+	case KEY_DESTINATION:
+		return address_parse_destination(text, &destination);
+	case KEY_ADDRESSES:
 		return check_addresses(text);
-	case CHOICE:
+	case KEY_CHOICE:
 		break;
 	}
 	return find_choice(key->choices, text) ? NULL : key->choices->wrong;
@@ -340,164 +341,156 @@ static void store_value(struct config *config, const struct key *key, const char
 {
 	void *field = (char *)config + key->offset;
 
-	if (key->type == INTEGER) {
+	if (key->type == KEY_INTEGER) {
 		long value = strtol(text, NULL, 10);
 
 		memcpy(field, &value, sizeof(value));
-	} else if (key->type == NUMBER) {
+	} else if (key->type == KEY_NUMBER) {
 		double value = strtod(text, NULL);
 
 		memcpy(field, &value, sizeof(value));
-	} else if (key->type == BOOLEAN) {
+	} else if (key->type == KEY_BOOLEAN) {
 		bool value = strcmp(text, "true") == 0;
 
 		memcpy(field, &value, sizeof(value));
-	} else if (key->type == CHOICE) {
+	} else if (key->type == KEY_CHOICE) {
 		memcpy(field, &find_choice(key->choices, text)->value, sizeof(int));
-	} else if (key->type == CPU_LIST) {
+	} else if (key->type == KEY_CPUS) {
 		(void)cpulist_parse(text, field);
-	} else if (key->type == ADDRESS_LIST) {
+	} else if (key->type == KEY_ADDRESSES) {
 		(void)parse_addresses(text, field);
 	} else {
 		memcpy(field, text, strlen(text) + 1);
 	}
 }
 
-static void list_choices(const struct choices *choices, char *out, size_t size)
+static void list_choices(const struct key_choices *choices, char *out, size_t size)
 {
+	size_t at = 0;
+
 	out[0] = '\0';
-	for (const struct choice *c = choices->list; c->name; c++)
-		text_append(out, size, ", ", "%s", c->name);
+	for (const struct key_choice *c = choices->list; c->name && at < size; c++)
+		at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", c->name);
 }
 
-const char *config_describe(const struct key *key, char *out, size_t size)
+const char *key_describe(const struct key *key, char *out, size_t size)
 {
 	switch (key->type) {
-	case INTEGER:
+	case KEY_INTEGER:
 		(void)snprintf(out, size, "an integer %ld..%ld", key->min, key->max);
 		break;
-	case NUMBER:
+	case KEY_NUMBER:
 		(void)snprintf(out, size, "a number %ld..%ld", key->min, key->max);
 		break;
-	case BOOLEAN:
+	case KEY_BOOLEAN:
 		(void)snprintf(out, size, "true, false");
 		break;
-	case TEXT:
+	case KEY_TEXT:
 		(void)snprintf(out, size, "text of at most %ld bytes", key->max);
 		break;
-	case FILE_PATH:
+	case KEY_PATH:
 		(void)snprintf(out, size, "an absolute path of at most %ld bytes", key->max);
 		break;
-	case CHOICE:
+	case KEY_CHOICE:
 		list_choices(key->choices, out, size);
 		break;
-	case CPU_LIST:
+	case KEY_CPUS:
 		(void)snprintf(out, size, "CPUs 0..%d as in 0-1,3, or \"\"", CPU_SETSIZE - 1);
 		break;
-	case LOG_ADDRESS:
+	case KEY_DESTINATION:
 		(void)snprintf(out, size,
 			       "unix:/PATH, file:/PATH, tcp:HOST:PORT with an address of this machine as in "
 			       "tcp:127.0.0.1:6514 and tcp:[::1]:6514");
 		break;
-	case ADDRESS_LIST:
+	case KEY_ADDRESSES:
 		(void)snprintf(out, size, "at most %d as in 127.0.0.1:9090, [::1]:9090, or \"\"", ADDRESS_LIST_MAX);
 		break;
 	}
 	return out;
 }
 
-int config_set(struct config *config, const struct key *key, const char *text, char *why, size_t size)
+int key_set(struct config *config, const struct key *key, const char *text, char *why, size_t size)
 {
 	const char *wrong = check_value(key, text);
-	char quote[CONFIG_QUOTE_MAX], allowed[CONFIG_WHY_MAX / 2];
+	char quote[KEY_QUOTE_MAX], allowed[KEY_WHY_MAX / 2];
 
 	if (wrong) {
 		(void)snprintf(why, size, "\"%s\" %s; allowed: %s", printable(text, strlen(text), quote, sizeof(quote)),
-			       wrong, config_describe(key, allowed, sizeof(allowed)));
+			       wrong, key_describe(key, allowed, sizeof(allowed)));
 		return -EINVAL;
 	}
-	if (key->offset != NO_EFFECT)
-		store_value(config, key, text);
+	store_value(config, key, text);
 	return 0;
 }
 
-const struct key *config_find(const char *section, const char *name)
+const struct key *key_find(const char *section, const char *name)
 {
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
-		if (strcmp(config_keys[i].section, section) == 0 && strcmp(config_keys[i].name, name) == 0)
-			return &config_keys[i];
+	for (size_t i = 0; i < KEYS; i++)
+		if (strcmp(key_table[i].section, section) == 0 && strcmp(key_table[i].name, name) == 0)
+			return &key_table[i];
 	return NULL;
 }
 
-static void store_default(struct config *config, const struct key *key)
+const char *key_replacement(const char *section, const char *name)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(replaced); i++)
+		if (strcmp(replaced[i].section, section) == 0 && strcmp(replaced[i].name, name) == 0)
+			return replaced[i].replacement;
+	return NULL;
+}
+
+const char *key_section(const char *name)
+{
+	for (size_t i = 0; i < KEYS; i++)
+		if (strcmp(key_table[i].section, name) == 0)
+			return key_table[i].section;
+	for (size_t i = 0; i < ARRAY_SIZE(replaced); i++)
+		if (strcmp(replaced[i].section, name) == 0)
+			return replaced[i].section;
+	return NULL;
+}
+
+void key_default(struct config *config, const struct key *key)
+{
+	char *field = (char *)config + key->offset;
 	long unset = key->min - 1;
 
-	if (key->offset == NO_EFFECT)
-		return;
 	if (key->fallback)
 		store_value(config, key, key->fallback);
-	else if (key->type == INTEGER)
-		memcpy((char *)config + key->offset, &unset, sizeof(unset));
-	else if (key->type == CPU_LIST)
-		memset((char *)config + key->offset, 0, sizeof(cpu_set_t));
-	else if (key->type == ADDRESS_LIST)
-		memset((char *)config + key->offset, 0, sizeof(struct config_addresses));
+	else if (key->type == KEY_INTEGER)
+		memcpy(field, &unset, sizeof(unset));
+	else if (key->type == KEY_CPUS)
+		memset(field, 0, sizeof(cpu_set_t));
+	else if (key->type == KEY_ADDRESSES)
+		memset(field, 0, sizeof(struct config_addresses));
 	else
-		*((char *)config + key->offset) = '\0';
-}
-
-void config_default_section(struct config *config, const char *section)
-{
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
-			store_default(config, &config_keys[i]);
-}
-
-void config_defaults(struct config *config)
-{
-	memset(config, 0, sizeof(*config));
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++)
-		store_default(config, &config_keys[i]);
+		*field = '\0';
 }
 
 static size_t size_of(const struct key *key)
 {
 	switch (key->type) {
-	case INTEGER:
+	case KEY_INTEGER:
 		return sizeof(long);
-	case BOOLEAN:
+	case KEY_NUMBER:
+		return sizeof(double);
+	case KEY_BOOLEAN:
 		return sizeof(bool);
-	case CHOICE:
+	case KEY_CHOICE:
 		return sizeof(int);
-	case CPU_LIST:
+	case KEY_CPUS:
 		return sizeof(cpu_set_t);
+	case KEY_ADDRESSES:
+		return sizeof(struct config_addresses);
 	default:
 		return 0; /* a text */
 	}
 }
 
-static bool differs(const struct key *key, const struct config *a, const struct config *b)
+bool key_differs(const struct key *key, const struct config *a, const struct config *b)
 {
 	const char *one = (const char *)a + key->offset, *other = (const char *)b + key->offset;
 	size_t size = size_of(key);
 
 	return size > 0 ? memcmp(one, other, size) != 0 : strcmp(one, other) != 0;
-}
-
-size_t config_list_changes(const struct config *a, const struct config *b, const char *section, bool but, char *out,
-			   size_t size)
-{
-	size_t n = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < CONFIG_N_KEYS; i++) {
-		const struct key *key = &config_keys[i];
-
-		if (key->offset == NO_EFFECT || (strcmp(key->section, section) == 0) == but || !differs(key, a, b))
-			continue;
-		text_append(out, size, ", ", "%s.%s", key->section, key->name);
-		n++;
-	}
-	return n;
 }

@@ -1,54 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of all keys of the configuration file. Only config.c and the files beside this one include it. */
+/* The table of all keys of the configuration file: type, range, default and meaning of each. */
 #ifndef PORTSYNCD_CONFIG_KEYS_H
 #define PORTSYNCD_CONFIG_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "config/config.h"
 
-#define CONFIG_N_KEYS 61
-#define CONFIG_WHY_MAX 512  /* room for what is wrong and what is allowed */
-#define CONFIG_QUOTE_MAX 80 /* room for the user's own words in it */
+#define KEYS 49
+#define KEY_WHY_MAX 512  /* capacity for what is wrong and what is allowed */
+#define KEY_QUOTE_MAX 80 /* capacity for the user's own words in it */
 
-enum value_type { INTEGER, NUMBER, BOOLEAN, TEXT, FILE_PATH, CHOICE, CPU_LIST, LOG_ADDRESS, ADDRESS_LIST };
+enum key_type {
+	KEY_INTEGER,
+	KEY_NUMBER,
+	KEY_BOOLEAN,
+	KEY_TEXT,
+	KEY_PATH,
+	KEY_CHOICE,
+	KEY_CPUS,
+	KEY_DESTINATION,
+	KEY_ADDRESSES
+};
 
-struct choice {
+struct key_choice {
 	const char *name;
 	int value;
 };
 
-struct choices {
+struct key_choices {
 	const char *wrong;
-	const struct choice *list; /* ends with a NULL name */
+	const struct key_choice *list; /* ends with a NULL name */
 };
-
-#define NO_EFFECT SIZE_MAX
 
 struct key {
 	const char *section, *name;
-	enum value_type type;
+	enum key_type type;
 	long min, max;        /* of a text or path: max is its length in bytes */
 	const char *fallback; /* NULL: not set, which is an empty text or list, or one below min */
-	size_t offset;        /* in struct config, or NO_EFFECT */
-	const struct choices *choices;
+	size_t offset;        /* in struct config */
+	const struct key_choices *choices;
 	const char *meaning;
 };
 
 /* The keys of one section stand together. */
-extern const struct key config_keys[CONFIG_N_KEYS];
+extern const struct key key_table[KEYS];
 
-/* NULL for a key that there is not. */
-const struct key *config_find(const char *section, const char *name);
+/* NULL: there is no such key. */
+const struct key *key_find(const char *section, const char *name);
+
+/* What to use in place of a key that an earlier version had; NULL: none had it. */
+const char *key_replacement(const char *section, const char *name);
+
+/* The table's own copy of a section's name, also of one that has only replaced keys; NULL: there is no such section. */
+const char *key_section(const char *name);
 
 /* Checks and stores a value. 0, or -EINVAL with what is wrong and what is allowed in why. */
-int config_set(struct config *config, const struct key *key, const char *text, char *why, size_t size);
+int key_set(struct config *config, const struct key *key, const char *text, char *why, size_t size);
 
-/* Each key of it as if nobody had set it. */
-void config_default_section(struct config *config, const char *section);
+/* Stores the default. */
+void key_default(struct config *config, const struct key *key);
+
+bool key_differs(const struct key *key, const struct config *a, const struct config *b);
 
 /* What values a key may have. Returns out. */
-const char *config_describe(const struct key *key, char *out, size_t size);
+const char *key_describe(const struct key *key, char *out, size_t size);
 
 #endif

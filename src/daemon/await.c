@@ -91,7 +91,7 @@ static int run(struct await *a)
 
 	if (r >= 0)
 		r = sd_event_add_signal(d->event, &d->signals[1], SIGINT, on_stop, a);
-	if (r >= 0 && d->config->enable_watchdog)
+	if (r >= 0)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0)
 		r = sd_event_add_time_relative(d->event, &a->look, CLOCK_MONOTONIC, LOOK_USEC, LOOK_ACCURACY_USEC,

@@ -5,33 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "daemon/private.h"
+#include "daemon/settings.h"
 #include "host/capabilities.h"
 #include "host/sandbox.h"
-#include "http/server.h"
-#include "log/address.h"
+#include "http/options.h"
 #include "log/audit.h"
 
 #define NET_ADMIN_MISSING                                                                                              \
 	"the capability CAP_NET_ADMIN is missing: it sizes the receive buffer and sets old links down; what helps: "   \
 	"AmbientCapabilities=CAP_NET_ADMIN (systemd), --cap-add=NET_ADMIN (docker), or to start as root"
 
-static uint16_t log_port(const struct log_address *address)
-{
-	return ntohs(address->socket.sa.sa_family == AF_INET ? address->socket.in.sin_port
-							     : address->socket.in6.sin6_port);
-}
-
 /* Whatever the target is at first: the next SIGHUP, or CONFIG_DB, may turn to it. */
 static int allow_log(struct sandbox *s, const struct config *config)
 {
-	struct log_address address;
+	struct destination address;
 
-	if (logaddress_parse(config->log_rfc5424_to, &address))
+	if (address_parse_destination(config->log_rfc5424_to, &address))
 		return 0;
-	if (address.type == LOG_ADDRESS_FILE)
+	if (address.type == DESTINATION_FILE)
 		return sandbox_allow_folder_of(s, address.path);
-	return address.type == LOG_ADDRESS_TCP ? sandbox_allow_port(s, log_port(&address)) : 0;
+	return address.type == DESTINATION_TCP ? sandbox_allow_port(s, address_port(&address.socket)) : 0;
 }
 
 static int allow_database(struct sandbox *s, const struct dbconfig_db *db)
@@ -53,7 +48,7 @@ static int allow_http(struct sandbox *s, const struct config *config)
 {
 	struct http_options http;
 
-	if (config->dry_run || !config_http_options(config, &http) || !http.unix_socket)
+	if (config->dry_run || !settings_http(config, &http) || !http.unix_socket)
 		return 0;
 	return sandbox_allow_folder_of(s, http.unix_socket);
 }
@@ -142,11 +137,11 @@ int confine_lock(struct daemon *d)
 
 bool confine_allows_log(const struct daemon *d, const struct config *config)
 {
-	struct log_address address;
+	struct destination address;
 
-	if (!d->sandbox || logaddress_parse(config->log_rfc5424_to, &address))
+	if (!d->sandbox || address_parse_destination(config->log_rfc5424_to, &address))
 		return true;
-	if (address.type == LOG_ADDRESS_FILE)
+	if (address.type == DESTINATION_FILE)
 		return sandbox_may_write(d->sandbox, address.path);
-	return address.type != LOG_ADDRESS_TCP || sandbox_may_connect(d->sandbox, log_port(&address));
+	return address.type != DESTINATION_TCP || sandbox_may_connect(d->sandbox, address_port(&address.socket));
 }

@@ -13,6 +13,7 @@
 
 #include "base/timer.h"
 #include "daemon/private.h"
+#include "daemon/settings.h"
 #include "host/process.h"
 #include "host/sandbox.h"
 #include "host/tuning.h"
@@ -366,7 +367,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 	loglevel_read(d->loglevel);
 	(void)startup_check(d->startup);
 	judge_now(d);
-	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC);
+	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -407,11 +408,11 @@ static int add_sources(struct daemon *d)
 		r = timer_add(&d->stop_limit, d->event, 0, on_stop_limit, d);
 	if (r >= 0)
 		r = timer_add(&d->held_back, d->event, AUDIT_ACCURACY_USEC, on_held_back, d);
-	if (r >= 0 && d->config->enable_watchdog)
+	if (r >= 0)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)
 		r = sd_event_add_time_relative(d->event, &d->audit, CLOCK_MONOTONIC,
-					       (uint64_t)d->config->audit_interval_secs * USEC_PER_SEC,
+					       (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC,
 					       AUDIT_ACCURACY_USEC, on_audit, d);
 	return r < 0 ? r : 0;
 }
@@ -433,6 +434,13 @@ static int confine(struct daemon *d)
 	return r < 0 ? r : confine_lock(d);
 }
 
+static unsigned tune(const struct daemon *d)
+{
+	struct tuning_options options = settings_tuning(d->config);
+
+	return tuning_apply(&options);
+}
+
 /* netns: what came of entering it. */
 static int build(struct daemon *d, int netns)
 {
@@ -451,7 +459,7 @@ static int build(struct daemon *d, int netns)
 	if (r < 0)
 		return r;
 	if (!d->config->dry_run)
-		d->settings_refused = tuning_apply(d->config);
+		d->settings_refused = tune(d);
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;

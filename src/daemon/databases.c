@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/private.h"
+#include "daemon/settings.h"
 #include "host/capabilities.h"
 #include "log/log.h"
 
@@ -125,32 +126,19 @@ static void on_refuse(const char *why, void *user)
 	daemon_fail(user, "%s", why);
 }
 
-void databases_override(struct dbconfig_db *db, const struct config *config, long number)
-{
-	if (number >= 0)
-		db->number = (unsigned)number;
-	if (config->redis_unix_socket[0]) {
-		db->unix_socket = config->redis_unix_socket;
-	} else if (config->redis_host[0] || config->redis_port) {
-		db->unix_socket = NULL;
-		db->host = config->redis_host[0] ? config->redis_host : "127.0.0.1";
-		db->port = config->redis_port ? (uint16_t)config->redis_port : 6379;
-	}
-}
-
 int databases_read(struct daemon *d, char *error, size_t size)
 {
 	const struct config *config = d->config;
-	int r = config_load_databases(config, &d->dbconfig, error, size);
+	int r = settings_read_databases(config, &d->dbconfig, error, size);
 
 	if (r < 0)
 		return r;
 	d->config_db = *dbconfig_get(d->dbconfig, "CONFIG_DB");
 	d->appl_db = *dbconfig_get(d->dbconfig, "APPL_DB");
 	d->state_db = *dbconfig_get(d->dbconfig, "STATE_DB");
-	databases_override(&d->config_db, config, config->config_db_number);
-	databases_override(&d->appl_db, config, config->appl_db_number);
-	databases_override(&d->state_db, config, config->state_db_number);
+	settings_override_database(config, config->config_db_number, &d->config_db);
+	settings_override_database(config, config->appl_db_number, &d->appl_db);
+	settings_override_database(config, config->state_db_number, &d->state_db);
 	return 0;
 }
 
@@ -179,9 +167,9 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.access = &d->access,
 		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,
-		.retry_max_ms = (uint32_t)config->retry_interval_secs * 1000,
-		.reply_usec = (uint64_t)config->reply_usecs,
-		.max_in_flight = (size_t)config->max_event_queue,
+		.retry_max_ms = (uint32_t)config->retry_max_secs * 1000,
+		.reply_usec = (uint64_t)config->reply_delay_usecs,
+		.max_in_flight = (size_t)config->redis_pipeline_depth,
 		.pattern = pattern,
 		.connect = capabilities_connect,
 		.lookup = d->lookup,
@@ -195,7 +183,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 
 static int read_password(struct secret *ret, char *error, size_t size, void *user)
 {
-	return config_read_password(((struct daemon *)user)->config, ret, error, size);
+	return settings_read_password(((struct daemon *)user)->config, ret, error, size);
 }
 
 /* A password that cannot be read now is told at once; later it keeps the connections away. */
@@ -204,7 +192,7 @@ static int build_access(struct daemon *d)
 	const struct config *config = d->config;
 	struct secret password cleanup(secret_wipe) = {0};
 	char error[PATH_MAX + 128];
-	int r = config_read_password(config, &password, error, sizeof(error));
+	int r = settings_read_password(config, &password, error, sizeof(error));
 
 	if (r < 0 && under_supervisord()) {
 		/* To end would only be to start again. */
@@ -214,7 +202,7 @@ static int build_access(struct daemon *d)
 		return r;
 	}
 	if (password.text || r < 0)
-		(void)config_password_path(config, d->password_path, sizeof(d->password_path));
+		(void)settings_password_path(config, d->password_path, sizeof(d->password_path));
 	access_init(&d->access, config->redis_username[0] ? config->redis_username : NULL, d->password_path,
 		    read_password, d);
 	return 0;
@@ -297,7 +285,7 @@ int databases_build(struct daemon *d)
 		.config_separator = d->config_db.separator,
 		.appl_separator = d->appl_db.separator,
 		.state_separator = d->state_db.separator,
-		.old_links = (enum oldlinks_policy)d->config->retire_old_links,
+		.old_links = settings_old_links(d->config),
 		.follow_count = d->config->track_port_config_done,
 	};
 	r = startup_new(&d->startup, &deps, &startup_ops, d);
@@ -305,7 +293,7 @@ int databases_build(struct daemon *d)
 		return r;
 	publish_options = (struct publish_options){
 		.separator = d->state_db.separator,
-		.batch_size = (size_t)d->config->batch_size,
+		.batch_size = (size_t)d->config->flush_rows,
 		.events = d->state_db.port_events,
 		.database = d->state_db.number,
 		.last_event = counters_last_event(d),

@@ -21,6 +21,7 @@
 #define APART_USEC USEC_PER_SEC /* of judgements without a request */
 #define ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define PROC "/proc"
+#define MIN_SUCCESS_PERCENT 99.0 /* of the events; with fewer health is degraded */
 #define BYTES_PER_MB (UINT64_C(1) << 20)
 
 /* Figures that move when something happened that may change the judgement. */
@@ -203,11 +204,11 @@ static int on_bell(sd_event_source *source, int fd, uint32_t revents, void *user
 static struct health_limits limits_of(const struct config *config)
 {
 	return (struct health_limits){
-		.stall_nsec = (uint64_t)config->max_stall_seconds * NSEC_PER_SEC,
-		.max_latency_nsec = (uint64_t)config->max_latency_us * NSEC_PER_USEC,
-		.max_failure_percent = config->max_failure_rate_percent,
-		.min_success_percent = config->min_success_rate,
-		.min_sync_percent = config->min_port_sync_rate,
+		.stall_nsec = (uint64_t)config->max_stall_secs * NSEC_PER_SEC,
+		.max_latency_nsec = (uint64_t)config->max_latency_usecs * NSEC_PER_USEC,
+		.max_failure_percent = config->max_failure_percent,
+		.min_success_percent = MIN_SUCCESS_PERCENT,
+		.min_sync_percent = config->min_sync_percent,
 		.max_memory_bytes = (uint64_t)config->max_memory_mb * BYTES_PER_MB,
 	};
 }

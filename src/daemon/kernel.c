@@ -57,9 +57,9 @@ int kernel_build(struct daemon *d)
 	struct watch_options options = {
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
 		.sndbuf = (size_t)d->config->send_buffer_bytes,
-		.receive_pool = (unsigned)d->config->receive_pool,
+		.receive_pool = (unsigned)d->config->receive_datagrams,
 		.datagram_bytes = (size_t)d->config->datagram_bytes,
-		.settle_usec = (uint64_t)d->config->batch_timeout_ms * USEC_PER_MSEC,
+		.settle_usec = (uint64_t)d->config->settle_ms * USEC_PER_MSEC,
 		.gather_usec = (uint64_t)d->config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
 		.retry_initial_ms = DUMP_RETRY_INITIAL_MS,

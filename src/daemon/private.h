@@ -115,8 +115,6 @@ void netns_tell_missing(struct daemon *d, int error);
 void netns_watch(struct daemon *d);
 void netns_check(struct daemon *d);
 
-/* What the configuration says of a database in place of database_config.json; a negative number is none. */
-void databases_override(struct dbconfig_db *db, const struct config *config, long number);
 /*
  * What database_config.json and the configuration say of the databases. A file that is not there yet is waited for. 0,
  * or negative errno after daemon_fail(); -ECANCELED: we were asked to stop meanwhile.

@@ -7,6 +7,7 @@
 
 #include "daemon/logging.h"
 #include "daemon/private.h"
+#include "daemon/settings.h"
 #include "log/audit.h"
 
 #define LIVE_SECTION "log"
@@ -50,7 +51,7 @@ static int read_again(const struct config *config, struct config *fresh, const c
 
 	if (!err)
 		return -ENOMEM;
-	outcome = config_load(fresh, config->argc, config->argv, err, err);
+	outcome = settings_load(fresh, config->argc, config->argv, err, err);
 	if (fclose(err) != 0)
 		return -ENOMEM;
 	if (outcome == CONFIG_RUN && fresh->faults == 0)
@@ -109,11 +110,11 @@ static void take(struct daemon *d, struct config *fresh, const char *who)
 			    fresh->log_rfc5424_to);
 		memcpy(fresh->log_rfc5424_to, before->log_rfc5424_to, sizeof(fresh->log_rfc5424_to));
 	}
-	if (config_list_changes(before, fresh, LIVE_SECTION, false, changed, sizeof(changed)) > 0)
+	if (config_list_changes(before, fresh, LIVE_SECTION, changed, sizeof(changed)) > 0)
 		change_log(d, before, fresh, changed, who);
 	else
 		reopen_log(d, before, fresh, who);
-	if (config_list_changes(d->config, fresh, LIVE_SECTION, true, waiting, sizeof(waiting)) > 0)
+	if (config_list_other_changes(d->config, fresh, LIVE_SECTION, waiting, sizeof(waiting)) > 0)
 		log_warning(KIND_CONFIG_NEEDS_RESTART,
 			    "changed in the configuration, but in force after a restart only: %s", waiting);
 	free(d->reread);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "daemon/private.h"
+#include "daemon/settings.h"
 #include "log/log.h"
 
 #define PREFIX "portsyncd "
@@ -56,13 +57,13 @@ static void describe(struct daemon *d, char *out, size_t size)
 	char where[2 * PATH_MAX], error[512];
 	struct dbconfig_db db;
 
-	d->single_awaits = config_load_databases(d->config, &databases, error, sizeof(error)) < 0;
+	d->single_awaits = settings_read_databases(d->config, &databases, error, sizeof(error)) < 0;
 	if (d->single_awaits) {
 		(void)snprintf(out, size, "awaits %s%s", d->config->database_config, d->config->namespace_name);
 		return;
 	}
 	db = *dbconfig_get(databases, "STATE_DB");
-	databases_override(&db, d->config, d->config->state_db_number);
+	settings_override_database(d->config, d->config->state_db_number, &db);
 	if (db.unix_socket)
 		resolve(db.unix_socket, where, sizeof(where));
 	else

@@ -9,6 +9,7 @@
 #include "base/hist.h"
 #include "base/timer.h"
 #include "daemon/private.h"
+#include "daemon/settings.h"
 #include "http/server.h"
 #include "log/audit.h"
 #include "metrics/exchange.h"
@@ -288,7 +289,7 @@ static void listen_for_clients(struct daemon *d)
 	char text[256];
 	int r;
 
-	if (d->config->dry_run || !config_http_options(d->config, &options))
+	if (d->config->dry_run || !settings_http(d->config, &options))
 		return;
 	r = http_new(&d->status_page->http, &options, pages_handle, d->status_page->pages, text, sizeof(text));
 	if (r < 0)
@@ -307,7 +308,7 @@ void status_reload(struct daemon *d, const char *who)
 	char text[PATH_MAX + 256];
 	int r = 0;
 
-	if (d->status_page->http && config_http_options(d->config, &options))
+	if (d->status_page->http && settings_http(d->config, &options))
 		r = http_renew(d->status_page->http, &options, text, sizeof(text));
 	if (r == 0)
 		return;

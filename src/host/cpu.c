@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/cpulist.h"
 #include "host/tuning.h"
@@ -59,52 +58,5 @@ int cpu_set_affinity(const cpu_set_t *cpus)
 		return 0;
 	warn_affinity(cpus, r);
 	(void)sched_setaffinity(0, sizeof(before), &before);
-	return r;
-}
-
-const char *cpu_scheduler_name(int policy)
-{
-	return policy == SCHED_FIFO ? "fifo" : policy == SCHED_RR ? "rr" : "other";
-}
-
-/* Of a limit that is too low, so never RLIM_INFINITY. */
-static unsigned limit_now(__rlimit_resource_t resource)
-{
-	struct rlimit limit = {0};
-
-	(void)getrlimit(resource, &limit);
-	return (unsigned)limit.rlim_cur;
-}
-
-int cpu_set_scheduler(int policy, int priority)
-{
-	const struct sched_param param = {.sched_priority = priority};
-	int r;
-
-	if (sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) == 0)
-		return 0;
-	r = -errno;
-	tuning_refused(
-		r,
-		"performance.scheduler = %s with scheduler_priority = %d is refused: %s; what helps: the "
-		"capability CAP_SYS_NICE, or an RLIMIT_RTPRIO (now %u) of at least %d: LimitRTPRIO=%d (systemd), "
-		"--ulimit rtprio=%d (docker)",
-		cpu_scheduler_name(policy), priority, strerror(-r), limit_now(RLIMIT_RTPRIO), priority, priority,
-		priority);
-	return r;
-}
-
-int cpu_set_nice(int nice)
-{
-	int r;
-
-	if (setpriority(PRIO_PROCESS, 0, nice) == 0)
-		return 0;
-	r = -errno;
-	tuning_refused(
-		r,
-		"performance.nice = %d is refused: %s; what helps: the capability CAP_SYS_NICE, or an RLIMIT_NICE "
-		"(now %u) of at least %d: LimitNICE=%+d (systemd), --ulimit nice=%d (docker)",
-		nice, strerror(-r), limit_now(RLIMIT_NICE), 20 - nice, nice, 20 - nice);
 	return r;
 }

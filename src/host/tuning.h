@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What section [performance] asks of the machine: memory, CPUs, scheduling. What it refuses is left as it was, with a
+ * What section [performance] asks of the machine: memory and CPUs. A setting that is refused stays as it was, with a
  * warning; the daemon works all the same.
  */
 #ifndef PORTSYNCD_TUNING_H
 #define PORTSYNCD_TUNING_H
 
 #include <errno.h>
+#include <sched.h>
+#include <stdbool.h>
 
-#include "config/config.h"
 #include "log/audit.h"
 
-/* Of the calling thread, before it makes others. Keys at their default leave alone what a supervisor may have set, but
- * memory is locked. Returns how many settings were refused. */
-unsigned tuning_apply(const struct config *config);
+struct tuning_options {
+	bool lock_memory;
+	cpu_set_t cpu_affinity; /* empty: as the process was started */
+};
+
+/* For the calling thread and those it makes later. Returns how many settings were refused. */
+unsigned tuning_apply(const struct tuning_options *opt);
 
 /* One is refused, for a negative errno: a warning and a record. */
 #define tuning_refused(error, ...)                                                                                     \

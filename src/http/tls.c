@@ -15,46 +15,25 @@
 
 #define FILE_MAX_BYTES 262144
 
-/* One buffer, large enough from the start: growing it would leave parts of a key behind. */
-static int read_text(int fd, size_t len, char **ret)
+static int refuse_file(const char *name, const char *path, int r, char *error, size_t size)
 {
-	char *text = malloc(len + 1);
-	ssize_t n;
-
-	if (!text)
-		return -ENOMEM;
-	n = file_read(fd, text, len);
-	if (n >= 0 && !memchr(text, '\0', (size_t)n)) {
-		text[n] = '\0';
-		*ret = text;
-		return 0;
-	}
-	explicit_bzero(text, len);
-	free(text);
-	return n < 0 ? (int)n : -EINVAL;
-}
-
-static int read_file(const char *name, const char *path, bool secret, char **ret, char *error, size_t size)
-{
-	struct stat st = {0};
-	int fd cleanup(close_fd) = file_open(path, FILE_MAX_BYTES, &st), r = fd;
-
-	if (fd >= 0 && secret && (st.st_mode & (S_IROTH | S_IWOTH))) {
-		(void)snprintf(error, size, "%s: %s: readable or writable by others; allowed: chmod 0600 %s", name,
-			       path, path);
-		return -EACCES;
-	}
-	if (fd >= 0)
-		r = read_text(fd, (size_t)st.st_size, ret);
-	if (r < 0)
+	if (r == -EPERM)
+		(void)snprintf(error, size, "%s: %s: %s; allowed: chmod 0600 %s", name, path, file_error(r), path);
+	else if (r < 0)
 		(void)snprintf(error, size, "%s: %s: %s; allowed: a readable PEM file of at most %d bytes", name, path,
 			       file_error(r), FILE_MAX_BYTES);
-	return r < 0 ? r : 0;
+	return r;
+}
+
+static int read_file(const char *name, const char *path, char **ret, char *error, size_t size)
+{
+	return refuse_file(name, path, file_read_text(path, FILE_MAX_BYTES, ret), error, size);
 }
 
 /* PEM texts; ca is NULL when clients need no certificate. */
 struct texts {
-	char *cert, *key, *ca;
+	char *cert, *ca;
+	struct secret key;
 };
 
 static gnutls_datum_t datum(char *text)
@@ -106,7 +85,7 @@ static int check_leaf(gnutls_certificate_credentials_t credentials, const char *
 static int take_pair(const struct texts *texts, gnutls_certificate_credentials_t credentials, const char *path,
 		     uint64_t *expires, char *error, size_t size)
 {
-	gnutls_datum_t cert = datum(texts->cert), key = datum(texts->key);
+	gnutls_datum_t cert = datum(texts->cert), key = datum(texts->key.text);
 	int r = gnutls_certificate_set_x509_key_mem2(credentials, &cert, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
 
 	if (r >= 0)
@@ -165,10 +144,8 @@ static int digest_of(const struct texts *texts, struct http_tls_digest *ret, cha
 
 static void wipe(struct texts *texts)
 {
-	if (texts->key)
-		explicit_bzero(texts->key, strlen(texts->key));
+	secret_wipe(&texts->key);
 	free(texts->cert);
-	free(texts->key);
 	free(texts->ca);
 }
 
@@ -176,12 +153,13 @@ int http_tls_load(gnutls_certificate_credentials_t *ret, struct http_tls_digest 
 		  char *error, size_t size)
 {
 	struct texts texts cleanup(wipe) = {0};
-	int r = read_file("http.cert", opt->cert, false, &texts.cert, error, size);
+	int r = read_file("http.cert", opt->cert, &texts.cert, error, size);
 
 	if (r == 0)
-		r = read_file("http.key", opt->key, true, &texts.key, error, size);
+		r = refuse_file("http.key", opt->key, file_read_secret(opt->key, FILE_MAX_BYTES, &texts.key), error,
+				size);
 	if (r == 0 && opt->ca)
-		r = read_file("http.ca", opt->ca, false, &texts.ca, error, size);
+		r = read_file("http.ca", opt->ca, &texts.ca, error, size);
 	if (r == 0)
 		r = digest_of(&texts, digest, error, size);
 	return r == 0 ? take(ret, &texts, opt, &digest->expires, error, size) : r;

@@ -56,13 +56,13 @@ static void learn_origin(struct log_origin *origin)
 static void set_address(struct logtarget *target)
 {
 	const struct logtarget_settings *settings = &target->settings;
-	struct sockaddr_un *un = &target->address.socket.un;
+	struct sockaddr_un *un = &target->address.socket.sa.un;
 
 	if (settings->type == LOG_TO_RFC5424) {
-		(void)logaddress_parse(settings->rfc5424_to, &target->address);
+		(void)address_parse_destination(settings->rfc5424_to, &target->address);
 		return;
 	}
-	target->address = (struct log_address){.type = LOG_ADDRESS_UNIX, .len = sizeof(*un)};
+	target->address = (struct destination){.type = DESTINATION_UNIX, .socket.len = sizeof(*un)};
 	un->sun_family = AF_UNIX;
 	if (settings->type == LOG_TO_JOURNAL)
 		memcpy(un->sun_path, LOG_JOURNAL_SOCKET, sizeof(LOG_JOURNAL_SOCKET));
@@ -103,14 +103,14 @@ void logtarget_close(struct logtarget *target)
 }
 
 /* The first send() reports whether the connection was made. */
-static int open_socket(const struct log_address *address)
+static int open_socket(const struct destination *address)
 {
-	int type = address->type == LOG_ADDRESS_TCP ? SOCK_STREAM : SOCK_DGRAM;
-	int fd = socket(address->socket.sa.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int type = address->type == DESTINATION_TCP ? SOCK_STREAM : SOCK_DGRAM;
+	int fd = socket(address->socket.sa.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, &address->socket.sa, address->len) < 0 && errno != EINPROGRESS) {
+	if (connect(fd, &address->socket.sa.any, address->socket.len) < 0 && errno != EINPROGRESS) {
 		int r = -errno;
 
 		(void)close(fd);
@@ -165,14 +165,14 @@ static int open_target(struct logtarget *target)
 		target->fd = STDERR_FILENO;
 	else if (target->settings.type == LOG_TO_STDOUT)
 		target->fd = STDOUT_FILENO;
-	else if (target->address.type == LOG_ADDRESS_FILE)
+	else if (target->address.type == DESTINATION_FILE)
 		target->fd = open_file(target->address.path);
 	else
 		target->fd = open_socket(&target->address);
 	if (target->fd < 0)
 		return target->fd;
 	if (target->settings.type == LOG_TO_RFC5424)
-		note_torn(target, target->address.type == LOG_ADDRESS_FILE && file_is_torn(target->fd));
+		note_torn(target, target->address.type == DESTINATION_FILE && file_is_torn(target->fd));
 	return 0;
 }
 
@@ -188,12 +188,12 @@ static int retry_later(struct logtarget *target, int fault)
 static bool is_stream(const struct logtarget *target)
 {
 	return target->settings.type == LOG_TO_STDERR || target->settings.type == LOG_TO_STDOUT ||
-	       target->address.type != LOG_ADDRESS_UNIX;
+	       target->address.type != DESTINATION_UNIX;
 }
 
 static bool is_tcp(const struct logtarget *target)
 {
-	return target->settings.type == LOG_TO_RFC5424 && target->address.type == LOG_ADDRESS_TCP;
+	return target->settings.type == LOG_TO_RFC5424 && target->address.type == DESTINATION_TCP;
 }
 
 static void format(struct logtarget *target, const struct log_record *record)
@@ -334,7 +334,7 @@ static int ask_journal(struct logtarget *target)
 {
 	int r = open_target(target);
 
-	if (r == 0 && connect(target->fd, &target->address.socket.sa, target->address.len) < 0)
+	if (r == 0 && connect(target->fd, &target->address.socket.sa.any, target->address.socket.len) < 0)
 		r = -errno;
 	if (r < 0) {
 		close_target(target);

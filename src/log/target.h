@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <sys/un.h>
 
+#include "base/address.h"
 #include "base/backoff.h"
-#include "log/address.h"
 #include "log/format.h"
 
 #define LOG_JOURNAL_SOCKET "/run/systemd/journal/socket" /* sd-journal's */
@@ -21,13 +21,13 @@ enum log_target_type { LOG_TO_STDERR, LOG_TO_STDOUT, LOG_TO_SYSLOG, LOG_TO_JOURN
 struct logtarget_settings {
 	enum log_target_type type;
 	char syslog_path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "/dev/log" but for tests */
-	char rfc5424_to[LOG_ADDRESS_MAX + 1];                          /* see log/address.h; checked */
+	char rfc5424_to[ADDRESS_DESTINATION_MAX + 1];                  /* a destination; checked */
 };
 
 /* Private to target.c; not opaque, since the log must work without allocating one. */
 struct logtarget {
 	struct logtarget_settings settings;
-	struct log_address address; /* of syslog too */
+	struct destination address; /* of syslog too */
 	struct log_origin origin;
 	struct backoff backoff;
 	uint64_t retry_at; /* CLOCK_MONOTONIC us; 0: now */

@@ -27,10 +27,10 @@ enum health_check_index {
 	HEALTH_NO_PORTS,  /* interfaces that are there while no port is configured; more than 0: degraded */
 	HEALTH_PORTS,   /* percent of the configured ports that are in sync; under the limit for stall_nsec: degraded */
 	HEALTH_CONFIG,  /* faults in the configuration it runs with; more than 0: degraded */
-	HEALTH_LATENCY, /* P99 of the last minute's events in microseconds; over max_latency_us: degraded */
-	HEALTH_FAILURES, /* percent of events; over 100 - min_success_rate degraded, over max_failure_rate unhealthy */
-	HEALTH_OVERRUNS, /* in the last minute; more than 0: degraded */
-	HEALTH_LOG,      /* lines lost in the last minute; more than 0: degraded */
+	HEALTH_LATENCY, /* P99 of the last minute's events in microseconds; over max_latency_usecs: degraded */
+	HEALTH_FAILURES,   /* percent of events; over 1 degraded, over max_failure_percent unhealthy */
+	HEALTH_OVERRUNS,   /* in the last minute; more than 0: degraded */
+	HEALTH_LOG,        /* lines lost in the last minute; more than 0: degraded */
 	HEALTH_LOG_TARGET, /* seconds that it takes no lines; over the limit: degraded */
 	HEALTH_HTTP,       /* addresses that could not be listened on; more than 0: degraded */
 	HEALTH_MEMORY,     /* bytes; over the limit: degraded */

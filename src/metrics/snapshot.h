@@ -113,7 +113,7 @@ struct snapshot {
 	struct publish_stats publish;
 	struct snapshot_hist batch_rows;              /* snapshot_rows_bounds */
 	struct snapshot_hist latency;                 /* of events; ns, snapshot_time_bounds */
-	uint64_t latency_within;                      /* how many of them were within max_latency_us */
+	uint64_t latency_within;                      /* how many of them were within max_latency_usecs */
 	struct snapshot_hist rtt[SNAPSHOT_DATABASES]; /* ns, snapshot_time_bounds */
 	struct snapshot_conn conns[SNAPSHOT_CONNS];
 	char redis_reason[SNAPSHOT_REASON_BYTES]; /* why the first connection that is away is so; "": none is */

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/util.h"
 #include "redis/arena.h"
 
@@ -91,8 +90,9 @@ static char *put_head(char *at, char type, size_t value)
 	size_t n = digits(value);
 
 	*at++ = type;
+	for (size_t i = n; i-- > 0; value /= 10)
+		at[i] = (char)('0' + value % 10);
 	at += n;
-	(void)text_digits(value, at);
 	*at++ = '\r';
 	*at++ = '\n';
 	return at;

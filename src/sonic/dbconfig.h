@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DBCONFIG_DEFAULT_PATH "/var/run/redis/sonic-db/database_config.json"
 #define DBCONFIG_MAX_BYTES (1U << 20)
 
 struct dbconfig_db {

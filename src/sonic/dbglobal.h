@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 
-#define DBGLOBAL_DEFAULT_PATH "/var/run/redis/sonic-db/database_global.json"
 #define DBGLOBAL_MAX_BYTES (1U << 20)
 
 /*

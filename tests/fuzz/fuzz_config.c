@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/config/config.c src/config/file.c src/config/keys.c src/base/cpulist.c */
-#include "config/config.h"
+/* Covers: src/config/file.c src/config/keys.c src/base/cpulist.c */
+#include "config/file.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static void check(const struct config *config)
 	    !memchr(config->database_config, '\0', sizeof(config->database_config)))
 		abort();
 	if (config->redis_port < 0 || config->redis_port > 65535 || config->config_db_number < -1 ||
-	    config->config_db_number > 1023 || config->audit_interval_secs < 1 || config->log_level < 0 ||
+	    config->config_db_number > 1023 || config->reconcile_interval_secs < 1 || config->log_level < 0 ||
 	    config->log_level > 7)
 		abort();
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/address.h"
+#include "base/utf8.h"
 #include "base/util.h"
-#include "log/address.h"
 #include "log/format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,7 +18,7 @@ static void check_line(const char *line, size_t len)
 	if (len >= LOG_LINE_BYTES)
 		abort();
 	while (at < end) {
-		size_t n = text_utf8_length(at, (size_t)(end - at));
+		size_t n = utf8_length(at, (size_t)(end - at));
 
 		if (n == 0 || *at < 0x20 || *at == 0x7f)
 			abort();
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct log_origin origin = {.pid = 1};
 	struct log_record record = {.function = "f", .file = "x.c", .outcome = "success"};
-	struct log_address address;
+	struct destination address;
 	char line[LOG_LINE_BYTES];
 	size_t len;
 
@@ -77,6 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = logformat_rfc5424(&record, &origin, line, sizeof(line));
 	check_line(line, len);
 	check_data(line, len);
-	(void)logaddress_parse(record.text, &address);
+	(void)address_parse_destination(record.text, &address);
 	return 0;
 }

@@ -24,7 +24,7 @@ CONFIG_FILE = "/etc/sonic/portsyncd.conf"
 PASSWORD_FILE = "/etc/sonic/portsyncd/redis/password"
 DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
 # Each audit renews what `systemctl status` tells, and looks whether an emptied CONFIG_DB has been filled.
-SETTINGS = {"sonic": {"audit_interval_secs": 1}}
+SETTINGS = {"sonic": {"reconcile_interval_secs": 1}}
 CHECKER = ROOT / "tests" / "system" / "lib" / "checker.py"
 
 # As SONiC's database container has it: a Unix socket, and database_config.json written again when Redis starts (Debian

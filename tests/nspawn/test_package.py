@@ -21,7 +21,7 @@ def test_upgraded_it_runs_the_new_one_with_the_old_settings(booted: Installed) -
     booted.wait_whole()
     booted.set_warm()
     before = booted.pid
-    booted.write_settings({"sonic": {"audit_interval_secs": 77}})
+    booted.write_settings({"sonic": {"reconcile_interval_secs": 77}})
     kept = booted.machine.path(CONFIG_FILE).read_text()
     booted.install()
     booted.wait_whole()

@@ -310,11 +310,11 @@ def test_killed_again_and_again_it_is_started_again(service: Installed) -> None:
 def test_a_bad_configuration_is_told_and_the_mended_one_taken(service: Installed) -> None:
     """The restart fails, with the line that is wrong; nothing but the file has to be mended."""
     mark = service.machine.mark()
-    service.write_settings({"sonic": {"audit_interval_secs": "soon"}})
+    service.write_settings({"sonic": {"reconcile_interval_secs": "soon"}})
     status, said = service.machine.attempt("systemctl", "restart", UNIT)
     assert status == 1 and "failed" in said
     service.wait_state(lambda state: state["ExecMainStatus"] == "2", "has ended with 2")
-    wait_said(service, rf"{CONFIG_FILE}:2: .*audit_interval_secs.*soon.*1\.\.86400", mark)
+    wait_said(service, rf"{CONFIG_FILE}:2: .*reconcile_interval_secs.*soon.*1\.\.86400", mark)
     service.write_settings(SETTINGS)
     service.wait_whole()
 
@@ -383,10 +383,10 @@ def test_redis_restarted_empty(service: Installed) -> None:
 
 def test_reload_reads_the_configuration_again(service: Installed) -> None:
     before, mark = service.pid, service.machine.mark()
-    service.write_settings({"log": {"level": "debug"}, "sonic": {"audit_interval_secs": 77}})
+    service.write_settings({"log": {"level": "debug"}, "sonic": {"reconcile_interval_secs": 77}})
     service.machine.systemctl("reload", UNIT)
     wait_said(service, r"read again; in force now: .*log\.level", mark)
-    wait_said(service, r"after a restart only: .*audit_interval_secs", mark)
+    wait_said(service, r"after a restart only: .*reconcile_interval_secs", mark)
     assert (service.pid, service.state["ActiveState"]) == (before, "active")
 
 

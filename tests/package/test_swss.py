@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/swss in a root like that of SONiC's swss image: Debian 12 without systemd, libmicrohttpd and libinih, with a
+"""deploy/swss in a root like that of SONiC's swss image: Debian 12 without systemd, libmicrohttpd, with a
 program of our name in its own package, and with a dpkg that unpacks no documentation.
 
 There is no docker here: what the Dockerfile says is done step by step.
@@ -18,7 +18,7 @@ from packages import field, swss
 DOCKERFILE = ROOT / "deploy" / "swss" / "Dockerfile"
 ARCHIVES = "/var/cache/apt/archives"
 PROGRAM = "/usr/bin/portsyncd"
-LACKS = ("libmicrohttpd12", "libinih1")
+LACKS = ("libmicrohttpd12",)
 WITHOUT = ("systemd", "systemd-sysv", "libpam-systemd", "redis-server", "redis-tools", "prometheus", *LACKS)
 
 

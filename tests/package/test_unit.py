@@ -55,7 +55,7 @@ def test_what_is_exposed_is_what_it_needs(installed: Machine) -> None:
 
 
 def test_health_tells_a_stall_before_the_watchdog_ends_it(installed: Machine) -> None:
-    stall = re.search(r"^#max_stall_seconds = (\d+)$", installed.read("/etc/sonic/portsyncd.conf"), re.MULTILINE)
+    stall = re.search(r"^#max_stall_secs = (\d+)$", installed.read("/etc/sonic/portsyncd.conf"), re.MULTILINE)
     assert stall and int(settings()["WatchdogSec"][0]) > int(stall[1])
 
 

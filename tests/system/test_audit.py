@@ -179,12 +179,12 @@ def test_spoofed_messages(switch: SwitchFactory) -> None:
 
 def test_refused_settings(switch: SwitchFactory) -> None:
     """A capability that is missing is told apart from what the machine does not have."""
-    settings = {"performance": {"nice": -5, "cpu_affinity": f"0,{ABSENT_CPU}", "lock_memory": "false"}}
+    settings = {"performance": {"cpu_affinity": f"0,{ABSENT_CPU}"}}
     sw = audited(switch, ports=1, settings=settings)
-    sw.daemon.command[:0] = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"]
+    sw.daemon.command[:0] = ["prlimit", "--memlock=65536", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
     sw.start()
     missing, refused = wait_record(sw, "capability_missing"), wait_record(sw, "tuning_refused")
-    assert "performance.nice" in missing["text"] and "performance.cpu_affinity" in refused["text"]
+    assert "performance.lock_memory" in missing["text"] and "performance.cpu_affinity" in refused["text"]
     assert_record(missing, "failure", "kernel")
 
 
@@ -280,7 +280,7 @@ def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
     sw.start()
     fence(sw)
     assert not any(one["kind"] == "port_settings" for one in lines(sw))
-    text = sw.config_file.read_text().replace(f"audit_interval_secs = {NO_AUDIT}", "audit_interval_secs = 77")
+    text = sw.config_file.read_text().replace(f"reconcile_interval_secs = {NO_AUDIT}", "reconcile_interval_secs = 77")
     sw.config_file.write_text(text)
     write_keys(sw, "level = info")
     hang_up(sw)
@@ -291,7 +291,7 @@ def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
     assert_record(level, "success", own_subject())
     assert level["text"] == "log level is INFO now, by SIGHUP, was NOTICE"
     said = [one["text"] for one in lines(sw) if one["kind"] == "config_needs_restart"]
-    assert said == ["changed in the configuration, but in force after a restart only: sonic.audit_interval_secs"]
+    assert said == ["changed in the configuration, but in force after a restart only: sonic.reconcile_interval_secs"]
     fence(sw)
     wait_for(lambda: any(one["kind"] == "port_settings" for one in lines(sw)), what="an INFO line")
 

@@ -85,7 +85,6 @@ def test_an_include_of_the_global_file_comes_later(
 def test_it_can_be_stopped_while_it_waits(number: signal.Signals, switch: SwitchFactory, notified: Notified) -> None:
     """Other signals wait for their turn."""
     sw = switch.build(ports=1, environment={"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"})
-    sw.config_file.write_text(sw.config_file.read_text() + "[health]\nenable_watchdog = true\n")
     sw.database_config.unlink()
     sw.daemon.start()
     assert_waits(sw, notified, sw.database_config)

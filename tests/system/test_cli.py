@@ -133,11 +133,17 @@ def test_a_bad_level_in_the_environment_is_refused() -> None:
 # --- the file ---
 
 
-def test_the_file_of_the_rust_daemon_is_read_as_it_is() -> None:
+def test_the_file_of_the_rust_daemon_says_what_replaces_its_keys() -> None:
+    """A line for each key that is not ours, all at once, and for no other."""
     done = portsyncd("--check-config", "-c", RUST_SAMPLE, "--database-config", DATABASE_SAMPLE)
-    assert done.returncode == 0, done
-    assert "configuration is good" in done.stdout
-    assert len(done.stderr.splitlines()) == 1 and "without effect" in done.stderr
+    assert done.returncode == 2, done
+    pattern = r".*/rust-portsyncd.conf:\d+: \w+\.(\w+): no longer a key; allowed: (.+)"
+    found = dict(re.fullmatch(pattern, line).groups() for line in done.stderr.splitlines())  # type: ignore[union-attr]
+    written = set(re.findall(r"^(\w+) =", RUST_SAMPLE.read_text(), re.MULTILINE))
+    ours = {"redis_host", "redis_port", "config_db_number", "state_db_number", "connection_timeout_secs"}
+    assert set(found) == written - ours
+    assert found["max_stall_seconds"] == "health.max_stall_secs"
+    assert "WatchdogSec=" in found["watchdog_interval_secs"]
 
 
 @pytest.mark.parametrize(
@@ -165,12 +171,14 @@ FILE_FAULTS: dict[str, tuple[str, int, str, str]] = {
     "hex": ("[database]\nredis_port = 0x10", 2, "database.redis_port: ", "1..65535"),
     "too small": ("[database]\nredis_port = 0", 2, 'database.redis_port: "0" is out of range', "1..65535"),
     "too large": ("[database]\nredis_port = 65536", 2, "database.redis_port: ", "1..65535"),
-    "far too large": ("[sonic]\naudit_interval_secs = 99999999999999999999", 2, "sonic.audit_interval_secs: ", "86400"),
+    "far too large": ("[sonic]\nreconcile_interval_secs = 99999999999999999999", 2, "sonic.reconcile_interval_secs: ", "86400"),
     "negative": ("[database]\nstate_db_number = -1", 2, "database.state_db_number: ", "0..1023"),
     "no value": ("[database]\nredis_port =", 2, "database.redis_port: ", "a value"),
     "duplicate": ("[log]\nlevel = info\nlevel = info", 3, "log.level: already set in line 2", "once"),
     "no level": ("[log]\nlevel = loud", 2, 'log.level: "loud"', "notice"),
-    "boolean": ("[health]\nenable_watchdog = yes", 2, 'health.enable_watchdog: "yes"', "true, false"),
+    "boolean": ("[http]\nenabled = yes", 2, 'http.enabled: "yes"', "true, false"),
+    "renamed key": ("[performance]\nmax_event_queue = 1000", 2, "performance.max_event_queue: ", "redis_pipeline_depth"),
+    "removed section": ("[metrics]\nenabled = true", 2, "metrics.enabled: ", "http.enabled"),
     "open quote": ('[log]\nlevel = "info', 2, "log.level: unterminated quote", "double quotes"),
     "after the quote": ('[log]\nlevel = "info" x', 2, "log.level: ", "double quotes"),
     "no equals sign": ("[log]\nlevel", 2, "", "key = value"),
@@ -302,7 +310,7 @@ def test_without_net_admin_it_follows_with_a_smaller_buffer(switch: SwitchFactor
 
 
 def test_check_config_names_cpus_that_are_not_there(tmp_path: Path) -> None:
-    path = conf(tmp_path, "[performance]\nnice = 1\ncpu_affinity = 0,1023\n")
+    path = conf(tmp_path, "[performance]\nlock_memory = true\ncpu_affinity = 0,1023\n")
     done = portsyncd("--check-config", "-c", path, "--database-config", DATABASE_SAMPLE)
     assert_refused(done, f"{path}:3: performance.cpu_affinity: this machine has no CPU 1023; allowed: of 0")
 

@@ -15,7 +15,7 @@ from lib.scrape import Page
 from lib.switch import Switch, load_config
 from lib.wait import wait_for
 
-IMPATIENT = {"max_stall_seconds": 1}
+IMPATIENT = {"max_stall_secs": 1}
 
 
 def wait_page(sw: Switch, path: str, status: int) -> Any:
@@ -52,7 +52,7 @@ def test_a_quiet_switch_is_well(switch: SwitchFactory) -> None:
     assert sw.pages.get("/livez").status == sw.pages.get("/readyz").status == sw.pages.get("/healthz").status == 200
     sw.pages.wait("portsyncd_health_status", 1)
     # Longer than the limit of a stall, without a single event.
-    over = time.monotonic() + 1.5 * IMPATIENT["max_stall_seconds"]
+    over = time.monotonic() + 1.5 * IMPATIENT["max_stall_secs"]
     wait_for(lambda: time.monotonic() > over)
     later = sw.pages.get("/healthz").json
     assert later["status"] == "healthy" and later["since"] == first["since"]
@@ -87,7 +87,7 @@ def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
 
 
 def test_ports_out_of_sync_for_long(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, settings={"health": {**IMPATIENT, "min_port_sync_rate": "75.5"}}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"health": {**IMPATIENT, "min_sync_percent": "75.5"}}, audit_secs=NO_AUDIT)
     wait_health(sw, "healthy")
     sw.netns.delete_port("Ethernet0")
     report = wait_health(sw, "degraded")
@@ -99,7 +99,7 @@ def test_ports_out_of_sync_for_long(switch: SwitchFactory) -> None:
 
 
 def test_limits_come_from_the_configuration(switch: SwitchFactory) -> None:
-    settings = {"health": {"max_memory_mb": 1, "max_failure_rate_percent": "7.5"}}
+    settings = {"health": {"max_memory_mb": 1, "max_failure_percent": "7.5"}}
     sw = switch(ports=1, settings=settings)
     report = wait_health(sw, "degraded")
     assert report["checks"]["memory"]["status"] == "degraded"
@@ -110,7 +110,7 @@ def test_limits_come_from_the_configuration(switch: SwitchFactory) -> None:
 
 def test_slow_events_are_told(switch: SwitchFactory) -> None:
     # Without patience for the answers every write is timed.
-    settings = {"performance": {"max_latency_us": 1, "reply_usecs": 0}}
+    settings = {"health": {"max_latency_usecs": 1}, "performance": {"reply_delay_usecs": 0}}
     sw = switch(ports=24, settings=settings, audit_secs=NO_AUDIT)
     sw.netns.batch(f"link set dev {port} mtu 1500" for port in sw.ports)
     sw.wait_equal()

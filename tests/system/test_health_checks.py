@@ -42,16 +42,16 @@ class Bench:
     behind_proxy: Build
     notified: Notified
     cleanup: ExitStack = field(default_factory=ExitStack)
-    health: dict[str, object] = field(default_factory=lambda: {"max_stall_seconds": LIMIT_SECS})
+    health: dict[str, object] = field(default_factory=lambda: {"max_stall_secs": LIMIT_SECS})
     settings: dict[str, dict[str, object]] = field(default_factory=dict)
     before: float = 0.0
 
     def options(self, **options: Any) -> dict[str, Any]:
         options.setdefault("audit_secs", NO_AUDIT)
         # Or a busy machine is a fault, too.
-        performance = {"max_latency_us": 1_000_000_000, **self.settings.get("performance", {})}
+        health = {"max_latency_usecs": 1_000_000_000, **self.settings.get("health", self.health)}
         return {
-            "settings": {"health": self.health, **self.settings, "performance": performance},
+            "settings": {**self.settings, "health": health},
             "environment": {"NOTIFY_SOCKET": str(self.notified.path)},
             **options,
         }
@@ -132,7 +132,8 @@ def ports_in_sync(bench: Bench) -> Switch:
 
 
 def latency(bench: Bench) -> Switch:
-    bench.settings["performance"] = {"max_latency_us": 1, "reply_usecs": 0}
+    bench.health["max_latency_usecs"] = 1
+    bench.settings["performance"] = {"reply_delay_usecs": 0}
     sw = bench.healthy(ports=4)
     bench.begins()
     for mtu in range(1500, 1506):

@@ -226,7 +226,7 @@ def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
 
 def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
     """On stderr once, by a metric and by the health; and once when it is there."""
-    sw = switch.build(ports=1, audit_secs=SELDOM, settings={"health": {"max_stall_seconds": 1}})
+    sw = switch.build(ports=1, audit_secs=SELDOM, settings={"health": {"max_stall_secs": 1}})
     path = sw.folder / "collector"
     write_log_section(sw, f"rfc5424_to = unix:{path}")
     target(sw, "rfc5424")

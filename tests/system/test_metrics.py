@@ -185,7 +185,7 @@ def test_strange_names_leave_the_page_clean(name: bytes, switch: SwitchFactory) 
 
 def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
     # Without patience for the answers every write is timed.
-    sw = switch(ports=2, settings={"performance": {"reply_usecs": 0}})
+    sw = switch(ports=2, settings={"performance": {"reply_delay_usecs": 0}})
     before = sw.pages.wait("portsyncd_ports_owed", 0)
     flap(sw, "Ethernet0", 5)
     after = sw.pages.wait("portsyncd_ports_owed", 0)

@@ -54,7 +54,7 @@ def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
 
 def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
     """M8, R16: link first, row later; many in one transaction, more than the connection takes commands at once."""
-    sw = switch(ports=1, audit_secs=SELDOM, settings={"performance": {"max_event_queue": "16"}})
+    sw = switch(ports=1, audit_secs=SELDOM, settings={"performance": {"redis_pipeline_depth": "16"}})
     names = [f"Ethernet{100 + i}" for i in range(100)]
     sw.netns.add_ports(names)
     fence(sw)

@@ -198,6 +198,6 @@ def test_ports_that_are_no_ethernet_do_not_hold_back_init_done(switch: SwitchFac
 
 def test_the_shortest_queue_that_the_configuration_allows_is_enough(switch: SwitchFactory) -> None:
     """A value within its range works, if slowly."""
-    sw = switch(ports=4, wait=False, settings={"performance": {"max_event_queue": 16}})
+    sw = switch(ports=4, wait=False, settings={"performance": {"redis_pipeline_depth": 16}})
     sw.orch.wait_init_done()
     sw.wait_equal(ports=4)

@@ -236,7 +236,7 @@ def test_slow_answers_under_a_storm_are_few_writes(behind_proxy: Callable[..., t
 @pytest.mark.parametrize(("bound", "ports"), [(16, 20), (16, 200)])
 def test_bounded_in_flight(bound: int, ports: int, switch: SwitchFactory) -> None:
     """The least that the table of keys allows has to work."""
-    settings = {"performance": {"max_event_queue": bound}}
+    settings = {"performance": {"redis_pipeline_depth": bound}}
     sw = switch(ports=ports, wait=False, audit_secs=NO_AUDIT, settings=settings)
     sw.wait_equal(ports=ports)
     sw.daemon.pause()

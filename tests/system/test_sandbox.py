@@ -315,7 +315,7 @@ def test_the_flag_overrides_the_file(switch: SwitchFactory) -> None:
 def test_a_supervisor_with_an_abstract_socket_is_told(switch: SwitchFactory) -> None:
     """From within the sandbox, to the end."""
     environment = {"NOTIFY_SOCKET": "@supervisor", "WATCHDOG_USEC": "200000"}
-    sw = switch.build(ports=1, environment=environment, settings={"health": {"enable_watchdog": "true"}})
+    sw = switch.build(ports=1, environment=environment)
     notified = Notified("\0supervisor", socket_in(sw.netns.name, socket.AF_UNIX, socket.SOCK_DGRAM))
     try:
         sw.start()

@@ -20,7 +20,7 @@ from lib.switch import Switch
 from lib.wait import wait_for
 
 DEPLOYED = ROOT / "deploy" / "supervisord" / "portsyncd.conf"
-QUICK = {"database": {"retry_interval_secs": 1}}
+QUICK = {"database": {"retry_max_secs": 1}}
 START_RETRIES = 3  # supervisord's default; with startsecs=1 it gives up after some seconds
 
 RSYSLOGD = """
@@ -171,7 +171,7 @@ def test_a_fabric_switch_ends_unexpected(switch: SwitchFactory, supervise: Super
 
 BAD = {
     "log": {"level": "loud"},
-    "sonic": {"audit_interval_secs": "soon", "track_port_config_done": "true"},
+    "sonic": {"reconcile_interval_secs": "soon", "track_port_config_done": "true"},
     "database": {"redis_unix_socket": "/nowhere/redis.sock", "redis_port": 70000},
 }
 
@@ -183,7 +183,7 @@ def test_a_bad_configuration_is_no_restart_loop_of_swss(switch: SwitchFactory, s
     supervisor = supervise(sw)
     run_switch(sw, supervisor)
     assert supervisor.states("portsyncd") == ["STARTING", "RUNNING"]
-    for key in ("log.level", "sonic.audit_interval_secs", "database.redis_port"):
+    for key in ("log.level", "sonic.reconcile_interval_secs", "database.redis_port"):
         sw.daemon.wait_log(rf"WARNING: .*portsyncd\.conf:\d+: {key}: ")
     health = sw.pages.get("/healthz").json
     assert (health["status"], health["checks"]["configuration"]["status"]) == ("degraded", "degraded")

@@ -112,37 +112,8 @@ def test_a_cpu_that_does_not_exist(beside: str, switch: SwitchFactory) -> None:
     assert_refused(sw, f"performance.cpu_affinity = {beside}{ABSENT_CPU}", f"CPU {ABSENT_CPU} ", f"has {present},")
 
 
-@pytest.mark.parametrize(("name", "policy"), [("fifo", os.SCHED_FIFO), ("rr", os.SCHED_RR)])
-def test_real_time_scheduling(name: str, policy: int, switch: SwitchFactory) -> None:
-    """What it forked, or a thread it made, would be an ordinary one."""
-    sw = tuned(switch, scheduler=name, scheduler_priority=7)
-    assert os.sched_getscheduler(sw.daemon.pid) == policy | os.SCHED_RESET_ON_FORK
-    assert os.sched_getparam(sw.daemon.pid).sched_priority == 7
-    assert_granted(sw, f"memory locked, scheduler {name} priority 7")
-
-
-def test_real_time_scheduling_refused(switch: SwitchFactory) -> None:
-    sw = tuned(switch, *without("sys_nice", "--rtprio=0"), scheduler="fifo", scheduler_priority=7)
-    assert os.sched_getscheduler(sw.daemon.pid) == os.SCHED_OTHER
-    named = "performance.scheduler = fifo", "scheduler_priority = 7", "CAP_SYS_NICE", "RLIMIT_RTPRIO (now 0) of at least 7"
-    assert_refused(sw, *named, "LimitRTPRIO=7")
-
-
-@pytest.mark.parametrize("nice", [-3, 5])
-def test_nice(nice: int, switch: SwitchFactory) -> None:
-    sw = tuned(switch, nice=nice)
-    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == nice
-    assert_granted(sw, f"memory locked, nice {nice}")
-
-
-def test_nice_refused(switch: SwitchFactory) -> None:
-    sw = tuned(switch, *without("sys_nice", "--nice=0"), nice=-3)
-    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == os.getpriority(os.PRIO_PROCESS, 0)
-    assert_refused(sw, "performance.nice = -3", "CAP_SYS_NICE", "RLIMIT_NICE (now 0) of at least 23", "LimitNICE=-3")
-
-
 def test_what_a_supervisor_set_stays(switch: SwitchFactory) -> None:
-    """Keys at their default change nothing: systemd's CPUAffinity=, CPUSchedulingPolicy= and Nice= hold."""
+    """It is not changed: systemd's CPUAffinity=, CPUSchedulingPolicy= and Nice= hold."""
     cpu = min(os.sched_getaffinity(0))
     sw = tuned(switch, "taskset", "--cpu-list", str(cpu), "chrt", "--rr", "3", "nice", "-n", "4")
     pid = sw.daemon.pid
@@ -152,26 +123,20 @@ def test_what_a_supervisor_set_stays(switch: SwitchFactory) -> None:
     assert_granted(sw, None)
 
 
-def test_all_at_once(switch: SwitchFactory) -> None:
-    cpu = min(os.sched_getaffinity(0))
-    sw = tuned(switch, cpu_affinity=cpu, scheduler="rr", scheduler_priority=2, nice=-2)
-    assert_granted(sw, f"memory locked, CPUs {cpu}, scheduler rr priority 2, nice -2")
-
-
 def test_one_refused_among_others(switch: SwitchFactory) -> None:
     """Each setting stands for itself."""
-    sw = tuned(switch, *without("ipc_lock", "--memlock=65536"), nice=-2)
-    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == -2
-    assert f"{IN_FORCE}memory not locked, nice -2\n" in sw.daemon.log
+    cpu = min(os.sched_getaffinity(0))
+    sw = tuned(switch, *without("ipc_lock", "--memlock=65536"), cpu_affinity=cpu)
+    assert allowed_cpus(sw.daemon.pid) == str(cpu)
+    assert f"{IN_FORCE}memory not locked, CPUs {cpu}\n" in sw.daemon.log
     assert_refused(sw, "performance.lock_memory")
 
 
 def test_a_dry_run_asks_nothing_of_the_machine(switch: SwitchFactory) -> None:
-    sw = build(switch, nice=-2, cpu_affinity=ABSENT_CPU)
+    sw = build(switch, cpu_affinity=ABSENT_CPU)
     sw.daemon.command.append("--dry-run")
     sw.daemon.start()
     sw.daemon.wait_log("in sync with the kernel")
-    assert os.getpriority(os.PRIO_PROCESS, sw.daemon.pid) == os.getpriority(os.PRIO_PROCESS, 0)
     assert Proc(sw.daemon.pid).status("VmLck") == 0
     assert stop_figures(sw.daemon)["settings refused"] == 0
 
@@ -181,7 +146,7 @@ def test_a_dry_run_asks_nothing_of_the_machine(switch: SwitchFactory) -> None:
 
 def test_the_smallest_buffers_follow_a_storm(switch: SwitchFactory) -> None:
     sw = switch(
-        ports=8, audit_secs=NO_AUDIT, settings={"performance": {"receive_pool": 1, "datagram_bytes": 4096}}
+        ports=8, audit_secs=NO_AUDIT, settings={"performance": {"receive_datagrams": 1, "datagram_bytes": 4096}}
     )
     sw.netns.batch(mixed_changes(sw.ports, 4003))
     sw.wait_equal(ports=8)
@@ -196,7 +161,7 @@ def test_buffers_grow_once_for_a_link_that_needs_more(first: int, losses: int, s
         audit_secs=NO_AUDIT,
         switch_type="dpu",
         links="before",
-        settings={"performance": {"receive_pool": 1, "datagram_bytes": first}},
+        settings={"performance": {"receive_datagrams": 1, "datagram_bytes": first}},
     )
     sw.netns.batch(f"link property add dev Ethernet0 altname {'n' * 100}{i:03}" for i in range(400))
     sw.start()

@@ -14,19 +14,16 @@
 
 #include "base/cpulist.h"
 #include "base/util.h"
-#include "http/server.h"
-#include "sonic/dbconfig.h"
-#include "sonic/dbglobal.h"
+#include "config/file.h"
+#include "daemon/settings.h"
+#include "http/options.h"
 
-#define NO_EFFECT_OF_RUST                                                                                              \
-	"health.watchdog_interval_secs, metrics.save_interval_secs, metrics.retention_days, "                          \
-	"metrics.max_file_size_mb, metrics.export_format, metrics.storage_path"
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, --dry-run, --once, "  \
 	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
-#define SECTIONS "[database] [performance] [health] [metrics] [http] [sonic] [security] [state] [log]"
+#define SECTIONS "[database] [performance] [health] [http] [sonic] [security] [state] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
 #define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:9090, [::1]:9090, or \"\"\n"
@@ -101,7 +98,7 @@ static enum config_outcome load(struct config *config, const char *const *args)
 	assert_true(out && err);
 	for (; *args; args++) /* memcpy: getopt_long() takes no const, and writes nothing */
 		memcpy(&argv[argc++], args, sizeof(*args));
-	outcome = config_load(config, argc, argv, out, err);
+	outcome = settings_load(config, argc, argv, out, err);
 	assert_int_equal(fclose(out), 0);
 	assert_int_equal(fclose(err), 0);
 	return outcome;
@@ -124,26 +121,22 @@ static void test_defaults(void **state)
 	assert_int_equal(c.appl_db_number, -1);
 	assert_int_equal(c.state_db_number, -1);
 	assert_int_equal(c.connection_timeout_secs, 5);
-	assert_int_equal(c.retry_interval_secs, 2);
+	assert_int_equal(c.retry_max_secs, 2);
 	assert_string_equal(c.redis_username, "");
 	assert_string_equal(c.redis_password_file, "");
-	assert_int_equal(c.max_event_queue, 1000);
+	assert_int_equal(c.redis_pipeline_depth, 1000);
 	assert_int_equal(c.gather_usecs, 1000);
-	assert_int_equal(c.batch_timeout_ms, 100);
-	assert_int_equal(c.batch_size, 128);
+	assert_int_equal(c.settle_ms, 100);
+	assert_int_equal(c.flush_rows, 128);
 	assert_int_equal(c.busy_poll_usecs, 0);
-	assert_int_equal(c.reply_usecs, 10000);
+	assert_int_equal(c.reply_delay_usecs, 10000);
 	assert_int_equal(c.receive_buffer_bytes, 16777216);
 	assert_int_equal(c.send_buffer_bytes, 2097152);
-	assert_int_equal(c.receive_pool, 64);
+	assert_int_equal(c.receive_datagrams, 64);
 	assert_int_equal(c.datagram_bytes, 32768);
 	assert_true(c.lock_memory);
 	assert_int_equal(CPU_COUNT(&c.cpu_affinity), 0);
-	assert_int_equal(c.scheduler, SCHED_OTHER);
-	assert_int_equal(c.scheduler_priority, 1);
-	assert_int_equal(c.nice, 0);
-	assert_true(c.enable_watchdog);
-	assert_true(c.metrics_enabled && c.http_enabled);
+	assert_true(c.http_enabled);
 	assert_int_equal(c.http_listen.n, 2);
 	assert_string_equal(c.http_listen.item[0], "127.0.0.1:9090");
 	assert_string_equal(c.http_listen.item[1], "[::1]:9090");
@@ -153,7 +146,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c.http_ca, "");
 	assert_int_equal(c.http_max_clients, 64);
 	assert_int_equal(c.http_timeout_secs, 10);
-	assert_int_equal(c.audit_interval_secs, 60);
+	assert_int_equal(c.reconcile_interval_secs, 60);
 	assert_int_equal(c.keep_rows_secs, 60);
 	assert_int_equal(c.log_level, LOG_NOTICE);
 	assert_int_equal(c.log_target, LOG_TARGET_AUTO);
@@ -163,29 +156,34 @@ static void test_defaults(void **state)
 	assert_false(c.check_config || c.dry_run || c.level_chosen || c.target_chosen);
 }
 
-static void test_file_of_the_rust_daemon(void **state)
+static const struct {
+	const char *text, *complaint;
+} replaced[] = {
+	{"[performance]\nmax_event_queue = 1000\n",
+	 "F:2: performance.max_event_queue: no longer a key; allowed: performance.redis_pipeline_depth\n"},
+	{"[performance]\nmax_latency_us = x\n",
+	 "F:2: performance.max_latency_us: no longer a key; allowed: health.max_latency_usecs\n"},
+	{"[performance]\nnice = -5\n",
+	 "F:2: performance.nice: no longer a key; allowed: Nice= of the systemd unit, or nice(1)\n"},
+	{"[metrics]\nenabled = false\n", "F:2: metrics.enabled: no longer a key; allowed: http.enabled\n"},
+	{"[metrics]\nretention_days = 30\nenable = true\n",
+	 "F:2: metrics.retention_days: no longer a key; allowed: nothing in its place, it had no effect\n"
+	 "F:3: metrics.enable: unknown key; allowed: none in this section\n"},
+};
+
+/* The line names what replaces the key; what is good counts, as beside any other fault. */
+static void test_replaced_keys(void **state)
 {
 	struct config c;
+	char text[256];
 
 	(void)state;
-	assert_int_equal(read_file(&c, TEST_DATA "/rust-portsyncd.conf"), 0);
-	assert_string_equal(captured, "portsyncd: " TEST_DATA
-				      "/rust-portsyncd.conf: accepted but without effect: " NO_EFFECT_OF_RUST "\n");
-	assert_string_equal(c.redis_host, "127.0.0.1");
-	assert_int_equal(c.redis_port, 6379);
-	assert_int_equal(c.config_db_number, 4);
-	assert_int_equal(c.appl_db_number, -1);
-	assert_int_equal(c.state_db_number, 6);
-	assert_int_equal(c.connection_timeout_secs, 5);
-	assert_int_equal(c.retry_interval_secs, 2);
-	assert_int_equal(c.max_event_queue, 1000);
-	assert_int_equal(c.batch_timeout_ms, 100);
-	assert_int_equal(c.max_latency_us, 10000);
-	assert_true(c.min_success_rate == 99.0);
-	assert_int_equal(c.max_stall_seconds, 10);
-	assert_true(c.max_failure_rate_percent == 5.0);
-	assert_true(c.min_port_sync_rate == 90.0);
-	assert_true(c.enable_watchdog);
+	for (size_t i = 0; i < ARRAY_SIZE(replaced); i++) {
+		(void)snprintf(text, sizeof(text), "%s[http]\nmax_clients = 5\n", replaced[i].text);
+		assert_int_equal(read_text(&c, text), -EINVAL);
+		assert_string_equal(captured, replaced[i].complaint);
+		assert_int_equal(c.http_max_clients, 5);
+	}
 }
 
 static void test_own_keys(void **state)
@@ -198,9 +196,8 @@ static void test_own_keys(void **state)
 			      "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
 			      "appl_db_number = 1023\nredis_username = so ;nic # bare\n"
 			      "redis_password_file = \"/etc/p w\"\r\n"
-			      "[health]\n enable_watchdog = false\n"
 			      "[ performance ] # kernel\n\treceive_buffer_bytes\t=\t4096\nsend_buffer_bytes=1073741824"
-			      "\n[sonic]\naudit_interval_secs = \"86400\"\n"
+			      "\n[sonic]\nreconcile_interval_secs = \"86400\"\n"
 			      "[log]\nlevel = Debug\ntarget = syslog"),
 		0);
 	assert_string_equal(captured, "");
@@ -209,10 +206,9 @@ static void test_own_keys(void **state)
 	assert_int_equal(c.appl_db_number, 1023);
 	assert_string_equal(c.redis_username, "so ;nic");
 	assert_string_equal(c.redis_password_file, "/etc/p w");
-	assert_false(c.enable_watchdog);
 	assert_int_equal(c.receive_buffer_bytes, 4096);
 	assert_int_equal(c.send_buffer_bytes, 1073741824);
-	assert_int_equal(c.audit_interval_secs, 86400);
+	assert_int_equal(c.reconcile_interval_secs, 86400);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
 }
@@ -222,14 +218,12 @@ static const struct {
 	const char *name, *low, *min, *max, *high, *allowed;
 	size_t field;
 } tuning_ranges[] = {
-	{"batch_size", "0", "1", "1000000", "1000001", "1..1000000", offsetof(struct config, batch_size)},
+	{"flush_rows", "0", "1", "1000000", "1000001", "1..1000000", offsetof(struct config, flush_rows)},
 	{"busy_poll_usecs", "-1", "0", "10000", "10001", "0..10000", offsetof(struct config, busy_poll_usecs)},
-	{"reply_usecs", "-1", "0", "100000", "100001", "0..100000", offsetof(struct config, reply_usecs)},
-	{"receive_pool", "0", "1", "1024", "1025", "1..1024", offsetof(struct config, receive_pool)},
+	{"reply_delay_usecs", "-1", "0", "100000", "100001", "0..100000", offsetof(struct config, reply_delay_usecs)},
+	{"receive_datagrams", "0", "1", "1024", "1025", "1..1024", offsetof(struct config, receive_datagrams)},
 	{"datagram_bytes", "4095", "4096", "1048576", "1048577", "4096..1048576",
 	 offsetof(struct config, datagram_bytes)},
-	{"scheduler_priority", "0", "1", "99", "100", "1..99", offsetof(struct config, scheduler_priority)},
-	{"nice", "-21", "-20", "19", "20", "-20..19", offsetof(struct config, nice)},
 };
 
 static int read_tuning(struct config *config, const char *name, const char *value)
@@ -274,19 +268,13 @@ static void test_ranges_of_the_tuning_keys(void **state)
 	}
 }
 
-static void test_memory_and_scheduler(void **state)
+static void test_lock_memory(void **state)
 {
 	struct config c;
 
 	(void)state;
 	assert_int_equal(read_tuning(&c, "lock_memory", "false"), 0);
 	assert_false(c.lock_memory);
-	assert_int_equal(read_tuning(&c, "scheduler", "FIFO"), 0);
-	assert_int_equal(c.scheduler, SCHED_FIFO);
-	assert_int_equal(read_tuning(&c, "scheduler", "rr"), 0);
-	assert_int_equal(c.scheduler, SCHED_RR);
-	assert_int_equal(read_tuning(&c, "scheduler", "other"), 0);
-	assert_int_equal(c.scheduler, SCHED_OTHER);
 }
 
 static void test_cpu_affinity(void **state)
@@ -334,7 +322,7 @@ static void test_http_options(void **state)
 	assert_int_equal(read_text(&c, "[http]\nlisten = 127.0.0.1:1\nunix_socket = \"\"\ncert = /c\nkey = /k\n"
 				       "max_clients = 1024\ntimeout_secs = 3600\n"),
 			 0);
-	assert_true(config_http_options(&c, &http));
+	assert_true(settings_http(&c, &http));
 	assert_int_equal(http.n_listen, 1);
 	assert_string_equal(http.listen[0], "127.0.0.1:1");
 	assert_null(http.unix_socket);
@@ -345,7 +333,7 @@ static void test_http_options(void **state)
 	assert_int_equal(http.timeout_secs, 3600);
 }
 
-/* Either key does, and then nothing else of [http] is looked at. */
+/* Then nothing else of [http] is looked at. */
 static void test_http_switched_off(void **state)
 {
 	struct http_options http;
@@ -354,10 +342,7 @@ static void test_http_switched_off(void **state)
 	(void)state;
 	write_text("F", "[http]\nenabled = false\nca = /a\n");
 	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
-	assert_false(config_http_options(&c, &http));
-	write_text("F", "[metrics]\nenabled = false\n[http]\nca = /a\n");
-	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
-	assert_false(config_http_options(&c, &http));
+	assert_false(settings_http(&c, &http));
 	write_text("F", "[http]\nca = /a\n");
 	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_BAD);
 	assert_string_equal(captured, "portsyncd: http.ca: set without http.cert and http.key; allowed: all three\n");
@@ -419,9 +404,6 @@ static const struct {
 	{"[log]\nlevel = \"\"\n", "F:2: log.level: \"\" is not a level; allowed: " LEVELS "\n"},
 	{"[log]\ntarget = file\n",
 	 "F:2: log.target: \"file\" is not a target; allowed: auto, journal, syslog, rfc5424, stderr\n"},
-	{"[metrics]\nexport_format = xml\n", "F:2: metrics.export_format: \"xml\" is not a format; "
-					     "allowed: prometheus, json, both\n"
-					     "portsyncd: F: accepted but without effect: metrics.export_format\n"},
 	{"[log]\nlevel = info\n\nlevel = info\n", "F:4: log.level: already set in line 2; allowed: once\n"},
 	{"[database]\nredis_port = 0\n", "F:2: database.redis_port: \"0\" is out of range" PORTS},
 	{"[database]\nredis_port = 65536\n", "F:2: database.redis_port: \"65536\" is out of range" PORTS},
@@ -448,20 +430,17 @@ static const struct {
 	{"[performance]\ncpu_affinity = 0-\n", "F:2: performance.cpu_affinity: \"0-\" is not a list of CPUs" CPUS},
 	{"[performance]\ncpu_affinity = all\n", "F:2: performance.cpu_affinity: \"all\" is not a list of CPUs" CPUS},
 	{"[performance]\ncpu_affinity = 1024\n", "F:2: performance.cpu_affinity: \"1024\" is not a list of CPUs" CPUS},
-	{"[performance]\nscheduler = batch\n",
-	 "F:2: performance.scheduler: \"batch\" is not a scheduler; allowed: other, fifo, rr\n"},
 	{"[performance]\nlock_memory = yes\n",
 	 "F:2: performance.lock_memory: \"yes\" is not a boolean; allowed: true, false\n"},
-	{"[sonic]\naudit_interval_secs = 0\n",
-	 "F:2: sonic.audit_interval_secs: \"0\" is out of range; allowed: an integer 1..86400\n"},
-	{"[health]\nenable_watchdog = yes\n",
-	 "F:2: health.enable_watchdog: \"yes\" is not a boolean; allowed: true, false\n"},
-	{"[health]\nmin_port_sync_rate = 100.1\n",
-	 "F:2: health.min_port_sync_rate: \"100.1\" is out of range; allowed: a number 0..100\n"},
-	{"[health]\nmin_port_sync_rate = nan\n",
-	 "F:2: health.min_port_sync_rate: \"nan\" is not a number; allowed: a number 0..100\n"},
-	{"[health]\nmin_port_sync_rate = 1e\n",
-	 "F:2: health.min_port_sync_rate: \"1e\" is not a number; allowed: a number 0..100\n"},
+	{"[sonic]\nreconcile_interval_secs = 0\n",
+	 "F:2: sonic.reconcile_interval_secs: \"0\" is out of range; allowed: an integer 1..86400\n"},
+	{"[http]\nenabled = yes\n", "F:2: http.enabled: \"yes\" is not a boolean; allowed: true, false\n"},
+	{"[health]\nmin_sync_percent = 100.1\n",
+	 "F:2: health.min_sync_percent: \"100.1\" is out of range; allowed: a number 0..100\n"},
+	{"[health]\nmin_sync_percent = nan\n",
+	 "F:2: health.min_sync_percent: \"nan\" is not a number; allowed: a number 0..100\n"},
+	{"[health]\nmin_sync_percent = 1e\n",
+	 "F:2: health.min_sync_percent: \"1e\" is not a number; allowed: a number 0..100\n"},
 	{"[database]\nredis_unix_socket = redis.sock\n", "F:2: database.redis_unix_socket: \"redis.sock\" is not an "
 							 "absolute path; allowed: an absolute path of at most 107 "
 							 "bytes\n"},
@@ -479,11 +458,11 @@ static const struct {
 	{"# \xe2\x82", "F:1: byte 0xe2 at 3; " UTF8},
 	{"# a\rb\n", "F:1: byte 0x0d at 4; " UTF8},
 	/* all of them, in order */
-	{"[log]\nlevel = loud\nlevle = info\n[x]\ny = 1\n[sonic]\naudit_interval_secs = a\n",
+	{"[log]\nlevel = loud\nlevle = info\n[x]\ny = 1\n[sonic]\nreconcile_interval_secs = a\n",
 	 "F:2: log.level: \"loud\" is not a level; allowed: " LEVELS "\n"
 	 "F:3: log.levle: unknown key; allowed: level, target, rfc5424_to, limit_secs, limit_lines, audit\n"
 	 "F:4: [x]: unknown section; allowed: " SECTIONS "\n"
-	 "F:7: sonic.audit_interval_secs: \"a\" is not an integer; allowed: an integer 1..86400\n"},
+	 "F:7: sonic.reconcile_interval_secs: \"a\" is not an integer; allowed: an integer 1..86400\n"},
 };
 
 static void test_faults_in_a_file(void **state)
@@ -676,8 +655,8 @@ static void test_help_and_version(void **state)
 					    "-V, --version ",
 					    "PORTSYNCD_LOG_LEVEL ",
 					    CONFIG_DEFAULT_PATH,
-					    DBCONFIG_DEFAULT_PATH,
-					    DBGLOBAL_DEFAULT_PATH,
+					    CONFIG_DATABASES_PATH,
+					    CONFIG_DATABASE_GLOBAL_PATH,
 					    "Exit codes: 0 ",
 					    "database.redis_port: ",
 					    "an integer 1..65535; default not set\n",
@@ -843,8 +822,8 @@ static const struct {
 	{"", 0, 0600, -EINVAL, "P: empty; allowed: a password of 1 to 4096 bytes"},
 	{"\n", 1, 0600, -EINVAL, "P: empty; allowed: a password of 1 to 4096 bytes"},
 	{"se\0cret", 7, 0600, -EINVAL, "P: has a NUL byte; allowed: a password as text"},
-	{"secret", 6, 0604, -EACCES, "P: readable or writable by others; allowed: chmod 0600 P"},
-	{"secret", 6, 0602, -EACCES, "P: readable or writable by others; allowed: chmod 0600 P"},
+	{"secret", 6, 0604, -EPERM, "P: readable or writable by others; allowed: chmod 0600 P"},
+	{"secret", 6, 0602, -EPERM, "P: readable or writable by others; allowed: chmod 0600 P"},
 };
 
 static void test_passwords(void **state)
@@ -857,7 +836,7 @@ static void test_passwords(void **state)
 		char error[256] = "";
 
 		write_file("P", passwords[i].bytes, passwords[i].len, passwords[i].mode);
-		assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), passwords[i].result);
+		assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), passwords[i].result);
 		if (passwords[i].result == 0)
 			assert_string_equal(password.text, passwords[i].outcome);
 		else
@@ -877,21 +856,21 @@ static void test_size_of_passwords(void **state)
 	(void)state;
 	memset(bytes, 'p', sizeof(bytes));
 	write_file("P", bytes, 4096, 0600);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), 0);
 	assert_int_equal(strlen(password.text), 4096);
 	secret_wipe(&password);
 	assert_null(password.text);
 	write_file("P", bytes, 4097, 0600);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EFBIG);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), -EFBIG);
 	assert_string_equal(error, "P: File too large; allowed: a readable file of at most 4096 bytes");
 	assert_int_equal(unlink("P"), 0);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -ENOENT);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), -ENOENT);
 	assert_string_equal(error, "P: No such file or directory; allowed: a readable file of at most 4096 bytes");
 	memcpy(c.redis_password_file, "/", 2);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EISDIR);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), -EISDIR);
 	/* It opens, but nothing is mapped where reading starts. */
 	memcpy(c.redis_password_file, "/proc/self/mem", 15);
-	assert_true(config_read_password(&c, &password, error, sizeof(error)) < 0);
+	assert_true(settings_read_password(&c, &password, error, sizeof(error)) < 0);
 	assert_null(password.text);
 }
 
@@ -902,23 +881,23 @@ static void test_credential(void **state)
 	char error[256];
 
 	(void)state;
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), 0);
 	assert_null(password.text);
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", directory, 1), 0);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), 0);
 	assert_null(password.text);
 	write_file("redis_password", "cred\n", 5, 0400);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), 0);
 	assert_string_equal(password.text, "cred");
 	secret_wipe(&password);
 	write_file("P", "file", 4, 0600);
 	memcpy(c.redis_password_file, "P", 2);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), 0);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), 0);
 	assert_string_equal(password.text, "file");
 	c.redis_password_file[0] = '\0';
 	assert_int_equal(chmod("redis_password", 0604), 0);
 	secret_wipe(&password);
-	assert_int_equal(config_read_password(&c, &password, error, sizeof(error)), -EACCES);
+	assert_int_equal(settings_read_password(&c, &password, error, sizeof(error)), -EPERM);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 }
 
@@ -944,10 +923,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_file_of_the_rust_daemon),
+		cmocka_unit_test(test_replaced_keys),
 		cmocka_unit_test(test_own_keys),
 		cmocka_unit_test(test_ranges_of_the_tuning_keys),
-		cmocka_unit_test(test_memory_and_scheduler),
+		cmocka_unit_test(test_lock_memory),
 		cmocka_unit_test(test_cpu_affinity),
 		cmocka_unit_test(test_http_addresses),
 		cmocka_unit_test(test_http_options),

@@ -22,7 +22,7 @@
 struct fixture {
 	struct log_catcher catcher;
 	struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
-	struct rlimit memlock, nice, rtprio;
+	struct rlimit memlock;
 	cpu_set_t cpus;
 };
 
@@ -146,67 +146,29 @@ static void test_a_cpu_that_does_not_exist(void **state)
 	}
 }
 
-static void test_scheduler_refused(void **state)
-{
-	struct fixture *fx = *state;
-
-	drop_capabilities(fx);
-	(void)set_soft_limit(RLIMIT_RTPRIO, 0);
-	assert_int_equal(cpu_set_scheduler(SCHED_RR, 42), -EPERM);
-	ASSERT_LINE(fx, "performance.scheduler = rr", "scheduler_priority = 42", "not permitted", "CAP_SYS_NICE",
-		    "RLIMIT_RTPRIO (now 0) of at least 42", "LimitRTPRIO=42");
-	ASSERT_NO_LINE(fx);
-	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
-}
-
-static void test_nice_refused(void **state)
-{
-	struct fixture *fx = *state;
-	int before = getpriority(PRIO_PROCESS, 0);
-
-	drop_capabilities(fx);
-	(void)set_soft_limit(RLIMIT_NICE, 0);
-	assert_int_equal(cpu_set_nice(before), 0);
-	ASSERT_NO_LINE(fx);
-	assert_int_equal(cpu_set_nice(-11), -EACCES);
-	ASSERT_LINE(fx, "performance.nice = -11", "denied", "CAP_SYS_NICE", "RLIMIT_NICE (now 0) of at least 31",
-		    "LimitNICE=-11", "nice=31");
-	ASSERT_NO_LINE(fx);
-	assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
-}
-
 static void test_all_is_refused(void **state)
 {
 	struct fixture *fx = *state;
-	struct config config;
+	struct tuning_options options = {.lock_memory = true};
 
 	drop_capabilities(fx);
 	(void)set_soft_limit(RLIMIT_MEMLOCK, 65536);
-	(void)set_soft_limit(RLIMIT_RTPRIO, 0);
-	(void)set_soft_limit(RLIMIT_NICE, 0);
-	config_defaults(&config);
-	CPU_SET(NO_SUCH_CPU, &config.cpu_affinity);
-	config.scheduler = SCHED_FIFO;
-	config.nice = -1;
-	assert_int_equal(tuning_apply(&config), 4);
+	CPU_SET(NO_SUCH_CPU, &options.cpu_affinity);
+	assert_int_equal(tuning_apply(&options), 2);
 	ASSERT_LINE(fx, WARNING, "performance.lock_memory");
 	ASSERT_LINE(fx, WARNING, "performance.cpu_affinity");
-	ASSERT_LINE(fx, WARNING, "performance.scheduler = fifo");
-	ASSERT_LINE(fx, WARNING, "performance.nice");
 	ASSERT_NO_LINE(fx);
 }
 
 static void test_what_is_granted_is_said(void **state)
 {
 	struct fixture *fx = *state;
-	struct config config;
+	struct tuning_options options = {0};
 
-	config_defaults(&config);
-	config.lock_memory = false;
-	assert_int_equal(tuning_apply(&config), 0);
+	assert_int_equal(tuning_apply(&options), 0);
 	ASSERT_LINE(fx, NOTICE, "tuning in force: memory not locked");
-	config.cpu_affinity = fx->cpus;
-	assert_int_equal(tuning_apply(&config), 0);
+	options.cpu_affinity = fx->cpus;
+	assert_int_equal(tuning_apply(&options), 0);
 	ASSERT_LINE(fx, NOTICE, "tuning in force: memory not locked, CPUs ");
 	ASSERT_NO_LINE(fx);
 }
@@ -232,8 +194,6 @@ static int set_up(void **state)
 	catcher_start(&fx->catcher, LOG_NOTICE);
 	assert_int_equal(syscall(SYS_capget, &header, fx->capabilities), 0);
 	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &fx->memlock), 0);
-	assert_int_equal(getrlimit(RLIMIT_NICE, &fx->nice), 0);
-	assert_int_equal(getrlimit(RLIMIT_RTPRIO, &fx->rtprio), 0);
 	assert_int_equal(sched_getaffinity(0, sizeof(fx->cpus), &fx->cpus), 0);
 	return 0;
 }
@@ -244,8 +204,6 @@ static int tear_down(void **state)
 
 	assert_int_equal(syscall(SYS_capset, &header, fx->capabilities), 0);
 	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &fx->memlock), 0);
-	assert_int_equal(setrlimit(RLIMIT_NICE, &fx->nice), 0);
-	assert_int_equal(setrlimit(RLIMIT_RTPRIO, &fx->rtprio), 0);
 	assert_int_equal(sched_setaffinity(0, sizeof(fx->cpus), &fx->cpus), 0);
 	catcher_stop(&fx->catcher);
 	free(fx);
@@ -260,8 +218,6 @@ int main(void)
 		TEST(test_a_limit_on_locked_memory_does_not_become_one_on_memory),
 		TEST(test_cpus_that_are_there),
 		TEST(test_a_cpu_that_does_not_exist),
-		TEST(test_scheduler_refused),
-		TEST(test_nice_refused),
 		TEST(test_all_is_refused),
 		TEST(test_what_is_granted_is_said),
 		cmocka_unit_test(test_what_a_kernel_leaves_open_is_named),

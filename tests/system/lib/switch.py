@@ -224,7 +224,7 @@ class Switch:
     def _make_daemon(self) -> Daemon:
         settings: dict[str, dict[str, object]] = {section: dict(keys) for section, keys in self.settings.items()}
         self._choose_user(settings.setdefault("database", {}))
-        settings.setdefault("sonic", {}).setdefault("audit_interval_secs", self.audit_secs)
+        settings.setdefault("sonic", {}).setdefault("reconcile_interval_secs", self.audit_secs)
         # As in SONiC's swss after a restart of all of it.
         settings["sonic"].setdefault("retire_old_links", "always")
         # By TCP the switches of tests that run beside each other would get into each other's way.

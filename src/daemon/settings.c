@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/settings.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cpulist.h"
+#include "base/file.h"
+#include "base/util.h"
+#include "config/keys.h"
+#include "http/options.h"
+#include "http/server.h"
+#include "sonic/dbglobal.h"
+
+#define PASSWORD_MAX_BYTES 4096
+#define CREDENTIAL "redis_password"
+#define CPUS_PRESENT "/sys/devices/system/cpu/present"
+#define ERROR_BYTES (PATH_MAX + KEY_WHY_MAX)
+#define GROUPS_MAX 1024
+
+/* --- values --- */
+
+static const char *or_null(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+bool settings_http(const struct config *config, struct http_options *ret)
+{
+	*ret = (struct http_options){
+		.n_listen = config->http_listen.n,
+		.unix_socket = or_null(config->http_unix_socket),
+		.cert = or_null(config->http_cert),
+		.key = or_null(config->http_key),
+		.ca = or_null(config->http_ca),
+		.max_clients = (unsigned)config->http_max_clients,
+		.timeout_secs = (unsigned)config->http_timeout_secs,
+	};
+	for (size_t i = 0; i < ret->n_listen; i++)
+		ret->listen[i] = config->http_listen.item[i];
+	return config->http_enabled;
+}
+
+struct tuning_options settings_tuning(const struct config *config)
+{
+	return (struct tuning_options){.lock_memory = config->lock_memory, .cpu_affinity = config->cpu_affinity};
+}
+
+enum oldlinks_policy settings_old_links(const struct config *config)
+{
+	switch ((enum config_old_links)config->retire_old_links) {
+	case CONFIG_OLD_LINKS_ALWAYS:
+		return OLDLINKS_ALWAYS;
+	case CONFIG_OLD_LINKS_NEVER:
+		return OLDLINKS_NEVER;
+	case CONFIG_OLD_LINKS_AUTO:
+		break;
+	}
+	return OLDLINKS_AUTO;
+}
+
+/* --- databases --- */
+
+/* Where the configuration names Redis itself, or no Redis is used, SONiC's numbers and separators are enough. */
+static bool defaults_suffice(const struct config *config)
+{
+	return config->redis_unix_socket[0] != '\0' || config->redis_host[0] != '\0' || config->redis_port != 0 ||
+	       config->dry_run || config->check_config;
+}
+
+int settings_read_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size)
+{
+	bool named = config->database_config[0] != '\0', global = config->database_global[0] != '\0';
+	char path[PATH_MAX];
+	int r;
+
+	*ret = NULL;
+	if (config->namespace_name[0] == '\0')
+		return dbconfig_load(ret, named ? config->database_config : CONFIG_DATABASES_PATH,
+				     !named && defaults_suffice(config), error, size);
+	r = dbglobal_resolve(global ? config->database_global : CONFIG_DATABASE_GLOBAL_PATH, config->namespace_name,
+			     path, sizeof(path), error, size);
+	return r < 0 ? r : dbconfig_load(ret, path, false, error, size);
+}
+
+void settings_override_database(const struct config *config, long number, struct dbconfig_db *db)
+{
+	if (number >= 0)
+		db->number = (unsigned)number;
+	if (config->redis_unix_socket[0]) {
+		db->unix_socket = config->redis_unix_socket;
+	} else if (config->redis_host[0] || config->redis_port) {
+		db->unix_socket = NULL;
+		db->host = config->redis_host[0] ? config->redis_host : "127.0.0.1";
+		db->port = config->redis_port ? (uint16_t)config->redis_port : 6379;
+	}
+}
+
+/* --- password --- */
+
+bool settings_password_path(const struct config *config, char *out, size_t size)
+{
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+
+	out[0] = '\0';
+	if (config->redis_password_file[0] != '\0')
+		return (size_t)snprintf(out, size, "%s", config->redis_password_file) < size;
+	if (!credentials || credentials[0] == '\0')
+		return true;
+	return (size_t)snprintf(out, size, "%s/" CREDENTIAL, credentials) < size;
+}
+
+static int refuse_password(const char *path, int r, char *error, size_t size)
+{
+	if (r == -EPERM)
+		(void)snprintf(error, size, "%s: %s; allowed: chmod 0600 %s", path, file_error(r), path);
+	else if (r == -EINVAL)
+		(void)snprintf(error, size, "%s: has a NUL byte; allowed: a password as text", path);
+	else
+		(void)snprintf(error, size, "%s: %s; allowed: a readable file of at most %d bytes", path, file_error(r),
+			       PASSWORD_MAX_BYTES);
+	return r;
+}
+
+static int read_password(const char *path, struct secret *ret, char *error, size_t size)
+{
+	int r = file_read_secret(path, PASSWORD_MAX_BYTES, ret);
+
+	if (r < 0)
+		return refuse_password(path, r, error, size);
+	if (ret->len > 0 && ret->text[ret->len - 1] == '\n')
+		ret->text[--ret->len] = '\0';
+	if (ret->len > 0)
+		return 0;
+	secret_wipe(ret);
+	(void)snprintf(error, size, "%s: empty; allowed: a password of 1 to %d bytes", path, PASSWORD_MAX_BYTES);
+	return -EINVAL;
+}
+
+int settings_read_password(const struct config *config, struct secret *ret, char *error, size_t size)
+{
+	char path[PATH_MAX];
+	int r;
+
+	*ret = (struct secret){0};
+	if (!settings_password_path(config, path, sizeof(path))) {
+		(void)snprintf(error, size, "CREDENTIALS_DIRECTORY: too long");
+		return -ENAMETOOLONG;
+	}
+	if (path[0] == '\0')
+		return 0;
+	r = read_password(path, ret, error, size);
+	return r == -ENOENT && config->redis_password_file[0] == '\0' ? 0 : r;
+}
+
+/* --- --check-config --- */
+
+/* As a fault of the file: "FILE:LINE: section.key: ..."; without the place if no file says it. */
+static int refuse(const struct config *config, const char *section, const char *name, const char *error, FILE *err)
+{
+	unsigned line = config->lines[key_find(section, name) - key_table];
+
+	if (line > 0)
+		(void)fprintf(err, "%s:%u: %s.%s: %s\n", config->file, line, section, name, error);
+	else
+		(void)fprintf(err, "portsyncd: %s\n", error);
+	return -EINVAL;
+}
+
+static int check_databases(const struct config *config, FILE *err)
+{
+	struct dbconfig *databases = NULL;
+	char error[ERROR_BYTES];
+
+	if (settings_read_databases(config, &databases, error, sizeof(error)) < 0 &&
+	    config->namespace_name[0] != '\0') {
+		(void)fprintf(err, "portsyncd: %s\n", error);
+		return -EINVAL;
+	}
+	if (!databases)
+		return refuse(config, "database", "database_config", error, err);
+	dbconfig_free(databases);
+	return 0;
+}
+
+static bool in_group(gid_t gid)
+{
+	gid_t groups[GROUPS_MAX];
+	int n = getgroups(ARRAY_SIZE(groups), groups);
+
+	for (int i = 0; i < n; i++)
+		if (groups[i] == gid)
+			return true;
+	return gid == getegid();
+}
+
+/* By owner and mode alone. Root can read any file, but not once it has given up its capabilities, and the password is
+ * read again for each log-in. */
+static bool readable_without_capability(const struct stat *st)
+{
+	if (st->st_uid == geteuid())
+		return (st->st_mode & S_IRUSR) != 0;
+	return in_group(st->st_gid) ? (st->st_mode & S_IRGRP) != 0 : (st->st_mode & S_IROTH) != 0;
+}
+
+static int check_password(const struct config *config, FILE *err)
+{
+	struct secret password cleanup(secret_wipe) = {0};
+	char error[ERROR_BYTES], path[PATH_MAX];
+	struct stat st;
+
+	if (settings_read_password(config, &password, error, sizeof(error)) < 0)
+		return refuse(config, "database", "redis_password_file", error, err);
+	if (!password.text || !settings_password_path(config, path, sizeof(path)) || stat(path, &st) < 0 ||
+	    readable_without_capability(&st))
+		return 0;
+	(void)snprintf(error, sizeof(error),
+		       "%s: user %u may read it by a capability only, which the daemon gives up; allowed: a file whose "
+		       "owner, or group, and mode let the daemon's user read it",
+		       path, (unsigned)geteuid());
+	return refuse(config, "database", "redis_password_file", error, err);
+}
+
+/* False: it is not known. */
+static bool cpus_present(cpu_set_t *cpus, char *text, size_t size)
+{
+	FILE *file = fopen(CPUS_PRESENT, "re");
+	bool read = file && fgets(text, (int)size, file);
+
+	if (file)
+		(void)fclose(file);
+	if (read)
+		text[strcspn(text, "\n")] = '\0';
+	return read && cpulist_parse(text, cpus) == 0;
+}
+
+static int check_cpus(const struct config *config, FILE *err)
+{
+	char error[KEY_WHY_MAX], present[KEY_WHY_MAX / 2];
+	cpu_set_t there, both;
+
+	if (!cpus_present(&there, present, sizeof(present)))
+		return 0;
+	CPU_AND(&both, &config->cpu_affinity, &there);
+	if (CPU_EQUAL(&both, &config->cpu_affinity))
+		return 0;
+	CPU_XOR(&both, &both, &config->cpu_affinity);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &both)) {
+			(void)snprintf(error, sizeof(error), "this machine has no CPU %zu; allowed: of %s", cpu,
+				       present);
+			break;
+		}
+	return refuse(config, "performance", "cpu_affinity", error, err);
+}
+
+/* check: http_options_check() or http_check() */
+static int check_http(const struct config *config, int (*check)(const struct http_options *, char *, size_t), FILE *err)
+{
+	char error[ERROR_BYTES];
+	struct http_options http;
+
+	if (!settings_http(config, &http) || check(&http, error, sizeof(error)) == 0)
+		return 0;
+	(void)fprintf(err, "portsyncd: %s\n", error);
+	return -EINVAL;
+}
+
+static int check_certificates(const struct config *config, FILE *err)
+{
+	return check_http(config, http_check, err);
+}
+
+/* All checks, so that each fault is reported. */
+static enum config_outcome check_named(const struct config *config, FILE *out, FILE *err)
+{
+	static int (*const checks[])(const struct config *config, FILE *err) = {check_databases, check_password,
+										check_cpus, check_certificates};
+	enum config_outcome outcome = CONFIG_DONE;
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (checks[i](config, err) < 0)
+			outcome = CONFIG_BAD;
+	if (outcome == CONFIG_DONE)
+		(void)fputs("portsyncd: configuration is good\n", out);
+	return outcome;
+}
+
+enum config_outcome settings_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err)
+{
+	enum config_outcome outcome = config_load(config, argc, argv, out, err);
+
+	if (outcome != CONFIG_RUN)
+		return outcome;
+	if (check_http(config, http_options_check, err) < 0) {
+		if (!config_tolerates_faults(config))
+			return CONFIG_BAD;
+		config->faults++;
+		config_drop_tcp(config);
+	}
+	return config->check_config ? check_named(config, out, err) : CONFIG_RUN;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration in the terms of the modules that it is for, and the checks that need those modules. */
+#ifndef PORTSYNCD_SETTINGS_H
+#define PORTSYNCD_SETTINGS_H
+
+#include "base/secret.h"
+#include "config/config.h"
+#include "host/tuning.h"
+#include "sonic/dbconfig.h"
+#include "sonic/oldlinks.h"
+
+struct http_options;
+
+/*
+ * config_load(), and whether what it says of HTTP fits together. --check-config also reads or looks for what the
+ * configuration names, as a run would: the files of SONiC's databases, the password file, CPUs, certificates; the
+ * verdict goes to out, each fault is one line on err.
+ */
+enum config_outcome settings_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
+
+/* Options for http_new(), which point into *config. False: no HTTP server is wanted. */
+bool settings_http(const struct config *config, struct http_options *ret);
+
+struct tuning_options settings_tuning(const struct config *config);
+enum oldlinks_policy settings_old_links(const struct config *config);
+
+/*
+ * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Contract
+ * and errors are those of dbconfig_load() and dbglobal_resolve(). SONiC's defaults stand in for a default file that
+ * is missing only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
+ */
+int settings_read_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
+/* Applies what the configuration says in place of that file; number: one of config's, negative: not set. */
+void settings_override_database(const struct config *config, long number, struct dbconfig_db *db);
+
+/*
+ * Where the Redis password is: redis_password_file, or the systemd credential "redis_password"
+ * ($CREDENTIALS_DIRECTORY); "" for nowhere. False: the path is too long.
+ */
+bool settings_password_path(const struct config *config, char *out, size_t size);
+/*
+ * Reads the password without its final newline. ret->text is NULL when none is configured; the caller wipes it. 0, or
+ * a negative errno with a one-line text in error.
+ */
+int settings_read_password(const struct config *config, struct secret *ret, char *error, size_t size);
+
+#endif
