@@ -6,16 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/util.h"
 #include "ports/rules.h"
 #include "ports/stage.h"
 
 #define CHUNK_PORTS 64
-
-struct port_chunk {
-	struct port_chunk *next;
-	struct port ports[CHUNK_PORTS];
-};
 
 /* Told by ifindex, whatever the link is called meanwhile. */
 struct old_link {
@@ -27,7 +23,7 @@ struct old_link {
 struct links {
 	struct hash by_name, by_ifindex;
 	struct list all, dirty, unused; /* of port.all, port.dirty, port.all */
-	struct port_chunk *chunks;
+	struct arena memory;            /* of ports: they are never given back, but used again */
 	struct stage stage;
 	bool dumping, keeping_ended;
 	struct baseline past;
@@ -40,17 +36,14 @@ struct links {
 
 /* --- memory --- */
 
-static bool add_chunk(struct links *l)
+static bool add_unused(struct links *l)
 {
-	struct port_chunk *chunk = calloc(1, sizeof(*chunk));
+	struct port *port = arena_take(&l->memory, sizeof(*port));
 
-	if (!chunk)
+	l->stats.chunks = l->memory.chunks;
+	if (!port)
 		return false;
-	chunk->next = l->chunks;
-	l->chunks = chunk;
-	l->stats.chunks++;
-	for (size_t i = 0; i < CHUNK_PORTS; i++)
-		list_append(&l->unused, &chunk->ports[i].all);
+	list_append(&l->unused, &port->all);
 	return true;
 }
 
@@ -63,11 +56,12 @@ struct links *links_new(size_t reserve)
 	list_init(&l->all);
 	list_init(&l->dirty);
 	list_init(&l->unused);
+	arena_init(&l->memory, CHUNK_PORTS * ARENA_BYTES(sizeof(struct port)), 0);
 	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 ||
 	    hash_init(&l->old, 0) < 0 || baseline_init(&l->past, 0) < 0 || stage_init(&l->stage) < 0)
 		goto fail;
-	for (size_t have = 0; have < reserve; have += CHUNK_PORTS)
-		if (!add_chunk(l))
+	for (size_t i = 0; i < reserve; i++)
+		if (!add_unused(l))
 			goto fail;
 	return l;
 fail:
@@ -79,10 +73,7 @@ void links_free(struct links *l)
 {
 	if (!l)
 		return;
-	for (struct port_chunk *chunk = l->chunks, *next; chunk; chunk = next) {
-		next = chunk->next;
-		free(chunk);
-	}
+	arena_done(&l->memory);
 	free(l->old_links);
 	stage_done(&l->stage);
 	baseline_done(&l->past);
@@ -97,7 +88,7 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	const struct baseline_port *past = baseline_find(&l->past, name);
 	struct port *port;
 
-	if (list_empty(&l->unused) && !add_chunk(l)) {
+	if (list_empty(&l->unused) && !add_unused(l)) {
 		l->stats.no_memory++;
 		return NULL;
 	}

@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ports/stage.h"
 
-#include <stdlib.h>
-
 #include "base/util.h"
 
 #define CHUNK_ITEMS 64
 
-struct stage_chunk {
-	struct stage_chunk *next;
-	struct staged items[CHUNK_ITEMS];
-};
-
 int stage_init(struct stage *s)
 {
 	*s = (struct stage){0};
+	arena_init(&s->memory, CHUNK_ITEMS * ARENA_BYTES(sizeof(struct staged)), SIZE_MAX);
+	s->end = &s->first;
 	return hash_init(&s->by_ifindex, 1024);
 }
 
 void stage_done(struct stage *s)
 {
-	for (struct stage_chunk *chunk = s->chunks, *next; chunk; chunk = next) {
-		next = chunk->next;
-		free(chunk);
-	}
+	arena_done(&s->memory);
 	hash_done(&s->by_ifindex);
 	*s = (struct stage){0};
 }
@@ -31,36 +23,10 @@ void stage_done(struct stage *s)
 void stage_clear(struct stage *s)
 {
 	hash_clear(&s->by_ifindex);
-	s->current = s->chunks;
-	s->used = 0;
+	arena_reset(&s->memory);
+	s->first = NULL;
+	s->end = &s->first;
 	s->incomplete = false;
-}
-
-static struct stage_chunk *add_chunk(struct stage *s)
-{
-	struct stage_chunk *chunk = calloc(1, sizeof(*chunk));
-
-	if (!chunk)
-		return NULL;
-	if (s->current)
-		s->current->next = chunk;
-	else
-		s->chunks = chunk;
-	return chunk;
-}
-
-static struct staged *new_item(struct stage *s)
-{
-	struct stage_chunk *chunk = s->current;
-
-	if (!chunk || s->used == CHUNK_ITEMS) {
-		chunk = chunk && chunk->next ? chunk->next : add_chunk(s);
-		if (!chunk)
-			return NULL;
-		s->current = chunk;
-		s->used = 0;
-	}
-	return &chunk->items[s->used++];
 }
 
 const struct staged *stage_find(const struct stage *s, int ifindex)
@@ -82,13 +48,14 @@ static struct staged *find_or_add(struct stage *s, int ifindex)
 
 	if (item)
 		return item;
-	item = new_item(s);
+	item = arena_take(&s->memory, sizeof(*item));
 	if (!item) {
 		s->incomplete = true;
 		return NULL;
 	}
-	item->ifindex = ifindex;
-	item->has_event = item->has_row = false;
+	*item = (struct staged){.ifindex = ifindex};
+	*s->end = item;
+	s->end = &item->next;
 	hash_add(&s->by_ifindex, &item->node, hash_int((uint32_t)ifindex));
 	return item;
 }
@@ -113,13 +80,7 @@ void stage_add_row(struct stage *s, const struct link_msg *row)
 
 void stage_each_row(const struct stage *s, void (*fn)(const struct link_msg *row, void *user), void *user)
 {
-	for (const struct stage_chunk *chunk = s->chunks; chunk && s->current; chunk = chunk->next) {
-		size_t n = chunk == s->current ? s->used : CHUNK_ITEMS;
-
-		for (size_t i = 0; i < n; i++)
-			if (chunk->items[i].has_row && !chunk->items[i].has_event)
-				fn(&chunk->items[i].row, user);
-		if (chunk == s->current)
-			return;
-	}
+	for (const struct staged *item = s->first; item; item = item->next)
+		if (item->has_row && !item->has_event)
+			fn(&item->row, user);
 }

@@ -8,23 +8,23 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/hash.h"
 #include "kernel/linkmsg.h"
 
 struct staged {
 	struct hash_node node;
+	struct staged *next; /* in the order they came */
 	int ifindex;
 	bool has_event; /* the row, if any, is void: events tell the rest */
 	bool has_row;
 	struct link_msg row;
 };
 
-struct stage_chunk;
-
 struct stage {
 	struct hash by_ifindex;
-	struct stage_chunk *chunks, *current;
-	size_t used;     /* of current */
+	struct arena memory;
+	struct staged *first, **end;
 	bool incomplete; /* memory ran out: nothing may be concluded from what is missing */
 };
 

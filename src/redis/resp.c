@@ -8,14 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/util.h"
-#include "redis/arena.h"
 
 #define DEPTH_MAX 8
 #define LINE_BYTES_MAX (16U << 10) /* of a line, its end among them; Redis' are far shorter */
 #define LENGTH_MAX INT32_MAX       /* that a peer may claim; Redis' own bounds are lower */
 #define FIRST_ELEMENTS 512U        /* an answer to SCAN */
 #define REASON_BYTES 64
+#define CHUNK_BYTES (16U << 10) /* of the values' memory ... */
+#define KEEP_BYTES (256U << 10) /* ... of which so much is kept from reply to reply */
 #define TOO_LARGE_BYTES 128
 
 /* --- commands --- */
@@ -201,7 +203,9 @@ struct resp_reader *resp_reader_new(void)
 
 	if (!r)
 		return NULL;
-	if (arena_init(&r->arena) < 0) {
+	arena_init(&r->arena, CHUNK_BYTES, KEEP_BYTES);
+	/* The first chunk is there from the start: most replies need no more. */
+	if (!arena_take(&r->arena, 1)) {
 		resp_reader_free(r);
 		return NULL;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/redis/resp.c src/redis/arena.c */
+/* Covers: src/redis/resp.c src/base/arena.c */
 /* Bytes from a Redis that lies: fed in pieces whose size the first byte gives, every reply walked to its leaves. */
 #include <errno.h>
 #include <stdlib.h>

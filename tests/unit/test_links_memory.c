@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The model when memory is refused. meson.build puts __wrap_calloc() in the place of calloc(). */
+/*
+ * The model when memory is refused. meson.build puts __wrap_malloc() and __wrap_calloc() in the place of
+ * malloc() and calloc().
+ */
 #include "links_fixture.h"
 
 #include <errno.h>
@@ -8,15 +11,27 @@
 
 static size_t granted = ALWAYS; /* calls that still succeed */
 
+static bool grant(void)
+{
+	if (granted == 0)
+		return false;
+	granted -= granted != ALWAYS;
+	return true;
+}
+
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	if (granted == 0)
-		return NULL;
-	granted -= granted != ALWAYS;
-	return __real_calloc(n, size);
+	return grant() ? __real_calloc(n, size) : NULL;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return grant() ? __real_malloc(size) : NULL;
 }
 
 static int done_with_memory(void **state)
