@@ -73,6 +73,7 @@ static int level_of(enum audit_outcome outcome)
 	return outcome == AUDIT_SUCCESS ? LOG_NOTICE : LOG_WARNING;
 }
 
+PRINTF_LIKE(6, 0)
 static void make_record(int level, enum log_kind kind, const struct audit_event *event, const struct log_site *site,
 			const struct log_context *fields, const char *format, va_list args)
 {
@@ -90,6 +91,7 @@ static void make_record(int level, enum log_kind kind, const struct audit_event 
 	logwriter_give(record);
 }
 
+PRINTF_LIKE(5, 0)
 static void make_line(int level, enum log_kind kind, const struct log_site *site, const struct log_context *fields,
 		      const char *format, va_list args)
 {

@@ -60,8 +60,13 @@ void audit_event_line(bool line, bool record, int level, enum log_kind kind, con
 	PRINTF_LIKE(8, 9);
 
 #define audit_event(level, kind, event, outcome, subject, ...)                                                         \
-	audit_event_line(log_wanted(level, kind), audit_wanted(event), level, kind,                                    \
-			 &(const struct audit_event){event, outcome, subject}, LOG_HERE, NULL, __VA_ARGS__)
+	do {                                                                                                           \
+		const struct audit_event audit_event_ = {event, outcome, subject};                                     \
+		const struct log_context *no_context_ = NULL;                                                          \
+                                                                                                                       \
+		audit_event_line(log_wanted(level, kind), audit_wanted(event), level, kind, &audit_event_, LOG_HERE,   \
+				 no_context_, __VA_ARGS__);                                                            \
+	} while (0)
 
 /* Sets the log level and writes a line and a record, or one that is both, with the requester and the means. Does
  * nothing if the level is already set. */

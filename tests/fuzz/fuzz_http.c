@@ -26,8 +26,6 @@ int LLVMFuzzerInitialize(const int *argc, char ***argv)
 	(void)argv;
 	loop = fixture_new();
 	fixture_ports(loop, 3);
-	for (size_t i = 0; i < SNAPSHOT_ERROR_KINDS; i++)
-		loop->figures.error_names[i] = "kind";
 	pages = pages_new(loop->exchange, &limits, "/proc");
 	if (!pages)
 		abort();
