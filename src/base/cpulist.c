@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 /* Reads the CPU at *text and moves *text past it; CPU_SETSIZE if there is not a number. */
 static unsigned take_number(const char **text)
 {
@@ -47,19 +49,17 @@ int cpulist_parse(const char *text, cpu_set_t *cpus)
 
 const char *cpulist_format(const cpu_set_t *cpus, char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (unsigned first = 0; first < CPU_SETSIZE && at < size; first++) {
+	for (unsigned first = 0; first < CPU_SETSIZE; first++) {
 		unsigned last = first;
 
 		if (!CPU_ISSET(first, cpus))
 			continue;
 		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus))
 			last++;
-		at += (size_t)snprintf(out + at, size - at, at > 0 ? ",%u" : "%u", first);
-		if (last > first && at < size)
-			at += (size_t)snprintf(out + at, size - at, "-%u", last);
+		text_append(out, size, ",", "%u", first);
+		if (last > first)
+			text_append(out, size, "-", "%u", last);
 		first = last;
 	}
 	return out;

@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
-
 #define FIRST_BYTES 4096
-#define DIGITS_MAX 20
 #define FRACTION_DIGITS 9
 
 void text_reserve(struct text *t, size_t more)
@@ -41,16 +38,11 @@ void text_put(struct text *t, const char *string)
 	text_add(t, string, strlen(string));
 }
 
-/* printf() would take most of the time that a page of thousands of figures needs. */
 void text_number(struct text *t, uint64_t value)
 {
-	char digits[DIGITS_MAX];
-	size_t at = sizeof(digits);
+	char digits[TEXT_DIGITS_MAX], *end = digits + sizeof(digits), *first = text_digits(value, end);
 
-	do
-		digits[--at] = (char)('0' + value % 10);
-	while (value /= 10);
-	text_add(t, digits + at, sizeof(digits) - at);
+	text_add(t, first, (size_t)(end - first));
 }
 
 void text_seconds(struct text *t, uint64_t nsec)
@@ -68,13 +60,49 @@ void text_seconds(struct text *t, uint64_t nsec)
 		text_add(t, fraction, len);
 }
 
+void text_append_args(char *out, size_t size, const char *separator, const char *format, va_list args)
+{
+	size_t at = strlen(out);
+
+	if (at > 0)
+		at += (size_t)snprintf(out + at, size - at, "%s", separator);
+	if (at < size)
+		(void)vsnprintf(out + at, size - at, format, args);
+}
+
+void text_append(char *out, size_t size, const char *separator, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_append_args(out, size, separator, format, args);
+	va_end(args);
+}
+
+size_t text_utf8_length(const unsigned char *s, size_t left)
+{
+	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : 4;
+
+	if (len == 1)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4 || len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
 const char *text_utf8(const char *name, char *out)
 {
 	const unsigned char *in = (const unsigned char *)name, *end = in + strlen(name);
 	char *at = out;
 
 	while (in < end) {
-		size_t len = *in == '\\' ? 0 : utf8_length(in, (size_t)(end - in));
+		size_t len = *in == '\\' ? 0 : text_utf8_length(in, (size_t)(end - in));
 
 		if (len > 0)
 			memcpy(at, in, len);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that grows. Once memory runs out, failed is set and nothing more is added. */
+/* Text: one that grows, what is appended to a buffer of fixed size, decimal digits, and UTF-8. */
 #ifndef PORTSYNCD_BASE_TEXT_H
 #define PORTSYNCD_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/util.h"
 
+/* Text that grows. Once memory runs out, failed is set and nothing more is added. */
 struct text {
 	char *data; /* not terminated; free() it */
 	size_t len, size;
@@ -22,6 +24,29 @@ void text_put(struct text *t, const char *string);
 void text_number(struct text *t, uint64_t value);
 /* Nanoseconds as seconds, exactly: "0.000005". */
 void text_seconds(struct text *t, uint64_t nsec);
+
+/*
+ * Appends to the string in out, a buffer of size bytes: the separator first, unless the string is empty. What does not
+ * fit is cut off.
+ */
+void text_append(char *out, size_t size, const char *separator, const char *format, ...) PRINTF_LIKE(4, 5);
+void text_append_args(char *out, size_t size, const char *separator, const char *format, va_list args)
+	PRINTF_LIKE(4, 0);
+
+#define TEXT_DIGITS_MAX 20 /* of a uint64_t */
+
+/* Writes decimal digits backwards from end, and no terminator; returns the first. printf() takes many times as long. */
+static inline char *text_digits(uint64_t value, char *end)
+{
+	do
+		*--end = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	return end;
+}
+
+/* Length in bytes of the UTF-8 character at s, of which left > 0 bytes are there; 0: cut short, overlong, a surrogate
+ * or past U+10FFFF (RFC 3629). */
+size_t text_utf8_length(const unsigned char *s, size_t left);
 
 /*
  * A kernel name may hold any bytes, but readers insist on UTF-8: other bytes become \xNN, and so does a backslash, so

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "config/file.h"
 #include "config/flags.h"
@@ -151,7 +152,7 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 static size_t list_changes(const struct config *a, const struct config *b, const char *section, bool others, char *out,
 			   size_t size)
 {
-	size_t at = 0, n = 0;
+	size_t n = 0;
 
 	out[0] = '\0';
 	for (size_t i = 0; i < KEYS; i++) {
@@ -159,9 +160,7 @@ static size_t list_changes(const struct config *a, const struct config *b, const
 
 		if ((strcmp(key->section, section) == 0) == others || !key_differs(key, a, b))
 			continue;
-		if (at < size)
-			at += (size_t)snprintf(out + at, size - at, "%s%s.%s", n > 0 ? ", " : "", key->section,
-					       key->name);
+		text_append(out, size, ", ", "%s.%s", key->section, key->name);
 		n++;
 	}
 	return n;

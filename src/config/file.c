@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "config/keys.h"
 
@@ -29,23 +29,19 @@ struct reader {
 
 static void list_sections(char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (size_t i = 0; i < KEYS && at < size; i++)
+	for (size_t i = 0; i < KEYS; i++)
 		if (i == 0 || strcmp(key_table[i].section, key_table[i - 1].section) != 0)
-			at += (size_t)snprintf(out + at, size - at, "%s[%s]", at > 0 ? " " : "", key_table[i].section);
+			text_append(out, size, " ", "[%s]", key_table[i].section);
 }
 
 /* Empty for a section that has replaced keys only. */
 static void list_names(const char *section, char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (size_t i = 0; i < KEYS && at < size; i++)
+	for (size_t i = 0; i < KEYS; i++)
 		if (strcmp(key_table[i].section, section) == 0)
-			at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", key_table[i].name);
+			text_append(out, size, ", ", "%s", key_table[i].name);
 }
 
 PRINTF_LIKE(3, 4) static void fault(struct reader *in, unsigned line, const char *format, ...)
@@ -71,7 +67,7 @@ static const unsigned char *find_bad_byte(const char *text, size_t len)
 	const unsigned char *at = (const unsigned char *)text, *end = at + len;
 
 	while (at < end) {
-		size_t n = utf8_length(at, (size_t)(end - at));
+		size_t n = text_utf8_length(at, (size_t)(end - at));
 
 		if (n == 0 || (*at < 0x20 && *at != '\t') || *at == 0x7f)
 			return at;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "config/keys.h"
 
@@ -109,15 +110,13 @@ static void print_help(FILE *out)
 
 static void list_flags(char *out, size_t size)
 {
-	size_t at = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(table) && at < size; i++) {
+	out[0] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		const struct flag *flag = &table[i];
 		char letter[] = {'-', flag->letter, '/', '\0'};
 
-		at += (size_t)snprintf(out + at, size - at, "%s%s--%s%s%s", at > 0 ? ", " : "",
-				       flag->letter ? letter : "", flag->name, flag->value ? " " : "",
-				       flag->value ? flag->value : "");
+		text_append(out, size, ", ", "%s--%s%s%s", flag->letter ? letter : "", flag->name,
+			    flag->value ? " " : "", flag->value ? flag->value : "");
 	}
 }
 

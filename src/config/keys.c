@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/cpulist.h"
+#include "base/text.h"
 #include "base/util.h"
 
 /* Choices are stored as int. */
@@ -366,11 +367,9 @@ static void store_value(struct config *config, const struct key *key, const char
 
 static void list_choices(const struct key_choices *choices, char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (const struct key_choice *c = choices->list; c->name && at < size; c++)
-		at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", c->name);
+	for (const struct key_choice *c = choices->list; c->name; c++)
+		text_append(out, size, ", ", "%s", c->name);
 }
 
 const char *key_describe(const struct key *key, char *out, size_t size)

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "host/capabilities.h"
 #include "host/landlock.h"
@@ -41,7 +42,6 @@ struct sandbox {
 	bool names;      /* host names are looked up */
 	bool override;   /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
 	char told[1024]; /* what is in force */
-	size_t told_len;
 };
 
 int sandbox_seal(void)
@@ -150,15 +150,11 @@ bool sandbox_may_connect(const struct sandbox *s, uint16_t port)
 
 PRINTF_LIKE(2, 3) static void tell(struct sandbox *s, const char *format, ...)
 {
-	size_t room = sizeof(s->told) - s->told_len;
 	va_list args;
-	int n;
 
 	va_start(args, format);
-	n = vsnprintf(s->told + s->told_len, room, format, args);
+	text_append_args(s->told, sizeof(s->told), "", format, args);
 	va_end(args);
-	if (n > 0)
-		s->told_len += MIN((size_t)n, room - 1);
 }
 
 static int refuse(int error, const char *what, char *text, size_t size)

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/list.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "base/util.h"
 #include "http/content.h"
@@ -545,37 +546,24 @@ static int start_servers(struct http *h)
 }
 
 /* Which addresses are listened on, and which failed. */
-struct report {
+struct addresses {
 	char up[512], down[512];
 	int error; /* of the last one */
 };
 
-PRINTF_LIKE(3, 4) static void append(char *text, size_t size, const char *format, ...)
-{
-	size_t at = strlen(text);
-	va_list args;
-
-	if (at > 0)
-		at += (size_t)snprintf(text + at, size - at, ", ");
-	va_start(args, format);
-	if (at < size)
-		(void)vsnprintf(text + at, size - at, format, args);
-	va_end(args);
-}
-
-static void add_listener(struct http *h, const char *name, int fd, struct server *server, struct report *report)
+static void add_listener(struct http *h, const char *name, int fd, struct server *server, struct addresses *tried)
 {
 	if (fd >= 0) {
 		h->listeners[h->n_listeners++] = (struct listener){fd, server};
-		append(report->up, sizeof(report->up), "%s", name);
+		text_append(tried->up, sizeof(tried->up), ", ", "%s", name);
 		return;
 	}
-	report->error = fd;
+	tried->error = fd;
 	h->stats.missing++;
-	append(report->down, sizeof(report->down), "%s: %s", name, strerror(-fd));
+	text_append(tried->down, sizeof(tried->down), ", ", "%s: %s", name, strerror(-fd));
 }
 
-static void open_listeners(struct http *h, const struct http_options *opt, struct report *report)
+static void open_listeners(struct http *h, const struct http_options *opt, struct addresses *tried)
 {
 	int fd;
 
@@ -588,12 +576,12 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		if (h->n_listeners > 0 && http_listen_lacks_ipv6(&address, fd))
 			log_info(KIND_HTTP_LISTENING, "no HTTP on %s: there is no IPv6 here", opt->listen[i]);
 		else
-			add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], report);
+			add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], tried);
 	}
 	if (!opt->unix_socket)
 		return;
 	fd = http_listen_unix(opt->unix_socket, &h->unix_file);
-	add_listener(h, opt->unix_socket, fd, &h->servers[PLAIN], report);
+	add_listener(h, opt->unix_socket, fd, &h->servers[PLAIN], tried);
 	if (fd >= 0)
 		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
 }
@@ -612,19 +600,19 @@ int http_start(struct http *h)
 
 static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
-	struct report report = {0};
+	struct addresses tried = {0};
 	int r = start_servers(h);
 
 	if (r == 0) {
-		open_listeners(h, opt, &report);
+		open_listeners(h, opt, &tried);
 		h->stats.listening = h->n_listeners;
-		r = h->n_listeners > 0 ? 0 : report.error;
+		r = h->n_listeners > 0 ? 0 : tried.error;
 	}
-	(void)snprintf(error, size, "%s", report.down);
+	(void)snprintf(error, size, "%s", tried.down);
 	if (r < 0 && error[0] == '\0')
 		(void)snprintf(error, size, "%s", strerror(-r));
 	if (r == 0)
-		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", report.up,
+		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", tried.up,
 			   h->need_certificate ? ", TCP with TLS and client certificates"
 			   : h->tls            ? ", TCP with TLS"
 					       : "");

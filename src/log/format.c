@@ -9,7 +9,7 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "base/utf8.h"
+#include "base/text.h"
 #include "base/util.h"
 
 #define ENTERPRISE "32473"
@@ -132,7 +132,7 @@ static void put_escaped(struct writer *w, const char *text, bool quoted)
 		at += plain;
 		if (at == end)
 			break;
-		size_t len = utf8_length(at, (size_t)(end - at)), n = MAX(len, (size_t)1);
+		size_t len = text_utf8_length(at, (size_t)(end - at)), n = MAX(len, (size_t)1);
 
 		if (quoted && strchr("\"\\]", *at))
 			put(w, "\\", 1);

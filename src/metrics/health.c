@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 
 #define WINDOW_NSEC (60 * NSEC_PER_SEC)
@@ -458,11 +459,9 @@ bool health_is_ready(const struct snapshot *v)
 
 const char *health_reasons(const struct health_report *report, char *out, size_t size)
 {
-	size_t at = 0;
-
 	out[0] = '\0';
-	for (size_t i = 0; i < HEALTH_CHECKS && at < size; i++)
+	for (size_t i = 0; i < HEALTH_CHECKS; i++)
 		if (report->checks[i].level != HEALTH_HEALTHY)
-			at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "", checks[i].name);
+			text_append(out, size, ", ", "%s", checks[i].name);
 	return out;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 const struct row row_nil = {{ROW_NIL, ROW_NIL, ROW_NIL, ROW_NIL}};
 
 static const char *const field_names[ROW_FIELDS] = {
@@ -17,23 +19,14 @@ const char *row_field_name(enum row_field field)
 	return field_names[field];
 }
 
-/* Writes backwards from end. snprintf() would be a tenth of what a row costs. */
-static const char *digits(uint64_t value, char *end)
-{
-	*--end = '\0';
-	do
-		*--end = (char)('0' + value % 10);
-	while ((value /= 10) > 0);
-	return end;
-}
-
 const char *row_format(enum row_field field, int64_t value, char buf[ROW_TEXT_MAX])
 {
 	if (field == ROW_STATE)
 		return "ok";
 	if (field == ROW_OPER || field == ROW_ADMIN)
 		return value ? "up" : "down";
-	return digits((uint64_t)value, buf + ROW_TEXT_MAX);
+	buf[ROW_TEXT_MAX - 1] = '\0';
+	return text_digits((uint64_t)value, buf + ROW_TEXT_MAX - 1);
 }
 
 static bool same(const char *text, size_t len, const char *word)

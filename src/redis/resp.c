@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "base/util.h"
 
 #define DEPTH_MAX 8
@@ -92,9 +93,8 @@ static char *put_head(char *at, char type, size_t value)
 	size_t n = digits(value);
 
 	*at++ = type;
-	for (size_t i = n; i-- > 0; value /= 10)
-		at[i] = (char)('0' + value % 10);
 	at += n;
+	(void)text_digits(value, at);
 	*at++ = '\r';
 	*at++ = '\n';
 	return at;

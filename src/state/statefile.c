@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "base/util.h"
 
 #define NAME_BYTES (NAME_MAX + 16) /* openat(2) says of one that is too long */
@@ -166,11 +167,9 @@ static int read_state(int fd, struct state *s, char why[STATEFILE_WHY_BYTES])
 
 static enum statefile_found keep_aside(struct statefile *f, char why[STATEFILE_WHY_BYTES])
 {
-	size_t len = strlen(why);
-
 	if (renameat(f->folder_fd, f->name, f->folder_fd, f->refused) == 0)
 		return STATEFILE_REFUSED;
-	(void)snprintf(why + len, STATEFILE_WHY_BYTES - len, "; it cannot be renamed: %s", strerror(errno));
+	text_append(why, STATEFILE_WHY_BYTES, "; ", "it cannot be renamed: %s", strerror(errno));
 	f->stuck = true;
 	return STATEFILE_STUCK;
 }

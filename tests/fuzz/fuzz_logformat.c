@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/address.h"
-#include "base/utf8.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "log/format.h"
 
@@ -18,7 +18,7 @@ static void check_line(const char *line, size_t len)
 	if (len >= LOG_LINE_BYTES)
 		abort();
 	while (at < end) {
-		size_t n = utf8_length(at, (size_t)(end - at));
+		size_t n = text_utf8_length(at, (size_t)(end - at));
 
 		if (n == 0 || *at < 0x20 || *at == 0x7f)
 			abort();

@@ -115,7 +115,7 @@ MUTATIONS = [
     ),
     *of(
         "ports/links.c",
-        "links",
+        "links dump",
         ("port->appl.kept = !port->link.ifindex && !l->keeping_ended", "port->appl.kept = !port->link.ifindex"),
         ("port->appl.kept = !port->link.ifindex && !l->keeping_ended", "port->appl.kept = !l->keeping_ended"),
         ("port->history.changed_nsec = received_nsec;", ""),
@@ -133,7 +133,7 @@ MUTATIONS = [
     ),
     *of(
         "ports/stage.c",
-        "links dump",
+        "links dump links_memory",
         ("chunk->items[i].has_row && !chunk->items[i].has_event", "chunk->items[i].has_row"),
         ("s->incomplete = false;", ""),
         ("item->has_event = item->has_row = false;", ""),
@@ -189,7 +189,7 @@ MUTATIONS = [
         ("port->row.generation++;\n\tport->row.rewrite", "port->row.rewrite"),
         ("if (sample || links_any_dirty(p->links))", "if (links_any_dirty(p->links))"),
         ("port->row.retry_ms = 0;\n\tif (!port->row.failing)", "if (!port->row.failing)"),
-        ("backoff_reset(&p->readback_backoff);", ""),
+        ("backoff_reset(&p->readback_backoff);", "", "a later delay only, and that of the first is random"),
         ("port->row.mine = port->owed.deletion = true;", "port->row.mine = true;"),
         ("port->owed.fields |= port->row.announced;", ""),
         ("if (port->row.generation != generation)\n\t\treturn;", ""),
@@ -203,7 +203,11 @@ MUTATIONS = [
         "portcount",
         ("p->refused = reply && reply->type == RESP_ERROR", "p->refused = false"),
         ("if (p->busy || (p->tried && p->rows == rows))", "if (p->busy)"),
-        ("if (!ask(p, on_written, \"HSET\", wanted))\n\t\tanswered(p, NULL);", "(void)ask(p, on_written, \"HSET\", wanted);"),
+        (
+            "if (!ask(p, on_written, \"HSET\", wanted))\n\t\tanswered(p, NULL);",
+            "(void)ask(p, on_written, \"HSET\", wanted);",
+            "an answer has just made room: it takes a lack of memory",
+        ),
     ),
     *of(
         "sonic/warm.c",

@@ -200,6 +200,23 @@ static void a_key_that_is_told_twice_counts_once(void **state)
 	assert_int_equal(appl_ports_rows(x->own->ports), 3);
 }
 
+/* The answer may be older than the second event. */
+static void an_event_during_a_look_up_is_looked_up_again(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "1", DONE));
+	appl_ports_subscribed(x->own->ports, false);
+	notify(x, ETH("0"), "hset");
+	conn_flush(x->conn);
+	fake_expect(&x->server, HLEN("20", ETH("0")));
+	notify(x, ETH("0"), "hset");
+	fake_send(&x->server, ":0\r\n");
+	expect_and_answer(x, HLEN("20", ETH("0")), ":3\r\n");
+	settle(x);
+	assert_true(configured(x, ETH("0")));
+}
+
 /* Redis answers in the order of the commands: what was asked for after a DEL is news to an older answer of SCAN. */
 static void a_deletion_beats_an_older_scan(void **state)
 {
@@ -397,6 +414,7 @@ int main(void)
 		TEST(a_row_that_comes_during_a_scan_is_not_forgotten),
 		TEST(a_row_that_a_scan_misses_is_asked_for),
 		TEST(a_key_that_is_told_twice_counts_once),
+		TEST(an_event_during_a_look_up_is_looked_up_again),
 		TEST(a_deletion_beats_an_older_scan),
 		TEST(where_redis_tells_of_changes_audits_rarely_scan),
 		TEST(a_link_without_a_row_is_looked_up_until_it_has_one),

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "conn_fixture.h"
+#include "memory_search.h"
 
 #define TEXT_BYTES 512
 
@@ -161,6 +162,36 @@ static void authenticates_without_user(void **state)
 	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n" SETUP_0;
 	x->server.setup_answer = "+OK\r\n" SETUP_0_ANSWER;
 	connect_now(x);
+}
+
+static void a_sent_password_stays_nowhere(void **state)
+{
+	struct fixture *x = *state;
+
+	give_password(x, NULL, &(const char *){"pass-Sent-7Fq"});
+	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$13\r\npass-Sent-7Fq\r\n" SETUP_0;
+	x->server.setup_answer = "+OK\r\n" SETUP_0_ANSWER;
+	connect_now(x);
+	explicit_bzero(x->server.in, x->server.cap);
+	assert_false(memory_holds("pass-Sent-7Fq"));
+}
+
+/* As a server does that does not know AUTH. */
+static void a_repeated_password_stays_nowhere(void **state)
+{
+	struct fixture *x = *state;
+
+	give_password(x, NULL, &(const char *){"pass-Said-9Kz"});
+	x->server.setup = "*2\r\n$4\r\nAUTH\r\n$13\r\npass-Said-9Kz\r\n" SETUP_0;
+	x->server.setup_answer = "-ERR unknown command `AUTH`, with args beginning with: `pass-Said-9Kz`, \r\n";
+	fake_listen(&x->server);
+	open_conn(x);
+	RUN_UNTIL(x->event, x->server.connections == 2);
+	fake_hang_up(&x->server);
+	fake_stop_listening(&x->server);
+	RUN_UNTIL(x->event, catcher_count(&x->log, "may repeat the password") > 0);
+	explicit_bzero(x->server.in, x->server.cap);
+	assert_false(memory_holds("pass-Said-9Kz"));
 }
 
 /* Refuses the set-up a few times, then takes it: one line when it begins and one when it is over. */
@@ -366,6 +397,41 @@ static void connect_by_tcp(struct fixture *x, const char *host)
 	send_many(x, 1);
 	expect_and_answer(x, PING, "+PONG\r\n");
 	RUN_UNTIL(x->event, x->own->answers == 1);
+}
+
+static const struct endpoint *found; /* by each look-up; NULL: they are real */
+
+int __real_lookup_ask(struct lookup *l, struct lookup_waiter *waiter);
+int __wrap_lookup_ask(struct lookup *l, struct lookup_waiter *waiter);
+
+int __wrap_lookup_ask(struct lookup *l, struct lookup_waiter *waiter)
+{
+	if (!found)
+		return __real_lookup_ask(l, waiter);
+	memcpy(waiter->endpoint->addresses, found->addresses, sizeof(found->addresses));
+	waiter->endpoint->n = found->n;
+	waiter->fn(LOOKUP_FOUND, NULL, waiter->user);
+	return 0;
+}
+
+static void after_a_failure_the_next_address_is_tried(void **state)
+{
+	static struct endpoint both, good;
+	struct fixture *x = *state;
+
+	assert_int_equal(endpoint_unix(&both, "/nowhere/redis.sock"), 0);
+	assert_int_equal(endpoint_unix(&good, x->server.path), 0);
+	both.addresses[1] = good.addresses[0];
+	both.n = 2;
+	found = &both;
+	x->opt.unix_socket = NULL;
+	x->opt.host = "redis.example";
+	x->opt.port = 6379;
+	x->opt.lookup = (struct lookup *)x; /* nobody looks into it */
+	connect_now(x);
+	conn_free(x->conn);
+	x->conn = NULL;
+	found = NULL;
 }
 
 static void tcp_number(void **state)
@@ -870,6 +936,20 @@ static void attended_posts_are_answered_at_once(void **state)
 	assert_int_equal(x->own->answers, 2);
 }
 
+/* What is written after the call too: none of its answers is left alone. */
+static void attended_posts_may_still_be_unwritten(void **state)
+{
+	const struct resp_arg argv[] = {RESP_STR("PING")};
+	struct fixture *x = *state;
+
+	be_patient(x, 3600 * USEC_PER_SEC);
+	assert_int_equal(conn_command_lazy(x->conn, on_answer, x, &x->own->answers, 1, 1, argv), 0);
+	conn_expedite(x->conn);
+	conn_flush(x->conn);
+	expect_and_answer(x, PING, "+3\r\n");
+	RUN_UNTIL(x->event, x->own->answers == 3);
+}
+
 static void many_answers_are_collected(void **state)
 {
 	struct fixture *x = *state;
@@ -1019,7 +1099,11 @@ int main(void)
 		TEST(a_round_trip_is_timed),
 		TEST(a_lost_connection_has_no_round_trip),
 		TEST(attended_posts_are_answered_at_once),
+		TEST(attended_posts_may_still_be_unwritten),
 		TEST(many_answers_are_collected),
+		TEST(a_sent_password_stays_nowhere),
+		TEST(a_repeated_password_stays_nowhere),
+		TEST(after_a_failure_the_next_address_is_tried),
 		TEST(patience_ends_with_the_connection),
 		TEST(posts_are_answered_at_once_without_reply_usec),
 		TEST(subscription),

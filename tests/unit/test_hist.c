@@ -76,6 +76,18 @@ static void test_the_largest_value_of_all(void **state)
 	assert_int_equal(counts[1], 1);
 }
 
+static void test_the_largest_is_kept(void **state)
+{
+	static struct hist h;
+
+	(void)state;
+	hist_add(&h, 1000000);
+	assert_int_equal(hist_quantile(&h, 0.5), 1000000);
+	hist_add(&h, 1);
+	assert_int_equal(h.max, 1000000);
+	assert_int_equal(hist_quantile(&h, 1), 1000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -83,6 +95,7 @@ int main(void)
 		cmocka_unit_test(test_values_up_to_each_bound),
 		cmocka_unit_test(test_every_bound_is_exact_to_a_64th),
 		cmocka_unit_test(test_the_largest_value_of_all),
+		cmocka_unit_test(test_the_largest_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

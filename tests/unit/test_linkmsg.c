@@ -414,10 +414,28 @@ static void untouched_on_failure(void **state)
 	assert_memory_equal(&msg, &before, sizeof(msg));
 }
 
+static int no_message(const struct nlmsghdr *nlh, void *user)
+{
+	(void)nlh;
+	(void)user;
+	fail();
+	return 0;
+}
+
+static void a_tail_that_is_no_message_is_malformed(void **state)
+{
+	static const struct nlmsghdr tail = {.nlmsg_len = 8};
+
+	(void)state;
+	assert_int_equal(linkmsg_walk(&tail, sizeof(tail), no_message, NULL), -EBADMSG);
+	assert_int_equal(linkmsg_walk(&tail, 0, no_message, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(captures),
+		cmocka_unit_test(a_tail_that_is_no_message_is_malformed),
 		cmocka_unit_test(dump_datagrams),
 		cmocka_unit_test(every_truncation),
 		cmocka_unit_test(every_word_lies),

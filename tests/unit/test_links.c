@@ -195,6 +195,7 @@ static void deleted_link_has_no_state(void **state)
 	gone(l, 3, "Ethernet0");
 	has_state(l, "Ethernet0", 0, 0);
 	assert_int_equal(links_find(l, "Ethernet0")->link.master, 0);
+	assert_int_equal(links_find(l, "Ethernet0")->link.gone_ifindex, 3);
 	/* Nor does the next one inherit any. */
 	event(l, 4, "Ethernet0", 0, 0);
 	has_state(l, "Ethernet0", 0, 0);
@@ -1073,6 +1074,8 @@ static void a_kept_row_is_kept_until_the_end_of_keeping(void **state)
 	seen(l, 2, "Ethernet4");
 	settle(l);
 	assert_true(waits->appl.kept && !comes->appl.kept);
+	links_keep(l, comes); /* it has its link */
+	assert_false(comes->appl.kept);
 	assert_int_equal(links_end_keeping(l), 1);
 	assert_false(waits->appl.kept);
 	dirty_are(l, "Ethernet0");

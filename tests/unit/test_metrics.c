@@ -248,63 +248,6 @@ static void test_names_of_ports(void **state)
 			"1700000000.000000001\n");
 }
 
-static void test_a_value_of_a_label(void **state)
-{
-	struct text text = {0};
-
-	(void)state;
-	text_label(&text, "a\nb\"c\\");
-	assert_int_equal(text.len, 11);
-	assert_memory_equal(text.data, "\"a\\nb\\\"c\\\\\"", 11);
-	free(text.data);
-}
-
-static void test_names_become_utf8(void **state)
-{
-	static const struct {
-		const char *name, *text;
-	} cases[] = {
-		{"", ""},
-		{"Ethernet0", "Ethernet0"},
-		{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
-		{"\xc0\x80", "\\xc0\\x80"},                   /* too long a form */
-		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* a surrogate */
-		{"\xe2\x82", "\\xe2\\x82"},                   /* cut */
-		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* past the end */
-		{"\\xff", "\\x5cxff"},                        /* not the same as the byte */
-	};
-	char out[64];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		assert_string_equal(text_utf8(cases[i].name, out), cases[i].text);
-}
-
-static void test_seconds(void **state)
-{
-	static const struct {
-		uint64_t nsec;
-		const char *text;
-	} cases[] = {
-		{0, "0"},
-		{1, "0.000000001"},
-		{1500000000, "1.5"},
-		{NSEC_PER_SEC, "1"},
-		{NSEC_PER_SEC + 10, "1.00000001"},
-		{UINT64_MAX, "18446744073.709551615"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct text text = {0};
-
-		text_seconds(&text, cases[i].nsec);
-		assert_int_equal(text.len, strlen(cases[i].text));
-		assert_memory_equal(text.data, cases[i].text, text.len);
-		free(text.data);
-	}
-}
-
 static void test_which_format(void **state)
 {
 	static const struct {
@@ -360,9 +303,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_time_without_sync, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_old_figures_tell_their_age, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_names_of_ports, set_up, clean_up),
-		cmocka_unit_test(test_a_value_of_a_label),
-		cmocka_unit_test(test_names_become_utf8),
-		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_which_format),
 	};
 

@@ -220,10 +220,23 @@ static void without_connection_nothing_hangs(void **state)
 	expect_silence(x);
 }
 
+static void a_refused_count_is_not_done(void **state)
+{
+	struct fixture *x = *state;
+
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n5\r\n");
+	expect_and_answer(x, WRITE(1, "8"), OOM);
+	expect_silence(x);
+	assert_true(portcount_settled(x->own->count));
+	assert_false(portcount_done(x->own->count));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_right_count_is_not_written),
+		TEST(a_refused_count_is_not_done),
 		TEST(a_wrong_count_is_mended),
 		TEST(a_count_with_a_nul_is_wrong),
 		TEST(without_a_count_nothing_is_invented),

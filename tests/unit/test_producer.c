@@ -157,6 +157,35 @@ static void noscript_is_mended(void **state)
 	assert_int_equal(x->own->ok, 3);
 }
 
+static bool no_memory;
+
+int __real_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv);
+int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv);
+
+int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv)
+{
+	return no_memory ? -ENOMEM : __real_conn_command(c, fn, user, item, cookie, argc, argv);
+}
+
+static void noscript_that_cannot_be_mended_is_told(void **state)
+{
+	struct fixture *x = *state;
+
+	learn_sha(x);
+	assert_int_equal(set_x(x), 0);
+	fake_expect(&x->server, ROW_SHA);
+	no_memory = true;
+	fake_send(&x->server, "-NOSCRIPT No matching script.\r\n");
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	no_memory = false;
+	assert_int_equal(x->own->done, 2);
+	assert_int_equal(x->own->ok, 1);
+	assert_string_equal(x->own->error, "NOSCRIPT No matching script.");
+}
+
 static void noscript_for_text_is_an_error(void **state)
 {
 	struct fixture *x = *state;
@@ -421,6 +450,7 @@ int main(void)
 		TEST(sends_the_exact_bytes),
 		TEST(text_until_the_sha_is_known),
 		TEST(noscript_is_mended),
+		TEST(noscript_that_cannot_be_mended_is_told),
 		TEST(noscript_for_text_is_an_error),
 		TEST(errors_reach_done),
 		TEST(loss_reaches_done),

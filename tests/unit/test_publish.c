@@ -30,12 +30,13 @@ static void on_unknown(struct port *port, void *user)
 	((struct own *)user)->unknown++;
 }
 
-static int setup_with(void **state, bool events)
+static int setup_with(void **state, bool events, uint64_t reply_usec)
 {
 	const struct publish_options options = {
 		.separator = "|", .batch_size = BATCH_ROWS, .events = events, .database = 6};
 	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
 
+	x->opt.reply_usec = reply_usec;
 	connect_now(x);
 	x->own->links = links_new(4);
 	assert_non_null(x->own->links);
@@ -48,12 +49,18 @@ static int setup_with(void **state, bool events)
 
 static int setup(void **state)
 {
-	return setup_with(state, false);
+	return setup_with(state, false, 0);
 }
 
 static int setup_events(void **state)
 {
-	return setup_with(state, true);
+	return setup_with(state, true, 0);
+}
+
+/* Answers that nobody waits for are left alone for an hour. */
+static int setup_patient(void **state)
+{
+	return setup_with(state, false, 3600 * USEC_PER_SEC);
 }
 
 static int teardown(void **state)
@@ -402,6 +409,89 @@ static void a_refused_write_is_done_again_in_full(void **state)
 	assert_int_equal(publish_owed(x->own->publish), 0);
 }
 
+/* The row was read between the write and its refusal: it says what it was, and the whole row is written again. */
+static void a_read_behind_a_refused_write_is_not_believed(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	audit(x);
+	expect(x, SCAN);
+	link_is(x, RTM_NEWLINK, 1500);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1500");
+	fake_send(&x->server, ONE_KEY);
+	expect(x, HMGET);
+	fake_send(&x->server, OOM);
+	fake_send(&x->server, HOLDS("9100"));
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks == 2);
+	RUN_UNTIL(x->event, links_any_dirty(x->own->links));
+	turn(x);
+	expect(x, FULL("1500"));
+	answer(x, TAKEN);
+	expect_silence(x);
+}
+
+/* The next refusal is a new one. */
+static void the_back_off_of_a_row_ends_with_success(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 1500);
+	link_is(x, RTM_NEWLINK, 9100);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 9100");
+	answer(x, OOM);
+	assert_int_not_equal(links_find(x->own->links, "Ethernet0")->row.retry_ms, 0);
+	RUN_UNTIL(x->event, links_any_dirty(x->own->links));
+	turn(x);
+	expect(x, FULL("9100"));
+	answer(x, TAKEN);
+	assert_int_equal(links_find(x->own->links, "Ethernet0")->row.retry_ms, 0);
+}
+
+/* Else how long Redis takes would be how long we leave its answers alone. */
+static void the_answer_to_a_timed_batch_is_read_at_once(void **state)
+{
+	start_with_port(*state, 9100);
+}
+
+static void a_refused_scan_is_no_reading(void **state)
+{
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	publish_ready(x->own->publish);
+	conn_flush(x->conn);
+	expect(x, SCAN);
+	fake_send(&x->server, "-LOADING Redis is loading the dataset in memory\r\n");
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 1); /* it is tried again */
+	conn_flush(x->conn);
+	expect(x, SCAN);
+	assert_int_equal(publish_stats(x->own->publish)->readbacks, 0);
+	turn(x);
+	fake_send(&x->server, ONE_KEY);
+	expect(x, HMGET);
+	fake_send(&x->server, HOLDS("9100"));
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks == 1);
+	turn(x);
+	expect(x, FULL("9100"));
+	answer(x, TAKEN);
+}
+
+static void rows_of_no_port_are_not_read(void **state)
+{
+	struct fixture *x = *state;
+
+	publish_ready(x->own->publish);
+	conn_flush(x->conn);
+	expect(x, SCAN);
+	fake_send(&x->server, "*2\r\n$1\r\n0\r\n*2\r\n$15\r\nPORT_TABLE|eth0\r\n$11\r\nPORT_TABLE|\r\n");
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks == 1);
+	expect_silence(x);
+}
+
 static void what_is_no_hash_is_replaced(void **state)
 {
 	struct fixture *x = *state;
@@ -506,6 +596,20 @@ static void after_a_loss_the_row_is_read_and_written_once(void **state)
 	expect(x, FULL("1500"));
 	answer(x, TAKEN);
 	expect_silence(x);
+}
+
+/* An emptied database, or one that forgot our last writes, is not somebody's doing. */
+static void what_a_loss_took_is_no_drift(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	reconnect(x);
+	publish_lost(x->own->publish);
+	start(x, HOLDS("1500"));
+	expect(x, FULL("9100"));
+	answer(x, TAKEN);
+	assert_int_equal(publish_stats(x->own->publish)->drift, 0);
 }
 
 /* Two changes, one write: the older one counts. */
@@ -670,6 +774,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(messages_that_change_nothing_write_nothing),
+		TEST(a_read_behind_a_refused_write_is_not_believed),
+		TEST(the_back_off_of_a_row_ends_with_success),
+		cmocka_unit_test_setup_teardown(the_answer_to_a_timed_batch_is_read_at_once, setup_patient, teardown),
+		TEST(a_refused_scan_is_no_reading),
+		TEST(rows_of_no_port_are_not_read),
+		TEST(what_a_loss_took_is_no_drift),
 		TEST(a_link_that_is_new_to_us_has_one_event),
 		TEST(only_the_difference_is_written),
 		TEST(what_changed_and_came_back_is_written_again),

@@ -514,10 +514,26 @@ static void tells_errors_by_their_first_word(void **state)
 
 #define READER_TEST(name) cmocka_unit_test_setup_teardown(name, new_reader, free_reader)
 
+/* Else a buffer that is emptied again and again would be moved, or grow. */
+static void an_empty_buffer_begins_at_its_front(void **state)
+{
+	struct resp_buffer b;
+
+	(void)state;
+	assert_int_equal(resp_buffer_init(&b, 16, 16), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(resp_append(&b, 1, (struct resp_arg[]){RESP_STR("PING")}), 0);
+		resp_consume(&b, b.len);
+		assert_int_equal(b.start, 0);
+	}
+	resp_buffer_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(encodes_a_command),
+		cmocka_unit_test(an_empty_buffer_begins_at_its_front),
 		cmocka_unit_test(appends_behind_what_waits),
 		cmocka_unit_test(refuses_what_no_buffer_may_hold),
 		cmocka_unit_test(keeps_order_in_any_mix),

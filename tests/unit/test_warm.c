@@ -365,6 +365,19 @@ static void a_count_whose_fate_is_unknown_is_written_later(void **state)
 	assert_int_equal(catcher_count(&x->log, "cannot be written"), 0);
 }
 
+/* Nobody has to ask for it. */
+static void a_count_whose_fate_is_unknown_is_written_by_itself(void **state)
+{
+	struct fixture *x = *state;
+
+	ask_and_answer(x, TRUE, NIL, "$1\r\n3\r\n");
+	fake_expect(&x->server, WRITE(1, "4"));
+	reconnect(x);
+	warm_turn(x->own->warm);
+	conn_flush(x->conn);
+	expect_written(x, WRITE(1, "4"));
+}
+
 static void nothing_is_settled_before_the_decision(void **state)
 {
 	struct fixture *x = *state;
@@ -451,6 +464,7 @@ int main(void)
 		TEST(a_refused_count_is_written_later),
 		TEST(a_count_that_is_gone_is_written_again),
 		TEST(a_count_whose_fate_is_unknown_is_written_later),
+		TEST(a_count_whose_fate_is_unknown_is_written_by_itself),
 		TEST(nothing_is_settled_before_the_decision),
 		TEST(without_room_it_is_written_later),
 		TEST(a_key_of_another_type_is_replaced),

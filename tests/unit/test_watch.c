@@ -448,6 +448,34 @@ static void losses_in_a_row(void **state)
 	assert_int_equal(logged(fx, "in sync with the kernel after"), 4);
 }
 
+static bool synced_twice(const struct fixture *fx)
+{
+	return fx->synced >= 2;
+}
+
+static bool synced_three_times(const struct fixture *fx)
+{
+	return fx->synced >= 3;
+}
+
+/* After a second in sync the next loss is a new one, and its dump comes at once. */
+static void losses_far_apart(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t calm;
+
+	fx->opt.retry_initial_ms = fx->opt.retry_max_ms = 3600000;
+	good_dump(1);
+	good_dump(2);
+	start_synced(fx);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	run_until(fx, synced_twice);
+	for (calm = now_usec() + 1100 * USEC_PER_MSEC; now_usec() < calm;)
+		(void)turn(fx, 50 * USEC_PER_MSEC);
+	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
+	run_until(fx, synced_three_times);
+}
+
 /* ---- calls from callbacks ---- */
 
 static void resync(struct fixture *fx)
@@ -613,6 +641,7 @@ int main(void)
 		TEST(read_error),
 		TEST(read_error_during_dump),
 		TEST(losses_in_a_row),
+		TEST(losses_far_apart),
 		TEST(resync_in_callbacks),
 		TEST(resync_in_an_event),
 		TEST(resync_aborts_a_dump),

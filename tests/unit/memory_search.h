@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether a secret still stands somewhere in this process' memory. */
+#ifndef PORTSYNCD_MEMORY_SEARCH_H
+#define PORTSYNCD_MEMORY_SEARCH_H
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SEARCH_STEP (256U << 10)
+#define SEARCH_RANGE_MAX (64U << 20) /* larger ones are a sanitizer's */
+
+/* Read by the kernel: what was freed may be looked at, too. Our own copy of it is elsewhere. */
+static inline bool range_holds(int memory, uint64_t begin, uint64_t end, const char *text)
+{
+	static char copy[SEARCH_STEP + 256];
+	size_t len = strlen(text);
+
+	for (uint64_t at = begin; at < end; at += SEARCH_STEP) {
+		ssize_t n = pread(memory, copy, sizeof(copy), (off_t)at);
+
+		if (n > 0 && memmem(copy, (size_t)n, text, len) != NULL) {
+			explicit_bzero(copy, sizeof(copy));
+			return true;
+		}
+	}
+	explicit_bzero(copy, sizeof(copy));
+	return false;
+}
+
+/* In the heap and in other memory of no file; text itself must be a constant. */
+static inline bool memory_holds(const char *text)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	bool found = false;
+	char line[512];
+
+	while (maps && memory >= 0 && !found && fgets(line, sizeof(line), maps)) {
+		uint64_t begin, end, inode;
+		char mode[8] = "";
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %*s %" SCNu64, &begin, &end, mode, &inode) != 4)
+			continue;
+		if (strncmp(mode, "rw", 2) != 0 || inode != 0 || strstr(line, "[stack") ||
+		    end - begin > SEARCH_RANGE_MAX)
+			continue;
+		found = range_holds(memory, begin, end, text);
+	}
+	if (maps)
+		(void)fclose(maps);
+	(void)close(memory);
+	return found;
+}
+
+#endif
