@@ -277,7 +277,6 @@ static void on_marker(bool ok, const struct resp_value *error, void *user)
 	/* else startup_lost() follows */
 }
 
-/* Without capacity the next turn tries again. */
 static void push_marker(struct startup *s, const char *name, const char *field, size_t value, enum startup_state sent)
 {
 	char text[24];
@@ -290,7 +289,7 @@ static void push_marker(struct startup *s, const char *name, const char *field, 
 	r = producer_set(s->deps.producer, name, 1, pair, on_marker, s);
 	if (r == 0)
 		s->state = sent;
-	else if (r != -EAGAIN)
+	else
 		retry_later(s);
 }
 
@@ -497,7 +496,7 @@ static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 	argv[0] = RESP_STR("EXISTS");
 	argv[1] = RESP_STR(moved);
 	argv[2] = RESP_STR(waiting);
-	return conn_command(s->deps.appl, fn, s, NULL, s->state == STARTUP_DONE, ARRAY_SIZE(argv), argv);
+	return conn_command(s->deps.appl, fn, s, NULL, 0, ARRAY_SIZE(argv), argv);
 }
 
 static void on_first_row_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -529,13 +528,14 @@ static void prove_rows(struct startup *s)
 	}
 }
 
-/* was_done: PortInitDone had been sent when this was asked. */
-static void on_init_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t was_done)
+/* The answer to a question that was asked before PortInitDone was sent comes before PortInitDone is accepted. */
+static void on_init_done_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct startup *s = user;
 
 	(void)item;
-	if (is_gone(reply) && was_done && s->state == STARTUP_DONE) {
+	(void)cookie;
+	if (is_gone(reply) && s->state == STARTUP_DONE) {
 		log_warning(KIND_MARKER_GONE, "PortInitDone is gone from APPL_DB: it is sent again");
 		s->state = STARTUP_AWAITS_LINKS;
 	}

@@ -326,6 +326,24 @@ static void where_redis_tells_of_changes_a_link_is_looked_up_once(void **state)
 	assert_true(configured(x, ETH("0")));
 }
 
+/* The answer on its way may be older than the change. */
+static void a_row_that_changes_while_it_is_looked_up_is_looked_up_again(void **state)
+{
+	struct fixture *x = *state;
+
+	start(x, SCANNED("0", "1", DONE));
+	notify(x, ETH("0"), "hset");
+	conn_flush(x->conn);
+	fake_expect(&x->server, HLEN("20", ETH("0")));
+	notify(x, ETH("0"), "del");
+	conn_flush(x->conn);
+	fake_send(&x->server, ":3\r\n");
+	expect_and_answer(x, HLEN("20", ETH("0")), ":0\r\n");
+	settle(x);
+	assert_false(configured(x, ETH("0")));
+	expect_silence(x);
+}
+
 /* An emptied database says nothing of ports: startup pushes the table again. */
 static void an_emptied_table_takes_no_port_away(void **state)
 {
@@ -419,6 +437,7 @@ int main(void)
 		TEST(where_redis_tells_of_changes_audits_rarely_scan),
 		TEST(a_link_without_a_row_is_looked_up_until_it_has_one),
 		TEST(where_redis_tells_of_changes_a_link_is_looked_up_once),
+		TEST(a_row_that_changes_while_it_is_looked_up_is_looked_up_again),
 		TEST(an_emptied_table_takes_no_port_away),
 		TEST(a_key_of_another_type_is_not_a_row_and_a_refusal_says_nothing),
 		TEST(a_refused_scan_is_tried_again),

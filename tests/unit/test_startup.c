@@ -588,6 +588,23 @@ static void a_warm_start_pushes_no_row_and_mends_the_count_first(void **state)
 	assert_string_equal(value_of(APPL, CONFIG_DONE), "2");
 }
 
+static void a_wrong_count_is_mended_before_init_done(void **state)
+{
+	(void)state;
+	enable_warm("7");
+	drop(APPL, INIT_DONE);
+	links_come();
+	startup_links_known(w.startup);
+	connect_all();
+	while (!value_of(APPL, INIT_DONE)) {
+		assert_true(step());
+		if (value_of(APPL, INIT_DONE))
+			assert_string_equal(value_of(APPL, CONFIG_DONE), "2");
+	}
+	run();
+	all_is_in();
+}
+
 static void a_refused_count_holds_nothing_up_and_is_mended_by_a_check(void **state)
 {
 	(void)state;
@@ -644,6 +661,26 @@ static void after_flushall_no_marker_is_promised_until_config_db_is_back(void **
 	run();
 	all_is_in();
 	assert_int_equal(w.init_done, 2);
+}
+
+/* A port that an earlier process had initialised is not waited for, but its link is once APPL_DB was emptied. */
+static void after_appl_db_was_emptied_all_links_are_awaited(void **state)
+{
+	(void)state;
+	put(APPL, "PORT_TABLE:Ethernet0", "admin_status", "up");
+	put(APPL, "PORT_TABLE:Ethernet4", "admin_status", "up");
+	startup_links_known(w.startup);
+	connect_all();
+	run();
+	assert_true(startup_init_done(w.startup));
+	flush(APPL);
+	check();
+	run();
+	assert_true(startup_config_done(w.startup));
+	assert_false(startup_init_done(w.startup));
+	links_come();
+	run();
+	all_is_in();
 }
 
 /* Both databases from a backup, markers included: still all is pushed, and the markers are there. */
@@ -741,10 +778,10 @@ static bool walk_to(unsigned at)
 	startup_links_known(w.startup);
 	connect_all();
 	for (unsigned i = 0; i < at; i++) {
-		if (awaits_links() && w.queued == 0)
-			links_come();
 		if (!step())
 			return false;
+		if (awaits_links() && w.queued == 0)
+			links_come();
 	}
 	return true;
 }
@@ -845,9 +882,11 @@ int main(void)
 		TEST(no_ports_are_a_valid_configuration),
 		TEST(a_fabric_switch_is_refused),
 		TEST(a_warm_start_pushes_no_row_and_mends_the_count_first),
+		TEST(a_wrong_count_is_mended_before_init_done),
 		TEST(a_refused_count_holds_nothing_up_and_is_mended_by_a_check),
 		TEST(the_count_is_followed_where_that_is_asked_for),
 		TEST(after_flushall_no_marker_is_promised_until_config_db_is_back),
+		TEST(after_appl_db_was_emptied_all_links_are_awaited),
 		TEST(markers_that_others_put_back_do_not_stop_it),
 		TEST(a_lone_init_done_is_sent_again),
 		TEST(a_check_that_finds_all_changes_nothing),
