@@ -181,7 +181,7 @@ def test_refused_settings(switch: SwitchFactory) -> None:
     """A capability that is missing is told apart from what the machine does not have."""
     settings = {"performance": {"cpu_affinity": f"0,{ABSENT_CPU}"}}
     sw = audited(switch, ports=1, settings=settings)
-    sw.daemon.command[:0] = ["prlimit", "--memlock=65536", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
+    sw.daemon.command[:0] = ["prlimit", "--memlock=0", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
     sw.start()
     missing, refused = wait_record(sw, "capability_missing"), wait_record(sw, "tuning_refused")
     assert "performance.lock_memory" in missing["text"] and "performance.cpu_affinity" in refused["text"]
