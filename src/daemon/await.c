@@ -17,17 +17,17 @@
 #define ERROR_BYTES 512
 #define LOOK_USEC (500 * USEC_PER_MSEC)
 #define LOOK_ACCURACY_USEC (100 * USEC_PER_MSEC)
-#define GRACE_USEC (5 * USEC_PER_SEC) /* for who writes the file in more than one go */
+#define GRACE_USEC (5 * USEC_PER_SEC) /* the file may be written in several steps */
 
 struct await {
 	struct daemon *d;
 	sd_event_source *look;
 	char told[ERROR_BYTES];
-	uint64_t faulty_since; /* the file is there and cannot be used; 0: it is not there */
+	uint64_t faulty_since; /* since when the file exists but cannot be used; 0: it does not exist */
 	int outcome;
 };
 
-/* Once for each reason: the global file may be there before the one that it names. */
+/* Once for each reason: the global file may exist before the one that it names. */
 static void tell(struct await *a, const char *error)
 {
 	const char *allowed = strstr(error, "; allowed: ");
@@ -43,7 +43,7 @@ static void tell(struct await *a, const char *error)
 	(void)sd_notifyf(0, "READY=1\nSTATUS=waits for the file that says where Redis is: %.*s", len, error);
 }
 
-/* As long as the file is not there, and for a moment when it is but cannot be used. */
+/* While the file does not exist, and for a moment when it exists but cannot be used. */
 static bool goes_on(struct await *a, int r)
 {
 	uint64_t now = now_usec();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sandbox leaves to this daemon: where it writes, and whom it connects to. */
+/* What the sandbox permits: where the daemon writes, and where it connects to. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 	"the capability CAP_NET_ADMIN is missing: it sizes the receive buffer and sets old links down; what helps: "   \
 	"AmbientCapabilities=CAP_NET_ADMIN (systemd), --cap-add=NET_ADMIN (docker), or to start as root"
 
-/* Whatever the target is at first: the next SIGHUP, or CONFIG_DB, may turn to it. */
+/* All targets, not only the present one: SIGHUP or CONFIG_DB may choose another. */
 static int allow_log(struct sandbox *s, const struct config *config)
 {
 	struct destination address;
@@ -37,7 +37,7 @@ static int allow_database(struct sandbox *s, const struct dbconfig_db *db)
 	return 0;
 }
 
-/* The state file's folder was made when it was read. */
+/* The state file's folder was created when the file was read. */
 static int allow_state(struct sandbox *s, const struct config *config)
 {
 	return config->dry_run || config->state_file[0] == '\0' ? 0 : sandbox_allow_folder_of(s, config->state_file);
@@ -53,7 +53,7 @@ static int allow_http(struct sandbox *s, const struct config *config)
 	return sandbox_allow_folder_of(s, http.unix_socket);
 }
 
-/* libsystemd connects again for each word to the supervisor (sd_notify(3)). */
+/* libsystemd opens a new socket for each notification (sd_notify(3)). */
 static void allow_supervisor(struct sandbox *s)
 {
 	const char *address = getenv("NOTIFY_SOCKET");

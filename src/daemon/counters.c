@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What outlives a restart: when it is read, when it is saved, what is said of it. The file says that it is not clean as
- * long as a process gives numbers; who finds it so jumps, so that no number comes twice.
+ * What outlives a restart: when it is read, when it is saved, what is logged of it. While a process issues numbers, the
+ * file says that it is not clean. A process that finds it so cannot know which numbers were issued later, and skips
+ * STATE_STRIDE, so that no number comes twice.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,10 +19,10 @@
 #include "state/saver.h"
 
 #define ACCURACY_USEC (250 * USEC_PER_MSEC)
-#define STOP_USEC USEC_PER_SEC /* for a save under way, and again for the last one */
-#define SPARE_PORTS 64         /* that come without the buffer growing */
+#define STOP_USEC USEC_PER_SEC /* for a save under way, and as long again for the last one */
+#define SPARE_PORTS 64         /* that may come before the buffer has to grow */
 
-/* What a save is owed for. */
+/* Figures whose change calls for a save. */
 struct marks {
 	uint64_t event, audit, changes;
 };
@@ -29,12 +30,12 @@ struct marks {
 struct daemon_counters {
 	const char *path;
 	struct statefile *file;
-	struct saver *saver; /* NULL: not yet, or there is no thread for it */
-	struct state state;  /* as it was read, its numbers as we go on from them */
+	struct saver *saver; /* NULL: not yet, or its thread could not be started */
+	struct state state;  /* as it was read, but with the numbers to continue from */
 	sd_event_source *timer, *done;
-	struct marks given; /* at the last save, however it ended */
+	struct marks given; /* at the last save, whether or not it succeeded */
 	enum statefile_found found;
-	bool orderly;         /* what was found is what an orderly stop wrote */
+	bool orderly;         /* an orderly stop wrote the file that was found */
 	const char *previous; /* how the process that wrote it ended; NULL: not known */
 	bool handed_over;     /* the model has the ports that were read */
 	bool owed;            /* the timer is armed */
@@ -82,7 +83,7 @@ static void fill_head(const struct daemon *d, struct state *out, bool clean)
 	out->audit_seq = now.audit;
 }
 
-/* Ports first, then what is known of names that did not come yet: those may find no room. */
+/* Ports first; names without a port yet may exceed the capacity and are then left out. */
 static void fill_ports(const struct links *links, struct state *out)
 {
 	uint64_t epoch = realtime_nsec() - now_nsec();
@@ -101,7 +102,7 @@ static void fill_ports(const struct links *links, struct state *out)
 
 /* --- saving --- */
 
-/* One line an episode; none of a daemon whose start fails for another reason, which has the last word then. */
+/* One line an episode; none if the start fails for another reason, which must be the last line then. */
 static void tell_outcome(struct daemon_counters *s)
 {
 	if (!s->building && s->failing && !s->told)
@@ -191,7 +192,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0;
 }
 
-/* Long before the numbers given since the last save could be more than the next start would jump over. */
+/* Saves early, long before more numbers were issued than the next start would skip. */
 static bool runs_ahead(const struct daemon_counters *s, const struct marks *now)
 {
 	return !s->failing &&
@@ -212,7 +213,7 @@ void counters_turn(struct daemon *d)
 		(void)begin_save(d, false);
 }
 
-/* Where no loop runs. */
+/* Without the thread, while no loop runs. */
 static void save_now(struct daemon *d, struct state *out, bool clean)
 {
 	struct daemon_counters *s = d->counters;
@@ -267,7 +268,7 @@ static void read_file(struct daemon_counters *s)
 		refuse(s, why, s->found == STATEFILE_STUCK);
 }
 
-/* What is as it should be is told when the rest is: a daemon that cannot start says why, and nothing else. */
+/* Good news waits until all is built: a daemon that cannot start says why, and nothing else. */
 static void tell_found(const struct daemon_counters *s)
 {
 	if (s->found == STATEFILE_MISSING)
@@ -299,7 +300,7 @@ void counters_load(struct daemon *d)
 	s->path = path;
 	s->building = true;
 	read_file(s);
-	/* From the first number on that is given, the file must not promise that it has the last one. */
+	/* Before the first number is issued, the file must stop claiming that it has the last one. */
 	save_now(d, &s->state, false);
 }
 
@@ -370,7 +371,7 @@ void counters_build(struct daemon *d)
 
 /* --- the end --- */
 
-/* The thread writes it, so that a disk that hangs cannot hold up the stop. */
+/* The thread writes the file, so that a disk that hangs cannot hold up the stop. */
 static bool save_by_thread(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
@@ -384,7 +385,7 @@ static bool save_by_thread(struct daemon *d)
 	return true;
 }
 
-/* The start failed, or there was no thread to be had. */
+/* The start failed, or the thread could not be started. */
 static void save_without_thread(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
@@ -405,7 +406,7 @@ void counters_finish(struct daemon *d)
 
 	if (!s)
 		return;
-	/* What was held back is told now: a record takes a number. */
+	/* Report suppressed lines and records first: a record takes a number. */
 	report_suppressed(d, true);
 	if (!s->saver)
 		save_without_thread(d);

@@ -24,8 +24,8 @@
 
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
-#define FAIL_WAIT_MS 1000 /* for a stderr that nobody reads */
-#define DRAIN_READS 64    /* then the loop has its turn again */
+#define FAIL_WAIT_MS 1000 /* how long a line waits for a stderr that nobody reads */
+#define DRAIN_READS 64    /* after so many the loop has its turn again */
 #define AUDIT_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 /* --- ends --- */
@@ -53,29 +53,29 @@ void report_suppressed(struct daemon *d, bool end)
 	log_report_suppressed(end);
 }
 
-static int on_held_back(sd_event_source *source, uint64_t usec, void *user)
+static int on_suppressed(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
 
 	(void)source;
 	(void)usec;
-	d->held_back_due = 0;
+	d->suppressed_due = 0;
 	report_suppressed(d, false);
 	return 0;
 }
 
-/* Who waits for the line of a port's last state must not wait for the next audit. */
-static void arm_held_back(struct daemon *d)
+/* The line about a port's last state must not wait for the next reconciliation. */
+static void arm_suppressed(struct daemon *d)
 {
 	uint64_t due = portlog_due();
 
-	if (due == d->held_back_due)
+	if (due == d->suppressed_due)
 		return;
-	d->held_back_due = due;
+	d->suppressed_due = due;
 	if (due)
-		timer_start_at(d->held_back, due);
+		timer_start_at(d->suppressed, due);
 	else
-		timer_stop(d->held_back);
+		timer_stop(d->suppressed);
 }
 
 static void log_summary(const struct daemon *d)
@@ -165,7 +165,7 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 	return 0;
 }
 
-/* As sd_notify(3) asks of a service that reloads; before READY=1, or after STOPPING=1, systemd is told nothing else. */
+/* As sd_notify(3) asks of a service that reloads. Before READY=1 and after STOPPING=1 systemd gets nothing else. */
 static void notify_reloading(const struct daemon *d, bool begins)
 {
 	if (!d->synced_once || d->stopping)
@@ -191,7 +191,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 /* --- the loop's turn --- */
 
-static int on_room(sd_event_source *source, int fd, uint32_t revents, void *user)
+static int on_writable(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	(void)source;
 	(void)fd;
@@ -200,14 +200,14 @@ static int on_room(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0; /* the end of the turn prints */
 }
 
-/* Of what cannot be waited for, as a file is, there is always room. */
+/* What cannot be polled, such as a file, is always writable. */
 static int wait_for_room(struct daemon *d)
 {
 	int r = 0;
 
-	if (!d->room)
-		r = sd_event_add_io(d->event, &d->room, STDOUT_FILENO, EPOLLOUT, on_room, d);
-	return r < 0 ? r : sd_event_source_set_enabled(d->room, SD_EVENT_ONESHOT);
+	if (!d->writable)
+		r = sd_event_add_io(d->event, &d->writable, STDOUT_FILENO, EPOLLOUT, on_writable, d);
+	return r < 0 ? r : sd_event_source_set_enabled(d->writable, SD_EVENT_ONESHOT);
 }
 
 static int print_dirty(struct daemon *d)
@@ -224,7 +224,7 @@ static int print_dirty(struct daemon *d)
 	return r;
 }
 
-/* A reader that is slow holds up neither the kernel's events nor an end. */
+/* A slow reader holds up neither the kernel's events nor a stop. */
 static void dry_run_turn(struct daemon *d)
 {
 	int r;
@@ -236,7 +236,7 @@ static void dry_run_turn(struct daemon *d)
 		daemon_fail(d, "standard output: %s", strerror(-r));
 }
 
-/* What the kernel said before the signal came is part of what is owed: it may still wait in the socket. */
+/* Messages from before the signal may still wait in the socket; they are owed, too. */
 static bool drained_at_stop(struct daemon *d)
 {
 	if (d->drained)
@@ -249,13 +249,13 @@ static bool drained_at_stop(struct daemon *d)
 	return d->drained;
 }
 
-/* What is known to be unknown is owed as well. */
+/* Rows whose state in Redis is unknown are owed as well. */
 static bool all_known(const struct daemon *d)
 {
 	return watch_is_certain(d->watch) && !publish_is_in_doubt(d->publish);
 }
 
-/* A connection over TCP that ends takes with it what Redis has not acknowledged. */
+/* A TCP connection that is closed loses what Redis has not acknowledged. */
 static bool all_answered(const struct daemon *d)
 {
 	return conn_in_flight(d->appl_conn) == 0 && conn_in_flight(d->config_conn) == 0;
@@ -285,12 +285,12 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
 	counters_turn(d);
-	arm_held_back(d);
+	arm_suppressed(d);
 	if (d->stopping && drained_at_stop(d) && all_known(d) && publish_owed(d->publish) == 0 && all_answered(d))
 		finish_stop(d);
 }
 
-/* While events come, it can be worth to look for the next one without sleeping: that costs a processor. */
+/* While events come, polling for the next one without sleeping saves time, at the price of a processor. */
 static bool looks_again(struct daemon *d, uint64_t now)
 {
 	uint64_t messages = watch_stats(d->watch)->messages;
@@ -322,7 +322,7 @@ static bool events_are_due(const struct daemon *d)
 	return due != UINT64_MAX && due <= now_usec();
 }
 
-/* As sd_event_run(), but it is known when the work begins, be it that of a source or of events that have gathered. */
+/* As sd_event_run(), but notes when work begins, of a source or of gathered events. */
 static int run_turn(struct daemon *d)
 {
 	int r = sd_event_prepare(d->event);
@@ -403,11 +403,11 @@ static int add_sources(struct daemon *d)
 {
 	int r = add_signals(d);
 
-	/* Made now: a daemon that is refused memory later must end in time all the same. */
+	/* Made now, since a daemon that gets no memory later must still end in time. */
 	if (r >= 0)
 		r = timer_add(&d->stop_limit, d->event, 0, on_stop_limit, d);
 	if (r >= 0)
-		r = timer_add(&d->held_back, d->event, AUDIT_ACCURACY_USEC, on_held_back, d);
+		r = timer_add(&d->suppressed, d->event, AUDIT_ACCURACY_USEC, on_suppressed, d);
 	if (r >= 0)
 		r = sd_event_set_watchdog(d->event, true);
 	if (r >= 0 && !d->config->dry_run)
@@ -417,7 +417,7 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-/* With the rights that are left. */
+/* After rights were dropped. */
 static int confine(struct daemon *d)
 {
 	int r = confine_enter(d);
@@ -441,7 +441,7 @@ static unsigned tune(const struct daemon *d)
 	return tuning_apply(&options);
 }
 
-/* netns: what came of entering it. */
+/* netns: the outcome of entering it. */
 static int build(struct daemon *d, int netns)
 {
 	int r = confine_seal(d);
@@ -491,8 +491,8 @@ static void take_down(struct daemon *d)
 	for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
 		sd_event_source_disable_unref(d->signals[i]);
 	sd_event_source_disable_unref(d->stop_limit);
-	sd_event_source_disable_unref(d->room);
-	sd_event_source_disable_unref(d->held_back);
+	sd_event_source_disable_unref(d->writable);
+	sd_event_source_disable_unref(d->suppressed);
 	sd_event_source_disable_unref(d->audit);
 	sd_event_source_disable_unref(d->keeping);
 	sd_event_source_disable_unref(d->netns_watch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Redis: which databases, the connections, and what hears of them. */
+/* Redis: which databases, the connections, and who is notified of them. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,7 +186,7 @@ static int read_password(struct secret *ret, char *error, size_t size, void *use
 	return settings_read_password(((struct daemon *)user)->config, ret, error, size);
 }
 
-/* A password that cannot be read now is told at once; later it keeps the connections away. */
+/* A password that cannot be read at the start ends it; later on it keeps the connections away. */
 static int build_access(struct daemon *d)
 {
 	const struct config *config = d->config;
@@ -195,7 +195,7 @@ static int build_access(struct daemon *d)
 	int r = settings_read_password(config, &password, error, sizeof(error));
 
 	if (r < 0 && under_supervisord()) {
-		/* To end would only be to start again. */
+		/* supervisord would only start the daemon again. */
 		log_warning(KIND_CONFIG_REFUSED, "%s", error);
 	} else if (r < 0) {
 		daemon_fail(d, "%s", error);
@@ -257,7 +257,7 @@ int databases_build(struct daemon *d)
 	const struct loglevel_options log_options = {
 		.type = log_target_type(),
 		.level_chosen = d->config->level_chosen,
-		.sink_chosen = d->config->target_chosen,
+		.target_chosen = d->config->target_chosen,
 	};
 	struct publish_options publish_options;
 	struct startup_deps deps;

@@ -95,7 +95,7 @@ void judge_turn(struct daemon *d)
 		j->in_turn = false;
 		return;
 	}
-	/* It looks soon anyway. */
+	/* A judgement is due soon anyway. */
 	if (j->armed_usec != 0 && j->armed_usec <= j->judged_usec + APART_USEC)
 		return;
 	now = activity_now(d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel: its events into the model, and what hears of the watch's state. */
+/* The kernel: its events go into the model, and the parts that depend on the watch's state are notified. */
 #include <string.h>
 #include <systemd/sd-daemon.h>
 

@@ -5,7 +5,7 @@
 
 #include "log/audit.h"
 
-enum log_target_type logging_sink(const struct config *config)
+enum log_target_type logging_target(const struct config *config)
 {
 	switch (config->log_target) {
 	case LOG_TARGET_JOURNAL:
@@ -32,7 +32,7 @@ static void apply(const struct config *config, enum log_target_type type, int le
 	};
 
 	(void)snprintf(options.to.rfc5424_to, sizeof(options.to.rfc5424_to), "%s", config->log_rfc5424_to);
-	/* Before it may be turned off. */
+	/* Before the trail may be turned off. */
 	log_report_suppressed(true);
 	audit_enable(config->log_audit && !config->dry_run);
 	log_open(&options);
@@ -40,12 +40,12 @@ static void apply(const struct config *config, enum log_target_type type, int le
 
 void logging_open(const struct config *config)
 {
-	apply(config, logging_sink(config), config->log_level);
+	apply(config, logging_target(config), config->log_level);
 }
 
 void logging_change(const struct config *before, const struct config *now, const char *who)
 {
 	if (now->log_level != before->log_level)
 		audit_change_level(now->log_level, who, "SIGHUP");
-	apply(now, now->log_target == before->log_target ? log_target_type() : logging_sink(now), log_level());
+	apply(now, now->log_target == before->log_target ? log_target_type() : logging_target(now), log_level());
 }

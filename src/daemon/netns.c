@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * --netns: the network namespace that has this name. It lives as long as we are in it; the name may go, and come again
- * for another one, while our links are nobody's any more.
+ * --netns: the network namespace of this name. It lives as long as this process is in it, even if the name is deleted
+ * or given to another namespace; but then its links are no longer the switch's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +65,7 @@ static int on_folder(sd_event_source *source, const struct inotify_event *event,
 	return 0;
 }
 
-/* Without it the check at each reconciliation finds out, later. */
+/* If it cannot be watched, the check at each reconciliation finds out later. */
 void netns_watch(struct daemon *d)
 {
 	if (d->config->netns[0] == '\0')

@@ -28,7 +28,7 @@ static bool word_path(char *out, size_t size)
 	return true;
 }
 
-/* One word and a newline. Its length, 0 if it is none, or negative errno. */
+/* Reads one word and a newline. Its length, 0 if it is something else, or negative errno. */
 static ssize_t read_word(const char *path, char out[SNAPSHOT_WORD_BYTES])
 {
 	struct stat st;
@@ -51,7 +51,7 @@ void previous_load(struct daemon *d)
 	(void)snprintf(d->previous_stop, sizeof(d->previous_stop), "%s", n > 0 ? word : counters_previous_stop(d));
 	if (n == -ENOENT)
 		return;
-	/* It tells of one stop only. */
+	/* It is about one stop only. */
 	(void)unlink(path);
 	if (n <= 0)
 		log_warning(KIND_PREVIOUS_STOP, "%s is not used: %s", path,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SIGHUP: the configuration is read again; what can change live does, the rest is named. */
+/* SIGHUP: the configuration is read again. What can change live does; the log names the rest. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ void tell_faults(const struct config *config, char *complaints)
 	tell_lines(complaints);
 }
 
-/* All that is wrong with it, a line each. */
+/* Logs every fault of it, a line each. */
 static void tell_refused(char *complaints, const char *who)
 {
 	audit_event(LOG_WARNING, KIND_CONFIG_REFUSED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who,
@@ -60,13 +60,13 @@ static int read_again(const struct config *config, struct config *fresh, const c
 	return -EINVAL;
 }
 
-/* A file that was rotated, and limits that begin afresh: nothing else is new. */
+/* With the same settings only a rotated file is reopened, and the limits begin again. */
 static void reopen_log(struct daemon *d, const struct config *before, const struct config *fresh, const char *who)
 {
 	report_suppressed(d, true);
 	logging_change(before, fresh, who);
 	if (d->loglevel)
-		loglevel_set_target(d->loglevel, logging_sink(fresh));
+		loglevel_set_target(d->loglevel, logging_target(fresh));
 	log_notice(KIND_CONFIG_READ, "the configuration was read again; in force now: no change");
 }
 
@@ -81,7 +81,7 @@ static void tell_change(const char *changed, const char *who)
 		    "the configuration was read again; in force now: %s", changed);
 }
 
-/* A trail that ends or moves has it at its end, and where it goes on. */
+/* A trail that ends or moves records it where it ends and where it continues. */
 static void change_log(struct daemon *d, const struct config *before, const struct config *fresh, const char *changed,
 		       const char *who)
 {
@@ -94,7 +94,7 @@ static void change_log(struct daemon *d, const struct config *before, const stru
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
 	logging_change(before, fresh, who);
 	if (d->loglevel)
-		loglevel_set_target(d->loglevel, logging_sink(fresh));
+		loglevel_set_target(d->loglevel, logging_target(fresh));
 	if (!same || !ends)
 		tell_change(changed, who);
 }

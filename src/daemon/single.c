@@ -26,17 +26,17 @@
 
 #define PREFIX "portsyncd "
 #define WAITING 16
-#define ASKED_A_SECOND 10 /* by anybody: more would cost the loop */
+#define ASKED_A_SECOND 10 /* of all processes together: more would cost the loop too much */
 #define FAIL_WAIT_MS 1000
-#define TRIES 50 /* of a holder that is just beginning, or ending */
+#define TRIES 50 /* while the holder is starting or ending */
 #define TRY_USEC (10 * USEC_PER_MSEC)
 
 struct holder {
-	pid_t pid; /* 0: of another pid namespace */
+	pid_t pid; /* 0: it is in another PID namespace */
 	uid_t uid;
 };
 
-/* Two spellings of a folder (/var/run and /run) are one. The socket itself need not be there yet. */
+/* Two spellings of a folder (/var/run and /run) become one. The socket itself need not exist yet. */
 static void resolve(const char *path, char *out, size_t size)
 {
 	char folder[PATH_MAX], resolved[PATH_MAX];
@@ -50,7 +50,7 @@ static void resolve(const char *path, char *out, size_t size)
 		(void)snprintf(out, size, "%s%s", resolved, slash);
 }
 
-/* STATE_DB in words; while it is not known, the file that is waited for. */
+/* STATE_DB in words; while it is not known, the awaited file. */
 static void describe(struct daemon *d, char *out, size_t size)
 {
 	struct dbconfig *databases = NULL;
@@ -72,21 +72,21 @@ static void describe(struct daemon *d, char *out, size_t size)
 	dbconfig_free(databases);
 }
 
-/* What is too long for a name keeps its end, which tells most. */
+/* A text that is too long for a name keeps its end, which says most. */
 static socklen_t name_lock(struct daemon *d, struct sockaddr_un *name)
 {
 	char text[2 * PATH_MAX + 16];
-	size_t n, room = sizeof(name->sun_path) - sizeof(PREFIX) - 1;
+	size_t n, capacity = sizeof(name->sun_path) - sizeof(PREFIX) - 1;
 
 	describe(d, text, sizeof(text));
 	n = strlen(text);
 	*name = (struct sockaddr_un){.sun_family = AF_UNIX};
 	n = (size_t)snprintf(name->sun_path + 1, sizeof(name->sun_path) - 1, PREFIX "%s",
-			     n > room ? text + n - room : text);
+			     n > capacity ? text + n - capacity : text);
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
 }
 
-/* A process that may do what we do. */
+/* Whether a process may do what this one does. */
 static bool may_administer(pid_t pid)
 {
 	char path[40], line[128];
@@ -103,7 +103,7 @@ static bool may_administer(pid_t pid)
 	return may;
 }
 
-/* False: nobody listens, or it cannot be told who does. */
+/* False: no process listens, or it is not known which. */
 static bool find_holder(const struct sockaddr_un *name, socklen_t len, struct holder *ret)
 {
 	int fd cleanup(close_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -149,7 +149,7 @@ static bool hold(int fd, const struct sockaddr_un *name, socklen_t len)
 	return bind(fd, (const struct sockaddr *)name, len) == 0 && listen(fd, WAITING) == 0;
 }
 
-/* Whoever has bound the name and does not listen is about to, or is about to end; or nobody can ask it. */
+/* A process that has bound the name but does not listen is starting or ending, or cannot be reached. */
 static int claim(int fd, const struct sockaddr_un *name, socklen_t len)
 {
 	struct holder holder;
@@ -195,7 +195,7 @@ int single_claim_known(struct daemon *d)
 	return r;
 }
 
-/* Who asked has its answer by being connected. */
+/* The connection itself is the answer. */
 static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -137,7 +137,7 @@ static void fill_ports(const struct daemon *d, struct snapshot *s)
 	}
 }
 
-/* Where Redis is, is not known yet: neither the kernel nor Redis is followed. */
+/* The databases are not known yet: neither the kernel nor Redis is followed. */
 static void fill_awaiting(const struct daemon *d, struct snapshot *s)
 {
 	for (unsigned i = 0; i < SNAPSHOT_CONNS; i++)
@@ -225,7 +225,7 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 	return 0;
 }
 
-/* --- what is noted for the figures alone --- */
+/* --- counted for the figures only --- */
 
 /* The loop's own clock was read when it woke up. */
 void status_note_turn(struct daemon *d)
@@ -238,7 +238,7 @@ void status_note_turn_end(struct daemon *d)
 {
 	struct daemon_status *own = d->status_page;
 
-	/* A look for events that found none is no turn. */
+	/* Without a beginning the loop only looked for events and found none. */
 	if (own->turn_usec == 0)
 		return;
 	hist_add(&own->turn, now_nsec() - own->turn_usec * NSEC_PER_USEC);
@@ -282,7 +282,7 @@ static void note_missing(struct daemon_status *own, const struct http_options *o
 	(void)snprintf(own->http_state.reason, sizeof(own->http_state.reason), "%s", why);
 }
 
-/* The ports matter more: without a server the daemon goes on. In a dry run there is nothing that a fleet should see. */
+/* Ports matter more: without a server the daemon goes on. A dry run has nothing to show to a fleet. */
 static void listen_for_clients(struct daemon *d)
 {
 	struct http_options options;
@@ -301,7 +301,7 @@ static void listen_for_clients(struct daemon *d)
 		pages_set_server(d->status_page->pages, http_stats(d->status_page->http));
 }
 
-/* Of the files that were configured at the start: that others are named needs a restart. */
+/* Reads the files that were configured at the start; other names need a restart. */
 void status_reload(struct daemon *d, const char *who)
 {
 	struct http_options options;
@@ -366,7 +366,7 @@ void status_start(struct daemon *d)
 		return;
 	own->http_state.missing = http_stats(own->http)->listening;
 	(void)snprintf(own->http_state.reason, sizeof(own->http_state.reason), "%s", strerror(-r));
-	/* Clients would wait for ever at an address where nobody serves them. */
+	/* At an address that nobody serves clients would wait for ever. */
 	pages_set_server(own->pages, NULL);
 	http_free(own->http);
 	own->http = NULL;

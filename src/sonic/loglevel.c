@@ -88,7 +88,7 @@ static void set_output(struct loglevel *l, const char *value, bool first)
 			    l->key, value);
 		return;
 	}
-	if (first && l->opt.sink_chosen)
+	if (first && l->opt.target_chosen)
 		return;
 	/* Before it takes effect: on stdout and stderr there is no audit trail. */
 	if (type != log_target_type())

@@ -15,7 +15,7 @@
 struct loglevel_options {
 	enum log_target_type type; /* what LOGOUTPUT "SYSLOG" stands for */
 	bool level_chosen;         /* by the user: the table's first value does not override it, later changes do */
-	bool sink_chosen;
+	bool target_chosen;
 };
 
 struct loglevel;

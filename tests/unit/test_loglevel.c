@@ -12,10 +12,10 @@ struct own {
 	struct loglevel *level;
 };
 
-static void make_loglevel(struct fixture *x, bool level_chosen, bool sink_chosen)
+static void make_loglevel(struct fixture *x, bool level_chosen, bool target_chosen)
 {
 	const struct loglevel_options opt = {
-		.type = LOG_TO_SYSLOG, .level_chosen = level_chosen, .sink_chosen = sink_chosen};
+		.type = LOG_TO_SYSLOG, .level_chosen = level_chosen, .target_chosen = target_chosen};
 
 	loglevel_free(x->own->level);
 	x->own->level = loglevel_new(x->conn, "|", &opt);
