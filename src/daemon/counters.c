@@ -96,8 +96,9 @@ static void fill_ports(const struct links *links, struct state *out)
 		if (history->flaps > 0 || changed > 0)
 			(void)state_add(out, port->name, history->flaps, changed);
 	}
-	for (const struct baseline_port *past = links_past_next(links, NULL); past; past = links_past_next(links, past))
-		(void)state_add(out, past->name, past->flaps, past->changed_msec);
+	for (const struct baseline_port *before = links_baseline_next(links, NULL); before;
+	     before = links_baseline_next(links, before))
+		(void)state_add(out, before->name, before->flaps, before->changed_msec);
 }
 
 /* --- saving --- */
@@ -331,10 +332,10 @@ struct snapshot_saves counters_stats(const struct daemon *d)
 static int give_to_model(struct daemon *d)
 {
 	const struct state *state = &d->counters->state;
-	int r = links_past_reserve(d->links, state->n_ports);
+	int r = links_baseline_reserve(d->links, state->n_ports);
 
 	for (size_t i = 0; r == 0 && i < state->n_ports; i++)
-		links_past_add(d->links, state->ports[i].name, state->ports[i].flaps, state->ports[i].changed_msec);
+		links_baseline_add(d->links, state->ports[i].name, state->ports[i].flaps, state->ports[i].changed_msec);
 	d->counters->handed_over = r == 0;
 	return r;
 }

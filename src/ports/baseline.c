@@ -7,10 +7,10 @@
 
 #include "base/util.h"
 
-int baseline_init(struct baseline *p, size_t room)
+int baseline_init(struct baseline *p, size_t capacity)
 {
-	*p = (struct baseline){.ports = calloc(room + 1, sizeof(*p->ports)), .room = room};
-	return p->ports && hash_init(&p->by_name, room) == 0 ? 0 : -ENOMEM;
+	*p = (struct baseline){.ports = calloc(capacity + 1, sizeof(*p->ports)), .capacity = capacity};
+	return p->ports && hash_init(&p->by_name, capacity) == 0 ? 0 : -ENOMEM;
 }
 
 void baseline_done(struct baseline *p)
@@ -24,7 +24,7 @@ void baseline_add(struct baseline *p, const char *name, uint64_t flaps, uint64_t
 	size_t len = strlen(name);
 	struct baseline_port *port;
 
-	if (len == 0 || len >= IFNAMSIZ || p->n == p->room)
+	if (len == 0 || len >= IFNAMSIZ || p->n == p->capacity)
 		return;
 	port = &p->ports[p->n++];
 	memcpy(port->name, name, len + 1);
@@ -35,7 +35,7 @@ void baseline_add(struct baseline *p, const char *name, uint64_t flaps, uint64_t
 
 static struct baseline_port *find(const struct baseline *p, const char *name)
 {
-	struct hash_node *node = p->room > 0 ? hash_first(&p->by_name, hash_bytes(name, strlen(name))) : NULL;
+	struct hash_node *node = p->capacity > 0 ? hash_first(&p->by_name, hash_bytes(name, strlen(name))) : NULL;
 
 	for (; node; node = hash_next(node)) {
 		struct baseline_port *port = container_of(node, struct baseline_port, node);

@@ -12,23 +12,23 @@
 struct baseline_port {
 	char name[IFNAMSIZ];
 	uint64_t flaps;
-	uint64_t changed_msec; /* since the epoch, when the last change came; 0: none came */
+	uint64_t changed_msec; /* since the epoch, when the last change came; 0: none did */
 	struct hash_node node; /* private */
 };
 
 struct baseline {
 	struct hash by_name;
 	struct baseline_port *ports;
-	size_t n, room;
+	size_t n, capacity;
 };
 
-/* Room for so many; all 0 is an empty one without room. 0 or -ENOMEM. */
-int baseline_init(struct baseline *p, size_t room);
+/* For so many ports; a zeroed one is empty and takes none. 0 or -ENOMEM. */
+int baseline_init(struct baseline *p, size_t capacity);
 void baseline_done(struct baseline *p);
 
-/* What there is no room for, or a name that is too long, is left out. A name comes once. */
+/* Leaves out what exceeds the capacity, and a name that is too long. A name comes once. */
 void baseline_add(struct baseline *p, const char *name, uint64_t flaps, uint64_t changed_msec);
-/* NULL: nothing is known of it, or it was dropped. */
+/* NULL when it is not known, or was dropped. */
 const struct baseline_port *baseline_find(const struct baseline *p, const char *name);
 void baseline_drop(struct baseline *p, const char *name);
 /* All that were not dropped: start with NULL, ends with NULL. */

@@ -26,7 +26,7 @@ struct links {
 	struct arena memory;            /* of ports: they are never given back, but used again */
 	struct stage stage;
 	bool dumping, keeping_ended;
-	struct baseline past;
+	struct baseline baseline;
 	struct hash old; /* of old_links */
 	struct old_link *old_links;
 	size_t old_count;
@@ -58,7 +58,7 @@ struct links *links_new(size_t reserve)
 	list_init(&l->unused);
 	arena_init(&l->memory, CHUNK_PORTS * ARENA_BYTES(sizeof(struct port)), 0);
 	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 ||
-	    hash_init(&l->old, 0) < 0 || baseline_init(&l->past, 0) < 0 || stage_init(&l->stage) < 0)
+	    hash_init(&l->old, 0) < 0 || baseline_init(&l->baseline, 0) < 0 || stage_init(&l->stage) < 0)
 		goto fail;
 	for (size_t i = 0; i < reserve; i++)
 		if (!add_unused(l))
@@ -76,7 +76,7 @@ void links_free(struct links *l)
 	arena_done(&l->memory);
 	free(l->old_links);
 	stage_done(&l->stage);
-	baseline_done(&l->past);
+	baseline_done(&l->baseline);
 	hash_done(&l->old);
 	hash_done(&l->by_name);
 	hash_done(&l->by_ifindex);
@@ -85,7 +85,7 @@ void links_free(struct links *l)
 
 static struct port *new_port(struct links *l, const char *name, uint32_t key)
 {
-	const struct baseline_port *past = baseline_find(&l->past, name);
+	const struct baseline_port *before = baseline_find(&l->baseline, name);
 	struct port *port;
 
 	if (list_empty(&l->unused) && !add_unused(l)) {
@@ -95,9 +95,9 @@ static struct port *new_port(struct links *l, const char *name, uint32_t key)
 	port = container_of(l->unused.next, struct port, all);
 	list_remove(&port->all);
 	*port = (struct port){.row.acked = row_nil};
-	if (past) {
-		port->history.flaps = port->history.flaps_before = past->flaps;
-		port->history.changed_before_msec = past->changed_msec;
+	if (before) {
+		port->history.flaps = port->history.flaps_before = before->flaps;
+		port->history.changed_before_msec = before->changed_msec;
 	}
 	memcpy(port->name, name, strlen(name) + 1);
 	list_init(&port->dirty);
@@ -139,25 +139,25 @@ void links_unhold(struct links *l, struct port *port)
 	links_release(l, port);
 }
 
-/* --- the past --- */
+/* --- what an earlier process counted --- */
 
-int links_past_reserve(struct links *l, size_t n)
+int links_baseline_reserve(struct links *l, size_t n)
 {
-	baseline_done(&l->past);
-	return baseline_init(&l->past, n);
+	baseline_done(&l->baseline);
+	return baseline_init(&l->baseline, n);
 }
 
-void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec)
+void links_baseline_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec)
 {
-	baseline_add(&l->past, name, flaps, changed_msec);
+	baseline_add(&l->baseline, name, flaps, changed_msec);
 }
 
-const struct baseline_port *links_past_next(const struct links *l, const struct baseline_port *past)
+const struct baseline_port *links_baseline_next(const struct links *l, const struct baseline_port *before)
 {
 	do
-		past = baseline_next(&l->past, past);
-	while (past && links_find(l, past->name));
-	return past;
+		before = baseline_next(&l->baseline, before);
+	while (before && links_find(l, before->name));
+	return before;
 }
 
 /* --- finding --- */
@@ -254,7 +254,7 @@ void links_set_configured(struct links *l, struct port *port, bool configured)
 	if (port->appl.configured == configured)
 		return;
 	port->appl.configured = configured;
-	baseline_drop(&l->past, port->name);
+	baseline_drop(&l->baseline, port->name);
 	l->stats.configured += configured ? 1 : (size_t)-1;
 	links_mark_dirty(l, port);
 	meet_expectation(l, port);

@@ -121,10 +121,10 @@ void links_free(struct links *l);
  * What an earlier process counted: before the first event, with room made for all of it. A port of the name goes on
  * from there. Once it was a configured port it is its own: one that is deleted and comes back begins at 0.
  */
-int links_past_reserve(struct links *l, size_t n); /* 0 or -ENOMEM */
-void links_past_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec);
+int links_baseline_reserve(struct links *l, size_t n); /* 0 or -ENOMEM */
+void links_baseline_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec);
 /* What is left of it, of names without a port now: start with NULL, ends with NULL. */
-const struct baseline_port *links_past_next(const struct links *l, const struct baseline_port *past);
+const struct baseline_port *links_baseline_next(const struct links *l, const struct baseline_port *before);
 
 /*
  * One message of the event socket, received at this time (CLOCK_MONOTONIC; 0: not known). True when it gives the link

@@ -2,13 +2,18 @@
 #include "ports/mirror.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "log/log.h"
-#include "ports/difference.h"
+#include "ports/rules.h"
+
+#define DIFFERENCE_BYTES 160
 
 struct mirror {
 	struct links *links;
@@ -74,6 +79,62 @@ static void on_dump_abort(void *user)
 	links_dump_abort(((struct mirror *)user)->links);
 }
 
+/* --- what a reading shows against the model --- */
+
+static void put(char text[DIFFERENCE_BYTES], const char *what, const char *before, const char *now)
+{
+	text_append(text, DIFFERENCE_BYTES, ", ", "%s %s -> %s", what, before, now);
+}
+
+static void put_number(char text[DIFFERENCE_BYTES], const char *what, uint32_t before, uint32_t now)
+{
+	char from[16], to[16];
+
+	(void)snprintf(from, sizeof(from), "%" PRIu32, before);
+	(void)snprintf(to, sizeof(to), "%" PRIu32, now);
+	put(text, what, from, to);
+}
+
+static const char *up_or_down(uint32_t flags, uint32_t flag)
+{
+	return flags & flag ? "up" : "down";
+}
+
+static void compare_fields(char text[DIFFERENCE_BYTES], const struct port *port, const struct link_msg *msg)
+{
+	uint32_t changed = port->link.flags ^ msg->flags;
+
+	if (changed & IFF_UP)
+		put(text, "admin", up_or_down(port->link.flags, IFF_UP), up_or_down(msg->flags, IFF_UP));
+	if (changed & IFF_RUNNING)
+		put(text, "oper", up_or_down(port->link.flags, IFF_RUNNING), up_or_down(msg->flags, IFF_RUNNING));
+	if (msg->mtu && msg->mtu != port->link.mtu)
+		put_number(text, "mtu", port->link.mtu, msg->mtu);
+	if (msg->master != port->link.master)
+		put_number(text, "master", port->link.master, msg->master);
+}
+
+/*
+ * Compares what events report: whether there is a port's link, its name, admin, oper, MTU, master. port is the one
+ * whose link has the message's ifindex, or NULL. True when they differ; then text says how for the log, e.g. "mtu 4000
+ * -> 1500, master 7 -> 0". Of an old link only its end and its name count.
+ */
+static bool differs(const struct port *port, const struct link_msg *msg, char text[DIFFERENCE_BYTES])
+{
+	bool is_port = rules_classify(msg) == RULE_PRESENT;
+
+	text[0] = '\0';
+	if (!port && is_port)
+		put(text, "link", "none", msg->name);
+	else if (port && msg->type == RTM_DELLINK)
+		put(text, "link", port->name, "none");
+	else if (port && strcmp(port->name, msg->name) != 0 && msg->name[0] != '\0')
+		put(text, "name", port->name, msg->name);
+	else if (port && is_port && !port->link.old)
+		compare_fields(text, port, msg);
+	return text[0] != '\0';
+}
+
 /* --- readings --- */
 
 static void on_begin(void *user)
@@ -89,7 +150,7 @@ static bool on_row(const struct link_msg *row, void *user)
 
 	if (port)
 		port->reread_round = m->round;
-	return difference(port, row, text);
+	return differs(port, row, text);
 }
 
 static void on_all_read(void *user)
@@ -113,7 +174,7 @@ static void on_link(const struct link_msg *msg, void *user)
 	const struct port *port = links_find_ifindex(m->links, msg->ifindex);
 	char text[DIFFERENCE_BYTES];
 
-	if (!difference(port, msg, text))
+	if (!differs(port, msg, text))
 		return;
 	if (!m->partial) {
 		m->silent_changes++;

@@ -15,7 +15,6 @@
 #include "log/audit.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
-#include "redis/pending.h"
 
 #define OUTPUT_BYTES (256U << 10)
 #define OUTPUT_BYTES_MAX (16U << 20)
@@ -33,6 +32,19 @@ enum conn_state {
 	CONN_CONNECTING, /* the timer bounds this and the next state */
 	CONN_SETUP,
 	CONN_READY, /* the timer watches the oldest pending command */
+};
+
+/* A command without an answer. */
+struct pending {
+	conn_reply_fn fn;
+	void *user, *item;
+	uint64_t cookie, sent_usec;
+};
+
+/* Oldest first. */
+struct pending_ring {
+	struct pending *items;
+	size_t size, head, n;
 };
 
 struct conn {
@@ -67,6 +79,40 @@ struct conn {
 	struct conn_stats stats;
 	struct rtt rtt;
 };
+
+/* --- commands without an answer --- */
+
+static int pending_init(struct pending_ring *ring, size_t size)
+{
+	ring->size = MAX(size, (size_t)1);
+	ring->items = calloc(ring->size, sizeof(*ring->items));
+	return ring->items ? 0 : -ENOMEM;
+}
+
+static void pending_done(struct pending_ring *ring)
+{
+	free(ring->items);
+}
+
+static void pending_put(struct pending_ring *ring, struct pending command)
+{
+	ring->items[(ring->head + ring->n) % ring->size] = command;
+	ring->n++;
+}
+
+static struct pending pending_take(struct pending_ring *ring)
+{
+	struct pending oldest = ring->items[ring->head];
+
+	ring->head = (ring->head + 1) % ring->size;
+	ring->n--;
+	return oldest;
+}
+
+static const struct pending *pending_oldest(const struct pending_ring *ring)
+{
+	return &ring->items[ring->head];
+}
 
 /* --- outages: one line each, however many tries --- */
 

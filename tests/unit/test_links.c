@@ -789,11 +789,11 @@ static void the_past_goes_on(void **state)
 	struct links *l = *state;
 	struct port *port;
 
-	assert_int_equal(links_past_reserve(l, 2), 0);
-	links_past_add(l, "Ethernet0", 7, 1000);
-	links_past_add(l, "Ethernet4", 5, 2000);
-	links_past_add(l, "Ethernet8", 3, 3000); /* there is no room */
-	assert_string_equal(links_past_next(l, NULL)->name, "Ethernet0");
+	assert_int_equal(links_baseline_reserve(l, 2), 0);
+	links_baseline_add(l, "Ethernet0", 7, 1000);
+	links_baseline_add(l, "Ethernet4", 5, 2000);
+	links_baseline_add(l, "Ethernet8", 3, 3000); /* there is no room */
+	assert_string_equal(links_baseline_next(l, NULL)->name, "Ethernet0");
 	seen(l, 3, "Ethernet0");
 	event(l, 3, "Ethernet0", IFF_UP, 9100);
 	port = links_find(l, "Ethernet0");
@@ -802,8 +802,8 @@ static void the_past_goes_on(void **state)
 	assert_int_equal(port->history.changed_before_msec, 1000);
 	/* Of that process alone. */
 	assert_int_equal(links_stats(l)->flaps, 1);
-	assert_string_equal(links_past_next(l, NULL)->name, "Ethernet4");
-	assert_null(links_past_next(l, links_past_next(l, NULL)));
+	assert_string_equal(links_baseline_next(l, NULL)->name, "Ethernet4");
+	assert_null(links_baseline_next(l, links_baseline_next(l, NULL)));
 	seen(l, 4, "Ethernet8");
 	assert_int_equal(links_find(l, "Ethernet8")->history.changed_before_msec, 0);
 }
@@ -813,16 +813,16 @@ static void the_past_waits_for_the_port(void **state)
 {
 	struct links *l = *state;
 
-	assert_int_equal(links_past_reserve(l, 1), 0);
-	links_past_add(l, "Ethernet0", 7, 1000);
+	assert_int_equal(links_baseline_reserve(l, 1), 0);
+	links_baseline_add(l, "Ethernet0", 7, 1000);
 	seen(l, 3, "Ethernet0");
 	gone(l, 3, "Ethernet0");
 	settle(l);
 	assert_null(links_find(l, "Ethernet0"));
-	assert_non_null(links_past_next(l, NULL));
+	assert_non_null(links_baseline_next(l, NULL));
 	links_set_configured(l, links_get(l, "Ethernet0"), true);
 	assert_int_equal(links_find(l, "Ethernet0")->history.flaps, 7);
-	assert_null(links_past_next(l, NULL));
+	assert_null(links_baseline_next(l, NULL));
 	links_set_configured(l, links_find(l, "Ethernet0"), false);
 	settle(l);
 	assert_null(links_find(l, "Ethernet0"));
