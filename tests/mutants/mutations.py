@@ -92,7 +92,7 @@ MUTATIONS = [
         ("w->stats.overruns++;", ""),
         ("tell_loss(w, \"overrun\", true);\n\t\t\trestart(w);", "tell_loss(w, \"overrun\", true);"),
         ("else if (empty && w->state == WATCH_SETTLING)", "else if (0)"),
-        ("if (batch.n > 0)\n\t\t\tarm(w, w->opt.dump_timeout_usec);", ""),
+        ("if (batch.n > 0)\n\t\t\ttimer_start", "if (0)\n\t\t\ttimer_start"),
         ("w->failures + 1 >= w->opt.retry_bound}", "false}"),
         ("w->stats.spoofed += batch->spoofed;\n\ttell_spoofed(batch->spoofed);\n\tfor", "for"),
         ("abort_dump(w);\n\twait_for_dump(w, delay);\n}\n\n/* A line", "wait_for_dump(w, delay);\n}\n\n/* A line"),
