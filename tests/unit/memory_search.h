@@ -4,10 +4,10 @@
 #define PORTSYNCD_MEMORY_SEARCH_H
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,12 +41,12 @@ static inline bool memory_holds(const char *text)
 	char line[512];
 
 	while (maps && memory >= 0 && !found && fgets(line, sizeof(line), maps)) {
-		uint64_t begin, end, inode;
-		char mode[8] = "";
+		char *at = line, mode[3] = "";
+		uint64_t begin = strtoull(at, &at, 16), end = *at == '-' ? strtoull(at + 1, &at, 16) : 0;
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %*s %" SCNu64, &begin, &end, mode, &inode) != 4)
-			continue;
-		if (strncmp(mode, "rw", 2) != 0 || inode != 0 || strstr(line, "[stack") ||
+		(void)snprintf(mode, sizeof(mode), "%s", *at ? at + 1 : "");
+		/* A file's path begins with a slash. */
+		if (strcmp(mode, "rw") != 0 || strchr(at, '/') || strstr(at, "[stack") ||
 		    end - begin > SEARCH_RANGE_MAX)
 			continue;
 		found = range_holds(memory, begin, end, text);
