@@ -11,7 +11,6 @@
 #include "config/keys.h"
 #include "http/options.h"
 #include "http/server.h"
-#include "sonic/dbglobal.h"
 
 #define PASSWORD_MAX_BYTES 4096
 #define CREDENTIAL "redis_password"
@@ -79,7 +78,7 @@ int settings_read_databases(const struct config *config, struct dbconfig **ret, 
 	if (config->namespace_name[0] == '\0')
 		return dbconfig_load(ret, named ? config->database_config : CONFIG_DATABASES_PATH,
 				     !named && defaults_suffice(config), error, size);
-	r = dbglobal_resolve(global ? config->database_global : CONFIG_DATABASE_GLOBAL_PATH, config->namespace_name,
+	r = dbconfig_resolve(global ? config->database_global : CONFIG_DATABASE_GLOBAL_PATH, config->namespace_name,
 			     path, sizeof(path), error, size);
 	return r < 0 ? r : dbconfig_load(ret, path, false, error, size);
 }

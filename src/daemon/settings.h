@@ -26,7 +26,7 @@ enum oldlinks_policy settings_old_links(const struct config *config);
 
 /*
  * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Contract
- * and errors are those of dbconfig_load() and dbglobal_resolve(). SONiC's defaults stand in for a default file that
+ * and errors are those of dbconfig_load() and dbconfig_resolve(). SONiC's defaults stand in for a default file that
  * is missing only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
  */
 int settings_read_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);

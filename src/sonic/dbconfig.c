@@ -3,16 +3,131 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/file.h"
 #include "base/util.h"
-#include "sonic/jsonfile.h"
 
+#define QUOTE_MAX 80 /* of the file's own words in a complaint */
+#define PLACE_MAX (QUOTE_MAX + 16)
+#define NAMES_MAX 512 /* of all known names in a complaint */
 #define NUMBER_MAX 1023
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define DATABASES 3
+
+/* A JSON file, and where the one line goes that says what is wrong with it. */
+struct jsonfile {
+	const char *name, *kind; /* its path, and what it should be */
+	char *error;
+	size_t size;
+	char place[PLACE_MAX]; /* what complaints are about, "DATABASES.APPL_DB"; "": the file itself */
+};
+
+/* --- SONiC's JSON files --- */
+
+static int refuse_file(const struct jsonfile *at, int error)
+{
+	(void)snprintf(at->error, at->size, "%s: %s; allowed: a readable file of at most %u bytes", at->name,
+		       file_error(error), DBCONFIG_MAX_BYTES);
+	return error;
+}
+
+static int refuse_syntax(const struct jsonfile *at, const json_error_t *syntax)
+{
+	char text[JSON_ERROR_TEXT_LENGTH * 2];
+
+	(void)snprintf(at->error, at->size, "%s:%d:%d: not JSON: %s; allowed: %s", at->name, syntax->line,
+		       syntax->column, printable(syntax->text, strlen(syntax->text), text, sizeof(text)), at->kind);
+	return -EINVAL;
+}
+
+/* The whole file. 0, or a negative errno after a complaint: that of opening, or -EINVAL. */
+static int load_json(const struct jsonfile *at, json_t **ret)
+{
+	struct stat st;
+	int fd cleanup(close_fd) = file_open(at->name, DBCONFIG_MAX_BYTES, &st);
+	json_error_t syntax = {0};
+
+	*ret = NULL;
+	if (fd < 0)
+		return refuse_file(at, fd);
+	*ret = json_loadfd(fd, JSON_REJECT_DUPLICATES, &syntax);
+	return *ret ? 0 : refuse_syntax(at, &syntax);
+}
+
+static void free_json(json_t **root)
+{
+	json_decref(*root);
+}
+
+static int parse_json(const struct jsonfile *at, const char *bytes, size_t len, json_t **ret)
+{
+	json_error_t syntax = {0};
+
+	*ret = NULL;
+	if (len > DBCONFIG_MAX_BYTES)
+		return refuse_file(at, -EFBIG);
+	*ret = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &syntax);
+	return *ret ? 0 : refuse_syntax(at, &syntax);
+}
+
+/* Complains "name: place.key: ...; allowed: ...". Always -EINVAL. key may be NULL: the place itself. */
+PRINTF_LIKE(4, 5)
+static int refuse(const struct jsonfile *at, const char *key, const char *allowed, const char *format, ...)
+{
+	const char *dot = at->place[0] && key ? "." : "", *colon = at->place[0] || key ? ": " : "";
+	char wrong[QUOTE_MAX * 2];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(wrong, sizeof(wrong), format, args);
+	va_end(args);
+	(void)snprintf(at->error, at->size, "%s: %s%s%s%s%s; allowed: %s", at->name, at->place, dot, key ? key : "",
+		       colon, wrong, allowed);
+	return -EINVAL;
+}
+
+/* The same about a text, which is quoted before what is wrong with it. */
+static int refuse_text(const struct jsonfile *at, const char *key, const char *allowed, const char *text,
+		       const char *wrong)
+{
+	char quote[QUOTE_MAX];
+
+	return refuse(at, key, allowed, "\"%s\" %s", printable(text, strlen(text), quote, sizeof(quote)), wrong);
+}
+
+/* "an object", or "missing" for NULL. */
+static const char *type_of(const json_t *value)
+{
+	static const char *const names[] = {"an object", "an array", "a string", "an integer",
+					    "a number",  "true",     "false",    "null"};
+
+	return value ? names[json_typeof(value)] : "missing";
+}
+
+/* 0, or -EINVAL after a complaint. */
+static int get_text(const struct jsonfile *at, const json_t *object, const char *key, const char *allowed,
+		    const char **ret)
+{
+	const json_t *value = json_object_get(object, key);
+
+	*ret = json_string_value(value);
+	return *ret ? 0 : refuse(at, key, allowed, "is %s", type_of(value));
+}
+
+/* The same; NULL if the key is missing. */
+static int get_optional_text(const struct jsonfile *at, const json_t *object, const char *key, const char *allowed,
+			     const char **ret)
+{
+	*ret = NULL;
+	return json_object_get(object, key) ? get_text(at, object, key, allowed, ret) : 0;
+}
+
+/* --- database_config.json --- */
 
 struct database {
 	const char *name;
@@ -39,7 +154,7 @@ static const char allowed_separator[] = "one punctuation character";
 
 static void set_place(struct jsonfile *at, const char *group, const char *item)
 {
-	char quote[JSONFILE_QUOTE_MAX];
+	char quote[QUOTE_MAX];
 
 	(void)snprintf(at->place, sizeof(at->place), "%s.%s", group,
 		       printable(item, strlen(item), quote, sizeof(quote)));
@@ -51,17 +166,17 @@ static int get_integer(const struct jsonfile *at, const json_t *object, const ch
 	const json_t *value = json_object_get(object, key);
 
 	if (!json_is_integer(value))
-		return jsonfile_refuse(at, key, allowed, "is %s", jsonfile_type(value));
+		return refuse(at, key, allowed, "is %s", type_of(value));
 	*ret = json_integer_value(value);
 	if (*ret < min || *ret > max)
-		return jsonfile_refuse(at, key, allowed, "%" JSON_INTEGER_FORMAT " is out of range", *ret);
+		return refuse(at, key, allowed, "%" JSON_INTEGER_FORMAT " is out of range", *ret);
 	return 0;
 }
 
 static int get_socket(const struct jsonfile *at, const json_t *instance, const char **ret)
 {
 	static const char key[] = "unix_socket_path";
-	int r = jsonfile_optional_text(at, instance, key, allowed_socket, ret);
+	int r = get_optional_text(at, instance, key, allowed_socket, ret);
 
 	if (r < 0)
 		return r;
@@ -70,9 +185,9 @@ static int get_socket(const struct jsonfile *at, const json_t *instance, const c
 	if (!*ret)
 		return 0;
 	if ((*ret)[0] != '/')
-		return jsonfile_refuse_text(at, key, allowed_socket, *ret, "is not absolute");
+		return refuse_text(at, key, allowed_socket, *ret, "is not absolute");
 	if (strlen(*ret) > SOCKET_PATH_MAX)
-		return jsonfile_refuse_text(at, key, allowed_socket, *ret, "is too long");
+		return refuse_text(at, key, allowed_socket, *ret, "is too long");
 	return 0;
 }
 
@@ -82,8 +197,8 @@ static int read_instance(const struct jsonfile *at, const json_t *instance, stru
 	int r;
 
 	if (!json_is_object(instance))
-		return jsonfile_refuse(at, NULL, allowed_instance, "is %s", jsonfile_type(instance));
-	r = jsonfile_optional_text(at, instance, "hostname", "a host name or address", &db->host);
+		return refuse(at, NULL, allowed_instance, "is %s", type_of(instance));
+	r = get_optional_text(at, instance, "hostname", "a host name or address", &db->host);
 	if (r < 0)
 		return r;
 	if (json_object_get(instance, "port")) {
@@ -98,19 +213,19 @@ static int read_instance(const struct jsonfile *at, const json_t *instance, stru
 		db->host = NULL;
 	db->port = (uint16_t)port;
 	if (!db->unix_socket && (!db->host || port == 0))
-		return jsonfile_refuse(at, NULL, allowed_instance, "says neither a socket nor a host and port");
+		return refuse(at, NULL, allowed_instance, "says neither a socket nor a host and port");
 	return 0;
 }
 
 static int read_separator(const struct jsonfile *at, const json_t *object, char separator[2])
 {
 	const char *text;
-	int r = jsonfile_text(at, object, "separator", allowed_separator, &text);
+	int r = get_text(at, object, "separator", allowed_separator, &text);
 
 	if (r < 0)
 		return r;
 	if (strlen(text) != 1 || !ispunct((unsigned char)text[0]))
-		return jsonfile_refuse_text(at, "separator", allowed_separator, text, "is not a separator");
+		return refuse_text(at, "separator", allowed_separator, text, "is not a separator");
 	memcpy(separator, text, 2);
 	return 0;
 }
@@ -142,25 +257,25 @@ static int read_database(const struct jsonfile *at, const json_t *object, const 
 	int r;
 
 	if (!json_is_object(object))
-		return jsonfile_refuse(at, NULL, allowed_database, "is %s", jsonfile_type(object));
+		return refuse(at, NULL, allowed_database, "is %s", type_of(object));
 	r = get_integer(at, object, "id", allowed_number, 0, NUMBER_MAX, &number);
 	if (r < 0)
 		return r;
 	r = read_separator(at, object, db->separator);
 	if (r < 0)
 		return r;
-	r = jsonfile_text(at, object, "instance", allowed_name, &name);
+	r = get_text(at, object, "instance", allowed_name, &name);
 	if (r < 0)
 		return r;
 	instance = json_object_get(instances, name);
 	if (!instance)
-		return jsonfile_refuse_text(at, "instance", allowed_name, name, "names no instance");
+		return refuse_text(at, "instance", allowed_name, name, "names no instance");
 	db->number = (unsigned)number;
 	set_place(&there, "INSTANCES", name);
 	return read_instance(&there, instance, db);
 }
 
-/* Only what we use is judged: a slip in the entry of another database is not our business. */
+/* Only the databases that are used are judged: a slip in the entry of another one does no harm. */
 static int fill(struct dbconfig *c, struct jsonfile *at, json_t *instances, json_t *databases)
 {
 	static const char *const wanted[DATABASES] = {"CONFIG_DB", "APPL_DB", "STATE_DB"};
@@ -189,14 +304,14 @@ static void find_events(struct dbconfig *c, const json_t *databases)
 	}
 }
 
-/* The two objects that everything is in. */
+/* INSTANCES or DATABASES. NULL after a complaint. */
 static json_t *get_group(const struct jsonfile *at, const json_t *root, const char *key)
 {
 	json_t *group = json_object_get(root, key);
 
 	if (json_is_object(group))
 		return group;
-	(void)jsonfile_refuse(at, key, "an object", "is %s", jsonfile_type(group));
+	(void)refuse(at, key, "an object", "is %s", type_of(group));
 	return NULL;
 }
 
@@ -207,8 +322,7 @@ static int build(struct dbconfig **ret, struct jsonfile *at, json_t *root)
 	int r;
 
 	if (!json_is_object(root))
-		return jsonfile_refuse(at, NULL, "an object with INSTANCES and DATABASES", "is %s",
-				       jsonfile_type(root));
+		return refuse(at, NULL, "an object with INSTANCES and DATABASES", "is %s", type_of(root));
 	instances = get_group(at, root, "INSTANCES");
 	databases = instances ? get_group(at, root, "DATABASES") : NULL;
 	if (!databases)
@@ -231,18 +345,14 @@ static int build(struct dbconfig **ret, struct jsonfile *at, json_t *root)
 
 static struct jsonfile describe(const char *name, char *error, size_t size)
 {
-	return (struct jsonfile){.name = name,
-				 .kind = "database_config.json of SONiC",
-				 .max_bytes = DBCONFIG_MAX_BYTES,
-				 .error = error,
-				 .size = size};
+	return (struct jsonfile){.name = name, .kind = "database_config.json of SONiC", .error = error, .size = size};
 }
 
 int dbconfig_parse(struct dbconfig **ret, const char *name, const char *bytes, size_t len, char *error, size_t size)
 {
 	struct jsonfile at = describe(name, error, size);
-	json_t *root cleanup(jsonfile_free) = NULL;
-	int r = jsonfile_parse(&at, bytes, len, &root);
+	json_t *root cleanup(free_json) = NULL;
+	int r = parse_json(&at, bytes, len, &root);
 
 	*ret = NULL;
 	return r < 0 ? r : build(ret, &at, root);
@@ -251,8 +361,8 @@ int dbconfig_parse(struct dbconfig **ret, const char *name, const char *bytes, s
 int dbconfig_load(struct dbconfig **ret, const char *path, bool missing_ok, char *error, size_t size)
 {
 	struct jsonfile at = describe(path, error, size);
-	json_t *root cleanup(jsonfile_free) = NULL;
-	int r = jsonfile_load(&at, &root);
+	json_t *root cleanup(free_json) = NULL;
+	int r = load_json(&at, &root);
 
 	*ret = NULL;
 	if (r == -ENOENT && missing_ok)
@@ -274,4 +384,146 @@ const struct dbconfig_db *dbconfig_get(const struct dbconfig *c, const char *dat
 		if (strcmp(c->databases[i].name, database) == 0)
 			return &c->databases[i].db;
 	return NULL;
+}
+
+/* --- database_global.json --- */
+
+static const char *const name_keys[] = {"namespace", "container_name"};
+
+/* *ret is the key under which the entry has the name, or NULL. */
+static int match_name(const struct jsonfile *at, const json_t *entry, const char *name, const char **ret)
+{
+	*ret = NULL;
+	if (!json_is_object(entry))
+		return refuse(at, NULL, "an object with namespace or container_name, and include", "is %s",
+			      type_of(entry));
+	for (size_t i = 0; i < ARRAY_SIZE(name_keys); i++) {
+		const char *text;
+		int r = get_optional_text(at, entry, name_keys[i], "a name", &text);
+
+		if (r < 0)
+			return r;
+		if (text && strcmp(text, name) == 0)
+			*ret = name_keys[i];
+	}
+	return 0;
+}
+
+static void list_names(const json_t *entries, char *out, size_t size)
+{
+	static const char ellipsis[] = "...";
+	size_t at = 0;
+
+	(void)snprintf(out, size, "nothing, since no entry has a name");
+	for (size_t i = 0; i < json_array_size(entries) * ARRAY_SIZE(name_keys) && at < size; i++) {
+		const json_t *entry = json_array_get(entries, i / ARRAY_SIZE(name_keys));
+		const char *name = json_string_value(json_object_get(entry, name_keys[i % ARRAY_SIZE(name_keys)]));
+		char quote[QUOTE_MAX];
+
+		if (name && name[0])
+			at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "",
+					       printable(name, strlen(name), quote, sizeof(quote)));
+	}
+	if (at >= size)
+		memcpy(out + size - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
+}
+
+static int refuse_name(struct jsonfile *at, const json_t *entries, const char *name)
+{
+	char known[NAMES_MAX];
+
+	at->place[0] = '\0';
+	list_names(entries, known, sizeof(known));
+	return refuse_text(at, "INCLUDES", known, name, "is the name of no entry");
+}
+
+static int refuse_second(const struct jsonfile *at, const char *key, const char *name, size_t first)
+{
+	char wrong[64];
+
+	(void)snprintf(wrong, sizeof(wrong), "is the name of INCLUDES[%zu], too", first);
+	return refuse_text(at, key, "one entry of a name", name, wrong);
+}
+
+static void set_include(struct jsonfile *at, size_t i)
+{
+	(void)snprintf(at->place, sizeof(at->place), "INCLUDES[%zu]", i);
+}
+
+/* The one entry of that name; at->place is its place. Looks at all entries: of two the first would be a guess. */
+static int find_include(struct jsonfile *at, const json_t *entries, const char *name, const json_t **ret)
+{
+	size_t count = json_array_size(entries), found = count;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *key;
+		int r;
+
+		set_include(at, i);
+		r = match_name(at, json_array_get(entries, i), name, &key);
+		if (r < 0)
+			return r;
+		if (key && found < count)
+			return refuse_second(at, key, name, found);
+		if (key)
+			found = i;
+	}
+	if (found == count)
+		return refuse_name(at, entries, name);
+	set_include(at, found);
+	*ret = json_array_get(entries, found);
+	return 0;
+}
+
+static bool has_control(const char *text)
+{
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			return true;
+	return false;
+}
+
+static int make_path(const struct jsonfile *at, const json_t *entry, char *path, size_t size)
+{
+	static const char key[] = "include", allowed[] = "the path of a database_config.json";
+	const char *include, *slash = strrchr(at->name, '/');
+	int r = get_text(at, entry, key, allowed, &include);
+	char limit[64];
+	size_t folder;
+
+	if (r < 0)
+		return r;
+	if (include[0] == '\0')
+		return refuse(at, key, allowed, "is empty");
+	/* The path appears in log lines. */
+	if (has_control(include))
+		return refuse_text(at, key, "a path without control characters", include, "has control characters");
+	folder = slash && include[0] != '/' ? (size_t)(slash - at->name) + 1 : 0;
+	if (folder + strlen(include) >= size) {
+		(void)snprintf(limit, sizeof(limit), "at most %zu", size - 1);
+		return refuse(at, key, limit, "makes a path of %zu bytes", folder + strlen(include));
+	}
+	memcpy(path, at->name, folder);
+	memcpy(path + folder, include, strlen(include) + 1);
+	return 0;
+}
+
+int dbconfig_resolve(const char *global_path, const char *name, char *path, size_t size, char *error, size_t error_size)
+{
+	struct jsonfile at = {
+		.name = global_path, .kind = "database_global.json of SONiC", .error = error, .size = error_size};
+	const json_t *entries, *entry = NULL;
+	json_t *root cleanup(free_json) = NULL;
+	int r = load_json(&at, &root);
+
+	path[0] = '\0';
+	if (r < 0)
+		return r;
+	if (!json_is_object(root))
+		return refuse(&at, NULL, "an object with INCLUDES", "is %s", type_of(root));
+	entries = json_object_get(root, "INCLUDES");
+	if (!json_is_array(entries))
+		return refuse(&at, "INCLUDES", "an array of objects", "is %s", type_of(entries));
+	r = find_include(&at, entries, name, &entry);
+	return r < 0 ? r : make_path(&at, entry, path, size);
 }

@@ -18,7 +18,7 @@ struct dbconfig_db {
 	uint16_t port;
 	unsigned number;
 	bool port_events;  /* event_tables names PORT_TABLE */
-	char separator[2]; /* one printable character that is no letter and no digit */
+	char separator[2]; /* one punctuation character */
 };
 
 struct dbconfig;
@@ -35,5 +35,13 @@ void dbconfig_free(struct dbconfig *c);
 
 /* CONFIG_DB, APPL_DB or STATE_DB; NULL for any other: the rest of the file is not judged. */
 const struct dbconfig_db *dbconfig_get(const struct dbconfig *c, const char *database);
+
+/*
+ * SONiC's database_global.json: writes to path which database_config.json the namespace ("asic0") or container ("dpu0")
+ * of that name (not an empty one) uses. A relative include starts from the folder of the global file. Whether there is
+ * such a file is left to the caller. On failure a negative errno, path is empty, and error as above.
+ */
+int dbconfig_resolve(const char *global_path, const char *name, char *path, size_t size, char *error,
+		     size_t error_size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/sonic/dbconfig.c src/sonic/jsonfile.c */
+/* Covers: src/sonic/dbconfig.c */
 #include "sonic/dbconfig.h"
 
 #include <ctype.h>

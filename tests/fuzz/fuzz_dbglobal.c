@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/sonic/dbglobal.c src/sonic/jsonfile.c */
-#include "sonic/dbglobal.h"
+/* Covers: src/sonic/dbconfig.c */
+#include "sonic/dbconfig.h"
 
 #include <ctype.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ static void check(const char *file, const char *name)
 	size_t len;
 
 	memset(path, 'x', sizeof(path));
-	if (dbglobal_resolve(file, name, path, sizeof(path), error, sizeof(error)) < 0) {
+	if (dbconfig_resolve(file, name, path, sizeof(path), error, sizeof(error)) < 0) {
 		if (path[0] != '\0' || error[0] == '\0' || strchr(error, '\n'))
 			abort();
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sonic/dbglobal.h"
+#include "sonic/dbconfig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static void write_text(const char *path, const char *text)
 static void assert_resolved(const char *file, const char *name, const char *expected)
 {
 	char path[PATH_MAX], error[256] = "";
-	int r = dbglobal_resolve(file, name, path, sizeof(path), error, sizeof(error));
+	int r = dbconfig_resolve(file, name, path, sizeof(path), error, sizeof(error));
 
 	assert_string_equal(error, "");
 	assert_int_equal(r, 0);
@@ -50,7 +50,7 @@ static void assert_resolved(const char *file, const char *name, const char *expe
 static void assert_refused(const char *file, const char *name, int expected, const char *complaint)
 {
 	char path[PATH_MAX] = "x", error[1024] = "";
-	int r = dbglobal_resolve(file, name, path, sizeof(path), error, sizeof(error));
+	int r = dbconfig_resolve(file, name, path, sizeof(path), error, sizeof(error));
 
 	assert_string_equal(error, complaint);
 	assert_int_equal(r, expected);
@@ -158,7 +158,7 @@ static void test_what_is_no_file(void **state)
 	assert_refused("/", "a", -EISDIR, "/: Is a directory" ALLOWED_SIZE);
 	assert_refused("/dev/null", "a", -ENOTSUP, "/dev/null: not a regular file" ALLOWED_SIZE);
 	write_text("G", SONIC);
-	assert_int_equal(truncate("G", DBGLOBAL_MAX_BYTES + 1), 0);
+	assert_int_equal(truncate("G", DBCONFIG_MAX_BYTES + 1), 0);
 	assert_refused("G", "a", -EFBIG, "G: File too large" ALLOWED_SIZE);
 }
 
@@ -168,11 +168,11 @@ static void test_length_of_the_path(void **state)
 
 	(void)state;
 	write_text("G", FILE_OF("{\"namespace\":\"a\",\"include\":\"0123456789.json\"}"));
-	assert_int_equal(dbglobal_resolve("G", "a", path, sizeof(path), error, sizeof(error)), 0);
+	assert_int_equal(dbconfig_resolve("G", "a", path, sizeof(path), error, sizeof(error)), 0);
 	assert_string_equal(path, "0123456789.json");
-	assert_int_equal(dbglobal_resolve("G", "a", path, sizeof(path) - 1, error, sizeof(error)), -EINVAL);
+	assert_int_equal(dbconfig_resolve("G", "a", path, sizeof(path) - 1, error, sizeof(error)), -EINVAL);
 	assert_string_equal(error, "G: INCLUDES[0].include: makes a path of 15 bytes; allowed: at most 14");
-	assert_int_equal(dbglobal_resolve("./G", "a", path, sizeof(path), error, sizeof(error)), -EINVAL);
+	assert_int_equal(dbconfig_resolve("./G", "a", path, sizeof(path), error, sizeof(error)), -EINVAL);
 	assert_string_equal(error, "./G: INCLUDES[0].include: makes a path of 17 bytes; allowed: at most 15");
 	assert_string_equal(path, "");
 	memset(include, 'a', sizeof(include) - 1);
@@ -194,7 +194,7 @@ static void test_many_names(void **state)
 				       i);
 	(void)snprintf(text + at, sizeof(text) - at, "]}");
 	write_text("G", text);
-	assert_int_equal(dbglobal_resolve("G", "a", path, sizeof(path), error, sizeof(error)), -EINVAL);
+	assert_int_equal(dbconfig_resolve("G", "a", path, sizeof(path), error, sizeof(error)), -EINVAL);
 	assert_non_null(strstr(error, "allowed: asic0, asic1, asic2, "));
 	len = strlen(error);
 	assert_true(len > 500 && len < 600);
@@ -207,7 +207,7 @@ static void test_small_error_buffer(void **state)
 
 	(void)state;
 	write_text("G", "[]");
-	assert_int_equal(dbglobal_resolve("G", "a", path, sizeof(path), error, sizeof(error)), -EINVAL);
+	assert_int_equal(dbconfig_resolve("G", "a", path, sizeof(path), error, sizeof(error)), -EINVAL);
 	assert_string_equal(error, "G: is a");
 }
 
