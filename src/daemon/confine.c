@@ -135,6 +135,11 @@ int confine_lock(struct daemon *d)
 	return r;
 }
 
+void confine_free(struct daemon *d)
+{
+	sandbox_free(d->sandbox);
+}
+
 bool confine_allows_log(const struct daemon *d, const struct config *config)
 {
 	struct destination address;

@@ -15,7 +15,6 @@
 #include "daemon/private.h"
 #include "daemon/settings.h"
 #include "host/process.h"
-#include "host/sandbox.h"
 #include "host/tuning.h"
 #include "log/audit.h"
 #include "log/format.h"
@@ -499,7 +498,7 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->single_asked);
 	close_fd(&d->single);
 	sd_event_unref(d->event);
-	sandbox_free(d->sandbox);
+	confine_free(d);
 	free(d->reread);
 }
 

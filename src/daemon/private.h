@@ -97,6 +97,7 @@ int confine_seal(struct daemon *d);
 int confine_check(struct daemon *d);
 int confine_enter(struct daemon *d);
 int confine_lock(struct daemon *d);
+void confine_free(struct daemon *d);
 /* Whether the sandbox lets lines go where this configuration wants them; else only a restart helps. */
 bool confine_allows_log(const struct daemon *d, const struct config *config);
 

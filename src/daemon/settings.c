@@ -18,6 +18,13 @@
 #define ERROR_BYTES (PATH_MAX + KEY_WHY_MAX)
 #define GROUPS_MAX 1024
 
+/* meson.build says so. */
+#ifdef PORTSYNCD_WITHOUT_HTTP
+#define WITH_HTTP false
+#else
+#define WITH_HTTP true
+#endif
+
 /* --- values --- */
 
 static const char *or_null(const char *text)
@@ -38,7 +45,7 @@ bool settings_http(const struct config *config, struct http_options *ret)
 	};
 	for (size_t i = 0; i < ret->n_listen; i++)
 		ret->listen[i] = config->http_listen.item[i];
-	return config->http_enabled;
+	return WITH_HTTP && config->http_enabled;
 }
 
 struct tuning_options settings_tuning(const struct config *config)
