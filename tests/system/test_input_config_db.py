@@ -203,7 +203,7 @@ def test_a_key_of_the_pushs_own_is_a_string(switch: SwitchFactory, key: str) -> 
     sw.appl_db.client.set(key, "x")
     sw.start(wait=False)
     assert_good_rows_went_on(sw)
-    assert sw.daemon.log.count(f"{key}: was no ") == 1
+    assert sw.daemon.log.count(f"{key}: was not a ") == 1
 
 
 def test_the_key_of_restore_count_is_a_string(switch: SwitchFactory) -> None:
