@@ -15,11 +15,11 @@
 #define STACK_BYTES (256U * 1024)
 
 /* Whose the buffer and the outcome are. */
-enum hand {
-	HAND_LOOP,
-	HAND_THREAD,
-	HAND_DONE, /* the loop's, with an outcome that it has not seen */
-	HAND_END,  /* the thread ends */
+enum owner {
+	OWNER_LOOP,
+	OWNER_THREAD,
+	OWNER_DONE, /* the loop's, with an outcome that it has not seen */
+	OWNER_END,  /* the thread ends */
 };
 
 struct saver {
@@ -27,7 +27,7 @@ struct saver {
 	struct state state;
 	int outcome;
 	char why[STATEFILE_WHY_BYTES];
-	atomic_int hand;
+	atomic_int owner;
 	int work_fd, done_fd; /* eventfds: rung with the buffer */
 	pthread_t thread;
 };
@@ -48,13 +48,13 @@ static void *run(void *user)
 	thread_step_back();
 	for (;;) {
 		(void)eventfd_read(s->work_fd, &rung);
-		if (atomic_load(&s->hand) == HAND_THREAD) {
+		if (atomic_load(&s->owner) == OWNER_THREAD) {
 			s->outcome = statefile_save(s->file, &s->state, s->why);
-			from = HAND_THREAD;
-			(void)atomic_compare_exchange_strong(&s->hand, &from, HAND_DONE);
+			from = OWNER_THREAD;
+			(void)atomic_compare_exchange_strong(&s->owner, &from, OWNER_DONE);
 			ring(s->done_fd);
 		}
-		if (atomic_load(&s->hand) == HAND_END)
+		if (atomic_load(&s->owner) == OWNER_END)
 			return NULL;
 	}
 }
@@ -63,7 +63,7 @@ static void *run(void *user)
 
 static bool busy(const struct saver *s)
 {
-	return atomic_load(&s->hand) == HAND_THREAD;
+	return atomic_load(&s->owner) == OWNER_THREAD;
 }
 
 struct state *saver_claim(struct saver *s, size_t ports)
@@ -76,7 +76,7 @@ struct state *saver_claim(struct saver *s, size_t ports)
 
 void saver_give(struct saver *s)
 {
-	atomic_store(&s->hand, HAND_THREAD);
+	atomic_store(&s->owner, OWNER_THREAD);
 	ring(s->work_fd);
 }
 
@@ -87,11 +87,11 @@ int saver_fd(const struct saver *s)
 
 bool saver_take(struct saver *s, int *r, char why[STATEFILE_WHY_BYTES])
 {
-	int from = HAND_DONE;
+	int from = OWNER_DONE;
 	eventfd_t rung;
 
 	(void)eventfd_read(s->done_fd, &rung);
-	if (!atomic_compare_exchange_strong(&s->hand, &from, HAND_LOOP))
+	if (!atomic_compare_exchange_strong(&s->owner, &from, OWNER_LOOP))
 		return false;
 	*r = s->outcome;
 	memcpy(why, s->why, STATEFILE_WHY_BYTES);
@@ -151,7 +151,7 @@ bool saver_free(struct saver *s, uint64_t patience_usec)
 		(void)pthread_detach(s->thread);
 		return false;
 	}
-	atomic_store(&s->hand, HAND_END);
+	atomic_store(&s->owner, OWNER_END);
 	ring(s->work_fd);
 	(void)pthread_join(s->thread, NULL);
 	release(s);

@@ -40,7 +40,7 @@ int state_reserve(struct state *s, size_t ports)
 {
 	struct state_port *more;
 
-	if (ports <= s->room)
+	if (ports <= s->capacity)
 		return 0;
 	if (ports > STATE_MAX_PORTS)
 		return -E2BIG;
@@ -48,7 +48,7 @@ int state_reserve(struct state *s, size_t ports)
 	if (!more)
 		return -ENOMEM;
 	s->ports = more;
-	s->room = ports;
+	s->capacity = ports;
 	return 0;
 }
 
@@ -66,7 +66,7 @@ bool state_add(struct state *s, const char *name, uint64_t flaps, uint64_t chang
 {
 	struct state_port *port;
 
-	if (s->n_ports == s->room || !state_keeps(name))
+	if (s->n_ports == s->capacity || !state_keeps(name))
 		return false;
 	port = &s->ports[s->n_ports++];
 	*port = (struct state_port){.flaps = flaps, .changed_msec = changed_msec};

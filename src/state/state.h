@@ -32,7 +32,7 @@ struct state {
 	bool clean;                        /* written at an orderly stop: no number was issued since */
 	char boot_id[STATE_BOOT_ID_BYTES]; /* of the boot it was written in, 32 hexadecimal digits */
 	uint64_t event_id, audit_seq;      /* the last ones issued */
-	size_t n_ports, room;
+	size_t n_ports, capacity;
 	struct state_port *ports; /* the state's own memory */
 };
 

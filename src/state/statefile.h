@@ -14,7 +14,7 @@
 
 #include "state/state.h"
 
-#define STATEFILE_WHY_BYTES 256 /* room for what is wrong */
+#define STATEFILE_WHY_BYTES 256 /* of a line that says what is wrong */
 
 struct statefile;
 

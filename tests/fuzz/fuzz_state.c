@@ -36,7 +36,7 @@ static void check_bounds(const struct state *s)
 {
 	must(s->event_id <= STATE_MAX_NUMBER && s->audit_seq <= STATE_MAX_NUMBER && s->saved_msec <= STATE_MAX_NUMBER);
 	must(strlen(s->boot_id) == STATE_BOOT_ID_BYTES - 1);
-	must(s->n_ports <= s->room && s->n_ports <= STATE_MAX_PORTS);
+	must(s->n_ports <= s->capacity && s->n_ports <= STATE_MAX_PORTS);
 	for (size_t i = 0; i < s->n_ports; i++) {
 		must(memchr(s->ports[i].name, '\0', IFNAMSIZ) && state_keeps(s->ports[i].name));
 		must(s->ports[i].flaps <= STATE_MAX_NUMBER && s->ports[i].changed_msec <= STATE_MAX_NUMBER);

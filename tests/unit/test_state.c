@@ -224,7 +224,7 @@ static void names_that_are_kept(void **state)
 	assert_false(state_keeps("Ethernet\xc3\xa9"));
 }
 
-static void room_is_bounded(void **state)
+static void capacity_is_bounded(void **state)
 {
 	struct state s = {0}, out = {0};
 	char *bytes cleanup(free_ptr) = NULL, name[IFNAMSIZ];
@@ -256,7 +256,7 @@ int main(void)
 		cmocka_unit_test(each_other_length_is_seen),
 		cmocka_unit_test(a_right_checksum_is_not_enough),
 		cmocka_unit_test(names_that_are_kept),
-		cmocka_unit_test(room_is_bounded),
+		cmocka_unit_test(capacity_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
