@@ -19,7 +19,7 @@
 #define ANSWER_BYTES (128U * 1024) /* the kernel fills 32 KiB of a dump, more with hundreds of names of one link */
 #define ANSWER_SECS 2              /* without an answer; the kernel's lock is waited for in the question */
 
-struct question {
+struct link_request {
 	int ifindex; /* 0: all */
 	uint32_t seq;
 };
@@ -37,7 +37,7 @@ struct asker {
 
 static int is_last(const struct nlmsghdr *nlh, void *user)
 {
-	const struct question *question = user;
+	const struct link_request *question = user;
 
 	if (nlh->nlmsg_seq != question->seq)
 		return 0;
@@ -64,7 +64,7 @@ static ssize_t receive(const struct asker *a)
 }
 
 /* What is not answered is late for the one who asked. */
-static void answer(const struct asker *a, struct question *question)
+static void answer(const struct asker *a, struct link_request *question)
 {
 	if (nlsock_send_request(a->netlink, question->ifindex, question->seq) < 0)
 		return;
@@ -81,7 +81,7 @@ static void answer(const struct asker *a, struct question *question)
 static void *serve(void *user)
 {
 	const struct asker *a = user;
-	struct question question;
+	struct link_request question;
 
 	for (;;) {
 		ssize_t n = recv(a->questions[1], &question, sizeof(question), 0);
@@ -98,7 +98,7 @@ static void *serve(void *user)
 
 int asker_ask(struct asker *a, int ifindex, uint32_t seq)
 {
-	const struct question question = {.ifindex = ifindex, .seq = seq};
+	const struct link_request question = {.ifindex = ifindex, .seq = seq};
 
 	return send(a->questions[0], &question, sizeof(question), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

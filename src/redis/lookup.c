@@ -19,7 +19,7 @@
 #define LATE_USEC (2 * USEC_PER_SEC)
 #define LATE_ACCURACY_USEC (100 * USEC_PER_MSEC)
 
-struct question {
+struct host_query {
 	size_t name; /* which of the names it is about */
 	char host[LOOKUP_HOST_BYTES];
 };
@@ -44,7 +44,7 @@ struct lookup {
 
 /* ---- the thread ---- */
 
-static void look_up(const struct question *question, struct answer *answer)
+static void look_up(const struct host_query *question, struct answer *answer)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
@@ -62,7 +62,7 @@ static void look_up(const struct question *question, struct answer *answer)
 static void *run(void *user)
 {
 	int fd = (int)(intptr_t)user;
-	struct question question;
+	struct host_query question;
 	struct answer answer;
 
 	thread_step_back();
@@ -157,7 +157,7 @@ static struct name *find_name(struct lookup *l, const char *host)
 
 static int put_question(struct lookup *l, struct name *name)
 {
-	struct question question = {.name = (size_t)(name - l->names)};
+	struct host_query question = {.name = (size_t)(name - l->names)};
 
 	memcpy(question.host, name->host, sizeof(question.host));
 	if (send(l->ours, &question, sizeof(question), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
