@@ -64,18 +64,18 @@ struct config {
 	cpu_set_t cpu_affinity;                       /* none: as it was started */
 	bool lock_memory;
 
-	/* [health] */
-	long max_latency_usecs; /* 99 % of the events should take no longer */
-	long max_stall_secs;    /* 0: any time is well */
-	double max_failure_percent, min_sync_percent;
-	long max_memory_mb; /* 0: any */
-
 	/* [http] */
 	bool http_enabled;
 	struct config_addresses http_listen;
 	char http_unix_socket[CONFIG_TEXT_MAX];
 	char http_cert[PATH_MAX], http_key[PATH_MAX], http_ca[PATH_MAX];
 	long http_max_clients, http_timeout_secs;
+
+	/* [health] */
+	long max_latency_usecs; /* 99 % of the events should take no longer */
+	long max_stall_secs;    /* 0: any time is well */
+	double max_failure_percent, min_sync_percent;
+	long max_memory_mb; /* 0: any */
 
 	/* [sonic] */
 	long reconcile_interval_secs;
@@ -91,12 +91,12 @@ struct config {
 	long state_save_interval_secs;
 
 	/* [log] */
-	int log_level; /* LOG_EMERG .. LOG_DEBUG */
+	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
+	int log_level;                        /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
 	bool log_audit;
-	bool level_chosen;                    /* by the command line or the environment */
-	bool target_chosen;                   /* by the command line */
-	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
+	bool level_chosen;  /* by the command line or the environment */
+	bool target_chosen; /* by the command line */
 	char log_rfc5424_to[CONFIG_TEXT_MAX];
 
 	unsigned faults;                   /* of file and environment: config_load() went on without what is bad */

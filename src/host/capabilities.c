@@ -20,11 +20,6 @@ bool capabilities_net_admin(void)
 	return capng_get_caps_process() == 0 && has(CAPNG_PERMITTED, CAP_NET_ADMIN);
 }
 
-bool capabilities_ipc_lock(void)
-{
-	return capng_get_caps_process() == 0 && has(CAPNG_EFFECTIVE, CAP_IPC_LOCK);
-}
-
 bool capabilities_override(void)
 {
 	return geteuid() == 0 && capng_get_caps_process() == 0 && has(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);

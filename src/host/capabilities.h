@@ -12,18 +12,15 @@
 /* Whether we have CAP_NET_ADMIN, or may take it. */
 bool capabilities_net_admin(void);
 
-/* Whether CAP_IPC_LOCK is in force. */
-bool capabilities_ipc_lock(void);
-
 /* Whether we are root with CAP_DAC_OVERRIDE. */
 bool capabilities_override(void);
 
 /*
- * Gives up all but CAP_NET_ADMIN (that too, if we have it not). With keep_override CAP_DAC_OVERRIDE stays permitted, if
- * capabilities_override(), but is not in force. What is then is read back: more than that
- * permitted or effective is a negative errno, else 0. *whole is false when something is left in the inheritable,
- * ambient or bounding set, which does no harm under no_new_privs: the latter needs CAP_SETPCAP, and a supervisor's
- * filter may forbid all changes where there is nothing to lose.
+ * Gives up all but CAP_NET_ADMIN, and CAP_NET_ADMIN too unless it is permitted. With keep_override CAP_DAC_OVERRIDE
+ * stays permitted, if capabilities_override(), but is not in force. What is then is read back: more than that permitted
+ * or effective is a negative errno, else 0. *whole is false when something is left in the inheritable, ambient or
+ * bounding set, which does no harm under no_new_privs: the latter needs CAP_SETPCAP, and a supervisor's filter may
+ * forbid all changes where there is nothing to lose.
  */
 int capabilities_give_up(bool keep_override, bool *whole);
 
