@@ -6,7 +6,6 @@
 #include "base/util.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
-#include "daemon/logging.h"
 #include "daemon/settings.h"
 #include "host/process.h"
 
@@ -15,7 +14,7 @@
 /* stderr has the faults already. What the configuration says that is good counts, so that the trail has the record. */
 static void refuse(const struct config *config)
 {
-	logging_open(config);
+	settings_open_log(config);
 	daemon_refuse(config);
 	log_close();
 }
@@ -61,7 +60,7 @@ int main(int argc, char *argv[])
 		break;
 	}
 	daemon_block_signals();
-	logging_open(&config);
+	settings_open_log(&config);
 	status = daemon_run(&config, complaints);
 	log_close();
 	return status;

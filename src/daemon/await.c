@@ -59,7 +59,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct await *a = user;
 	char error[ERROR_BYTES];
-	int r = databases_read(a->d, error, sizeof(error));
+	int r = connections_read(a->d, error, sizeof(error));
 
 	if (goes_on(a, r)) {
 		tell(a, error);
@@ -104,7 +104,7 @@ static int run(struct await *a)
 	return r < 0 ? r : a->outcome;
 }
 
-int databases_await(struct daemon *d, const char *error)
+int connections_await(struct daemon *d, const char *error)
 {
 	struct await a = {.d = d};
 	int r = sd_event_new(&d->event);

@@ -429,7 +429,7 @@ static int confine(struct daemon *d)
 	counters_build(d);
 	r = judge_start(d);
 	if (r >= 0)
-		r = databases_start(d);
+		r = connections_start(d);
 	return r < 0 ? r : confine_lock(d);
 }
 
@@ -452,7 +452,7 @@ static int build(struct daemon *d, int netns)
 	if (r == 0)
 		r = confine_check(d);
 	if (r == 0)
-		r = databases_load(d);
+		r = connections_load(d);
 	if (r == 0)
 		r = single_claim_known(d);
 	if (r < 0)
@@ -464,7 +464,7 @@ static int build(struct daemon *d, int netns)
 		return -ENOMEM;
 	r = sd_event_new(&d->event);
 	if (r >= 0 && !d->config->dry_run)
-		r = databases_build(d);
+		r = connections_build(d);
 	if (r >= 0)
 		r = kernel_build(d);
 	if (r >= 0)
@@ -482,7 +482,7 @@ static void take_down(struct daemon *d)
 {
 	counters_free(d);
 	mirror_free(d->mirror);
-	databases_free(d);
+	connections_free(d);
 	status_free(d);
 	judge_free(d);
 	links_free(d->links);

@@ -121,15 +121,15 @@ void netns_check(struct daemon *d);
  * What database_config.json and the configuration say of the databases. A file that does not exist yet is
  * awaited. 0, or negative errno after daemon_fail(); -ECANCELED: the daemon was asked to stop meanwhile.
  */
-int databases_load(struct daemon *d);
+int connections_load(struct daemon *d);
 /* Its parts: one attempt (0, or negative errno and one line in error), and the wait after -ENOENT with that line. */
-int databases_read(struct daemon *d, char *error, size_t size);
-int databases_await(struct daemon *d, const char *error);
+int connections_read(struct daemon *d, char *error, size_t size);
+int connections_await(struct daemon *d, const char *error);
 /* The connections to Redis and their users. 0, or negative errno after daemon_fail(), as below. */
-int databases_build(struct daemon *d);
+int connections_build(struct daemon *d);
 /* Starts their thread if they need one: after rights were dropped, and before the sandbox forbids new threads. */
-int databases_start(struct daemon *d);
-void databases_free(struct daemon *d);
+int connections_start(struct daemon *d);
+void connections_free(struct daemon *d);
 
 /* Feeds the kernel's events to the model. */
 int kernel_build(struct daemon *d);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/logging.h"
 #include "daemon/private.h"
 #include "daemon/settings.h"
 #include "log/audit.h"
@@ -64,9 +63,9 @@ static int read_again(const struct config *config, struct config *fresh, const c
 static void reopen_log(struct daemon *d, const struct config *before, const struct config *fresh, const char *who)
 {
 	report_suppressed(d, true);
-	logging_change(before, fresh, who);
+	settings_change_log(before, fresh, who);
 	if (d->loglevel)
-		loglevel_set_target(d->loglevel, logging_target(fresh));
+		loglevel_set_target(d->loglevel, settings_log_target(fresh));
 	log_notice(KIND_CONFIG_READ, "the configuration was read again; in force now: no change");
 }
 
@@ -92,9 +91,9 @@ static void change_log(struct daemon *d, const struct config *before, const stru
 		tell_change(changed, who);
 	else if (audit_is_kept() && !same)
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
-	logging_change(before, fresh, who);
+	settings_change_log(before, fresh, who);
 	if (d->loglevel)
-		loglevel_set_target(d->loglevel, logging_target(fresh));
+		loglevel_set_target(d->loglevel, settings_log_target(fresh));
 	if (!same || !ends)
 		tell_change(changed, who);
 }

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "config/config.h"
 #include "host/tuning.h"
+#include "log/log.h"
 #include "sonic/dbconfig.h"
 #include "sonic/oldlinks.h"
 
@@ -23,6 +24,14 @@ bool settings_http(const struct config *config, struct http_options *ret);
 
 struct tuning_options settings_tuning(const struct config *config);
 enum oldlinks_policy settings_old_links(const struct config *config);
+
+/* The configuration's [log] section into the log, at the start and on SIGHUP. */
+void settings_open_log(const struct config *config);
+/* What differs from the configuration that was in force before; what was changed otherwise meanwhile (LOGGER table,
+ * SIGUSR1) stays as it is. A file is opened again in any case. */
+void settings_change_log(const struct config *before, const struct config *now, const char *who);
+/* The target that the configuration means; "auto" is resolved. */
+enum log_target_type settings_log_target(const struct config *config);
 
 /*
  * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Contract

@@ -126,7 +126,7 @@ static void on_refuse(const char *why, void *user)
 	daemon_fail(user, "%s", why);
 }
 
-int databases_read(struct daemon *d, char *error, size_t size)
+int connections_read(struct daemon *d, char *error, size_t size)
 {
 	const struct config *config = d->config;
 	int r = settings_read_databases(config, &d->dbconfig, error, size);
@@ -142,13 +142,13 @@ int databases_read(struct daemon *d, char *error, size_t size)
 	return 0;
 }
 
-int databases_load(struct daemon *d)
+int connections_load(struct daemon *d)
 {
 	char error[512];
-	int r = databases_read(d, error, sizeof(error));
+	int r = connections_read(d, error, sizeof(error));
 
 	if (r == -ENOENT && !d->config->dry_run)
-		return databases_await(d, error);
+		return connections_await(d, error);
 	if (r < 0)
 		daemon_fail(d, "%s", error);
 	return r;
@@ -250,7 +250,7 @@ static int open_conns(struct daemon *d)
 	return r;
 }
 
-int databases_build(struct daemon *d)
+int connections_build(struct daemon *d)
 {
 	static const struct startup_ops startup_ops = {
 		.decided = on_decided, .init_done = on_init_done, .checked = on_checked, .refuse = on_refuse};
@@ -301,7 +301,7 @@ int databases_build(struct daemon *d)
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }
 
-int databases_start(struct daemon *d)
+int connections_start(struct daemon *d)
 {
 	int r = d->lookup ? lookup_start(d->lookup) : 0;
 
@@ -310,7 +310,7 @@ int databases_start(struct daemon *d)
 	return r;
 }
 
-void databases_free(struct daemon *d)
+void connections_free(struct daemon *d)
 {
 	conn_free(d->state_conn);
 	conn_free(d->logger_events);
