@@ -63,7 +63,7 @@ static ssize_t receive(const struct asker *a)
 	}
 }
 
-/* What is not answered is late for the one who asked. */
+/* A question that gets no answer is late for the loop, which asks again. */
 static void answer(const struct asker *a, struct link_request *question)
 {
 	if (nlsock_send_request(a->netlink, question->ifindex, question->seq) < 0)

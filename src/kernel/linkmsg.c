@@ -11,7 +11,7 @@
 
 #include "base/util.h"
 
-/* A table of rules has one place for each type of attribute; what has no reader is skipped. */
+/* A table of rules is indexed by the type of the attribute; a type without a reader is skipped. */
 struct rule {
 	int (*read)(const struct nlattr *attribute, struct link_msg *out, size_t field);
 	size_t field; /* offset in struct link_msg */
@@ -75,10 +75,10 @@ static bool fits(const struct nlattr *attribute, size_t left)
 }
 
 /*
- * Not mnl_attr_for_each(): its end is rounded up to 4 bytes, past a message of odd length, it does not tell a tail that
- * is no attribute from a clean end, and calls into a library for each of some 60 attributes take half the time of a
- * message. Attribute headers are read in place, so bytes must be aligned to 4, as every
- * message and attribute in a datagram is when the datagram's buffer is.
+ * Not mnl_attr_for_each(): its end is rounded up to 4 bytes, past a message of odd length, it cannot tell a
+ * malformed tail from a clean end, and library calls for each of some 60 attributes take half the time of a message.
+ * Attribute headers are read in place, so bytes must be aligned to 4, as every message and attribute of a datagram is
+ * when its buffer is.
  */
 static int read_attributes(const void *bytes, size_t len, const struct rule *rules, size_t n, struct link_msg *out)
 {

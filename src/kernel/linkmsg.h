@@ -34,8 +34,8 @@ int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out);
 
 typedef int (*linkmsg_each_fn)(const struct nlmsghdr *nlh, void *user);
 /*
- * Calls each() for every message of a datagram until one returns other than 0, which is then returned. -EBADMSG when
- * there is a tail that is no message. libmnl before 1.0.5 compares nlmsg_len as an int and takes a huge length for a
+ * Calls each() for every message of a datagram until one returns other than 0, which is then returned. -EBADMSG for
+ * a malformed tail. libmnl before 1.0.5 compares nlmsg_len as an int and takes a huge length for a
  * negative, fitting one: such a message is refused here.
  */
 int linkmsg_walk(const void *datagram, size_t len, linkmsg_each_fn each, void *user);

@@ -322,7 +322,7 @@ void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
 	}
 	sort_out(s, (unsigned)n, batch);
 	/*
-	 * Fewer than asked for: the queue was empty, and epoll is level-triggered, so no call is spent to hear EAGAIN.
+	 * Fewer than asked for: the queue was empty, and epoll is level-triggered, so no call is spent on EAGAIN.
 	 * Or an error ended the batch: the kernel keeps it for the next call and epoll reports it.
 	 */
 	batch->outcome = (unsigned)n < s->n_buffers ? NLSOCK_AGAIN : NLSOCK_DATA;
@@ -359,7 +359,7 @@ static int request_down(int fd, uint32_t seq, int ifindex)
 	return send_request(fd, nlh);
 }
 
-/* 0 with the kernel's answer in *result; negative errno when none came. */
+/* 0 with the kernel's answer in *result; negative errno without an answer. */
 static int read_ack(int fd, uint32_t seq, int *result)
 {
 	struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells a storm of events from a quiet switch. Pure: the caller says what time it is. */
+/* Detects a storm of events. Pure: the caller passes the time. */
 #ifndef PORTSYNCD_PACE_H
 #define PORTSYNCD_PACE_H
 
@@ -13,8 +13,8 @@ struct pace {
 };
 
 /*
- * After a read: true when events come so fast that it pays to let them gather. total: events so far. A storm begins
- * with 15 in a millisecond, seen over two, and ends below 12: a burst that was only read late is none.
+ * After a read: true when events come so fast that letting them gather pays. total: events so far. A storm begins
+ * with 15 in a millisecond, seen over two, and ends below 12: a burst that was only read late is not a storm.
  */
 bool pace_is_storm(struct pace *p, uint64_t now_usec, uint64_t total);
 

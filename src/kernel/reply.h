@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel's reply to a request for links, read message by message. No I/O of its own: batches are the caller's. */
+/* Reads the kernel's reply to a request for links, message by message. No I/O: the caller passes batches. */
 #ifndef PORTSYNCD_REPLY_H
 #define PORTSYNCD_REPLY_H
 
@@ -12,7 +12,7 @@
 
 struct reply_ops {
 	void (*row)(const struct link_msg *row, void *user);
-	/* False: the one who asked wants no more, and may not exist any more. */
+	/* False: the caller wants no more rows, and may not exist any more. */
 	bool (*wanted)(const void *user);
 };
 
@@ -31,7 +31,7 @@ struct reply {
  */
 int reply_read(struct reply *reply, const struct nlsock_batch *batch, const struct reply_ops *ops, void *user);
 
-/* What NLMSG_ERROR or NLMSG_DONE says: 0 or a negative errno; -EBADMSG when it cannot be one. */
+/* The errno in NLMSG_ERROR or NLMSG_DONE: 0 or negative; -EBADMSG for any other number. */
 int reply_error(const struct nlmsghdr *nlh);
 
 #endif

@@ -20,7 +20,7 @@
 #define DELAY_USEC (20 * USEC_PER_MSEC)
 #define NEXT_USEC (1 * USEC_PER_MSEC)  /* between two rounds of questions */
 #define ANSWER_USEC USEC_PER_SEC       /* an answer that did not come by then was lost */
-#define FLOOD_USEC USEC_PER_SEC        /* a reading of all instead of many questions gathers more of them */
+#define FLOOD_USEC USEC_PER_SEC        /* so long a reading of all, instead of many questions, gathers more of them */
 #define STALL_USEC (30 * USEC_PER_SEC) /* a reading of all that did not end by then never will */
 #define TIMER_ACCURACY_USEC 1000
 
@@ -58,7 +58,7 @@ static void start_unless_running(sd_event_source *timer, uint64_t delay)
 		timer_start(timer, delay);
 }
 
-static void tell_idle(struct reread *r)
+static void note_idle(struct reread *r)
 {
 	if (!r->busy || r->n_questions > 0 || r->n_waiting > 0 || r->reading || timer_is_running(r->flood))
 		return;
@@ -96,7 +96,7 @@ void reread_overtake(struct reread *r, int ifindex)
 			r->questions[i].overtaken = true;
 }
 
-/* The questions under way, their answers taken back. */
+/* Moves the questions under way to out. */
 static size_t take_questions(struct reread *r, struct question *out)
 {
 	size_t n = r->n_questions;
@@ -161,7 +161,7 @@ static void apply(struct reread *r)
 	}
 }
 
-/* Nothing that the kernel told before its answers is still unread when they count. */
+/* Answers count once all that the kernel sent before them was read. */
 static void settle(struct reread *r)
 {
 	if (!all_answered(r))
@@ -178,7 +178,7 @@ static void settle(struct reread *r)
 		timer_start(r->timer, NEXT_USEC);
 	else
 		timer_stop(r->timer);
-	tell_idle(r);
+	note_idle(r);
 }
 
 static int read_answer(const struct nlmsghdr *nlh, struct question *question)
@@ -256,7 +256,7 @@ static void end_all(struct reread *r, int result)
 		log_info(KIND_REREAD_FAILED,
 			 "reading the links again failed, it is tried again at the next reconciliation: %s",
 			 strerror(-result));
-	tell_idle(r);
+	note_idle(r);
 }
 
 static void read_all(struct reread *r, const struct nlsock_batch *batch)
@@ -280,14 +280,14 @@ void reread_all(struct reread *r)
 	r->stats.all++;
 	r->ops->all_begins(r->user);
 	timer_stop(r->flood);
-	/* What it finds is looked at again anyway: changes meanwhile do no harm. */
+	/* Each find is read again anyway: changes meanwhile do no harm. */
 	r->reply = (struct reply){.seq = ++r->seq, .takes_interrupted = true};
 	result = nlsock_request_dump(r->socket, r->reply.seq);
 	if (result < 0)
 		end_all(r, result);
 }
 
-/* The answers to all questions; of a reading that was given up too, which nobody waits for. */
+/* Answers to all questions, also of a reading that was given up: nobody waits for those. */
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	struct reread *r = user;

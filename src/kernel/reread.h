@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads links from the kernel again while their events are followed, since the kernel does not tell every change: one
+ * Reads links from the kernel again while their events are followed, since the kernel does not report every change: one
  * link soon after something happened to it, or all of them.
  *
  * A reading of all is only a hint: what it finds to differ, or not to name, is read singly. The answer for one link
  * counts when no event about the link came between the question and a moment at which the event socket was empty: the
- * kernel answers and changes links under one lock, so whatever it told before the answer was read by then. An answer
- * that an event overtook is void, and the question is asked again.
+ * kernel answers and changes links under one lock, so whatever it reported before the answer was read by then. An
+ * answer that an event overtook is void, and the question is asked again.
  *
- * The kernel is asked by a thread (kernel/asker.h), so that its lock is never waited for here. Work is bounded: one
- * datagram a turn of the loop, when nothing else waits; REREAD_AT_ONCE questions under way and REREAD_WAITING to be
- * asked; more than that make one reading of all.
+ * The kernel is asked by a thread (kernel/asker.h), so that the loop never waits for its lock. Work is bounded: one
+ * datagram a turn of the loop, when nothing else waits; REREAD_AT_ONCE questions under way and REREAD_WAITING queued;
+ * more than that become one reading of all.
  */
 #ifndef PORTSYNCD_REREAD_H
 #define PORTSYNCD_REREAD_H
@@ -32,9 +32,9 @@ struct reread_ops {
 	bool (*differs)(const struct link_msg *row, void *user);
 	/* All were read: reread_link() is called for what is known and was not named. */
 	void (*all_read)(void *user);
-	/* Reads the events that are there; true when none is left and they are complete. */
+	/* Reads the events that are there; true when all were read and none was lost. */
 	bool (*catch_up)(void *user);
-	/* What is true of one link now. RTM_DELLINK, without a name: there is none of this ifindex. */
+	/* What is true of one link now. RTM_DELLINK, without a name: no link has this ifindex. */
 	void (*link)(const struct link_msg *msg, void *user);
 	/* Nothing more is to be read. */
 	void (*idle)(void *user);
@@ -57,11 +57,11 @@ void reread_free(struct reread *r);
 /* Events are complete from here on; until then, and after reread_stop(), nothing is read. */
 void reread_start(struct reread *r);
 void reread_stop(struct reread *r);
-/* Soon; once, however often it is said before. */
+/* Reads the link soon, and once, however often this is called before. */
 void reread_link(struct reread *r, int ifindex);
-/* From the loop's next quiet turn on, unless it is under way. */
+/* Reads all links from the loop's next quiet turn on, unless that is under way. */
 void reread_all(struct reread *r);
-/* Here is an event about this link. */
+/* An event about this link came: an answer under way is void. */
 void reread_overtake(struct reread *r, int ifindex);
 
 const struct reread_stats *reread_stats(const struct reread *r);

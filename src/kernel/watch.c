@@ -45,14 +45,14 @@ struct watch {
 	unsigned losses;      /* without a calm time in between */
 	struct backoff storm; /* between them */
 
-	bool episode; /* a loss that is not mended yet */
-	bool aloud;   /* the log tells that we are not in sync, so it must tell when we are again */
+	bool episode; /* a loss that no dump has mended yet */
+	bool aloud;   /* the log says that we are not in sync, so it must say when we are again */
 
 	bool busy, freed; /* watch_free() in a callback waits for the end of the callback */
 };
 
 /* watch_free() was called in a callback: no further one comes. */
-#define TELL(w, what, ...)                                                                                             \
+#define NOTIFY(w, what, ...)                                                                                           \
 	do {                                                                                                           \
 		if (!(w)->freed)                                                                                       \
 			(w)->ops->what(__VA_ARGS__);                                                                   \
@@ -71,7 +71,7 @@ static void enter(struct watch *w, enum watch_state state)
 		w->since = now_usec();
 	w->state = state;
 	log_debug(KIND_WATCH_STATE, "%s", watch_state_name(state));
-	TELL(w, state_changed, state, w->user);
+	NOTIFY(w, state_changed, state, w->user);
 }
 
 /* Ends a running dump in the kernel too, so that no row of it can come later. */
@@ -87,7 +87,7 @@ static void abort_dump(struct watch *w)
 	if (!w->dump)
 		return;
 	close_dump(w);
-	TELL(w, dump_abort, w->user);
+	NOTIFY(w, dump_abort, w->user);
 }
 
 static void wait_for_dump(struct watch *w, uint64_t delay)
@@ -119,7 +119,7 @@ static void restart(struct watch *w)
 }
 
 /* A line for an episode; a record for each overrun in it. */
-static void tell_loss(struct watch *w, const char *why, bool overrun)
+static void report_loss(struct watch *w, const char *why, bool overrun)
 {
 	static const struct audit_event event = {AUDIT_OVERRUN, AUDIT_FAILURE, AUDIT_KERNEL};
 	bool line = !w->episode && log_wanted(LOG_WARNING, KIND_EVENTS_LOST);
@@ -135,7 +135,7 @@ static void tell_loss(struct watch *w, const char *why, bool overrun)
 
 static void lost(struct watch *w, const char *why)
 {
-	tell_loss(w, why, false);
+	report_loss(w, why, false);
 	restart(w);
 }
 
@@ -160,11 +160,11 @@ static int event_message(const struct nlmsghdr *nlh, void *user)
 		w->stats.newlink++;
 	else
 		w->stats.dellink++;
-	TELL(w, event, &msg, w->received_nsec, w->user);
+	NOTIFY(w, event, &msg, w->received_nsec, w->user);
 	return 0;
 }
 
-static void tell_spoofed(size_t n)
+static void report_spoofed(size_t n)
 {
 	if (n > 0)
 		audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
@@ -176,7 +176,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	w->received_nsec = now_nsec();
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
-	tell_spoofed(batch->spoofed);
+	report_spoofed(batch->spoofed);
 	for (size_t i = 0; i < batch->n; i++)
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
@@ -186,7 +186,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 static void events_failed(struct watch *w, int error)
 {
 	w->stats.socket_errors++;
-	tell_loss(w, strerror(-error), false);
+	report_loss(w, strerror(-error), false);
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 	w->broken = true;
 	w->gathered_usec = 0;
@@ -213,7 +213,7 @@ static bool receive_events(struct watch *w)
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
 			w->stats.overrun_nsec = now_nsec();
-			tell_loss(w, "overrun", true);
+			report_loss(w, "overrun", true);
 			restart(w);
 			break;
 		case NLSOCK_TRUNCATED:
@@ -268,7 +268,7 @@ static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 	int r;
 
 	w->stats.spoofed += batch->spoofed;
-	tell_spoofed(batch->spoofed);
+	report_spoofed(batch->spoofed);
 	r = reply_read(&w->reply, batch, &ops, w);
 	w->stats.malformed += w->reply.malformed - malformed;
 	return r;
@@ -294,7 +294,7 @@ static int read_dump(struct watch *w)
 	return 0;
 }
 
-static void tell_synced(const struct watch *w)
+static void report_synced(const struct watch *w)
 {
 	const struct audit_event event = {AUDIT_RESYNC, AUDIT_SUCCESS, audit_self()};
 
@@ -308,7 +308,7 @@ static void tell_synced(const struct watch *w)
 static void synced(struct watch *w)
 {
 	timer_stop(w->timer);
-	tell_synced(w);
+	report_synced(w);
 	w->episode = w->aloud = false;
 	enter(w, WATCH_SYNCED);
 }
@@ -351,7 +351,7 @@ static void start_dump(struct watch *w)
 	w->due = false;
 	w->stats.dumps++;
 	w->stats.dumps_retried += w->failures > 0;
-	/* On a machine whose links never rest no dump would be complete: from then on what its rows say counts. */
+	/* Where links never rest no dump is ever complete: from then on its rows count all the same. */
 	w->reply = (struct reply){.seq = w->reply.seq + 1, .takes_interrupted = w->failures + 1 >= w->opt.retry_bound};
 	r = open_dump(w);
 	if (r < 0) {
@@ -360,7 +360,7 @@ static void start_dump(struct watch *w)
 	}
 	timer_start(w->timer, w->opt.dump_timeout_usec);
 	enter(w, WATCH_DUMPING);
-	TELL(w, dump_begin, w->user);
+	NOTIFY(w, dump_begin, w->user);
 }
 
 /* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
@@ -391,7 +391,7 @@ static bool read_events(struct watch *w)
 	return empty;
 }
 
-static void tell_interrupted(struct watch *w)
+static void report_interrupted(struct watch *w)
 {
 	w->stats.dumps_interrupted++;
 	w->stats.dumps_partial++;
@@ -416,7 +416,7 @@ static void complete_dump(struct watch *w)
 		return;
 	}
 	if (!complete)
-		tell_interrupted(w);
+		report_interrupted(w);
 	w->failures = 0;
 	backoff_reset(&w->retry);
 	timer_start(w->timer, w->opt.settle_usec);
@@ -448,7 +448,7 @@ static int leave(struct watch *w)
 	return 0;
 }
 
-/* In a turn of the loop, or for the owner. */
+/* Called by the loop or the owner, not from a callback. */
 static bool read_now(struct watch *w)
 {
 	bool empty;
@@ -474,7 +474,7 @@ bool watch_catch_up(struct watch *w)
 
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
-	/* revents tell nothing: EPOLLERR means an overrun that the next read reports, never a hang-up. */
+	/* revents do not matter: EPOLLERR means an overrun that the next read reports, never a hang-up. */
 	(void)source;
 	(void)fd;
 	(void)revents;
@@ -565,7 +565,7 @@ static int add_sources(struct watch *w)
 	return sd_event_source_set_enabled(w->resync_source, SD_EVENT_OFF);
 }
 
-static void tell_buffer(size_t got, size_t asked, bool limited)
+static void report_buffer(size_t got, size_t asked, bool limited)
 {
 	static const struct audit_event event = {AUDIT_CAPABILITY, AUDIT_FAILURE, AUDIT_KERNEL};
 
@@ -596,7 +596,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	if (r < 0)
 		return r;
 	limited = !nlsock_rcvbuf_forced(w->events) && nlsock_rcvbuf(w->events) < 2 * opt->rcvbuf;
-	tell_buffer(nlsock_rcvbuf(w->events), opt->rcvbuf, limited);
+	report_buffer(nlsock_rcvbuf(w->events), opt->rcvbuf, limited);
 	*ret = w;
 	w = NULL;
 	return 0;

@@ -9,8 +9,8 @@
  * network drivers poll under load: a wake-up for each would cost more than the event.
  *
  * A dump that is interrupted (NLM_F_DUMP_INTR on any message), fails, or takes too long is thrown away and tried again
- * with back-off, while events go on being delivered. From the retry_bound-th in a row on an interrupted one is taken
- * for what it has: where links come and go all the time none would ever be complete.
+ * with back-off, while events go on being delivered. From the retry_bound-th in a row on the rows
+ * of an interrupted one count: where links come and go all the time, no dump would ever be complete.
  */
 #ifndef PORTSYNCD_WATCH_H
 #define PORTSYNCD_WATCH_H
@@ -49,13 +49,13 @@ struct watch_options {
 	uint64_t dump_timeout_usec; /* longest time without progress of a dump */
 	uint32_t retry_initial_ms;  /* back-off between dumps: doubles ... */
 	uint32_t retry_max_ms;      /* ... up to this */
-	unsigned retry_bound; /* failed dumps in a row after which it is said aloud and only retry_max_ms is waited */
+	unsigned retry_bound;       /* after so many failed dumps in a row the log warns and the wait is retry_max_ms */
 };
 
 struct watch_stats {
 	uint64_t datagrams, messages, newlink, dellink; /* of the event socket */
 	uint64_t overruns, truncations, socket_errors;  /* of the event socket: losses */
-	uint64_t overrun_nsec;                          /* when the last overrun was, CLOCK_MONOTONIC; 0: none was */
+	uint64_t overrun_nsec;                          /* of the last overrun, CLOCK_MONOTONIC; 0: there was none */
 	uint64_t malformed, spoofed;                    /* of both sockets */
 	uint64_t dumps, dumps_interrupted, dumps_partial, dumps_failed, dumps_retried, resyncs;
 };
@@ -74,23 +74,23 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 	      void *user);
 enum watch_state watch_state(const struct watch *w);
 const char *watch_state_name(enum watch_state state);
-/* Whether all that the kernel said is known to be known: SYNCED, and nobody asked to read all links again. */
+/* Whether the model is known to be complete: SYNCED, and no watch_resync() is waiting. */
 bool watch_is_certain(const struct watch *w);
 const struct watch_stats *watch_stats(const struct watch *w);
-/* The event socket, to look at. */
+/* The event socket, for figures only. */
 struct watch_socket watch_socket(const struct watch *w);
 /*
  * Events that gather are read by watch_turn(), which the loop calls after each of its turns; watch_due() says when
- * (CLOCK_MONOTONIC us; UINT64_MAX: none gather), so that it sleeps no longer. A timer of the loop's own would cost two
- * system calls more for each read.
+ * (CLOCK_MONOTONIC us; UINT64_MAX: never), so that it sleeps no longer. A timer of the loop would cost two more
+ * system calls for each read.
  */
 uint64_t watch_due(const struct watch *w);
 void watch_turn(struct watch *w);
 /* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
 /*
- * Reads the events that are there. True when none is left and nothing was lost: all that the kernel told of links
- * before the call was delivered. Not from a callback of the watch, which must not free it meanwhile either.
+ * Reads the events that are there. True when all were read and nothing was lost: all that the kernel reported of
+ * links before the call was delivered. Not from a callback of the watch, which must not free it meanwhile either.
  */
 bool watch_catch_up(struct watch *w);
 /*
@@ -99,7 +99,7 @@ bool watch_catch_up(struct watch *w);
  * which must not free it meanwhile either.
  */
 bool watch_drain(struct watch *w);
-/* NULL is fine, and so is a call from a callback: no further callback comes, not even a dump_abort. */
+/* NULL is fine. From a callback too: no further callback comes, not even dump_abort. */
 void watch_free(struct watch *w);
 
 #endif

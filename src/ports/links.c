@@ -13,11 +13,11 @@
 
 #define CHUNK_PORTS 64
 
-/* Told by ifindex, whatever the link is called meanwhile. */
+/* Known by ifindex, whatever the link is called by now. */
 struct old_link {
 	struct hash_node node;
 	int ifindex;
-	uint32_t carrier_up, carrier_down; /* the highest that were seen */
+	uint32_t carrier_up, carrier_down; /* the highest seen */
 };
 
 struct links {
@@ -392,7 +392,7 @@ static void attach(struct links *l, struct port *port, const struct link_msg *ms
 static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 {
 	hash_del(&l->by_ifindex, &port->by_ifindex);
-	/* Nothing was ever said of an old link, so nobody waits to hear of its end. */
+	/* Nothing was ever published of an old link, so nobody waits for its end. */
 	port->owed.deletion = port->owed.deletion || !port->link.old;
 	if (!port->owed.since_nsec)
 		port->owed.since_nsec = received_nsec;
@@ -522,7 +522,8 @@ void links_dump_begin(struct links *l)
 
 void links_dump_row(struct links *l, const struct link_msg *msg)
 {
-	/* A link that is no port needs no row, since whatever port it was before is swept; but an old one stays known.
+	/* A link that is not a port needs no row, since whatever port it was before is swept; but an old one stays
+	 * known.
 	 */
 	if (l->dumping && (rules_classify(msg) == RULE_PRESENT || find_old(l, msg->ifindex)))
 		stage_add_row(&l->stage, msg);
@@ -532,7 +533,7 @@ void links_dump_row(struct links *l, const struct link_msg *msg)
  * The end of an old link was lost, and another one has its ifindex now: a link's own counters never go back. Only told
  * of a row, which is not older than any event before the dump; an event may be older than a row.
  */
-static void tell_old_apart(struct links *l, const struct link_msg *row)
+static void drop_if_replaced(struct links *l, const struct link_msg *row)
 {
 	const struct old_link *old = find_old(l, row->ifindex);
 	struct port *port = links_find_ifindex(l, row->ifindex);
@@ -546,7 +547,7 @@ static void tell_old_apart(struct links *l, const struct link_msg *row)
 
 static void apply_row(const struct link_msg *row, void *user)
 {
-	tell_old_apart(user, row);
+	drop_if_replaced(user, row);
 	links_reread(user, row);
 }
 

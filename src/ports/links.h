@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The port model: what the kernel says of each port, whether APPL_DB knows it, and what Redis acknowledged of it.
- * Links are known by ifindex, a name is an attribute that may change; rows are known by name. Whoever changes a port
- * marks it dirty; sonic/publish sends the difference.
+ * Links are known by ifindex, a name is an attribute that may change; rows are known by name. A change marks the
+ * port dirty; sonic/publish sends the difference.
  */
 #ifndef PORTSYNCD_LINKS_H
 #define PORTSYNCD_LINKS_H
@@ -118,12 +118,12 @@ struct links *links_new(size_t reserve);
 void links_free(struct links *l);
 
 /*
- * What an earlier process counted: before the first event, with room made for all of it. A port of the name goes on
- * from there. Once it was a configured port it is its own: one that is deleted and comes back begins at 0.
+ * What an earlier process counted; to be added before the first event, after its number was reserved. A port of that
+ * name goes on from there. Once it was configured its count is its own: one that is deleted and comes back begins at 0.
  */
 int links_baseline_reserve(struct links *l, size_t n); /* 0 or -ENOMEM */
 void links_baseline_add(struct links *l, const char *name, uint64_t flaps, uint64_t changed_msec);
-/* What is left of it, of names without a port now: start with NULL, ends with NULL. */
+/* What was added for names that have no port now: start with NULL, ends with NULL. */
 const struct baseline_port *links_baseline_next(const struct links *l, const struct baseline_port *before);
 
 /*
@@ -132,14 +132,14 @@ const struct baseline_port *links_baseline_next(const struct links *l, const str
  */
 bool links_event(struct links *l, const struct link_msg *msg, uint64_t received_nsec);
 
-/* What is true of one link now, found by reading it: no event tells of it. RTM_DELLINK: there is none. */
+/* What is true of one link now, as a reading found it without an event. RTM_DELLINK: no link has this ifindex. */
 void links_reread(struct links *l, const struct link_msg *msg);
 
 /*
  * A dump is staged. links_dump_commit() applies the rows of links that no event named since links_dump_begin() (the
  * event is newer, or more events follow that lead to the row), and drops every link that neither a row nor an event
- * named. A partial dump may lack rows: it drops no link. 0, or -ENOMEM when memory ran short: then what was learned of
- * the links is not all that was told, and they must be dumped again.
+ * named. A partial dump may lack rows: it drops no link. 0, or -ENOMEM when memory ran short: then some rows were
+ * not learned, and the links must be dumped again.
  */
 void links_dump_begin(struct links *l);
 void links_dump_row(struct links *l, const struct link_msg *msg);
@@ -148,8 +148,8 @@ int links_dump_commit_partial(struct links *l);
 void links_dump_abort(struct links *l);
 
 /*
- * Changes may have been missed, by us or by who listens to Redis: every port with a link owes one event. For the time
- * after a gap; a link that is new to us owes one anyway.
+ * After a gap, in which we or readers of Redis may have missed changes: every port with a link owes one event. A link
+ * that is new to us owes one anyway.
  */
 void links_doubt(struct links *l);
 
@@ -173,9 +173,9 @@ void links_expect(struct links *l, struct port *port);
 size_t links_expected(const struct links *l);
 /* The row that an earlier run left for this port waits for its link (warm start), until links_end_keeping(). */
 void links_keep(struct links *l, struct port *port);
-/* A row whose link has not come by now goes, and none is kept any more. Returns how many. */
+/* Gives up the kept rows whose links have not come, and keeps no more from now on. Returns how many it gave up. */
 size_t links_end_keeping(struct links *l);
-/* How many wait. */
+/* How many rows are kept. */
 size_t links_kept(const struct links *l);
 
 /*

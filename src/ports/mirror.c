@@ -69,7 +69,7 @@ static int on_dump_commit(bool complete, void *user)
 	if (r < 0)
 		return r;
 	m->partial = !complete;
-	/* Such a dump is read after a gap: no counter of the kernel's tells of every change that it may have had. */
+	/* A dump follows a gap, and no counter of the kernel reveals every change that happened in it. */
 	links_doubt(m->links);
 	return 0;
 }

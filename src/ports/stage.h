@@ -16,7 +16,7 @@ struct staged {
 	struct hash_node node;
 	struct staged *next; /* in the order they came */
 	int ifindex;
-	bool has_event; /* the row, if any, is void: events tell the rest */
+	bool has_event; /* the row, if any, is void: the event is newer */
 	bool has_row;
 	struct link_msg row;
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who we are to Redis (user and password), and what the audit trail has of being refused. Shared by all connections.
- * The password is not kept: it is read for each AUTH and wiped once that was sent, so a new one counts from the next
- * attempt on.
+ * Our user and password for Redis, and the audit records of refusals. Shared by all connections. The password is not
+ * kept: it is read for each AUTH and wiped once that was sent, so a new one applies from the next attempt on.
  */
 #ifndef PORTSYNCD_ACCESS_H
 #define PORTSYNCD_ACCESS_H
@@ -20,7 +19,7 @@ typedef int (*access_read_fn)(struct secret *ret, char *error, size_t size, void
 
 struct access {
 	const char *username; /* NULL: the default user */
-	const char *source;   /* the file that has the password, for who must mend it; "": none */
+	const char *source;   /* the file with the password, for messages; "": there is none */
 	access_read_fn read;  /* NULL: no password */
 	void *user;
 	struct list refused; /* connections that are refused now */
@@ -42,9 +41,8 @@ void access_init(struct access *access, const char *username, const char *source
 const char *access_describe(const struct access *access, char *out, size_t size);
 
 /*
- * Redis refused the connection for who we are, or we cannot tell it since the password cannot be read,
- * or for what we may. True: it is to be recorded, once for each server, until all of its connections that were refused
- * are granted.
+ * Redis refused the connection: our identity (also when the password cannot be read) or our rights. True: record it,
+ * which is so once for each server, until all of its refused connections are granted.
  */
 bool access_refused(struct access *access, struct access_entry *entry);
 /* The connection stands. */

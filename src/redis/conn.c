@@ -225,7 +225,7 @@ static void drop(struct conn *c, const char *reason)
 	drop_for(c, reason, NULL);
 }
 
-/* known: for what we may, not for who we are. */
+/* known: Redis knows us and refused our rights, not our identity. */
 static void drop_refused(struct conn *c, bool known, const char *why)
 {
 	const struct audit_event event = {known ? AUDIT_REDIS_DENIED : AUDIT_REDIS_AUTH, AUDIT_FAILURE, AUDIT_REDIS};
@@ -235,7 +235,7 @@ static void drop_refused(struct conn *c, bool known, const char *why)
 
 /* --- output --- */
 
-/* Also without any interest epoll tells of a server that hung up. */
+/* epoll reports a server that hung up whatever the interest is. */
 static void set_interest(struct conn *c)
 {
 	uint32_t interest = (c->patient ? 0 : EPOLLIN) | (c->wants_output ? EPOLLOUT : 0);

@@ -17,7 +17,7 @@ struct handshake {
 	size_t secret_bytes; /* of the buffer, from its start, hold AUTH: to be wiped once they are sent */
 };
 
-/* DENIED: refused for who we are, or for what we may. */
+/* DENIED: our identity or our rights were refused. */
 enum handshake_outcome { HANDSHAKE_GOES_ON, HANDSHAKE_DONE, HANDSHAKE_REFUSED, HANDSHAKE_DENIED };
 
 /* Puts the commands into out, which is empty. 0; -ENOMEM; or what reading the password gave, which why then explains.

@@ -91,7 +91,7 @@ static void tell(struct lookup_waiter *w, const struct answer *answer)
 	w->fn(LOOKUP_FAILED, why, w->user);
 }
 
-/* Who asks again from its callback waits for the next answer. */
+/* A waiter that asks again from its callback waits for the next answer. */
 static void take_answer(struct lookup *l, const struct answer *answer)
 {
 	struct name *name = &l->names[answer->name];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Addresses of host names, looked up by a thread of its own: /etc/hosts, or a name server that does not answer, must
- * not hold up the loop. Nothing is kept here: who asks again is answered with what is true then. Questions and answers
+ * not hold up the loop. Nothing is cached: each question gets an answer of its own time. Questions and answers
  * go through a pair of sockets; the thread shares no memory with the loop.
  */
 #ifndef PORTSYNCD_LOOKUP_H
@@ -19,7 +19,7 @@ struct lookup;
 /* LATE: not answered yet; it is still asked. */
 enum lookup_outcome { LOOKUP_FOUND, LOOKUP_FAILED, LOOKUP_LATE };
 
-/* Somebody who waits for an answer. FOUND: endpoint has new addresses, else it is as it was, and why says why. */
+/* Waits for an answer. FOUND: endpoint has new addresses; else it is unchanged, and why gives the reason. */
 struct lookup_waiter {
 	struct list link;
 	struct endpoint *endpoint; /* named */

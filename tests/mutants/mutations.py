@@ -141,9 +141,9 @@ MUTATIONS = [
     *of(
         "ports/stage.c",
         "links dump links_memory",
-        ("chunk->items[i].has_row && !chunk->items[i].has_event", "chunk->items[i].has_row"),
+        ("item->has_row && !item->has_event", "item->has_row"),
         ("s->incomplete = false;", ""),
-        ("item->has_event = item->has_row = false;", ""),
+        ("*item = (struct staged){.ifindex = ifindex};", "item->ifindex = ifindex;"),
     ),
     *of(
         "redis/rtt.c",
