@@ -97,11 +97,11 @@ MUTATIONS = [
         ("w->losses++ ? backoff_next_usec(&w->storm) : 0", "0"),
         ("w->failures = 0;\n\tbackoff_reset(&w->retry);", "backoff_reset(&w->retry);"),
         ("w->stats.overruns++;", ""),
-        ("tell_loss(w, \"overrun\", true);\n\t\t\trestart(w);", "tell_loss(w, \"overrun\", true);"),
+        ("report_loss(w, \"overrun\", true);\n\t\t\trestart(w);", "report_loss(w, \"overrun\", true);"),
         ("else if (empty && w->state == WATCH_SETTLING)", "else if (0)"),
         ("if (batch.n > 0)\n\t\t\ttimer_start", "if (0)\n\t\t\ttimer_start"),
         ("w->failures + 1 >= w->opt.retry_bound}", "false}"),
-        ("w->stats.spoofed += batch->spoofed;\n\ttell_spoofed(batch->spoofed);\n\tfor", "for"),
+        ("w->stats.spoofed += batch->spoofed;\n\treport_spoofed(batch->spoofed);\n\tfor", "for"),
         ("abort_dump(w);\n\twait_for_dump(w, delay);\n}\n\n/* A line", "wait_for_dump(w, delay);\n}\n\n/* A line"),
     ),
     *of(
