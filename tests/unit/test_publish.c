@@ -453,7 +453,13 @@ static void the_back_off_of_a_row_ends_with_success(void **state)
 /* Else how long Redis takes would be how long we leave its answers alone. */
 static void the_answer_to_a_timed_batch_is_read_at_once(void **state)
 {
-	start_with_port(*state, 9100);
+	struct fixture *x = *state;
+
+	configured_link(x, 9100);
+	start(x, HOLDS("9100"));
+	expect(x, FULL("9100"));
+	fake_send(&x->server, TAKEN);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
 }
 
 static void a_refused_scan_is_no_reading(void **state)
