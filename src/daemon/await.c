@@ -5,13 +5,17 @@
  * the pages that say so, and they are built again afterwards, since their thread has all our rights until then. This
  * has a loop of its own.
  */
+#include "daemon/await.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "daemon/private.h"
+#include "daemon/end.h"
+#include "daemon/judge.h"
+#include "daemon/status.h"
 #include "log/log.h"
 
 #define ERROR_BYTES 512

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the sandbox permits: where the daemon writes, and where it connects to. */
+#include "daemon/confine.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
-#include "daemon/private.h"
+#include "daemon/end.h"
 #include "daemon/settings.h"
 #include "host/capabilities.h"
 #include "host/sandbox.h"

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Redis: which databases, the connections, and who is notified of them. */
+#include "daemon/connections.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/private.h"
+#include "daemon/await.h"
+#include "daemon/counters.h"
+#include "daemon/end.h"
+#include "daemon/judge.h"
+#include "daemon/kernel.h"
 #include "daemon/settings.h"
+#include "daemon/status.h"
 #include "host/capabilities.h"
 #include "log/log.h"
 

@@ -4,6 +4,8 @@
  * file says that it is not clean. A process that finds it so cannot know which numbers were issued later, and skips
  * STATE_STRIDE, so that no number comes twice.
  */
+#include "daemon/counters.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +15,7 @@
 #include <time.h>
 
 #include "base/timer.h"
-#include "daemon/private.h"
+#include "daemon/end.h"
 #include "log/audit.h"
 #include "log/log.h"
 #include "state/saver.h"
@@ -408,7 +410,7 @@ void counters_finish(struct daemon *d)
 	if (!s)
 		return;
 	/* Report suppressed lines and records first: a record takes a number. */
-	report_suppressed(d, true);
+	daemon_report_suppressed(d, true);
 	if (!s->saver)
 		save_without_thread(d);
 	else if (!save_by_thread(d))

@@ -12,8 +12,18 @@
 #include <systemd/sd-event.h>
 
 #include "base/timer.h"
-#include "daemon/private.h"
+#include "daemon/confine.h"
+#include "daemon/connections.h"
+#include "daemon/counters.h"
+#include "daemon/end.h"
+#include "daemon/judge.h"
+#include "daemon/kernel.h"
+#include "daemon/netns.h"
+#include "daemon/previous.h"
+#include "daemon/reload.h"
 #include "daemon/settings.h"
+#include "daemon/single.h"
+#include "daemon/status.h"
 #include "host/process.h"
 #include "host/tuning.h"
 #include "log/audit.h"
@@ -23,34 +33,10 @@
 
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
-#define FAIL_WAIT_MS 1000 /* how long a line waits for a stderr that nobody reads */
-#define DRAIN_READS 64    /* after so many the loop has its turn again */
+#define DRAIN_READS 64 /* after so many the loop has its turn again */
 #define AUDIT_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 /* --- ends --- */
-
-void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	audit_event(LOG_ERR, KIND_ENDED_BY_FAULT, event, AUDIT_FAILURE, audit_self(), "%s", text);
-	if (!log_shows_on_stderr())
-		say_on_stderr(FAIL_WAIT_MS, "portsyncd: %s", text);
-	d->status = EXIT_FAILURE;
-	if (d->event)
-		(void)sd_event_exit(d->event, EXIT_FAILURE);
-}
-
-void report_suppressed(struct daemon *d, bool end)
-{
-	if (d->links)
-		portlog_report_suppressed(d->links, end);
-	log_report_suppressed(end);
-}
 
 static int on_suppressed(sd_event_source *source, uint64_t usec, void *user)
 {
@@ -59,7 +45,7 @@ static int on_suppressed(sd_event_source *source, uint64_t usec, void *user)
 	(void)source;
 	(void)usec;
 	d->suppressed_due = 0;
-	report_suppressed(d, false);
+	daemon_report_suppressed(d, false);
 	return 0;
 }
 
@@ -123,21 +109,6 @@ static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-static const char *sender_of(const struct signalfd_siginfo *info, char out[LOG_SUBJECT_BYTES])
-{
-	return audit_process(out, (pid_t)info->ssi_pid, info->ssi_uid);
-}
-
-void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info)
-{
-	char who[LOG_SUBJECT_BYTES];
-
-	d->stopping = true;
-	audit_event(LOG_NOTICE, KIND_STOPPING, AUDIT_STOP, AUDIT_SUCCESS, sender_of(info, who), "stopping on %s",
-		    info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
-	(void)sd_notify(0, "STOPPING=1");
-}
-
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
 {
 	struct daemon *d = user;
@@ -160,7 +131,7 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 	(void)user;
 	if (level == log_level())
 		log_notice(KIND_LOG_LEVEL_SET, "log level is %s, there is none beyond", logformat_level(level));
-	audit_change_level(level, sender_of(info, who), step > 0 ? "SIGUSR1" : "SIGUSR2");
+	audit_change_level(level, daemon_sender(info, who), step > 0 ? "SIGUSR1" : "SIGUSR2");
 	return 0;
 }
 
@@ -181,8 +152,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 	(void)source;
 	notify_reloading(user, true);
-	reload(user, sender_of(info, who));
-	report_suppressed(user, false);
+	reload(user, daemon_sender(info, who));
+	daemon_report_suppressed(user, false);
 	log_summary(user);
 	notify_reloading(user, false);
 	return 0;
@@ -359,7 +330,7 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 		watch_resync(d->watch, "some link was forgotten for lack of memory");
 	}
 	netns_check(d);
-	report_suppressed(d, false);
+	daemon_report_suppressed(d, false);
 	mirror_reread(d->mirror);
 	publish_reconcile(d->publish);
 	appl_ports_reconcile(d->appl_ports);

@@ -4,6 +4,8 @@
  * when the passing of time changes it, at each reconciliation, and when figures are requested. While all is well and
  * nothing changes no timer is armed.
  */
+#include "daemon/judge.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +15,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/timer.h"
-#include "daemon/private.h"
+#include "daemon/status.h"
 #include "metrics/health.h"
 #include "metrics/procstat.h"
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kernel: its events go into the model, and the parts that depend on the watch's state are notified. */
+#include "daemon/kernel.h"
+
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "daemon/private.h"
+#include "daemon/end.h"
+#include "daemon/status.h"
 
 #define DUMP_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define DUMP_RETRY_INITIAL_MS 10

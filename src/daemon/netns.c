@@ -3,6 +3,8 @@
  * --netns: the network namespace of this name. It lives as long as this process is in it, even if the name is deleted
  * or given to another namespace; but then its links are no longer the switch's.
  */
+#include "daemon/netns.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -11,7 +13,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "daemon/private.h"
+#include "daemon/end.h"
 
 #define FOLDER "/run/netns"
 

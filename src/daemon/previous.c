@@ -3,6 +3,8 @@
  * How the process before this one ended. systemd knows it (SERVICE_RESULT, systemd.exec(5)): the unit's ExecStopPost=
  * leaves its word in the runtime directory. Where nobody does, the state file tells whether there was an orderly stop.
  */
+#include "daemon/previous.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "daemon/private.h"
+#include "daemon/counters.h"
 #include "log/log.h"
 
 #define FILE_NAME "last-stop"

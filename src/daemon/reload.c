@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SIGHUP: the configuration is read again. What can change live does; the log names the rest. */
+#include "daemon/reload.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/private.h"
+#include "daemon/confine.h"
+#include "daemon/end.h"
 #include "daemon/settings.h"
+#include "daemon/status.h"
 #include "log/audit.h"
 
 #define LIVE_SECTION "log"
@@ -62,7 +66,7 @@ static int read_again(const struct config *config, struct config *fresh, const c
 /* With the same settings only a rotated file is reopened, and the limits begin again. */
 static void reopen_log(struct daemon *d, const struct config *before, const struct config *fresh, const char *who)
 {
-	report_suppressed(d, true);
+	daemon_report_suppressed(d, true);
 	settings_change_log(before, fresh, who);
 	if (d->loglevel)
 		loglevel_set_target(d->loglevel, settings_log_target(fresh));
@@ -86,7 +90,7 @@ static void change_log(struct daemon *d, const struct config *before, const stru
 {
 	bool same = same_target(before, fresh), ends = audit_is_kept() && !fresh->log_audit;
 
-	report_suppressed(d, true);
+	daemon_report_suppressed(d, true);
 	if (same && ends)
 		tell_change(changed, who);
 	else if (audit_is_kept() && !same)

@@ -7,6 +7,8 @@
  * Any user can take such a name. Who holds it must therefore be root, we ourselves, or have CAP_NET_ADMIN; for anybody
  * else nobody is kept from starting.
  */
+#include "daemon/single.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -20,7 +22,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/private.h"
 #include "daemon/settings.h"
 #include "log/log.h"
 

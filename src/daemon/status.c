@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's figures, copied when another thread requests them, and the HTTP server that shows them. */
+#include "daemon/status.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +10,8 @@
 
 #include "base/hist.h"
 #include "base/timer.h"
-#include "daemon/private.h"
+#include "daemon/counters.h"
+#include "daemon/judge.h"
 #include "daemon/settings.h"
 #include "http/server.h"
 #include "log/audit.h"

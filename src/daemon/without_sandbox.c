@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* In a build with -Dsandbox=false this takes the place of confine.c and of the sandbox in host/. */
-#include "daemon/private.h"
+#include "daemon/confine.h"
 #include "log/audit.h"
 
 int confine_seal(struct daemon *d)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When the daemon's health is judged, and what systemd shows of it. */
+#ifndef PORTSYNCD_DAEMON_JUDGE_H
+#define PORTSYNCD_DAEMON_JUDGE_H
+
+#include "daemon/private.h"
+
+/* Builds the judgement of the daemon's health, and what systemd shows of it (STATUS=). 0 or negative errno. */
+int judge_build(struct daemon *d);
+
+/* All is built: the first judgement. After log_start(). */
+int judge_start(struct daemon *d);
+void judge_free(struct daemon *d);
+const struct health_limits *judge_limits(const struct daemon *d);
+
+/* Judges these figures. */
+struct health_report judge_snapshot(struct daemon *d, const struct snapshot *s);
+
+/* Judges now, and notifies systemd. */
+void judge_now(struct daemon *d);
+
+/* Something changed that may change the judgement: one is made soon. */
+void judge_soon(struct daemon *d);
+
+/* Once a turn of the loop: checks whether something did. */
+void judge_turn(struct daemon *d);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SIGHUP: the configuration is read again. */
+#ifndef PORTSYNCD_DAEMON_RELOAD_H
+#define PORTSYNCD_DAEMON_RELOAD_H
+
+#include "daemon/private.h"
+
+/* The configuration has faults and is used all the same. complaints may be NULL, and is changed. */
+void tell_faults(const struct config *config, char *complaints);
+
+/* Reads the configuration again; who is the requester, for the audit record. A bad one is logged and changes nothing.
+ */
+void reload(struct daemon *d, const char *who);
+
+#endif
