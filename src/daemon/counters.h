@@ -11,6 +11,7 @@
  */
 void counters_load(struct daemon *d);
 
+#define PREVIOUS_ORDERLY "success"
 /* How the process before ended: PREVIOUS_ORDERLY, "unclean", "reboot" (with the machine), or "unknown". */
 const char *counters_previous_stop(const struct daemon *d);
 
@@ -31,7 +32,5 @@ void counters_finish(struct daemon *d);
 void counters_free(struct daemon *d);
 
 struct snapshot_saves counters_stats(const struct daemon *d);
-
-#define PREVIOUS_ORDERLY "success"
 
 #endif

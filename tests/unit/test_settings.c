@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a configuration means to the modules that it is for. */
+#include "daemon/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "http/options.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+struct fixture {
+	struct config config;
+	char folder[32], path[64], error[256];
+	struct secret password;
+};
+
+static int setup(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+
+	assert_non_null(fx);
+	config_defaults(&fx->config);
+	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/portsyncd-settings.XXXXXX");
+	assert_non_null(mkdtemp(fx->folder));
+	(void)snprintf(fx->path, sizeof(fx->path), "%s/redis_password", fx->folder);
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+	*state = fx;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fx = *state;
+
+	secret_wipe(&fx->password);
+	(void)unlink(fx->path);
+	(void)rmdir(fx->folder);
+	free(fx);
+	return 0;
+}
+
+static void put_password(const struct fixture *fx, const void *bytes, size_t len, mode_t mode)
+{
+	int fd = open(fx->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_int_equal(fchmod(fd, mode), 0);
+	(void)close(fd);
+}
+
+static void name_password_file(struct fixture *fx)
+{
+	(void)snprintf(fx->config.redis_password_file, sizeof(fx->config.redis_password_file), "%s", fx->path);
+}
+
+static int read_password(struct fixture *fx)
+{
+	return settings_read_password(&fx->config, &fx->password, fx->error, sizeof(fx->error));
+}
+
+static void without_a_password_there_is_none(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(read_password(fx), 0);
+	assert_null(fx->password.text);
+}
+
+static void the_last_newline_is_not_of_the_password(void **state)
+{
+	struct fixture *fx = *state;
+
+	put_password(fx, "pass\nword\n", 10, 0600);
+	name_password_file(fx);
+	assert_int_equal(read_password(fx), 0);
+	assert_string_equal(fx->password.text, "pass\nword");
+	assert_int_equal(fx->password.len, 9);
+}
+
+/* systemd's credential serves where no file is named, and may be missing. */
+static void a_credential_of_systemd(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", fx->folder, 1), 0);
+	assert_int_equal(read_password(fx), 0);
+	assert_null(fx->password.text);
+	put_password(fx, "secret", 6, 0400);
+	assert_int_equal(read_password(fx), 0);
+	assert_string_equal(fx->password.text, "secret");
+}
+
+static void a_named_file_must_be_there(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", fx->folder, 1), 0);
+	name_password_file(fx);
+	assert_int_equal(read_password(fx), -ENOENT);
+	assert_non_null(strstr(fx->error, fx->path));
+	assert_null(fx->password.text);
+}
+
+static void a_file_for_others_is_refused_with_the_remedy(void **state)
+{
+	struct fixture *fx = *state;
+
+	put_password(fx, "secret", 6, 0644);
+	name_password_file(fx);
+	assert_int_equal(read_password(fx), -EPERM);
+	assert_non_null(strstr(fx->error, "allowed: chmod 0600"));
+	assert_null(fx->password.text);
+}
+
+static void what_cannot_be_a_password(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} wrong[] = {{"", 0}, {"\n", 1}, {"a\0b", 3}};
+	struct fixture *fx = *state;
+
+	name_password_file(fx);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		put_password(fx, wrong[i].bytes, wrong[i].len, 0600);
+		assert_int_equal(read_password(fx), -EINVAL);
+		assert_non_null(strstr(fx->error, "allowed: "));
+		assert_null(fx->password.text);
+	}
+}
+
+static void a_socket_of_ours_replaces_host_and_port(void **state)
+{
+	struct fixture *fx = *state;
+	struct dbconfig_db db = {.number = 6, .host = "192.0.2.1", .port = 6380};
+
+	(void)snprintf(fx->config.redis_unix_socket, sizeof(fx->config.redis_unix_socket), "/run/redis.sock");
+	settings_override_database(&fx->config, -1, &db);
+	assert_string_equal(db.unix_socket, "/run/redis.sock");
+	assert_int_equal(db.number, 6);
+	settings_override_database(&fx->config, 0, &db);
+	assert_int_equal(db.number, 0);
+}
+
+/* A host alone has Redis' port, a port alone is of this machine; both leave no Unix socket. */
+static void a_host_or_a_port_of_ours_replaces_the_socket(void **state)
+{
+	struct fixture *fx = *state;
+	struct dbconfig_db host = {.unix_socket = "/run/redis.sock"}, port = host;
+
+	(void)snprintf(fx->config.redis_host, sizeof(fx->config.redis_host), "192.0.2.7");
+	settings_override_database(&fx->config, -1, &host);
+	assert_null(host.unix_socket);
+	assert_string_equal(host.host, "192.0.2.7");
+	assert_int_equal(host.port, 6379);
+	fx->config.redis_host[0] = '\0';
+	fx->config.redis_port = 6380;
+	settings_override_database(&fx->config, -1, &port);
+	assert_null(port.unix_socket);
+	assert_string_equal(port.host, "127.0.0.1");
+	assert_int_equal(port.port, 6380);
+}
+
+static void nothing_said_of_redis_leaves_it_as_it_is(void **state)
+{
+	struct fixture *fx = *state;
+	struct dbconfig_db db = {.unix_socket = "/run/redis.sock", .number = 4};
+
+	settings_override_database(&fx->config, -1, &db);
+	assert_string_equal(db.unix_socket, "/run/redis.sock");
+	assert_int_equal(db.number, 4);
+}
+
+static void http_can_be_turned_off(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options http;
+
+	assert_true(settings_http(&fx->config, &http));
+	assert_true(http.n_listen > 0);
+	assert_null(http.cert);
+	fx->config.http_enabled = false;
+	assert_false(settings_http(&fx->config, &http));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(without_a_password_there_is_none),
+		TEST(the_last_newline_is_not_of_the_password),
+		TEST(a_credential_of_systemd),
+		TEST(a_named_file_must_be_there),
+		TEST(a_file_for_others_is_refused_with_the_remedy),
+		TEST(what_cannot_be_a_password),
+		TEST(a_socket_of_ours_replaces_host_and_port),
+		TEST(a_host_or_a_port_of_ours_replaces_the_socket),
+		TEST(nothing_said_of_redis_leaves_it_as_it_is),
+		TEST(http_can_be_turned_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
