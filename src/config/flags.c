@@ -59,7 +59,7 @@ static const char help_rest[] =
 	"Files:\n"
 	"  " CONFIG_DEFAULT_PATH "   may be missing\n"
 	"  " CONFIG_DATABASES_PATH "\n"
-	"                              may be missing: then all is on /var/run/redis/redis.sock\n"
+	"                              awaited, unless the configuration names a Redis\n"
 	"  " CONFIG_DATABASE_GLOBAL_PATH "\n"
 	"                              read for --namespace only\n"
 	"\n"
