@@ -123,7 +123,7 @@ def test_it_waits_for_the_file_that_says_where_redis_is(service: Installed) -> N
 def test_the_journal_finds_a_port_by_its_field(service: Installed) -> None:
     mark = service.machine.mark()
     service.links.set_carrier("Ethernet4", "down")
-    found = one_record(service, mark, "PORT=Ethernet4", "OPER=down", "SYSLOG_FACILITY=1")
+    found = one_record(service, mark, "PORT=Ethernet4", "OPER=down")
     assert found["MESSAGE"] == "Publish Ethernet4(ok:down) to state db"
     assert found["MESSAGE_ID"] == IDS["port_published"]
     assert (found["PORT"], found["OPER"], found["ADMIN"], found["MTU"]) == ("Ethernet4", "down", "up", "9100")
@@ -131,13 +131,15 @@ def test_the_journal_finds_a_port_by_its_field(service: Installed) -> None:
     assert int(found["EVENT_ID"]) > 0 and int(found["LATENCY_US"]) > 0
     assert (found["_SYSTEMD_UNIT"], found["SYSLOG_IDENTIFIER"]) == (UNIT, "portsyncd")
     assert found["_PID"] == service.state["MainPID"]
+    # The line is the record too.
+    assert (found["AUDIT_EVENT"], found["SYSLOG_FACILITY"]) == ("port_state_change", FACILITY_AUTHPRIV)
 
 
 def test_the_package_explains_its_lines(service: Installed) -> None:
     """journalctl -x: the catalogue was installed and its database made again."""
     mark = service.machine.mark()
     service.links.set_carrier("Ethernet8", "down")
-    one_record(service, mark, "PORT=Ethernet8", "OPER=down", "SYSLOG_FACILITY=1")
+    one_record(service, mark, "PORT=Ethernet8", "OPER=down")
     said = service.machine.journal_text("-x", "PORT=Ethernet8", f"MESSAGE_ID={IDS['port_published']}")
     assert "Subject: The operational status of Ethernet8 was published" in said
 
