@@ -23,6 +23,7 @@
 
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
+#define ALLOWED "GET, HEAD"
 #define REST_USEC (100 * USEC_PER_MSEC)
 
 /* One MHD daemon, without a thread or socket of its own. */
@@ -45,6 +46,7 @@ struct client {
 	uint64_t since; /* when its request began */
 	size_t body;    /* bytes of the request's body, which nobody reads */
 	bool dropped, tls, trusted;
+	bool local;                     /* by the Unix socket */
 	bool served;                    /* has its answer and sent no further request */
 	bool refused;                   /* its certificate was refused and that was logged */
 	char peer[ADDRESS_TEXT_MAX];    /* its address; "?" for a Unix socket */
@@ -311,10 +313,34 @@ static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *conn
 	struct http_answer answer = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", NULL, strdup(text),
 				     sizeof(text) - 1};
 
-	return answer.body ? send_answer(h, connection, &answer, "GET, HEAD") : MHD_NO;
+	return answer.body ? send_answer(h, connection, &answer, ALLOWED) : MHD_NO;
 }
 
-/* The body of a GET means nothing; an endless one must not keep the thread busy. */
+const char *http_argument(const struct http_request *request, const char *name)
+{
+	for (size_t i = 0; i < request->n_query; i++)
+		if (strcmp(request->query[i].name, name) == 0)
+			return request->query[i].value;
+	return NULL;
+}
+
+static enum MHD_Result add_argument(void *user, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct http_request *request = user;
+
+	(void)kind;
+	request->query[request->n_query++] = (struct http_query){name, value ? value : ""};
+	return request->n_query < HTTP_ARGUMENTS_MAX ? MHD_YES : MHD_NO;
+}
+
+/* A page may do something only for who can use the Unix socket, which its mode guards. */
+static bool is_served(const struct client *c, const char *method)
+{
+	return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ||
+	       (c->local && strcmp(method, MHD_HTTP_METHOD_POST) == 0);
+}
+
+/* No body means anything; an endless one must not keep the thread busy. */
 static enum MHD_Result pass_over(struct client *c, size_t *size)
 {
 	c->body += *size;
@@ -329,13 +355,16 @@ static enum MHD_Result pass_over(struct client *c, size_t *size)
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *upload, size_t *upload_size, void **context)
 {
-	struct http_request request = {.path = http_target_path(path)};
+	struct http_request request = {
+		.path = http_target_path(path),
+		.post = strcmp(method, MHD_HTTP_METHOD_POST) == 0,
+	};
 	struct http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
 	struct http *h = user;
 
 	(void)version;
 	(void)upload;
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+	if (!is_served(client_of(connection), method))
 		return refuse_method(h, connection);
 	client_of(connection)->served = false;
 	if (!*context || *upload_size > 0) {
@@ -345,8 +374,9 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	request.accept_encoding =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	(void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
 	h->handle(&request, &answer, h->user);
-	return send_answer(h, connection, &answer, NULL);
+	return send_answer(h, connection, &answer, answer.status == MHD_HTTP_METHOD_NOT_ALLOWED ? ALLOWED : NULL);
 }
 
 /* --- The thread --- */
@@ -367,6 +397,7 @@ static bool enter(struct http *h, int fd, const struct address *peer)
 		return false;
 	c->http = h;
 	c->fd = fd;
+	c->local = peer->sa.any.sa_family == AF_UNIX;
 	address_print(peer, c->peer, sizeof(c->peer));
 	list_append(&h->arriving, &c->link);
 	h->n_clients++;

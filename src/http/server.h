@@ -14,15 +14,29 @@
 #define PORTSYNCD_HTTP_SERVER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "http/options.h"
 
+#define HTTP_ARGUMENTS_MAX 16 /* of a query; more are ignored */
+
+struct http_query {
+	const char *name, *value; /* decoded; without "=" the value is "" */
+};
+
 struct http_request {
 	const char *path;                     /* decoded, without scheme, host and query */
 	const char *accept, *accept_encoding; /* the headers, or NULL */
+	bool post; /* a POST, which comes only by the Unix socket; its body was passed over */
+	size_t n_query;
+	struct http_query query[HTTP_ARGUMENTS_MAX];
 };
+
+/* The value of the first argument of this name, or NULL: http_argument(request, "port") of "/history?port=Ethernet0".
+ */
+const char *http_argument(const struct http_request *request, const char *name);
 
 struct http_answer {
 	unsigned status;
@@ -33,8 +47,9 @@ struct http_answer {
 };
 
 /*
- * Answers a GET or HEAD (others get 405): fills *answer, which comes with status 500 and the rest empty. Runs in the
- * HTTP thread while all clients wait.
+ * Answers a GET or HEAD, or a POST by the Unix socket (others get 405, which is also the answer to a POST of a page
+ * that has none): fills *answer, which comes with status 500 and the rest empty. Runs in the HTTP thread while all
+ * clients wait.
  */
 typedef void (*http_handle_fn)(const struct http_request *request, struct http_answer *answer, void *user);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/metrics/pages.c src/http/server.c */
+/* Covers: src/metrics/page src/http/server.c */
 /*
  * The pages for any path and any Accept header, as libmicrohttpd hands them over: what the first line of the input is,
  * and what the rest is. Two ports have names of the input's own, so that a path can meet an odd one.

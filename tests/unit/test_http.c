@@ -156,6 +156,20 @@ static void test_addresses_for_other_machines(void **state)
 	assert_int_equal(http_check(&opt, fx->error, sizeof(fx->error)), -ENOENT);
 }
 
+/* What a request for it brought, a line each. */
+static void list_query(const struct http_request *request, struct http_answer *answer)
+{
+	FILE *out = open_memstream(&answer->body, &answer->len);
+
+	assert_non_null(out);
+	(void)fprintf(out, "%s port=%s none=%s\n", request->post ? "POST" : "GET", http_argument(request, "port"),
+		      http_argument(request, "none") ? "is there" : "is not");
+	for (size_t i = 0; i < request->n_query; i++)
+		(void)fprintf(out, "%s=%s\n", request->query[i].name, request->query[i].value);
+	assert_int_equal(fclose(out), 0);
+	answer->status = 200;
+}
+
 static void handle(const struct http_request *request, struct http_answer *answer, void *user)
 {
 	struct fixture *fx = user;
@@ -163,6 +177,10 @@ static void handle(const struct http_request *request, struct http_answer *answe
 	fx->handled++;
 	if (strcmp(request->path, "/nothing") == 0)
 		return;
+	if (strcmp(request->path, "/query") == 0) {
+		list_query(request, answer);
+		return;
+	}
 	answer->status = 200;
 	answer->body = strdup(PAGE);
 	answer->len = strlen(PAGE);
@@ -193,19 +211,25 @@ static int connect_unix(const char *path)
 }
 
 /* The whole answer, up to where the server closes. */
-static void ask(const struct fixture *fx, const char *path, char *answer, size_t size)
+static void ask_method(const struct fixture *fx, const char *method, const char *path, char *answer, size_t size)
 {
 	int fd = connect_unix(fx->path);
-	char request[128];
+	char request[256];
 	ssize_t n;
 	size_t at = 0;
 
-	(void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	(void)snprintf(request, sizeof(request),
+		       "%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc", method, path);
 	assert_int_equal(write_all(fd, request, strlen(request)), 0);
 	while ((n = read(fd, answer + at, size - 1 - at)) > 0)
 		at += (size_t)n;
 	answer[at] = '\0';
 	assert_int_equal(close(fd), 0);
+}
+
+static void ask(const struct fixture *fx, const char *path, char *answer, size_t size)
+{
+	ask_method(fx, "GET", path, answer, size);
 }
 
 static void test_pages_are_the_handlers(void **state)
@@ -228,6 +252,39 @@ static void test_pages_are_the_handlers(void **state)
 	assert_int_equal(stats->answers[5], 1);
 	stop(fx);
 	assert_int_equal(fx->handled, 2);
+}
+
+static void test_arguments_of_a_query(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char answer[4096], many[100] = "/query?";
+
+	assert_int_equal(start(fx, &opt), 0);
+	ask(fx, "/query?port=Ethernet0&port=b%20%26&x&=y&port%3D=1", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\r\n\r\nGET port=Ethernet0 none=is not\n"
+				       "port=Ethernet0\nport=b &\nx=\n=y\nport==1\n"));
+	for (unsigned i = 0; i < HTTP_ARGUMENTS_MAX + 1; i++)
+		(void)strcat(many, "a=b&");
+	ask(fx, many, answer, sizeof(answer));
+	assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
+	stop(fx);
+}
+
+/* The Unix socket has a POST for pages that take one; what TCP has not is in tests/system/test_http.py. */
+static void test_a_post(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char answer[1024];
+
+	assert_int_equal(start(fx, &opt), 0);
+	ask_method(fx, "POST", "/query?port=1", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\r\n\r\nPOST port=1 none=is not\n"));
+	ask_method(fx, "PUT", "/query?port=1", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "HTTP/1.1 405 "));
+	assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD\r\n"));
+	stop(fx);
 }
 
 /* --- clients that arrive when libmicrohttpd 1.0 lets them --- */
@@ -448,6 +505,8 @@ int main(void)
 		TEST(test_options_that_do_not_fit),
 		TEST(test_addresses_for_other_machines),
 		TEST(test_pages_are_the_handlers),
+		TEST(test_arguments_of_a_query),
+		TEST(test_a_post),
 		TEST(test_clients_arrive_late),
 		TEST(test_a_client_that_never_arrives),
 		TEST(test_the_end_leaves_nothing_behind),

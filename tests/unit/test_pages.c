@@ -281,6 +281,16 @@ static void *scrape(void *user)
 	return NULL;
 }
 
+static void test_pages_without_a_post(void **state)
+{
+	const struct site *s = *state;
+	struct http_answer page = {.status = 500};
+
+	pages_handle(&(struct http_request){.path = "/metrics", .post = true}, &page, s->pages);
+	assert_int_equal(page.status, 405);
+	free(page.body);
+}
+
 static void test_several_threads(void **state)
 {
 	struct site *s = *state;
@@ -304,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_server_is_told_of, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_a_timestamp_stays, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_the_index_names_what_there_is, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_pages_without_a_post, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
 	};
 

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/page.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+
+#define PATIENCE_NSEC NSEC_PER_SEC
+#define CLOCK_STEP_NSEC (100 * NSEC_PER_MSEC)
+#define JSON_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII)
+#define JSON_TYPE "application/json"
+#define STAMP_BYTES 40
+
+/* --- times --- */
+
+uint64_t clock_nsec(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* Small corrections of the clock are ignored: with them every timestamp would seem to change at each scrape. */
+uint64_t epoch_nsec(struct pages *p)
+{
+	uint64_t now = clock_nsec(CLOCK_REALTIME) - now_nsec();
+	uint64_t step = now > p->epoch_nsec ? now - p->epoch_nsec : p->epoch_nsec - now;
+
+	if (step > CLOCK_STEP_NSEC)
+		p->epoch_nsec = now;
+	return p->epoch_nsec;
+}
+
+json_t *stamp_msec(uint64_t since_epoch)
+{
+	time_t seconds = (time_t)(since_epoch / MSEC_PER_SEC);
+	char text[STAMP_BYTES];
+	struct tm tm;
+	size_t len;
+
+	if (since_epoch == 0 || !gmtime_r(&seconds, &tm))
+		return json_null();
+	len = strftime(text, sizeof(text), "%FT%T", &tm);
+	(void)snprintf(text + len, sizeof(text) - len, ".%03uZ", (unsigned)(since_epoch % MSEC_PER_SEC));
+	return json_string(text);
+}
+
+json_t *stamp(struct pages *p, uint64_t nsec)
+{
+	return stamp_msec(nsec ? (nsec + epoch_nsec(p)) / NSEC_PER_MSEC : 0);
+}
+
+double to_seconds(uint64_t nsec)
+{
+	return (double)nsec / (double)NSEC_PER_SEC;
+}
+
+/* --- answers --- */
+
+void answer_json(struct http_answer *out, unsigned status, json_t *json)
+{
+	char *body = json ? json_dumps(json, JSON_FLAGS) : NULL;
+
+	json_decref(json);
+	if (!body)
+		return;
+	*out = (struct http_answer){.status = status, .content_type = JSON_TYPE, .body = body, .len = strlen(body)};
+}
+
+void answer_text(struct http_answer *out, const char *content_type, struct text *text)
+{
+	if (text->failed) {
+		free(text->data);
+		return;
+	}
+	*out = (struct http_answer){.status = 200, .content_type = content_type, .body = text->data, .len = text->len};
+}
+
+/* --- figures --- */
+
+struct exchange_answer ask(const struct visit *visit)
+{
+	return exchange_get(visit->pages->exchange, PATIENCE_NSEC, false);
+}
+
+struct exchange_answer ask_redis_too(const struct visit *visit)
+{
+	return exchange_get(visit->pages->exchange, PATIENCE_NSEC, true);
+}
+
+struct health_report health_of(const struct visit *visit, const struct exchange_answer *answer)
+{
+	struct health_report report = *answer->health;
+
+	health_add_stall(&report, answer->stall_nsec, now_nsec(), &visit->pages->limits);
+	return report;
+}
