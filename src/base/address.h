@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Addresses as a user writes them: "127.0.0.1:9090", "[::1]:9090", "unix:/dev/log". Names are not looked up. */
+/* Addresses as a user writes them: "127.0.0.1:10187", "[::1]:10187", "unix:/dev/log". Names are not looked up. */
 #ifndef PORTSYNCD_BASE_ADDRESS_H
 #define PORTSYNCD_BASE_ADDRESS_H
 

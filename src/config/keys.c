@@ -129,7 +129,7 @@ const struct key key_table[] = {
 	 "resident memory above which health is degraded; 0: any"},
 
 	{"http", "enabled", KEY_BOOLEAN, 0, 0, "true", AT(http_enabled), NULL, "serve metrics and health"},
-	{"http", "listen", KEY_ADDRESSES, 0, 0, "127.0.0.1:9090, [::1]:9090", AT(http_listen), NULL,
+	{"http", "listen", KEY_ADDRESSES, 0, 0, "127.0.0.1:10187, [::1]:10187", AT(http_listen), NULL,
 	 "where by TCP; other than loopback needs cert, key and ca; empty: not at all"},
 	{"http", "unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
 	 "where by Unix socket, mode 0660, always without TLS; empty: not at all"},
@@ -402,7 +402,7 @@ const char *key_describe(const struct key *key, char *out, size_t size)
 			       "tcp:127.0.0.1:6514 and tcp:[::1]:6514");
 		break;
 	case KEY_ADDRESSES:
-		(void)snprintf(out, size, "at most %d as in 127.0.0.1:9090, [::1]:9090, or \"\"", ADDRESS_LIST_MAX);
+		(void)snprintf(out, size, "at most %d as in 127.0.0.1:10187, [::1]:10187, or \"\"", ADDRESS_LIST_MAX);
 		break;
 	}
 	return out;

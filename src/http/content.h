@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The path of a target without a query. A server must accept "http://switch:9090/metrics" as well as "/metrics" (RFC
+/* The path of a target without a query. A server must accept "http://switch:10187/metrics" as well as "/metrics" (RFC
  * 9112, 3.2.2). */
 const char *http_target_path(const char *target);
 

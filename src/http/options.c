@@ -22,7 +22,7 @@ static int check_address(const struct http_options *opt, const char *text, char 
 	(void)printable(text, strlen(text), quote, sizeof(quote));
 	if (address_parse(text, &address) < 0) {
 		(void)snprintf(error, size,
-			       "http.listen: \"%s\" is not an address; allowed: 127.0.0.1:9090, [::1]:9090", quote);
+			       "http.listen: \"%s\" is not an address; allowed: 127.0.0.1:10187, [::1]:10187", quote);
 		return -EINVAL;
 	}
 	if (address_is_loopback(&address) || opt->ca)

@@ -9,7 +9,7 @@
 
 /* The calls below and http_new() read it and keep no pointer into it. */
 struct http_options {
-	const char *listen[ADDRESS_LIST_MAX]; /* "127.0.0.1:9090", "[::1]:9090" */
+	const char *listen[ADDRESS_LIST_MAX]; /* "127.0.0.1:10187", "[::1]:10187" */
 	size_t n_listen;
 	const char *unix_socket;     /* NULL: none */
 	const char *cert, *key, *ca; /* PEM files; NULL: plain HTTP; without ca: no client certificates */

@@ -94,18 +94,18 @@ def test_troubleshooting(service: Installed) -> None:
 
 
 def ask(machine: Machine, path: str) -> str:
-    return machine.attempt("curl", "--silent", "--fail", f"http://127.0.0.1:9091{path}")[1]
+    return machine.attempt("curl", "--silent", "--fail", f"http://127.0.0.1:9090{path}")[1]
 
 
 def rules_are_recorded(machine: Machine) -> None:
     """Of this switch, by a Prometheus with our rules."""
-    wanted = '"instance":"127.0.0.1:9090","job":"portsyncd"'
+    wanted = '"instance":"127.0.0.1:10187","job":"portsyncd"'
     query = "/api/v1/query?query=instance:portsyncd_available:bool"
     wait_for(lambda: wanted in ask(machine, query), 60, lambda: f"{wanted}: {ask(machine, query)}")
 
 
 def consoles_show_the_switch(machine: Machine) -> None:
-    page = "/consoles/portsyncd.html?instance=127.0.0.1:9090"
+    page = "/consoles/portsyncd.html?instance=127.0.0.1:10187"
     wait_for(lambda: "Ethernet4" in ask(machine, page), 60, lambda: ask(machine, page))
 
 

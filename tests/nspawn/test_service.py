@@ -240,7 +240,7 @@ def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) ->
         "srw-rw---- portsyncd portsyncd\n"
     )
     assert Pages(socket).get("/healthz").json["status"] == "healthy"
-    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:9090/metrics")
+    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:10187/metrics")
     assert run(*scrape).startswith("# ")
 
 
@@ -249,7 +249,7 @@ def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) ->
 
 def previous_stop(service: Installed) -> str:
     """How the process before ended, as /metrics says."""
-    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:9090/metrics")
+    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:10187/metrics")
     (result,) = re.findall(r'^portsyncd_previous_stop_info{result="([^"]+)"} 1$', run(*scrape), re.MULTILINE)
     return str(result)
 

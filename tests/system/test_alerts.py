@@ -25,7 +25,7 @@ from test_warm_start import enable
 
 FOLDER = ROOT / "deploy" / "prometheus"
 PORTS = 3
-INSTANCE = "127.0.0.1:9090"  # in the daemon's network namespace, which is its own
+INSTANCE = "127.0.0.1:10187"  # in the daemon's network namespace, which is its own
 SETTINGS = {
     "http": {"listen": INSTANCE, "unix_socket": '""'},
     "database": QUICK,

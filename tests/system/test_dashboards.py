@@ -30,7 +30,7 @@ from lib.wait import wait_for
 GRAFANA = ROOT / "deploy" / "grafana"
 
 PORTS = 8
-INSTANCE = "127.0.0.1:9090"  # in the daemon's network namespace, which is its own
+INSTANCE = "127.0.0.1:10187"  # in the daemon's network namespace, which is its own
 SETTINGS = {
     "http": {"listen": INSTANCE, "unix_socket": '""'},
     "database": QUICK,

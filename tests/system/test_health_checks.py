@@ -197,7 +197,7 @@ def log_target(bench: Bench) -> Switch:
 def http_address(bench: Bench) -> Switch:
     """There is no IPv6 here."""
     sw = bench.build()
-    set_http(sw, "listen", '"[::1]:9090"')
+    set_http(sw, "listen", '"[::1]:10187"')
     bench.begins()
     sw.start()
     return sw
@@ -371,7 +371,7 @@ def test_not_ready_while_redis_does_not_answer(switch: SwitchFactory) -> None:
 def test_the_default_addresses_are_healthy_without_ipv6(bench: Bench) -> None:
     """As in a container: nobody can miss [::1] there."""
     sw = bench.build()
-    set_http(sw, "listen", '"127.0.0.1:9090, [::1]:9090"')
+    set_http(sw, "listen", '"127.0.0.1:10187, [::1]:10187"')
     sw.start()
     wait_for(lambda: sw.pages.get("/healthz").json["checks"]["http_address"]["status"] == "healthy", 30, "healthy")
-    assert "no HTTP on [::1]:9090: there is no IPv6 here" in sw.daemon.log
+    assert "no HTTP on [::1]:10187: there is no IPv6 here" in sw.daemon.log

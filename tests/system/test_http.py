@@ -427,8 +427,8 @@ def test_an_address_in_use_leaves_the_others(start: Start) -> None:
 
 def test_no_ipv6_leaves_the_others(start: Start, netns: NetNs) -> None:
     """IPv6 is switched off in the test's namespaces."""
-    probe = start(command=("ip", "netns", "exec", netns.name), listen="[::1]:9090")
-    probe.wait_log(r"^ready \[::1\]:9090: Cannot assign requested address$")
+    probe = start(command=("ip", "netns", "exec", netns.name), listen="[::1]:10187")
+    probe.wait_log(r"^ready \[::1\]:10187: Cannot assign requested address$")
     assert probe.get_unix("/hello").status == 200
 
 

@@ -325,22 +325,22 @@ def test_an_address_for_other_machines(
 ) -> None:
     """It may come later than we. With all that is needed it is served."""
     netns.batch(["link set lo up"])
-    probe = start(command=("ip", "netns", "exec", netns.name), listen=f"{OUTSIDE}:9090")
+    probe = start(command=("ip", "netns", "exec", netns.name), listen=f"{OUTSIDE}:10187")
     assert "ready \n" in probe.log
     netns.batch([f"address add {OUTSIDE}/32 dev lo"])
-    base = ["curl", "--silent", "--resolve", f"{SERVER_NAME}:9090:{OUTSIDE}", "--cacert", str(authority.path)]
+    base = ["curl", "--silent", "--resolve", f"{SERVER_NAME}:10187:{OUTSIDE}", "--cacert", str(authority.path)]
     pair = ["--cert", str(client_pair.cert), "--key", str(client_pair.key)]
-    assert netns.exec(*base, *pair, f"https://{SERVER_NAME}:9090/hello") == "hello */*\n"
+    assert netns.exec(*base, *pair, f"https://{SERVER_NAME}:10187/hello") == "hello */*\n"
     with pytest.raises(AssertionError):
-        netns.exec(*base, f"https://{SERVER_NAME}:9090/hello")
+        netns.exec(*base, f"https://{SERVER_NAME}:10187/hello")
 
 
-@pytest.mark.parametrize("address", [f"{OUTSIDE}:9090", "0.0.0.0:9090", "[::]:9090", "[fe80::1]:9090"])
+@pytest.mark.parametrize("address", [f"{OUTSIDE}:10187", "0.0.0.0:10187", "[::]:10187", "[fe80::1]:10187"])
 def test_an_address_for_other_machines_needs_client_certificates(
     tmp_path: Path, server_pair: Pair, address: str
 ) -> None:
     """Of the daemon itself, which does not start."""
-    write_settings(tmp_path / "conf", {"http": {"listen": f"127.0.0.1:9090, {address}", "cert": server_pair.cert,
+    write_settings(tmp_path / "conf", {"http": {"listen": f"127.0.0.1:10187, {address}", "cert": server_pair.cert,
                                                 "key": server_pair.key}})  # fmt: skip
     done = subprocess.run([binary(), "-c", tmp_path / "conf"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -356,7 +356,7 @@ def test_environment_overrides_the_file(tmp_path: Path, authority: Authority, se
         "PORTSYNCD_METRICS_KEY": str(server_pair.key),
         "PORTSYNCD_METRICS_CA": str(authority.path),
     }
-    listen = {"listen": f"{OUTSIDE}:9090"}
+    listen = {"listen": f"{OUTSIDE}:10187"}
     assert check_config(tmp_path, listen, **good).returncode == 0
     assert check_config(tmp_path, {**listen, "cert": "/a", "key": "/b", "ca": "/c"}, **good).returncode == 0
     done = check_config(tmp_path, listen, **{**good, "PORTSYNCD_METRICS_CA": ""})

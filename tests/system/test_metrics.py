@@ -347,7 +347,7 @@ def test_gzip_for_who_asks_for_it(switch: SwitchFactory) -> None:
         assert "Vary: Accept, Accept-Encoding\r\n" in head
 
 
-@pytest.mark.parametrize("host", ["http://portsyncd", "HTTP://10.0.0.1:9090", "https://[::1]:9090", "http://user@h:1"])
+@pytest.mark.parametrize("host", ["http://portsyncd", "HTTP://10.0.0.1:10187", "https://[::1]:10187", "http://user@h:1"])
 def test_a_target_with_scheme_and_host(switch: SwitchFactory, host: str) -> None:
     """RFC 9112, 3.2.2: a server must accept it, whatever the host; it is what a proxy sends."""
     sw = switch(ports=1, audit_secs=3600)

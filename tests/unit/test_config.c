@@ -26,7 +26,7 @@
 #define SECTIONS "[database] [performance] [health] [http] [sonic] [security] [state] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
-#define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:9090, [::1]:9090, or \"\"\n"
+#define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:10187, [::1]:10187, or \"\"\n"
 #define NO_KEY "line without 'key ='; allowed: [section], key = value, # comment\n"
 #define UTF8 "allowed: UTF-8 without control characters\n"
 #define NETNS "; allowed: 1..255 bytes without '/', not . or ..\n"
@@ -138,8 +138,8 @@ static void test_defaults(void **state)
 	assert_int_equal(CPU_COUNT(&c.cpu_affinity), 0);
 	assert_true(c.http_enabled);
 	assert_int_equal(c.http_listen.n, 2);
-	assert_string_equal(c.http_listen.item[0], "127.0.0.1:9090");
-	assert_string_equal(c.http_listen.item[1], "[::1]:9090");
+	assert_string_equal(c.http_listen.item[0], "127.0.0.1:10187");
+	assert_string_equal(c.http_listen.item[1], "[::1]:10187");
 	assert_string_equal(c.http_unix_socket, "/run/portsyncd/http.sock");
 	assert_string_equal(c.http_cert, "");
 	assert_string_equal(c.http_key, "");
@@ -417,10 +417,10 @@ static const struct {
 	 "F:2: database.state_db_number: \"-1\" is out of range; allowed: an integer 0..1023\n"},
 	{"[database]\nappl_db_number = 1024\n",
 	 "F:2: database.appl_db_number: \"1024\" is out of range; allowed: an integer 0..1023\n"},
-	{"[http]\nlisten = localhost:9090\n",
-	 "F:2: http.listen: \"localhost:9090\" is not a list of addresses" ADDRESSES},
-	{"[http]\nlisten = 127.0.0.1:9090,\n",
-	 "F:2: http.listen: \"127.0.0.1:9090,\" is not a list of addresses" ADDRESSES},
+	{"[http]\nlisten = localhost:10187\n",
+	 "F:2: http.listen: \"localhost:10187\" is not a list of addresses" ADDRESSES},
+	{"[http]\nlisten = 127.0.0.1:10187,\n",
+	 "F:2: http.listen: \"127.0.0.1:10187,\" is not a list of addresses" ADDRESSES},
 	{"[http]\nlisten = [::1]:1,[::1]:2,[::1]:3,[::1]:4,[::1]:5,[::1]:6,[::1]:7,[::1]:8,[::1]:9\n",
 	 "F:2: http.listen: \"[::1]:1,[::1]:2,[::1]:3,[::1]:4,[::1]:5,[::1]:6,[::1]:7,[::1]:8,[::1]:9\" is not a "
 	 "list of addresses" ADDRESSES},

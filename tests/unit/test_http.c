@@ -18,7 +18,7 @@
 #include "base/util.h"
 #include "log_catcher.h"
 
-#define NO_ADDRESS "is not an address; allowed: 127.0.0.1:9090, [::1]:9090"
+#define NO_ADDRESS "is not an address; allowed: 127.0.0.1:10187, [::1]:10187"
 #define PAGE "hello\n"
 
 struct fixture {
@@ -34,15 +34,15 @@ static const struct {
 	const char *text;
 	bool loopback;
 } addresses[] = {
-	{"127.0.0.1:9090", true},
+	{"127.0.0.1:10187", true},
 	{"127.255.255.254:1", true},
 	{"[::1]:65535", true},
-	{"0.0.0.0:9090", false},
+	{"0.0.0.0:10187", false},
 	{"126.255.255.255:1", false},
 	{"128.0.0.1:1", false},
-	{"[::]:9090", false},
-	{"[::2]:9090", false},
-	{"[fe80::1]:9090", false},
+	{"[::]:10187", false},
+	{"[::2]:10187", false},
+	{"[fe80::1]:10187", false},
 	{"10.0.0.1:09090", false},
 	{"[2001:db8::127.0.0.1]:1", false},
 };
@@ -61,8 +61,8 @@ static void test_addresses(void **state)
 static const char *const no_addresses[] = {
 	"",
 	":",
-	":9090",
-	"9090",
+	":10187",
+	"10187",
 	"127.0.0.1",
 	"127.0.0.1:",
 	"127.0.0.1:0",
@@ -71,19 +71,19 @@ static const char *const no_addresses[] = {
 	"127.0.0.1: 1",
 	"127.0.0.1:1 ",
 	" 127.0.0.1:1",
-	"127.1:9090",
+	"127.1:10187",
 	"0x7f.0.0.1:1",
-	"localhost:9090",
-	"::1:9090",
+	"localhost:10187",
+	"::1:10187",
 	"[::1]",
-	"[::1]9090",
+	"[::1]10187",
 	"[::1]:",
-	"[]:9090",
-	"[:9090",
-	"[::1:9090",
-	"[127.0.0.1]:9090",
-	"[::ffff:127.0.0.1]:9090",
-	"[::1%lo]:9090",
+	"[]:10187",
+	"[:10187",
+	"[::1:10187",
+	"[127.0.0.1]:10187",
+	"[::ffff:127.0.0.1]:10187",
+	"[::1%lo]:10187",
 	"127.0.0.1:000001",
 	"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd:eeee]:1",
 };
@@ -479,7 +479,7 @@ static int set_up(void **state)
 	(void)snprintf(fx.folder, sizeof(fx.folder), "/tmp/portsyncd-http.XXXXXX");
 	assert_non_null(mkdtemp(fx.folder));
 	(void)snprintf(fx.path, sizeof(fx.path), "%s/http.sock", fx.folder);
-	(void)snprintf(fx.address, sizeof(fx.address), "127.%u.%u.%u:9090", 32 + pid / 65536 % 32, pid / 256 % 256,
+	(void)snprintf(fx.address, sizeof(fx.address), "127.%u.%u.%u:10187", 32 + pid / 65536 % 32, pid / 256 % 256,
 		       pid % 256);
 	*state = &fx;
 	return 0;

@@ -19,8 +19,8 @@ static void test_the_path_of_a_target(void **state)
 	static const char *const targets[][2] = {
 		{"/metrics", "/metrics"},
 		{"/", "/"},
-		{"http://switch:9090/metrics", "/metrics"},
-		{"HTTPS://[::1]:9090/ports/Ethernet0", "/ports/Ethernet0"},
+		{"http://switch:10187/metrics", "/metrics"},
+		{"HTTPS://[::1]:10187/ports/Ethernet0", "/ports/Ethernet0"},
 		{"http://switch", "/"},
 		{"http://", "/"},
 		{"http:/metrics", "http:/metrics"},

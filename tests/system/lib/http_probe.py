@@ -25,7 +25,7 @@ REFUSED = (http.client.HTTPException, OSError)
 def loopback_address() -> tuple[str, int]:
     """One that no other test uses: all of 127.0.0.0/8 is this machine's."""
     pid = os.getpid()
-    return f"127.{64 + (pid >> 16) % 64}.{(pid >> 8) % 256}.{pid % 256}", 9090 + next(_numbers)
+    return f"127.{64 + (pid >> 16) % 64}.{(pid >> 8) % 256}.{pid % 256}", 10187 + next(_numbers)
 
 
 class Answer:
