@@ -25,14 +25,14 @@ static const struct page {
 	void (*make)(const struct visit *visit);
 	bool post;
 } table[] = {
-	{"/metrics", "metrics", page_metrics},
-	{"/livez", "livez", page_livez},
-	{"/readyz", "readyz", page_readyz},
-	{"/healthz", "healthz", page_healthz},
-	{"/ports", "ports", page_ports},
-	{"/ports/", "port", page_port},
-	{"/", "index", page_index},
-	{NULL, "other", page_other},
+	{"/metrics", "metrics", page_metrics, false},
+	{"/livez", "livez", page_livez, false},
+	{"/readyz", "readyz", page_readyz, false},
+	{"/healthz", "healthz", page_healthz, false},
+	{"/ports", "ports", page_ports, false},
+	{"/ports/", "port", page_port, false},
+	{"/", "index", page_index, false},
+	{NULL, "other", page_other, false},
 };
 _Static_assert(ARRAY_SIZE(table) <= PAGES_MAX, "struct pages has too little capacity");
 
