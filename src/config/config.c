@@ -10,6 +10,9 @@
 #include "config/flags.h"
 #include "config/keys.h"
 
+#define CREDENTIALS_VARIABLE "CREDENTIALS_DIRECTORY"
+#define CREDENTIAL "redis_password"
+
 void config_defaults(struct config *config)
 {
 	memset(config, 0, sizeof(*config));
@@ -20,19 +23,43 @@ void config_defaults(struct config *config)
 static void default_section(struct config *config, const char *section)
 {
 	for (size_t i = 0; i < KEYS; i++)
-		if (strcmp(key_table[i].section, section) == 0)
+		if (strcmp(key_table[i].section, section) == 0) {
 			key_default(config, &key_table[i]);
+			config->origin[i] = CONFIG_BY_DEFAULT;
+		}
+}
+
+void config_take_section(struct config *config, const struct config *from, const char *section)
+{
+	for (size_t i = 0; i < KEYS; i++)
+		if (strcmp(key_table[i].section, section) == 0) {
+			key_copy(config, &key_table[i], from);
+			config->origin[i] = from->origin[i];
+			config->lines[i] = from->lines[i];
+		}
 }
 
 /* The value of a flag or variable, by the rules of a key; NULL: not given. */
-static int set_named(struct config *config, const char *name, const struct key *key, const char *text, FILE *err)
+static int set_named(struct config *config, const char *name, enum config_origin origin, const struct key *key,
+		     const char *text, FILE *err)
 {
 	char why[KEY_WHY_MAX];
 
-	if (!text || key_set(config, key, text, why, sizeof(why)) == 0)
+	if (!text)
 		return 0;
+	if (key_set(config, key, text, why, sizeof(why)) == 0) {
+		config->origin[key - key_table] = origin;
+		return 0;
+	}
 	(void)fprintf(err, "portsyncd: %s: %s\n", name, why);
 	return -EINVAL;
+}
+
+static int set_flag(struct config *config, const char *section, const char *key, const char *text, FILE *err)
+{
+	const struct key *set = key_find(section, key);
+
+	return set_named(config, flags_option(set), CONFIG_BY_COMMAND_LINE, set, text, err);
 }
 
 /* The length of the value has been checked. */
@@ -44,14 +71,18 @@ static void copy_flag(char *field, const char *value)
 
 static int apply_flags(struct config *config, const struct flags *flags, FILE *err)
 {
-	if (flags_check(flags, err) < 0 ||
-	    set_named(config, "--log-level", key_find("log", "level"), flags->log_level, err) < 0 ||
-	    set_named(config, "--log-target", key_find("log", "target"), flags->log_target, err) < 0 ||
-	    set_named(config, "--sandbox", key_find("security", "sandbox"), flags->sandbox, err) < 0)
+	size_t database_config = (size_t)(key_find("database", "database_config") - key_table);
+
+	if (flags_check(flags, err) < 0 || set_flag(config, "log", "level", flags->log_level, err) < 0 ||
+	    set_flag(config, "log", "target", flags->log_target, err) < 0 ||
+	    set_flag(config, "security", "sandbox", flags->sandbox, err) < 0)
 		return -EINVAL;
+	/* Unlike the file's, this path may be relative. */
 	copy_flag(config->database_config, flags->database_config);
-	if (flags->database_config)
-		config->lines[key_find("database", "database_config") - key_table] = 0;
+	if (flags->database_config) {
+		config->lines[database_config] = 0;
+		config->origin[database_config] = CONFIG_BY_COMMAND_LINE;
+	}
 	copy_flag(config->namespace_name, flags->namespace_name);
 	copy_flag(config->database_global, flags->database_global);
 	copy_flag(config->netns, flags->netns);
@@ -75,26 +106,18 @@ static int read_chosen_file(struct config *config, const char *path, FILE *err)
 /* Reads all variables, so that each fault is reported. An empty variable counts as not set. */
 static int apply_environment(struct config *config, FILE *err)
 {
-	static const struct {
-		const char *variable, *section, *key;
-	} wanted[] = {
-		{FLAGS_LEVEL_VARIABLE, "log", "level"},
-		{FLAGS_CERT_VARIABLE, "http", "cert"},
-		{FLAGS_KEY_VARIABLE, "http", "key"},
-		{FLAGS_CA_VARIABLE, "http", "ca"},
-		{FLAGS_OLD_LINKS_VARIABLE, "sonic", "retire_old_links"},
-	};
 	const char *level = getenv(FLAGS_LEVEL_VARIABLE);
 	int r = 0;
 
 	config->level_chosen = level && level[0] != '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		const char *value = getenv(wanted[i].variable);
+	for (size_t i = 0; i < KEYS; i++) {
+		const struct key *key = &key_table[i];
+		const char *variable = flags_variable(key), *value = variable ? getenv(variable) : NULL;
 
 		if (!value || value[0] == '\0' ||
-		    set_named(config, wanted[i].variable, key_find(wanted[i].section, wanted[i].key), value, err) == 0)
+		    set_named(config, variable, CONFIG_BY_ENVIRONMENT, key, value, err) == 0)
 			continue;
-		config->http_is_bad |= strcmp(wanted[i].section, "http") == 0;
+		config->http_is_bad |= strcmp(key->section, "http") == 0;
 		r = -EINVAL;
 	}
 	return r;
@@ -102,17 +125,20 @@ static int apply_environment(struct config *config, FILE *err)
 
 void config_drop_tcp(struct config *config)
 {
+	size_t at = (size_t)(key_find("http", "unix_socket") - key_table);
 	char unix_socket[sizeof(config->http_unix_socket)];
+	enum config_origin origin = config->origin[at];
 
 	memcpy(unix_socket, config->http_unix_socket, sizeof(unix_socket));
 	default_section(config, "http");
 	memcpy(config->http_unix_socket, unix_socket, sizeof(unix_socket));
+	config->origin[at] = origin;
 	memset(&config->http_listen, 0, sizeof(config->http_listen));
 }
 
 bool config_tolerates_faults(const struct config *config)
 {
-	return under_supervisord() && !config->check_config && !config->dry_run;
+	return under_supervisord() && !config->check_config && !config->show_config && !config->dry_run;
 }
 
 /* File and environment; faults are left out where they are tolerated. 0 or -EINVAL. */
@@ -140,6 +166,7 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config->argc = argc;
 	config->argv = argv;
 	config->check_config = flags.check_config;
+	config->show_config = flags.show_config;
 	config->dry_run = flags.dry_run;
 	config->once = flags.once;
 	/* Twice: a bad flag is reported before any file is read, a good one overrides the file. */
@@ -147,6 +174,18 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	    apply_flags(config, &flags, err) < 0)
 		return CONFIG_BAD;
 	return CONFIG_RUN;
+}
+
+bool config_password_path(const struct config *config, char *out, size_t size)
+{
+	const char *credentials = getenv(CREDENTIALS_VARIABLE);
+
+	out[0] = '\0';
+	if (config->redis_password_file[0] != '\0')
+		return (size_t)snprintf(out, size, "%s", config->redis_password_file) < size;
+	if (!credentials || credentials[0] == '\0')
+		return true;
+	return (size_t)snprintf(out, size, "%s/" CREDENTIAL, credentials) < size;
 }
 
 static size_t list_changes(const struct config *a, const struct config *b, const char *section, bool others, char *out,

@@ -39,6 +39,9 @@ struct config_addresses {
 /* At least so many keys the file may have. */
 #define CONFIG_KEYS_MAX 128
 
+/* Where a value comes from. */
+enum config_origin { CONFIG_BY_DEFAULT, CONFIG_BY_FILE, CONFIG_BY_ENVIRONMENT, CONFIG_BY_COMMAND_LINE };
+
 struct config {
 	/* [database]; an empty text or a negative number: what database_config.json says */
 	char database_config[PATH_MAX]; /* "" : the default path, which may be missing */
@@ -106,17 +109,18 @@ struct config {
 	char namespace_name[NAME_MAX + 1]; /* whose databases; overrides database_config. "": none */
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
-	bool check_config, dry_run;
-	bool once;                       /* a dry run ends when it has printed the present state */
-	const char *file;                /* that was read; NULL: none was */
-	unsigned lines[CONFIG_KEYS_MAX]; /* of it, by key: the line that says it; 0: none does */
-	int argc;                        /* how it was loaded, for another time */
+	bool check_config, show_config, dry_run;
+	bool once;                                  /* a dry run ends when it has printed the present state */
+	const char *file;                           /* that was read; NULL: none was */
+	unsigned lines[CONFIG_KEYS_MAX];            /* of it, by key: the line that says it; 0: none does */
+	enum config_origin origin[CONFIG_KEYS_MAX]; /* by key */
+	int argc;                                   /* how it was loaded, for another time */
 	char **argv;
 };
 
 enum config_outcome {
 	CONFIG_RUN,  /* go on */
-	CONFIG_DONE, /* --help, --version or --check-config was answered: exit 0 */
+	CONFIG_DONE, /* --help, --version, --check-config or --show-config was answered: exit 0 */
 	CONFIG_BAD, /* each fault has a line that says what is wrong and what is allowed: exit 2; argc is 0 if an option
 		       was wrong */
 };
@@ -128,7 +132,7 @@ enum config_outcome {
  * Under supervisord a bad file or variable does not keep the daemon from running: in SONiC's swss each end of portsyncd
  * restarts the container, and the next start would find the same file. What is bad then has its default: all of
  * [database], since half an address may be that of a wrong server, and all of [http] but its Unix socket; faults counts
- * it. --check-config and a dry run are strict everywhere.
+ * it. --check-config, --show-config and a dry run are strict everywhere.
  */
 enum config_outcome config_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err);
 
@@ -138,6 +142,15 @@ bool config_tolerates_faults(const struct config *config);
 void config_drop_tcp(struct config *config);
 
 void config_defaults(struct config *config);
+
+/* Takes the values of this section, and where they come from, from another configuration of the same process. */
+void config_take_section(struct config *config, const struct config *from, const char *section);
+
+/*
+ * Where the Redis password is: redis_password_file, or the systemd credential "redis_password"
+ * ($CREDENTIALS_DIRECTORY); "" for nowhere. False: the path is too long.
+ */
+bool config_password_path(const struct config *config, char *out, size_t size);
 
 /*
  * The keys that have another value in b than in a, as "section.key, ...": of this section, or of all others. Returns

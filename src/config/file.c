@@ -133,6 +133,23 @@ static const char *unquote(const char *value, char *out)
 	return strpbrk(out, "\"'") ? "quote in a bare value" : NULL;
 }
 
+/* As unquote() reads them. */
+bool config_write_value(const char *name, const char *value, FILE *out)
+{
+	size_t len = strlen(value);
+	bool stripped = len > 0 && !strchr(" \t", value[0]) && !strchr(" \t", value[len - 1]);
+
+	if (find_bad_byte(value, len) || strchr(value, '"'))
+		return false;
+	if (stripped && !strpbrk(value, "#'"))
+		(void)fprintf(out, "%s = %s", name, value);
+	else if (!strchr(value, '\\'))
+		(void)fprintf(out, "%s = \"%s\"", name, value);
+	else
+		return false;
+	return true;
+}
+
 static void read_value(struct reader *in, const struct key *key, const char *value)
 {
 	unsigned *seen = &in->seen[key - key_table];
@@ -149,6 +166,8 @@ static void read_value(struct reader *in, const struct key *key, const char *val
 		      key->section, key->name, wrong);
 	else if (key_set(in->config, key, text, why, sizeof(why)) < 0)
 		fault(in, in->line, "%s.%s: %s", key->section, key->name, why);
+	else
+		in->config->origin[key - key_table] = CONFIG_BY_FILE;
 }
 
 static void refuse_name(struct reader *in, const char *name)

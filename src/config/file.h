@@ -16,4 +16,7 @@
  */
 int config_read_file(struct config *config, const char *path, FILE *err);
 
+/* Writes "name = value" so that it is read again as it is. False, with nothing written: no file can say that. */
+bool config_write_value(const char *name, const char *value, FILE *out);
+
 #endif

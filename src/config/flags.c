@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "base/util.h"
-#include "config/keys.h"
 
 #define HELP_COLUMN 30
 #define ALLOWED_BYTES 512
@@ -41,6 +40,8 @@ static const struct flag table[] = {
 	 "give up what is not needed once it runs; off: for debugging only"},
 	{0, "check-config", NULL, offsetof(struct flags, check_config),
 	 "read all configuration, say whether it is good, and end"},
+	{0, "show-config", NULL, offsetof(struct flags, show_config),
+	 "print the configuration in force, as a file, with where each value comes from, and end"},
 	{0, "dry-run", NULL, offsetof(struct flags, dry_run), "no Redis: print what would be written"},
 	{0, "once", NULL, offsetof(struct flags, once), "with --dry-run: end once the present state is printed"},
 	{'h', "help", NULL, offsetof(struct flags, help), "print this and end"},
@@ -66,6 +67,41 @@ static const char help_rest[] =
 	"Exit codes: 0 stopped by SIGTERM or SIGINT, or answered; 1 could not go on; 2 bad option or configuration\n"
 	"\n"
 	"Keys of the configuration file:\n";
+
+/* What sets a key besides the file. */
+static const struct {
+	const char *section, *name, *option, *variable;
+} setters[] = {
+	{"database", "database_config", "--database-config", NULL},
+	{"http", "cert", NULL, FLAGS_CERT_VARIABLE},
+	{"http", "key", NULL, FLAGS_KEY_VARIABLE},
+	{"http", "ca", NULL, FLAGS_CA_VARIABLE},
+	{"sonic", "retire_old_links", NULL, FLAGS_OLD_LINKS_VARIABLE},
+	{"security", "sandbox", "--sandbox", NULL},
+	{"log", "level", "--log-level", FLAGS_LEVEL_VARIABLE},
+	{"log", "target", "--log-target", NULL},
+};
+
+static bool sets(size_t i, const struct key *key)
+{
+	return strcmp(setters[i].section, key->section) == 0 && strcmp(setters[i].name, key->name) == 0;
+}
+
+const char *flags_option(const struct key *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(setters); i++)
+		if (sets(i, key))
+			return setters[i].option;
+	return NULL;
+}
+
+const char *flags_variable(const struct key *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(setters); i++)
+		if (sets(i, key))
+			return setters[i].variable;
+	return NULL;
+}
 
 /* --- help --- */
 
@@ -286,6 +322,10 @@ int flags_check(const struct flags *flags, FILE *err)
 		return -EINVAL;
 	if (flags->once && !flags->dry_run) {
 		(void)fprintf(err, "portsyncd: --once: given without --dry-run; allowed: together with it\n");
+		return -EINVAL;
+	}
+	if (flags->show_config && flags->check_config) {
+		(void)fprintf(err, "portsyncd: --show-config: given together with --check-config; allowed: either\n");
 		return -EINVAL;
 	}
 	return check_netns(flags->netns, err);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "config/config.h"
+#include "config/keys.h"
 
 #define FLAGS_LEVEL_VARIABLE "PORTSYNCD_LOG_LEVEL"
 #define FLAGS_CERT_VARIABLE "PORTSYNCD_METRICS_CERT"
@@ -18,7 +18,7 @@
 struct flags {
 	const char *config, *database_config, *namespace_name, *database_global, *netns, *log_level, *log_target,
 		*sandbox;
-	bool check_config, dry_run, once, help, version;
+	bool check_config, show_config, dry_run, once, help, version;
 };
 
 /* Help and version are printed to out, the first fault is one line on err. */
@@ -26,5 +26,9 @@ enum config_outcome flags_read(struct flags *flags, int argc, char *argv[], FILE
 
 /* Checks what needs neither file nor environment. 0, or -EINVAL and one line on err. */
 int flags_check(const struct flags *flags, FILE *err);
+
+/* The option ("--log-level"), or the variable of the environment, that sets this key too; NULL: none does. */
+const char *flags_option(const struct key *key);
+const char *flags_variable(const struct key *key);
 
 #endif

@@ -486,6 +486,69 @@ static size_t size_of(const struct key *key)
 	}
 }
 
+static const char *choice_name(const struct key *key, int value)
+{
+	const struct key_choice *c = key->choices->list;
+
+	while (c->name && c->value != value)
+		c++;
+	return c->name;
+}
+
+static const char *format_addresses(const struct config_addresses *list, char *out, size_t size)
+{
+	out[0] = '\0';
+	for (size_t i = 0; i < list->n; i++)
+		text_append(out, size, ", ", "%s", list->item[i]);
+	return out;
+}
+
+const char *key_format(const struct key *key, const struct config *config, char *out, size_t size)
+{
+	union {
+		long integer;
+		double number;
+		bool boolean;
+		int choice;
+	} value;
+	const void *field = (const char *)config + key->offset;
+
+	switch (key->type) {
+	case KEY_INTEGER:
+		memcpy(&value.integer, field, sizeof(value.integer));
+		(void)snprintf(out, size, "%ld", value.integer);
+		return value.integer < key->min ? NULL : out;
+	case KEY_NUMBER:
+		memcpy(&value.number, field, sizeof(value.number));
+		(void)snprintf(out, size, "%.15g", value.number);
+		return out;
+	case KEY_BOOLEAN:
+		memcpy(&value.boolean, field, sizeof(value.boolean));
+		(void)snprintf(out, size, "%s", value.boolean ? "true" : "false");
+		return out;
+	case KEY_CHOICE:
+		memcpy(&value.choice, field, sizeof(value.choice));
+		(void)snprintf(out, size, "%s", choice_name(key, value.choice));
+		return out;
+	case KEY_CPUS:
+		return cpulist_format(field, out, size);
+	case KEY_ADDRESSES:
+		return format_addresses(field, out, size);
+	default:
+		(void)snprintf(out, size, "%s", (const char *)field);
+		return out;
+	}
+}
+
+void key_copy(struct config *config, const struct key *key, const struct config *from)
+{
+	char *to = (char *)config + key->offset;
+	const char *value = (const char *)from + key->offset;
+	size_t size = size_of(key);
+
+	memcpy(to, value, size > 0 ? size : strlen(value) + 1);
+}
+
 bool key_differs(const struct key *key, const struct config *a, const struct config *b)
 {
 	const char *one = (const char *)a + key->offset, *other = (const char *)b + key->offset;

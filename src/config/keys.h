@@ -62,6 +62,14 @@ int key_set(struct config *config, const struct key *key, const char *text, char
 /* Stores the default. */
 void key_default(struct config *config, const struct key *key);
 
+/* Stores another configuration's value. */
+void key_copy(struct config *config, const struct key *key, const struct config *from);
+
+#define KEY_VALUE_MAX PATH_MAX /* capacity for any value as text */
+
+/* The value as key_set() takes it. Returns out, or NULL: it is not set. An empty text is one. */
+const char *key_format(const struct key *key, const struct config *config, char *out, size_t size);
+
 bool key_differs(const struct key *key, const struct config *a, const struct config *b);
 
 /* What values a key may have. Returns out. */

@@ -209,7 +209,7 @@ static int build_access(struct daemon *d)
 		return r;
 	}
 	if (password.text || r < 0)
-		(void)settings_password_path(config, d->password_path, sizeof(d->password_path));
+		(void)config_password_path(config, d->password_path, sizeof(d->password_path));
 	access_init(&d->access, config->redis_username[0] ? config->redis_username : NULL, d->password_path,
 		    read_password, d);
 	return 0;

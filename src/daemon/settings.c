@@ -9,12 +9,12 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "config/keys.h"
+#include "config/show.h"
 #include "http/options.h"
 #include "http/server.h"
 #include "log/audit.h"
 
 #define PASSWORD_MAX_BYTES 4096
-#define CREDENTIAL "redis_password"
 #define CPUS_PRESENT "/sys/devices/system/cpu/present"
 #define ERROR_BYTES (PATH_MAX + KEY_WHY_MAX)
 #define GROUPS_MAX 1024
@@ -154,18 +154,6 @@ void settings_override_database(const struct config *config, long number, struct
 
 /* --- password --- */
 
-bool settings_password_path(const struct config *config, char *out, size_t size)
-{
-	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-
-	out[0] = '\0';
-	if (config->redis_password_file[0] != '\0')
-		return (size_t)snprintf(out, size, "%s", config->redis_password_file) < size;
-	if (!credentials || credentials[0] == '\0')
-		return true;
-	return (size_t)snprintf(out, size, "%s/" CREDENTIAL, credentials) < size;
-}
-
 static int refuse_password(const char *path, int r, char *error, size_t size)
 {
 	if (r == -EPERM)
@@ -199,7 +187,7 @@ int settings_read_password(const struct config *config, struct secret *ret, char
 	int r;
 
 	*ret = (struct secret){0};
-	if (!settings_password_path(config, path, sizeof(path))) {
+	if (!config_password_path(config, path, sizeof(path))) {
 		(void)snprintf(error, size, "CREDENTIALS_DIRECTORY: too long");
 		return -ENAMETOOLONG;
 	}
@@ -267,7 +255,7 @@ static int check_password(const struct config *config, FILE *err)
 
 	if (settings_read_password(config, &password, error, sizeof(error)) < 0)
 		return refuse(config, "database", "redis_password_file", error, err);
-	if (!password.text || !settings_password_path(config, path, sizeof(path)) || stat(path, &st) < 0 ||
+	if (!password.text || !config_password_path(config, path, sizeof(path)) || stat(path, &st) < 0 ||
 	    readable_without_capability(&st))
 		return 0;
 	(void)snprintf(error, sizeof(error),
@@ -342,6 +330,15 @@ static enum config_outcome check_named(const struct config *config, FILE *out, F
 	return outcome;
 }
 
+static enum config_outcome show(const struct config *config, FILE *out, FILE *err)
+{
+	config_show(config, out);
+	if (!ferror(out))
+		return CONFIG_DONE;
+	(void)fprintf(err, "portsyncd: standard output: %s\n", strerror(errno));
+	return CONFIG_BAD;
+}
+
 enum config_outcome settings_load(struct config *config, int argc, char *argv[], FILE *out, FILE *err)
 {
 	enum config_outcome outcome = config_load(config, argc, argv, out, err);
@@ -354,5 +351,7 @@ enum config_outcome settings_load(struct config *config, int argc, char *argv[],
 		config->faults++;
 		config_drop_tcp(config);
 	}
+	if (config->show_config)
+		return show(config, out, err);
 	return config->check_config ? check_named(config, out, err) : CONFIG_RUN;
 }

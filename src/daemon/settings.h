@@ -43,11 +43,6 @@ int settings_read_databases(const struct config *config, struct dbconfig **ret, 
 void settings_override_database(const struct config *config, long number, struct dbconfig_db *db);
 
 /*
- * Where the Redis password is: redis_password_file, or the systemd credential "redis_password"
- * ($CREDENTIALS_DIRECTORY); "" for nowhere. False: the path is too long.
- */
-bool settings_password_path(const struct config *config, char *out, size_t size);
-/*
  * Reads the password without its final newline. ret->text is NULL when none is configured; the caller wipes it. 0, or
  * a negative errno with a one-line text in error.
  */

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,145 @@ def test_check_config_reads_the_database_file_and_the_password(tmp_path: Path) -
     absent = tmp_path / "absent"
     path = conf(tmp_path, f"[database]\nredis_password_file = {absent}\n")
     assert_refused(portsyncd("--check-config", "-c", path, "--database-config", DATABASE_SAMPLE), str(absent))
+
+
+# --- the configuration in force ---
+
+
+LINE = re.compile(r"(?P<line>#?(?P<name>\w+) =(?: (?P<value>.*?))?)\s+# (?P<origin>\S.*)")
+
+
+@dataclass(frozen=True)
+class Shown:
+    values: dict[str, str | None]  # None: not set
+    origins: dict[str, str]
+
+
+def read_shown(text: str) -> Shown:
+    shown = Shown({}, {})
+    section = ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif found := LINE.fullmatch(line):
+            key = f"{section}.{found['name']}"
+            shown.values[key] = None if found["line"].startswith("#") else found["value"]
+            shown.origins[key] = found["origin"]
+    return shown
+
+
+def show(*arguments: object, **environment: str) -> Shown:
+    done = portsyncd("--show-config", *arguments, **environment)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return read_shown(done.stdout)
+
+
+def test_the_configuration_in_force_has_every_key_with_its_default() -> None:
+    text = portsyncd("--help").stdout.partition("\nKeys of the configuration file:\n")[2]
+    defaults = dict(re.findall(r"^  (\w+\.\w+): .*\n      .*; default (.*)$", text, re.MULTILINE))
+    shown = show("-c", "/dev/null") if Path("/etc/sonic/portsyncd.conf").exists() else show()
+    assert set(shown.origins.values()) == {"default"}
+    assert shown.values.keys() == defaults.keys()
+    for key, default in defaults.items():
+        value = shown.values[key]
+        same = value == default or (value is not None and re.fullmatch(rf"{value}\.0", default))
+        assert same or (value, default) == (None, "not set"), (key, value, default)
+
+
+def test_each_value_says_where_it_comes_from(tmp_path: Path) -> None:
+    path = conf(tmp_path, '# a comment\n[log]\nlevel = info\naudit=false\n[http]\nlisten = ""\n[sonic]\nretire_old_links = always\n')
+    shown = show(
+        *("-c", path, "--log-level", "debug", "--sandbox=off"),
+        PORTSYNCD_LOG_LEVEL="err",
+        PORTSYNCD_RETIRE_OLD_LINKS="never",
+        PORTSYNCD_METRICS_CERT="/c",
+        PORTSYNCD_METRICS_KEY="/k",
+        PORTSYNCD_METRICS_CA="",
+    )
+    told = {key: (value, shown.origins[key]) for key, value in shown.values.items() if shown.origins[key] != "default"}
+    assert told == {
+        "http.listen": ('""', f"{path}:6"),
+        "http.cert": ("/c", "environment: PORTSYNCD_METRICS_CERT"),
+        "http.key": ("/k", "environment: PORTSYNCD_METRICS_KEY"),
+        "sonic.retire_old_links": ("never", "environment: PORTSYNCD_RETIRE_OLD_LINKS"),
+        "security.sandbox": ("off", "command line: --sandbox"),
+        "log.level": ("debug", "command line: --log-level"),
+        "log.audit": ("false", f"{path}:4"),
+    }
+
+
+AWKWARD = """[database]
+redis_host = "::1"
+redis_username = "ro#ot's"
+redis_password_file = "/a b\t#'c "
+database_config = /back\\slash
+[performance]
+cpu_affinity = 0
+[health]
+max_failure_percent = 0.000001
+min_sync_percent = 1e1
+[http]
+listen = "127.0.0.1:1 , [::1]:2"
+unix_socket = /ä
+[log]
+rfc5424_to = tcp:[::1]:6514
+limit_lines = 7
+"""
+
+
+def test_what_is_shown_is_a_file_with_the_same_values(tmp_path: Path) -> None:
+    path = conf(tmp_path, AWKWARD)
+    first = portsyncd("--show-config", "-c", path)
+    again = tmp_path / "again.conf"
+    again.write_text(first.stdout)
+    values = read_shown(first.stdout).values
+    assert values == show("-c", again).values
+    assert values["database.redis_port"] == "6379"
+    assert values["database.redis_username"] == "\"ro#ot's\""
+    assert values["database.database_config"] == "/back\\slash"
+    assert values["performance.cpu_affinity"] == "0"
+    assert (values["health.max_failure_percent"], values["health.min_sync_percent"]) == ("1e-06", "10")
+    assert values["http.listen"] == "127.0.0.1:1, [::1]:2"
+
+
+def test_a_value_that_no_file_can_say_is_a_comment(tmp_path: Path) -> None:
+    """And a path that may be relative on the command line is not in the file."""
+    done = portsyncd("--show-config", "-c", conf(tmp_path, ""), "--database-config", 'a"\n[log]\nlevel = debug')
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r'/a"\x0a[log]\x0alevel = debug # command line: --database-config' in done.stdout
+    again = tmp_path / "again.conf"
+    again.write_text(done.stdout)
+    assert show("-c", again).values["log.level"] == "notice"
+    shown = show("-c", again, "--database-config", "x.json")
+    assert shown.values["database.database_config"] == f"{Path.cwd()}/x.json"
+
+
+def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+    for name in ("redis_password", "key.pem"):
+        (tmp_path / name).write_text("hunter2\n")
+        (tmp_path / name).chmod(0o600)
+    done = portsyncd(
+        "--show-config",
+        PORTSYNCD_METRICS_CERT=str(tmp_path / "cert.pem"),
+        PORTSYNCD_METRICS_KEY=str(tmp_path / "key.pem"),
+        CREDENTIALS_DIRECTORY=str(tmp_path),
+    )
+    assert f"# Password for Redis: in {tmp_path}/redis_password\n" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_a_configuration_that_is_refused_is_not_shown(tmp_path: Path) -> None:
+    """Also where the daemon would go on with defaults."""
+    path = conf(tmp_path, "[log]\nlevel = loud\n")
+    for environment in ({}, {"SUPERVISOR_ENABLED": "1", "SUPERVISOR_PROCESS_NAME": "portsyncd"}):
+        assert_refused(portsyncd("--show-config", "-c", path, **environment), f"{path}:2: log.level")
+    assert_refused(portsyncd("--show-config", "--check-config"), "--show-config", "either")
+
+
+def test_a_full_disk_does_not_pass_for_the_configuration() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([binary(), "--show-config"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode != 0 and "No space left" in done.stderr
 
 
 # --- weights ---

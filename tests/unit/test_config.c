@@ -20,7 +20,8 @@
 
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
-	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, --dry-run, --once, "  \
+	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, "                     \
+	"--show-config, --dry-run, --once, "                                                                           \
 	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
 #define SECTIONS "[database] [performance] [health] [http] [sonic] [security] [state] [log]"

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration in force, with where each value comes from. Of secrets it has the paths alone. */
+#ifndef PORTSYNCD_CONFIG_SHOW_H
+#define PORTSYNCD_CONFIG_SHOW_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "config/config.h"
+
+/* As a configuration file that has the same values; comments say where they come from. */
+void config_show(const struct config *config, FILE *out);
+
+/* The same as docs/metrics.md describes /config. NULL without memory. */
+json_t *config_json(const struct config *config);
+
+#endif
