@@ -10,6 +10,7 @@
 
 #include "base/hist.h"
 #include "base/timer.h"
+#include "config/show.h"
 #include "daemon/counters.h"
 #include "daemon/judge.h"
 #include "daemon/settings.h"
@@ -304,13 +305,30 @@ static void listen_for_clients(struct daemon *d)
 		pages_set_server(d->status_page->pages, http_stats(d->status_page->http));
 }
 
-/* Reads the files that were configured at the start; other names need a restart. */
+/* What is in force: the configuration of the start, but for [log], which a SIGHUP changes. */
+static void publish_config(struct daemon *d)
+{
+	struct config *shown cleanup(free_ptr) = malloc(sizeof(*shown));
+	json_t *json;
+
+	if (!shown)
+		return;
+	*shown = *d->config;
+	if (d->reread)
+		config_take_section(shown, d->reread, "log");
+	json = config_json(shown);
+	pages_set_config(d->status_page->pages, json ? json_dumps(json, 0) : NULL);
+	json_decref(json);
+}
+
+/* Reads the certificates that were configured at the start; other names need a restart. */
 void status_reload(struct daemon *d, const char *who)
 {
 	struct http_options options;
 	char text[PATH_MAX + 256];
 	int r = 0;
 
+	publish_config(d);
 	if (d->status_page->http && settings_http(d->config, &options))
 		r = http_renew(d->status_page->http, &options, text, sizeof(text));
 	if (r == 0)
@@ -352,6 +370,7 @@ int status_build(struct daemon *d)
 	own->pages = pages_new(own->exchange, judge_limits(d), PROC);
 	if (!own->pages)
 		return -ENOMEM;
+	publish_config(d);
 	if (d->watch && fstat(watch_socket(d->watch).fd, &socket) == 0)
 		own->socket_inode = socket.st_ino;
 	r = add_sources(d);

@@ -12,7 +12,8 @@ int status_build(struct daemon *d);
 void status_start(struct daemon *d);
 void status_free(struct daemon *d);
 
-/* Reloads the HTTP certificates; who is the requester, for the audit record. */
+/* After a SIGHUP: reloads the HTTP certificates, shows the configuration anew; who is the requester, for the audit
+ * record. */
 void status_reload(struct daemon *d, const char *who);
 
 /* A turn of the loop begins its work, and ends; the end may come without a beginning. */

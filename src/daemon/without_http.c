@@ -80,6 +80,12 @@ void pages_set_server(struct pages *p, const struct http_stats *stats)
 	(void)stats;
 }
 
+void pages_set_config(struct pages *p, char *json)
+{
+	(void)p;
+	free(json);
+}
+
 void pages_handle(const struct http_request *request, struct http_answer *answer, void *user)
 {
 	(void)request;

@@ -31,6 +31,8 @@ struct pages {
 	struct prometheus_page served[PAGES_MAX];
 	size_t n_served; /* how many pages there are */
 	uint64_t cpu_nsec;
+	_Atomic(char *) new_config; /* JSON that the loop left here; NULL: it has been taken */
+	char *config;               /* the last that was taken */
 };
 
 struct visit {
@@ -48,6 +50,7 @@ void page_healthz(const struct visit *visit);
 void page_ports(const struct visit *visit);
 /* /ports/<name> */
 void page_port(const struct visit *visit);
+void page_config(const struct visit *visit);
 void page_index(const struct visit *visit);
 
 /* --- figures --- */

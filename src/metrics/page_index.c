@@ -13,6 +13,7 @@ void page_index(const struct visit *visit)
 		"<li><a href=\"/livez\">/livez</a> the event loop turns</li>\n"
 		"<li><a href=\"/readyz\">/readyz</a> in sync, connected, PortInitDone sent</li>\n"
 		"<li><a href=\"/ports\">/ports</a> every port; /ports/&lt;name&gt; one of them</li>\n"
+		"<li><a href=\"/config\">/config</a> every setting, and where it comes from</li>\n"
 		"</ul>\n</body></html>\n";
 	struct text text = {0};
 

@@ -25,13 +25,10 @@ static const struct page {
 	void (*make)(const struct visit *visit);
 	bool post;
 } table[] = {
-	{"/metrics", "metrics", page_metrics, false},
-	{"/livez", "livez", page_livez, false},
-	{"/readyz", "readyz", page_readyz, false},
-	{"/healthz", "healthz", page_healthz, false},
-	{"/ports", "ports", page_ports, false},
-	{"/ports/", "port", page_port, false},
-	{"/", "index", page_index, false},
+	{"/metrics", "metrics", page_metrics, false}, {"/livez", "livez", page_livez, false},
+	{"/readyz", "readyz", page_readyz, false},    {"/healthz", "healthz", page_healthz, false},
+	{"/ports", "ports", page_ports, false},       {"/ports/", "port", page_port, false},
+	{"/config", "config", page_config, false},    {"/", "index", page_index, false},
 	{NULL, "other", page_other, false},
 };
 _Static_assert(ARRAY_SIZE(table) <= PAGES_MAX, "struct pages has too little capacity");
@@ -77,12 +74,20 @@ void pages_free(struct pages *p)
 	if (!p)
 		return;
 	(void)pthread_mutex_destroy(&p->lock);
+	free(atomic_load(&p->new_config));
+	free(p->config);
 	free(p);
 }
 
 void pages_set_server(struct pages *p, const struct http_stats *stats)
 {
 	atomic_store(&p->server, stats);
+}
+
+void pages_set_config(struct pages *p, char *json)
+{
+	if (json)
+		free(atomic_exchange(&p->new_config, json));
 }
 
 static void make_smaller(struct http_answer *answer)

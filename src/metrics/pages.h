@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /ports, /ports/<name> and
- * an index. docs/metrics.md describes each page.
+ * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /ports, /ports/<name>,
+ * /config and an index. docs/metrics.md describes each page.
  */
 #ifndef PORTSYNCD_METRICS_PAGES_H
 #define PORTSYNCD_METRICS_PAGES_H
@@ -19,6 +19,9 @@ void pages_free(struct pages *p);
 
 /* From then on /metrics has the figures of this server, too; stats must outlive the pages. NULL: of none. */
 void pages_set_server(struct pages *p, const struct http_stats *stats);
+
+/* What /config shows from then on: JSON, of which it takes ownership. NULL changes nothing. For the loop alone. */
+void pages_set_config(struct pages *p, char *json);
 
 /*
  * For http_new(), with the pages as user. Any thread but the loop's; while one waits for the loop, at most a second,

@@ -364,6 +364,41 @@ def test_a_full_disk_does_not_pass_for_the_configuration() -> None:
     assert done.returncode != 0 and "No space left" in done.stderr
 
 
+def value_of(text: str | None) -> object:
+    """As JSON has it; a choice, a path and a CPU list are texts."""
+    if text is None:
+        return None
+    text = text.strip('"')
+    if text in ("true", "false"):
+        return text == "true"
+    return float(text) if re.fullmatch(r"[\d.e-]+", text) else text
+
+
+def test_the_page_has_what_show_config_prints(switch: SwitchFactory) -> None:
+    """Of the running daemon, which a SIGHUP changes in [log] alone."""
+    sw = switch(ports=1, environment={"PORTSYNCD_RETIRE_OLD_LINKS": "never"}, settings={"log": {"limit_lines": 7}})
+    shown = show(*sw.daemon.command[1:], PORTSYNCD_RETIRE_OLD_LINKS="never")
+    page = sw.pages.get("/config").json
+    assert (page["schema"], page["file"], page["faults"]) == (1, str(sw.config_file), 0)
+    assert page["command_line"] == {"namespace": None, "database_global": None, "netns": sw.netns.name}
+    found = {f"{key['section']}.{key['name']}": key for key in page["keys"]}
+    assert found.keys() == shown.values.keys()
+    for name, key in found.items():
+        value = ", ".join(key["value"]) if isinstance(key["value"], list) else key["value"]
+        assert value == value_of(shown.values[name]), (key, shown.values[name])
+        place = f"{page['file']}:{key['line']}" if key["origin"] == "file" else key["origin"]
+        assert shown.origins[name].startswith(place), (key, shown.origins[name])
+    before = sw.config_file.read_text()
+    sw.config_file.write_text(
+        "[performance]\nsettle_ms = 7\n" + before.replace("limit_lines = 7", "# more\nlimit_lines = 8")
+    )
+    sw.daemon.send(signal.SIGHUP)
+    sw.daemon.wait_log("in force after a restart only: performance.settle_ms")
+    keys = {f"{key['section']}.{key['name']}": key for key in sw.pages.get("/config").json["keys"]}
+    changed = {**found["log.limit_lines"], "value": 8, "line": found["log.limit_lines"]["line"] + 3}
+    assert keys == {**found, "log.limit_lines": changed}
+
+
 # --- weights ---
 
 

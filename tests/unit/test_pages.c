@@ -281,6 +281,52 @@ static void *scrape(void *user)
 	return NULL;
 }
 
+static void set_config(const struct site *s, unsigned number)
+{
+	char *json;
+
+	assert_true(asprintf(&json, "{\"number\": %u}", number) > 0);
+	pages_set_config(s->pages, json);
+}
+
+static void *read_config(void *user)
+{
+	const struct site *s = user;
+	json_int_t last = 0;
+
+	for (unsigned i = 0; i < 200; i++) {
+		json_t *json = get_json(s, "/config", 200);
+		json_int_t number = json_integer_value(json_object_get(json, "number"));
+
+		assert_true(number >= last);
+		last = number;
+		json_decref(json);
+	}
+	return NULL;
+}
+
+/* The loop leaves new ones meanwhile, and waits for nobody. */
+static void test_the_newest_configuration_is_shown(void **state)
+{
+	struct site *s = *state;
+	pthread_t threads[2];
+	json_t *json;
+
+	json_decref(get_json(s, "/config", 503));
+	set_config(s, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_config, s), 0);
+	for (unsigned number = 2; number <= 1000; number++)
+		set_config(s, number);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		(void)pthread_join(threads[i], NULL);
+	pages_set_config(s->pages, NULL);
+	json = get_json(s, "/config", 200);
+	assert_int_equal(json_integer_value(json_object_get(json, "number")), 1000);
+	json_decref(json);
+	set_config(s, 1001);
+}
+
 static void test_pages_without_a_post(void **state)
 {
 	const struct site *s = *state;
@@ -314,6 +360,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_server_is_told_of, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_a_timestamp_stays, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_the_index_names_what_there_is, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_the_newest_configuration_is_shown, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_pages_without_a_post, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
 	};
