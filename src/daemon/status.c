@@ -122,6 +122,7 @@ static struct snapshot_port describe(const struct port *port)
 		.history = port->history,
 		.appl = port->appl,
 		.owed = publish_owes(port),
+		.refused = port->row.failing,
 	};
 
 	out.in_sync = port->appl.configured && links_present(port) && !out.owed;

@@ -47,6 +47,7 @@ void page_metrics(const struct visit *visit);
 void page_livez(const struct visit *visit);
 void page_readyz(const struct visit *visit);
 void page_healthz(const struct visit *visit);
+void page_status(const struct visit *visit);
 void page_ports(const struct visit *visit);
 /* /ports/<name> */
 void page_port(const struct visit *visit);

@@ -9,6 +9,7 @@ void page_index(const struct visit *visit)
 		"<!doctype html>\n<html lang=\"en\"><head><title>portsyncd</title></head><body>\n"
 		"<h1>portsyncd " PORTSYNCD_VERSION "</h1>\n<ul>\n"
 		"<li><a href=\"/metrics\">/metrics</a> figures for Prometheus</li>\n"
+		"<li><a href=\"/status\">/status</a> what is wrong, since when, why, and the remedy</li>\n"
 		"<li><a href=\"/healthz\">/healthz</a> each check, its value and limit</li>\n"
 		"<li><a href=\"/livez\">/livez</a> the event loop turns</li>\n"
 		"<li><a href=\"/readyz\">/readyz</a> in sync, connected, PortInitDone sent</li>\n"

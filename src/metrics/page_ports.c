@@ -28,10 +28,10 @@ static json_t *port_json(const struct visit *visit, const struct snapshot_port *
 {
 	char name[PORT_TEXT_BYTES];
 
-	return json_pack("{s:s, s:b, s:b, s:b, s:I, s:o, s:o}", "name", text_utf8(port->name, name), "configured",
-			 port->appl.configured, "awaited", port->appl.expected, "in_sync", port->in_sync, "flaps",
-			 (json_int_t)port->history.flaps, "last_change", last_change(visit, &port->history), "link",
-			 link_json(&port->link));
+	return json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:I, s:o, s:o}", "name", text_utf8(port->name, name),
+			 "configured", port->appl.configured, "awaited", port->appl.expected, "in_sync", port->in_sync,
+			 "owed", port->owed, "refused", port->refused, "flaps", (json_int_t)port->history.flaps,
+			 "last_change", last_change(visit, &port->history), "link", link_json(&port->link));
 }
 
 void page_ports(const struct visit *visit)

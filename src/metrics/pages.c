@@ -20,17 +20,24 @@ static void page_other(const struct visit *visit)
 
 /* post: it has a POST too, and looks at request->post. A path that ends in '/', but for the index, stands for all below
  * it. name: in portsyncd_http_pages_total. */
+/* clang-format off */
 static const struct page {
 	const char *path, *name;
 	void (*make)(const struct visit *visit);
 	bool post;
 } table[] = {
-	{"/metrics", "metrics", page_metrics, false}, {"/livez", "livez", page_livez, false},
-	{"/readyz", "readyz", page_readyz, false},    {"/healthz", "healthz", page_healthz, false},
-	{"/ports", "ports", page_ports, false},       {"/ports/", "port", page_port, false},
-	{"/config", "config", page_config, false},    {"/", "index", page_index, false},
+	{"/metrics", "metrics", page_metrics, false},
+	{"/livez", "livez", page_livez, false},
+	{"/readyz", "readyz", page_readyz, false},
+	{"/healthz", "healthz", page_healthz, false},
+	{"/status", "status", page_status, false},
+	{"/ports", "ports", page_ports, false},
+	{"/ports/", "port", page_port, false},
+	{"/config", "config", page_config, false},
+	{"/", "index", page_index, false},
 	{NULL, "other", page_other, false},
 };
+/* clang-format on */
 _Static_assert(ARRAY_SIZE(table) <= PAGES_MAX, "struct pages has too little capacity");
 
 static bool is_of(const struct page *page, const char *path)

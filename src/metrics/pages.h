@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /ports, /ports/<name>,
- * /config and an index. docs/metrics.md describes each page.
+ * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /status, /ports,
+ * /ports/<name>, /config and an index. docs/metrics.md describes each page.
  */
 #ifndef PORTSYNCD_METRICS_PAGES_H
 #define PORTSYNCD_METRICS_PAGES_H

@@ -63,6 +63,7 @@ struct snapshot_port {
 	struct port_history history;
 	struct port_appl appl;
 	bool owed;    /* Redis has not acknowledged its row as it should be */
+	bool refused; /* Redis refused the last write of it */
 	bool in_sync; /* it is configured, has an interface that is not old, and nothing is owed */
 };
 

@@ -244,6 +244,22 @@ def assert_began(report: Any, name: str, after: float, before: float) -> None:
     assert moment(report["since"]) <= moment(check["since"])
 
 
+def assert_explained(status: Any, name: str, report: Any) -> None:
+    """The same judgement, and the cause and remedy that docs/troubleshooting.md has in the row of this check."""
+    assert status["verdict"] == report["status"] and status["since"] == report["since"]
+    problem = next(problem for problem in status["problems"] if problem["check"] == name)
+    check = report["checks"][name]
+    assert {key: problem.get(key) for key in ("level", "since", "unit", "limit", "reason")} == {
+        **{key: check.get(key) for key in ("since", "unit", "limit", "reason")},
+        "level": check["status"],
+    }
+    assert problem["seconds"] >= LATER_SECS
+    rows = [row for row in (ROOT / "docs" / "troubleshooting.md").read_text().splitlines() if f"| check `{name}`" in row]
+    texts = [" | ".join(row.split(" | ")[2:]).replace("`", "").replace("\\|", "|").rstrip(" |") for row in rows]
+    assert f"{problem['cause']} | {problem['remedy']}" in texts, (problem, texts)
+    assert name not in status["healthy"] and {*status["healthy"]} < {*report["checks"]}
+
+
 @pytest.fixture
 def bench(switch: SwitchFactory, behind_proxy: Build, notified: Notified) -> Iterator[Bench]:
     made = Bench(switch, behind_proxy, notified)
@@ -262,6 +278,7 @@ def test_what_fails_is_shown_unasked_and_told_to_the_first_who_asks(bench: Bench
     assert_began(report, name, bench.before, shown - lasted)
     assert ("reason" in report["checks"][name]) == worded
     assert sw.pages.metrics()("portsyncd_health_check", check=name) < 1
+    assert_explained(sw.pages.get("/status").json, name, report)
     listed = [check for check, state in report["checks"].items() if state["status"] != "healthy"]
     assert bench.status.endswith(f"{report['status']}: {', '.join(listed)}"), (bench.status, listed)
 

@@ -12,6 +12,9 @@
 
 #include <cmocka.h>
 
+#include "log/advice.h"
+#include "metrics/checkadvice.h"
+
 #define CATALOGUE TEST_DATA "/../../deploy/portsyncd.catalog"
 
 static bool is_id(const char *text)
@@ -100,11 +103,41 @@ static void catalogue_is_complete(void **state)
 			fail_msg("the catalogue has no entry for %s, %s", log_kinds[i].name, log_kinds[i].id);
 }
 
+/* scripts/advice-docs --check compares the texts with those of the catalogue. */
+static void each_kind_and_check_has_advice(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KINDS; i++)
+		if (!log_advice[i].subject || !log_advice[i].cause)
+			fail_msg("src/log/advice.c says nothing of %s", log_kinds[i].name);
+	for (unsigned i = 0; i < HEALTH_CHECKS; i++) {
+		const struct advice *advice = check_advice(i, NULL);
+
+		if (!advice->subject || !advice->cause || !advice->remedy)
+			fail_msg("src/metrics/checkadvice.c says nothing of %s", health_check_name(i));
+	}
+}
+
+static void a_reason_makes_advice_precise(void **state)
+{
+	const char *closed = "STATE_DB: Permission denied: /run/redis.sock is of user 107";
+
+	(void)state;
+	assert_ptr_equal(check_advice(HEALTH_REDIS, ""), &log_advice[KIND_REDIS_AWAY]);
+	assert_ptr_equal(check_advice(HEALTH_REDIS, "STATE_DB: Connection refused"), &log_advice[KIND_REDIS_AWAY]);
+	assert_non_null(strstr(check_advice(HEALTH_REDIS, closed)->remedy, "unixsocketperm"));
+	assert_ptr_equal(check_advice(HEALTH_HTTP, closed), &log_advice[KIND_HTTP_PARTLY]);
+	for (const struct advice_case *c = log_advice_cases; c->words; c++)
+		assert_ptr_equal(advice_for(c->kind, c->words), &c->advice);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds_are_told_apart),
 		cmocka_unit_test(catalogue_is_complete),
+		cmocka_unit_test(each_kind_and_check_has_advice),
+		cmocka_unit_test(a_reason_makes_advice_precise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

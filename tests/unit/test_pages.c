@@ -147,6 +147,53 @@ static void test_health(void **state)
 	json_decref(json);
 }
 
+static const char *text_at(const json_t *json, const char *key)
+{
+	return json_string_value(json_object_get(json, key));
+}
+
+static void test_status(void **state)
+{
+	const struct site *s = *state;
+	json_t *json = get_json(s, "/status", 200);
+	const json_t *problem;
+
+	assert_string_equal(text_at(json, "verdict"), "healthy");
+	assert_int_equal(json_array_size(json_object_get(json, "problems")), 0);
+	assert_int_equal(json_array_size(json_object_get(json, "healthy")), HEALTH_CHECKS);
+	json_decref(json);
+	s->loop->ports[1].appl.expected = true;
+	s->loop->figures.sums.awaited = 1;
+	s->loop->figures.conns[SNAPSHOT_STATE_DB].ready = false;
+	s->loop->figures.conns[SNAPSHOT_STATE_DB].outage_usec = now_usec() - 11 * USEC_PER_SEC;
+	(void)snprintf(s->loop->figures.redis_reason, SNAPSHOT_REASON_BYTES, "STATE_DB: Permission denied: x");
+	json = get_json(s, "/status", 200);
+	assert_string_equal(text_at(json, "verdict"), "unhealthy");
+	assert_int_equal(json_array_size(json_object_get(json, "problems")), 2);
+	problem = json_array_get(json_object_get(json, "problems"), 0);
+	assert_string_equal(text_at(problem, "check"), "redis_away");
+	assert_string_equal(text_at(problem, "reason"), "STATE_DB: Permission denied: x");
+	assert_non_null(strstr(text_at(problem, "remedy"), "unixsocketperm")); /* of this reason */
+	assert_true(json_number_value(json_object_get(problem, "seconds")) >= 11);
+	problem = json_array_get(json_object_get(json, "problems"), 1);
+	assert_string_equal(text_at(problem, "check"), "ports_awaited");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(problem, "ports"), 0)), "Ethernet4");
+	json_decref(json);
+}
+
+/* What Redis answers is no UTF-8: the problem is shown all the same. */
+static void test_status_with_strange_words(void **state)
+{
+	const struct site *s = *state;
+	json_t *json;
+
+	s->loop->figures.conns[SNAPSHOT_STATE_DB].ready = false;
+	(void)snprintf(s->loop->figures.redis_reason, SNAPSHOT_REASON_BYTES, "Redis says: \xff");
+	json = get_json(s, "/status", 200);
+	assert_int_equal(json_array_size(json_object_get(json, "problems")), 1);
+	json_decref(json);
+}
+
 static void test_ports(void **state)
 {
 	const struct site *s = *state;
@@ -354,6 +401,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_live, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_ready, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_health, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_status, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_status_with_strange_words, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_ports, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_a_port_with_a_strange_name, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_metrics_in_both_formats, set_up, clean_up),

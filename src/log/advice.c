@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "log/advice.h"
+
+#include <string.h>
+
+/* After a change run scripts/advice-docs. */
+/* clang-format off */
+const struct advice log_advice[KINDS] = {
+	[KIND_REDIS_AWAY] = {
+		"No connection to Redis",
+		"Redis does not run, does not answer, refused the connection or a step of its set-up, or closed it; "
+		"the reason given says which.",
+		"Nothing is lost: the daemon keeps following the kernel, and compares all rows once Redis is back. "
+		"Look at the database container and at the socket that database_config.json names.",
+	},
+	[KIND_REDIS_RETRY] = {
+		"Another attempt to connect to Redis failed",
+		"Redis is still away.",
+		"See the line that reported its loss.",
+	},
+	[KIND_REDIS_CONNECTED] = {
+		"Connected to Redis",
+		"The connection is up and takes commands.",
+		"There is nothing to do.",
+	},
+	[KIND_REDIS_BACK] = {
+		"Redis is back",
+		"The connection is up again, after the time that the message names.",
+		"There is nothing to do; the daemon compares the rows and writes what differs. If this happens often, "
+		"look at Redis' own log.",
+	},
+	[KIND_DATABASES_AWAITED] = {
+		"The file that says where Redis is does not exist yet",
+		"SONiC's database container writes database_config.json when it starts, and database_global.json on a "
+		"switch with several ASICs. The message names the file that is missing. Until then the daemon follows "
+		"no link and contacts no Redis, since it could be the wrong one.",
+		"On a switch: look at the database container. Elsewhere set [database] redis_unix_socket or "
+		"redis_host in /etc/sonic/portsyncd.conf, and restart. If the path is wrong, correct database_config "
+		"there, or the option.",
+	},
+	[KIND_DATABASES_KNOWN] = {
+		"The file that says where Redis is exists now",
+		"The start goes on.",
+		NULL,
+	},
+	[KIND_LINKS_FOLLOWED] = {
+		"The kernel's links are followed",
+		"The netlink socket is open. The message has the size of its receive buffer.",
+		"If net.core.rmem_max is named as the limit, grant CAP_NET_ADMIN or raise it (deploy/sysctl).",
+	},
+	[KIND_EVENTS_LOST] = {
+		"Link events were lost",
+		"The kernel had more link events than the receive buffer holds, or an event could not be read.",
+		"The daemon reads all links again. If this happens often, raise performance.receive_buffer_bytes, or "
+		"give the daemon more CPU time.",
+	},
+	[KIND_LINKS_REREAD] = {
+		"All links are read again",
+		"The known state of the links was in doubt; the message says why.",
+		"There is nothing to do.",
+	},
+	[KIND_DUMP_FAILED] = {
+		"Reading all links failed",
+		"The links changed while the kernel listed them, it did not finish the list, or it lacks memory.",
+		"The daemon tries again. If this goes on, find out who creates and deletes links all the time: ip "
+		"monitor link shows which.",
+	},
+	[KIND_DUMP_PARTIAL] = {
+		"An interrupted list of links was used",
+		"Links come and go so fast that the kernel could not list all of them at once, several times in a "
+		"row. What it listed counts; the daemon looks up links that may be missing.",
+		"Find out who creates and deletes links all the time.",
+	},
+	[KIND_REREAD_FAILED] = {
+		"The links could not be read again",
+		"Each reconciliation reads all links again, to find what the kernel changed without a message. That "
+		"failed.",
+		"The next one tries again; link events are followed meanwhile.",
+	},
+	[KIND_NO_RECHECK] = {
+		"Links are not read again",
+		"The machine refused a thread at the start, so the daemon does not read links again to find what the "
+		"kernel changed without a message. It follows all messages as always.",
+		"Raise the limit of processes (TasksMax= in systemd, pids-limit in docker) and start it again.",
+	},
+	[KIND_SILENT_CHANGE] = {
+		"A link changed without a message of the kernel",
+		"A link differed from the kernel's messages when it was read again. The daemon corrects STATE_DB. "
+		"Kernels do this when a bond is deleted: its members get their MTU back without a message.",
+		"If it happens otherwise, find the driver that changes links silently, and report it.",
+	},
+	[KIND_KEPT_ROWS_END] = {
+		"Ports have no link some time after a warm start",
+		"A warm start keeps the rows that the previous process wrote, since their links may still come. After "
+		"sonic.keep_rows_secs it deletes a row without a link.",
+		"Find out why syncd does not create the links.",
+	},
+	[KIND_IN_SYNC] = {
+		"In sync with the kernel",
+		"All links were read.",
+		"There is nothing to do.",
+	},
+	[KIND_WATCH_STATE] = {
+		"State of the kernel's watcher",
+		"For finding faults: unsynced, dumping, settling, synced.",
+		"There is nothing to do.",
+	},
+	[KIND_PORT_PUBLISHED] = {
+		"The operational status of @PORT@ was published",
+		"The port went up or down; STATE_DB says so now. EVENT_ID counts the changes, also over restarts; "
+		"LATENCY_US is the time from the kernel's message to the command to Redis.",
+		"If a port flaps, look at its transceiver, cable and the other end.",
+	},
+	[KIND_PORT_SETTINGS] = {
+		"Settings of @PORT@ were published",
+		"Its admin status or MTU changed.",
+		"There is nothing to do.",
+	},
+	[KIND_PORT_DELETED] = {
+		"@PORT@ was deleted",
+		"Its link is gone, or the daemon writes its row again.",
+		"If nobody removed or broke out the port, look at orchagent and syncd.",
+	},
+	[KIND_WRITE_REFUSED] = {
+		"Redis refused a write of @PORT@",
+		"REASON is Redis' answer. NOPERM: its access list forbids the command; READONLY: it is a replica; "
+		"OOM: it is out of memory (maxmemory); MISCONF: it cannot save to its disk.",
+		"The daemon tries again. Mend what Redis complains of; deploy/redis has an access list.",
+	},
+	[KIND_WRITE_ACCEPTED] = {
+		"@PORT@ was written again",
+		"Redis had refused its row before and takes it now.",
+		"There is nothing to do.",
+	},
+	[KIND_EVENT_REFUSED] = {
+		"Redis refused an event of STATE_DB, or takes them again",
+		"event_tables of database_config.json names PORT_TABLE, so each write of a row is also published. The "
+		"message has Redis' answer. The rows themselves are not affected; consumers that rely on these events "
+		"alone miss some.",
+		"With NOPERM the Redis user lacks the channel PORT_TABLE_CHANNEL@6: see deploy/redis/README.md.",
+	},
+	[KIND_DRIFT_REPAIRED] = {
+		"The row of @PORT@ was changed by somebody else",
+		"STATE_DB did not have what the daemon wrote; the row was repaired.",
+		"Only portsyncd writes these fields. Find out who else does: redis-cli MONITOR shows each command and "
+		"its client.",
+	},
+	[KIND_READ_REFUSED] = {
+		"Rows of STATE_DB cannot be read back",
+		"Redis refuses to read them; the message says why.",
+		"They are written in full instead. Mend what Redis complains of.",
+	},
+	[KIND_LOOKUP_REFUSED] = {
+		"Rows of APPL_DB cannot be looked up",
+		"Redis refuses to say whether a port is configured.",
+		"The daemon asks again. Mend what Redis complains of.",
+	},
+	[KIND_CONFIG_ROW_BAD] = {
+		"A PORT row of CONFIG_DB is left out",
+		"Its name cannot be a port's, or it is not a hash; the message says which.",
+		"Correct the row; the daemon reads it at the next push of the ports.",
+	},
+	[KIND_CONFIG_ROW_FOREIGN] = {
+		"A PORT row of CONFIG_DB is not a front port",
+		"Only names that begin with \"Ethernet\" are watched; the row is passed on.",
+		"There is nothing to do if that is meant.",
+	},
+	[KIND_PUSH_REFUSED] = {
+		"Redis refused a row for APPL_DB",
+		"The message has Redis' answer.",
+		"The daemon tries again. Mend what Redis complains of.",
+	},
+	[KIND_KEY_REPLACED] = {
+		"A key of portsyncd had another type and was replaced",
+		"Somebody wrote something else to a key that only portsyncd uses; what was there is gone.",
+		"There is nothing to do, unless it happens again: then find the writer (redis-cli monitor).",
+	},
+	[KIND_CONFIG_SCAN_REFUSED] = {
+		"CONFIG_DB cannot be read",
+		"The message has Redis' answer.",
+		"The daemon tries again. Mend what Redis complains of.",
+	},
+	[KIND_CONFIG_DB_LOST] = {
+		"CONFIG_DB has lost its PORT rows",
+		"It was emptied while the switch runs.",
+		"The daemon pushes nothing until the rows are back: load the configuration again.",
+	},
+	[KIND_APPL_DB_EMPTIED] = {
+		"APPL_DB was emptied",
+		"PortConfigDone is gone, as after a restart of Redis without its data.",
+		"The daemon pushes the ports again. Restart orchagent too.",
+	},
+	[KIND_MARKER_GONE] = {
+		"PortInitDone is gone from APPL_DB",
+		"Somebody deleted it, while PortConfigDone and the ports' rows are there.",
+		"The daemon sends it again.",
+	},
+	[KIND_SWITCH_TYPE_UNREADABLE] = {
+		"switch_type cannot be read",
+		"DEVICE_METADATA is not a hash, or Redis refuses to read it.",
+		"Correct the row of CONFIG_DB.",
+	},
+	[KIND_OLD_LINKS_RETIRED] = {
+		"Old interfaces are ignored",
+		"Links of the previous switch process exist at a cold start of swss. They were set down and are "
+		"ignored until the new switch process deletes and creates them.",
+		"On a switch wait for syncd. Where nobody creates interfaces anew: retire_old_links = never in "
+		"section [sonic] of portsyncd.conf, restart portsyncd, ip link set dev NAME up.",
+	},
+	[KIND_OLD_LINK_SET_DOWN] = {
+		"An interface was set down",
+		"A cold start found a port's interface of the previous switch process and set it down: swss was "
+		"restarted, and the new switch process will create it again.",
+		"Elsewhere this is an outage: set the interface up (ip link set dev NAME up), and retire_old_links = "
+		"never in section [sonic] of portsyncd.conf.",
+	},
+	[KIND_OLD_LINKS_KEPT] = {
+		"Existing interfaces stay up",
+		"APPL_DB has PortInitDone, so only portsyncd was restarted, not swss. No interface is set down.",
+		"There is nothing to do.",
+	},
+	[KIND_OLD_LINKS_UNDECIDED] = {
+		"Redis does not say whether swss was restarted",
+		"PortInitDone in APPL_DB cannot be read, so the daemon cannot know whether the interfaces are old. "
+		"The start waits and tries again.",
+		"See what Redis answers; its user needs EXISTS of PORT_TABLE:PortInitDone.",
+	},
+	[KIND_OLD_LINKS_UP] = {
+		"Old interfaces could not be set down",
+		"The kernel refused; most likely CAP_NET_ADMIN is missing.",
+		"Grant CAP_NET_ADMIN.",
+	},
+	[KIND_PORT_CONFIG_DONE] = {
+		"The ports are configured",
+		"All PORT rows were handed to orchagent.",
+		"There is nothing to do.",
+	},
+	[KIND_PORT_INIT_DONE] = {
+		"The ports are initialised",
+		"Every configured port has a host interface and its row in STATE_DB.",
+		"There is nothing to do.",
+	},
+	[KIND_PORTS_AWAITED] = {
+		"Configured ports are awaited",
+		"They are in CONFIG_DB and have no host interface, or no row in STATE_DB.",
+		"Look for these ports in the logs of orchagent and syncd; portsyncctl why init names what each lacks. "
+		"PortInitDone waits for them, and other daemons wait for it.",
+	},
+	[KIND_PORT_COUNT_MENDED] = {
+		"The count of PortConfigDone was repaired",
+		"It did not fit the rows, and orchagent refuses a warm start with such a count.",
+		"There is nothing to do.",
+	},
+	[KIND_PORT_COUNT_REFUSED] = {
+		"The count of PortConfigDone cannot be written",
+		"The message has Redis' answer.",
+		"The daemon tries again. Mend what Redis complains of.",
+	},
+	[KIND_WARM_START] = {
+		"Warm start",
+		"The state that Redis holds was kept.",
+		"There is nothing to do.",
+	},
+	[KIND_WARM_START_NOT_POSSIBLE] = {
+		"The start is cold though a warm one was requested",
+		"There is no restore_count in STATE_DB, or it is not a number.",
+		"There is nothing to do on a first start; else find out who removed it.",
+	},
+	[KIND_WARM_TABLES_REFUSED] = {
+		"The warm start tables cannot be used",
+		"The message has Redis' answer.",
+		"The daemon tries again. Mend what Redis complains of.",
+	},
+	[KIND_LOGGER_VALUE_BAD] = {
+		"LOGGER:portsyncd has a value without meaning",
+		"The message names the value and what is allowed.",
+		"Set it with swssloglevel.",
+	},
+	[KIND_LOGGER_REFUSED] = {
+		"LOGGER:portsyncd cannot be used",
+		"The message has Redis' answer.",
+		"Mend what Redis complains of; the level in force stays.",
+	},
+	[KIND_TUNING_IN_FORCE] = {
+		"The tuning is in force",
+		"What [performance] requested of the machine.",
+		"There is nothing to do.",
+	},
+	[KIND_TUNING_REFUSED] = {
+		"A setting was refused by the machine",
+		"The message names the key of [performance], why, and what helps.",
+		"Grant what it needs, or remove the key. The daemon works without.",
+	},
+	[KIND_SANDBOX_IN_FORCE] = {
+		"The sandbox is in force",
+		"The daemon gave up all capabilities but CAP_NET_ADMIN, rights by running a program, writing outside "
+		"of the named folders, and system calls that it does not need. A warning means that the kernel could "
+		"not enforce all of it; the message says what.",
+		"After a warning use a kernel with Landlock (5.13 or later, lsm=landlock). The kernel's log has what "
+		"the sandbox refuses, with type=1326.",
+	},
+	[KIND_SANDBOX_OFF] = {
+		"The sandbox is off",
+		"security.sandbox or --sandbox says so: a fault in the daemon has all the rights of its user.",
+		"For debugging only: turn it on again, and restart.",
+	},
+	[KIND_STATE_LOADED] = {
+		"The counters go on from the state file",
+		"Flaps and last changes of the ports, event and audit numbers go on where the last process left them.",
+		NULL,
+	},
+	[KIND_STATE_JUMPED] = {
+		"The state file was not saved at an orderly stop",
+		"The last process was killed, or the machine lost power. Event and audit numbers go on 1,000,000 "
+		"above the last ones saved, so that none comes twice. Flaps since the last save, at most "
+		"state.save_interval_secs ago, are lost.",
+		"Find out what ended the process: see the lines before this one, and the kernel's (out of memory).",
+	},
+	[KIND_STATE_MISSING] = {
+		"There is no state file yet",
+		"This is the first start, or the file was removed. Counters start at 0.",
+		NULL,
+	},
+	[KIND_STATE_REFUSED] = {
+		"The state file was refused",
+		"It is damaged, of a newer version, not a regular file, or somebody else could write it; the message "
+		"says which. Counters start at 0. The file is kept as state.json.refused.",
+		"Look at it, and at who can write to the folder. One of a newer version can be renamed back before "
+		"that version starts. If it could not be renamed, remove it and restart, or nothing is saved.",
+	},
+	[KIND_STATE_IN_USE] = {
+		"Another process has the state file",
+		"Two daemons are configured with one state file. This one goes on without: its counters start at 0 "
+		"and are not saved.",
+		"Give each its own state.file.",
+	},
+	[KIND_STATE_NOT_SAVED] = {
+		"The state file could not be saved",
+		"The disk is full or read-only, or the folder is missing or not writable. The old file stays; a "
+		"restart loses what was counted since, and may repeat numbers of events and audit records.",
+		"Free the disk, or make the folder of state.file writable for the daemon's user. It tries again each "
+		"state.save_interval_secs; a folder that was missing at the start needs a restart.",
+	},
+	[KIND_STATE_SAVED_AGAIN] = {
+		"The state file could be saved again",
+		"Nothing was lost.",
+		NULL,
+	},
+	[KIND_STARTED] = {
+		"portsyncd has started",
+		"It follows the kernel's links.",
+		"There is nothing to do.",
+	},
+	[KIND_RUNS_ALREADY] = {
+		"Another portsyncd runs",
+		"Two would write the same rows of STATE_DB. This one has ended and touched nothing.",
+		"To run this one, stop the process of that pid first (systemctl stop portsyncd, supervisorctl stop "
+		"portsyncd).",
+	},
+	[KIND_LOCK_TAKEN] = {
+		"Nothing keeps a second portsyncd from starting",
+		"Another process holds the abstract Unix socket by which portsyncd shows that it runs, or the socket "
+		"cannot be made.",
+		"Find it: ss -xlp | grep portsyncd.",
+	},
+	[KIND_LIMIT_INHERITED] = {
+		"A limit of the machine applies",
+		"portsyncd was started with a limit that it cannot raise.",
+		"Start it without (ulimit, prlimit, LimitCPU= and LimitFSIZE= of the unit, --ulimit of docker).",
+	},
+	[KIND_DESCRIPTOR_CLOSED] = {
+		"A standard descriptor was closed",
+		"Whoever started portsyncd has closed its input, output or error output.",
+		"Give it /dev/null, or a file.",
+	},
+	[KIND_THREAD_MISSING] = {
+		"A thread could not be started",
+		"The machine refuses a thread (pids.max of the cgroup, TasksMax= of the unit, RLIMIT_NPROC, memory). "
+		"The loop does its work, or nobody does, as the line says.",
+		"Raise that limit, then restart portsyncd.",
+	},
+	[KIND_NO_AUDIT_TRAIL] = {
+		"There is no audit trail",
+		"It is on, but the log goes to stderr, where its records look like lines.",
+		"Choose log.target = journal, syslog or rfc5424, or turn it off (log.audit = false).",
+	},
+	[KIND_PREVIOUS_STOP] = {
+		"The previous process did not stop in order",
+		"systemd says how it ended. watchdog: its loop hung; core-dump, signal: it was killed; oom-kill: "
+		"memory ran out; exit-code, timeout. All links were read again, so missed events do no harm.",
+		"See the lines before this one, and those of systemd. After \"watchdog\" compare "
+		"portsyncd_loop_longest_turn_seconds and portsyncd_loop_run_delay_seconds_total: mostly a starved "
+		"process.",
+	},
+	[KIND_STOPPING] = {
+		"portsyncd is stopping",
+		"A signal requested it; the daemon first writes what it owes.",
+		"There is nothing to do.",
+	},
+	[KIND_STOP_INCOMPLETE] = {
+		"Not everything was written before the end",
+		"Redis did not take it within two seconds, or the kernel's links could not be read again after a loss "
+		"of events; the line says which. Until the next start rows of STATE_DB may be outdated.",
+		"The next start compares them and writes what differs.",
+	},
+	[KIND_ENDED_BY_FAULT] = {
+		"portsyncd cannot go on",
+		"The message says why.",
+		"Mend it; the service manager starts the daemon again.",
+	},
+	[KIND_SUMMARY] = {
+		"Summary",
+		"Counters since the start; SIGHUP requests them.",
+		"There is nothing to do.",
+	},
+	[KIND_LOG_LEVEL_SET] = {
+		"The log level was changed",
+		"SIGUSR1, SIGUSR2, SIGHUP or LOGGER of CONFIG_DB requested it.",
+		"There is nothing to do.",
+	},
+	[KIND_CONFIG_READ] = {
+		"The configuration was read again",
+		"SIGHUP requested it. The message names what is in force now.",
+		"There is nothing to do.",
+	},
+	[KIND_CONFIG_REFUSED] = {
+		"The configuration was refused",
+		"Each fault has a line, with the key and what is allowed. At a reload the configuration in force "
+		"stays; a daemon that starts with faults uses the defaults of those keys.",
+		"Correct it: portsyncd --check-config names each fault. Then reload it with SIGHUP; after a start "
+		"with faults, restart the daemon.",
+	},
+	[KIND_CONFIG_NEEDS_RESTART] = {
+		"A part of the configuration needs a restart",
+		"These keys were changed, but only [log] changes while the daemon runs.",
+		"Restart the service when convenient.",
+	},
+	[KIND_HTTP_LISTENING] = {
+		"HTTP is served",
+		"The message names the addresses of metrics and health.",
+		"There is nothing to do.",
+	},
+	[KIND_HTTP_CLIENTS_LIMITED] = {
+		"Fewer HTTP clients at once than configured",
+		"http.max_clients needs more descriptors than the process may have beside those for Redis, the "
+		"kernel, the log and its files. So fewer clients are served at once; everything else works.",
+		"Raise LimitNOFILE= (systemd) or the container's limit (ulimit -n), or lower http.max_clients.",
+	},
+	[KIND_HTTP_CLIENT_DROPPED] = {
+		"Too many HTTP clients at once",
+		"http.max_clients clients were connected; the one that had waited longest was dropped for a new one.",
+		"If these are your own scrapers, raise http.max_clients; else find out who connects (ss -tp).",
+	},
+	[KIND_HTTP_CLIENT_REFUSED] = {
+		"A client certificate was refused",
+		"The client has no certificate, an expired one, or one that the configured CA did not sign.",
+		"Renew the client's certificate, or find out who it is; docs/deployment.md makes certificates.",
+	},
+	[KIND_HTTP_NO_CLIENT] = {
+		"No HTTP client can be accepted",
+		"accept(2) failed, most often for lack of file descriptors.",
+		"Events are not affected. Look at the number of open descriptors and at LimitNOFILE=.",
+	},
+	[KIND_HTTP_CERTIFICATE] = {
+		"The certificate of the HTTP server is not valid now",
+		"It has expired, or is not valid yet; clients will refuse it.",
+		"Renew it and send SIGHUP.",
+	},
+	[KIND_HTTP_RENEWED] = {
+		"The HTTP server has a new certificate",
+		"SIGHUP found other files at http.cert, http.key or http.ca. Clients that are connected keep the old "
+		"ones.",
+		NULL,
+	},
+	[KIND_HTTP_NOT_RENEWED] = {
+		"A new certificate of the HTTP server is refused",
+		"SIGHUP found files at http.cert, http.key or http.ca that cannot be used; the message says why. The "
+		"old ones stay in use.",
+		"Correct it (portsyncd --check-config reads them too) and send SIGHUP again.",
+	},
+	[KIND_HTTP_DOWN] = {
+		"Metrics and health are not served",
+		"No address of http.listen, nor http.unix_socket, could be used; the message says why.",
+		"The ports are not affected. Free the address or configure another, and restart the daemon.",
+	},
+	[KIND_HTTP_PARTLY] = {
+		"One of the HTTP addresses could not be used",
+		"The others serve metrics and health; the message says which one failed and why.",
+		"If this machine lacks the address family, remove the address from http.listen.",
+	},
+	[KIND_LINES_HELD_BACK] = {
+		"Lines were suppressed",
+		"More lines of one kind came than log.limit_lines in log.limit_secs.",
+		"The lines before show which; raise the limit, or set log.limit_secs = 0, to see all.",
+	},
+	[KIND_LINES_DROPPED] = {
+		"Lines were dropped",
+		"The log target was too slow, or gone, and the ring of lines was full.",
+		"Look at the journal or syslog daemon (systemctl status systemd-journald rsyslog). Events were not "
+		"delayed.",
+	},
+	[AUDIT_START] = {
+		"portsyncd has started",
+		"Audit record.",
+		NULL,
+	},
+	[AUDIT_STOP] = {
+		"portsyncd ends",
+		"Audit record: the requester, or, with outcome failure, why it cannot go on.",
+		"If that was not intended, find out who did it.",
+	},
+	[AUDIT_CONFIG_LOADED] = {
+		"The configuration was loaded",
+		"Audit record.",
+		NULL,
+	},
+	[AUDIT_CONFIG_CHANGED] = {
+		"The configuration was changed",
+		"Audit record: what changed, and the requester.",
+		"If that was not intended, find out who did it.",
+	},
+	[AUDIT_CONFIG_REFUSED] = {
+		"A configuration was refused",
+		"Audit record: it has faults; the one in force stays.",
+		"Correct it; the log has a line for each fault.",
+	},
+	[AUDIT_LEVEL_CHANGED] = {
+		"The log level was changed",
+		"Audit record: the new level, and the requester.",
+		"If that was not intended, find out who did it.",
+	},
+	[AUDIT_REDIS_AUTH] = {
+		"Redis refused our credentials, or they cannot be read",
+		"Audit record: the user is unknown, or the password or its file is wrong; the record says which.",
+		"Compare redis_username and redis_password_file with Redis' access list. The daemon reads the file "
+		"for each attempt: a corrected password needs no restart.",
+	},
+	[AUDIT_REDIS_DENIED] = {
+		"Redis refused a command for lack of a right",
+		"Audit record; a connection has one, however many commands are refused. ACL LOG of Redis names the "
+		"command and the key.",
+		"Give the user the rights of deploy/redis/portsyncd.acl. If it has them, find out why the daemon "
+		"needs more.",
+	},
+	[AUDIT_CAPABILITY] = {
+		"A capability is missing",
+		"Audit record: the setting that was refused, or CAP_NET_ADMIN, without which the daemon does not "
+		"start.",
+		"Grant it (the unit does; in a container --cap-add NET_ADMIN), or remove the setting.",
+	},
+	[AUDIT_SANDBOX] = {
+		"The sandbox",
+		"Audit record: what the daemon gave up. Outcome failure: a part is not in force, or all of it is off.",
+		"After a failure see security.sandbox, and whether the kernel has Landlock.",
+	},
+	[AUDIT_TUNING] = {
+		"A setting was refused by the machine",
+		"Audit record.",
+		"See the warning beside it.",
+	},
+	[AUDIT_SPOOF] = {
+		"Spoofed netlink messages were dropped",
+		"Audit record: a process in the network namespace sends messages to the daemon's socket.",
+		"The daemon ignored them. Find the process by the port id that the record names (ss --netlink "
+		"--processes): somebody tries to forge link states.",
+	},
+	[AUDIT_OVERRUN] = {
+		"Link events were lost",
+		"Audit record: the receive buffer was full.",
+		"The daemon reads all links again; a record of that follows. If this happens often, raise "
+		"performance.receive_buffer_bytes.",
+	},
+	[AUDIT_RESYNC] = {
+		"In sync with the kernel",
+		"Audit record: all links were read after a start or a loss.",
+		NULL,
+	},
+	[AUDIT_PORT_INIT_DONE] = {
+		"The ports are initialised",
+		"Audit record.",
+		NULL,
+	},
+	[AUDIT_PORT_STATE] = {
+		"State of @PORT@ has changed",
+		"Audit record: the port went up or down, or was deleted.",
+		NULL,
+	},
+	[AUDIT_STATE_REFUSED] = {
+		"Audit: the state file was refused",
+		"Somebody or something changed the file that keeps counters and the numbers of audit records over "
+		"restarts, or it was damaged; the record says what is wrong. Its numbers start at 1 again.",
+		"Find out who changed it. The file is kept as state.json.refused.",
+	},
+	[AUDIT_HELD_BACK] = {
+		"Audit records were suppressed",
+		"Audit record: more records of one kind came than its limit, as when ports flap in a storm.",
+		"STATE_DB and the ports' counters have the last state. Raise log.limit_lines to record all.",
+	},
+};
+
+const struct advice_case log_advice_cases[] = {
+	{
+		KIND_REDIS_AWAY,
+		"Permission denied",
+		{
+			"Redis' socket is closed to portsyncd",
+			"Owner, group or mode of the socket keep the daemon's user out; the reason given names them.",
+			"unixsocketperm 770 in redis.conf, and the daemon's user in the group of the socket. As root in a "
+			"container: CAP_DAC_OVERRIDE.",
+		},
+	},
+	{
+		KIND_REDIS_AWAY,
+		"AUTH refused",
+		{
+			"Redis refuses the password",
+			"Wrong password file, or an unknown user.",
+			"Compare redis_username and redis_password_file with Redis' access list. The daemon reads the file "
+			"for each attempt: a corrected password needs no restart.",
+		},
+	},
+	{
+		KIND_REDIS_AWAY,
+		"Redis says",
+		{
+			"Redis refuses the connection",
+			"Redis has as many clients as maxclients allows, is in protected mode, or still loads its data; the "
+			"reason given has its own words.",
+			"Mend what Redis complains of. The daemon tries again.",
+		},
+	},
+	{
+		KIND_REDIS_AWAY,
+		"database_",
+		{
+			"It is not known where Redis is",
+			"SONiC's database_config.json, or the global file that names it, is not there yet.",
+			"On a switch: look at the database container, which writes it. Elsewhere set [database] "
+			"redis_unix_socket or redis_host in portsyncd.conf, and restart.",
+		},
+	},
+	{.words = NULL},
+};
+/* clang-format on */
+
+const struct advice *advice_for(enum log_kind kind, const char *reason)
+{
+	for (const struct advice_case *c = log_advice_cases; reason && c->words; c++)
+		if (c->kind == kind && strstr(reason, c->words))
+			return &c->advice;
+	return &log_advice[kind];
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics/checkadvice.h"
+
+/* Those that no kind of line reports. After a change run scripts/advice-docs. */
+/* clang-format off */
+static const struct advice own[HEALTH_CHECKS] = {
+	[HEALTH_LOOP] = {
+		"The loop does not turn",
+		"The process is stopped (SIGSTOP, a debugger, a frozen container), or gets no CPU time.",
+		"Let it run: kill -CONT, or end the debugger. systemd's watchdog kills and restarts it after 30 s.",
+	},
+	[HEALTH_KERNEL] = {
+		"Not in sync with the kernel",
+		"All links must be read again, after the start or a loss of events, and that is not done yet. It lasts "
+		"where links come and go all the time, or where somebody holds the kernel's lock of links.",
+		"Wait some seconds. If this goes on, see the lines dump_failed of the log; ip monitor link shows which "
+		"links come and go.",
+	},
+	[HEALTH_MARKERS] = {
+		"APPL_DB lacks PortConfigDone or PortInitDone",
+		"They are not sent yet, since CONFIG_DB was not read or a port is awaited; or somebody deleted one.",
+		"See what they wait for: portsyncctl why init. One that was deleted is sent again.",
+	},
+	[HEALTH_NO_PORTS] = {
+		"There are interfaces of ports, but no port is configured",
+		"CONFIG_DB has no PORT rows, or the daemon reads another Redis than orchagent.",
+		"List the rows: redis-cli -n 4 KEYS 'PORT|*'; on a switch config reload brings them back. Compare "
+		"[database] of portsyncd.conf with the Redis that orchagent uses.",
+	},
+	[HEALTH_PORTS] = {
+		"Too few ports are in sync",
+		"Rows of STATE_DB differ from the kernel's links, or ports lack their link or their row of APPL_DB: Redis "
+		"does not take the rows, or orchagent or syncd is not ready.",
+		"See what a port lacks: portsyncctl why PORT, for each that portsyncctl ports marks.",
+	},
+	[HEALTH_LATENCY] = {
+		"Events reach Redis late",
+		"Redis is slow (portsyncd_redis_latency_seconds), or the CPU is taken "
+		"(portsyncd_loop_run_delay_seconds_total).",
+		"SLOWLOG GET of Redis names slow commands. Give the daemon a CPU of its own, or a lower performance.nice.",
+	},
+	[HEALTH_FAILURES] = {
+		"Events fail",
+		"Redis refuses rows (portsyncd_redis_errors_total), messages of the kernel are malformed "
+		"(portsyncd_netlink_malformed_total), or memory is short.",
+		"The log has a line for each: write_refused has Redis' answer. Mend what it complains of.",
+	},
+	[HEALTH_LOG_TARGET] = {
+		"The log takes no lines",
+		"The folder of the log is missing or not writable, its disk is full, or nobody listens at log.target.",
+		"Mend what stderr of the daemon says of it (systemctl status systemd-journald rsyslog). Lines wait, and it "
+		"tries again; events are not affected.",
+	},
+	[HEALTH_MEMORY] = {
+		"The daemon uses much memory",
+		"There are very many links (some 700 bytes each), or health.max_memory_mb is low.",
+		"Count the links: ip link | wc -l. Raise health.max_memory_mb if they are meant; else report a leak.",
+	},
+};
+/* clang-format on */
+
+const struct advice *check_advice(enum health_check_index check, const char *reason)
+{
+	static const enum log_kind kinds[HEALTH_CHECKS] = {
+		[HEALTH_REDIS] = KIND_REDIS_AWAY,
+		[HEALTH_AWAITED] = KIND_PORTS_AWAITED,
+		[HEALTH_OLD_LINKS] = KIND_OLD_LINKS_RETIRED,
+		[HEALTH_CONFIG] = KIND_CONFIG_REFUSED,
+		[HEALTH_OVERRUNS] = KIND_EVENTS_LOST,
+		[HEALTH_LOG] = KIND_LINES_DROPPED,
+		[HEALTH_HTTP] = KIND_HTTP_PARTLY,
+	};
+
+	return own[check].subject ? &own[check] : advice_for(kinds[check], reason);
+}

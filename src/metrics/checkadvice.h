@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What it means that a check of the daemon's health is not healthy, and what to do; beside log/advice.h. */
+#ifndef PORTSYNCD_METRICS_CHECKADVICE_H
+#define PORTSYNCD_METRICS_CHECKADVICE_H
+
+#include "log/advice.h"
+#include "metrics/health.h"
+
+/*
+ * reason: what the daemon knows about it besides, as with redis_away; NULL or "": nothing. Where a kind of line reports
+ * the same, this is that kind's advice. The texts are static; none is NULL.
+ */
+const struct advice *check_advice(enum health_check_index check, const char *reason);
+
+#endif
