@@ -31,7 +31,7 @@ C_FILES = $(shell find src tests bench -name '*.[ch]')
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) portsyncd
+	@ninja -C $(BUILD) portsyncd portsyncctl
 
 # With the unit tests, and what other tests need.
 everything: $(BUILD)/build.ninja
@@ -95,7 +95,7 @@ coverage tsan valgrind: deps
 
 install: $(BUILD)/build.ninja
 	@meson configure $(BUILD) --prefix=$(PREFIX)
-	@ninja -C $(BUILD) portsyncd
+	@ninja -C $(BUILD) portsyncd portsyncctl
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
 # The Debian package, into $(BUILD_DEB)

@@ -6,7 +6,7 @@
 #include "base/util.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
-#include "daemon/settings.h"
+#include "settings/settings.h"
 #include "host/process.h"
 
 #define EXIT_BAD_CONFIG 2

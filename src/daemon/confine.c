@@ -9,7 +9,7 @@
 
 #include "base/address.h"
 #include "daemon/end.h"
-#include "daemon/settings.h"
+#include "settings/settings.h"
 #include "host/capabilities.h"
 #include "host/sandbox.h"
 #include "http/options.h"

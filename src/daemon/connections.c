@@ -11,10 +11,11 @@
 #include "daemon/end.h"
 #include "daemon/judge.h"
 #include "daemon/kernel.h"
-#include "daemon/settings.h"
 #include "daemon/status.h"
 #include "host/capabilities.h"
 #include "log/log.h"
+#include "settings/databases.h"
+#include "settings/settings.h"
 
 #define RETRY_INITIAL_MS 100
 

@@ -21,7 +21,7 @@
 #include "daemon/netns.h"
 #include "daemon/previous.h"
 #include "daemon/reload.h"
-#include "daemon/settings.h"
+#include "settings/settings.h"
 #include "daemon/single.h"
 #include "daemon/status.h"
 #include "host/process.h"

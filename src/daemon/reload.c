@@ -9,7 +9,7 @@
 
 #include "daemon/confine.h"
 #include "daemon/end.h"
-#include "daemon/settings.h"
+#include "settings/settings.h"
 #include "daemon/status.h"
 #include "log/audit.h"
 

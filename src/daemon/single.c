@@ -22,7 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/settings.h"
+#include "settings/databases.h"
 #include "log/log.h"
 
 #define PREFIX "portsyncd "

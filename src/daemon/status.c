@@ -13,7 +13,7 @@
 #include "config/show.h"
 #include "daemon/counters.h"
 #include "daemon/judge.h"
-#include "daemon/settings.h"
+#include "settings/settings.h"
 #include "http/server.h"
 #include "log/audit.h"
 #include "metrics/exchange.h"

@@ -15,7 +15,8 @@
 #include "base/cpulist.h"
 #include "base/util.h"
 #include "config/file.h"
-#include "daemon/settings.h"
+#include "settings/databases.h"
+#include "settings/settings.h"
 #include "http/options.h"
 
 #define OPTIONS                                                                                                        \

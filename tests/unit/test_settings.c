@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a configuration means to the modules that it is for. */
-#include "daemon/settings.h"
+#include "settings/databases.h"
+#include "settings/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>

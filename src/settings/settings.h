@@ -3,11 +3,9 @@
 #ifndef PORTSYNCD_SETTINGS_H
 #define PORTSYNCD_SETTINGS_H
 
-#include "base/secret.h"
 #include "config/config.h"
 #include "host/tuning.h"
 #include "log/log.h"
-#include "sonic/dbconfig.h"
 #include "sonic/oldlinks.h"
 
 struct http_options;
@@ -32,20 +30,5 @@ void settings_open_log(const struct config *config);
 void settings_change_log(const struct config *before, const struct config *now, const char *who);
 /* The target that the configuration means; "auto" is resolved. */
 enum log_target_type settings_log_target(const struct config *config);
-
-/*
- * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Contract
- * and errors are those of dbconfig_load() and dbconfig_resolve(). SONiC's defaults stand in for a default file that
- * is missing only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
- */
-int settings_read_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
-/* Applies what the configuration says in place of that file; number: one of config's, negative: not set. */
-void settings_override_database(const struct config *config, long number, struct dbconfig_db *db);
-
-/*
- * Reads the password without its final newline. ret->text is NULL when none is configured; the caller wipes it. 0, or
- * a negative errno with a one-line text in error.
- */
-int settings_read_password(const struct config *config, struct secret *ret, char *error, size_t size);
 
 #endif

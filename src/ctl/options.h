@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of portsyncctl: options for all verbs, the verb, its options and arguments. */
+#ifndef PORTSYNCD_CTL_OPTIONS_H
+#define PORTSYNCD_CTL_OPTIONS_H
+
+#include "ctl/ctl.h"
+#include "ctl/verbs.h"
+
+enum options_outcome {
+	OPTIONS_RUN,  /* run ctl->verb */
+	OPTIONS_DONE, /* --help, --version or a question of the shell's completion was answered */
+	OPTIONS_BAD,  /* ctl_fail() is due */
+};
+
+/* Options for all verbs, before the verb or behind it. Ends with one without a name. */
+extern const struct ctl_option options_common[];
+
+/* argv is put in order: the arguments of the verb are the *n that *arguments points to. */
+enum options_outcome options_read(struct ctl *ctl, int argc, char *argv[], int *n, char ***arguments);
+
+#endif

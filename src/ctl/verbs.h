@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of verbs. Help and completion are made from it. */
+#ifndef PORTSYNCD_CTL_VERBS_H
+#define PORTSYNCD_CTL_VERBS_H
+
+#include <stddef.h>
+
+#include "ctl/ctl.h"
+
+struct ctl_option {
+	char letter; /* 0: has a long name only */
+	const char *name;
+	const char *value; /* its name in the help, "FILE" completes file names; NULL: takes none */
+	const char *help;  /* one line */
+};
+
+/* What completion offers for the arguments of a verb, besides words. */
+#define CTL_WORDS_PORTS "PORT"
+
+struct ctl_verb {
+	const char *name;
+	const char *help;      /* one line, lower case, without a full stop */
+	const char *arguments; /* as in its usage: "[PATTERN...]"; "" for none */
+	size_t min, max;       /* how many */
+	const char *words; /* what they can be, separated by spaces; CTL_WORDS_PORTS: live port names; NULL: nothing */
+	const char *details;              /* more lines of its --help, each with its newline; may be NULL */
+	const struct ctl_option *options; /* ends with one without a name; may be NULL */
+	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv: the arguments that are no options */
+};
+
+/* Ends with one without a name. */
+extern const struct ctl_verb ctl_verbs[];
+
+const struct ctl_verb *ctl_verb_find(const char *name);
+
+int verb_ports(struct ctl *ctl, int argc, char **argv);
+int verb_verify(struct ctl *ctl, int argc, char **argv);
+
+#endif

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs portsyncctl, and checks what it prints with --json against its schema."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from lib.daemon import ROOT, SANITIZER_REPORT, binary
+from lib.switch import Switch
+from lib.wait import patient
+
+SCHEMA = ROOT / "docs" / "portsyncctl.schema.json"
+
+GOOD, NEGATIVE, USAGE, NO_DAEMON, NO_SOURCE = range(5)
+
+
+def program() -> Path:
+    """portsyncctl beside the daemon under test, or $PORTSYNCCTL."""
+    named = os.environ.get("PORTSYNCCTL")
+    beside = binary().parent / "portsyncctl"
+    return Path(named) if named else beside if beside.is_file() else ROOT / "build" / "portsyncctl"
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def validate(document: Any) -> None:
+    """Against the definition of its verb, whose complaint is clear; and against the whole."""
+    name = "failed" if "error" in document else document["verb"]
+    _validator().evolve(schema={"$ref": f"#/$defs/{name}", "$defs": _validator().schema["$defs"]}).validate(document)
+    _validator().validate(document)
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+    documents: list[Any] = field(default_factory=list)  # with --json
+
+    @property
+    def json(self) -> Any:
+        """The one document."""
+        assert len(self.documents) == 1, self.out
+        return self.documents[0]
+
+
+def arguments(switch: Switch) -> list[str]:
+    """The options by which portsyncctl finds the parts of this switch."""
+    options = ["--config", str(switch.config_file), "--netns", switch.netns.name, "--socket", str(switch.pages.path)]
+    if switch.namespace:
+        return [*options, "-n", switch.namespace, "--database-global", str(switch.database_global)]
+    return [*options, "--database-config", str(switch.database_config)]
+
+
+def environment(changes: Mapping[str, str] = {}) -> dict[str, str]:
+    return {key: value for key, value in {**os.environ, **changes}.items() if key not in ("NO_COLOR",) or key in changes}
+
+
+def command(*words: str, environ: Mapping[str, str] = {}) -> Done:
+    """portsyncctl with just these arguments."""
+    done = subprocess.run(
+        [str(program()), *words], capture_output=True, text=True, env=environment(environ), timeout=patient(60), check=False
+    )
+    assert not SANITIZER_REPORT.search(done.stderr), done.stderr
+    documents: list[Any] = []
+    if {"-j", "--json"} & set(words):
+        documents = [json.loads(line) for line in done.stdout.splitlines()]
+        for document in documents:
+            validate(document)
+    return Done(done.returncode, done.stdout, done.stderr, documents)
+
+
+def run(switch: Switch, verb: str, *words: str, environ: Mapping[str, str] = {}) -> Done:
+    """A verb against this switch."""
+    return command(*arguments(switch), verb, *words, environ=environ)
