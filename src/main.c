@@ -6,8 +6,8 @@
 #include "base/util.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
-#include "settings/settings.h"
 #include "host/process.h"
+#include "settings/settings.h"
 
 #define EXIT_BAD_CONFIG 2
 

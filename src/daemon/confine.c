@@ -9,11 +9,11 @@
 
 #include "base/address.h"
 #include "daemon/end.h"
-#include "settings/settings.h"
 #include "host/capabilities.h"
 #include "host/sandbox.h"
 #include "http/options.h"
 #include "log/audit.h"
+#include "settings/settings.h"
 
 #define NET_ADMIN_MISSING                                                                                              \
 	"the capability CAP_NET_ADMIN is missing: it sizes the receive buffer and sets old links down; what helps: "   \

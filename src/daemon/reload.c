@@ -9,9 +9,9 @@
 
 #include "daemon/confine.h"
 #include "daemon/end.h"
-#include "settings/settings.h"
 #include "daemon/status.h"
 #include "log/audit.h"
+#include "settings/settings.h"
 
 #define LIVE_SECTION "log"
 

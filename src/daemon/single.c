@@ -22,8 +22,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "settings/databases.h"
 #include "log/log.h"
+#include "settings/databases.h"
 
 #define PREFIX "portsyncd "
 #define WAITING 16

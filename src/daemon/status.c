@@ -13,13 +13,13 @@
 #include "config/show.h"
 #include "daemon/counters.h"
 #include "daemon/judge.h"
-#include "settings/settings.h"
 #include "http/server.h"
 #include "log/audit.h"
 #include "metrics/exchange.h"
 #include "metrics/health.h"
 #include "metrics/pages.h"
 #include "metrics/snapshot.h"
+#include "settings/settings.h"
 
 #define REDIS_PATIENCE_USEC (500 * USEC_PER_MSEC)
 #define REDIS_ACCURACY_USEC (10 * USEC_PER_MSEC)

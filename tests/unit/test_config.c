@@ -15,9 +15,9 @@
 #include "base/cpulist.h"
 #include "base/util.h"
 #include "config/file.h"
+#include "http/options.h"
 #include "settings/databases.h"
 #include "settings/settings.h"
-#include "http/options.h"
 
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
