@@ -139,7 +139,8 @@ const struct key key_table[] = {
 	{"http", "ca", KEY_PATH, 0, ROOM(http_ca), NULL, AT(http_ca), NULL,
 	 "certificates in PEM, one of which must have signed that of a client"},
 	{"http", "max_clients", KEY_INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
-	 "clients at once, fewer where descriptors are few; for one more, the one that has waited longest is dropped"},
+	 "clients at once, fewer where descriptors are few; for one more, the one that has waited longest is dropped; "
+	 "a quarter of them may be streams"},
 	{"http", "timeout_secs", KEY_INTEGER, 1, 3600, "10", AT(http_timeout_secs), NULL,
 	 "how long a client may take for one request and its answer, or be idle"},
 

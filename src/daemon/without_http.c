@@ -41,6 +41,12 @@ int http_start(struct http *h)
 	return -EOPNOTSUPP;
 }
 
+int http_stream_fd(const struct http *h)
+{
+	(void)h;
+	return -1;
+}
+
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
 	(void)h;

@@ -19,10 +19,13 @@
 #include "http/identity.h"
 #include "http/listen.h"
 #include "http/progress.h"
+#include "http/stream.h"
 #include "log/log.h"
 
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
+#define STREAMS_MAX 256
+#define CLIENTS_A_STREAM 4 /* there may be a stream for so many clients */
 #define ALLOWED "GET, HEAD"
 #define REST_USEC (100 * USEC_PER_MSEC)
 
@@ -40,24 +43,26 @@ struct listener {
 };
 
 struct client {
-	struct list link; /* in arriving, waiting or dropped */
+	struct list link; /* in arriving, waiting, streaming or dropped */
 	struct http *http;
 	int fd;         /* MHD closes it */
 	uint64_t since; /* when its request began */
 	size_t body;    /* bytes of the request's body, which nobody reads */
 	bool dropped, tls, trusted;
 	bool local;                     /* by the Unix socket */
+	bool head;                      /* its request is a HEAD */
 	bool served;                    /* has its answer and sent no further request */
 	bool refused;                   /* its certificate was refused and that was logged */
 	char peer[ADDRESS_TEXT_MAX];    /* its address; "?" for a Unix socket */
 	struct http_identity *identity; /* of a TLS client */
+	struct stream *stream;          /* its present answer, or NULL */
 	struct http_transport transport;
 };
 
 struct http {
 	http_handle_fn handle;
 	void *user;
-	unsigned max_clients, n_clients;
+	unsigned max_clients, n_clients, max_streams;
 	uint64_t timeout_usec;
 	bool tls, need_certificate;
 	struct server servers[N_SERVERS];
@@ -66,15 +71,17 @@ struct http {
 	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
 	struct http_socket_file unix_file;
 	struct http_identities identities;
-	int wake; /* eventfd that ends the thread */
+	int wake;      /* eventfd that ends the thread */
+	int stream_fd; /* eventfd: streams may have something to say */
 	pthread_t thread;
 	bool started;
 
 	/* Owned by the thread: */
 	struct list arriving; /* given to MHD, which has not announced them yet */
 	struct list waiting;  /* by since */
-	struct list dropped;  /* shut down, not yet closed by MHD */
-	uint64_t rest_until;  /* no client is accepted before */
+	struct list streaming;
+	struct list dropped; /* shut down, not yet closed by MHD */
+	uint64_t rest_until; /* no client is accepted before */
 	struct http_progress progress;
 	struct http_stats stats;
 };
@@ -121,6 +128,8 @@ static void drop(struct client *c)
 	list_remove(&c->link);
 	list_append(&c->http->dropped, &c->link);
 	(void)shutdown(c->fd, SHUT_RDWR);
+	if (c->stream)
+		stream_drop(c->stream);
 }
 
 static struct client *oldest(struct http *h)
@@ -157,6 +166,74 @@ static void begin_request(struct client *c)
 	c->body = 0;
 	list_remove(&c->link);
 	list_append(&c->http->waiting, &c->link);
+}
+
+/* --- Streams --- */
+
+static struct client *next_streaming(const struct http *h, const struct client *c)
+{
+	struct list *next = c ? c->link.next : h->streaming.next;
+
+	return next == &h->streaming ? NULL : container_of(next, struct client, link);
+}
+
+/* Between the end of its stream and what MHD says of that, a client may be without. */
+static uint64_t stream_due(const struct http *h, const struct client *c)
+{
+	return c->stream ? stream_deadline(c->stream, h->timeout_usec) : UINT64_MAX;
+}
+
+static void attend_stream(struct http *h, struct client *c)
+{
+	if (c->stream->suspended) {
+		stream_resume(c->stream);
+		return;
+	}
+	drop(c);
+	count(&h->stats.slow);
+}
+
+static void attend_streams(struct http *h)
+{
+	uint64_t now = now_usec();
+
+	for (struct client *c = next_streaming(h, NULL), *next; c; c = next) {
+		next = next_streaming(h, c);
+		if (stream_due(h, c) <= now)
+			attend_stream(h, c);
+	}
+}
+
+static void ask_streams(struct http *h)
+{
+	eventfd_t rings;
+
+	(void)eventfd_read(h->stream_fd, &rings);
+	for (struct client *c = next_streaming(h, NULL); c; c = next_streaming(h, c))
+		if (c->stream)
+			stream_resume(c->stream);
+}
+
+/* MHD does not look at a suspended connection, so we do. In the order of the list. */
+static void poll_streams(const struct http *h, struct pollfd *fds)
+{
+	const struct client *c = next_streaming(h, NULL);
+
+	for (size_t i = 0; i < h->max_streams; i++) {
+		fds[i] = (struct pollfd){.fd = c && c->stream && c->stream->suspended ? c->fd : -1};
+		c = c ? next_streaming(h, c) : NULL;
+	}
+}
+
+static void drop_hung_up(struct http *h, const struct pollfd *fds)
+{
+	struct client *c = next_streaming(h, NULL), *next;
+
+	for (size_t i = 0; c && i < h->max_streams; i++, c = next) {
+		next = next_streaming(h, c);
+		if (fds[i].revents)
+			drop(c);
+	}
 }
 
 /* --- TLS --- */
@@ -237,6 +314,7 @@ static void client_left(struct http *h, struct client *c)
 		handshake_failed(c);
 	if (c->identity)
 		http_identity_leave(c->identity);
+	stream_disown(c->stream);
 	forget(c);
 	(void)atomic_fetch_sub_explicit(&h->stats.open, 1, memory_order_relaxed);
 }
@@ -258,12 +336,13 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 
 	(void)context;
 	((struct http *)user)->progress.made++;
+	stream_disown(c->stream);
 	c->served = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	if (!c->dropped)
 		begin_request(c);
 }
 
-static bool add_headers(struct MHD_Response *response, const struct http_answer *answer, const char *allow)
+static bool add_headers(struct MHD_Response *response, const struct http_answer *answer, bool last)
 {
 	return MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
 	       MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
@@ -272,48 +351,82 @@ static bool add_headers(struct MHD_Response *response, const struct http_answer 
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type) == MHD_YES) &&
 	       (!answer->encoding ||
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->encoding) == MHD_YES) &&
-	       (!allow || MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow) == MHD_YES);
+	       (answer->status != MHD_HTTP_METHOD_NOT_ALLOWED ||
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, ALLOWED) == MHD_YES) &&
+	       (!last || MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES);
 }
 
-/* With the headers of every answer, and its own; takes over the body. NULL without memory. */
-static struct MHD_Response *make_response(struct http_answer *answer, const char *allow)
+static struct MHD_Response *body_response(struct http_answer *answer)
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
 
-	if (!response) {
+	if (!response)
 		free(answer->body);
+	return response;
+}
+
+/*
+ * With the headers of every answer, and its own; takes over the body or the source. NULL without memory. MHD 0.9.75
+ * ends the HEAD of a stream as if there had been a body, which would be the beginning of the next answer.
+ */
+static struct MHD_Response *make_response(struct client *c, struct MHD_Connection *connection,
+					  struct http_answer *answer)
+{
+	struct http *h = c->http;
+	bool streams = answer->source.more != NULL;
+	struct MHD_Response *response =
+		streams ? stream_new(&answer->source, connection, &c->stream, &h->progress, &h->stats.streams)
+			: body_response(answer);
+
+	if (!response)
 		return NULL;
-	}
-	if (add_headers(response, answer, allow))
+	if (add_headers(response, answer, streams && c->head))
 		return response;
 	MHD_destroy_response(response);
 	return NULL;
 }
 
 /* MHD_NO closes the connection. */
-static enum MHD_Result send_answer(struct http *h, struct MHD_Connection *connection, struct http_answer *answer,
-				   const char *allow)
+static enum MHD_Result send_answer(struct client *c, struct MHD_Connection *connection, struct http_answer *answer)
 {
-	struct MHD_Response *response = make_response(answer, allow);
+	struct MHD_Response *response = make_response(c, connection, answer);
 	enum MHD_Result result;
 
 	if (!response)
 		return MHD_NO;
 	result = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
+	if (c->stream) {
+		list_remove(&c->link);
+		list_append(&c->http->streaming, &c->link);
+	}
 	if (result == MHD_YES)
-		count_answer(h, answer->status);
+		count_answer(c->http, answer->status);
 	return result;
 }
 
-static enum MHD_Result refuse_method(struct http *h, struct MHD_Connection *connection)
+static void set_text(struct http_answer *answer, unsigned status, const char *text)
 {
-	static const char text[] = "only GET and HEAD\n";
-	struct http_answer answer = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", NULL, strdup(text),
-				     sizeof(text) - 1};
+	*answer = (struct http_answer){.status = status, .content_type = "text/plain; charset=utf-8"};
+	answer->body = strdup(text);
+	answer->len = answer->body ? strlen(text) : 0;
+}
 
-	return answer.body ? send_answer(h, connection, &answer, ALLOWED) : MHD_NO;
+static enum MHD_Result refuse_method(struct client *c, struct MHD_Connection *connection)
+{
+	struct http_answer answer;
+
+	set_text(&answer, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+	return send_answer(c, connection, &answer);
+}
+
+static enum MHD_Result refuse_stream(struct client *c, struct MHD_Connection *connection, struct http_answer *answer)
+{
+	answer->source.end(answer->source.user);
+	count(&c->http->stats.streams_refused);
+	set_text(answer, MHD_HTTP_SERVICE_UNAVAILABLE, "as many streams are open as http.max_clients / 4 allows\n");
+	return send_answer(c, connection, answer);
 }
 
 const char *http_argument(const struct http_request *request, const char *name)
@@ -360,23 +473,27 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 		.post = strcmp(method, MHD_HTTP_METHOD_POST) == 0,
 	};
 	struct http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+	struct client *c = client_of(connection);
 	struct http *h = user;
 
 	(void)version;
 	(void)upload;
-	if (!is_served(client_of(connection), method))
-		return refuse_method(h, connection);
-	client_of(connection)->served = false;
+	if (!is_served(c, method))
+		return refuse_method(c, connection);
+	c->served = false;
+	c->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 	if (!*context || *upload_size > 0) {
 		*context = h;
-		return pass_over(client_of(connection), upload_size);
+		return pass_over(c, upload_size);
 	}
 	request.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	request.accept_encoding =
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 	(void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
 	h->handle(&request, &answer, h->user);
-	return send_answer(h, connection, &answer, answer.status == MHD_HTTP_METHOD_NOT_ALLOWED ? ALLOWED : NULL);
+	if (answer.source.more && atomic_load(&h->stats.streams) >= h->max_streams)
+		return refuse_stream(c, connection, &answer);
+	return send_answer(c, connection, &answer);
 }
 
 /* --- The thread --- */
@@ -458,6 +575,8 @@ static uint64_t next_deadline(struct http *h)
 	const struct client *c = oldest(h);
 	uint64_t deadline = c ? c->since + h->timeout_usec : UINT64_MAX;
 
+	for (c = next_streaming(h, NULL); c; c = next_streaming(h, c))
+		deadline = MIN(deadline, stream_due(h, c));
 	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
 }
 
@@ -485,22 +604,29 @@ static int wait_msec(struct http *h)
 	return deadline <= now ? 0 : (int)MIN((deadline - now) / USEC_PER_MSEC + 1, (uint64_t)longest);
 }
 
-enum { POLL_WAKE, POLL_SERVERS, POLL_LISTENERS = POLL_SERVERS + N_SERVERS };
+enum {
+	POLL_WAKE,
+	POLL_STREAM_FD,
+	POLL_SERVERS,
+	POLL_LISTENERS = POLL_SERVERS + N_SERVERS,
+	POLL_STREAMS = POLL_LISTENERS + ADDRESS_LIST_MAX + 1,
+	POLL_MAX = POLL_STREAMS + STREAMS_MAX,
+};
 
 /* poll() ignores negative descriptors. */
 static void wait_for_work(struct http *h, struct pollfd *fds)
 {
-	size_t n = POLL_LISTENERS + h->n_listeners;
-
 	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
+	fds[POLL_STREAM_FD] = (struct pollfd){.fd = h->stream_fd, .events = POLLIN};
 	for (size_t i = 0; i < N_SERVERS; i++)
 		fds[POLL_SERVERS + i] =
 			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
-	for (size_t i = 0; i < h->n_listeners; i++)
-		fds[POLL_LISTENERS + i] =
-			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->listeners[i].fd, .events = POLLIN};
+	for (size_t i = 0; i < ADDRESS_LIST_MAX + 1; i++)
+		fds[POLL_LISTENERS + i] = (struct pollfd){
+			.fd = i < h->n_listeners && h->rest_until == 0 ? h->listeners[i].fd : -1, .events = POLLIN};
+	poll_streams(h, fds + POLL_STREAMS);
 	/* EINVAL if RLIMIT_NOFILE was lowered below us: still notice the end. */
-	if (poll(fds, n, wait_msec(h)) < 0)
+	if (poll(fds, POLL_STREAMS + h->max_streams, wait_msec(h)) < 0)
 		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
 }
 
@@ -510,7 +636,11 @@ static void turn(struct http *h, const struct pollfd *fds)
 		h->rest_until = 0;
 	for (size_t i = 0; i < N_SERVERS; i++)
 		h->progress.made += fds[POLL_SERVERS + i].revents != 0;
+	drop_hung_up(h, fds + POLL_STREAMS);
 	drop_late(h);
+	attend_streams(h);
+	if (fds[POLL_STREAM_FD].revents)
+		ask_streams(h);
 	run_servers(h);
 	http_identities_sweep(&h->identities);
 	for (size_t i = 0; i < h->n_listeners; i++)
@@ -520,7 +650,7 @@ static void turn(struct http *h, const struct pollfd *fds)
 
 static void *run(void *user)
 {
-	struct pollfd fds[POLL_LISTENERS + ADDRESS_LIST_MAX + 1] = {0};
+	struct pollfd fds[POLL_MAX] = {0};
 	struct http *h = user;
 
 	thread_step_back();
@@ -548,12 +678,12 @@ static int start_server(struct http *h, struct server *s, unsigned flags, struct
 {
 	const union MHD_DaemonInfo *info;
 
-	s->mhd = MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-				  on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_NOTIFY_CONNECTION,
-				  on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-				  MHD_OPTION_CONNECTION_LIMIT, h->max_clients, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				  (size_t)REQUEST_MAX_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more,
-				  MHD_OPTION_END);
+	s->mhd = MHD_start_daemon(
+		flags | MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, h, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
+		h->max_clients, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX_BYTES,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 	if (!s->mhd)
 		return -ENOMEM;
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -659,14 +789,25 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 	h->handle = handle;
 	h->user = user;
 	h->max_clients = http_options_clients(opt->max_clients);
+	h->max_streams = MIN(h->max_clients / CLIENTS_A_STREAM, STREAMS_MAX);
 	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
 	h->tls = opt->cert != NULL;
 	h->need_certificate = opt->ca != NULL;
-	h->wake = -1;
+	h->wake = h->stream_fd = -1;
 	list_init(&h->arriving);
 	list_init(&h->waiting);
+	list_init(&h->streaming);
 	list_init(&h->dropped);
 	return h;
+}
+
+static int open_stream_fd(struct http *h, char *error, size_t size)
+{
+	h->stream_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (h->stream_fd >= 0)
+		return 0;
+	(void)snprintf(error, size, "%s", strerror(errno));
+	return -errno;
 }
 
 int http_check(const struct http_options *opt, char *error, size_t size)
@@ -699,7 +840,9 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 		(void)snprintf(error, size, "out of memory");
 		return -ENOMEM;
 	}
-	r = http_identities_init(&h->identities, opt, error, size);
+	r = open_stream_fd(h, error, size);
+	if (r == 0)
+		r = http_identities_init(&h->identities, opt, error, size);
 	h->stats.expires = h->identities.digest.expires;
 	if (r == 0)
 		r = open_all(h, opt, error, size);
@@ -710,6 +853,11 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 	return r;
 }
 
+int http_stream_fd(const struct http *h)
+{
+	return h->stream_fd;
+}
+
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
 	int r = h->tls ? http_identities_renew(&h->identities, opt, error, size) : 0;
@@ -717,6 +865,16 @@ int http_renew(struct http *h, const struct http_options *opt, char *error, size
 	if (r > 0)
 		h->stats.expires = h->identities.digest.expires;
 	return r;
+}
+
+/* MHD must not stop with a suspended connection. */
+static void end_streams(struct http *h)
+{
+	struct client *c;
+
+	while ((c = next_streaming(h, NULL)))
+		drop(c);
+	run_servers(h);
 }
 
 static void stop_thread(struct http *h)
@@ -734,6 +892,7 @@ void http_free(struct http *h)
 	if (!h)
 		return;
 	stop_thread(h);
+	end_streams(h);
 	for (size_t i = 0; i < h->n_listeners; i++)
 		(void)close(h->listeners[i].fd);
 	if (h->unix_path[0] != '\0')
@@ -743,6 +902,7 @@ void http_free(struct http *h)
 			MHD_stop_daemon(h->servers[i].mhd);
 	forget_arriving(h);
 	close_fd(&h->wake);
+	close_fd(&h->stream_fd);
 	http_identities_done(&h->identities);
 	free(h);
 }

@@ -8,6 +8,10 @@
  * the one that has waited longest: an idle connection cannot lock out a client that has a request. Memory is bounded
  * by max_clients times (8 KiB for the request, 50 KiB for TLS, one answer).
  *
+ * An answer may be a stream, which ends when its source, its client or the server does. It has no time limit, but is
+ * dropped when its client reads nothing for timeout_secs, and only a quarter of max_clients may be streams (further
+ * ones get 503), which no other client can take the place of.
+ *
  * TCP uses TLS if a certificate is set (http/tls.h); the Unix socket never does: its mode guards it.
  */
 #ifndef PORTSYNCD_HTTP_SERVER_H
@@ -18,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "http/options.h"
 
 #define HTTP_ARGUMENTS_MAX 16 /* of a query; more are ignored */
@@ -38,12 +43,27 @@ struct http_request {
  */
 const char *http_argument(const struct http_request *request, const char *name);
 
+#define HTTP_STREAM_ENDS UINT64_C(0)
+
+/*
+ * Where the bytes of a stream come from. more() adds to *out what there is, or nothing, and returns when to ask it
+ * again (CLOCK_MONOTONIC us; UINT64_MAX: when http_stream_fd() rings), or HTTP_STREAM_ENDS after the last bytes. It is
+ * also asked whenever that rings, and as soon as the client has taken what it had: a client that is slow is asked for
+ * less often. end() comes last, and in any case. Both run in the HTTP thread, end() may also run in http_free().
+ */
+struct http_source {
+	uint64_t (*more)(struct text *out, void *user); /* NULL: the answer is not a stream */
+	void (*end)(void *user);
+	void *user;
+};
+
 struct http_answer {
 	unsigned status;
 	const char *content_type; /* NULL: none */
 	const char *encoding;     /* NULL: none */
 	char *body;               /* malloc'ed, taken over by http; may be NULL when len is 0 */
 	size_t len;
+	struct http_source source; /* of a stream, which has no body */
 };
 
 /*
@@ -63,6 +83,9 @@ struct http_stats {
 	_Atomic uint64_t evicted;           /* dropped for a newer client */
 	_Atomic uint64_t late;              /* dropped after timeout_secs without an answer */
 	_Atomic uint64_t idle;              /* the same, after at least one answer */
+	_Atomic uint64_t streams;           /* open now */
+	_Atomic uint64_t streams_refused;   /* with 503: there were as many as may be */
+	_Atomic uint64_t slow;              /* streams dropped whose client read nothing for timeout_secs */
 	_Atomic uint64_t not_accepted;      /* attempts without a free descriptor or memory */
 	_Atomic uint64_t handshakes_failed; /* of TLS, certificates_refused included */
 	_Atomic uint64_t certificates_refused;
@@ -83,6 +106,8 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 	     size_t size);
 /* Starts the thread that serves and calls handle. Once. 0 or a negative errno. */
 int http_start(struct http *h);
+/* Write to this eventfd, in any thread, and every stream's source is asked. As long as the server. */
+int http_stream_fd(const struct http *h);
 /*
  * Reads certificate, key and CA again from the files that opt names. New clients get them, present ones keep theirs.
  * Only for the thread that called http_new(). Returns 1, 0 if nothing changed or TLS is off, or a negative errno with a

@@ -556,7 +556,10 @@ static void write_server(struct exposition *e, const struct http_stats *s)
 	sample(e, label("reason", "evicted"), s->evicted);
 	sample(e, label("reason", "late"), s->late);
 	sample(e, label("reason", "idle"), s->idle);
+	sample(e, label("reason", "slow"), s->slow);
 	sample(e, label("reason", "not_accepted"), s->not_accepted);
+	gauge(e, "portsyncd_http_streams", "Streams of the HTTP server that are open", s->streams);
+	counter(e, "portsyncd_http_streams_refused_total", "Streams that were refused", s->streams_refused);
 	counter(e, "portsyncd_http_handshakes_failed_total", "TLS handshakes that failed", s->handshakes_failed);
 	counter(e, "portsyncd_http_certificates_refused_total", "Client certificates that were refused",
 		s->certificates_refused);

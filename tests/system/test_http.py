@@ -2,11 +2,13 @@
 """The HTTP server: requests good and bad, and clients that mean it harm."""
 
 import contextlib
+import http.client
 import os
 import re
 import resource
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.faults import NO_AUDIT, QUICK, change_all
-from lib.http_probe import REFUSED, HttpProbe, ask
+from lib.http_probe import REFUSED, HttpProbe, Stream, ask
 from lib.netns import NetNs
 from lib.proc import Proc
 from lib.wait import patient, wait_for
@@ -438,4 +440,152 @@ def test_ipv6(start: Start) -> None:
         port = free.getsockname()[1]
     probe = start(listen=f"[::1]:{port}")
     probe.address = ("::1", port)
+    assert probe.get("/hello").body == HELLO
+
+
+# --- streams: answers without an end ---
+
+STREAMS = 16  # a quarter of max_clients
+
+
+def ring(probe: HttpProbe) -> bytes:
+    return b"ring " + probe.get_unix("/ring").body
+
+
+@contextlib.contextmanager
+def open_streams(
+    probe: HttpProbe, count: int, path: str = "/rings", version: str = "1.1"
+) -> Iterator[list[Stream]]:
+    with probe.connect_many(count) as clients, contextlib.ExitStack() as cleanup:
+        yield [cleanup.enter_context(Stream(client, path, version)) for client in clients]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_stream_says_what_there_is(start: Start, version: str) -> None:
+    """At once, and again and again."""
+    probe = start()
+    with open_streams(probe, 1, version=version) as (stream,):
+        assert stream.response.status == 200
+        assert (stream.response.headers["Transfer-Encoding"] == "chunked") == (version == "1.1")
+        assert stream.response.headers["Content-Length"] is None
+        for _ in range(10):
+            said = ring(probe)
+            assert stream.line() == said
+        assert probe.stats["streams"] == 1
+    wait_for(lambda: ring(probe) and probe.stats["streams"] == 0, what="it is noticed that the client is gone")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_stream_that_ends(start: Start, version: str) -> None:
+    """Its lines come by the clock; the connection goes on where it may."""
+    with start().connect() as client:
+        with Stream(client, "/ticks", version) as stream:
+            assert stream.response.read() == 3 * b"tick\n"
+        if version == "1.1":
+            assert ask(client, "/hello").body == HELLO
+        else:
+            assert read_all(client) == b""
+
+
+def test_head_of_a_stream(start: Start) -> None:
+    probe = start()
+    with probe.connect() as client:
+        head = ask(client, "/rings", "HEAD")
+        assert (head.status, head.headers["Connection"]) == (200, "close")
+    assert probe.stats["streams"] == 0
+
+
+def test_streams_are_bounded(start: Start) -> None:
+    """Others are served beside them; one that leaves makes room at once."""
+    probe = start()
+    with open_streams(probe, STREAMS) as streams:
+        refused = probe.get("/rings")
+        assert (refused.status, b"http.max_clients" in refused.body) == (503, True)
+        assert probe.get("/hello").body == HELLO
+        stats = probe.stats
+        assert (stats["streams"], stats["streams_refused"]) == (STREAMS, 1)
+        said = ring(probe)
+        assert [stream.line() for stream in streams] == STREAMS * [said]
+        streams[0].client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        streams[0].close()
+        streams[0].client.close()
+        wait_for(lambda: probe.stats["streams"] < STREAMS, what="it is noticed that a client is gone")
+        with open_streams(probe, 1) as more:
+            said = ring(probe)
+            assert (streams[1].line(), more[0].line()) == (said, said)
+
+
+def test_a_unix_client_that_leaves_is_noticed(start: Start) -> None:
+    """Although nothing is said to it."""
+    probe = start(timeout=3600)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(probe.unix_path))
+        with Stream(client, "/rings"):
+            assert probe.stats["streams"] == 1
+    wait_for(lambda: probe.stats["streams"] == 0, what="it is noticed")
+
+
+def test_a_quiet_stream_stays(start: Start) -> None:
+    """Its client has no request that could be late: others who came with it are dropped."""
+    probe = start(timeout=1)
+    with open_streams(probe, 2) as streams, probe.connect() as idle:
+        assert ask(idle, "/hello").status == 200
+        assert read_all(idle) == b""
+        said = ring(probe)
+        assert [stream.line() for stream in streams] == [said, said]
+        assert probe.stats["slow"] == 0
+
+
+def test_half_open_clients_do_not_end_streams(start: Start) -> None:
+    probe = start()
+    with open_streams(probe, STREAMS) as streams, probe.connect_many(200):
+        wait_for(lambda: probe.stats["evicted"] > 0, what="others are dropped")
+        said = ring(probe)
+        assert [stream.line() for stream in streams] == STREAMS * [said]
+
+
+def test_a_stream_that_nobody_reads(start: Start) -> None:
+    """It costs no time, holds up nobody, and is dropped."""
+    probe = start(timeout=2)
+    before = Proc(probe.pid).rss_kib
+    with open_streams(probe, STREAMS // 2, "/flood"), open_streams(probe, 1) as others:
+        wait_for(lambda: probe.stats["slow"] >= STREAMS // 2, what="they are dropped")
+        said = ring(probe)
+        assert others[0].line() == said
+        assert probe.stats["streams"] == 1
+    assert Proc(probe.pid).rss_kib < before + MEMORY_KIB
+
+
+def test_streams_cost_no_time(start: Start) -> None:
+    probe = start(timeout=60)
+    with open_streams(probe, 4), open_streams(probe, 4, "/flood"):
+        assert Proc(probe.pid).measure(QUIET_SECS).cpu_share < 0.25
+        assert probe.get("/hello").body == HELLO
+
+
+def test_a_flood_that_is_read(start: Start) -> None:
+    """Whole, while others are served."""
+    probe = start()
+    with open_streams(probe, 1, "/flood") as streams:
+        for i in range(64):
+            assert streams[0].response.read(MEBIBYTE // 16) == MEBIBYTE // 16 // 16 * b"a line of bytes\n"
+            assert i % 16 or probe.get("/hello").body == HELLO
+
+
+def test_the_end_of_the_server_ends_streams(start: Start) -> None:
+    """At once, those that are quiet and those that are not read."""
+    probe = start(timeout=3600)
+    with open_streams(probe, 2) as quiet, open_streams(probe, 2, "/flood") as flooded:
+        probe.stop()
+        for stream in quiet:
+            with contextlib.suppress(http.client.HTTPException, ConnectionError):
+                assert stream.response.read() == b""
+        for stream in flooded:
+            read_all(stream.client)
+
+
+def test_few_clients_have_no_streams(start: Start) -> None:
+    """One could lock out everybody else."""
+    probe = start(clients=3)
+    assert probe.get("/rings").status == 503
     assert probe.get("/hello").body == HELLO

@@ -20,7 +20,7 @@ from conftest import SwitchFactory
 from lib.certificates import SERVER_NAME, Authority, Pair
 from lib.checker import socket_in
 from lib.daemon import binary, write_settings
-from lib.http_probe import REFUSED, HttpProbe, ask, loopback_address, tls_client
+from lib.http_probe import REFUSED, HttpProbe, Stream, ask, loopback_address, tls_client
 from lib.netns import NetNs
 from lib.proc import Proc
 from lib.switch import Switch
@@ -310,6 +310,29 @@ def test_half_a_request_costs_no_time(start: Start, authority: Authority, client
         assert probe.get_tls(context).body == HELLO
         line.sendall(b"llo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert line.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+def test_streams(start: Start, authority: Authority, client_pair: Pair) -> None:
+    """Quiet and not read, ended by the clock and by the end of the server."""
+    probe = start(timeout=2)
+    context = tls_client(authority.path, client_pair)
+    with probe.connect_tls(context) as client, Stream(client, "/ticks") as ticks:
+        assert ticks.response.read() == 3 * b"tick\n"
+        assert ask(client, "/hello").body == HELLO
+    with (
+        probe.connect_tls(context) as client,
+        probe.connect_tls(context) as lazy,
+        Stream(client, "/rings") as stream,
+        Stream(lazy, "/flood"),
+    ):
+        assert Proc(probe.pid).measure(0.5).cpu_share < 0.25
+        wait_for(lambda: probe.stats["slow"] == 1, what="who does not read is dropped")
+        for _ in range(3):
+            said = b"ring " + probe.get_unix("/ring").body
+            assert stream.line() == said
+        probe.stop()
+        with contextlib.suppress(*REFUSED):
+            assert stream.line() == b""
 
 
 def test_a_handshake_that_does_not_end(start: Start) -> None:

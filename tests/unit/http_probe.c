@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP server by itself, with fixed pages, for tests/system/test_http.py. Arguments are name=value: listen (again
- * and again), unix, cert, key, ca, clients, timeout. Says "ready" and serves until SIGTERM; the exit status is 1 and
- * stderr says why when it cannot.
+ * The HTTP server by itself, with fixed pages and streams, for tests/system/test_http.py. Arguments are name=value:
+ * listen (again and again), unix, cert, key, ca, clients, timeout. Says "ready" and serves until SIGTERM; the exit
+ * status is 1 and stderr says why when it cannot.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "base/util.h"
 #include "http/server.h"
@@ -38,10 +39,11 @@ static void set_stats(struct http_answer *answer)
 
 	set_text(answer,
 		 "{\"2xx\":%" PRIu64 ",\"4xx\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"open\":%" PRIu64
-		 ",\"evicted\":%" PRIu64 ",\"late\":%" PRIu64 ",\"idle\":%" PRIu64 ",\"not_accepted\":%" PRIu64
+		 ",\"streams\":%" PRIu64 ",\"streams_refused\":%" PRIu64 ",\"slow\":%" PRIu64 ",\"evicted\":%" PRIu64
+		 ",\"late\":%" PRIu64 ",\"idle\":%" PRIu64 ",\"not_accepted\":%" PRIu64
 		 ",\"handshakes_failed\":%" PRIu64 ",\"certificates_refused\":%" PRIu64 "}\n",
-		 s->answers[2], s->answers[4], s->accepted, s->open, s->evicted, s->late, s->idle, s->not_accepted,
-		 s->handshakes_failed, s->certificates_refused);
+		 s->answers[2], s->answers[4], s->accepted, s->open, s->streams, s->streams_refused, s->slow,
+		 s->evicted, s->late, s->idle, s->not_accepted, s->handshakes_failed, s->certificates_refused);
 }
 
 static void set_big(struct http_answer *answer)
@@ -51,6 +53,68 @@ static void set_big(struct http_answer *answer)
 		return;
 	memset(answer->body, 'x', BIG_BYTES);
 	answer->len = BIG_BYTES;
+}
+
+/* --- streams --- */
+
+struct source {
+	unsigned told; /* of rings */
+	unsigned lines;
+};
+
+static unsigned rings;
+
+/* A line for each /ring so far, "ring 1", which may be asked for in any order of streams and rings. */
+static uint64_t tell_rings(struct text *out, void *user)
+{
+	struct source *s = user;
+
+	while (s->told < rings) {
+		text_put(out, "ring ");
+		text_number(out, ++s->told);
+		text_put(out, "\n");
+	}
+	return UINT64_MAX;
+}
+
+#define TICK_USEC (10 * USEC_PER_MSEC)
+#define TICKS 3
+
+/* Three lines, by the clock; then the end. */
+static uint64_t tell_ticks(struct text *out, void *user)
+{
+	struct source *s = user;
+
+	text_put(out, "tick\n");
+	return ++s->lines == TICKS ? HTTP_STREAM_ENDS : now_usec() + TICK_USEC;
+}
+
+/* There is always more. */
+static uint64_t tell_flood(struct text *out, void *user)
+{
+	(void)user;
+	text_reserve(out, BIG_BYTES / 16);
+	for (unsigned i = 0; i < BIG_BYTES / 16 / 16; i++)
+		text_put(out, "a line of bytes\n");
+	return now_usec();
+}
+
+static void set_stream(struct http_answer *answer, uint64_t (*more)(struct text *out, void *user))
+{
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return;
+	s->told = rings;
+	answer->content_type = "text/plain; charset=utf-8";
+	answer->source = (struct http_source){more, free, s};
+}
+
+static void ring(struct http_answer *answer)
+{
+	rings++;
+	(void)eventfd_write(http_stream_fd(server), 1);
+	set_text(answer, "%u\n", rings);
 }
 
 static void handle(const struct http_request *request, struct http_answer *answer, void *user)
@@ -63,6 +127,14 @@ static void handle(const struct http_request *request, struct http_answer *answe
 		set_stats(answer);
 	} else if (strcmp(request->path, "/big") == 0) {
 		set_big(answer);
+	} else if (strcmp(request->path, "/ring") == 0) {
+		ring(answer);
+	} else if (strcmp(request->path, "/rings") == 0) {
+		set_stream(answer, tell_rings);
+	} else if (strcmp(request->path, "/ticks") == 0) {
+		set_stream(answer, tell_ticks);
+	} else if (strcmp(request->path, "/flood") == 0) {
+		set_stream(answer, tell_flood);
 	} else {
 		answer->status = 404;
 		set_text(answer, "no such page\n");

@@ -44,6 +44,26 @@ def ask(client: socket.socket, path: str, method: str = "GET", *headers: str) ->
     return Answer(response)
 
 
+class Stream:
+    """One request for a stream, and the lines that come. It keeps the client's socket open until it is closed."""
+
+    def __init__(self, client: socket.socket, path: str, version: str = "1.1") -> None:
+        self.client = client
+        client.sendall(f"GET {path} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+        self.response = http.client.HTTPResponse(client, method="GET")
+        self.response.begin()
+        self.close = self.response.close
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def line(self) -> bytes:
+        return self.response.readline()
+
+
 class HttpProbe(Daemon):
     """Serves on address; with a folder for its log and its Unix socket. Options are those of the probe."""
 
