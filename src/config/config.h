@@ -92,6 +92,7 @@ struct config {
 	/* [state] */
 	char state_file[PATH_MAX]; /* "": none */
 	long state_save_interval_secs;
+	long state_history_changes;
 
 	/* [log] */
 	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */

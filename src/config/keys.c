@@ -160,6 +160,8 @@ const struct key key_table[] = {
 	 "what keeps counters over a restart: flaps, last changes, event and audit numbers; empty: nothing"},
 	{"state", "save_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
 	 "how long after a change it is saved; nothing is written while nothing changes"},
+	{"state", "history_changes", KEY_INTEGER, 0, 65536, "4096", AT(state_history_changes), NULL,
+	 "how many of the last changes of ports are remembered; 0: none"},
 
 	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
 	{"log", "target", KEY_CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},

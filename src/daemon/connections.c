@@ -305,6 +305,7 @@ int connections_build(struct daemon *d)
 		.events = d->state_db.port_events,
 		.database = d->state_db.number,
 		.last_event = counters_last_event(d),
+		.changes = d->changes,
 	};
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
 }

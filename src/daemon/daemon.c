@@ -422,6 +422,8 @@ static int build(struct daemon *d, int netns)
 	}
 	if (r == 0)
 		r = confine_check(d);
+	if (r == 0 && !d->config->dry_run)
+		r = changes_new(&d->changes, (size_t)d->config->state_history_changes);
 	if (r == 0)
 		r = connections_load(d);
 	if (r == 0)
@@ -455,6 +457,7 @@ static void take_down(struct daemon *d)
 	mirror_free(d->mirror);
 	connections_free(d);
 	status_free(d);
+	changes_free(d->changes);
 	judge_free(d);
 	links_free(d->links);
 	dbconfig_free(d->dbconfig);

@@ -39,6 +39,7 @@ struct daemon {
 	struct dbconfig_db config_db, appl_db, state_db; /* with the configuration's overrides */
 	const char *awaited; /* why the databases are not known yet, so nothing is built; NULL: they are known */
 	struct links *links;
+	struct changes *changes; /* the last ones of rows; NULL in a dry run */
 	struct mirror *mirror;
 	struct watch *watch;   /* the mirror's */
 	struct lookup *lookup; /* NULL: no database has a host name */

@@ -85,6 +85,13 @@ struct port_row {
 	uint64_t timed_nsec; /* owed.since_nsec of the write under way; 0: it is not timed */
 };
 
+/* What is under way, or tried again, as the history will have it (ports/changes); written by sonic/publish. */
+struct port_noted {
+	struct row_packed before;  /* the row that the write replaces */
+	struct row_packed deleted; /* the row that the deletion removes */
+	uint8_t fields;            /* ROW_BIT()s of what the write changes; 0: nothing, and before is not set */
+};
+
 /* The look-up in APPL_DB; written by sonic/appl_ports. */
 struct port_lookup {
 	bool running;
@@ -101,6 +108,7 @@ struct port {
 	struct port_owed owed;
 	struct port_appl appl;
 	struct port_row row;
+	struct port_noted noted;
 	struct port_lookup lookup;
 	struct loglimit_own log; /* written by sonic/portlog */
 	uint32_t reread_round;   /* written by ports/mirror */

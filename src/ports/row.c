@@ -71,3 +71,45 @@ unsigned row_diff(const struct row *base, const struct row *want)
 			changed |= ROW_BIT(field);
 	return changed;
 }
+
+/* --- packed --- */
+
+/* The low half is the MTU, if it is a number; then four bits a field: its value - ROW_NIL, of a number A_NUMBER's. */
+#define MTU_BITS 32
+#define FIELD_BITS 4
+#define FIELD_MASK 0xfU
+#define A_NUMBER 0
+
+static unsigned place(unsigned field)
+{
+	return MTU_BITS + FIELD_BITS * field;
+}
+
+static uint64_t pack_field(unsigned field, int64_t value)
+{
+	return (uint64_t)((unsigned)(value - ROW_NIL) & FIELD_MASK) << place(field);
+}
+
+struct row_packed row_pack(const struct row *row)
+{
+	int64_t mtu = row->value[ROW_MTU];
+	uint64_t bits = mtu < 0 ? pack_field(ROW_MTU, mtu) : pack_field(ROW_MTU, A_NUMBER) | (uint32_t)mtu;
+
+	for (unsigned field = 0; field < ROW_MTU; field++)
+		bits |= pack_field(field, row->value[field]);
+	return (struct row_packed){bits};
+}
+
+struct row row_unpack(struct row_packed packed)
+{
+	struct row row;
+
+	for (unsigned field = 0; field < ROW_FIELDS; field++) {
+		unsigned bits = (unsigned)(packed.bits >> place(field)) & FIELD_MASK;
+
+		row.value[field] = bits == FIELD_MASK ? ROW_OTHER : (int64_t)bits + ROW_NIL;
+	}
+	if (row.value[ROW_MTU] == A_NUMBER)
+		row.value[ROW_MTU] = (uint32_t)packed.bits;
+	return row;
+}

@@ -27,6 +27,14 @@ struct row {
 
 extern const struct row row_nil;
 
+/* A row in one word, for those that are kept in numbers. Zero: no field is there. */
+struct row_packed {
+	uint64_t bits;
+};
+
+struct row_packed row_pack(const struct row *row);
+struct row row_unpack(struct row_packed packed);
+
 const char *row_field_name(enum row_field field);
 /* The text Redis holds for a value >= 0; the result is buf or a constant. */
 const char *row_format(enum row_field field, int64_t value, char buf[ROW_TEXT_MAX]);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/backoff.h"
 #include "base/timer.h"
@@ -21,6 +22,12 @@
 
 enum write_kind { WRITE_SET, WRITE_DELETE };
 
+/* A write under way: its cookie. */
+struct write {
+	enum write_kind kind;
+	uint64_t event; /* its number */
+};
+
 struct publish {
 	struct links *links;
 	struct conn *conn;
@@ -29,6 +36,7 @@ struct publish {
 	void *user;
 	struct readback *readback;
 	struct eventpub *events; /* NULL: rows alone are written */
+	struct changes *changes; /* NULL: nobody wants to know */
 	size_t batch_size;
 	uint64_t last_event; /* of an earlier process */
 	sd_event_source *retry_ports, *retry_readback;
@@ -62,6 +70,16 @@ static void retry_later(struct publish *p, struct port *port)
 	port->row.retry_at = now_usec() + backoff_next_usec(&backoff);
 	port->row.retry_ms = backoff.next_ms;
 	timer_start_by(p->retry_ports, port->row.retry_at);
+}
+
+static uint64_t cookie_of(enum write_kind kind, uint64_t event)
+{
+	return event << 1 | kind;
+}
+
+static struct write write_of(uint64_t cookie)
+{
+	return (struct write){.kind = (enum write_kind)(cookie & 1), .event = cookie >> 1};
 }
 
 /* Refused, or of unknown outcome. Consumers wait for a DEL (S16): a second one does less harm than a missing one. */
@@ -117,29 +135,77 @@ static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 		 "PORT_TABLE%s%s: written again after refusals", p->separator, port->name);
 }
 
-/* From the receipt of the oldest change to Redis' acknowledgement of the last write that it led to. */
-static void take_time(struct publish *p, struct port *port, bool acknowledged)
+/* From the receipt of the oldest change to Redis' acknowledgement of the last write that it led to; 0: not timed. */
+static uint64_t take_time(struct publish *p, struct port *port, bool acknowledged)
 {
+	uint64_t took = 0;
+
 	if (port->row.writing > 0)
-		return;
-	if (port->row.timed_nsec && acknowledged)
-		hist_add(&p->latency, now_nsec() - port->row.timed_nsec);
+		return 0;
+	if (port->row.timed_nsec && acknowledged) {
+		took = now_nsec() - port->row.timed_nsec;
+		hist_add(&p->latency, took);
+	}
 	port->row.timed_nsec = 0;
+	return took;
+}
+
+static uint64_t realtime_usec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
+}
+
+/* A row that was only repeated is no change. */
+static void note_change(struct publish *p, struct port *port, const struct write *write, uint64_t took_nsec)
+{
+	struct port_noted *noted = &port->noted;
+	struct change change = {
+		.number = write->event,
+		.at_usec = realtime_usec(),
+		.latency_usec = (uint32_t)MIN((took_nsec + NSEC_PER_USEC - 1) / NSEC_PER_USEC, UINT32_MAX),
+	};
+
+	if (write->kind == WRITE_DELETE) {
+		struct row before = row_unpack(noted->deleted);
+
+		change.kind = CHANGE_DELETED;
+		change.before = noted->deleted;
+		change.fields = (uint8_t)row_diff(&before, &row_nil);
+		noted->deleted.bits = 0;
+	} else {
+		change.kind = CHANGE_SET;
+		change.before = noted->before;
+		change.after = row_pack(&port->row.acked);
+		change.fields = noted->fields;
+		noted->fields = 0;
+	}
+	if (change.fields == 0)
+		return;
+	memcpy(change.port, port->name, sizeof(change.port));
+	changes_add(p->changes, &change);
 }
 
 static void on_written(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
+	const struct write write = write_of(cookie);
 	struct publish *p = user;
 	struct port *port = item;
+	uint64_t took;
 
 	port->row.writing--;
-	take_time(p, port, reply && reply->type != RESP_ERROR);
-	if (!reply)
-		not_done(port, (enum write_kind)cookie);
-	else if (reply->type == RESP_ERROR)
-		refused(p, port, (enum write_kind)cookie, reply);
-	else
-		accepted(p, port, (enum write_kind)cookie);
+	took = take_time(p, port, reply && reply->type != RESP_ERROR);
+	if (!reply) {
+		not_done(port, write.kind);
+	} else if (reply->type == RESP_ERROR) {
+		refused(p, port, write.kind, reply);
+	} else {
+		if (p->changes)
+			note_change(p, port, &write, took);
+		accepted(p, port, write.kind);
+	}
 	if (port->row.again && port->row.writing == 0) {
 		port->row.again = false;
 		links_mark_dirty(p->links, port);
@@ -150,7 +216,8 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 static void send_write(struct publish *p, struct port *port, enum write_kind kind, const struct rowcmd *cmd)
 {
 	port->row.generation++;
-	if (conn_command_lazy(p->conn, on_written, p, port, kind, cmd->argc, cmd->argv) < 0) {
+	if (conn_command_lazy(p->conn, on_written, p, port, cookie_of(kind, publish_last_event(p)), cmd->argc,
+			      cmd->argv) < 0) {
 		/* publish_flush() made sure of capacity: memory is short, or the connection was just lost. */
 		not_done(port, kind);
 		retry_later(p, port);
@@ -168,12 +235,34 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 
 /* --- writes and their log lines --- */
 
+/* What is tried again, a write or a deletion, replaces what the first one would have: nobody knows what Redis holds. */
+static void remember_deletion(struct port *port)
+{
+	if (port->noted.deleted.bits == 0)
+		port->noted.deleted = port->noted.fields ? port->noted.before : row_pack(&port->row.acked);
+	port->noted.fields = 0;
+}
+
+static void remember_change(struct port *port, const struct row *want)
+{
+	struct row before = port->row.known == ROW_READ ? port->row.acked : row_nil;
+
+	if (port->noted.fields) {
+		before = row_unpack(port->noted.before);
+		port->noted.fields |= (uint8_t)row_diff(&before, want);
+		return;
+	}
+	port->noted.before = row_pack(&before);
+	port->noted.fields = (uint8_t)(row_diff(&before, want) | (port->owed.fields & ROW_ALL));
+}
+
 static void send_delete(struct publish *p, struct port *port)
 {
 	const struct row was = port->row.acked;
 	struct rowcmd cmd;
 
 	rowcmd_delete(&cmd, p->separator, port->name);
+	remember_deletion(port);
 	port->row.acked = row_nil;
 	port->row.mine = port->row.rewrite = false;
 	p->stats.deletes++;
@@ -196,6 +285,7 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	struct rowcmd cmd;
 
 	rowcmd_set(&cmd, p->separator, port->name, want, rowcmd_fields(port, differing));
+	remember_change(port, want);
 	port->row.acked = *want;
 	port->row.mine = true;
 	port->row.announced = changed | port->owed.fields;
@@ -336,8 +426,17 @@ static void note_drift(struct publish *p, struct port *port)
 		 "PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
 }
 
+/* Where the row is gone, or a deletion was under way, what is written next replaces what was read. */
+static void forget_change(struct port *port, const struct row *read)
+{
+	if (port->noted.deleted.bits || row_diff(&row_nil, read) == 0)
+		port->noted.fields = 0;
+	port->noted.deleted.bits = 0;
+}
+
 static void learn(struct publish *p, struct port *port, const struct row *row)
 {
+	forget_change(port, row);
 	port->row.acked = *row;
 	port->row.known = ROW_READ;
 	port->row.mine = row->value[ROW_OPER] != ROW_NIL;
@@ -504,6 +603,7 @@ int publish_new(struct publish **ret, sd_event *event, struct links *links, stru
 	(void)snprintf(p->separator, sizeof(p->separator), "%s", opt->separator);
 	p->batch_size = opt->batch_size;
 	p->last_event = opt->last_event;
+	p->changes = opt->changes;
 	p->readback = readback_new(links, conn, p->separator, &ops, p);
 	p->events = opt->events ? eventpub_new(conn, opt->database) : NULL;
 	if (p->readback && (p->events || !opt->events))

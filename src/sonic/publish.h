@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/hist.h"
+#include "ports/changes.h"
 #include "ports/links.h"
 #include "redis/conn.h"
 
@@ -33,11 +34,12 @@ struct publish;
 typedef void (*publish_unknown_fn)(struct port *port, void *user);
 
 struct publish_options {
-	const char *separator; /* STATE_DB's, "|" */
-	size_t batch_size;     /* rows after which the buffer is written to Redis within a turn, > 0 */
-	bool events;           /* each write is published as well, see eventpub.h ... */
-	unsigned database;     /* ... under this number */
-	uint64_t last_event;   /* port changes are numbered from here on */
+	const char *separator;   /* STATE_DB's, "|" */
+	size_t batch_size;       /* rows after which the buffer is written to Redis within a turn, > 0 */
+	bool events;             /* each write is published as well, see eventpub.h ... */
+	unsigned database;       /* ... under this number */
+	uint64_t last_event;     /* port changes are numbered from here on */
+	struct changes *changes; /* gets what Redis acknowledges; NULL: nobody wants to know */
 };
 
 /* conn's ops must call publish_ready() and publish_lost(). All must outlive it. 0 or negative errno. */

@@ -419,6 +419,8 @@ static const struct {
 	 "F:2: database.state_db_number: \"-1\" is out of range; allowed: an integer 0..1023\n"},
 	{"[database]\nappl_db_number = 1024\n",
 	 "F:2: database.appl_db_number: \"1024\" is out of range; allowed: an integer 0..1023\n"},
+	{"[state]\nhistory_changes = 65537\n",
+	 "F:2: state.history_changes: \"65537\" is out of range; allowed: an integer 0..65536\n"},
 	{"[http]\nlisten = localhost:10187\n",
 	 "F:2: http.listen: \"localhost:10187\" is not a list of addresses" ADDRESSES},
 	{"[http]\nlisten = 127.0.0.1:10187,\n",

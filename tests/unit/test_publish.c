@@ -21,6 +21,8 @@
 struct own {
 	struct links *links;
 	struct publish *publish;
+	struct changes *changes;
+	uint64_t change;      /* the next one of them */
 	unsigned int unknown; /* times a port without a row in APPL_DB was told */
 };
 
@@ -32,10 +34,11 @@ static void on_unknown(struct port *port, void *user)
 
 static int setup_with(void **state, bool events, uint64_t reply_usec)
 {
-	const struct publish_options options = {
-		.separator = "|", .batch_size = BATCH_ROWS, .events = events, .database = 6};
 	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
+	struct publish_options options = {.separator = "|", .batch_size = BATCH_ROWS, .events = events, .database = 6};
 
+	assert_int_equal(changes_new(&x->own->changes, 16), 0);
+	options.changes = x->own->changes;
 	x->opt.reply_usec = reply_usec;
 	connect_now(x);
 	x->own->links = links_new(4);
@@ -70,6 +73,7 @@ static int teardown(void **state)
 	conn_free(x->conn);
 	publish_free(x->own->publish);
 	links_free(x->own->links);
+	changes_free(x->own->changes);
 	fixture_free(x);
 	return 0;
 }
@@ -187,6 +191,48 @@ static void start_with_port(struct fixture *x, uint32_t mtu)
 	expect_silence(x);
 }
 
+/* Oper, admin and MTU, "-" for what is not there. */
+static void row_text(struct row_packed packed, char out[64])
+{
+	const struct row row = row_unpack(packed);
+	char mtu[ROW_TEXT_MAX];
+
+	(void)snprintf(out, 64, "%s/%s/%s",
+		       row.value[ROW_OPER] < 0 ? "-"
+		       : row.value[ROW_OPER]   ? "up"
+					       : "down",
+		       row.value[ROW_ADMIN] < 0 ? "-"
+		       : row.value[ROW_ADMIN]   ? "up"
+						: "down",
+		       row.value[ROW_MTU] < 0 ? "-" : row_format(ROW_MTU, row.value[ROW_MTU], mtu));
+}
+
+#define NO_ROW "-/-/-"
+
+/* The next change that Redis acknowledged, of these fields. */
+static struct change expect_change(struct fixture *x, const char *before, const char *after, unsigned fields)
+{
+	struct change change = {0};
+	uint64_t lost = 0;
+	char text[64];
+
+	assert_int_equal(changes_read(x->own->changes, &x->own->change, &change, 1, &lost), 1);
+	assert_string_equal(change.port, "Ethernet0");
+	assert_int_equal(change.kind, strcmp(after, NO_ROW) == 0 ? CHANGE_DELETED : CHANGE_SET);
+	row_text(change.before, text);
+	assert_string_equal(text, before);
+	row_text(change.after, text);
+	assert_string_equal(text, after);
+	assert_int_equal(change.fields, fields);
+	assert_true(change.number > 0 && change.number <= publish_last_event(x->own->publish));
+	return change;
+}
+
+static void expect_no_change(struct fixture *x)
+{
+	assert_int_equal(x->own->change, changes_end(x->own->changes));
+}
+
 static void audit(struct fixture *x)
 {
 	publish_reconcile(x->own->publish);
@@ -220,6 +266,7 @@ static void a_link_that_is_new_to_us_has_one_event(void **state)
 	expect_silence(x);
 	assert_int_equal(publish_owed(x->own->publish), 0);
 	assert_int_equal(publish_stats(x->own->publish)->repeats, 1);
+	expect_no_change(x);
 }
 
 static void only_the_difference_is_written(void **state)
@@ -233,6 +280,8 @@ static void only_the_difference_is_written(void **state)
 	answer(x, TAKEN);
 	expect_silence(x);
 	assert_int_equal(publish_stats(x->own->publish)->repeats, 1); /* the start's */
+	assert_int_equal(expect_change(x, "up/up/9100", "up/up/1500", ROW_BIT(ROW_MTU)).number, 2);
+	expect_no_change(x);
 }
 
 /* intfmgrd has to put back what the kernel took away in between. */
@@ -252,6 +301,9 @@ static void what_changed_and_came_back_is_written_again(void **state)
 	expect(x, "HSET " ROW_KEY " netdev_oper_status up admin_status up");
 	answer(x, TAKEN);
 	expect_silence(x);
+	(void)expect_change(x, "up/up/9100", "up/up/9100", ROW_BIT(ROW_MTU));
+	(void)expect_change(x, "up/up/9100", "up/up/9100", ROW_BIT(ROW_OPER) | ROW_BIT(ROW_ADMIN));
+	expect_no_change(x);
 	assert_int_equal(publish_owed(x->own->publish), 0);
 }
 
@@ -340,6 +392,8 @@ static void changes_under_way_are_one_write(void **state)
 	expect(x, "HSET " ROW_KEY " mtu 2099");
 	answer(x, TAKEN);
 	expect_silence(x);
+	(void)expect_change(x, NO_ROW, "up/up/9100", ROW_ALL);
+	(void)expect_change(x, "up/up/9100", "up/up/2099", ROW_BIT(ROW_MTU));
 	assert_int_equal(publish_stats(x->own->publish)->sets, 2);
 }
 
@@ -356,6 +410,7 @@ static void drift_is_repaired_and_counted(void **state)
 	answer(x, TAKEN);
 	expect_silence(x);
 	assert_int_equal(publish_stats(x->own->publish)->repaired, 1);
+	(void)expect_change(x, "up/up/1500", "up/up/9100", ROW_BIT(ROW_MTU));
 	audit(x);
 	read_back(x, HOLDS("9100"));
 	expect_silence(x);
@@ -407,6 +462,8 @@ static void a_refused_write_is_done_again_in_full(void **state)
 	assert_int_equal(refusals, 1);
 	assert_int_equal(recoveries, 1);
 	assert_int_equal(publish_owed(x->own->publish), 0);
+	(void)expect_change(x, "up/up/1500", "up/up/9100", ROW_BIT(ROW_MTU));
+	expect_no_change(x);
 }
 
 /* The row was read between the write and its refusal: it says what it was, and the whole row is written again. */
@@ -430,6 +487,7 @@ static void a_read_behind_a_refused_write_is_not_believed(void **state)
 	expect(x, FULL("1500"));
 	answer(x, TAKEN);
 	expect_silence(x);
+	(void)expect_change(x, "up/up/9100", "up/up/1500", ROW_BIT(ROW_MTU));
 }
 
 /* The next refusal is a new one. */
@@ -507,6 +565,8 @@ static void what_is_no_hash_is_replaced(void **state)
 	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
 	answer(x, ":1\r\n" TAKEN);
 	expect_silence(x);
+	(void)expect_change(x, NO_ROW, "up/up/9100", ROW_ALL);
+	expect_no_change(x);
 }
 
 /* S16: consumers wait for the DEL. */
@@ -521,6 +581,9 @@ static void a_link_made_again_owes_the_delete(void **state)
 	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
 	answer(x, ":1\r\n" TAKEN);
 	expect_silence(x);
+	assert_int_equal(expect_change(x, "up/up/9100", NO_ROW, ROW_ALL).number, 2);
+	assert_int_equal(expect_change(x, NO_ROW, "up/up/9100", ROW_ALL).number, 3);
+	expect_no_change(x);
 }
 
 static void a_refused_delete_stays_owed(void **state)
@@ -538,6 +601,8 @@ static void a_refused_delete_stays_owed(void **state)
 	expect(x, "DEL " ROW_KEY);
 	answer(x, ":1\r\n");
 	expect_silence(x);
+	(void)expect_change(x, "up/up/9100", NO_ROW, ROW_ALL);
+	expect_no_change(x);
 	assert_int_equal(publish_owed(x->own->publish), 0);
 }
 
@@ -560,6 +625,9 @@ static void a_delete_of_unknown_outcome_stays_owed(void **state)
 	expect(x, "DEL " ROW_KEY ";" FULL("9100"));
 	answer(x, ":1\r\n:4\r\n");
 	expect_silence(x);
+	(void)expect_change(x, "up/up/9100", NO_ROW, ROW_ALL);
+	(void)expect_change(x, NO_ROW, "up/up/9100", ROW_ALL);
+	expect_no_change(x);
 }
 
 static void a_row_of_an_earlier_run_is_deleted(void **state)
@@ -602,6 +670,8 @@ static void after_a_loss_the_row_is_read_and_written_once(void **state)
 	expect(x, FULL("1500"));
 	answer(x, TAKEN);
 	expect_silence(x);
+	(void)expect_change(x, "up/up/9100", "up/up/1500", ROW_BIT(ROW_MTU));
+	expect_no_change(x);
 }
 
 /* An emptied database, or one that forgot our last writes, is not somebody's doing. */
@@ -623,7 +693,7 @@ static void latency_is_from_receipt_to_answer(void **state)
 {
 	struct fixture *x = *state;
 	const struct hist *latency = publish_latency(x->own->publish);
-	uint64_t received = now_nsec() - 40 * NSEC_PER_MSEC;
+	uint64_t received = now_nsec() - 40 * NSEC_PER_MSEC, took;
 
 	start_with_port(x, 9100);
 	assert_int_equal(latency->count, 0);
@@ -635,6 +705,8 @@ static void latency_is_from_receipt_to_answer(void **state)
 	answer(x, TAKEN);
 	assert_int_equal(latency->count, 1);
 	assert_true(latency->max >= 40 * NSEC_PER_MSEC && latency->max <= now_nsec() - received);
+	took = expect_change(x, "up/up/9100", "up/up/1501", ROW_BIT(ROW_MTU)).latency_usec;
+	assert_true(took >= 40 * USEC_PER_MSEC && took <= (now_nsec() - received) / NSEC_PER_USEC + 1);
 	/* Nor is the time before the last write counted twice. */
 	received = now_nsec();
 	link_was(x, RTM_NEWLINK, 1502, received);
@@ -702,6 +774,8 @@ static void latency_ends_with_the_last_answer(void **state)
 	fake_send(&x->server, TAKEN);
 	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 0);
 	assert_int_equal(latency->count, 1);
+	assert_int_equal(expect_change(x, "up/up/9100", NO_ROW, ROW_ALL).latency_usec, 0);
+	assert_true(expect_change(x, NO_ROW, "up/up/9100", ROW_ALL).latency_usec > 0);
 }
 
 static void a_large_batch_goes_out_in_parts(void **state)

@@ -175,6 +175,22 @@ static void absent_and_other_differ_from_all_values(void **state)
 	assert_int_equal(row_diff(&half, &want), 1U << ROW_OPER | 1U << ROW_MTU);
 }
 
+static void what_is_packed_is_unpacked(void **state)
+{
+	static const int64_t values[] = {ROW_OTHER, ROW_NIL, 0, 1},
+			     mtus[] = {ROW_OTHER, ROW_NIL, 0, 1, 9100, UINT32_MAX};
+
+	(void)state;
+	for (unsigned i = 0; i < 64 * ARRAY_SIZE(mtus); i++) {
+		const struct row row = {{values[i % 4], values[i / 4 % 4], values[i / 16 % 4], mtus[i / 64]}};
+		const struct row_packed packed = row_pack(&row);
+		const struct row back = row_unpack(packed);
+
+		assert_int_equal(row_diff(&row, &back), 0);
+		assert_int_equal(packed.bits == 0, row_diff(&row_nil, &row) == 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +201,7 @@ int main(void)
 		cmocka_unit_test(absent_is_nil),
 		cmocka_unit_test(difference_names_the_fields),
 		cmocka_unit_test(absent_and_other_differ_from_all_values),
+		cmocka_unit_test(what_is_packed_is_unpacked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

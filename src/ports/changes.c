@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each slot has a turn: even when its change is complete, and then it tells which one. The words of a change are
+ * atomic and each is released, so that a reader who got a word of a newer change also sees its turn.
+ */
+#include "ports/changes.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/util.h"
+
+#define WORDS (sizeof(struct change) / sizeof(uint64_t))
+#define SLOTS_MIN 1024 /* what a reader may be behind where little or nothing is remembered */
+
+struct slot {
+	_Atomic uint64_t turn; /* 2 * position + 1 while it is written, + 2 when it is complete */
+	_Atomic uint64_t words[WORDS];
+};
+
+struct changes {
+	_Atomic uint64_t end;
+	size_t kept, slots; /* slots: a power of two */
+	atomic_bool listening, rung;
+	int fd;
+	struct slot *slot;
+};
+
+_Static_assert(sizeof(struct change) % sizeof(uint64_t) == 0, "a change is whole words");
+_Static_assert(sizeof(struct slot) == 64, "a slot is a cache line");
+
+/* --- building --- */
+
+static size_t slots_for(size_t kept)
+{
+	size_t slots = SLOTS_MIN;
+
+	while (slots < kept)
+		slots *= 2;
+	return slots;
+}
+
+int changes_new(struct changes **ret, size_t kept)
+{
+	struct changes *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->kept = MIN(kept, (size_t)CHANGES_KEPT_MAX);
+	c->slots = slots_for(c->kept);
+	c->slot = calloc(c->slots, sizeof(*c->slot));
+	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!c->slot || c->fd < 0) {
+		int r = c->slot ? -errno : -ENOMEM;
+
+		changes_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void changes_free(struct changes *c)
+{
+	if (!c)
+		return;
+	close_fd(&c->fd);
+	free(c->slot);
+	free(c);
+}
+
+/* --- adding --- */
+
+static struct slot *slot_at(const struct changes *c, uint64_t position)
+{
+	return &c->slot[position & (c->slots - 1)];
+}
+
+static void ring(struct changes *c)
+{
+	if (!atomic_exchange(&c->rung, true))
+		(void)eventfd_write(c->fd, 1);
+}
+
+void changes_add(struct changes *c, const struct change *change)
+{
+	uint64_t position = atomic_load_explicit(&c->end, memory_order_relaxed), words[WORDS];
+	struct slot *slot = slot_at(c, position);
+
+	memcpy(words, change, sizeof(words));
+	atomic_store_explicit(&slot->turn, 2 * position + 1, memory_order_relaxed);
+	for (size_t i = 0; i < WORDS; i++)
+		atomic_store_explicit(&slot->words[i], words[i], memory_order_release);
+	atomic_store_explicit(&slot->turn, 2 * position + 2, memory_order_release);
+	atomic_store_explicit(&c->end, position + 1, memory_order_release);
+	if (atomic_load_explicit(&c->listening, memory_order_relaxed))
+		ring(c);
+}
+
+/* --- reading --- */
+
+uint64_t changes_end(const struct changes *c)
+{
+	return atomic_load_explicit(&c->end, memory_order_acquire);
+}
+
+uint64_t changes_begin(const struct changes *c)
+{
+	uint64_t end = changes_end(c);
+
+	return end > c->kept ? end - c->kept : 0;
+}
+
+size_t changes_kept(const struct changes *c)
+{
+	return c->kept;
+}
+
+/* False: it was overwritten, before or meanwhile. */
+static bool copy(const struct changes *c, uint64_t position, struct change *out)
+{
+	struct slot *slot = slot_at(c, position);
+	uint64_t complete = 2 * position + 2, words[WORDS];
+
+	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != complete)
+		return false;
+	for (size_t i = 0; i < WORDS; i++)
+		words[i] = atomic_load_explicit(&slot->words[i], memory_order_acquire);
+	if (atomic_load_explicit(&slot->turn, memory_order_relaxed) != complete)
+		return false;
+	memcpy(out, words, sizeof(*out));
+	return true;
+}
+
+/* Where reading goes on once *next was overwritten: the oldest that is whole. At least one was lost. */
+static void skip(const struct changes *c, uint64_t *next, uint64_t *lost)
+{
+	uint64_t end = changes_end(c), oldest = end > c->slots ? end - c->slots : 0, to = MAX(oldest, *next + 1);
+
+	*lost += to - *next;
+	*next = to;
+}
+
+size_t changes_read(const struct changes *c, uint64_t *next, struct change *out, size_t max, uint64_t *lost)
+{
+	size_t n = 0;
+
+	while (n < max && *next < changes_end(c)) {
+		if (!copy(c, *next, &out[n])) {
+			skip(c, next, lost);
+			continue;
+		}
+		++*next;
+		n++;
+	}
+	return n;
+}
+
+/* --- listening --- */
+
+int changes_fd(const struct changes *c)
+{
+	return c->fd;
+}
+
+void changes_listen(struct changes *c, bool on)
+{
+	atomic_store(&c->listening, on);
+}
+
+/* What is added from now on rings again; what was added before is seen by who reads after this. */
+void changes_heard(struct changes *c)
+{
+	eventfd_t rung;
+
+	(void)eventfd_read(c->fd, &rung);
+	(void)atomic_exchange(&c->rung, false);
+}
