@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEYS_MAX 7
+#define KEYS_MAX 10
 #define WORD_MAX 640 /* as it is written, each byte as %NN */
 
 static const char *const sockets[] = {"events", "dump", "asked", NULL};
 static const char *const losses[] = {"overrun", "truncated", "error", NULL};
 static const char *const states[] = {"unsynced", "dumping", "settling", "synced", NULL};
-static const char *const commands[] = {"set", "del", NULL};
 static const char *const bools[] = {"0", "1", NULL};
 static const char *const owed[] = {"state", "oper", "admin", "mtu", "doubt", "deletion", NULL};
 
@@ -39,7 +38,11 @@ enum key_number {
 	HOST,
 	DROPPED,
 	PORT,
+	LINK,
 	OLD,
+	CONFIGURED,
+	KNOWN,
+	OWES,
 	STATE_FIELD,
 	OPER,
 	ADMIN,
@@ -49,9 +52,7 @@ enum key_number {
 	LOSS,
 	STATE,
 	OWED,
-	COMMAND,
 	ERROR,
-	LABEL,
 	UP,
 	NOTE,
 	PACKETS,
@@ -64,6 +65,10 @@ static const struct key keys[] = {
 	[HOST] = WORD_KEY("host", host),
 	[DROPPED] = {"dropped", NUMBER, FIELD(dropped)},
 	[PORT] = WORD_KEY("port", port),
+	[LINK] = {"link", CHOICE, FIELD(link), .names = bools},
+	[CONFIGURED] = {"configured", CHOICE, FIELD(configured), .names = bools},
+	[KNOWN] = {"known", CHOICE, FIELD(known), .names = bools},
+	[OWES] = {"owes", CHOICE, FIELD(owes), .names = bools},
 	[OLD] = {"old", CHOICE, FIELD(old), .names = bools},
 	[STATE_FIELD] = {"state", ROW_FIELD, FIELD(row[0])},
 	[OPER] = {"oper", ROW_FIELD, FIELD(row[1])},
@@ -74,9 +79,7 @@ static const struct key keys[] = {
 	[LOSS] = {"what", CHOICE, FIELD(loss), .names = losses},
 	[STATE] = {"state", CHOICE, FIELD(state), .names = states},
 	[OWED] = {"fields", BITS, FIELD(owed), .names = owed},
-	[COMMAND] = {"command", CHOICE, FIELD(command), .names = commands},
 	[ERROR] = WORD_KEY("error", text),
-	[LABEL] = WORD_KEY("label", text),
 	[UP] = {"up", CHOICE, FIELD(up), .names = bools},
 	[NOTE] = WORD_KEY("text", text),
 	[PACKETS] = {"packets", NUMBER, FIELD(packets)},
@@ -87,17 +90,16 @@ static const struct {
 	enum key_number keys[KEYS_MAX + 1];
 } kinds[REMARK_KINDS] = {
 	[REMARK_RECORDING] = {"recording", {VERSION, REASON, DAEMON, HOST, DROPPED}},
-	[REMARK_CONFIGURED] = {"configured", {PORT}},
-	[REMARK_LINK] = {"link", {PORT, OLD}},
-	[REMARK_ROW] = {"row", {PORT, STATE_FIELD, OPER, ADMIN, MTU}},
+	[REMARK_CHECKPOINT] = {"checkpoint", {AFTER, STATE}},
+	[REMARK_PORT] = {"port", {PORT, LINK, OLD, CONFIGURED, KNOWN, OWES, STATE_FIELD, OPER, ADMIN, MTU}},
 	[REMARK_DATAGRAM] = {"datagram", {SOCKET}},
 	[REMARK_LOST] = {"lost", {AFTER, LOSS}},
 	[REMARK_STATE] = {"state", {AFTER, STATE}},
 	[REMARK_OWED] = {"owed", {AFTER, PORT, OWED}},
-	[REMARK_SENT] = {"sent", {AFTER, PORT, COMMAND, STATE_FIELD, OPER, ADMIN, MTU}},
-	[REMARK_ACKED] = {"acked", {AFTER, PORT, COMMAND}},
-	[REMARK_REFUSED] = {"refused", {AFTER, PORT, COMMAND, ERROR}},
-	[REMARK_CONN] = {"conn", {AFTER, LABEL, UP}},
+	[REMARK_SENT] = {"sent", {AFTER, PORT, OWED, STATE_FIELD, OPER, ADMIN, MTU}},
+	[REMARK_ACKED] = {"acked", {AFTER, PORT, OWED}},
+	[REMARK_REFUSED] = {"refused", {AFTER, PORT, OWED, ERROR}},
+	[REMARK_CONN] = {"conn", {AFTER, UP, NOTE}},
 	[REMARK_NOTE] = {"note", {AFTER, NOTE}},
 	[REMARK_END] = {"end", {PACKETS}},
 };

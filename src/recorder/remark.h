@@ -4,15 +4,18 @@
  * the kind once and in the order of the table in remark.c. A value has no blank: bytes outside of "!".."~", and "%"
  * itself, are written as %NN; an empty one is "-". Comments that begin otherwise are for people only.
  *
- * The order of a recording:
+ * The order of a recording, which is refused when it is another:
  *
- *   section's first comment: recording
- *   packets, the snapshot at the moment of the trigger: configured, link (with the link's RTM_NEWLINK), row
- *   packets, the ring from its oldest entry on: datagram (with what was received), and behind that in the same
- *     packet what was decided after it, or such a decision alone
- *   last packet: end
+ *  - in the section's first comment: recording
+ *  - in a packet: checkpoint; then a packet with port for each port of the model, with the RTM_NEWLINK of its link
+ *    (ifindex, name, flags, MTU, master) if it has one
+ *  - packets of the ring from that checkpoint on: datagram, with what was received, in the order in which the loop got
+ *    it; what was decided after it stands behind that in the same packet, or in packets of its own. Further checkpoints
+ *    may stand in between; one at the end says where all of it led to
+ *  - in the last packet: end
  *
- * A packet without a datagram or a link has an empty NLMSG_NOOP message.
+ * A packet without a datagram or a link has an empty NLMSG_NOOP message. A dump counts from its "state=dumping" on: its
+ * datagrams without that, at the beginning, are skipped.
  */
 #ifndef PORTSYNCD_REMARK_H
 #define PORTSYNCD_REMARK_H
@@ -26,21 +29,20 @@
 
 #define REMARK_VERSION 1
 #define REMARK_PREFIX "portsyncd:"
-#define REMARK_TEXT_MAX 160 /* with the terminating NUL; the writer cuts, the reader refuses longer ones */
+#define REMARK_TEXT_MAX 256 /* with the terminating NUL; the writer cuts, the reader refuses longer ones */
 
 enum remark_kind {
 	REMARK_RECORDING,  /* version, text (the reason), daemon, host, dropped */
-	REMARK_CONFIGURED, /* port: APPL_DB has a row of it */
-	REMARK_LINK,       /* port, old: the link that the port has now */
-	REMARK_ROW,        /* port, row: what Redis acknowledged */
+	REMARK_CHECKPOINT, /* after, state: what is known at this time follows */
+	REMARK_PORT,       /* port, link, old, configured, known, owes, row */
 	REMARK_DATAGRAM,   /* socket */
 	REMARK_LOST,       /* after, loss */
 	REMARK_STATE,      /* after, state */
 	REMARK_OWED,       /* after, port, owed */
-	REMARK_SENT,       /* after, port, command, row (of a deletion: all nil) */
-	REMARK_ACKED,      /* after, port, command */
-	REMARK_REFUSED,    /* after, port, command, text (Redis' answer) */
-	REMARK_CONN,       /* after, up, text (the connection's label) */
+	REMARK_SENT,       /* after, port, owed (what was sent), row; a deletion: only that bit, and no row */
+	REMARK_ACKED,      /* after, port, owed */
+	REMARK_REFUSED,    /* after, port, owed, text (Redis' answer) */
+	REMARK_CONN,       /* after, up, text (the connection's label, and why it was lost) */
 	REMARK_NOTE,       /* after, text */
 	REMARK_END,        /* packets: so many stand in front of this one */
 	REMARK_KINDS
@@ -49,7 +51,6 @@ enum remark_kind {
 enum remark_socket { REMARK_EVENTS, REMARK_DUMP, REMARK_ASKED };
 enum remark_loss { REMARK_OVERRUN, REMARK_TRUNCATED, REMARK_SOCKET_ERROR };
 enum remark_state { REMARK_UNSYNCED, REMARK_DUMPING, REMARK_SETTLING, REMARK_SYNCED };
-enum remark_command { REMARK_SET, REMARK_DELETE };
 
 /* Bits of owed: the fields in the order of enum row_field, then OWED_DOUBT and the deletion. */
 #define REMARK_OWED_BITS 6
@@ -62,8 +63,10 @@ struct remark {
 	enum remark_kind kind;
 	uint64_t version, dropped, packets; /* dropped: datagrams that came and are not in the ring any more */
 	uint64_t after;                     /* microseconds behind the time of the packet */
-	uint64_t socket, loss, state, command, owed;
-	uint64_t old, up;               /* 0 or 1 */
+	uint64_t socket, loss, state, owed;
+	uint64_t up;                    /* 0 or 1, as those of a port: */
+	uint64_t link, old, configured; /* it has a link; that was there before a cold start; APPL_DB has a row of it */
+	uint64_t known, owes;           /* row is what Redis holds; that is not yet what it should hold */
 	int64_t row[REMARK_ROW_FIELDS]; /* as in struct row: >= 0, -1 (not there), -2 (not one of ours) */
 	char port[IFNAMSIZ];
 	char daemon[32], host[72];
