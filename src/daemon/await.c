@@ -11,11 +11,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/end.h"
 #include "daemon/judge.h"
 #include "daemon/status.h"
+#include "host/notify.h"
 #include "log/log.h"
 
 #define ERROR_BYTES 512
@@ -44,7 +44,7 @@ static void tell(struct await *a, const char *error)
 		    "it is not known yet where Redis is, so it is not spoken to: %.*s; that file is waited for. On a "
 		    "system without SONiC the configuration says it: [database] redis_unix_socket or redis_host",
 		    len, error);
-	(void)sd_notifyf(0, "READY=1\nSTATUS=waits for the file that says where Redis is: %.*s", len, error);
+	notify_send(a->d->notify, "READY=1\nSTATUS=waits for the file that says where Redis is: %.*s", len, error);
 }
 
 /* While the file does not exist, and for a moment when it exists but cannot be used. */
@@ -96,12 +96,13 @@ static int run(struct await *a)
 	if (r >= 0)
 		r = sd_event_add_signal(d->event, &d->signals[1], SIGINT, on_stop, a);
 	if (r >= 0)
-		r = sd_event_set_watchdog(d->event, true);
+		r = notify_attach(d->notify, d->event);
 	if (r >= 0)
 		r = sd_event_add_time_relative(d->event, &a->look, CLOCK_MONOTONIC, LOOK_USEC, LOOK_ACCURACY_USEC,
 					       on_look, a);
 	if (r >= 0)
 		r = sd_event_loop(d->event);
+	notify_detach(d->notify);
 	a->look = sd_event_source_disable_unref(a->look);
 	for (size_t i = 0; i < 2; i++)
 		d->signals[i] = sd_event_source_disable_unref(d->signals[i]);

@@ -55,7 +55,6 @@ static int allow_http(struct sandbox *s, const struct config *config)
 	return sandbox_allow_folder_of(s, http.unix_socket);
 }
 
-/* libsystemd opens a new socket for each notification (sd_notify(3)). */
 static void allow_supervisor(struct sandbox *s)
 {
 	const char *address = getenv("NOTIFY_SOCKET");

@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
 #include "base/timer.h"
@@ -23,6 +22,7 @@
 #include "daemon/reload.h"
 #include "daemon/single.h"
 #include "daemon/status.h"
+#include "host/notify.h"
 #include "host/process.h"
 #include "host/tuning.h"
 #include "log/audit.h"
@@ -141,9 +141,9 @@ static void notify_reloading(const struct daemon *d, bool begins)
 	if (!d->synced_once || d->stopping)
 		return;
 	if (begins)
-		(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
+		notify_send(d->notify, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_usec());
 	else
-		(void)sd_notify(0, "READY=1");
+		notify_send(d->notify, "READY=1");
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -379,7 +379,7 @@ static int add_sources(struct daemon *d)
 	if (r >= 0)
 		r = timer_add(&d->suppressed, d->event, AUDIT_ACCURACY_USEC, on_suppressed, d);
 	if (r >= 0)
-		r = sd_event_set_watchdog(d->event, true);
+		r = notify_attach(d->notify, d->event);
 	if (r >= 0 && !d->config->dry_run)
 		r = sd_event_add_time_relative(d->event, &d->audit, CLOCK_MONOTONIC,
 					       (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC,
@@ -414,8 +414,10 @@ static unsigned tune(const struct daemon *d)
 /* netns: the outcome of entering it. */
 static int build(struct daemon *d, int netns)
 {
-	int r = confine_seal(d);
+	int r = notify_new(&d->notify);
 
+	if (r == 0)
+		r = confine_seal(d);
 	if (r == 0 && netns < 0) {
 		netns_tell_missing(d, netns);
 		return netns;
@@ -471,6 +473,7 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->netns_watch);
 	sd_event_source_disable_unref(d->single_asked);
 	close_fd(&d->single);
+	notify_free(d->notify);
 	sd_event_unref(d->event);
 	confine_free(d);
 	free(d->reread);

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 
+#include "host/notify.h"
 #include "log/audit.h"
 #include "sonic/portlog.h"
 
@@ -47,5 +47,5 @@ void daemon_stops(struct daemon *d, const struct signalfd_siginfo *info)
 	d->stopping = true;
 	audit_event(LOG_NOTICE, KIND_STOPPING, AUDIT_STOP, AUDIT_SUCCESS, daemon_sender(info, who), "stopping on %s",
 		    info->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
-	(void)sd_notify(0, "STOPPING=1");
+	notify_send(d->notify, "STOPPING=1");
 }

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/timer.h"
 #include "daemon/status.h"
+#include "host/notify.h"
 #include "metrics/health.h"
 #include "metrics/procstat.h"
 
@@ -41,7 +41,6 @@ struct daemon_judge {
 	struct health_limits limits;
 	struct snapshot own;
 	bool notifying;   /* this judgement goes to systemd */
-	bool has_manager; /* systemd, or another program, reads STATUS */
 	char status[384]; /* as it was last sent */
 };
 
@@ -153,17 +152,18 @@ static void compose_status(const struct snapshot *s, const struct health_report 
 		s->init_done ? "sent" : "not sent", health_level_name(health->level), reasons[0] ? ": " : "", reasons);
 }
 
-static void notify_systemd(struct daemon_judge *j)
+static void notify_systemd(const struct daemon *d)
 {
+	struct daemon_judge *j = d->judge;
 	char status[sizeof(j->status)];
 
-	if (!j->has_manager)
+	if (!d->notify)
 		return;
 	compose_status(&j->own, &j->health.report, status, sizeof(status));
 	if (strcmp(status, j->status) == 0)
 		return;
 	memcpy(j->status, status, sizeof(status));
-	(void)sd_notify(0, status);
+	notify_send(d->notify, "%s", status);
 }
 
 void judge_now(struct daemon *d)
@@ -175,7 +175,7 @@ void judge_now(struct daemon *d)
 	d->judge->notifying = false;
 	/* Until then STATUS says what is awaited. */
 	if (!d->awaited)
-		notify_systemd(d->judge);
+		notify_systemd(d);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
@@ -228,7 +228,6 @@ int judge_build(struct daemon *d)
 		return -ENOMEM;
 	d->judge = j;
 	j->limits = limits_of(d->config);
-	j->has_manager = getenv("NOTIFY_SOCKET") != NULL;
 	return timer_add(&j->timer, d->event, ACCURACY_USEC, on_timer, d);
 }
 

@@ -3,10 +3,10 @@
 #include "daemon/kernel.h"
 
 #include <string.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/end.h"
 #include "daemon/status.h"
+#include "host/notify.h"
 
 #define DUMP_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define DUMP_RETRY_INITIAL_MS 10
@@ -52,7 +52,7 @@ static void on_watch_state(enum watch_state state, void *user)
 	d->synced_once = true;
 	if (d->startup)
 		startup_links_known(d->startup);
-	(void)sd_notify(0, "READY=1");
+	notify_send(d->notify, "READY=1");
 }
 
 int kernel_build(struct daemon *d)

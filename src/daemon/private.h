@@ -29,6 +29,7 @@
 struct daemon_judge;
 struct daemon_counters;
 struct daemon_status;
+struct notify;
 struct sandbox;
 
 struct daemon {
@@ -68,6 +69,7 @@ struct daemon {
 	struct daemon_status *status_page; /* owned by status.c */
 	struct daemon_judge *judge;        /* owned by judge.c */
 	struct sandbox *sandbox;           /* NULL: none was entered */
+	struct notify *notify;             /* NULL: there is no service manager */
 	char previous_stop[SNAPSHOT_WORD_BYTES];
 	int status;
 };

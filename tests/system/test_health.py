@@ -146,6 +146,24 @@ def test_a_loop_that_hangs(notified: Notified, switch: SwitchFactory) -> None:
     notified.wait("WATCHDOG=1", pings + 2)
 
 
+def test_a_supervisor_that_does_not_read(notified: Notified, switch: SwitchFactory) -> None:
+    """It holds up neither the start nor a row nor the stop. What it missed it gets, in order, once it reads."""
+    environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
+    sw = switch.build(ports=3, environment=environment)
+    notified.fill()
+    sw.start()
+    port = sw.ports[0]
+    sw.netns.set_mtu(port, 1400)
+    sw.wait_field(port, "mtu", "1400")
+    assert sw.pages.get("/livez").status == 200
+    notified.wait("READY=1")
+    told = notified.seen
+    assert told.index("READY=1") < next(i for i, line in enumerate(told) if line.startswith("STATUS=3 of 3"))
+    notified.wait("WATCHDOG=1")
+    notified.fill()
+    assert sw.daemon.stop() == 0
+
+
 def test_ports_are_listed(switch: SwitchFactory) -> None:
     sw = switch(ports=3)
     sw.netns.set_carrier("Ethernet4", "down")

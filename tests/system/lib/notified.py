@@ -24,6 +24,13 @@ class Notified:
                 self._seen += self._socket.recv(4096).decode().splitlines()
         return self._seen
 
+    def fill(self) -> None:
+        """Until a sender would have to wait for a reader."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(BlockingIOError):
+            sender.setblocking(False)
+            while True:
+                sender.sendto(b"X=1", str(self.path))
+
     def wait(self, line: str, count: int = 1) -> None:
         wait_for(lambda: self.seen.count(line) >= count, 30, lambda: f"{count} times {line}: {self.seen}")
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the service manager is told, by the protocol of sd_notify(3). sd_notify() itself waits until the manager has
+ * room for a message: one that does not read would hold up the loop. Here what has no room is sent later.
+ */
+#ifndef PORTSYNCD_HOST_NOTIFY_H
+#define PORTSYNCD_HOST_NOTIFY_H
+
+#include <systemd/sd-event.h>
+
+#include "base/util.h"
+
+struct notify;
+
+/* Reads NOTIFY_SOCKET. Without a manager *ret is NULL, which every call takes. 0 or negative errno. */
+int notify_new(struct notify **ret);
+void notify_free(struct notify *n);
+
+/* From now on the loop sends what had no room, and WATCHDOG=1 as WATCHDOG_USEC asks for it. 0 or negative errno. */
+int notify_attach(struct notify *n, sd_event *event);
+/* Before that loop is freed. */
+void notify_detach(struct notify *n);
+
+/* Lines of sd_notify(3), "READY=1"; they arrive in order. A STATUS= that was not sent yet gives way to a newer one. */
+void notify_send(struct notify *n, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif
