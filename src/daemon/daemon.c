@@ -424,10 +424,14 @@ static int build(struct daemon *d, int netns)
 	}
 	if (r == 0)
 		r = confine_check(d);
-	if (r == 0 && !d->config->dry_run)
-		r = changes_new(&d->changes, (size_t)d->config->state_history_changes);
-	if (r == 0)
-		r = connections_load(d);
+	if (r < 0)
+		return r;
+	if (!d->config->dry_run) {
+		d->changes = changes_new((size_t)d->config->state_history_changes);
+		if (!d->changes)
+			return -ENOMEM;
+	}
+	r = connections_load(d);
 	if (r == 0)
 		r = single_claim_known(d);
 	if (r < 0)

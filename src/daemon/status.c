@@ -371,6 +371,7 @@ int status_build(struct daemon *d)
 	own->pages = pages_new(own->exchange, judge_limits(d), PROC);
 	if (!own->pages)
 		return -ENOMEM;
+	pages_set_changes(own->pages, d->changes);
 	publish_config(d);
 	if (d->watch && fstat(watch_socket(d->watch).fd, &socket) == 0)
 		own->socket_inode = socket.st_ino;

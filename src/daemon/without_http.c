@@ -80,6 +80,12 @@ void pages_free(struct pages *p)
 	(void)p;
 }
 
+void pages_set_changes(struct pages *p, struct changes *changes)
+{
+	(void)p;
+	(void)changes;
+}
+
 void pages_set_server(struct pages *p, const struct http_stats *stats)
 {
 	(void)p;

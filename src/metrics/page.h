@@ -16,6 +16,7 @@
 #include "metrics/exchange.h"
 #include "metrics/health.h"
 #include "metrics/prometheus.h"
+#include "ports/changes.h"
 
 #define PAGES_MAX 24
 #define PORT_TEXT_BYTES (4 * IFNAMSIZ) /* of a port's name, text_utf8() */
@@ -24,6 +25,7 @@ struct pages {
 	struct exchange *exchange;
 	struct health_limits limits;
 	const char *proc;
+	struct changes *changes;                   /* NULL: there are none */
 	uint64_t started_nsec, started_monotonic;  /* since the epoch; and by CLOCK_MONOTONIC */
 	_Atomic(const struct http_stats *) server; /* NULL: there is none */
 	uint64_t epoch_nsec;                       /* added to a CLOCK_MONOTONIC time it makes one since the epoch */
@@ -51,6 +53,7 @@ void page_status(const struct visit *visit);
 void page_ports(const struct visit *visit);
 /* /ports/<name> */
 void page_port(const struct visit *visit);
+void page_history(const struct visit *visit);
 void page_config(const struct visit *visit);
 void page_index(const struct visit *visit);
 

@@ -14,6 +14,8 @@ void page_index(const struct visit *visit)
 		"<li><a href=\"/livez\">/livez</a> the event loop turns</li>\n"
 		"<li><a href=\"/readyz\">/readyz</a> in sync, connected, PortInitDone sent</li>\n"
 		"<li><a href=\"/ports\">/ports</a> every port; /ports/&lt;name&gt; one of them</li>\n"
+		"<li><a href=\"/history\">/history</a> the last changes; ?port=&lt;name&gt;&amp;last=&lt;n&gt; some of "
+		"them</li>\n"
 		"<li><a href=\"/config\">/config</a> every setting, and where it comes from</li>\n"
 		"</ul>\n</body></html>\n";
 	struct text text = {0};

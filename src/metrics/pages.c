@@ -33,6 +33,7 @@ static const struct page {
 	{"/status", "status", page_status, false},
 	{"/ports", "ports", page_ports, false},
 	{"/ports/", "port", page_port, false},
+	{"/history", "history", page_history, false},
 	{"/config", "config", page_config, false},
 	{"/", "index", page_index, false},
 	{NULL, "other", page_other, false},
@@ -84,6 +85,11 @@ void pages_free(struct pages *p)
 	free(atomic_load(&p->new_config));
 	free(p->config);
 	free(p);
+}
+
+void pages_set_changes(struct pages *p, struct changes *changes)
+{
+	p->changes = changes;
 }
 
 void pages_set_server(struct pages *p, const struct http_stats *stats)

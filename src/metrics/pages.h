@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /status, /ports,
- * /ports/<name>, /config and an index. docs/metrics.md describes each page.
+ * /ports/<name>, /history, /config and an index. docs/metrics.md describes each page.
  */
 #ifndef PORTSYNCD_METRICS_PAGES_H
 #define PORTSYNCD_METRICS_PAGES_H
@@ -9,11 +9,14 @@
 #include "http/server.h"
 #include "metrics/exchange.h"
 #include "metrics/health.h"
+#include "ports/changes.h"
 
 struct pages;
 
 /* exchange must outlive it. proc: "/proc" but for tests. NULL without memory. */
 struct pages *pages_new(struct exchange *exchange, const struct health_limits *limits, const char *proc);
+/* Before the first request: the changes that /history shows, which must outlive the pages. NULL: none. */
+void pages_set_changes(struct pages *p, struct changes *changes);
 /* When no call of pages_handle() runs or can come. NULL is fine. */
 void pages_free(struct pages *p);
 

@@ -5,7 +5,6 @@
  */
 #include "ports/changes.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +22,9 @@ struct slot {
 
 struct changes {
 	_Atomic uint64_t end;
-	size_t kept, slots; /* slots: a power of two */
-	atomic_bool listening, rung;
-	int fd;
+	size_t kept, slots;  /* slots: a power of two */
+	atomic_int listener; /* an eventfd; -1: there is none */
+	atomic_bool rung;
 	struct slot *slot;
 };
 
@@ -43,31 +42,27 @@ static size_t slots_for(size_t kept)
 	return slots;
 }
 
-int changes_new(struct changes **ret, size_t kept)
+struct changes *changes_new(size_t kept)
 {
 	struct changes *c = calloc(1, sizeof(*c));
 
 	if (!c)
-		return -ENOMEM;
+		return NULL;
 	c->kept = MIN(kept, (size_t)CHANGES_KEPT_MAX);
 	c->slots = slots_for(c->kept);
 	c->slot = calloc(c->slots, sizeof(*c->slot));
-	c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!c->slot || c->fd < 0) {
-		int r = c->slot ? -errno : -ENOMEM;
-
-		changes_free(c);
-		return r;
+	atomic_init(&c->listener, -1);
+	if (!c->slot) {
+		free(c);
+		return NULL;
 	}
-	*ret = c;
-	return 0;
+	return c;
 }
 
 void changes_free(struct changes *c)
 {
 	if (!c)
 		return;
-	close_fd(&c->fd);
 	free(c->slot);
 	free(c);
 }
@@ -79,16 +74,17 @@ static struct slot *slot_at(const struct changes *c, uint64_t position)
 	return &c->slot[position & (c->slots - 1)];
 }
 
-static void ring(struct changes *c)
+static void ring(struct changes *c, int listener)
 {
 	if (!atomic_exchange(&c->rung, true))
-		(void)eventfd_write(c->fd, 1);
+		(void)eventfd_write(listener, 1);
 }
 
 void changes_add(struct changes *c, const struct change *change)
 {
 	uint64_t position = atomic_load_explicit(&c->end, memory_order_relaxed), words[WORDS];
 	struct slot *slot = slot_at(c, position);
+	int listener;
 
 	memcpy(words, change, sizeof(words));
 	atomic_store_explicit(&slot->turn, 2 * position + 1, memory_order_relaxed);
@@ -96,8 +92,9 @@ void changes_add(struct changes *c, const struct change *change)
 		atomic_store_explicit(&slot->words[i], words[i], memory_order_release);
 	atomic_store_explicit(&slot->turn, 2 * position + 2, memory_order_release);
 	atomic_store_explicit(&c->end, position + 1, memory_order_release);
-	if (atomic_load_explicit(&c->listening, memory_order_relaxed))
-		ring(c);
+	listener = atomic_load(&c->listener);
+	if (listener >= 0)
+		ring(c, listener);
 }
 
 /* --- reading --- */
@@ -161,21 +158,14 @@ size_t changes_read(const struct changes *c, uint64_t *next, struct change *out,
 
 /* --- listening --- */
 
-int changes_fd(const struct changes *c)
+void changes_listen(struct changes *c, int eventfd)
 {
-	return c->fd;
+	atomic_store(&c->rung, false);
+	atomic_store(&c->listener, eventfd);
 }
 
-void changes_listen(struct changes *c, bool on)
-{
-	atomic_store(&c->listening, on);
-}
-
-/* What is added from now on rings again; what was added before is seen by who reads after this. */
+/* What is added from now on rings again; what was added before is seen by a reader after this. */
 void changes_heard(struct changes *c)
 {
-	eventfd_t rung;
-
-	(void)eventfd_read(c->fd, &rung);
 	(void)atomic_exchange(&c->rung, false);
 }

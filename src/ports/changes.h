@@ -28,8 +28,8 @@ struct change {
 
 struct changes;
 
-/* kept: how many are remembered, up to CHANGES_KEPT_MAX. 0 or negative errno. */
-int changes_new(struct changes **ret, size_t kept);
+/* kept: how many are remembered, up to CHANGES_KEPT_MAX. NULL without memory. */
+struct changes *changes_new(size_t kept);
 /* When no thread reads any more. NULL is fine. */
 void changes_free(struct changes *c);
 
@@ -52,12 +52,14 @@ size_t changes_kept(const struct changes *c);
  */
 size_t changes_read(const struct changes *c, uint64_t *next, struct change *out, size_t max, uint64_t *lost);
 
-/* --- one listener --- */
+/* --- listeners --- */
 
-/* Becomes readable, while listened to, when changes were added since changes_heard(). It belongs to c. */
-int changes_fd(const struct changes *c);
-void changes_listen(struct changes *c, bool on);
-/* The descriptor is quiet again; call it before reading, not after. */
+/*
+ * From then on the loop adds to this eventfd when a change comes, once until changes_heard(). -1: nobody listens. The
+ * descriptor must be open until the loop has ended, or until the loop's own thread called this again.
+ */
+void changes_listen(struct changes *c, int eventfd);
+/* To be called before each reading that the eventfd led to, of every reader if there are several. */
 void changes_heard(struct changes *c);
 
 #endif

@@ -374,6 +374,109 @@ static void test_the_newest_configuration_is_shown(void **state)
 	set_config(s, 1001);
 }
 
+static void add_change(struct changes *c, uint64_t number, const char *port, const struct row *after)
+{
+	static const struct row up = {{1, 1, 1, 9100}};
+	struct change change = {
+		.number = number,
+		.at_usec = 1792000000000005,
+		.latency_usec = after ? 180 : 0,
+		.kind = after ? CHANGE_SET : CHANGE_DELETED,
+		.fields = (uint8_t)row_diff(&up, after ? after : &row_nil),
+		.before = row_pack(&up),
+		.after = row_pack(after ? after : &row_nil),
+	};
+
+	(void)snprintf(change.port, sizeof(change.port), "%s", port);
+	changes_add(c, &change);
+}
+
+/* The numbers of the changes of a page, as text. */
+static void assert_history(const struct site *s, const char *port, const char *last, const char *numbers)
+{
+	struct http_request request = {.path = "/history"};
+	struct http_answer page = {.status = 500};
+	json_t *json, *change;
+	char got[64] = "";
+	size_t i;
+
+	if (port)
+		request.query[request.n_query++] = (struct http_query){.name = "port", .value = port};
+	if (last)
+		request.query[request.n_query++] = (struct http_query){.name = "last", .value = last};
+	pages_handle(&request, &page, s->pages);
+	assert_int_equal(page.status, numbers ? 200 : 400);
+	json = json_loadb(page.body, page.len, 0, NULL);
+	assert_non_null(json);
+	json_array_foreach(json_object_get(json, "changes"), i, change)
+	{
+		char number[24];
+
+		(void)snprintf(number, sizeof(number), "%lld ", json_integer_value(json_object_get(change, "number")));
+		(void)strncat(got, number, sizeof(got) - strlen(got) - 1);
+	}
+	if (numbers)
+		assert_string_equal(got, numbers);
+	else
+		assert_non_null(json_string_value(json_object_get(json, "error")));
+	json_decref(json);
+	free(page.body);
+}
+
+static void test_the_history_is_of_all_or_of_one(void **state)
+{
+	static const struct row down = {{1, 0, 1, 9100}};
+	struct changes *changes = changes_new(4);
+	struct site *s = *state;
+
+	assert_history(s, NULL, NULL, "");
+	pages_set_changes(s->pages, changes);
+	assert_history(s, NULL, NULL, "");
+	for (uint64_t number = 7; number < 12; number++)
+		add_change(changes, number, number % 2 ? "Ethernet0" : "Eth\xff\\", &down);
+	assert_history(s, NULL, NULL, "8 9 10 11 ");
+	assert_history(s, NULL, "2", "10 11 ");
+	assert_history(s, NULL, "0", "");
+	assert_history(s, "Ethernet0", NULL, "9 11 ");
+	assert_history(s, "Ethernet0", "1", "11 ");
+	assert_history(s, "Eth\\xff\\x5c", NULL, "8 10 ");
+	assert_history(s, "Ethernet1", NULL, "");
+	assert_history(s, NULL, "", NULL);
+	assert_history(s, NULL, "-1", NULL);
+	assert_history(s, NULL, "9999999999", NULL);
+	changes_free(changes);
+}
+
+static void test_a_change_says_all_of_it(void **state)
+{
+	static const struct row odd = {{1, 0, ROW_NIL, ROW_OTHER}};
+	static const char *const lines[] = {
+		"{\"number\":1,\"at\":\"2026-10-14T17:46:40.000005Z\",\"port\":\"Ethernet0\",\"kind\":\"set\","
+		"\"before\":{\"oper\":\"up\",\"admin\":\"up\",\"mtu\":9100},"
+		"\"after\":{\"oper\":\"down\",\"admin\":null,\"mtu\":\"other\"},"
+		"\"changed\":[\"oper\",\"admin\",\"mtu\"],\"latency_usec\":180}",
+		"{\"number\":2,\"at\":\"2026-10-14T17:46:40.000005Z\",\"port\":\"Ethernet0\",\"kind\":\"deleted\","
+		"\"before\":{\"oper\":\"up\",\"admin\":\"up\",\"mtu\":9100},\"after\":null,"
+		"\"changed\":[\"state\",\"oper\",\"admin\",\"mtu\"],\"latency_usec\":null}",
+	};
+	struct changes *changes = changes_new(4);
+	struct site *s = *state;
+	json_t *json;
+
+	pages_set_changes(s->pages, changes);
+	add_change(changes, 1, "Ethernet0", &odd);
+	add_change(changes, 2, "Ethernet0", NULL);
+	json = get_json(s, "/history", 200);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		char *line = json_dumps(json_array_get(json_object_get(json, "changes"), i), JSON_COMPACT);
+
+		assert_string_equal(line, lines[i]);
+		free(line);
+	}
+	json_decref(json);
+	changes_free(changes);
+}
+
 static void test_pages_without_a_post(void **state)
 {
 	const struct site *s = *state;
@@ -410,6 +513,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_timestamp_stays, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_the_index_names_what_there_is, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_the_newest_configuration_is_shown, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_the_history_is_of_all_or_of_one, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_a_change_says_all_of_it, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_pages_without_a_post, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
 	};

@@ -37,8 +37,7 @@ static int setup_with(void **state, bool events, uint64_t reply_usec)
 	struct fixture *x = fixture_new("STATE_DB", LOG_NOTICE, sizeof(struct own));
 	struct publish_options options = {.separator = "|", .batch_size = BATCH_ROWS, .events = events, .database = 6};
 
-	assert_int_equal(changes_new(&x->own->changes, 16), 0);
-	options.changes = x->own->changes;
+	x->own->changes = options.changes = changes_new(16);
 	x->opt.reply_usec = reply_usec;
 	connect_now(x);
 	x->own->links = links_new(4);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /history: the last changes, of one port (?port=NAME), so many at most (?last=N). */
+#include "metrics/page.h"
+
+#include <string.h>
+
+#include "base/util.h"
+#include "metrics/changejson.h"
+
+#define SCHEMA 1
+
+/* False: not a number. Without the argument all are wanted. */
+static bool read_last(const struct visit *visit, size_t *last)
+{
+	const char *text = http_argument(visit->request, "last");
+
+	*last = CHANGES_KEPT_MAX;
+	if (!text)
+		return true;
+	if (strlen(text) == 0 || strlen(text) > 9 || text[strspn(text, "0123456789")] != '\0')
+		return false;
+	*last = strtoul(text, NULL, 10);
+	return true;
+}
+
+static bool is_of(const struct change *change, const char *port)
+{
+	char text[PORT_TEXT_BYTES];
+
+	return !port || strcmp(change->port, port) == 0 || strcmp(text_utf8(change->port, text), port) == 0;
+}
+
+/* Those that are remembered, oldest first; what the loop overwrites meanwhile is missing. */
+static size_t read_changes(const struct changes *c, struct change *out, const char *port)
+{
+	uint64_t next = changes_begin(c), end = changes_end(c), lost = 0;
+	size_t n = 0;
+
+	while (next < end && n < changes_kept(c) && changes_read(c, &next, &out[n], 1, &lost) == 1)
+		n += is_of(&out[n], port);
+	return n;
+}
+
+void page_history(const struct visit *visit)
+{
+	const struct changes *c = visit->pages->changes;
+	const char *port = http_argument(visit->request, "port");
+	struct change *found cleanup(free_ptr) = NULL;
+	size_t n, last;
+	json_t *list;
+
+	if (!read_last(visit, &last)) {
+		answer_json(visit->out, 400, json_pack("{s:s}", "error", "last is not a number of 0 to 999999999"));
+		return;
+	}
+	found = c ? calloc(changes_kept(c) + 1, sizeof(*found)) : NULL;
+	n = found ? read_changes(c, found, port) : 0;
+	list = json_array();
+	for (size_t i = n - MIN(n, last); i < n; i++)
+		(void)json_array_append_new(list, changejson_make(&found[i]));
+	answer_json(visit->out, 200,
+		    json_pack("{s:i, s:I, s:o}", "schema", SCHEMA, "kept", (json_int_t)(c ? changes_kept(c) : 0),
+			      "changes", list));
+}
