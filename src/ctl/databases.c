@@ -16,7 +16,8 @@
 #define REQUEST_BYTES (16U << 20) /* of commands that wait to be sent */
 #define READ_BYTES (256U << 10)
 #define SCAN_COUNT "4096" /* keys that Redis looks at in one step, a millisecond or less */
-#define AT_ONCE 512       /* commands without an answer */
+#define FIELDS_MAX 8      /* asked for in one command */
+#define AT_ONCE 512       /* rows that are asked for before an answer is read */
 #define TOLD (-ECANCELED) /* what is wrong has been put down */
 
 struct database {
@@ -289,13 +290,20 @@ static int add_key(struct adding *a, const char *key, size_t len)
 	key = copy_bytes(&rows->memory, key, len);
 	if (!key)
 		return -ENOMEM;
-	rows->rows[rows->n++] = (struct db_row){.key = key, .is_hash = true};
+	rows->rows[rows->n++] = (struct db_row){.key = key, .key_len = len, .is_hash = true};
 	return 0;
 }
 
+/* Keys with a NUL in them come behind what is before it. */
 static int by_key(const void *a, const void *b)
 {
-	return names_compare(((const struct db_row *)a)->key, ((const struct db_row *)b)->key);
+	const struct db_row *left = a, *right = b;
+	int order = names_compare(left->key, right->key);
+	size_t len = MIN(left->key_len, right->key_len);
+
+	if (order == 0)
+		order = memcmp(left->key, right->key, len);
+	return order != 0 ? order : (left->key_len > len) - (right->key_len > len);
 }
 
 /* SCAN may name a key twice. */
@@ -306,7 +314,7 @@ static void sort(struct db_rows *rows)
 	if (rows->n > 0)
 		qsort(rows->rows, rows->n, sizeof(*rows->rows), by_key);
 	for (size_t i = 0; i < rows->n; i++)
-		if (kept == 0 || strcmp(rows->rows[kept - 1].key, rows->rows[i].key) != 0)
+		if (kept == 0 || by_key(&rows->rows[kept - 1], &rows->rows[i]) != 0)
 			rows->rows[kept++] = rows->rows[i];
 	rows->n = kept;
 }
@@ -387,65 +395,145 @@ int database_keys(struct ctl *ctl, struct database *db, const char *table, struc
 	return 0;
 }
 
-static int take_fields(struct db_rows *rows, struct db_row *row, const struct resp_value *answer)
+/* In place of what is too large stands an error that says so. */
+static bool is_text(const struct resp_value *v)
 {
-	row->fields = arena_take(&rows->memory, (answer->n / 2 + 1) * sizeof(*row->fields));
-	if (!row->fields)
-		return -ENOMEM;
-	for (size_t i = 0; i + 1 < answer->n; i += 2) {
-		const struct resp_value *name = answer->elem[i], *value = answer->elem[i + 1];
-		struct db_field *field = &row->fields[row->n];
-
-		if (name->type != RESP_STRING || value->type != RESP_STRING)
-			return -EPROTO;
-		field->name = copy_bytes(&rows->memory, name->str, name->len);
-		field->value = copy_bytes(&rows->memory, value->str, value->len);
-		if (!field->name || !field->value)
-			return -ENOMEM;
-		row->n++;
-	}
-	return 0;
+	return v->type == RESP_STRING || resp_is_error(v, RESP_TOO_LARGE);
 }
 
-/* 0, TOLD, or another negative errno. */
-static int take_row(struct ctl *ctl, struct database *db, struct db_rows *rows, struct db_row *row)
+static int add_field(struct db_rows *rows, struct db_row *row, struct resp_arg name, const struct resp_value *value)
+{
+	struct db_field *field = &row->fields[row->n];
+
+	if (value->type == RESP_NIL)
+		return 0;
+	if (!is_text(value))
+		return -EPROTO;
+	field->name = copy_bytes(&rows->memory, name.data, name.len);
+	field->value = copy_bytes(&rows->memory, value->str, value->len);
+	field->len = value->len;
+	row->n++;
+	return field->name && field->value ? 0 : -ENOMEM;
+}
+
+static int make_fields(struct db_rows *rows, struct db_row *row, size_t n)
+{
+	row->fields = arena_take(&rows->memory, (n + 1) * sizeof(*row->fields));
+	return row->fields ? 0 : -ENOMEM;
+}
+
+/* The answer to HGETALL. */
+static int take_all(struct db_rows *rows, struct db_row *row, const struct resp_value *answer)
+{
+	int r = make_fields(rows, row, answer->n / 2);
+
+	for (size_t i = 0; i + 1 < answer->n && r == 0; i += 2) {
+		const struct resp_value *name = answer->elem[i];
+
+		r = is_text(name) ? add_field(rows, row, (struct resp_arg){name->str, name->len}, answer->elem[i + 1])
+				  : -EPROTO;
+	}
+	return r;
+}
+
+/* How the fields of rows are asked for: what the daemon's own rights allow. */
+struct asking {
+	struct ctl *ctl;
+	struct database *db;
+	const char *table, *command;
+	const char *const *fields;
+	size_t n_fields; /* in the list */
+	size_t at_once;  /* of them in one command; 0: all that there are */
+};
+
+static struct asking how_to_ask(struct ctl *ctl, struct database *db, const char *table, const char *const *fields)
+{
+	struct asking a = {.ctl = ctl, .db = db, .table = table, .command = "HGETALL"};
+
+	if (!fields || strcmp(db->name, "CONFIG_DB") == 0)
+		return a;
+	a.fields = fields;
+	while (fields[a.n_fields])
+		a.n_fields++;
+	a.at_once = strcmp(db->name, "APPL_DB") == 0 ? 1 : a.n_fields;
+	a.command = a.at_once == 1 ? "HGET" : "HMGET";
+	return a;
+}
+
+static int request_fields(const struct asking *a, struct resp_arg key, size_t from)
+{
+	struct resp_arg argv[2 + FIELDS_MAX] = {RESP_STR(a->command), key};
+	size_t n = MIN(a->at_once, FIELDS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		argv[2 + i] = RESP_STR(a->fields[from + i]);
+	return resp_append(&a->db->out, 2 + n, argv);
+}
+
+static int request_row(const struct asking *a, const struct db_row *row)
+{
+	const char *separator = a->db->at.separator;
+	size_t prefix = strlen(a->table) + strlen(separator);
+	char *name cleanup(free_ptr) = malloc(prefix + row->key_len + 1);
+	struct resp_arg key = {.data = name, .len = prefix + row->key_len};
+	int r = 0;
+
+	if (!name)
+		return -ENOMEM;
+	(void)snprintf(name, prefix + 1, "%s%s", a->table, separator);
+	memcpy(name + prefix, row->key, row->key_len);
+	if (!a->fields)
+		return request_fields(a, key, 0);
+	for (size_t i = 0; i < a->n_fields && r == 0; i += a->at_once)
+		r = request_fields(a, key, i);
+	return r;
+}
+
+static int take_answer(const struct asking *a, struct db_rows *rows, struct db_row *row, size_t from)
 {
 	const struct resp_value *answer;
-	int r = next_answer(db, &answer);
+	int r = next_answer(a->db, &answer);
 
 	if (r < 0)
 		return r;
-	row->is_hash = !resp_is_error(answer, "WRONGTYPE");
-	if (!row->is_hash)
+	if (a->at_once == 1 && (answer->type == RESP_NIL || is_text(answer)))
+		return add_field(rows, row, RESP_STR(a->fields[from]), answer);
+	if (resp_is_error(answer, "WRONGTYPE") || resp_is_error(answer, RESP_TOO_LARGE)) {
+		row->is_hash = false;
 		return 0;
-	return answer->type == RESP_ARRAY ? take_fields(rows, row, answer) : not_done(ctl, db, "HGETALL", answer);
+	}
+	if (answer->type != RESP_ARRAY || (a->fields && answer->n != a->at_once))
+		return not_done(a->ctl, a->db, a->command, answer);
+	if (!a->fields)
+		return take_all(rows, row, answer);
+	for (size_t i = 0; i < answer->n && r == 0; i++)
+		r = add_field(rows, row, RESP_STR(a->fields[from + i]), answer->elem[i]);
+	return r;
 }
 
-static int request_row(struct database *db, const char *table, const char *name)
+/* 0, TOLD, or another negative errno. */
+static int take_row(const struct asking *a, struct db_rows *rows, struct db_row *row)
 {
-	char *key = NULL;
-	int len = asprintf(&key, "%s%s%s", table, db->at.separator, name), r = -ENOMEM;
+	int r = a->fields ? make_fields(rows, row, a->n_fields) : 0;
 
-	if (len >= 0)
-		r = resp_append(&db->out, 2,
-				(struct resp_arg[]){RESP_STR("HGETALL"), {.data = key, .len = (size_t)len}});
-	if (len >= 0)
-		free(key);
+	if (!a->fields && r == 0)
+		return take_answer(a, rows, row, 0);
+	for (size_t i = 0; i < a->n_fields && r == 0; i += a->at_once)
+		r = take_answer(a, rows, row, i);
 	return r;
 }
 
 /* Some at once, so that neither side waits for each. */
-static int read_some(struct ctl *ctl, struct database *db, const char *table, struct db_rows *rows, size_t from,
-		     size_t to)
+static int read_some(const struct asking *a, struct db_rows *rows, size_t from, size_t to)
 {
 	int r = 0;
 
 	for (size_t i = from; i < to && r == 0; i++)
-		r = request_row(db, table, rows->rows[i].key);
+		r = request_row(a, &rows->rows[i]);
 	if (r == 0)
-		r = flush(db);
+		r = flush(a->db);
 	for (size_t i = from; i < to && r == 0; i++)
-		r = take_row(ctl, db, rows, &rows->rows[i]);
+		r = take_row(a, rows, &rows->rows[i]);
 	return r;
 }
 
@@ -460,41 +548,51 @@ static void leave_out_missing(struct db_rows *rows)
 	rows->n = kept;
 }
 
-static int read_rows(struct ctl *ctl, struct database *db, const char *table, struct db_rows *rows)
+static int read_rows(const struct asking *a, struct db_rows *rows)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < rows->n && r == 0; i += AT_ONCE)
-		r = read_some(ctl, db, table, rows, i, MIN(rows->n, i + AT_ONCE));
-	if (r == 0) {
-		leave_out_missing(rows);
+		r = read_some(a, rows, i, MIN(rows->n, i + AT_ONCE));
+	if (r == 0)
 		return 0;
-	}
 	db_rows_done(rows);
-	return r == TOLD ? -1 : give_up(ctl, db, r);
+	return r == TOLD ? -1 : give_up(a->ctl, a->db, r);
 }
 
-int database_table(struct ctl *ctl, struct database *db, const char *table, struct db_rows *ret)
+int database_table(struct ctl *ctl, struct database *db, const char *table, const char *const *fields,
+		   struct db_rows *ret)
 {
+	const struct asking asking = how_to_ask(ctl, db, table, fields);
 	int r = database_keys(ctl, db, table, ret);
 
-	return r < 0 ? r : read_rows(ctl, db, table, ret);
+	if (r == 0)
+		r = read_rows(&asking, ret);
+	if (r == 0 && !asking.fields)
+		leave_out_missing(ret);
+	return r;
 }
 
-int database_rows(struct ctl *ctl, struct database *db, const char *table, const char *const *keys, size_t n,
-		  struct db_rows *ret)
+int database_rows(struct ctl *ctl, struct database *db, const char *table, const char *const *fields,
+		  const char *const *keys, size_t n, struct db_rows *ret)
 {
+	const struct asking asking = how_to_ask(ctl, db, table, fields);
 	struct adding adding = {.rows = ret};
+	int r = 0;
 
 	*ret = (struct db_rows){0};
 	arena_init(&ret->memory, 1U << 16, 0);
-	for (size_t i = 0; i < n; i++)
-		if (add_key(&adding, keys[i], strlen(keys[i])) < 0) {
-			db_rows_done(ret);
-			return give_up(ctl, db, -ENOMEM);
-		}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_key(&adding, keys[i], strlen(keys[i]));
+	if (r < 0) {
+		db_rows_done(ret);
+		return give_up(ctl, db, r);
+	}
 	sort(ret);
-	return read_rows(ctl, db, table, ret);
+	r = read_rows(&asking, ret);
+	if (r == 0)
+		leave_out_missing(ret);
+	return r;
 }
 
 void db_rows_done(struct db_rows *rows)
@@ -506,15 +604,22 @@ void db_rows_done(struct db_rows *rows)
 
 const struct db_row *db_find(const struct db_rows *rows, const char *key)
 {
-	const struct db_row wanted = {.key = key};
+	const struct db_row wanted = {.key = key, .key_len = strlen(key)};
 
 	return rows->n ? bsearch(&wanted, rows->rows, rows->n, sizeof(*rows->rows), by_key) : NULL;
 }
 
-const char *db_value(const struct db_row *row, const char *field)
+const struct db_field *db_field(const struct db_row *row, const char *name)
 {
 	for (size_t i = 0; row && i < row->n; i++)
-		if (strcmp(row->fields[i].name, field) == 0)
-			return row->fields[i].value;
+		if (strcmp(row->fields[i].name, name) == 0)
+			return &row->fields[i];
 	return NULL;
+}
+
+const char *db_value(const struct db_row *row, const char *name)
+{
+	const struct db_field *field = db_field(row, name);
+
+	return field ? field->value : NULL;
 }

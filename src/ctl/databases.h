@@ -20,13 +20,16 @@ static inline void database_close_ptr(struct database **db)
 	database_close(*db);
 }
 
+/* Texts are NUL-terminated, but may hold NULs themselves. */
 struct db_field {
-	const char *name, *value; /* NUL-terminated, but may hold NULs themselves */
+	const char *name, *value;
+	size_t len; /* of value */
 };
 
 struct db_row {
 	const char *key; /* without its table */
-	bool is_hash;    /* false: a key of another type, without fields */
+	size_t key_len;
+	bool is_hash; /* false: a key of another type, or too large to be read: without fields */
 	struct db_field *fields;
 	size_t n;
 };
@@ -38,17 +41,24 @@ struct db_rows {
 	struct arena memory;
 };
 
-/* All rows of a table: "PORT", "PORT_TABLE". 0; or -1, ctl_fail() is due and *ret is empty. */
-int database_table(struct ctl *ctl, struct database *db, const char *table, struct db_rows *ret);
-/* Some rows of a table, by their keys; what is not there is left out. The same contract. */
-int database_rows(struct ctl *ctl, struct database *db, const char *table, const char *const *keys, size_t n,
-		  struct db_rows *ret);
+/*
+ * All rows of a table: "PORT", "PORT_TABLE", with these fields of them (a list that ends with NULL; NULL: all fields).
+ * With a list, only such commands are used as the rights of the daemon allow (deploy/redis/portsyncd.acl): CONFIG_DB
+ * always gives all fields. 0; or -1, ctl_fail() is due and *ret is empty.
+ */
+int database_table(struct ctl *ctl, struct database *db, const char *table, const char *const *fields,
+		   struct db_rows *ret);
+/* Some rows of a table, by their keys; what is not there, or has none of the fields, is left out. The same contract. */
+int database_rows(struct ctl *ctl, struct database *db, const char *table, const char *const *fields,
+		  const char *const *keys, size_t n, struct db_rows *ret);
 /* Only the keys, without fields: all are taken for hashes. The same contract. */
 int database_keys(struct ctl *ctl, struct database *db, const char *table, struct db_rows *ret);
 void db_rows_done(struct db_rows *rows);
 
 /* NULL: there is none. */
 const struct db_row *db_find(const struct db_rows *rows, const char *key);
-const char *db_value(const struct db_row *row, const char *field);
+const struct db_field *db_field(const struct db_row *row, const char *name);
+/* The same of its value. */
+const char *db_value(const struct db_row *row, const char *name);
 
 #endif

@@ -7,6 +7,13 @@
 
 static const struct ctl_option no_options[] = {{0, NULL, NULL, NULL}};
 
+static const struct ctl_option verify_options[] = {
+	{'g', "grace", "SECONDS", "a difference counts once it has lasted so long (default 5, 0: at once)"},
+	{'w', "watch", "SECONDS", "look again and again, so long after the end of the last look"},
+	{'q', "quiet", NULL, "print nothing as long as nothing differs, for cron"},
+	{0, NULL, NULL, NULL},
+};
+
 /* In the order of the help. */
 const struct ctl_verb ctl_verbs[] = {
 	{
@@ -17,6 +24,18 @@ const struct ctl_verb ctl_verbs[] = {
 		.words = CTL_WORDS_PORTS,
 		.options = no_options,
 		.run = verb_ports,
+	},
+	{
+		.name = "verify",
+		.help = "compare the kernel's links with STATE_DB, APPL_DB and CONFIG_DB, without the daemon's help",
+		.arguments = "",
+		.details =
+			"Exit code 1 if something differs. What differs is looked at again until the grace is over, "
+			"as\n"
+			"route_check does: a change takes its way from the kernel to Redis, and orchagent its time.\n"
+			"A line for cron:  */5 * * * *  root  portsyncctl verify --quiet\n",
+		.options = verify_options,
+		.run = verb_verify,
 	},
 	{.name = NULL},
 };

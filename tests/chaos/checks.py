@@ -5,11 +5,13 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from actions import ENABLE, Actions
 from plan import SPARE_NAMES
 from rig import FOREIGN, FOREIGN_FIELDS, Rig, sanitized
 
+from lib import ctl
 from lib.daemon import SANITIZER_REPORT
 from lib.orch import TABLE
 from lib.scrape import Figures
@@ -37,6 +39,19 @@ RECONNECTS = "portsyncd_redis_reconnects_total"
 LAST_SAVE = "portsyncd_state_last_save_timestamp_seconds"
 STATE_REFUSED = "counters begin again"
 CONNECTION_UP = "portsyncd_redis_connection_up"
+
+
+@dataclass
+class Said:
+    """By portsyncctl verify, and by the checker, of the same state."""
+
+    verify: Any = None
+    checker: list[str] = field(default_factory=list)
+
+    @property
+    def agree(self) -> bool:
+        found = {one["port"] for one in self.verify.get("differences", []) if one["database"] == "STATE_DB"}
+        return "error" not in self.verify and found == {text.split(":")[0] for text in self.checker}
 
 
 @dataclass
@@ -70,6 +85,7 @@ class Checks:
         switch = self.rig.switch
         self.rig.move_clock(0)
         assert switch.daemon.alive, f"portsyncd ended with {switch.daemon.wait_exit()}"
+        self._verify_agrees()
         wait_for(lambda: set(switch.appl_db.keys(TABLE)) >= {*self.rig.ports}, EQUAL_SECS, "APPL_DB has the ports")
         if actions.restarted:
             self._start_over(actions)
@@ -83,6 +99,7 @@ class Checks:
         switch.wait_equal(EQUAL_SECS, ports=len(self.rig.ports))
         self._no_change_without_an_event()
         self._at_rest()
+        self._verify_is_content()
         if actions.disk_was_full:
             self._state_is_saved()
         self._nothing_of_others_lost(actions)
@@ -124,6 +141,36 @@ class Checks:
                 release = [] if port == self.rig.member else [f"link set dev {port} nomaster"]
                 netns.batch([f"link set dev {peer} up", *release, f"link set dev {port} up"])
         netns.add_ports([port for port in ports if port not in present])
+
+    # --- what portsyncctl verify says ---
+
+    def _verify(self, grace: float) -> Any:
+        """Not by the daemon's configuration, which names a proxy."""
+        switch = self.rig.switch
+        where = ("--netns", switch.netns.name, "--database-config", str(switch.database_config))
+        return ctl.command(*where, "verify", "--grace", str(grace), "--json").json
+
+    def _verify_agrees(self) -> None:
+        """Whatever is wrong by now: the same as the checker, which shares no code with it, says. The daemon is held, but
+        consumers may still act."""
+        switch, said = self.rig.switch, Said()
+
+        def agrees() -> bool:
+            before = switch.checker.compare().differences
+            said.verify = self._verify(0)
+            said.checker = switch.checker.compare().differences
+            return before == said.checker and said.agree
+
+        switch.daemon.pause()
+        try:
+            wait_for(agrees, EQUAL_SECS, lambda: f"portsyncctl verify and the checker agree: {said}")
+        finally:
+            switch.daemon.resume()
+        self.met["wrong rows that verify saw"] += bool(said.checker)
+
+    def _verify_is_content(self) -> None:
+        document = self._verify(EQUAL_SECS)
+        assert document["equal"], f"portsyncctl verify: {document}"
 
     # --- what is insisted on ---
 
