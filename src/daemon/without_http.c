@@ -41,10 +41,12 @@ int http_start(struct http *h)
 	return -EOPNOTSUPP;
 }
 
-int http_stream_fd(const struct http *h)
+void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user)
 {
 	(void)h;
-	return -1;
+	(void)fd;
+	(void)heard;
+	(void)user;
 }
 
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)

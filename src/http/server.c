@@ -26,6 +26,7 @@
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
 #define STREAMS_MAX 256
 #define CLIENTS_A_STREAM 4 /* there may be a stream for so many clients */
+#define HEAR_USEC (20 * USEC_PER_MSEC)
 #define ALLOWED "GET, HEAD"
 #define REST_USEC (100 * USEC_PER_MSEC)
 
@@ -71,8 +72,12 @@ struct http {
 	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
 	struct http_socket_file unix_file;
 	struct http_identities identities;
-	int wake;      /* eventfd that ends the thread */
-	int stream_fd; /* eventfd: streams may have something to say */
+	int wake; /* eventfd that ends the thread */
+	struct followed {
+		int fd; /* -1: nothing */
+		void (*heard)(void *user);
+		void *user;
+	} followed;
 	pthread_t thread;
 	bool started;
 
@@ -81,6 +86,7 @@ struct http {
 	struct list waiting;  /* by since */
 	struct list streaming;
 	struct list dropped; /* shut down, not yet closed by MHD */
+	uint64_t hear_from;  /* what is followed is not looked at before: a storm rings again and again */
 	uint64_t rest_until; /* no client is accepted before */
 	struct http_progress progress;
 	struct http_stats stats;
@@ -206,9 +212,8 @@ static void attend_streams(struct http *h)
 
 static void ask_streams(struct http *h)
 {
-	eventfd_t rings;
-
-	(void)eventfd_read(h->stream_fd, &rings);
+	h->followed.heard(h->followed.user);
+	h->hear_from = now_usec() + HEAR_USEC;
 	for (struct client *c = next_streaming(h, NULL); c; c = next_streaming(h, c))
 		if (c->stream)
 			stream_resume(c->stream);
@@ -577,6 +582,8 @@ static uint64_t next_deadline(struct http *h)
 
 	for (c = next_streaming(h, NULL); c; c = next_streaming(h, c))
 		deadline = MIN(deadline, stream_due(h, c));
+	if (h->hear_from > now_usec())
+		deadline = MIN(deadline, h->hear_from);
 	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
 }
 
@@ -606,7 +613,7 @@ static int wait_msec(struct http *h)
 
 enum {
 	POLL_WAKE,
-	POLL_STREAM_FD,
+	POLL_FOLLOWED,
 	POLL_SERVERS,
 	POLL_LISTENERS = POLL_SERVERS + N_SERVERS,
 	POLL_STREAMS = POLL_LISTENERS + ADDRESS_LIST_MAX + 1,
@@ -617,7 +624,7 @@ enum {
 static void wait_for_work(struct http *h, struct pollfd *fds)
 {
 	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
-	fds[POLL_STREAM_FD] = (struct pollfd){.fd = h->stream_fd, .events = POLLIN};
+	fds[POLL_FOLLOWED] = (struct pollfd){.fd = h->hear_from > now_usec() ? -1 : h->followed.fd, .events = POLLIN};
 	for (size_t i = 0; i < N_SERVERS; i++)
 		fds[POLL_SERVERS + i] =
 			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
@@ -639,7 +646,7 @@ static void turn(struct http *h, const struct pollfd *fds)
 	drop_hung_up(h, fds + POLL_STREAMS);
 	drop_late(h);
 	attend_streams(h);
-	if (fds[POLL_STREAM_FD].revents)
+	if (fds[POLL_FOLLOWED].revents)
 		ask_streams(h);
 	run_servers(h);
 	http_identities_sweep(&h->identities);
@@ -747,6 +754,11 @@ static void open_listeners(struct http *h, const struct http_options *opt, struc
 		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
 }
 
+void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user)
+{
+	h->followed = (struct followed){fd, heard, user};
+}
+
 int http_start(struct http *h)
 {
 	int r;
@@ -793,21 +805,12 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 	h->timeout_usec = opt->timeout_secs * USEC_PER_SEC;
 	h->tls = opt->cert != NULL;
 	h->need_certificate = opt->ca != NULL;
-	h->wake = h->stream_fd = -1;
+	h->wake = h->followed.fd = -1;
 	list_init(&h->arriving);
 	list_init(&h->waiting);
 	list_init(&h->streaming);
 	list_init(&h->dropped);
 	return h;
-}
-
-static int open_stream_fd(struct http *h, char *error, size_t size)
-{
-	h->stream_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (h->stream_fd >= 0)
-		return 0;
-	(void)snprintf(error, size, "%s", strerror(errno));
-	return -errno;
 }
 
 int http_check(const struct http_options *opt, char *error, size_t size)
@@ -840,9 +843,7 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 		(void)snprintf(error, size, "out of memory");
 		return -ENOMEM;
 	}
-	r = open_stream_fd(h, error, size);
-	if (r == 0)
-		r = http_identities_init(&h->identities, opt, error, size);
+	r = http_identities_init(&h->identities, opt, error, size);
 	h->stats.expires = h->identities.digest.expires;
 	if (r == 0)
 		r = open_all(h, opt, error, size);
@@ -851,11 +852,6 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 	else
 		*ret = h;
 	return r;
-}
-
-int http_stream_fd(const struct http *h)
-{
-	return h->stream_fd;
 }
 
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
@@ -902,7 +898,6 @@ void http_free(struct http *h)
 			MHD_stop_daemon(h->servers[i].mhd);
 	forget_arriving(h);
 	close_fd(&h->wake);
-	close_fd(&h->stream_fd);
 	http_identities_done(&h->identities);
 	free(h);
 }

@@ -104,10 +104,13 @@ int http_check(const struct http_options *opt, char *error, size_t size);
  */
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size);
+/*
+ * Before http_start(): when fd is readable, but at most every 20 ms, heard() is called, which must make it quiet, and
+ * every stream's source is asked.
+ */
+void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user);
 /* Starts the thread that serves and calls handle. Once. 0 or a negative errno. */
 int http_start(struct http *h);
-/* Write to this eventfd, in any thread, and every stream's source is asked. As long as the server. */
-int http_stream_fd(const struct http *h);
 /*
  * Reads certificate, key and CA again from the files that opt names. New clients get them, present ones keep theirs.
  * Only for the thread that called http_new(). Returns 1, 0 if nothing changed or TLS is off, or a negative errno with a

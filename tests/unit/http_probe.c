@@ -63,6 +63,15 @@ struct source {
 };
 
 static unsigned rings;
+static int ring_fd;
+
+static void heard_rings(void *user)
+{
+	eventfd_t count;
+
+	(void)user;
+	(void)eventfd_read(ring_fd, &count);
+}
 
 /* A line for each /ring so far, "ring 1", which may be asked for in any order of streams and rings. */
 static uint64_t tell_rings(struct text *out, void *user)
@@ -113,7 +122,7 @@ static void set_stream(struct http_answer *answer, uint64_t (*more)(struct text 
 static void ring(struct http_answer *answer)
 {
 	rings++;
-	(void)eventfd_write(http_stream_fd(server), 1);
+	(void)eventfd_write(ring_fd, 1);
 	set_text(answer, "%u\n", rings);
 }
 
@@ -159,6 +168,17 @@ static void take_option(struct http_options *opt, const char *name, const char *
 		opt->timeout_secs = (unsigned)strtoul(value, NULL, 10);
 }
 
+static int serve(const struct http_options *opt, char *error, size_t size)
+{
+	int r = http_new(&server, opt, handle, NULL, error, size);
+
+	if (r < 0)
+		return r;
+	ring_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	http_follow(server, ring_fd, heard_rings, NULL);
+	return http_start(server);
+}
+
 int main(int argc, char *argv[])
 {
 	struct http_options opt = {.max_clients = 64, .timeout_secs = 10};
@@ -177,7 +197,7 @@ int main(int argc, char *argv[])
 	(void)sigemptyset(&end);
 	(void)sigaddset(&end, SIGTERM);
 	(void)sigprocmask(SIG_BLOCK, &end, NULL);
-	if (http_new(&server, &opt, handle, NULL, error, sizeof(error)) < 0 || http_start(server) < 0) {
+	if (serve(&opt, error, sizeof(error)) < 0) {
 		(void)fprintf(stderr, "%s\n", error);
 		return EXIT_FAILURE;
 	}
