@@ -290,20 +290,23 @@ static void note_missing(struct daemon_status *own, const struct http_options *o
 /* Ports matter more: without a server the daemon goes on. A dry run has nothing to show to a fleet. */
 static void listen_for_clients(struct daemon *d)
 {
+	struct daemon_status *own = d->status_page;
 	struct http_options options;
 	char text[256];
 	int r;
 
 	if (d->config->dry_run || !settings_http(d->config, &options))
 		return;
-	r = http_new(&d->status_page->http, &options, pages_handle, d->status_page->pages, text, sizeof(text));
+	r = http_new(&own->http, &options, pages_handle, own->pages, text, sizeof(text));
 	if (r < 0)
 		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", text);
 	else if (text[0])
 		log_warning(KIND_HTTP_PARTLY, "%s", text);
-	note_missing(d->status_page, &options, text);
-	if (r >= 0)
-		pages_set_server(d->status_page->pages, http_stats(d->status_page->http));
+	note_missing(own, &options, text);
+	if (r < 0)
+		return;
+	pages_set_server(own->pages, http_stats(own->http));
+	http_follow(own->http, pages_changes_fd(own->pages), pages_changes_heard, own->pages);
 }
 
 /* What is in force: the configuration of the start, but for [log], which a SIGHUP changes. */
@@ -371,7 +374,9 @@ int status_build(struct daemon *d)
 	own->pages = pages_new(own->exchange, judge_limits(d), PROC);
 	if (!own->pages)
 		return -ENOMEM;
-	pages_set_changes(own->pages, d->changes);
+	r = pages_set_changes(own->pages, d->changes);
+	if (r < 0)
+		return r;
 	publish_config(d);
 	if (d->watch && fstat(watch_socket(d->watch).fd, &socket) == 0)
 		own->socket_inode = socket.st_ino;

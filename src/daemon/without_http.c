@@ -82,10 +82,22 @@ void pages_free(struct pages *p)
 	(void)p;
 }
 
-void pages_set_changes(struct pages *p, struct changes *changes)
+int pages_set_changes(struct pages *p, struct changes *changes)
 {
 	(void)p;
 	(void)changes;
+	return 0;
+}
+
+int pages_changes_fd(const struct pages *p)
+{
+	(void)p;
+	return -1;
+}
+
+void pages_changes_heard(void *pages)
+{
+	(void)pages;
 }
 
 void pages_set_server(struct pages *p, const struct http_stats *stats)

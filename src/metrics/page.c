@@ -57,6 +57,20 @@ double to_seconds(uint64_t nsec)
 	return (double)nsec / (double)NSEC_PER_SEC;
 }
 
+/* --- CPU time and the lock --- */
+
+uint64_t pages_enter(struct pages *p)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	return clock_nsec(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void pages_leave(struct pages *p, uint64_t began)
+{
+	p->cpu_nsec += clock_nsec(CLOCK_THREAD_CPUTIME_ID) - began;
+	(void)pthread_mutex_unlock(&p->lock);
+}
+
 /* --- answers --- */
 
 void answer_json(struct http_answer *out, unsigned status, json_t *json)

@@ -33,6 +33,8 @@ struct pages {
 	struct prometheus_page served[PAGES_MAX];
 	size_t n_served; /* how many pages there are */
 	uint64_t cpu_nsec;
+	int changes_fd;             /* eventfd that rings while there are watchers */
+	unsigned watchers;          /* of the changes */
 	_Atomic(char *) new_config; /* JSON that the loop left here; NULL: it has been taken */
 	char *config;               /* the last that was taken */
 };
@@ -55,7 +57,14 @@ void page_ports(const struct visit *visit);
 void page_port(const struct visit *visit);
 void page_history(const struct visit *visit);
 void page_config(const struct visit *visit);
+void page_watch(const struct visit *visit);
 void page_index(const struct visit *visit);
+
+/* --- CPU time and the lock --- */
+
+/* Takes the lock; returns what pages_leave() needs, to release it and to count the CPU time. For streams' sources. */
+uint64_t pages_enter(struct pages *p);
+void pages_leave(struct pages *p, uint64_t began);
 
 /* --- figures --- */
 

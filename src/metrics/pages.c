@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/pages.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "base/util.h"
 #include "http/content.h"
@@ -35,6 +37,7 @@ static const struct page {
 	{"/ports/", "port", page_port, false},
 	{"/history", "history", page_history, false},
 	{"/config", "config", page_config, false},
+	{"/watch", "watch", page_watch, false},
 	{"/", "index", page_index, false},
 	{NULL, "other", page_other, false},
 };
@@ -65,6 +68,7 @@ struct pages *pages_new(struct exchange *exchange, const struct health_limits *l
 
 	if (!p)
 		return NULL;
+	p->changes_fd = -1;
 	p->exchange = exchange;
 	p->limits = *limits;
 	p->proc = proc;
@@ -82,14 +86,36 @@ void pages_free(struct pages *p)
 	if (!p)
 		return;
 	(void)pthread_mutex_destroy(&p->lock);
+	if (p->changes)
+		changes_listen(p->changes, -1);
+	close_fd(&p->changes_fd);
 	free(atomic_load(&p->new_config));
 	free(p->config);
 	free(p);
 }
 
-void pages_set_changes(struct pages *p, struct changes *changes)
+int pages_set_changes(struct pages *p, struct changes *changes)
 {
 	p->changes = changes;
+	if (!changes)
+		return 0;
+	p->changes_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return p->changes_fd < 0 ? -errno : 0;
+}
+
+int pages_changes_fd(const struct pages *p)
+{
+	return p->changes_fd;
+}
+
+/* In this order: what rings in between belongs to what is read after it. */
+void pages_changes_heard(void *user)
+{
+	struct pages *p = user;
+	eventfd_t rung;
+
+	(void)eventfd_read(p->changes_fd, &rung);
+	changes_heard(p->changes);
 }
 
 void pages_set_server(struct pages *p, const struct http_stats *stats)
@@ -121,10 +147,8 @@ void pages_handle(const struct http_request *request, struct http_answer *answer
 	struct pages *p = user;
 	const struct visit visit = {.pages = p, .request = request, .out = answer};
 	size_t page = which(request->path);
-	uint64_t before;
+	uint64_t began = pages_enter(p);
 
-	(void)pthread_mutex_lock(&p->lock);
-	before = clock_nsec(CLOCK_THREAD_CPUTIME_ID);
 	if (request->post && !table[page].post)
 		refuse_post(answer);
 	else
@@ -132,6 +156,5 @@ void pages_handle(const struct http_request *request, struct http_answer *answer
 	if (http_wants_gzip(request->accept_encoding))
 		make_smaller(answer);
 	p->served[page].served++;
-	p->cpu_nsec += clock_nsec(CLOCK_THREAD_CPUTIME_ID) - before;
-	(void)pthread_mutex_unlock(&p->lock);
+	pages_leave(p, began);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the HTTP server serves: /metrics (prometheus.h), /livez, /readyz, /healthz (health.h), /status, /ports,
- * /ports/<name>, /history, /config and an index. docs/metrics.md describes each page.
+ * /ports/<name>, /history, /config, /watch and an index. docs/metrics.md describes each page.
  */
 #ifndef PORTSYNCD_METRICS_PAGES_H
 #define PORTSYNCD_METRICS_PAGES_H
@@ -15,9 +15,15 @@ struct pages;
 
 /* exchange must outlive it. proc: "/proc" but for tests. NULL without memory. */
 struct pages *pages_new(struct exchange *exchange, const struct health_limits *limits, const char *proc);
-/* Before the first request: the changes that /history shows, which must outlive the pages. NULL: none. */
-void pages_set_changes(struct pages *p, struct changes *changes);
-/* When no call of pages_handle() runs or can come. NULL is fine. */
+/*
+ * Once, before the first request: the changes that /history and /watch show, which must outlive the pages. NULL: none.
+ * 0 or negative errno.
+ */
+int pages_set_changes(struct pages *p, struct changes *changes);
+/* For http_follow(), with the pages as user; -1 without changes. */
+int pages_changes_fd(const struct pages *p);
+void pages_changes_heard(void *pages);
+/* In the loop's thread, when no call of pages_handle() runs or can come. NULL is fine. */
 void pages_free(struct pages *p);
 
 /* From then on /metrics has the figures of this server, too; stats must outlive the pages. NULL: of none. */

@@ -374,6 +374,13 @@ static void test_the_newest_configuration_is_shown(void **state)
 	set_config(s, 1001);
 }
 
+/* Without the pages' knowledge: they are freed later, and must not look at them. */
+static void forget_changes(const struct site *s, struct changes *changes)
+{
+	assert_int_equal(pages_set_changes(s->pages, NULL), 0);
+	changes_free(changes);
+}
+
 static void add_change(struct changes *c, uint64_t number, const char *port, const struct row *after)
 {
 	static const struct row up = {{1, 1, 1, 9100}};
@@ -430,7 +437,7 @@ static void test_the_history_is_of_all_or_of_one(void **state)
 	struct site *s = *state;
 
 	assert_history(s, NULL, NULL, "");
-	pages_set_changes(s->pages, changes);
+	assert_int_equal(pages_set_changes(s->pages, changes), 0);
 	assert_history(s, NULL, NULL, "");
 	for (uint64_t number = 7; number < 12; number++)
 		add_change(changes, number, number % 2 ? "Ethernet0" : "Eth\xff\\", &down);
@@ -444,7 +451,7 @@ static void test_the_history_is_of_all_or_of_one(void **state)
 	assert_history(s, NULL, "", NULL);
 	assert_history(s, NULL, "-1", NULL);
 	assert_history(s, NULL, "9999999999", NULL);
-	changes_free(changes);
+	forget_changes(s, changes);
 }
 
 static void test_a_change_says_all_of_it(void **state)
@@ -463,7 +470,7 @@ static void test_a_change_says_all_of_it(void **state)
 	struct site *s = *state;
 	json_t *json;
 
-	pages_set_changes(s->pages, changes);
+	assert_int_equal(pages_set_changes(s->pages, changes), 0);
 	add_change(changes, 1, "Ethernet0", &odd);
 	add_change(changes, 2, "Ethernet0", NULL);
 	json = get_json(s, "/history", 200);
@@ -474,7 +481,125 @@ static void test_a_change_says_all_of_it(void **state)
 		free(line);
 	}
 	json_decref(json);
-	changes_free(changes);
+	forget_changes(s, changes);
+}
+
+/* --- streams --- */
+
+/* The next line of a stream's text; NULL: there is no more. */
+static json_t *next_line(const struct text *text, size_t *at)
+{
+	const char *end = *at < text->len ? memchr(text->data + *at, '\n', text->len - *at) : NULL;
+	json_t *json;
+
+	if (!end)
+		return NULL;
+	json = json_loadb(text->data + *at, (size_t)(end - (text->data + *at)), 0, NULL);
+	assert_non_null(json);
+	*at = (size_t)(end - text->data) + 1;
+	return json;
+}
+
+static void expect_line(const struct text *text, size_t *at, const char *expected)
+{
+	json_t *json = next_line(text, at), *wanted = json_loads(expected, 0, NULL);
+
+	assert_non_null(wanted);
+	assert_true(json_equal(json, wanted));
+	json_decref(json);
+	json_decref(wanted);
+}
+
+static struct text say(const struct http_source *source)
+{
+	struct text text = {0};
+	uint64_t due = source->more(&text, source->user);
+
+	assert_false(text.failed);
+	assert_true(due > now_usec());
+	return text;
+}
+
+static bool rings(const struct site *s)
+{
+	struct pollfd fd = {.fd = pages_changes_fd(s->pages), .events = POLLIN};
+
+	return poll(&fd, 1, 0) == 1;
+}
+
+static void test_changes_are_watched(void **state)
+{
+	static const struct row down = {{1, 0, 1, 9100}};
+	struct changes *changes = changes_new(16);
+	const struct site *s = *state;
+	struct http_answer page;
+	struct text text;
+	size_t at = 0;
+
+	json_decref(get_json(s, "/watch", 503));
+	assert_int_equal(pages_set_changes(s->pages, changes), 0);
+	add_change(changes, 1, "Ethernet0", &down);
+	assert_false(rings(s));
+	ask(s, "/watch", NULL, &page);
+	assert_int_equal(page.status, 200);
+	assert_string_equal(page.content_type, "application/x-ndjson");
+	text = say(&page.source);
+	expect_line(&text, &at, "{\"hello\": {\"version\": \"" PORTSYNCD_VERSION "\", \"next\": 1}}");
+	assert_null(next_line(&text, &at));
+	free(text.data);
+	text = say(&page.source);
+	assert_int_equal(text.len, 0);
+	for (uint64_t number = 4; number < 8; number++) {
+		add_change(changes, number, "Ethernet0", number % 2 ? NULL : &down);
+		assert_true(rings(s));
+		pages_changes_heard(s->pages);
+		assert_false(rings(s));
+	}
+	text = say(&page.source);
+	at = 0;
+	for (uint64_t number = 4; number < 8; number++) {
+		json_t *json = next_line(&text, &at);
+
+		assert_int_equal(json_integer_value(json_object_get(json, "number")), number);
+		json_decref(json);
+	}
+	assert_null(next_line(&text, &at));
+	free(text.data);
+	page.source.end(page.source.user);
+	add_change(changes, 8, "Ethernet0", &down);
+	assert_false(rings(s));
+	forget_changes(s, changes);
+}
+
+/* It hears how many it missed, then what is still there, a batch at a time. */
+static void test_who_watches_too_slowly_is_told(void **state)
+{
+	struct changes *changes = changes_new(16);
+	const struct site *s = *state;
+	uint64_t lost = 0, seen = 0;
+	struct http_answer page;
+
+	assert_int_equal(pages_set_changes(s->pages, changes), 0);
+	ask(s, "/watch", NULL, &page);
+	for (uint64_t number = 0; number < 5000; number++)
+		add_change(changes, number, "Ethernet0", NULL);
+	while (seen + lost < 5000) {
+		struct text text = say(&page.source);
+		size_t at = 0;
+		json_t *json;
+
+		assert_true(text.len > 0);
+		while ((json = next_line(&text, &at))) {
+			lost += (uint64_t)json_integer_value(json_object_get(json, "lost"));
+			if (json_object_get(json, "number"))
+				assert_int_equal(json_integer_value(json_object_get(json, "number")), lost + seen++);
+			json_decref(json);
+		}
+		free(text.data);
+	}
+	assert_true(lost > 0 && seen > 0);
+	page.source.end(page.source.user);
+	forget_changes(s, changes);
 }
 
 static void test_pages_without_a_post(void **state)
@@ -515,6 +640,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_newest_configuration_is_shown, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_the_history_is_of_all_or_of_one, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_a_change_says_all_of_it, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_changes_are_watched, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_who_watches_too_slowly_is_told, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_pages_without_a_post, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
 	};

@@ -4,7 +4,8 @@
 import json
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from prometheus_client import parser
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 
+from lib.http_probe import Stream
 from lib.wait import patient, wait_for
 
 TIMEOUT_SECS = patient()
@@ -66,6 +68,15 @@ class Pages:
             response = HTTPResponse(client)
             response.begin()
             return Page(response.status, response.headers["Content-Type"], response.read())
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Stream]:
+        """An answer without an end."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(TIMEOUT_SECS)
+            client.connect(str(self.path))
+            with Stream(client, path, "1.0") as stream:
+                yield stream
 
     def metrics(self) -> Figures:
         page = self.get("/metrics")
