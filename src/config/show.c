@@ -125,6 +125,21 @@ void config_show(const struct config *config, FILE *out)
 	}
 }
 
+void config_show_settings(const struct config *config, FILE *out)
+{
+	for (size_t i = 0; i < KEYS; i++) {
+		const struct key *key = &key_table[i];
+		char text[KEY_VALUE_MAX], shown[WHENCE_MAX], whence[WHENCE_MAX];
+		const char *value = key_format(key, config, text, sizeof(text));
+
+		if (!value || origin_of(config, key) == CONFIG_BY_DEFAULT)
+			continue;
+		(void)fprintf(out, "%s.%s = %s  (%s)\n", key->section, key->name,
+			      printable(value, strlen(value), shown, sizeof(shown)),
+			      describe(config, key, whence, sizeof(whence)));
+	}
+}
+
 /* --- as JSON --- */
 
 static json_t *text_json(const char *value)

@@ -11,6 +11,9 @@
 /* As a configuration file that has the same values; comments say where they come from. */
 void config_show(const struct config *config, FILE *out);
 
+/* Those that are not the defaults, a line each: "section.key = value", and where it comes from. */
+void config_show_settings(const struct config *config, FILE *out);
+
 /* The same as docs/metrics.md describes /config. NULL without memory. */
 json_t *config_json(const struct config *config);
 

@@ -32,14 +32,20 @@ struct ctl_error {
 	char remedy[512];
 };
 
+/* Common options as they were given; NULL: not. */
+struct ctl_named {
+	const char *config, *database_config, *database_global, *namespace_name, *netns, *socket;
+};
+
 struct ctl_verb;
 
 struct ctl {
 	const struct ctl_verb *verb; /* NULL until it is known */
 	bool json;
-	bool color;                         /* of stdout */
-	bool legend;                        /* tables have a heading */
-	struct config config;               /* file and defaults, overridden by our own options */
+	bool color;           /* of stdout */
+	bool legend;          /* tables have a heading */
+	struct config config; /* file and defaults, overridden by our own options */
+	struct ctl_named named;
 	const char *given[CTL_OPTIONS_MAX]; /* the verb's options, by its table; NULL: not given */
 	struct ctl_error error;             /* of the last call that failed, see ctl_fail() */
 };

@@ -595,6 +595,18 @@ int database_rows(struct ctl *ctl, struct database *db, const char *table, const
 	return r;
 }
 
+/* RESP2 has a list of name and value, RESP3 a map, which our reader takes for one. */
+bool database_setting(struct database *db, const char *name, char *out, size_t size)
+{
+	const struct resp_arg argv[] = {RESP_STR("CONFIG"), RESP_STR("GET"), RESP_STR(name)};
+	const struct resp_value *answer = NULL;
+
+	if (ask(db, ARRAY_SIZE(argv), argv, &answer) < 0 || answer->type != RESP_ARRAY || answer->n != 2 ||
+	    answer->elem[1]->type != RESP_STRING)
+		return false;
+	return (size_t)snprintf(out, size, "%s", answer->elem[1]->str) < size;
+}
+
 void db_rows_done(struct db_rows *rows)
 {
 	free(rows->rows);

@@ -53,6 +53,8 @@ int database_rows(struct ctl *ctl, struct database *db, const char *table, const
 		  const char *const *keys, size_t n, struct db_rows *ret);
 /* Only the keys, without fields: all are taken for hashes. The same contract. */
 int database_keys(struct ctl *ctl, struct database *db, const char *table, struct db_rows *ret);
+/* A setting of the server, by CONFIG GET. True; false: it is not known, also because we may not ask. */
+bool database_setting(struct database *db, const char *name, char *out, size_t size);
 void db_rows_done(struct db_rows *rows);
 
 /* NULL: there is none. */

@@ -247,17 +247,32 @@ static int read_config(struct ctl *ctl, const char *path)
 		(void)fclose(err);
 	if (r == 0 || (r == -ENOENT && !path))
 		return 0;
-	if (size == 0)
+	if (size == 0 && !ctl->verb->bad_config)
 		return ctl_set_error(ctl, CTL_USAGE, NULL, "--config: %s: %s", path ? path : "", strerror(-r));
 	complaints[strcspn(complaints, "\n")] = '\0';
+	if (ctl->verb->bad_config)
+		return 0;
 	if (path)
 		return ctl_set_error(ctl, CTL_USAGE, NULL, "%s", complaints);
 	ctl_say(ctl, "%s", complaints);
 	return 0;
 }
 
+static void keep_named(struct ctl *ctl, const struct asked *asked)
+{
+	ctl->named = (struct ctl_named){
+		.config = asked->common[COMMON_CONFIG],
+		.database_config = asked->common[COMMON_DATABASE_CONFIG],
+		.database_global = asked->common[COMMON_DATABASE_GLOBAL],
+		.namespace_name = asked->common[COMMON_NAMESPACE],
+		.netns = asked->common[COMMON_NETNS],
+		.socket = asked->common[COMMON_SOCKET],
+	};
+}
+
 static int apply(struct ctl *ctl, const struct asked *asked)
 {
+	keep_named(ctl, asked);
 	if (read_config(ctl, asked->common[COMMON_CONFIG]) < 0)
 		return -1;
 	for (size_t i = 0; i < COMMONS; i++)

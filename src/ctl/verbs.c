@@ -14,6 +14,11 @@ static const struct ctl_option verify_options[] = {
 	{0, NULL, NULL, NULL},
 };
 
+static const struct ctl_option doctor_options[] = {
+	{0, "user", "NAME", "whom the daemon would run as, if it does not run"},
+	{0, NULL, NULL, NULL},
+};
+
 /* In the order of the help. */
 const struct ctl_verb ctl_verbs[] = {
 	{
@@ -36,6 +41,17 @@ const struct ctl_verb ctl_verbs[] = {
 			"A line for cron:  */5 * * * *  root  portsyncctl verify --quiet\n",
 		.options = verify_options,
 		.run = verb_verify,
+	},
+	{
+		.name = "doctor",
+		.help = "why portsyncd does not run, or cannot: configuration, Redis, rights, limits, kernel",
+		.arguments = "",
+		.details = "Each finding is ok, WARN or FAIL, the latter two with what helps. What the daemon's user "
+			   "may do is tried as\n"
+			   "that user, so it is best run by root. Exit status 0: there is no FAIL.\n",
+		.options = doctor_options,
+		.bad_config = true,
+		.run = verb_doctor,
 	},
 	{.name = NULL},
 };

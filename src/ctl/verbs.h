@@ -25,6 +25,7 @@ struct ctl_verb {
 	const char *words; /* what they can be, separated by spaces; CTL_WORDS_PORTS: live port names; NULL: nothing */
 	const char *details;              /* more lines of its --help, each with its newline; may be NULL */
 	const struct ctl_option *options; /* ends with one without a name; may be NULL */
+	bool bad_config;                  /* it says itself what is wrong with the configuration */
 	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv: the arguments that are no options */
 };
 
@@ -33,6 +34,9 @@ extern const struct ctl_verb ctl_verbs[];
 
 const struct ctl_verb *ctl_verb_find(const char *name);
 
+int verb_doctor(struct ctl *ctl, int argc, char **argv);
+int verb_dump(struct ctl *ctl, int argc, char **argv);
+int verb_record(struct ctl *ctl, int argc, char **argv);
 int verb_ports(struct ctl *ctl, int argc, char **argv);
 int verb_verify(struct ctl *ctl, int argc, char **argv);
 

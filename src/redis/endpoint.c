@@ -237,15 +237,21 @@ static bool find_closed(char *path, struct stat *st)
 	return false;
 }
 
+static const char *opener(const struct stat *st)
+{
+	if (geteuid() == 0)
+		return "the capability CAP_DAC_OVERRIDE, which docker gives by default";
+	return S_ISDIR(st->st_mode) ? "chmod o+x for that folder, or our user in its group"
+				    : "unixsocketperm 770 in redis.conf, and our user in that group";
+}
+
 static void explain_closed(const char *path, const struct stat *st, char *out, size_t size)
 {
 	char user[OWNER_BYTES], group[OWNER_BYTES], own[OWNER_BYTES];
 
 	(void)snprintf(out, size, "Permission denied: %s is of %s, %s, mode %04o, and we are %s; what helps: %s", path,
 		       describe_user(st->st_uid, user), describe_group(st->st_gid, group), st->st_mode & 07777,
-		       describe_user(geteuid(), own),
-		       geteuid() == 0 ? "the capability CAP_DAC_OVERRIDE, which docker gives by default"
-				      : "unixsocketperm 770 in redis.conf, and our user in that group");
+		       describe_user(geteuid(), own), opener(st));
 }
 
 const char *endpoint_explain(const struct endpoint_address *address, int error, char *out, size_t size)

@@ -4,7 +4,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -68,10 +68,22 @@ def environment(changes: Mapping[str, str] = {}) -> dict[str, str]:
     return {key: value for key, value in {**os.environ, **changes}.items() if key not in ("NO_COLOR",) or key in changes}
 
 
-def command(*words: str, environ: Mapping[str, str] = {}) -> Done:
-    """portsyncctl with just these arguments."""
+def command(
+    *words: str,
+    environ: Mapping[str, str] = {},
+    before: Sequence[str] = (),
+    at: Path | None = None,
+    preexec: Callable[[], None] | None = None,
+) -> Done:
+    """portsyncctl with just these arguments, by another command before it, as a copy, or prepared in its process."""
     done = subprocess.run(
-        [str(program()), *words], capture_output=True, text=True, env=environment(environ), timeout=patient(60), check=False
+        [*before, str(at or program()), *words],
+        capture_output=True,
+        text=True,
+        env=environment(environ),
+        timeout=patient(60),
+        check=False,
+        preexec_fn=preexec,
     )
     assert not SANITIZER_REPORT.search(done.stderr), done.stderr
     documents: list[Any] = []
@@ -82,6 +94,6 @@ def command(*words: str, environ: Mapping[str, str] = {}) -> Done:
     return Done(done.returncode, done.stdout, done.stderr, documents)
 
 
-def run(switch: Switch, verb: str, *words: str, environ: Mapping[str, str] = {}) -> Done:
-    """A verb against this switch."""
-    return command(*arguments(switch), verb, *words, environ=environ)
+def run(switch: Switch, verb: str, *words: str, **how: Any) -> Done:
+    """A verb against this switch; how: as of command()."""
+    return command(*arguments(switch), verb, *words, **how)
