@@ -1,10 +1,125 @@
 # SPDX-License-Identifier: Apache-2.0
 """portsyncctl: what all verbs have in common."""
 
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
 from lib import ctl
+from lib.switch import Switch
+from lib.wait import patient
+from test_namespaces import write_database_global
+
+VERBS = re.findall(r"^  (\w+)  ", ctl.command("--help").out.partition("Verbs")[2].partition("Options")[0], re.MULTILINE)
+COLOR = "\x1b["
 
 
-def test_a_verb_that_does_not_exist() -> None:
-    done = ctl.command("--json", "no-such-verb")
-    assert done.code == ctl.USAGE and done.json["error"]["code"] == ctl.USAGE
-    assert not done.err
+def on_a_terminal(sw: Switch, *words: str, environ: Mapping[str, str] = {}) -> str:
+    """What a terminal gets."""
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [str(ctl.program()), *ctl.arguments(sw), *words],
+        stdin=slave, stdout=slave, stderr=slave, env=ctl.environment({"TERM": "xterm", **environ}),
+    ) as running:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            shown += part
+        running.wait(patient())
+    os.close(master)
+    return shown.decode()
+
+
+def test_help_of_each_verb() -> None:
+    assert {"ports", "verify"} <= set(VERBS)
+    for verb in VERBS:
+        done = ctl.command(verb, "--help")
+        assert done.code == ctl.GOOD and done.out.startswith(f"Usage: portsyncctl {verb}") and not done.err
+        assert "--json" in done.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["no-such-verb"], [], ["ports", "--frob"], ["--frob", "ports"], ["ports", "-n", "a/b"], ["ports", "--color", "red"],
+     ["ports", "--config", "/nowhere"], ["ports", "--socket"], ["ports", "--json=yes"]],
+)
+def test_wrong_usage(words: list[str]) -> None:
+    """Words on stderr; with --json the one document on stdout, wherever the option stands."""
+    done = ctl.command(*words)
+    assert done.code == ctl.USAGE and done.err.startswith("portsyncctl: ") and not done.out
+    for with_json in (["--json", *words], [*words, "-j"]):
+        if words[-1:] == ["--socket"] and with_json[-1] == "-j":
+            continue
+        done = ctl.command(*with_json)
+        assert done.code == done.json["error"]["code"] == ctl.USAGE and not done.err
+
+
+def test_version() -> None:
+    assert re.fullmatch(r"portsyncctl \d+\.\d+\.\d+\n", ctl.command("--version").out)
+
+
+def test_colours_only_where_they_are_wanted(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    assert COLOR in on_a_terminal(sw, "verify")
+    assert COLOR not in on_a_terminal(sw, "verify", environ={"NO_COLOR": "1"})
+    assert COLOR not in on_a_terminal(sw, "verify", environ={"TERM": "dumb"})
+    assert COLOR not in on_a_terminal(sw, "verify", "--color=never")
+    assert COLOR not in on_a_terminal(sw, "verify", "--json")
+    assert COLOR not in ctl.run(sw, "verify").out
+    assert COLOR in ctl.run(sw, "--color=always", "verify", environ={"NO_COLOR": "1"}).out
+
+
+def test_options_before_and_behind_the_verb(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    for words in (["-j", "ports", "Ethernet0"], ["ports", "Ethernet0", "-j"], ["ports", "-j", "--", "Ethernet0"]):
+        done = ctl.command(*ctl.arguments(sw), *words)
+        assert done.code == ctl.GOOD and len(done.json["ports"]) == 1
+
+
+def test_a_reader_that_is_gone(switch: SwitchFactory) -> None:
+    """Quietly, also with a parent that ignores SIGPIPE."""
+    sw = switch(ports=1)
+    for restore in (True, False):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run(
+            [str(ctl.program()), *ctl.arguments(sw), "ports"],
+            stdout=writer, stderr=subprocess.PIPE, restore_signals=restore, timeout=patient(), check=False,
+        )
+        os.close(writer)
+        assert done.stderr == b"" and done.returncode != 0
+
+
+def test_output_that_cannot_be_written(switch: SwitchFactory) -> None:
+    sw = switch(ports=1)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [str(ctl.program()), *ctl.arguments(sw), "ports"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == ctl.NO_SOURCE and "standard output" in done.stderr
+
+
+def test_a_namespace_has_databases_and_links(switch: SwitchFactory, tmp_path: Path) -> None:
+    """-n finds the databases by database_global.json, and the links in the network namespace of that name."""
+    global_file = tmp_path / "redis" / "sonic-db" / "database_global.json"
+    global_file.parent.mkdir(parents=True)
+    made = [switch.build(ports=n) for n in (2, 3)]
+    for sw in made:
+        sw.namespace = sw.netns.name
+    write_database_global(global_file, made)
+    for sw in made:
+        sw.start()
+        done = ctl.command("-n", sw.netns.name, "--database-global", str(global_file), "verify", "--json")
+        assert done.code == ctl.GOOD and done.json["ports"] == len(sw.ports)
+    done = ctl.command("-n", "asic99", "--database-global", str(global_file), "verify", "--json")
+    assert done.code == ctl.NO_SOURCE and "asic99" in done.json["error"]["message"]
