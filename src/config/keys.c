@@ -157,7 +157,7 @@ const struct key key_table[] = {
 	 "give up what is not needed once it runs; off: for debugging only"},
 
 	{"state", "file", KEY_PATH, 0, ROOM(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
-	 "what keeps counters over a restart: flaps, last changes, event and audit numbers; empty: nothing"},
+	 "what outlives a restart: flaps, last changes, history, event and audit numbers; empty: nothing"},
 	{"state", "save_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
 	 "how long after a change it is saved; nothing is written while nothing changes"},
 	{"state", "history_changes", KEY_INTEGER, 0, 65536, "4096", AT(state_history_changes), NULL,

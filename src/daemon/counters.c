@@ -74,6 +74,16 @@ static const char *this_boot(char out[STATE_BOOT_ID_BYTES])
 	return sd_id128_to_string(boot, out);
 }
 
+/* O(1): the thread copies them. Without a ring yet they are those that were read. */
+static void fill_changes(const struct daemon *d, struct state *out)
+{
+	out->ring = d->changes;
+	if (!d->changes)
+		return;
+	out->ring_from = changes_begin(d->changes);
+	out->ring_to = changes_end(d->changes);
+}
+
 static void fill_head(const struct daemon *d, struct state *out, bool clean)
 {
 	const struct marks now = marks(d);
@@ -83,6 +93,7 @@ static void fill_head(const struct daemon *d, struct state *out, bool clean)
 	out->clean = clean;
 	out->event_id = now.event;
 	out->audit_seq = now.audit;
+	fill_changes(d, out);
 }
 
 /* Ports first; names without a port yet may exceed the capacity and are then left out. */
@@ -220,10 +231,15 @@ void counters_turn(struct daemon *d)
 static void save_now(struct daemon *d, struct state *out, bool clean)
 {
 	struct daemon_counters *s = d->counters;
+	int r;
 
 	fill_head(d, out, clean);
 	s->given = marks(d);
-	note_save(s, statefile_save(s->file, out, s->why));
+	r = state_collect(out);
+	if (r < 0)
+		fail(s, r, strerror(-r));
+	else
+		note_save(s, statefile_save(s->file, out, s->why));
 }
 
 /* --- loading --- */
@@ -342,6 +358,14 @@ static int give_to_model(struct daemon *d)
 	return r;
 }
 
+void counters_restore_changes(struct daemon *d)
+{
+	struct state *state = d->counters ? &d->counters->state : NULL;
+
+	for (size_t i = 0; state && i < state->n_changes; i++)
+		changes_add(d->changes, &state->changes[i]);
+}
+
 static int add_sources(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
@@ -427,6 +451,8 @@ void counters_free(struct daemon *d)
 	sd_event_source_disable_unref(s->done);
 	if (saver_free(s->saver, 0))
 		statefile_free(s->file);
+	else
+		d->changes = NULL; /* the thread's, too */
 	state_done(&s->state);
 	free(s);
 }

@@ -21,6 +21,9 @@ const char *counters_note(const struct daemon *d);
 /* The number of the last port change of an earlier process. */
 uint64_t counters_last_event(const struct daemon *d);
 
+/* Gives the history what was read; call it once d->changes is there. */
+void counters_restore_changes(struct daemon *d);
+
 /* Gives the model what was read, and begins to save changes. */
 void counters_build(struct daemon *d);
 

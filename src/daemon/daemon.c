@@ -430,6 +430,7 @@ static int build(struct daemon *d, int netns)
 		d->changes = changes_new((size_t)d->config->state_history_changes);
 		if (!d->changes)
 			return -ENOMEM;
+		counters_restore_changes(d);
 	}
 	r = connections_load(d);
 	if (r == 0)

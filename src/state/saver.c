@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -39,6 +40,16 @@ static void ring(int fd)
 	(void)eventfd_write(fd, 1);
 }
 
+static int save(struct saver *s)
+{
+	int r = state_collect(&s->state);
+
+	if (r == 0)
+		return statefile_save(s->file, &s->state, s->why);
+	(void)snprintf(s->why, sizeof(s->why), "%s", strerror(-r));
+	return r;
+}
+
 static void *run(void *user)
 {
 	struct saver *s = user;
@@ -49,7 +60,7 @@ static void *run(void *user)
 	for (;;) {
 		(void)eventfd_read(s->work_fd, &rung);
 		if (atomic_load(&s->owner) == OWNER_THREAD) {
-			s->outcome = statefile_save(s->file, &s->state, s->why);
+			s->outcome = save(s);
 			from = OWNER_THREAD;
 			(void)atomic_compare_exchange_strong(&s->owner, &from, OWNER_DONE);
 			ring(s->done_fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Saves the state in a thread of its own, so that the loop never waits for a disk. One buffer changes hands: the loop
- * fills it, the thread writes it to the file and returns it.
+ * fills it, but for the changes, which the thread takes from their ring; it writes all to the file and returns it.
  */
 #ifndef PORTSYNCD_SAVER_H
 #define PORTSYNCD_SAVER_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What outlives a restart, and its text: JSON whose last member is the SHA-256 of every byte before it, so that a
- * damaged file is never parsed. Touches no file. These are counters only: Redis and the kernel hold the truth of all
- * state.
+ * damaged file is never parsed. Touches no file. These are counters and the history only: Redis and the kernel hold the
+ * truth of all state.
  */
 #ifndef PORTSYNCD_STATE_H
 #define PORTSYNCD_STATE_H
@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STATE_VERSION 1
-#define STATE_MAX_BYTES (4U << 20)
+#include "ports/changes.h"
+
+#define STATE_VERSION 2 /* 1, which had no changes, is read too */
+#define STATE_MAX_BYTES (16U << 20)
 #define STATE_MAX_PORTS 16384
 #define STATE_MAX_NUMBER (UINT64_C(1) << 53) /* what every reader of JSON keeps exactly */
 #define STATE_BOOT_ID_BYTES 33
@@ -34,6 +36,11 @@ struct state {
 	uint64_t event_id, audit_seq;      /* the last ones issued */
 	size_t n_ports, capacity;
 	struct state_port *ports; /* the state's own memory */
+	size_t n_changes, changes_capacity;
+	struct change *changes; /* the last ones, oldest first; the state's own memory, too */
+	/* Where state_collect() finds the changes, as positions of the ring; NULL: they are here. */
+	const struct changes *ring;
+	uint64_t ring_from, ring_to;
 };
 
 void state_done(struct state *s);
@@ -41,6 +48,11 @@ void state_done(struct state *s);
 int state_reserve(struct state *s, size_t ports);
 /* Adds a port; false if there is no capacity left or state_keeps() refuses the name. */
 bool state_add(struct state *s, const char *name, uint64_t flaps, uint64_t changed_msec);
+
+/* Makes capacity for that many changes, at most CHANGES_KEPT_MAX. 0, -E2BIG or -ENOMEM. */
+int state_reserve_changes(struct state *s, size_t changes);
+/* Copies the changes out of the ring, but those of names that state_keeps() refuses. Any thread. 0 or -ENOMEM. */
+int state_collect(struct state *s);
 
 /* Whether a port of this name can be kept: 1 to 15 printable characters of ASCII without space. */
 bool state_keeps(const char *name);

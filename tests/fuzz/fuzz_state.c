@@ -28,8 +28,16 @@ static int parse(struct state *s, const char *bytes, size_t len)
 
 	must(r == 0 || r == -EINVAL || r == -EPROTO || r == -ENOMEM);
 	must((r == 0) == (why[0] == '\0') && memchr(why, '\0', sizeof(why)));
-	must(r == 0 || (!s->ports && s->n_ports == 0 && s->event_id == 0 && s->audit_seq == 0));
+	must(r == 0 || (!s->ports && !s->changes && s->n_ports == 0 && s->event_id == 0 && s->audit_seq == 0));
 	return r;
+}
+
+static void check_change(const struct change *change, uint64_t before, uint64_t last)
+{
+	must(change->number > before && change->number <= last && change->at_usec <= STATE_MAX_NUMBER);
+	must(memchr(change->port, '\0', IFNAMSIZ) && state_keeps(change->port));
+	must(change->fields > 0 && change->fields <= ROW_ALL && change->kind < CHANGE_KINDS);
+	must((change->kind == CHANGE_DELETED) == (change->after.bits == 0));
 }
 
 static void check_bounds(const struct state *s)
@@ -41,6 +49,9 @@ static void check_bounds(const struct state *s)
 		must(memchr(s->ports[i].name, '\0', IFNAMSIZ) && state_keeps(s->ports[i].name));
 		must(s->ports[i].flaps <= STATE_MAX_NUMBER && s->ports[i].changed_msec <= STATE_MAX_NUMBER);
 	}
+	must(s->n_changes <= s->changes_capacity && s->n_changes <= CHANGES_KEPT_MAX);
+	for (size_t i = 0; i < s->n_changes; i++)
+		check_change(&s->changes[i], i > 0 ? s->changes[i - 1].number : 0, s->event_id);
 }
 
 static void check_same(const struct state *a, const struct state *b)
@@ -50,6 +61,9 @@ static void check_same(const struct state *a, const struct state *b)
 	for (size_t i = 0; i < a->n_ports; i++)
 		must(strcmp(a->ports[i].name, b->ports[i].name) == 0 && a->ports[i].flaps == b->ports[i].flaps &&
 		     a->ports[i].changed_msec == b->ports[i].changed_msec);
+	must(a->n_changes == b->n_changes);
+	for (size_t i = 0; i < a->n_changes; i++)
+		must(memcmp(&a->changes[i], &b->changes[i], sizeof(a->changes[i])) == 0);
 }
 
 static void check(const char *bytes, size_t len)

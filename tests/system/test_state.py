@@ -102,7 +102,7 @@ def test_counters_go_on_after_an_orderly_stop(switch: SwitchFactory) -> None:
     assert unseal(sw.state_file)["clean"] is False
     sw.daemon.stop()
     saved = unseal(sw.state_file)
-    assert saved["clean"] is True and saved["boot_id"] == boot_id() and saved["version"] == 1
+    assert saved["clean"] is True and saved["boot_id"] == boot_id() and saved["version"] == 2
     assert {name: port["flaps"] for name, port in saved["ports"].items()} == {n: c[0] for n, c in before.items()}
     assert sw.state_file.stat().st_mode & 0o7777 == 0o600
     assert sorted(path.name for path in sw.state_file.parent.iterdir()) == ["state.json", "state.json.lock"]
@@ -124,6 +124,27 @@ def test_counters_go_on_after_an_orderly_stop(switch: SwitchFactory) -> None:
     events = numbers(sw, "EVENT_ID", records(sw, "port_state_change"))
     assert events == sorted(set(events))
     assert unseal(sw.state_file)["audit_sequence"] == len(made)
+
+
+def test_a_file_of_version_1_is_good(switch: SwitchFactory) -> None:
+    """It has no history; the next save makes it one of this version."""
+    sw = audited(switch, ports=2, settings=SELDOM)
+    sw.start()
+    enable(sw)
+    flap(sw, "Ethernet0", 2)
+    before = counters(sw)
+    sw.daemon.stop()
+    members = unseal(sw.state_file)
+    assert members.pop("changes")
+    write_sealed(sw.state_file, {**members, "version": 1})
+    restart_warm(sw)
+    assert {name: one[0] for name, one in counters(sw).items()} == {name: one[0] for name, one in before.items()}
+    assert sw.pages.get("/history").json["changes"] == []
+    flap(sw, "Ethernet0", 1)
+    sw.daemon.stop()
+    assert "numbers go on" in records(sw, "start")[1]["text"]
+    saved = unseal(sw.state_file)
+    assert saved["version"] == 2 and len(saved["changes"]) == 2
 
 
 def test_the_counters_of_a_port_that_is_not_there_yet_are_kept(switch: SwitchFactory) -> None:
@@ -236,7 +257,7 @@ def flip_a_bit(path: Path) -> None:
 
 
 def make_newer(path: Path) -> None:
-    write_sealed(path, {**unseal(path), "version": 2})
+    write_sealed(path, {**unseal(path), "version": 3})
 
 
 def make_link(path: Path) -> None:
@@ -269,7 +290,7 @@ def open_to_others(path: Path) -> None:
 REFUSED = {
     cut: "cut short",
     flip_a_bit: "checksum",
-    make_newer: "version 2",
+    make_newer: "version 3",
     make_link: "symbolic link",
     make_directory: "directory",
     make_fifo: "not a regular file",

@@ -15,6 +15,33 @@
 
 #define BOOT "0123456789abcdef0123456789abcdef"
 
+static void add_change(struct state *s, uint64_t number, const char *port, const struct row *before,
+		       const struct row *after)
+{
+	struct change *change = &s->changes[s->n_changes++];
+
+	*change = (struct change){
+		.number = number,
+		.at_usec = MIN(1791999999999999 + number, STATE_MAX_NUMBER),
+		.latency_usec = number == 1 ? UINT32_MAX : 0,
+		.kind = after ? CHANGE_SET : CHANGE_DELETED,
+		.fields = ROW_ALL,
+		.before = row_pack(before ? before : &row_nil),
+		.after = row_pack(after ? after : &row_nil),
+	};
+	memcpy(change->port, port, strlen(port) + 1);
+}
+
+static void add_changes(struct state *s)
+{
+	static const struct row up = {{1, 1, 1, 9100}}, odd = {{ROW_NIL, ROW_OTHER, 0, UINT32_MAX}};
+
+	assert_int_equal(state_reserve_changes(s, 3), 0);
+	add_change(s, 1, "Ethernet0", NULL, &up);
+	add_change(s, 4000, "Ethernet\"\\!~_12", &up, &odd);
+	add_change(s, 4711, "E", &odd, NULL);
+}
+
 static struct state sample(void)
 {
 	struct state s = {
@@ -29,7 +56,20 @@ static struct state sample(void)
 	assert_true(state_add(&s, "Ethernet0", 3, 1791999999999));
 	assert_true(state_add(&s, "Ethernet4", 0, 0));
 	assert_true(state_add(&s, "Ethernet\"\\!~_", STATE_MAX_NUMBER, 1));
+	add_changes(&s);
 	return s;
+}
+
+static void assert_same_change(const struct change *a, const struct change *b)
+{
+	assert_int_equal(a->number, b->number);
+	assert_int_equal(a->at_usec, b->at_usec);
+	assert_int_equal(a->latency_usec, b->latency_usec);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->fields, b->fields);
+	assert_string_equal(a->port, b->port);
+	assert_int_equal(a->before.bits, b->before.bits);
+	assert_int_equal(a->after.bits, b->after.bits);
 }
 
 static void assert_same(const struct state *a, const struct state *b)
@@ -45,6 +85,9 @@ static void assert_same(const struct state *a, const struct state *b)
 		assert_int_equal(a->ports[i].flaps, b->ports[i].flaps);
 		assert_int_equal(a->ports[i].changed_msec, b->ports[i].changed_msec);
 	}
+	assert_int_equal(a->n_changes, b->n_changes);
+	for (size_t i = 0; i < a->n_changes; i++)
+		assert_same_change(&a->changes[i], &b->changes[i]);
 }
 
 static int parse(struct state *s, const char *bytes, size_t len)
@@ -54,7 +97,7 @@ static int parse(struct state *s, const char *bytes, size_t len)
 
 	assert_true((r < 0) == (why[0] != '\0'));
 	if (r < 0)
-		assert_true(!s->ports && s->n_ports == 0 && s->event_id == 0 && s->audit_seq == 0);
+		assert_true(!s->ports && s->n_ports == 0 && !s->changes && s->event_id == 0 && s->audit_seq == 0);
 	return r;
 }
 
@@ -68,7 +111,7 @@ static void what_is_written_is_read(void **state)
 		size_t len;
 
 		if (i == 1) {
-			in.n_ports = 0;
+			in.n_ports = in.n_changes = 0;
 			in.clean = false;
 		}
 		assert_int_equal(state_format(&in, &bytes, &len), 0);
@@ -142,6 +185,12 @@ static void each_other_length_is_seen(void **state)
 	", \"event_id\": " event ", \"audit_sequence\": " audit
 #define GOOD HEAD("1", "5", "true", "\"" BOOT "\"", "7", "9")
 #define PORT(text) GOOD ", \"ports\": {" text "}"
+#define GOOD_2 HEAD("2", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}"
+#define CHANGES(text) GOOD_2 ", \"changes\": [" text "]"
+#define CHANGE(number, at, latency, port, before, after, fields)                                                       \
+	"[" number "," at "," latency "," port "," before "," after "," fields "]"
+#define UP "[1,1,1,9100]"
+#define SET(number) CHANGE(number, "5", "6", "\"E\"", "null", UP, "15")
 
 /* Rightly sealed, as somebody with a newer portsyncd, or with an editor and sha256sum, may do it. */
 static int parse_sealed(struct state *out, const char *members, char *why, size_t size)
@@ -159,7 +208,7 @@ static void a_right_checksum_is_not_enough(void **state)
 		const char *members, *why;
 		int error;
 	} cases[] = {
-		{HEAD("2", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "version 2", -EPROTO},
+		{HEAD("3", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "version 3", -EPROTO},
 		{HEAD("9007199254740992", "5", "true", "1", "7", "9"), "version 9007199254740992", -EPROTO},
 		{HEAD("0", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "no version 0", -EINVAL},
 		{HEAD("\"1\"", "5", "true", "\"" BOOT "\"", "7", "9") ", \"ports\": {}", "version", -EINVAL},
@@ -193,6 +242,32 @@ static void a_right_checksum_is_not_enough(void **state)
 		{PORT("\"Ethernet0\": {\"flaps\": 1, \"last_change\": 1}, "
 		      "\"Ethernet0\": {\"flaps\": 1, \"last_change\": 1}"),
 		 "JSON", -EINVAL},
+		{GOOD_2, "members", -EINVAL},
+		{PORT("") ", \"changes\": []", "members", -EINVAL},
+		{GOOD_2 ", \"changes\": {}", "changes", -EINVAL},
+		{CHANGES("1"), "change 1: not an array", -EINVAL},
+		{CHANGES("[]"), "change 1: not an array", -EINVAL},
+		{CHANGES("[" SET("1") ",2,3,4,5,6,7]"), "change 1: its number", -EINVAL},
+		{CHANGES(SET("0")), "change 1: its number", -EINVAL},
+		{CHANGES(SET("1.0")), "change 1: its number", -EINVAL},
+		{CHANGES(SET("8")), "change 1: its number", -EINVAL},
+		{CHANGES(SET("3") "," SET("3")), "change 2: its number", -EINVAL},
+		{CHANGES(CHANGE("1", "-1", "6", "\"E\"", "null", UP, "15")), "time", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "4294967296", "\"E\"", "null", UP, "15")), "latency", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "null", "\"E\"", "null", UP, "15")), "latency", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "1", "null", UP, "15")), "name", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"Ethernet12345678\"", "null", UP, "15")), "name", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "null", "null", "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "[1,1,1]", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "[1,1,1,1,1]", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "[0,1,1,1]", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "[1,2,1,1]", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "[1,1,-3,1]", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "[1,1,1,4294967296]", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", UP, "[-1,-1,-1,-1]", "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", "true", UP, "15")), "row", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", UP, UP, "0")), "fields", -EINVAL},
+		{CHANGES(CHANGE("1", "5", "6", "\"E\"", UP, UP, "16")), "fields", -EINVAL},
 		{"[1", "JSON", -EINVAL},
 		{"", "cut short", -EINVAL},
 	};
@@ -202,12 +277,16 @@ static void a_right_checksum_is_not_enough(void **state)
 	(void)state;
 	assert_int_equal(parse_sealed(&out, PORT("\"Ethernet0\": {\"flaps\": 1, \"last_change\": 2}"), why, 256), 0);
 	assert_int_equal(out.ports[0].changed_msec, 2);
+	assert_int_equal(out.n_changes, 0); /* version 1 had none */
+	state_done(&out);
+	assert_int_equal(parse_sealed(&out, CHANGES(SET("3") "," SET("7")), why, 256), 0);
+	assert_int_equal(out.n_changes, 2);
 	state_done(&out);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_int_equal(parse_sealed(&out, cases[i].members, why, sizeof(why)), cases[i].error);
 		if (!strstr(why, cases[i].why))
 			fail_msg("%s: \"%s\" does not name %s", cases[i].members, why, cases[i].why);
-		assert_true(!out.ports && out.n_ports == 0 && out.event_id == 0);
+		assert_true(!out.ports && out.n_ports == 0 && !out.changes && out.event_id == 0);
 	}
 }
 
@@ -247,6 +326,54 @@ static void capacity_is_bounded(void **state)
 	state_done(&out);
 }
 
+/* As many as may be kept, of the longest text that they may have. */
+static void all_changes_fit(void **state)
+{
+	static const struct row longest = {{ROW_OTHER, ROW_OTHER, ROW_OTHER, UINT32_MAX}};
+	struct state s = {.boot_id = BOOT, .event_id = STATE_MAX_NUMBER}, out = {0};
+	char *bytes cleanup(free_ptr) = NULL;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(state_reserve_changes(&s, CHANGES_KEPT_MAX + 1), -E2BIG);
+	assert_int_equal(state_reserve_changes(&s, CHANGES_KEPT_MAX), 0);
+	for (uint64_t number = STATE_MAX_NUMBER - CHANGES_KEPT_MAX; s.n_changes < CHANGES_KEPT_MAX;)
+		add_change(&s, ++number, "\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", &longest, &longest);
+	assert_int_equal(state_format(&s, &bytes, &len), 0);
+	assert_int_equal(parse(&out, bytes, len), 0);
+	assert_same(&s, &out);
+	state_done(&s);
+	state_done(&out);
+}
+
+/* Up to the end that was noted; not those of names that cannot be kept. */
+static void changes_are_collected_from_the_ring(void **state)
+{
+	static const struct row up = {{1, 1, 1, 9100}};
+	struct changes *ring = changes_new(4);
+	struct state s = {0}, source = {0};
+
+	(void)state;
+	assert_int_equal(state_collect(&s), 0); /* there is none */
+	assert_int_equal(state_reserve_changes(&source, 6), 0);
+	for (uint64_t number = 1; number <= 6; number++) {
+		add_change(&source, number, number == 4 ? "Ether net" : "Ethernet0", NULL, &up);
+		changes_add(ring, &source.changes[number - 1]);
+	}
+	s.ring = ring;
+	s.ring_from = changes_begin(ring);
+	s.ring_to = changes_end(ring) - 1;
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(state_collect(&s), 0);
+		assert_int_equal(s.n_changes, 2);
+		assert_same_change(&s.changes[0], &source.changes[2]);
+		assert_same_change(&s.changes[1], &source.changes[4]);
+	}
+	state_done(&s);
+	state_done(&source);
+	changes_free(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +384,8 @@ int main(void)
 		cmocka_unit_test(a_right_checksum_is_not_enough),
 		cmocka_unit_test(names_that_are_kept),
 		cmocka_unit_test(capacity_is_bounded),
+		cmocka_unit_test(all_changes_fit),
+		cmocka_unit_test(changes_are_collected_from_the_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -401,6 +401,49 @@ static void the_thread_saves(void **state)
 	assert_loads(p, 20);
 }
 
+/* Meanwhile the loop adds, and overtakes it. */
+static void the_thread_collects_the_changes(void **state)
+{
+	const struct place *p = *state;
+	struct statefile *f = open_file(p);
+	const struct row up = {{1, 1, 1, 9100}};
+	struct changes *ring = changes_new(1024);
+	struct state loaded = {0};
+	char why[STATEFILE_WHY_BYTES];
+	struct saver *saver;
+	uint64_t number = 0;
+
+	assert_int_equal(saver_new(&saver, f), 0);
+	for (int save = 0; save < 5; save++) {
+		struct state *s = saver_claim(saver, 1);
+
+		assert_non_null(s);
+		memcpy(s->boot_id, boot, sizeof(s->boot_id));
+		s->event_id = number;
+		s->ring = ring;
+		s->ring_from = changes_begin(ring);
+		s->ring_to = changes_end(ring);
+		saver_give(saver);
+		for (int i = 0; i < 900; i++) {
+			struct change change = {
+				.number = ++number, .fields = 1, .port = "Ethernet0", .after = row_pack(&up)};
+
+			changes_add(ring, &change);
+		}
+		assert_true(saver_wait(saver, PATIENCE_USEC));
+	}
+	assert_true(saver_free(saver, PATIENCE_USEC));
+	statefile_free(f);
+	f = open_file(p);
+	assert_int_equal(statefile_load(f, &loaded, why), STATEFILE_LOADED);
+	assert_int_equal(loaded.event_id, 4 * 900);
+	assert_true(loaded.n_changes > 0 && loaded.n_changes <= 1024);
+	assert_int_equal(loaded.changes[loaded.n_changes - 1].number, 4 * 900);
+	state_done(&loaded);
+	statefile_free(f);
+	changes_free(ring);
+}
+
 static void the_thread_tells_of_a_failure(void **state)
 {
 	const struct place *p = *state;
@@ -437,6 +480,7 @@ int main(void)
 		TEST(one_is_kept_aside),
 		TEST(what_cannot_be_moved_stays),
 		TEST(the_thread_saves),
+		TEST(the_thread_collects_the_changes),
 		TEST(the_thread_tells_of_a_failure),
 	};
 
