@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sentences on stdout: paragraphs as wide as the terminal, durations in words. */
+#ifndef PORTSYNCD_CTL_PROSE_H
+#define PORTSYNCD_CTL_PROSE_H
+
+#include <jansson.h>
+
+#include "ctl/ctl.h"
+
+#define PROSE_DURATION_BYTES 40
+
+/* "250 ms", "12 s", "2 min 3 s", "3 h 2 min", "4 d 3 h". Returns out. */
+const char *prose_duration(double seconds, char out[PROSE_DURATION_BYTES]);
+/* The label, and the text behind it, wrapped; further lines begin below the text. Nothing for no text (NULL, ""). */
+void prose_paragraph(const char *label, const char *text);
+/* "a, b, c" of an array of strings, "a, b and 7 more" of one with more than max. Returns out. */
+const char *prose_list(const json_t *names, size_t max, char *out, size_t size);
+
+/* What a document says, whatever it is: "" and 0 where it lacks the member or has another type there. */
+const char *prose_text(const json_t *object, const char *member);
+double prose_number(const json_t *object, const char *member);
+
+#endif
