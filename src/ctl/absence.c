@@ -2,6 +2,8 @@
 #include "ctl/absence.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +12,7 @@
 #include <systemd/sd-journal.h>
 #include <time.h>
 
-#include "base/file.h"
-#include "ctl/out.h"
+#include "base/util.h"
 
 #define PROC "/proc"
 #define NAME "portsyncd"
@@ -45,8 +46,6 @@ static const char *state_name(char state)
 	case 'T':
 	case 't':
 		return "stopped";
-	case 'Z':
-		return "ended, but not reaped";
 	case 'D':
 		return "waiting for the kernel";
 	default:
@@ -93,7 +92,8 @@ static bool read_process(const char *pid, struct process *ret)
 	return parse_stat(stat, ret);
 }
 
-/* Whether it is in the namespace whose links are meant. One that may not be looked at counts. */
+/* Whether it is in the namespace whose links are meant. One that may not be looked at counts, one that has ended not.
+ */
 static bool in_namespace(const struct ctl *ctl, int pid)
 {
 	char ours[PATH_MAX] = PROC "/self/ns/net", its[PATH_MAX];
@@ -102,8 +102,10 @@ static bool in_namespace(const struct ctl *ctl, int pid)
 	if (ctl->config.netns[0] != '\0')
 		(void)snprintf(ours, sizeof(ours), "/run/netns/%s", ctl->config.netns);
 	(void)snprintf(its, sizeof(its), PROC "/%d/ns/net", pid);
-	if (stat(ours, &a) < 0 || stat(its, &b) < 0)
+	if (stat(ours, &a) < 0)
 		return true;
+	if (stat(its, &b) < 0)
+		return errno == EACCES;
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
@@ -170,8 +172,7 @@ json_t *absence_unit(void)
 		unit = json_pack("{s:o, s:o, s:o, s:o, s:o}", "active", property(bus, SYSTEMD ".Unit", "ActiveState"),
 				 "sub", property(bus, SYSTEMD ".Unit", "SubState"), "result",
 				 property(bus, SYSTEMD ".Service", "Result"), "status",
-				 number(bus, "ExecMainStatus", 'i'), "since",
-				 number(bus, "StateChangeTimestamp", 't'));
+				 number(bus, "ExecMainStatus", 'i'), "since", number(bus, "StateChangeTimestamp", 't'));
 	else
 		unit = json_null();
 	json_decref(load);

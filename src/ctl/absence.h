@@ -7,7 +7,8 @@
 
 #include "ctl/ctl.h"
 
-/* [{"pid", "state": "running|stopped|...", "seconds"}]: processes called portsyncd in the daemon's network namespace. */
+/* [{"pid", "state": "running|stopped|...", "seconds"}]: processes called portsyncd in the daemon's network namespace.
+ */
 json_t *absence_processes(const struct ctl *ctl);
 /*
  * {"active", "sub", "result", "status", "since"}: what systemd says of portsyncd.service; null where no systemd

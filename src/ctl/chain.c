@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "ctl/compare.h"
 #include "ctl/daemonhttp.h"
 #include "ctl/prose.h"
 #include "log/advice.h"
@@ -39,30 +40,42 @@ enum chain_index chain_broken(const struct chain *chain, bool with_carrier)
 
 /* --- reading --- */
 
-static int read_table(struct ctl *ctl, struct database *db, const char *table, const char *const *keys, size_t n,
-		      struct db_rows *ret)
+/* Of APPL_DB: a row has one of them, and a user with the daemon's rights may read them one by one. */
+static const char *const appl_fields[] = {"lanes", "admin_status", "oper_status", "count", NULL};
+
+/* Which rows. */
+struct wanted {
+	const char *const *keys; /* NULL: all */
+	size_t n;
+};
+
+static int read_table(struct ctl *ctl, struct database *db, const char *table, const char *const *fields,
+		      const struct wanted *wanted, struct db_rows *ret)
 {
-	return keys ? database_rows(ctl, db, table, keys, n, ret) : database_table(ctl, db, table, ret);
+	if (!wanted->keys)
+		return database_table(ctl, db, table, fields, ret);
+	return database_rows(ctl, db, table, fields, wanted->keys, wanted->n, ret);
 }
 
-static int read_from(struct ctl *ctl, const char *database, const char *table, const char *const *keys, size_t n,
+static int read_from(struct ctl *ctl, const char *database, const char *table, const struct wanted *wanted,
 		     struct db_rows *ret)
 {
 	struct database *db cleanup(database_close_ptr) = NULL;
 
 	if (database_open(ctl, database, &db) < 0)
 		return -1;
-	return read_table(ctl, db, table, keys, n, ret);
+	return read_table(ctl, db, table, compare_fields, wanted, ret);
 }
 
-static int read_appl(struct ctl *ctl, const char *const *keys, size_t n, struct chain_sources *ret)
+static int read_appl(struct ctl *ctl, const struct wanted *wanted, struct chain_sources *ret)
 {
 	struct database *appl cleanup(database_close_ptr) = NULL;
 
-	if (database_open(ctl, "APPL_DB", &appl) < 0 || read_table(ctl, appl, "PORT_TABLE", keys, n, &ret->appl) < 0)
+	if (database_open(ctl, "APPL_DB", &appl) < 0 ||
+	    read_table(ctl, appl, "PORT_TABLE", appl_fields, wanted, &ret->appl) < 0)
 		return -1;
 	/* A Redis user may lack the right; then a row that waits for orchagent looks as if it was not pushed. */
-	(void)read_table(ctl, appl, "_PORT_TABLE", keys, n, &ret->pushed);
+	(void)read_table(ctl, appl, "_PORT_TABLE", appl_fields, wanted, &ret->pushed);
 	return 0;
 }
 
@@ -70,6 +83,8 @@ static void ask_daemon(struct ctl *ctl, struct chain_sources *ret)
 {
 	json_t *answer = NULL;
 
+	if (ret->silence[0] != '\0')
+		return;
 	if (daemonhttp_json(ctl, "/ports", &answer) < 0) {
 		(void)snprintf(ret->silence, sizeof(ret->silence), "%s", ctl->error.message);
 		return;
@@ -80,12 +95,14 @@ static void ask_daemon(struct ctl *ctl, struct chain_sources *ret)
 
 int chain_read(struct ctl *ctl, const char *const *keys, size_t n, struct chain_sources *ret)
 {
-	*ret = (struct chain_sources){.ports = NULL};
+	const struct wanted wanted = {keys, n};
+
+	chain_done(ret);
 	/* The daemon first: what it says may be older than what is read after it, never newer. */
 	ask_daemon(ctl, ret);
-	if (read_from(ctl, "CONFIG_DB", "PORT", keys, n, &ret->config) == 0 && read_appl(ctl, keys, n, ret) == 0 &&
+	if (read_from(ctl, "CONFIG_DB", "PORT", &wanted, &ret->config) == 0 && read_appl(ctl, &wanted, ret) == 0 &&
 	    ctl_links_read(ctl, &ret->links) == 0 &&
-	    read_from(ctl, "STATE_DB", "PORT_TABLE", keys, n, &ret->state) == 0)
+	    read_from(ctl, "STATE_DB", "PORT_TABLE", &wanted, &ret->state) == 0)
 		return 0;
 	chain_done(ret);
 	return -1;
@@ -99,7 +116,7 @@ void chain_done(struct chain_sources *sources)
 	db_rows_done(&sources->state);
 	ctl_links_done(&sources->links);
 	json_decref(sources->ports);
-	*sources = (struct chain_sources){.ports = NULL};
+	sources->ports = NULL;
 }
 
 const json_t *chain_daemon(const struct chain_sources *sources, const char *port)
@@ -149,7 +166,8 @@ static void follow_config(const struct chain_sources *s, const char *port, struc
 		    "the name does not begin with Ethernet, so portsyncd does not follow it");
 	else if (!row)
 		set(link, CHAIN_BROKEN,
-		    "Configure the port (config load, config interface breakout); portsyncctl ports lists those there are.",
+		    "Configure the port (config load, config interface breakout); portsyncctl ports lists those there "
+		    "are.",
 		    "there is no PORT row of this name");
 	else if (!row->is_hash)
 		set(link, CHAIN_BROKEN, log_advice[KIND_CONFIG_ROW_BAD].remedy, "the PORT row is not a hash");
@@ -169,7 +187,8 @@ static void lack_appl(const struct chain_sources *s, const char *port, struct ch
 		    "there is no row, and PortConfigDone is missing: nothing was pushed yet");
 	else
 		set(link, CHAIN_BROKEN,
-		    "A port that is added later is pushed by portmgrd: look at its log. A restart of portsyncd pushes all.",
+		    "A port that is added later is pushed by portmgrd: look at its log. A restart of portsyncd pushes "
+		    "all.",
 		    "there is no row, though PortConfigDone was sent");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must be so, one after the other, before consumers see a port as it is: its row in CONFIG_DB, that in APPL_DB, its
- * interface, which must not be one of before, the carrier, the row in STATE_DB, and that this equals the interface.
+ * What must be so, one after the other, before consumers see a port as it is: its row in CONFIG_DB, that in APPL_DB,
+ * its interface, which must not be one of before, the carrier, the row in STATE_DB, and that this equals the interface.
  */
 #ifndef PORTSYNCD_CTL_CHAIN_H
 #define PORTSYNCD_CTL_CHAIN_H
@@ -43,12 +43,13 @@ struct chain {
 struct chain_sources {
 	struct db_rows config, appl, pushed, state; /* pushed: rows that orchagent has not taken yet */
 	struct ctl_links links;
-	json_t *ports; /* the daemon's list of /ports; NULL: it does not answer */
-	char silence[512]; /* why not */
+	json_t *ports;      /* the daemon's list of /ports; NULL: it does not answer */
+	char silence[1024]; /* why not */
 };
 
 /*
- * Reads them: of these ports, or of all (keys NULL), and the markers. Without the daemon it goes on. 0; or -1,
+ * Reads them: the rows with these keys, or all (keys NULL). A daemon that does not answer is no error; one that did not
+ * when *ret was read before is not asked again. *ret is zeroed, or from an earlier call, which it forgets. 0; or -1,
  * ctl_fail() is due.
  */
 int chain_read(struct ctl *ctl, const char *const *keys, size_t n, struct chain_sources *ret);
@@ -56,7 +57,8 @@ void chain_done(struct chain_sources *sources);
 
 void chain_follow(const struct chain_sources *sources, const char *port, struct chain *ret);
 
-/* The first that is broken; with_carrier: or lacks a carrier, for which PortInitDone does not wait. CHAIN_LINKS: none. */
+/* The first that is broken; with_carrier: or lacks a carrier, for which PortInitDone does not wait. CHAIN_LINKS: none.
+ */
 enum chain_index chain_broken(const struct chain *chain, bool with_carrier);
 
 /* What the daemon says of the port; NULL. */

@@ -39,8 +39,8 @@ static void add_cases(json_t *list, unsigned check)
 {
 	for (const struct advice_case *c = log_advice_cases; c->words; c++)
 		if (check_advice(check, c->words) == &c->advice)
-			(void)json_array_append_new(list, explanation("check", health_check_name(check), c->words,
-								      &c->advice));
+			(void)json_array_append_new(
+				list, explanation("check", health_check_name(check), c->words, &c->advice));
 }
 
 static void add_checks(json_t *list, const char *name)
@@ -48,8 +48,8 @@ static void add_checks(json_t *list, const char *name)
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++) {
 		if (name && strcmp(name, health_check_name(i)) != 0)
 			continue;
-		(void)json_array_append_new(list, explanation("check", health_check_name(i), NULL,
-							      check_advice(i, NULL)));
+		(void)json_array_append_new(list,
+					    explanation("check", health_check_name(i), NULL, check_advice(i, NULL)));
 		add_cases(list, i);
 	}
 }
@@ -100,7 +100,7 @@ static int unknown(struct ctl *ctl, json_t *list, const char *name)
 	char quote[128];
 
 	json_decref(list);
-	(void)ctl_set_error(ctl, CTL_NEGATIVE, "portsyncctl explain lists the names",
+	(void)ctl_set_error(ctl, CTL_USAGE, "portsyncctl explain lists the names",
 			    "no kind of log line, no audit record and no health check is called \"%s\"",
 			    printable(name, strlen(name), quote, sizeof(quote)));
 	return ctl_fail(ctl);

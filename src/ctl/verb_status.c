@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl/absence.h"
+#include "ctl/compare.h"
 #include "ctl/daemonhttp.h"
 #include "ctl/databases.h"
 #include "ctl/out.h"
@@ -14,7 +15,8 @@
 #define LIST_BYTES 1024
 #define MARKERS 2
 
-static const char *const markers[MARKERS] = {"PortConfigDone", "PortInitDone"};
+static const char *const markers[MARKERS] = {COMPARE_CONFIG_DONE, COMPARE_INIT_DONE};
+static const char *const marker_fields[] = {"count", "lanes", NULL};
 
 /* --- it answers --- */
 
@@ -69,7 +71,8 @@ static void print_ports(const json_t *status)
 	if (json_is_true(json_object_get(status, "dry_run")))
 		(void)printf("dry run, nothing is written\n");
 	else
-		(void)printf("PortInitDone %s\n", json_is_true(json_object_get(status, "init_done")) ? "sent" : "not sent");
+		(void)printf("PortInitDone %s\n",
+			     json_is_true(json_object_get(status, "init_done")) ? "sent" : "not sent");
 }
 
 static void print_problem(const struct ctl *ctl, const json_t *problem)
@@ -85,8 +88,7 @@ static void print_problem(const struct ctl *ctl, const json_t *problem)
 		       prose_number(problem, "value"), prose_text(problem, "unit"), prose_number(problem, "limit"));
 	prose_paragraph("  ", value);
 	prose_paragraph("  reason: ", prose_text(problem, "reason"));
-	prose_paragraph("  ports:  ",
-			prose_list(json_object_get(problem, "ports"), NAMES_SHOWN, names, sizeof(names)));
+	prose_paragraph("  ports:  ", prose_list(json_object_get(problem, "ports"), NAMES_SHOWN, names, sizeof(names)));
 	prose_paragraph("  cause:  ", prose_text(problem, "cause"));
 	prose_paragraph("  remedy: ", prose_text(problem, "remedy"));
 }
@@ -140,7 +142,7 @@ static json_t *read_markers(struct ctl *ctl)
 	json_t *json = json_object();
 
 	if (database_open(ctl, "APPL_DB", &appl) < 0 ||
-	    database_rows(ctl, appl, "PORT_TABLE", markers, MARKERS, &rows) < 0) {
+	    database_rows(ctl, appl, "PORT_TABLE", marker_fields, markers, MARKERS, &rows) < 0) {
 		json_decref(json);
 		return json_null();
 	}
@@ -192,7 +194,8 @@ static void print_known(const json_t *known)
 	(void)printf("APPL_DB: ");
 	for (size_t i = 0; i < MARKERS; i++)
 		(void)printf(" %s is %sthere%s", markers[i],
-			     json_is_true(json_object_get(appl, markers[i])) ? "" : "not ", i + 1 < MARKERS ? "," : "\n");
+			     json_is_true(json_object_get(appl, markers[i])) ? "" : "not ",
+			     i + 1 < MARKERS ? "," : "\n");
 }
 
 static const char *remedy_without(const json_t *processes)
@@ -208,9 +211,9 @@ static int show_without(struct ctl *ctl)
 {
 	struct ctl_error error = ctl->error;
 	json_t *processes = absence_processes(ctl);
-	json_t *known = json_pack("{s:s, s:o, s:o, s:o, s:o}", "verdict", verdict_without(processes), "processes",
-				  processes, "unit", absence_unit(), "last_line", absence_last_line(), "appl_db",
-				  read_markers(ctl));
+	json_t *known =
+		json_pack("{s:s, s:o, s:o, s:o, s:o}", "verdict", verdict_without(processes), "processes", processes,
+			  "unit", absence_unit(), "last_line", absence_last_line(), "appl_db", read_markers(ctl));
 
 	(void)snprintf(error.remedy, sizeof(error.remedy), "%s", remedy_without(processes));
 	if (ctl->json) {

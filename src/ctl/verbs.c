@@ -19,8 +19,36 @@ static const struct ctl_option doctor_options[] = {
 	{0, NULL, NULL, NULL},
 };
 
+static const struct ctl_option status_options[] = {
+	{0, "brief", NULL, "one line"},
+	{0, NULL, NULL, NULL},
+};
+
 /* In the order of the help. */
 const struct ctl_verb ctl_verbs[] = {
+	{
+		.name = "status",
+		.help = "the verdict, and each problem with its cause, how long it lasts, and the remedy",
+		.arguments = "",
+		.details = "Exit status 0: healthy; 1: not; 3: the daemon does not answer, then what can be known "
+			   "without it.\n",
+		.options = status_options,
+		.run = verb_status,
+	},
+	{
+		.name = "why",
+		.help = "the chain from CONFIG_DB to the row in STATE_DB, and its first broken link",
+		.arguments = "PORT | init",
+		.min = 1,
+		.max = 1,
+		.words = CTL_WORDS_PORTS " init",
+		.details = "Of a port: why consumers do not see it, or see it down. init: why there is no "
+			   "PortInitDone. Without the\n"
+			   "daemon it is not known which interfaces are left over from before a cold start.\n"
+			   "Exit status 0: the chain is whole; 1: it is broken.\n",
+		.options = no_options,
+		.run = verb_why,
+	},
 	{
 		.name = "ports",
 		.help = "kernel, CONFIG_DB, APPL_DB and STATE_DB side by side, differences marked",
@@ -52,6 +80,16 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = doctor_options,
 		.bad_config = true,
 		.run = verb_doctor,
+	},
+	{
+		.name = "explain",
+		.help = "what a kind of log line, an audit record or a health check means, and the remedy",
+		.arguments = "[NAME...]",
+		.max = ANY_NUMBER,
+		.details = "NAME is the kind of the line (MSGID in syslog), AUDIT_EVENT, or the check; without one all "
+			   "are listed.\n",
+		.options = no_options,
+		.run = verb_explain,
 	},
 	{.name = NULL},
 };

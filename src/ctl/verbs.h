@@ -36,8 +36,11 @@ const struct ctl_verb *ctl_verb_find(const char *name);
 
 int verb_doctor(struct ctl *ctl, int argc, char **argv);
 int verb_dump(struct ctl *ctl, int argc, char **argv);
+int verb_explain(struct ctl *ctl, int argc, char **argv);
 int verb_record(struct ctl *ctl, int argc, char **argv);
 int verb_ports(struct ctl *ctl, int argc, char **argv);
+int verb_status(struct ctl *ctl, int argc, char **argv);
 int verb_verify(struct ctl *ctl, int argc, char **argv);
+int verb_why(struct ctl *ctl, int argc, char **argv);
 
 #endif

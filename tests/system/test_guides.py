@@ -4,12 +4,15 @@
 tests/nspawn runs them.
 """
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import yaml
 
+from lib.ctl import command as ctl_command
+from lib.ctl import program
 from lib.daemon import ROOT
 
 DOCS = ROOT / "docs"
@@ -58,6 +61,30 @@ def test_metrics_and_checks_exist() -> None:
     assert checks and sorted(checks - known) == []
     of_health = re.findall(r"^\| `(\w+)` \|", text_of(DOCS / "metrics.md").partition("| check | degraded |")[2], re.MULTILINE)
     assert set(of_health) <= checks, "each check of /healthz is explained"
+
+
+def advice_docs(ctl: Path) -> "subprocess.CompletedProcess[str]":
+    options = ["--check", "--ctl", str(ctl)]
+    return subprocess.run([ROOT / "scripts" / "advice-docs", *options], capture_output=True, text=True, check=False)
+
+
+def test_causes_and_remedies_are_those_of_the_program() -> None:
+    """The journal's catalogue and docs/troubleshooting.md are as scripts/advice-docs writes them."""
+    done = advice_docs(program())
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_text_that_was_changed_would_be_found(tmp_path: Path) -> None:
+    explained = ctl_command("explain", "--json").json
+    for item in explained["explanations"]:
+        if item["name"] == "redis_away":
+            item["remedy"] = "Another remedy."
+    other = tmp_path / "portsyncctl"
+    other.write_text(f"#!/bin/sh\ncat <<'EOF'\n{json.dumps(explained)}\nEOF\n")
+    other.chmod(0o755)
+    done = advice_docs(other)
+    assert done.returncode == 1
+    assert "deploy/portsyncd.catalog is not" in done.stdout and "docs/troubleshooting.md is not" in done.stdout
 
 
 def test_each_block_of_commands_is_run_or_an_example() -> None:

@@ -37,7 +37,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 def validate(document: Any) -> None:
     """Against the definition of its verb, whose complaint is clear; and against the whole."""
-    name = "failed" if "error" in document else document["verb"]
+    name = "failed" if set(document) <= {"schema", "verb", "error"} else document["verb"]
     _validator().evolve(schema={"$ref": f"#/$defs/{name}", "$defs": _validator().schema["$defs"]}).validate(document)
     _validator().validate(document)
 
