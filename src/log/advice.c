@@ -480,13 +480,15 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_HTTP_DOWN] = {
 		"Metrics and health are not served",
-		"No address of http.listen, nor http.unix_socket, could be used; the message says why.",
-		"The ports are not affected. Free the address or configure another, and restart the daemon.",
+		"No address of http.listen, nor http.unix_socket, could be used; the message says why, and which process has "
+		"it.",
+		"The ports are not affected. Free the address: it is tried again every 15 s or sooner. Or configure another and "
+		"restart the daemon.",
 	},
 	[KIND_HTTP_PARTLY] = {
 		"One of the HTTP addresses could not be used",
-		"The others serve metrics and health; the message says which one failed and why.",
-		"If this machine lacks the address family, remove the address from http.listen.",
+		"The others serve metrics and health; the message says which one failed and why, and which process has it.",
+		"Free the address: it is tried again every 15 s or sooner. If this machine lacks the address family, remove the address from http.listen.",
 	},
 	[KIND_LINES_HELD_BACK] = {
 		"Lines were suppressed",
