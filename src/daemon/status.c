@@ -20,6 +20,7 @@
 #include "metrics/health.h"
 #include "metrics/pages.h"
 #include "metrics/snapshot.h"
+#include "recorder/recorder.h"
 #include "settings/settings.h"
 
 #define REDIS_PATIENCE_USEC (500 * USEC_PER_MSEC)
@@ -240,8 +241,10 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 /* The loop's own clock was read when it woke up. */
 void status_note_turn(struct daemon *d)
 {
-	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) >= 0)
-		exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
+	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) < 0)
+		return;
+	recorder_time(d->status_page->turn_usec * NSEC_PER_USEC);
+	exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
 }
 
 void status_note_turn_end(struct daemon *d)

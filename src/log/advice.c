@@ -334,6 +334,25 @@ const struct advice log_advice[KINDS] = {
 		"and are not saved.",
 		"Give each its own state.file.",
 	},
+	[KIND_RECORDER_OFF] = {
+		"The flight recorder is off",
+		"There was no memory for it; the message says how much was asked for. Ports are kept in step all the "
+		"same, but after an incident there is no recording.",
+		"Lower recorder.bytes or give the container more memory, and restart the daemon.",
+	},
+	[KIND_RECORDING_WRITTEN] = {
+		"A recording was written",
+		"Something went wrong, or somebody asked for it; the message says why, and where the file is. It has "
+		"what the kernel sent before, and what was decided on it. The last five files are kept.",
+		"Open it with tshark or Wireshark, or play it by portsyncd --replay FILE, and keep it with the "
+		"techsupport archive of the incident.",
+	},
+	[KIND_RECORDING_FAILED] = {
+		"A recording could not be written",
+		"The folder is missing, full, or may not be written to; the message says which. Ports are not affected.",
+		"Make room, or create the folder of recorder.folder and restart the daemon, whose sandbox allows only "
+		"what was there at the start. As long as memory has it, portsyncctl record -o FILE gets the recording.",
+	},
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",
 		"The disk is full or read-only, or the folder is missing or not writable. The old file stays; a "
