@@ -45,6 +45,9 @@ const char *doctor_level_name(enum doctor_level level);
 void doctor_add(struct doctor *d, enum doctor_level level, const char *check, const char *remedy, const char *format,
 		...) PRINTF_LIKE(5, 6);
 
+/* All of it, as the verb's --json has it. From then on ctl->config is the daemon's own. NULL: ctl_fail() is due. */
+json_t *doctor_report(struct ctl *ctl);
+
 /* --- who --- */
 
 /* Finds the daemon that serves our socket, or runs in its network namespace. */

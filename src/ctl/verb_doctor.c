@@ -84,52 +84,66 @@ static void print_text(const struct doctor *d)
 
 /* --- JSON --- */
 
-static void print_json(struct doctor *d)
+static json_t *make_json(const struct doctor *d)
 {
 	unsigned worst = d->n[DOCTOR_FAIL] ? DOCTOR_FAIL : d->n[DOCTOR_WARN] ? DOCTOR_WARN : DOCTOR_OK;
 	json_t *config = config_json(&d->ctl->config);
 
 	(void)json_object_del(config, "schema");
-	out_json(d->ctl,
-		 json_pack("{s:s, s:s, s:o, s:s, s:O, s:o}", "verdict", doctor_level_name((enum doctor_level)worst),
-			   "text", verdict(d), "pid", d->pid ? json_integer(d->pid) : json_null(), "user", d->user.name,
-			   "checks", d->checks, "configuration", config));
+	return json_pack("{s:s, s:s, s:o, s:s, s:O, s:o}", "verdict", doctor_level_name((enum doctor_level)worst),
+			 "text", verdict(d), "pid", d->pid ? json_integer(d->pid) : json_null(), "user", d->user.name,
+			 "checks", d->checks, "configuration", config);
 }
 
 /* --- all --- */
 
-static void examine(struct doctor *d)
+static void done(struct doctor *d)
 {
+	free(d->cmdline);
+	json_decref(d->checks);
+}
+
+static int examine(struct doctor *d, struct ctl *ctl)
+{
+	*d = (struct doctor){.ctl = ctl, .checks = json_array()};
+	doctor_find_daemon(d);
+	if (doctor_find_user(d) < 0)
+		return -1;
+	doctor_config(d);
 	doctor_daemon(d);
 	doctor_rights(d);
 	doctor_databases(d);
 	doctor_http(d);
 	doctor_folders(d);
 	doctor_kernel(d);
+	return 0;
+}
+
+json_t *doctor_report(struct ctl *ctl)
+{
+	static struct doctor d;
+	json_t *report = examine(&d, ctl) < 0 ? NULL : make_json(&d);
+
+	done(&d);
+	return report;
 }
 
 int verb_doctor(struct ctl *ctl, int argc, char **argv)
 {
 	static struct doctor d;
-	int code = CTL_GOOD;
+	int code;
 
 	(void)argc;
 	(void)argv;
-	d.ctl = ctl;
-	d.checks = json_array();
-	doctor_find_daemon(&d);
-	if (doctor_find_user(&d) < 0) {
-		code = ctl_fail(ctl);
-	} else {
-		doctor_config(&d);
-		examine(&d);
-		code = d.n[DOCTOR_FAIL] > 0 ? CTL_NEGATIVE : CTL_GOOD;
-		if (ctl->json)
-			print_json(&d);
-		else
-			print_text(&d);
+	if (examine(&d, ctl) < 0) {
+		done(&d);
+		return ctl_fail(ctl);
 	}
-	free(d.cmdline);
-	json_decref(d.checks);
+	code = d.n[DOCTOR_FAIL] > 0 ? CTL_NEGATIVE : CTL_GOOD;
+	if (ctl->json)
+		out_json(ctl, make_json(&d));
+	else
+		print_text(&d);
+	done(&d);
 	return code;
 }

@@ -14,6 +14,16 @@ static const struct ctl_option verify_options[] = {
 	{0, NULL, NULL, NULL},
 };
 
+static const struct ctl_option record_options[] = {
+	{'o', "output", "FILE", "a recording made now, to this file; - is stdout"},
+	{0, NULL, NULL, NULL},
+};
+
+static const struct ctl_option dump_options[] = {
+	{'o', "output", "FILE", "the archive; - is stdout (default portsyncd-dump-<time>.tar.gz here)"},
+	{0, NULL, NULL, NULL},
+};
+
 static const struct ctl_option doctor_options[] = {
 	{0, "user", "NAME", "whom the daemon would run as, if it does not run"},
 	{0, NULL, NULL, NULL},
@@ -21,11 +31,6 @@ static const struct ctl_option doctor_options[] = {
 
 static const struct ctl_option status_options[] = {
 	{0, "brief", NULL, "one line"},
-	{0, NULL, NULL, NULL},
-};
-
-static const struct ctl_option wait_options[] = {
-	{0, "timeout", "SECONDS", "give up after that long (default: never); then the exit status is 1"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -87,19 +92,6 @@ const struct ctl_verb ctl_verbs[] = {
 		.run = verb_doctor,
 	},
 	{
-		.name = "wait",
-		.help = "wait until the ports are initialised, or the databases equal the kernel",
-		.arguments = "init-done | in-sync",
-		.min = 1,
-		.max = 1,
-		.words = "init-done in-sync",
-		.details = "init-done: APPL_DB has PortInitDone. in-sync: verify would find no difference. Redis, the "
-			   "daemon and the\n"
-			   "ports may all be missing yet. Exit status 0: reached; 1: timed out.\n",
-		.options = wait_options,
-		.run = verb_wait,
-	},
-	{
 		.name = "explain",
 		.help = "what a kind of log line, an audit record or a health check means, and the remedy",
 		.arguments = "[NAME...]",
@@ -108,6 +100,26 @@ const struct ctl_verb ctl_verbs[] = {
 			   "are listed.\n",
 		.options = no_options,
 		.run = verb_explain,
+	},
+	{
+		.name = "record",
+		.help = "write what the flight recorder holds, for Wireshark and portsyncd --replay",
+		.arguments = "",
+		.details = "Without -o the daemon writes it into [recorder] folder, and the name of the file is "
+			   "printed.\n",
+		.options = record_options,
+		.run = verb_record,
+	},
+	{
+		.name = "dump",
+		.help = "one archive for a report: status, configuration, metrics, recording, links, tables, journal",
+		.arguments = "",
+		.details = "Passwords and keys are not in it. What cannot be had is a file <name>.missing that says "
+			   "why: it works\n"
+			   "without the daemon, too.\n",
+		.options = dump_options,
+		.bad_config = true,
+		.run = verb_dump,
 	},
 	{.name = NULL},
 };
