@@ -15,8 +15,9 @@
 
 #define CONFIG_DONE COMPARE_CONFIG_DONE
 #define INIT_DONE COMPARE_INIT_DONE
-#define RETRY_SECS 0.3 /* so long a change may be on its way */
-#define AWAITED_SHOWN 8
+#define RETRY_SECS 0.01 /* so long the daemon's row may be on its way */
+#define NAMES_SHOWN 8   /* of ports that lack the same */
+#define NAMES_BYTES 1024
 
 /* One step as it is shown; the chain of a port has some, that of the initialisation others. */
 struct step {
@@ -75,21 +76,42 @@ static void print_chain(const struct ctl *ctl, const json_t *chain)
 	out_table_print(table);
 }
 
+static bool lack_the_same(const json_t *a, const json_t *b)
+{
+	return strcmp(prose_text(a, "link"), prose_text(b, "link")) == 0 &&
+	       strcmp(prose_text(a, "found"), prose_text(b, "found")) == 0;
+}
+
+/* Prints the ports that lack the same as that one, unless an earlier one does. */
+static void print_group(const json_t *awaited, size_t first)
+{
+	const json_t *port = json_array_get(awaited, first);
+	json_t *names = json_array();
+	char list[NAMES_BYTES];
+
+	for (size_t i = 0; i < json_array_size(awaited); i++)
+		if (lack_the_same(json_array_get(awaited, i), port))
+			(void)json_array_append_new(names, json_string(prose_text(json_array_get(awaited, i), "port")));
+	(void)printf("  %s: %s: %s\n", prose_list(names, NAMES_SHOWN, list, sizeof(list)), prose_text(port, "link"),
+		     prose_text(port, "found"));
+	prose_paragraph("    remedy: ", prose_text(port, "remedy"));
+	json_decref(names);
+}
+
 static void print_awaited(const json_t *awaited)
 {
 	size_t n = json_array_size(awaited);
 
 	if (n > 0)
 		(void)printf("\nawaited ports:\n");
-	for (size_t i = 0; i < MIN(n, AWAITED_SHOWN); i++) {
-		const json_t *port = json_array_get(awaited, i);
+	for (size_t i = 0; i < n; i++) {
+		size_t first = 0;
 
-		(void)printf("  %s: %s: %s\n", prose_text(port, "port"), prose_text(port, "link"),
-			     prose_text(port, "found"));
-		prose_paragraph("    remedy: ", prose_text(port, "remedy"));
+		while (!lack_the_same(json_array_get(awaited, first), json_array_get(awaited, i)))
+			first++;
+		if (first == i)
+			print_group(awaited, i);
 	}
-	if (n > AWAITED_SHOWN)
-		(void)printf("  and %zu more\n", n - AWAITED_SHOWN);
 }
 
 /* Takes ownership of the chain, and of awaited, which may be NULL. */
@@ -133,15 +155,17 @@ static json_t *chain_json(const struct chain *chain)
 	return list;
 }
 
-/* What is broken may be on its way: then it is looked at again. 0; or -1, ctl_fail() is due. */
+/* A row may be on its way: then it is looked at again. 0; or -1, ctl_fail() is due. */
 static int read_port(struct ctl *ctl, const char *port, struct chain_sources *s, struct chain *chain)
 {
 	const char *keys[] = {port, CONFIG_DONE};
+	enum chain_index first;
 
 	if (chain_read(ctl, keys, ARRAY_SIZE(keys), s) < 0)
 		return -1;
 	chain_follow(s, port, chain);
-	if (chain_broken(chain, false) == CHAIN_LINKS)
+	first = chain_broken(chain, false);
+	if (!s->ports || (first != CHAIN_STATE && first != CHAIN_SYNC))
 		return 0;
 	wait_seconds(RETRY_SECS);
 	if (chain_read(ctl, keys, ARRAY_SIZE(keys), s) < 0)

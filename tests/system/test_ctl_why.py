@@ -206,7 +206,7 @@ def test_init_names_each_port_that_is_awaited_and_what_it_lacks(switch: SwitchFa
     assert answer["broken"]["link"] == "ports" and answer["broken"]["found"].startswith("2 of them")
     assert [(port["port"], port["link"]) for port in answer["awaited"]] == [(PORT, "interface"), ("Ethernet8", "interface")]
     shown = ctl.run(sw, "why", "init").out
-    assert f"{PORT}: interface: the kernel has no interface" in shown and "syncd" in shown
+    assert f"{PORT}, Ethernet8: interface: the kernel has no interface" in shown and "syncd" in shown
     for port in (PORT, "Ethernet8"):
         sw.netns.add_port(port)
     sw.wait_init_done()
