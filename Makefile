@@ -22,6 +22,7 @@ FIRST ?=
 SEQUENCES ?=
 ONLY ?=
 MINUTES ?= 60
+KEEP ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
@@ -43,8 +44,9 @@ $(BUILD)/build.ninja:
 deps:
 	@scripts/install-deps
 
+# KEEP=1: all stays until Ctrl-C
 demo: deps all
-	@PORTSYNCD=$(BUILD)/portsyncd scripts/demo
+	@PORTSYNCD=$(BUILD)/portsyncd KEEP=$(KEEP) scripts/demo
 
 test: deps
 	@scripts/test

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """scripts/demo, as a pipe sees it."""
 
+import json
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +27,8 @@ PROGRAMS = ("ip", "redis-server", "sysctl", "python3")
 
 
 @contextmanager
-def running(path: str) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "PORTSYNCD": str(binary()), "PATH": path}
+def running(path: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "PORTSYNCD": str(binary()), "PATH": path, **more}
     process = subprocess.Popen([ROOT / "scripts" / "demo"], stdout=subprocess.PIPE, text=True, env=environment)
     try:
         yield process
@@ -42,7 +45,9 @@ def demo() -> Iterator[subprocess.Popen[str]]:
 
 def test_the_demo_prints_addresses_that_answer(demo: subprocess.Popen[str]) -> None:
     assert demo.stdout is not None
-    command = next(line for line in demo.stdout if line.startswith("curl "))
+    page = next(line for line in demo.stdout if line.endswith(" is the page\n")).split()[0]
+    command = next(demo.stdout)
+    assert command.startswith("curl ")
     others = next(demo.stdout).split()
     *curl, metrics = shlex.split(command)
     urls = [metrics, *(word.rstrip(",") for word in others if word.startswith("http://"))]
@@ -51,6 +56,7 @@ def test_the_demo_prints_addresses_that_answer(demo: subprocess.Popen[str]) -> N
     assert "portsyncd_port_init_done 1\n" in answers[0]
     assert '"ports_in_sync"' in answers[1]
     assert '"Ethernet124"' in answers[2]
+    assert "/metrics" in http_get(None, urlsplit(page).port or 0, "/")
     demo.terminate()
     assert "Stopped." in demo.communicate(timeout=patient(60))[0]
     assert demo.returncode == STOPPED
@@ -71,6 +77,9 @@ def test_the_demo_has_consoles_while_it_runs(demo: subprocess.Popen[str]) -> Non
         return instance in pages[0] and "Ethernet124" in pages[1]
 
     wait_for(shown, 30, "the consoles know the ports")
+    # Graphs of an hour would show nothing of so few seconds.
+    shown_range = re.search(r"portsyncdRange = (\d+);", http_get(None, port, f"{switch.path}?{switch.query}"))
+    assert shown_range and int(shown_range[1]) <= 120
     assert "portsyncd_build_info" in http_get(None, int(instance.rpartition(":")[2]), "/metrics")
     demo.terminate()
     assert "Stopped." in demo.communicate(timeout=patient(60))[0]
@@ -86,3 +95,25 @@ def test_a_demo_without_prometheus_says_how_to_have_it(tmp_path: Path) -> None:
         assert demo.stdout is not None
         line = next(line for line in demo.stdout if "Prometheus" in line)
         assert "apt install prometheus" in line
+
+
+def test_the_demo_ends_with_a_verdict_and_stays_as_it_is() -> None:
+    """Until Ctrl-C, with the page; the command that it suggests works."""
+    with running(os.environ["PATH"], KEEP="1") as demo:
+        assert demo.stdout is not None
+        assert any(line == "portsyncctl verify:\n" for line in demo.stdout)
+        verdict = list(iter(demo.stdout.readline, "\n"))
+        assert verdict, "portsyncctl says nothing"
+        page = next(demo.stdout).split()[-1]
+        suggested = next(demo.stdout).partition(": ")[2]
+
+        def admin() -> str:
+            port = json.loads(http_get(None, urlsplit(page).port or 0, "/ports/Ethernet0"))
+            return str(port["link"]["admin"])
+
+        assert admin() == "up"
+        run(*shlex.split(suggested))
+        wait_for(lambda: admin() == "down", 30, "Ethernet0 is shut")
+        demo.send_signal(signal.SIGINT)
+        assert "Stopped." in demo.communicate(timeout=patient(60))[0]
+        assert demo.returncode == 0, verdict
