@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/player.h"
 #include "host/process.h"
 #include "settings/settings.h"
 
@@ -53,7 +54,7 @@ int main(int argc, char *argv[])
 		return answered();
 	case CONFIG_BAD:
 		daemon_block_signals();
-		if (config.argc > 0 && !config.check_config && !config.dry_run)
+		if (config.argc > 0 && !config.check_config && !config.dry_run && !config.replay[0])
 			refuse(&config);
 		return EXIT_BAD_CONFIG;
 	case CONFIG_RUN:
@@ -61,7 +62,7 @@ int main(int argc, char *argv[])
 	}
 	daemon_block_signals();
 	settings_open_log(&config);
-	status = daemon_run(&config, complaints);
+	status = config.replay[0] ? player_run(&config) : daemon_run(&config, complaints);
 	log_close();
 	return status;
 }

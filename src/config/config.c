@@ -86,6 +86,7 @@ static int apply_flags(struct config *config, const struct flags *flags, FILE *e
 	copy_flag(config->namespace_name, flags->namespace_name);
 	copy_flag(config->database_global, flags->database_global);
 	copy_flag(config->netns, flags->netns);
+	copy_flag(config->replay, flags->replay);
 	config->level_chosen = config->level_chosen || flags->log_level != NULL;
 	config->target_chosen = flags->log_target != NULL;
 	return 0;
@@ -138,7 +139,8 @@ void config_drop_tcp(struct config *config)
 
 bool config_tolerates_faults(const struct config *config)
 {
-	return under_supervisord() && !config->check_config && !config->show_config && !config->dry_run;
+	return under_supervisord() && !config->check_config && !config->show_config && !config->dry_run &&
+	       config->replay[0] == '\0';
 }
 
 /* File and environment; faults are left out where they are tolerated. 0 or -EINVAL. */
@@ -169,6 +171,7 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 	config->show_config = flags.show_config;
 	config->dry_run = flags.dry_run;
 	config->once = flags.once;
+	config->realtime = flags.realtime;
 	/* Twice: a bad flag is reported before any file is read, a good one overrides the file. */
 	if (apply_flags(config, &flags, err) < 0 || read_settings(config, &flags, err) < 0 ||
 	    apply_flags(config, &flags, err) < 0)

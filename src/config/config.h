@@ -111,6 +111,8 @@ struct config {
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, show_config, dry_run;
+	char replay[PATH_MAX];                      /* a recording to play in place of the kernel; "": none */
+	bool realtime;                              /* in its recorded distances */
 	bool once;                                  /* a dry run ends when it has printed the present state */
 	const char *file;                           /* that was read; NULL: none was */
 	unsigned lines[CONFIG_KEYS_MAX];            /* of it, by key: the line that says it; 0: none does */

@@ -44,6 +44,10 @@ static const struct flag table[] = {
 	 "print the configuration in force, as a file, with where each value comes from, and end"},
 	{0, "dry-run", NULL, offsetof(struct flags, dry_run), "no Redis: print what would be written"},
 	{0, "once", NULL, offsetof(struct flags, once), "with --dry-run: end once the present state is printed"},
+	{0, "replay", "FILE", offsetof(struct flags, replay),
+	 "play a recording of the flight recorder in place of the kernel, into STATE_DB of\n"
+	 "the Redis that --database-config or --config names, or as text with --dry-run"},
+	{0, "realtime", NULL, offsetof(struct flags, realtime), "with --replay: in the recorded distances"},
 	{'h', "help", NULL, offsetof(struct flags, help), "print this and end"},
 	{'V', "version", NULL, offsetof(struct flags, version), "print the version and end"},
 };
@@ -64,7 +68,8 @@ static const char help_rest[] =
 	"  " CONFIG_DATABASE_GLOBAL_PATH "\n"
 	"                              read for --namespace only\n"
 	"\n"
-	"Exit codes: 0 stopped by SIGTERM or SIGINT, or answered; 1 could not go on; 2 bad option or configuration\n"
+	"Exit codes: 0 stopped by SIGTERM or SIGINT, answered, or played to the end; 1 could not go on;\n"
+	"2 bad option or configuration\n"
 	"\n"
 	"Keys of the configuration file:\n";
 
@@ -314,6 +319,24 @@ static int check_namespace(const struct flags *flags, FILE *err)
 	return -EINVAL;
 }
 
+/* Without a word of where to, a replay would write old rows to the Redis of the switch that it runs on. */
+static int check_replay(const struct flags *flags, FILE *err)
+{
+	if (check_path("--replay", flags->replay, err) < 0)
+		return -EINVAL;
+	if (flags->realtime && !flags->replay) {
+		(void)fprintf(err, "portsyncd: --realtime: given without --replay; allowed: together with it\n");
+		return -EINVAL;
+	}
+	if (!flags->replay || flags->dry_run || flags->database_config || flags->config)
+		return 0;
+	(void)fprintf(
+		err,
+		"portsyncd: --replay: it is not said where to; allowed: together with --dry-run (as text), or with "
+		"--database-config or --config, which name the Redis to write to\n");
+	return -EINVAL;
+}
+
 int flags_check(const struct flags *flags, FILE *err)
 {
 	if (check_path("--config", flags->config, err) < 0 ||
@@ -328,5 +351,7 @@ int flags_check(const struct flags *flags, FILE *err)
 		(void)fprintf(err, "portsyncd: --show-config: given together with --check-config; allowed: either\n");
 		return -EINVAL;
 	}
+	if (check_replay(flags, err) < 0)
+		return -EINVAL;
 	return check_netns(flags->netns, err);
 }

@@ -17,8 +17,8 @@
 /* Texts point into argv; NULL: not given. */
 struct flags {
 	const char *config, *database_config, *namespace_name, *database_global, *netns, *log_level, *log_target,
-		*sandbox;
-	bool check_config, show_config, dry_run, once, help, version;
+		*sandbox, *replay;
+	bool check_config, show_config, dry_run, once, realtime, help, version;
 };
 
 /* Help and version are printed to out, the first fault is one line on err. */

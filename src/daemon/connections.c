@@ -258,6 +258,19 @@ static int open_conns(struct daemon *d)
 	return r;
 }
 
+static int build_publish(struct daemon *d, uint64_t last_event, publish_unknown_fn unknown)
+{
+	const struct publish_options options = {
+		.separator = d->state_db.separator,
+		.batch_size = (size_t)d->config->flush_rows,
+		.events = d->state_db.port_events,
+		.database = d->state_db.number,
+		.last_event = last_event,
+	};
+
+	return publish_new(&d->publish, d->event, d->links, d->state_conn, &options, unknown, d);
+}
+
 int connections_build(struct daemon *d)
 {
 	static const struct startup_ops startup_ops = {
@@ -267,7 +280,6 @@ int connections_build(struct daemon *d)
 		.level_chosen = d->config->level_chosen,
 		.target_chosen = d->config->target_chosen,
 	};
-	struct publish_options publish_options;
 	struct startup_deps deps;
 	int r = open_conns(d);
 
@@ -299,15 +311,35 @@ int connections_build(struct daemon *d)
 	r = startup_new(&d->startup, &deps, &startup_ops, d);
 	if (r < 0)
 		return r;
-	publish_options = (struct publish_options){
-		.separator = d->state_db.separator,
-		.batch_size = (size_t)d->config->flush_rows,
-		.events = d->state_db.port_events,
-		.database = d->state_db.number,
-		.last_event = counters_last_event(d),
-		.changes = d->changes,
-	};
-	return publish_new(&d->publish, d->event, d->links, d->state_conn, &publish_options, on_unknown_port, d);
+	return build_publish(d, counters_last_event(d), on_unknown_port);
+}
+
+static void on_replayed_ready(void *user)
+{
+	publish_ready(((struct daemon *)user)->publish);
+}
+
+static void on_replayed_lost(void *user)
+{
+	publish_lost(((struct daemon *)user)->publish);
+}
+
+static void on_not_recorded(struct port *port, void *user)
+{
+	(void)port;
+	(void)user;
+}
+
+int connections_build_state(struct daemon *d)
+{
+	static const struct conn_ops ops = {.ready = on_replayed_ready, .lost = on_replayed_lost};
+	int r = build_access(d);
+
+	if (r >= 0)
+		r = build_lookup(d);
+	if (r >= 0)
+		r = open_conn(d, &d->state_conn, "STATE_DB", &d->state_db, NULL, &ops);
+	return r < 0 ? r : build_publish(d, 0, on_not_recorded);
 }
 
 int connections_start(struct daemon *d)

@@ -14,6 +14,9 @@ int connections_load(struct daemon *d);
 /* The connections to Redis and their users. 0, or negative errno after daemon_fail(), as below. */
 int connections_build(struct daemon *d);
 
+/* The connection to STATE_DB and its publisher alone: a replay needs no others. */
+int connections_build_state(struct daemon *d);
+
 /* Starts their thread if they need one: after rights were dropped, and before the sandbox forbids new threads. */
 int connections_start(struct daemon *d);
 void connections_free(struct daemon *d);

@@ -189,7 +189,7 @@ static int print_dirty(struct daemon *d)
 
 		if (poll(&out, 1, 0) == 0)
 			return wait_for_room(d);
-		r = dryrun_flush(d->links, d->state_db.separator, stdout);
+		r = dryrun_flush(d->links, d->state_db.separator, true, stdout);
 	}
 	return r;
 }

@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "kernel/asker.h"
+#include "kernel/replay.h"
 
 #define DUMP_POOL 8
 /*
@@ -31,8 +32,9 @@ struct slot {
 };
 
 struct nlsock {
-	int fd;              /* asker: that one's */
-	struct asker *asker; /* NULL: we ask the kernel ourselves */
+	int fd;                       /* asker: that one's */
+	struct asker *asker;          /* NULL: we ask the kernel ourselves */
+	struct replay_socket *replay; /* in place of the kernel's, and of all that follows; NULL: none */
 	size_t rcvbuf;
 	bool rcvbuf_forced;
 	size_t truncated; /* length of a datagram that did not fit, or 0: the buffers grow before the next read, since
@@ -147,11 +149,34 @@ static int join_links(int fd)
 	return set_option(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, RTNLGRP_LINK);
 }
 
-int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
+static int open_replay(struct nlsock **ret, enum remark_socket kind, const struct nlsock_options *opt,
+		       unsigned datagrams)
 {
-	struct nlsock *s = open_sock(opt, opt->receive_pool, opt->datagram_bytes);
+	struct nlsock *s = calloc(1, sizeof(*s));
 	int r;
 
+	if (!s)
+		return -ENOMEM;
+	r = replay_open(&s->replay, replay_installed(), kind, datagrams);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	s->fd = replay_fd(s->replay);
+	s->rcvbuf = opt->rcvbuf;
+	s->rcvbuf_forced = true;
+	*ret = s;
+	return 0;
+}
+
+int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
+{
+	struct nlsock *s;
+	int r;
+
+	if (replay_installed())
+		return open_replay(ret, REMARK_EVENTS, opt, opt->receive_pool);
+	s = open_sock(opt, opt->receive_pool, opt->datagram_bytes);
 	if (!s)
 		return -errno;
 	/* Before joining: else unfiltered datagrams could already be in the queue. */
@@ -178,6 +203,8 @@ static struct nlsock *open_dump(const struct nlsock_options *opt, unsigned pool)
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
+	if (replay_installed())
+		return open_replay(ret, REMARK_DUMP, opt, 1);
 	*ret = open_dump(opt, DUMP_POOL);
 	return *ret ? 0 : -errno;
 }
@@ -185,9 +212,12 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 /* The thread waits for the kernel: its socket does, too. */
 int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 {
-	struct nlsock *s = open_dump(opt, 1);
+	struct nlsock *s;
 	int netlink, r;
 
+	if (replay_installed())
+		return open_replay(ret, REMARK_ASKED, opt, 1);
+	s = open_dump(opt, 1);
 	if (!s)
 		return -errno;
 	netlink = s->fd;
@@ -208,7 +238,7 @@ int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 
 int nlsock_start_asking(struct nlsock *s)
 {
-	return asker_start(s->asker);
+	return s->replay ? 0 : asker_start(s->asker);
 }
 
 static int send_request(int fd, const struct nlmsghdr *nlh)
@@ -239,12 +269,14 @@ int nlsock_send_request(int fd, int ifindex, uint32_t seq)
 
 int nlsock_request_dump(struct nlsock *s, uint32_t seq)
 {
+	if (s->replay)
+		return replay_request(s->replay, 0, seq);
 	return s->asker ? asker_ask(s->asker, 0, seq) : nlsock_send_request(s->fd, 0, seq);
 }
 
 int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
 {
-	return asker_ask(s->asker, ifindex, seq);
+	return s->replay ? replay_request(s->replay, ifindex, seq) : asker_ask(s->asker, ifindex, seq);
 }
 
 static enum nlsock_outcome failure(int error)
@@ -309,6 +341,10 @@ void nlsock_receive(struct nlsock *s, struct nlsock_batch *batch)
 {
 	int n;
 
+	if (s->replay) {
+		replay_receive(s->replay, batch);
+		return;
+	}
 	batch->n = batch->spoofed = 0;
 	batch->error = 0;
 	batch->datagram = s->datagrams;
@@ -416,7 +452,9 @@ void nlsock_free(struct nlsock *s)
 {
 	if (!s)
 		return;
-	if (s->asker)
+	if (s->replay)
+		replay_close(s->replay);
+	else if (s->asker)
 		asker_free(s->asker);
 	else
 		close_fd(&s->fd);

@@ -382,6 +382,11 @@ void reread_free(struct reread *r)
 	free(r);
 }
 
+bool reread_is_busy(const struct reread *r)
+{
+	return r->busy;
+}
+
 const struct reread_stats *reread_stats(const struct reread *r)
 {
 	return &r->stats;

@@ -64,6 +64,8 @@ void reread_all(struct reread *r);
 /* An event about this link came: an answer under way is void. */
 void reread_overtake(struct reread *r, int ifindex);
 
+/* Something is being read, or is to be. */
+bool reread_is_busy(const struct reread *r);
 const struct reread_stats *reread_stats(const struct reread *r);
 
 #endif

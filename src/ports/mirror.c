@@ -194,6 +194,11 @@ void mirror_reread(struct mirror *m)
 	reread_all(m->reread);
 }
 
+bool mirror_is_reading(const struct mirror *m)
+{
+	return reread_is_busy(m->reread);
+}
+
 static void on_state(enum watch_state state, void *user)
 {
 	struct mirror *m = user;

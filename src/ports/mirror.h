@@ -32,6 +32,8 @@ void mirror_free(struct mirror *m);
 struct watch *mirror_watch(const struct mirror *m);
 /* Reads all links again, a little in each quiet turn of the loop; nothing when that is under way, or not in sync. */
 void mirror_reread(struct mirror *m);
+/* A reading is under way, of all links or of some. */
+bool mirror_is_reading(const struct mirror *m);
 
 struct mirror_stats {
 	uint64_t silent_changes; /* links that differed without a message */

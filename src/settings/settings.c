@@ -97,13 +97,16 @@ static void apply_log(const struct config *config, enum log_target_type type, in
 	(void)snprintf(options.to.rfc5424_to, sizeof(options.to.rfc5424_to), "%s", config->log_rfc5424_to);
 	/* Before the trail may be turned off. */
 	log_report_suppressed(true);
-	audit_enable(config->log_audit && !config->dry_run);
+	audit_enable(config->log_audit && !config->dry_run && !config->replay[0]);
 	log_open(&options);
 }
 
 void settings_open_log(const struct config *config)
 {
-	apply_log(config, settings_log_target(config), config->log_level);
+	/* What a replay says is not what happens on this machine now: it does not belong into its log. */
+	bool own = config->replay[0] && !config->target_chosen;
+
+	apply_log(config, own ? LOG_TO_STDERR : settings_log_target(config), config->log_level);
 }
 
 void settings_change_log(const struct config *before, const struct config *now, const char *who)

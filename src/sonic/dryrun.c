@@ -36,22 +36,22 @@ static void print_set(struct port *port, const char *separator, const struct row
 	port->owed.fields = 0;
 }
 
-int dryrun_flush(struct links *links, const char *separator, FILE *out)
+int dryrun_flush(struct links *links, const char *separator, bool every_link, FILE *out)
 {
 	struct port *port;
 	struct row want;
 
 	for (unsigned n = 0; n < DRYRUN_PORTS && (port = links_pop_dirty(links)) != NULL; n++) {
-		bool wanted;
+		bool configured = port->appl.configured, wanted;
 
-		port->appl.configured = true;
+		port->appl.configured = configured || every_link;
 		wanted = rowcmd_desired(port, &want) == DESIRED_ROW;
 		if (port->row.mine && (port->owed.deletion || !wanted))
 			print_delete(port, separator, out);
 		port->owed.deletion = false;
 		if (wanted)
 			print_set(port, separator, &want, out);
-		port->appl.configured = false;
+		port->appl.configured = configured;
 		links_release(links, port);
 	}
 	/* A stream that is not fully buffered has dropped its bytes by now: only the error mark is left. */

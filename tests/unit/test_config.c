@@ -22,7 +22,7 @@
 #define OPTIONS                                                                                                        \
 	"-c/--config FILE, --database-config FILE, -n/--namespace NAME, --database-global FILE, "                      \
 	"--netns NAME, --log-level LEVEL, --log-target TARGET, --sandbox on|off, --check-config, "                     \
-	"--show-config, --dry-run, --once, "                                                                           \
+	"--show-config, --dry-run, --once, --replay FILE, --realtime, "                                                \
 	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
 #define SECTIONS "[database] [performance] [health] [http] [sonic] [security] [state] [log]"
@@ -605,6 +605,11 @@ static const struct {
 	{{"-n\xc3\xa4"}, "portsyncd: --namespace: \"\\xc3\\xa4\" is not a name" NAMESPACE},
 	{{"-nasic0", "--database-config=d.json"},
 	 "portsyncd: --namespace: given together with --database-config; allowed: either\n"},
+	{{"--replay", "", "--dry-run"}, "portsyncd: --replay: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
+	{{"--replay", "x.pcapng"},
+	 "portsyncd: --replay: it is not said where to; allowed: together with --dry-run (as text), or with "
+	 "--database-config or --config, which name the Redis to write to\n"},
+	{{"--realtime"}, "portsyncd: --realtime: given without --replay; allowed: together with it\n"},
 	{{"-c", "none"}, "portsyncd: --config: none: No such file or directory; allowed: a file that exists\n"},
 };
 

@@ -56,7 +56,7 @@ static void prints_with(struct links *l, const char *separator, const char *want
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(dryrun_flush(l, separator, out), 0);
+	assert_int_equal(dryrun_flush(l, separator, true, out), 0);
 	/* It is there now, not when the stream is closed. */
 	assert_string_equal(text, want);
 	(void)fclose(out);
@@ -238,7 +238,7 @@ static int flush_to_full_disk(struct links *l, int mode)
 	assert_non_null(full);
 	assert_int_equal(setvbuf(full, NULL, mode, mode == _IONBF ? 0 : 4096), 0);
 	seen(l, 3, "Ethernet0", UP, 9100);
-	r = dryrun_flush(l, "|", full);
+	r = dryrun_flush(l, "|", true, full);
 	(void)fclose(full);
 	return r;
 }
