@@ -11,6 +11,10 @@ from packages import field, repacked, swss
 
 CONF = "/etc/sonic/portsyncd.conf"
 PROGRAM = "/usr/bin/portsyncd"
+COMPLETIONS = (
+    "/usr/share/bash-completion/completions/portsyncctl",
+    "/usr/share/zsh/vendor-completions/_portsyncctl",
+)
 STATE = "/var/lib/sonic/portsyncd"
 SECRETS = "/etc/sonic/portsyncd/redis"
 ENABLED = "/etc/systemd/system/multi-user.target.wants/portsyncd.service"
@@ -38,6 +42,9 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_installed(installed: Machine, package: Path) -> None:
     assert installed.status("portsyncd") == "ii"
     assert field(package, "Version") in installed(PROGRAM, "--version")
+    assert field(package, "Version") in installed("portsyncctl", "--version")
+    for path in COMPLETIONS:
+        assert mode(installed, path) == "644 root root"
     assert installed("dpkg", "--verify", "portsyncd") == ""
 
 

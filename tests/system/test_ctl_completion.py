@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The completion of portsyncctl, by a real bash and a real zsh on a terminal."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conftest import SwitchFactory
+from lib import ctl
+from lib.daemon import ROOT
+from lib.switch import Switch
+from lib.terminal import Terminal
+
+BASH_COMPLETION = "/usr/share/bash-completion/bash_completion"
+TAB = "\t"
+PROMPT = "READY> "
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    return ctl.environment({"PATH": path, "HOME": str(folder), "TERM": "xterm", "LC_ALL": "C.UTF-8", **more})
+
+
+def lay_out(folder: Path) -> None:
+    """As the package installs them."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "portsyncctl").symlink_to(ctl.program())
+    (folder / "completions").symlink_to(ROOT / "completion" / "bash")
+
+
+@contextmanager
+def bash(folder: Path) -> Iterator[Terminal]:
+    """It finds our file itself, by the name of the command."""
+    lay_out(folder)
+    words = ["bash", "--noprofile", "--norc", "-i"]
+    with Terminal(words, environment(folder, PS1=PROMPT, BASH_COMPLETION_USER_DIR=str(folder))) as terminal:
+        terminal.wait(PROMPT)
+        terminal.type(f"bind 'set bell-style none'; bind 'set page-completions off'; . {BASH_COMPLETION}; echo lo''aded\n")
+        terminal.wait(r"^loaded\n")
+        yield terminal
+
+
+@contextmanager
+def zsh(folder: Path) -> Iterator[Terminal]:
+    lay_out(folder)
+    with Terminal(["zsh", "-f", "-i"], environment(folder, PS1=PROMPT)) as terminal:
+        terminal.wait(PROMPT)
+        terminal.type(f"unsetopt beep; fpath=({ROOT}/completion/zsh $fpath); autoload -U compinit; compinit -D; echo lo''aded\n")
+        terminal.wait(r"^loaded\n")
+        yield terminal
+
+
+SHELLS: dict[str, Callable[[Path], "contextmanager[Terminal]"]] = {"bash": bash, "zsh": zsh}
+
+
+def completed(terminal: Terminal, typed: str, expected: str, tabs: str = TAB) -> None:
+    """The line that was typed becomes, or lists, what is expected; then it is thrown away."""
+    mark = terminal.mark()
+    terminal.type(typed + tabs)
+    terminal.wait(expected, since=mark)
+    mark = terminal.mark()
+    terminal.type("\x15\n")  # clears the line
+    terminal.wait(PROMPT, since=mark)
+
+
+def switch_options(sw: Switch) -> str:
+    return " ".join(ctl.arguments(sw))
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_verbs_options_and_their_values(shell: str, tmp_path: Path) -> None:
+    with SHELLS[shell](tmp_path) as terminal:
+        completed(terminal, "portsyncctl veri", "portsyncctl verify ")
+        completed(terminal, "portsyncctl verify --gr", "portsyncctl verify --grace ")
+        completed(terminal, "portsyncctl --color=al", "portsyncctl --color=always ")
+        completed(terminal, "portsyncctl --color ne", "portsyncctl --color never ")
+        completed(terminal, "portsyncctl -j por", "portsyncctl -j ports ")
+        (tmp_path / "a-file-of-mine").touch()
+        completed(terminal, f"portsyncctl --config {tmp_path}/a-fi", f"{tmp_path}/a-file-of-mine ")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_the_words_mean(shell: str, tmp_path: Path) -> None:
+    with SHELLS[shell](tmp_path) as terminal:
+        lines = ctl.command("--help").out.splitlines()
+        for verb in ("ports", "verify"):
+            (help_line,) = [line.split(None, 1)[1] for line in lines if line.startswith(f"  {verb} ")]
+            completed(terminal, "portsyncctl ", rf"^{verb} +(-- )?{re.escape(help_line)}", 2 * TAB)
+        completed(terminal, "portsyncctl verify --", r"^--quiet +(-- )?print nothing", 2 * TAB)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_live_port_names(shell: str, tmp_path: Path, switch: SwitchFactory) -> None:
+    sw = switch(ports=[f"Ethernet{n}" for n in (0, 8, 100)])
+    sw.netns.set_carrier("Ethernet8", "down")
+    sw.netns.wait_carrier(["Ethernet8"], "down")
+    with SHELLS[shell](tmp_path) as terminal:
+        line = f"portsyncctl {switch_options(sw)} ports "
+        completed(terminal, line + "Ethernet1", "ports Ethernet100 ")
+        listed = r"^Ethernet0 +(-- )?up, fortyGigE0/0\s*\nEthernet8 +(-- )?no carrier, .*\nEthernet100 "
+        completed(terminal, line, listed, 3 * TAB)  # the first one adds what they have in common
