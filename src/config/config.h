@@ -94,6 +94,10 @@ struct config {
 	long state_save_interval_secs;
 	long state_history_changes;
 
+	/* [recorder] */
+	long recorder_bytes; /* 0: off */
+	char recorder_folder[PATH_MAX];
+
 	/* [log] */
 	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
 	int log_level;                        /* LOG_EMERG .. LOG_DEBUG */

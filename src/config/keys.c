@@ -163,6 +163,11 @@ const struct key key_table[] = {
 	{"state", "history_changes", KEY_INTEGER, 0, 65536, "4096", AT(state_history_changes), NULL,
 	 "how many of the last changes of ports are remembered; 0: none"},
 
+	{"recorder", "bytes", KEY_INTEGER, 0, 1073741824, "8388608", AT(recorder_bytes), NULL,
+	 "memory of the flight recorder, in which the last messages of the kernel and decisions are kept; at least 1 MiB is taken; 0: off"},
+	{"recorder", "folder", KEY_PATH, 0, ROOM(recorder_folder), "/var/log/swss", AT(recorder_folder), NULL,
+	 "where recordings are written when something went wrong, the last 5 are kept; empty: nowhere"},
+
 	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
 	{"log", "target", KEY_CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
 	{"log", "rfc5424_to", KEY_DESTINATION, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/absence.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,8 +10,8 @@
 #include <time.h>
 
 #include "base/util.h"
+#include "ctl/proc.h"
 
-#define PROC "/proc"
 #define NAME "portsyncd"
 #define UNIT_PATH "/org/freedesktop/systemd1/unit/portsyncd_2eservice"
 #define SYSTEMD "org.freedesktop.systemd1"
@@ -35,7 +32,6 @@ static json_t *stamp(uint64_t usec)
 /* --- processes --- */
 
 struct process {
-	int pid;
 	char state;
 	double seconds; /* its age */
 };
@@ -54,18 +50,16 @@ static const char *state_name(char state)
 }
 
 /* What follows the name in /proc/<pid>/stat, proc(5): the third field is the state, the 22nd the start in ticks. */
-static bool parse_stat(char *stat, struct process *ret)
+static bool parse_stat(const char *stat, struct process *ret)
 {
-	char *name = strchr(stat, '('), *end = strrchr(stat, ')'), *rest = NULL;
+	const char *rest = strrchr(stat, ')');
 	struct timespec now;
 	double started;
 
-	if (!name || !end || end - name != (int)strlen(NAME) + 1 || strncmp(name + 1, NAME, strlen(NAME)) != 0)
+	if (!rest || rest[1] != ' ' || rest[2] == '\0')
 		return false;
-	if (end[1] != ' ' || end[2] == '\0')
-		return false;
-	ret->state = end[2];
-	rest = end + 2;
+	rest += 2;
+	ret->state = rest[0];
 	for (int field = 3; rest && field < 22; field++)
 		rest = strchr(rest + 1, ' ');
 	if (!rest)
@@ -76,35 +70,17 @@ static bool parse_stat(char *stat, struct process *ret)
 	return true;
 }
 
-static bool read_process(const char *pid, struct process *ret)
-{
-	char path[PATH_MAX], stat[1024];
-	int fd cleanup(close_fd) = -1;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), PROC "/%s/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
-	if (n <= 0)
-		return false;
-	stat[n] = '\0';
-	ret->pid = atoi(pid);
-	return parse_stat(stat, ret);
-}
-
 /* Whether it is in the namespace whose links are meant. One that may not be looked at counts, one that has ended not.
  */
-static bool in_namespace(const struct ctl *ctl, int pid)
+static bool in_namespace(const struct ctl *ctl, pid_t pid)
 {
-	char ours[PATH_MAX] = PROC "/self/ns/net", its[PATH_MAX];
+	char path[PATH_MAX];
 	struct stat a, b;
 
-	if (ctl->config.netns[0] != '\0')
-		(void)snprintf(ours, sizeof(ours), "/run/netns/%s", ctl->config.netns);
-	(void)snprintf(its, sizeof(its), PROC "/%d/ns/net", pid);
-	if (stat(ours, &a) < 0)
+	(void)snprintf(path, sizeof(path), "/run/netns/%s", ctl->config.netns);
+	if (ctl->config.netns[0] ? stat(path, &a) < 0 : !proc_netns(0, &a))
 		return true;
-	if (stat(its, &b) < 0)
+	if (!proc_netns(pid, &b))
 		return errno == EACCES;
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -112,20 +88,15 @@ static bool in_namespace(const struct ctl *ctl, int pid)
 json_t *absence_processes(const struct ctl *ctl)
 {
 	json_t *list = json_array();
-	DIR *proc = opendir(PROC);
-	const struct dirent *entry;
 
-	while (proc && (entry = readdir(proc))) {
+	for (pid_t pid = 0; proc_next(NAME, &pid);) {
+		char *stat cleanup(free_ptr) = proc_read(pid, "stat", NULL);
 		struct process found;
 
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !read_process(entry->d_name, &found) ||
-		    !in_namespace(ctl, found.pid))
-			continue;
-		(void)json_array_append_new(list, json_pack("{s:i, s:s, s:f}", "pid", found.pid, "state",
-							    state_name(found.state), "seconds", found.seconds));
+		if (stat && parse_stat(stat, &found) && in_namespace(ctl, pid))
+			(void)json_array_append_new(list, json_pack("{s:i, s:s, s:f}", "pid", (int)pid, "state",
+								    state_name(found.state), "seconds", found.seconds));
 	}
-	if (proc)
-		(void)closedir(proc);
 	return list;
 }
 

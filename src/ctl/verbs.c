@@ -34,6 +34,11 @@ static const struct ctl_option status_options[] = {
 	{0, NULL, NULL, NULL},
 };
 
+static const struct ctl_option wait_options[] = {
+	{0, "timeout", "SECONDS", "give up after that long (default: never); then the exit status is 1"},
+	{0, NULL, NULL, NULL},
+};
+
 /* In the order of the help. */
 const struct ctl_verb ctl_verbs[] = {
 	{
@@ -89,6 +94,19 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = doctor_options,
 		.bad_config = true,
 		.run = verb_doctor,
+	},
+	{
+		.name = "wait",
+		.help = "wait until the ports are initialised, or the databases equal the kernel",
+		.arguments = "init-done | in-sync",
+		.min = 1,
+		.max = 1,
+		.words = "init-done in-sync",
+		.details = "init-done: APPL_DB has PortInitDone. in-sync: verify would find no difference. Redis, the "
+			   "daemon and the\n"
+			   "ports may all be missing yet. Exit status 0: reached; 1: timed out.\n",
+		.options = wait_options,
+		.run = verb_wait,
 	},
 	{
 		.name = "explain",

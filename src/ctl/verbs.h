@@ -41,6 +41,7 @@ int verb_record(struct ctl *ctl, int argc, char **argv);
 int verb_ports(struct ctl *ctl, int argc, char **argv);
 int verb_status(struct ctl *ctl, int argc, char **argv);
 int verb_verify(struct ctl *ctl, int argc, char **argv);
+int verb_wait(struct ctl *ctl, int argc, char **argv);
 int verb_why(struct ctl *ctl, int argc, char **argv);
 
 #endif

@@ -9,9 +9,10 @@
 
 #include "base/address.h"
 #include "daemon/end.h"
+#include "daemon/status.h"
 #include "host/capabilities.h"
 #include "host/sandbox.h"
-#include "http/options.h"
+#include "http/server.h"
 #include "log/audit.h"
 #include "settings/settings.h"
 
@@ -45,14 +46,34 @@ static int allow_state(struct sandbox *s, const struct config *config)
 	return config->dry_run || config->state_file[0] == '\0' ? 0 : sandbox_allow_folder_of(s, config->state_file);
 }
 
+/* An address that another process has is tried again. */
+static int allow_missing(struct sandbox *s, const struct http *http)
+{
+	struct address address;
+	const char *name;
+	bool tcp;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (name = http_missing(http, i, &tcp)); i++) {
+		if (!tcp)
+			r = sandbox_allow_socket(s, name);
+		else if (address_parse(name, &address) == 0)
+			r = sandbox_allow_listening(s, address_port(&address));
+	}
+	return r;
+}
+
 /* The HTTP socket is removed at the end. */
-static int allow_http(struct sandbox *s, const struct config *config)
+static int allow_http(struct daemon *d)
 {
 	struct http_options http;
+	int r = 0;
 
-	if (config->dry_run || !settings_http(config, &http) || !http.unix_socket)
+	if (!status_http(d) || !settings_http(d->config, &http))
 		return 0;
-	return sandbox_allow_folder_of(s, http.unix_socket);
+	if (http.unix_socket)
+		r = sandbox_allow_folder_of(d->sandbox, http.unix_socket);
+	return r == 0 ? allow_missing(d->sandbox, status_http(d)) : r;
 }
 
 static void allow_supervisor(struct sandbox *s)
@@ -65,7 +86,7 @@ static void allow_supervisor(struct sandbox *s)
 
 static int allow_all(struct daemon *d)
 {
-	int r = allow_http(d->sandbox, d->config);
+	int r = allow_http(d);
 
 	allow_supervisor(d->sandbox);
 	if (r == 0)

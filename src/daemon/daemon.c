@@ -19,6 +19,7 @@
 #include "daemon/kernel.h"
 #include "daemon/netns.h"
 #include "daemon/previous.h"
+#include "daemon/recordings.h"
 #include "daemon/reload.h"
 #include "daemon/single.h"
 #include "daemon/status.h"
@@ -256,6 +257,7 @@ static void end_turn(struct daemon *d)
 	conn_flush(d->config_conn);
 	counters_turn(d);
 	arm_suppressed(d);
+	recordings_turn(d);
 	if (d->stopping && drained_at_stop(d) && all_known(d) && publish_owed(d->publish) == 0 && all_answered(d))
 		finish_stop(d);
 }
@@ -439,6 +441,7 @@ static int build(struct daemon *d, int netns)
 		return r;
 	if (!d->config->dry_run)
 		d->settings_refused = tune(d);
+	recordings_start(d);
 	d->links = links_new(RESERVED_PORTS);
 	if (!d->links)
 		return -ENOMEM;
@@ -481,6 +484,7 @@ static void take_down(struct daemon *d)
 	notify_free(d->notify);
 	sd_event_unref(d->event);
 	confine_free(d);
+	recordings_free(d);
 	free(d->reread);
 }
 

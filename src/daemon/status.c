@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
+#include "base/backoff.h"
 #include "base/hist.h"
 #include "base/timer.h"
 #include "config/show.h"
@@ -19,10 +20,14 @@
 #include "metrics/health.h"
 #include "metrics/pages.h"
 #include "metrics/snapshot.h"
+#include "recorder/recorder.h"
 #include "settings/settings.h"
 
 #define REDIS_PATIENCE_USEC (500 * USEC_PER_MSEC)
 #define REDIS_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define RETRY_MSEC 1000 /* until an address is tried again; doubles */
+#define RETRY_MAX_MSEC 15000
+#define RETRY_ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define PROC "/proc"
 
 /* How others get the daemon's figures, and what is counted for them alone. */
@@ -30,9 +35,10 @@ struct daemon_status {
 	struct exchange *exchange;
 	struct pages *pages;
 	struct http *http;
-	sd_event_source *asked, *patience;
-	bool checking;        /* a request waits for what Redis says of the markers */
-	bool markers_unknown; /* Redis did not answer in time */
+	sd_event_source *asked, *patience, *retry;
+	struct backoff backoff; /* of retry */
+	bool checking;          /* a request waits for what Redis says of the markers */
+	bool markers_unknown;   /* Redis did not answer in time */
 	uint64_t socket_inode;
 	struct snapshot_sync sync;
 	struct snapshot_http http_state;
@@ -235,8 +241,10 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 /* The loop's own clock was read when it woke up. */
 void status_note_turn(struct daemon *d)
 {
-	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) >= 0)
-		exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
+	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) < 0)
+		return;
+	recorder_time(d->status_page->turn_usec * NSEC_PER_USEC);
+	exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
 }
 
 void status_note_turn_end(struct daemon *d)
@@ -279,12 +287,48 @@ void status_note_sync(struct daemon *d, bool synced)
 
 /* --- serving --- */
 
-static void note_missing(struct daemon_status *own, const struct http_options *options, const char *why)
+static void note_missing(struct daemon_status *own)
 {
-	size_t wanted = options->n_listen + (options->unix_socket != NULL);
+	own->http_state.missing = http_stats(own->http)->missing;
+	http_explain_missing(own->http, own->http_state.reason, sizeof(own->http_state.reason));
+}
 
-	own->http_state.missing = own->http ? http_stats(own->http)->missing : wanted;
+/* Another process had the address, or the machine lacks it: both may end. */
+static int on_retry(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct daemon *d = user;
+	struct daemon_status *own = d->status_page;
+
+	(void)source;
+	(void)usec;
+	if (http_retry(own->http)) {
+		note_missing(own);
+		judge_soon(d);
+	}
+	if (own->http_state.missing > 0)
+		timer_start(own->retry, backoff_next_usec(&own->backoff));
+	return 0;
+}
+
+static void tell_missing(struct daemon_status *own)
+{
+	note_missing(own);
+	if (own->http_state.missing == 0)
+		return;
+	if (http_stats(own->http)->listening == 0)
+		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s; tried again until it is free",
+			    own->http_state.reason);
+	else
+		log_warning(KIND_HTTP_PARTLY, "%s; tried again until it is free", own->http_state.reason);
+	timer_start(own->retry, backoff_next_usec(&own->backoff));
+}
+
+/* Nobody serves any of the addresses. */
+static void note_down(struct daemon_status *own, size_t addresses, const char *why)
+{
+	own->http_state.missing = addresses;
 	(void)snprintf(own->http_state.reason, sizeof(own->http_state.reason), "%s", why);
+	log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", why);
 }
 
 /* Ports matter more: without a server the daemon goes on. A dry run has nothing to show to a fleet. */
@@ -293,20 +337,21 @@ static void listen_for_clients(struct daemon *d)
 	struct daemon_status *own = d->status_page;
 	struct http_options options;
 	char text[256];
-	int r;
 
 	if (d->config->dry_run || !settings_http(d->config, &options))
 		return;
-	r = http_new(&own->http, &options, pages_handle, own->pages, text, sizeof(text));
-	if (r < 0)
-		log_warning(KIND_HTTP_DOWN, "metrics and health are not served: %s", text);
-	else if (text[0])
-		log_warning(KIND_HTTP_PARTLY, "%s", text);
-	note_missing(own, &options, text);
-	if (r < 0)
+	if (http_new(&own->http, &options, pages_handle, own->pages, text, sizeof(text)) < 0) {
+		note_down(own, options.n_listen + (options.unix_socket != NULL), text);
 		return;
+	}
+	tell_missing(own);
 	pages_set_server(own->pages, http_stats(own->http));
 	http_follow(own->http, pages_changes_fd(own->pages), pages_changes_heard, own->pages);
+}
+
+struct http *status_http(const struct daemon *d)
+{
+	return d->status_page ? d->status_page->http : NULL;
 }
 
 /* What is in force: the configuration of the start, but for [log], which a SIGHUP changes. */
@@ -355,6 +400,8 @@ static int add_sources(struct daemon *d)
 
 	if (r >= 0)
 		r = timer_add(&own->patience, d->event, REDIS_ACCURACY_USEC, on_impatient, d);
+	if (r >= 0)
+		r = timer_add(&own->retry, d->event, RETRY_ACCURACY_USEC, on_retry, d);
 	return r < 0 ? r : 0;
 }
 
@@ -370,6 +417,7 @@ int status_build(struct daemon *d)
 	r = exchange_new(&own->exchange);
 	if (r < 0)
 		return r;
+	own->backoff = (struct backoff){.initial_ms = RETRY_MSEC, .max_ms = RETRY_MAX_MSEC};
 	own->sync.changed_nsec = now_nsec();
 	own->pages = pages_new(own->exchange, judge_limits(d), PROC);
 	if (!own->pages)
@@ -390,16 +438,17 @@ void status_start(struct daemon *d)
 {
 	struct daemon_status *own = d->status_page;
 	int r = own->http ? http_start(own->http) : 0;
+	char text[128];
 
 	if (r == 0)
 		return;
-	own->http_state.missing = http_stats(own->http)->listening;
-	(void)snprintf(own->http_state.reason, sizeof(own->http_state.reason), "%s", strerror(-r));
+	(void)snprintf(text, sizeof(text), "there is no thread for them: %s", strerror(-r));
+	note_down(own, http_stats(own->http)->listening + http_stats(own->http)->missing, text);
+	timer_stop(own->retry);
 	/* At an address that nobody serves clients would wait for ever. */
 	pages_set_server(own->pages, NULL);
 	http_free(own->http);
 	own->http = NULL;
-	log_warning(KIND_HTTP_DOWN, "metrics and health are not served: there is no thread for them: %s", strerror(-r));
 }
 
 void status_free(struct daemon *d)
@@ -413,6 +462,7 @@ void status_free(struct daemon *d)
 	pages_free(own->pages);
 	sd_event_source_disable_unref(own->asked);
 	sd_event_source_disable_unref(own->patience);
+	sd_event_source_disable_unref(own->retry);
 	exchange_free(own->exchange);
 	free(own);
 }

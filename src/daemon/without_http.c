@@ -49,6 +49,26 @@ void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user)
 	(void)user;
 }
 
+bool http_retry(struct http *h)
+{
+	(void)h;
+	return false;
+}
+
+void http_explain_missing(const struct http *h, char *out, size_t size)
+{
+	(void)h;
+	(void)snprintf(out, size, "%s", "");
+}
+
+const char *http_missing(const struct http *h, size_t i, bool *tcp)
+{
+	(void)h;
+	(void)i;
+	(void)tcp;
+	return NULL;
+}
+
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
 	(void)h;

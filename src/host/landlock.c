@@ -57,11 +57,11 @@ static int add_rule(int fd, int type, const void *rule)
 	return syscall(SYS_landlock_add_rule, fd, type, rule, 0) < 0 ? -errno : 0;
 }
 
-static int allow_folder(int fd, const struct ruleset *set, const char *path)
+static int allow_folder(int fd, const struct ruleset *set, const char *path, uint64_t more)
 {
 	int folder cleanup(close_fd) = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct landlock_path_beneath_attr rule = {
-		.allowed_access = FS_IN_FOLDERS & set->fs,
+		.allowed_access = (FS_IN_FOLDERS | more) & set->fs,
 		.parent_fd = folder,
 	};
 
@@ -70,9 +70,9 @@ static int allow_folder(int fd, const struct ruleset *set, const char *path)
 	return add_rule(fd, LANDLOCK_RULE_PATH_BENEATH, &rule);
 }
 
-static int allow_port(int fd, const struct ruleset *set, uint16_t port)
+static int allow_port(int fd, const struct ruleset *set, uint64_t access, uint16_t port)
 {
-	const struct port_rule rule = {.access = NET_CONNECT_TCP, .port = port};
+	const struct port_rule rule = {.access = access, .port = port};
 
 	return set->net == 0 ? 0 : add_rule(fd, RULE_NET_PORT, &rule);
 }
@@ -85,11 +85,27 @@ const char *landlock_gaps(int version)
 			    : "TCP ports (held from Linux 6.7 on), abstract Unix sockets (from 6.12 on)";
 }
 
+/* Rules for one folder add up. */
+static int allow_all(int fd, const struct ruleset *set, const struct landlock_allowed *allowed)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < allowed->n_folders; i++)
+		r = allow_folder(fd, set, allowed->folders[i], 0);
+	if (r == 0 && allowed->sockets)
+		r = allow_folder(fd, set, allowed->sockets, LANDLOCK_ACCESS_FS_MAKE_SOCK);
+	for (size_t i = 0; r == 0 && i < allowed->n_ports; i++)
+		r = allow_port(fd, set, NET_CONNECT_TCP, allowed->ports[i]);
+	for (size_t i = 0; r == 0 && i < allowed->n_listening; i++)
+		r = allow_port(fd, set, NET_BIND_TCP, allowed->listening[i]);
+	return r;
+}
+
 int landlock_confine(const struct landlock_allowed *allowed)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct ruleset set;
-	int fd cleanup(close_fd) = -1, r = 0;
+	int fd cleanup(close_fd) = -1, r;
 
 	/* To ask for the version is refused by no kernel, but by a container's filter that has not heard of Landlock.
 	 */
@@ -99,10 +115,7 @@ int landlock_confine(const struct landlock_allowed *allowed)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; r == 0 && i < allowed->n_folders; i++)
-		r = allow_folder(fd, &set, allowed->folders[i]);
-	for (size_t i = 0; r == 0 && i < allowed->n_ports; i++)
-		r = allow_port(fd, &set, allowed->ports[i]);
+	r = allow_all(fd, &set, allowed);
 	if (r == 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		r = -errno;
 	return r < 0 ? r : (int)version;

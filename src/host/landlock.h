@@ -13,8 +13,11 @@
 struct landlock_allowed {
 	const char *const *folders; /* in them, and below, files may be made, written and removed */
 	size_t n_folders;
-	const uint16_t *ports; /* that TCP may connect to; it may listen nowhere */
+	const uint16_t *ports; /* that TCP may connect to */
 	size_t n_ports;
+	const uint16_t *listening; /* that TCP may listen on */
+	size_t n_listening;
+	const char *sockets;   /* one of folders, in which sockets may be made, too; or NULL */
 	bool abstract_sockets; /* of other processes can be reached (unix(7)) */
 };
 

@@ -35,8 +35,10 @@
 
 struct sandbox {
 	char *folders[FOLDERS_MAX];
-	uint16_t ports[PORTS_MAX];
-	size_t n_folders, n_ports;
+	uint16_t ports[PORTS_MAX], listening[PORTS_MAX];
+	size_t n_folders, n_ports, n_listening;
+	size_t sockets; /* the index of the folder in which sockets may be made, and 1; 0: none */
+	bool listens;   /* sockets may be bound */
 	bool abstract_sockets;
 	bool whole;      /* nothing was left out */
 	bool names;      /* host names are looked up */
@@ -113,6 +115,27 @@ int sandbox_allow_port(struct sandbox *s, uint16_t port)
 	return 0;
 }
 
+int sandbox_allow_listening(struct sandbox *s, uint16_t port)
+{
+	if (s->n_listening == PORTS_MAX)
+		return -ENOSPC;
+	s->listening[s->n_listening++] = port;
+	s->listens = true;
+	return 0;
+}
+
+int sandbox_allow_socket(struct sandbox *s, const char *file)
+{
+	int r = sandbox_allow_folder_of(s, file);
+	size_t len = folder_length(file);
+
+	for (size_t i = 0; r == 0 && i < s->n_folders; i++)
+		if (strncmp(s->folders[i], file, len) == 0 && s->folders[i][len] == '\0')
+			s->sockets = i + 1;
+	s->listens = true;
+	return r;
+}
+
 void sandbox_allow_abstract_sockets(struct sandbox *s)
 {
 	s->abstract_sockets = true;
@@ -170,6 +193,9 @@ static int enter_landlock(struct sandbox *s)
 		.n_folders = s->n_folders,
 		.ports = s->ports,
 		.n_ports = s->n_ports,
+		.listening = s->listening,
+		.n_listening = s->n_listening,
+		.sockets = s->sockets ? s->folders[s->sockets - 1] : NULL,
 		.abstract_sockets = s->abstract_sockets,
 	};
 	int r;
@@ -190,6 +216,7 @@ static int enter_landlock(struct sandbox *s)
 	for (size_t i = 0; i < s->n_folders; i++)
 		tell(s, " %s%s", s->folders[i], access(s->folders[i], F_OK) < 0 ? " (missing)" : "");
 	tell(s, "%s", s->n_folders == 0 ? " no folder" : "");
+	tell(s, "%s", s->listens ? "; may still listen on what the HTTP server lacks" : "");
 	if (landlock_gaps(r)[0] != '\0')
 		tell(s, "; this kernel leaves open: %s", landlock_gaps(r));
 	else if (s->abstract_sockets)
@@ -230,7 +257,8 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size)
 int sandbox_lock(struct sandbox *s, char *error, size_t size)
 {
 	if (WITH_SECCOMP) {
-		int r = syscalls_confine(&(const struct syscalls_more){.capset = s->override, .names = s->names});
+		int r = syscalls_confine(&(const struct syscalls_more){
+			.capset = s->override, .names = s->names, .listening = s->listens});
 
 		if (r < 0)
 			return refuse(r, "seccomp", error, size);

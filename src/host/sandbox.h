@@ -30,6 +30,9 @@ struct sandbox *sandbox_new(void);
  */
 int sandbox_allow_folder_of(struct sandbox *s, const char *file);
 int sandbox_allow_port(struct sandbox *s, uint16_t port);
+/* TCP may listen on this port; a Unix socket may be made and listened on in the folder of this one. The same errors. */
+int sandbox_allow_listening(struct sandbox *s, uint16_t port);
+int sandbox_allow_socket(struct sandbox *s, const char *file);
 /* Host names may be looked up, by /etc/hosts and by name servers. The same errors. */
 int sandbox_allow_names(struct sandbox *s);
 /* Redis has Unix sockets: root gets to them by capabilities_connect(), whoever owns them. */

@@ -323,11 +323,33 @@ static int add_names_of_hosts(scmp_filter_ctx filter)
 	return r == 0 ? allow_if(filter, SCMP_SYS(ioctl), ARRAY_SIZE(waiting), waiting) : r;
 }
 
+/* What http/listen.h does with an address that was in use at the start. */
+static int add_listening(scmp_filter_ctx filter)
+{
+	static const char *const calls[] = {"bind", "chmod", "fchmod", "fchmodat", "listen", "mkdir", "mkdirat"};
+	static const struct {
+		int level, name;
+	} options[] = {{IPPROTO_IP, IP_FREEBIND}, {IPPROTO_IPV6, IPV6_FREEBIND}, {IPPROTO_IPV6, IPV6_V6ONLY}};
+	int r = add_names(filter, SCMP_ACT_ALLOW, calls, ARRAY_SIZE(calls));
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(options); i++) {
+		const struct scmp_arg_cmp one[] = {
+			equals(1, (uint64_t)options[i].level),
+			equals(2, (uint64_t)options[i].name),
+		};
+
+		r = allow_if(filter, SCMP_SYS(setsockopt), ARRAY_SIZE(one), one);
+	}
+	return r;
+}
+
 static int add_more(scmp_filter_ctx filter, const struct syscalls_more *more)
 {
 	int r = more->capset ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(capset), 0) : 0;
 
-	return r == 0 && more->names ? add_names_of_hosts(filter) : r;
+	if (r == 0 && more->names)
+		r = add_names_of_hosts(filter);
+	return r == 0 && more->listening ? add_listening(filter) : r;
 }
 
 /* The tree makes a call cost the same wherever it stands in the list; to log is a help, not a must. */

@@ -12,8 +12,9 @@
 
 /* What not every process needs. */
 struct syscalls_more {
-	bool capset; /* what is permitted to us may still be put in force */
-	bool names;  /* getaddrinfo(3): datagrams to name servers */
+	bool capset;    /* what is permitted to us may still be put in force */
+	bool names;     /* getaddrinfo(3): datagrams to name servers */
+	bool listening; /* bind(2) and listen(2), of TCP on the ports that Landlock allows */
 };
 
 /*

@@ -9,15 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/un.h>
 
 #include "base/list.h"
 #include "base/text.h"
 #include "base/thread.h"
 #include "base/util.h"
+#include "http/addresses.h"
 #include "http/content.h"
 #include "http/identity.h"
-#include "http/listen.h"
 #include "http/progress.h"
 #include "http/stream.h"
 #include "log/log.h"
@@ -28,6 +27,7 @@
 #define CLIENTS_A_STREAM 4 /* there may be a stream for so many clients */
 #define HEAR_USEC (20 * USEC_PER_MSEC)
 #define ALLOWED "GET, HEAD"
+#define OPENED_MAX 512 /* the names of all addresses */
 #define REST_USEC (100 * USEC_PER_MSEC)
 
 /* One MHD daemon, without a thread or socket of its own. */
@@ -37,11 +37,6 @@ struct server {
 };
 
 enum { PLAIN, TLS, N_SERVERS };
-
-struct listener {
-	int fd;
-	struct server *server;
-};
 
 struct client {
 	struct list link; /* in arriving, waiting, streaming or dropped */
@@ -67,12 +62,10 @@ struct http {
 	uint64_t timeout_usec;
 	bool tls, need_certificate;
 	struct server servers[N_SERVERS];
-	struct listener listeners[ADDRESS_LIST_MAX + 1];
-	size_t n_listeners;
-	char unix_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": none */
-	struct http_socket_file unix_file;
+	struct http_addresses addresses;
 	struct http_identities identities;
-	int wake; /* eventfd that ends the thread */
+	int wake; /* eventfd: the thread is to end, or there is one more listener */
+	atomic_bool ending;
 	struct followed {
 		int fd; /* -1: nothing */
 		void (*heard)(void *user);
@@ -528,7 +521,7 @@ static bool enter(struct http *h, int fd, const struct address *peer)
 }
 
 /* False if nobody waits to be accepted. */
-static bool accept_one(struct http *h, const struct listener *l)
+static bool accept_one(struct http *h, const struct http_listener *l)
 {
 	struct address peer = {.len = sizeof(peer.sa)};
 	int fd = accept4(l->fd, &peer.sa.any, &peer.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -545,7 +538,7 @@ static bool accept_one(struct http *h, const struct listener *l)
 	}
 	/* The length of a longer Unix address would be that of the whole. */
 	peer.len = MIN(peer.len, (socklen_t)sizeof(peer.sa));
-	(void)MHD_add_connection(l->server->mhd, fd, &peer.sa.any, peer.len);
+	(void)MHD_add_connection(h->servers[l->tcp && h->tls ? TLS : PLAIN].mhd, fd, &peer.sa.any, peer.len);
 	return true;
 }
 
@@ -564,7 +557,7 @@ static void run_servers(struct http *h)
 	forget_arriving(h);
 }
 
-static void accept_from(struct http *h, const struct listener *l)
+static void accept_from(struct http *h, const struct http_listener *l)
 {
 	if (h->n_clients >= h->max_clients) {
 		evict_one(h);
@@ -616,28 +609,38 @@ enum {
 	POLL_FOLLOWED,
 	POLL_SERVERS,
 	POLL_LISTENERS = POLL_SERVERS + N_SERVERS,
-	POLL_STREAMS = POLL_LISTENERS + ADDRESS_LIST_MAX + 1,
+	POLL_STREAMS = POLL_LISTENERS + HTTP_LISTENERS_MAX,
 	POLL_MAX = POLL_STREAMS + STREAMS_MAX,
 };
 
-/* poll() ignores negative descriptors. */
-static void wait_for_work(struct http *h, struct pollfd *fds)
+static size_t n_listeners(const struct http *h)
 {
+	return atomic_load_explicit(&h->addresses.n_open, memory_order_acquire);
+}
+
+/* poll() ignores negative descriptors. */
+static void wait_for_work(struct http *h, struct pollfd *fds, size_t listeners)
+{
+	size_t n = POLL_STREAMS + h->max_streams;
+
 	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
 	fds[POLL_FOLLOWED] = (struct pollfd){.fd = h->hear_from > now_usec() ? -1 : h->followed.fd, .events = POLLIN};
 	for (size_t i = 0; i < N_SERVERS; i++)
 		fds[POLL_SERVERS + i] =
 			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
-	for (size_t i = 0; i < ADDRESS_LIST_MAX + 1; i++)
+	for (size_t i = 0; i < HTTP_LISTENERS_MAX; i++)
 		fds[POLL_LISTENERS + i] = (struct pollfd){
-			.fd = i < h->n_listeners && h->rest_until == 0 ? h->listeners[i].fd : -1, .events = POLLIN};
+			.fd = i < listeners && h->rest_until == 0 ? h->addresses.open[i].fd : -1, .events = POLLIN};
 	poll_streams(h, fds + POLL_STREAMS);
+	/* poll() refuses more of them than RLIMIT_NOFILE, also of those that it ignores. */
+	while (fds[n - 1].fd < 0)
+		n--;
 	/* EINVAL if RLIMIT_NOFILE was lowered below us: still notice the end. */
-	if (poll(fds, POLL_STREAMS + h->max_streams, wait_msec(h)) < 0)
+	if (poll(fds, n, wait_msec(h)) < 0)
 		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
 }
 
-static void turn(struct http *h, const struct pollfd *fds)
+static void turn(struct http *h, const struct pollfd *fds, size_t listeners)
 {
 	if (h->rest_until > 0 && now_usec() >= h->rest_until)
 		h->rest_until = 0;
@@ -650,22 +653,27 @@ static void turn(struct http *h, const struct pollfd *fds)
 		ask_streams(h);
 	run_servers(h);
 	http_identities_sweep(&h->identities);
-	for (size_t i = 0; i < h->n_listeners; i++)
+	for (size_t i = 0; i < listeners; i++)
 		if (fds[POLL_LISTENERS + i].revents)
-			accept_from(h, &h->listeners[i]);
+			accept_from(h, &h->addresses.open[i]);
 }
 
 static void *run(void *user)
 {
 	struct pollfd fds[POLL_MAX] = {0};
 	struct http *h = user;
+	eventfd_t rung;
 
 	thread_step_back();
 	for (;;) {
-		wait_for_work(h, fds);
+		size_t listeners = n_listeners(h);
+
+		wait_for_work(h, fds, listeners);
 		if (fds[POLL_WAKE].revents)
+			(void)eventfd_read(h->wake, &rung);
+		if (h->ending)
 			return NULL;
-		turn(h, fds);
+		turn(h, fds, listeners);
 	}
 }
 
@@ -713,45 +721,20 @@ static int start_servers(struct http *h)
 	return r;
 }
 
-/* Which addresses are listened on, and which failed. */
-struct addresses {
-	char up[512], down[512];
-	int error; /* of the last one */
-};
-
-static void add_listener(struct http *h, const char *name, int fd, struct server *server, struct addresses *tried)
+static void ring(const struct http *h)
 {
-	if (fd >= 0) {
-		h->listeners[h->n_listeners++] = (struct listener){fd, server};
-		text_append(tried->up, sizeof(tried->up), ", ", "%s", name);
-		return;
-	}
-	tried->error = fd;
-	h->stats.missing++;
-	text_append(tried->down, sizeof(tried->down), ", ", "%s: %s", name, strerror(-fd));
+	(void)eventfd_write(h->wake, 1);
 }
 
-static void open_listeners(struct http *h, const struct http_options *opt, struct addresses *tried)
+static void note_addresses(struct http *h, const char *opened)
 {
-	int fd;
-
-	for (size_t i = 0; i < opt->n_listen; i++) {
-		struct address address;
-
-		fd = address_parse(opt->listen[i], &address);
-		if (fd == 0)
-			fd = http_listen_tcp(&address);
-		if (h->n_listeners > 0 && http_listen_lacks_ipv6(&address, fd))
-			log_info(KIND_HTTP_LISTENING, "no HTTP on %s: there is no IPv6 here", opt->listen[i]);
-		else
-			add_listener(h, opt->listen[i], fd, &h->servers[h->tls ? TLS : PLAIN], tried);
-	}
-	if (!opt->unix_socket)
-		return;
-	fd = http_listen_unix(opt->unix_socket, &h->unix_file);
-	add_listener(h, opt->unix_socket, fd, &h->servers[PLAIN], tried);
-	if (fd >= 0)
-		(void)snprintf(h->unix_path, sizeof(h->unix_path), "%s", opt->unix_socket);
+	h->stats.listening = h->addresses.n_open;
+	h->stats.missing = h->addresses.n_missing;
+	if (opened[0] != '\0')
+		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", opened,
+			   h->need_certificate ? ", TCP with TLS and client certificates"
+			   : h->tls            ? ", TCP with TLS"
+					       : "");
 }
 
 void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user)
@@ -768,27 +751,6 @@ int http_start(struct http *h)
 		return -errno;
 	r = thread_start(&h->thread, "http", 0, run, h);
 	h->started = r == 0;
-	return r;
-}
-
-static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
-{
-	struct addresses tried = {0};
-	int r = start_servers(h);
-
-	if (r == 0) {
-		open_listeners(h, opt, &tried);
-		h->stats.listening = h->n_listeners;
-		r = h->n_listeners > 0 ? 0 : tried.error;
-	}
-	(void)snprintf(error, size, "%s", tried.down);
-	if (r < 0 && error[0] == '\0')
-		(void)snprintf(error, size, "%s", strerror(-r));
-	if (r == 0)
-		log_notice(KIND_HTTP_LISTENING, "HTTP on %s%s", tried.up,
-			   h->need_certificate ? ", TCP with TLS and client certificates"
-			   : h->tls            ? ", TCP with TLS"
-					       : "");
 	return r;
 }
 
@@ -811,6 +773,20 @@ static struct http *alloc_http(const struct http_options *opt, http_handle_fn ha
 	list_init(&h->streaming);
 	list_init(&h->dropped);
 	return h;
+}
+
+static int open_all(struct http *h, const struct http_options *opt, char *error, size_t size)
+{
+	char opened[OPENED_MAX];
+	int r = start_servers(h);
+
+	if (r < 0) {
+		(void)snprintf(error, size, "%s", strerror(-r));
+		return r;
+	}
+	http_addresses_open(&h->addresses, opt, opened, sizeof(opened));
+	note_addresses(h, opened);
+	return 0;
 }
 
 int http_check(const struct http_options *opt, char *error, size_t size)
@@ -854,6 +830,31 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 	return r;
 }
 
+void http_explain_missing(const struct http *h, char *out, size_t size)
+{
+	http_addresses_explain(&h->addresses, out, size);
+}
+
+const char *http_missing(const struct http *h, size_t i, bool *tcp)
+{
+	if (i >= h->addresses.n_missing)
+		return NULL;
+	*tcp = h->addresses.missing[i].tcp;
+	return h->addresses.missing[i].name;
+}
+
+bool http_retry(struct http *h)
+{
+	char opened[OPENED_MAX];
+
+	http_addresses_retry(&h->addresses, opened, sizeof(opened));
+	if (opened[0] == '\0')
+		return false;
+	note_addresses(h, opened);
+	ring(h);
+	return true;
+}
+
 int http_renew(struct http *h, const struct http_options *opt, char *error, size_t size)
 {
 	int r = h->tls ? http_identities_renew(&h->identities, opt, error, size) : 0;
@@ -875,11 +876,10 @@ static void end_streams(struct http *h)
 
 static void stop_thread(struct http *h)
 {
-	const uint64_t one = 1;
-
 	if (!h->started)
 		return;
-	(void)write_all(h->wake, &one, sizeof(one));
+	h->ending = true;
+	ring(h);
 	(void)pthread_join(h->thread, NULL);
 }
 
@@ -889,10 +889,7 @@ void http_free(struct http *h)
 		return;
 	stop_thread(h);
 	end_streams(h);
-	for (size_t i = 0; i < h->n_listeners; i++)
-		(void)close(h->listeners[i].fd);
-	if (h->unix_path[0] != '\0')
-		http_unlisten_unix(h->unix_path, &h->unix_file);
+	http_addresses_close(&h->addresses);
 	for (size_t i = 0; i < N_SERVERS; i++)
 		if (h->servers[i].mhd)
 			MHD_stop_daemon(h->servers[i].mhd);

@@ -75,7 +75,7 @@ typedef void (*http_handle_fn)(const struct http_request *request, struct http_a
 
 /* Written by the HTTP thread, but for missing, listening and expires; any thread may read. */
 struct http_stats {
-	_Atomic uint64_t missing;    /* addresses that could not be listened on */
+	_Atomic uint64_t missing;    /* addresses that cannot be listened on now */
 	_Atomic uint64_t listening;  /* addresses listened on */
 	_Atomic uint64_t answers[6]; /* by the first digit of the status; [0]: any other number */
 	_Atomic uint64_t accepted;
@@ -99,8 +99,8 @@ struct http;
 int http_check(const struct http_options *opt, char *error, size_t size);
 
 /*
- * Listens on every address that it can. 0 if at least one works, with the others named in error ("" if none failed);
- * else a negative errno and a one-line text in error.
+ * Listens on every address that it can; the others are missing: http_retry() tries them again. 0, or a negative errno
+ * and a one-line text in error.
  */
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size);
@@ -111,6 +111,15 @@ int http_new(struct http **ret, const struct http_options *opt, http_handle_fn h
 void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user);
 /* Starts the thread that serves and calls handle. Once. 0 or a negative errno. */
 int http_start(struct http *h);
+/*
+ * Tries the missing addresses again; true if one more is listened on, which is logged. Only for the thread that called
+ * http_new(), as the two that follow.
+ */
+bool http_retry(struct http *h);
+/* The missing addresses and why: "127.0.0.1:10187: in use by prometheus, process 1234", or "". */
+void http_explain_missing(const struct http *h, char *out, size_t size);
+/* The i-th missing address as it was configured, or NULL; tcp: it is no Unix socket. */
+const char *http_missing(const struct http *h, size_t i, bool *tcp);
 /*
  * Reads certificate, key and CA again from the files that opt names. New clients get them, present ones keep theirs.
  * Only for the thread that called http_new(). Returns 1, 0 if nothing changed or TLS is off, or a negative errno with a

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "kernel/reply.h"
 #include "log/log.h"
+#include "recorder/recorder.h"
 
 /*
  * What follows a message silently follows it within the same hold of the kernel's lock; asked a little later, the
@@ -41,6 +42,7 @@ struct reread {
 	struct nlsock *socket;
 	sd_event_source *source, *timer, *flood;
 	bool reading; /* all, since began_usec */
+	bool found;   /* a row of this datagram differs */
 	uint64_t began_usec;
 	struct reply reply;
 	uint32_t seq;
@@ -236,8 +238,10 @@ static void on_row(const struct link_msg *row, void *user)
 {
 	struct reread *r = user;
 
-	if (r->ops->differs(row, r->user))
-		reread_link(r, row->ifindex);
+	if (!r->ops->differs(row, r->user))
+		return;
+	r->found = true;
+	reread_link(r, row->ifindex);
 }
 
 static bool rows_wanted(const void *user)
@@ -287,21 +291,31 @@ void reread_all(struct reread *r)
 		end_all(r, result);
 }
 
+/* A routine reading of all that finds nothing must not fill the recorder. */
+static void record(const struct reread *r, const struct nlsock_batch *batch, bool routine)
+{
+	for (size_t i = 0; i < batch->n && (r->found || !routine); i++)
+		recorder_datagram(RECORDER_ANSWER, batch->datagram[i].data, batch->datagram[i].len);
+}
+
 /* Answers to all questions, also of a reading that was given up: nobody waits for those. */
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
 	struct reread *r = user;
 	struct nlsock_batch batch;
+	bool routine = r->reading;
 
 	(void)source;
 	(void)fd;
 	(void)revents;
+	r->found = false;
 	nlsock_receive(r->socket, &batch);
 	for (size_t i = 0; i < batch.n; i++)
 		if (linkmsg_walk(batch.datagram[i].data, batch.datagram[i].len, on_answer, r) < 0)
 			r->stats.failures++;
 	if (r->reading)
 		read_all(r, &batch);
+	record(r, &batch, routine);
 	settle(r);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "kernel/pace.h"
 #include "kernel/reply.h"
 #include "log/audit.h"
+#include "recorder/recorder.h"
 
 #define DUMP_POOL 8            /* datagrams */
 #define BATCHES_PER_TURN 16    /* then other event sources have their turn */
@@ -71,6 +72,7 @@ static void enter(struct watch *w, enum watch_state state)
 		w->since = now_usec();
 	w->state = state;
 	log_debug(KIND_WATCH_STATE, "%s", watch_state_name(state));
+	recorder_state(state, watch_state_name(state));
 	NOTIFY(w, state_changed, state, w->user);
 }
 
@@ -126,6 +128,7 @@ static void report_loss(struct watch *w, const char *why, bool overrun)
 
 	w->episode = true;
 	w->aloud = w->aloud || line;
+	recorder_trigger(RECORDER_WHY_LOST, "link events were lost: %s", why);
 	audit_event_line(line, overrun && audit_wanted(AUDIT_OVERRUN), LOG_WARNING, KIND_EVENTS_LOST, &event, LOG_HERE,
 			 NULL,
 			 "link events were lost (%s; %" PRIu64 " overruns so far, receive buffer %zu bytes), "
@@ -166,9 +169,11 @@ static int event_message(const struct nlmsghdr *nlh, void *user)
 
 static void report_spoofed(size_t n)
 {
-	if (n > 0)
-		audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
-			     "%zu netlink messages were not the kernel's and were dropped", n);
+	if (n == 0)
+		return;
+	recorder_note("%zu netlink messages were not the kernel's", n);
+	audit_record(AUDIT_SPOOF, AUDIT_FAILURE, "a process that is not the kernel", NULL,
+		     "%zu netlink messages were not the kernel's and were dropped", n);
 }
 
 static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
@@ -177,15 +182,19 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	w->stats.datagrams += batch->n;
 	w->stats.spoofed += batch->spoofed;
 	report_spoofed(batch->spoofed);
-	for (size_t i = 0; i < batch->n; i++)
+	recorder_time(w->received_nsec);
+	for (size_t i = 0; i < batch->n; i++) {
+		recorder_datagram(RECORDER_EVENTS, batch->datagram[i].data, batch->datagram[i].len);
 		if (linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, event_message, w) < 0)
 			malformed_event(w);
+	}
 }
 
 /* An error that stays would keep the loop spinning: the socket is left alone until the back-off is over. */
 static void events_failed(struct watch *w, int error)
 {
 	w->stats.socket_errors++;
+	recorder_lost(RECORDER_SOCKET_ERROR);
 	report_loss(w, strerror(-error), false);
 	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 	w->broken = true;
@@ -213,11 +222,13 @@ static bool receive_events(struct watch *w)
 		case NLSOCK_OVERRUN:
 			w->stats.overruns++;
 			w->stats.overrun_nsec = now_nsec();
+			recorder_lost(RECORDER_OVERRUN);
 			report_loss(w, "overrun", true);
 			restart(w);
 			break;
 		case NLSOCK_TRUNCATED:
 			w->stats.truncations++;
+			recorder_lost(RECORDER_TRUNCATED);
 			lost(w, "truncated datagram");
 			break;
 		case NLSOCK_ERROR:
@@ -245,6 +256,7 @@ static void dump_failed(struct watch *w, int error)
 	       "not in sync with the kernel: reading all links failed %u times in a row, now: %s; again in %" PRIu64
 	       " ms",
 	       w->failures, error == -EINTR ? "interrupted by a change" : strerror(-error), delay / USEC_PER_MSEC);
+	recorder_note("a dump failed: %s", strerror(-error));
 	abort_dump(w);
 	wait_for_dump(w, delay);
 }
@@ -269,6 +281,8 @@ static int dump_batch(struct watch *w, const struct nlsock_batch *batch)
 
 	w->stats.spoofed += batch->spoofed;
 	report_spoofed(batch->spoofed);
+	for (size_t i = 0; i < batch->n; i++)
+		recorder_datagram(RECORDER_DUMP, batch->datagram[i].data, batch->datagram[i].len);
 	r = reply_read(&w->reply, batch, &ops, w);
 	w->stats.malformed += w->reply.malformed - malformed;
 	return r;
@@ -642,6 +656,7 @@ struct watch_socket watch_socket(const struct watch *w)
 void watch_resync(struct watch *w, const char *why)
 {
 	w->stats.resyncs++;
+	recorder_note("all links will be read again: %s", why);
 	if (log_wanted(LOG_NOTICE, KIND_LINKS_REREAD)) {
 		w->aloud = true;
 		log_line(LOG_NOTICE, KIND_LINKS_REREAD, LOG_HERE, NULL, "all links will be read again: %s", why);

@@ -334,6 +334,25 @@ const struct advice log_advice[KINDS] = {
 		"and are not saved.",
 		"Give each its own state.file.",
 	},
+	[KIND_RECORDER_OFF] = {
+		"The flight recorder is off",
+		"There was no memory for it; the message says how much was asked for. Ports are kept in step all the "
+		"same, but after an incident there is no recording.",
+		"Lower recorder.bytes or give the container more memory, and restart the daemon.",
+	},
+	[KIND_RECORDING_WRITTEN] = {
+		"A recording was written",
+		"Something went wrong, or somebody asked for it; the message says why, and where the file is. It has "
+		"what the kernel sent before, and what was decided on it. The last five files are kept.",
+		"Open it with tshark or Wireshark, or play it by portsyncd --replay FILE, and keep it with the "
+		"techsupport archive of the incident.",
+	},
+	[KIND_RECORDING_FAILED] = {
+		"A recording could not be written",
+		"The folder is missing, full, or may not be written to; the message says which. Ports are not affected.",
+		"Make room, or create the folder of recorder.folder and restart the daemon, whose sandbox allows only "
+		"what was there at the start. As long as memory has it, portsyncctl record -o FILE gets the recording.",
+	},
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",
 		"The disk is full or read-only, or the folder is missing or not writable. The old file stays; a "
@@ -480,13 +499,15 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_HTTP_DOWN] = {
 		"Metrics and health are not served",
-		"No address of http.listen, nor http.unix_socket, could be used; the message says why.",
-		"The ports are not affected. Free the address or configure another, and restart the daemon.",
+		"No address of http.listen, nor http.unix_socket, could be used; the message says why, and which process has "
+		"it.",
+		"The ports are not affected. Free the address: it is tried again every 15 s or sooner. Or configure another and "
+		"restart the daemon.",
 	},
 	[KIND_HTTP_PARTLY] = {
 		"One of the HTTP addresses could not be used",
-		"The others serve metrics and health; the message says which one failed and why.",
-		"If this machine lacks the address family, remove the address from http.listen.",
+		"The others serve metrics and health; the message says which one failed and why, and which process has it.",
+		"Free the address: it is tried again every 15 s or sooner. If this machine lacks the address family, remove the address from http.listen.",
 	},
 	[KIND_LINES_HELD_BACK] = {
 		"Lines were suppressed",

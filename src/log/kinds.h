@@ -73,6 +73,9 @@
 	X(STATE_IN_USE, "state_in_use", "fdc45442b2c1451ea3328ae94f13e174", 0) \
 	X(STATE_NOT_SAVED, "state_not_saved", "69d9e6dddbae46cc85cdb2f03f62fbad", 3) \
 	X(STATE_SAVED_AGAIN, "state_saved_again", "06ed7da3d8cc4e85ae08f5d7a57b52d8", 3) \
+	X(RECORDER_OFF, "recorder_off", "762fea23cca34409ba48587714a595c1", 0) \
+	X(RECORDING_WRITTEN, "recording_written", "779f8b1741d64739924508b14436ee1e", 20) \
+	X(RECORDING_FAILED, "recording_failed", "d544eb6f3a054c868515a8ba6a4767bf", 3) \
 	X(STARTED, "started", "a163c85229ee43be9c370d062858619f", 0) \
 	X(RUNS_ALREADY, "runs_already", "8d21b66028bf4fd499625c5b0f29e6f7", 0) \
 	X(LOCK_TAKEN, "lock_taken", "56fd1284bac54d29876360048d8fff54", 0) \

@@ -10,6 +10,7 @@
 #include "base/util.h"
 #include "ports/rules.h"
 #include "ports/stage.h"
+#include "recorder/recorder.h"
 
 #define CHUNK_PORTS 64
 
@@ -364,6 +365,11 @@ static void set_master(struct links *l, struct port *port, uint32_t master)
 	port->link.master = master;
 }
 
+static void note_owed(const struct port *port, unsigned fields)
+{
+	recorder_decision(RECORDER_OWED, port->name, fields, RECORDER_NO_ROW);
+}
+
 static void note_change(struct links *l, struct port *port, uint64_t received_nsec)
 {
 	if (!port->owed.since_nsec)
@@ -385,6 +391,7 @@ static void attach(struct links *l, struct port *port, const struct link_msg *ms
 	port->owed.fields = OWED_DOUBT;
 	hash_add(&l->by_ifindex, &port->by_ifindex, hash_int((uint32_t)msg->ifindex));
 	l->stats.present++;
+	note_owed(port, OWED_DOUBT);
 	note_change(l, port, received_nsec);
 	links_mark_dirty(l, port);
 }
@@ -400,6 +407,7 @@ static void detach(struct links *l, struct port *port, uint64_t received_nsec)
 	port->link.ifindex = 0;
 	port->link.old = port->link.published = false;
 	port->link.flags = port->link.mtu = port->owed.fields = 0;
+	note_owed(port, RECORDER_DELETION);
 	set_master(l, port, 0);
 	l->stats.present--;
 	links_mark_dirty(l, port);
@@ -434,6 +442,7 @@ static unsigned changed_fields(const struct port *port, const struct link_msg *m
 static void owe(struct links *l, struct port *port, unsigned fields, uint64_t received_nsec)
 {
 	port->owed.fields |= fields;
+	note_owed(port, fields);
 	links_mark_dirty(l, port);
 	if (fields != ROW_BIT(ROW_STATE))
 		note_change(l, port, received_nsec);
@@ -593,6 +602,7 @@ int links_dump_commit_partial(struct links *l)
 
 void links_doubt(struct links *l)
 {
+	recorder_note("every row is owed again: changes may have been missed");
 	for (struct port *port = links_next(l, NULL); port; port = links_next(l, port)) {
 		if (!links_present(port))
 			continue;

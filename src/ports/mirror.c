@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "log/log.h"
 #include "ports/rules.h"
+#include "recorder/recorder.h"
 
 #define DIFFERENCE_BYTES 160
 
@@ -178,6 +179,8 @@ static void on_link(const struct link_msg *msg, void *user)
 		return;
 	if (!m->partial) {
 		m->silent_changes++;
+		recorder_trigger(RECORDER_WHY_SILENT, "%s changed without a message of the kernel: %s",
+				 port ? port->name : msg->name, text);
 		log_warning(KIND_SILENT_CHANGE, "%s (ifindex %d) changed without a message of the kernel: %s",
 			    port ? port->name : msg->name, msg->ifindex, text);
 	}

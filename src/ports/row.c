@@ -113,3 +113,18 @@ struct row row_unpack(struct row_packed packed)
 		row.value[ROW_MTU] = (uint32_t)packed.bits;
 	return row;
 }
+
+static int32_t number(int64_t value)
+{
+	return value >= ROW_OTHER && value <= INT32_MAX ? (int32_t)value : ROW_OTHER;
+}
+
+struct recorder_row row_recorded(const struct row *row)
+{
+	return (struct recorder_row){
+		.mtu = number(row->value[ROW_MTU]),
+		.state = (int8_t)row->value[ROW_STATE],
+		.oper = (int8_t)row->value[ROW_OPER],
+		.admin = (int8_t)row->value[ROW_ADMIN],
+	};
+}

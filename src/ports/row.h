@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "recorder/recorder.h"
+
 enum row_field { ROW_STATE, ROW_OPER, ROW_ADMIN, ROW_MTU, ROW_FIELDS };
 
 #define ROW_BIT(field) (1U << (field))
@@ -42,5 +44,7 @@ const char *row_format(enum row_field field, int64_t value, char buf[ROW_TEXT_MA
 int64_t row_parse(enum row_field field, const char *text, size_t len);
 /* ROW_BIT() of each field of want that base does not hold. */
 unsigned row_diff(const struct row *base, const struct row *want);
+/* As the flight recorder keeps it. */
+struct recorder_row row_recorded(const struct row *row);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/timer.h"
 #include "base/util.h"
 #include "log/audit.h"
+#include "recorder/recorder.h"
 #include "redis/endpoint.h"
 #include "redis/handshake.h"
 
@@ -132,6 +133,7 @@ static void outage_note(struct conn_outage *outage, uint64_t now_usec, const cha
 		return;
 	}
 	outage->since_usec = now_usec;
+	recorder_connection(outage->label, false, outage->reason);
 	audit_event_line(log_wanted(LOG_WARNING, KIND_REDIS_AWAY), record, LOG_WARNING, KIND_REDIS_AWAY, event,
 			 LOG_HERE, NULL, "%s: no connection to %s: %s; retrying", outage->label, outage->endpoint,
 			 outage->reason);
@@ -146,6 +148,7 @@ static void outage_end(struct conn_outage *outage, uint64_t now_usec)
 	else
 		log_notice(KIND_REDIS_BACK, "%s: connected to %s, was away for %" PRIu64 ".%03" PRIu64 " s",
 			   outage->label, outage->endpoint, msec / 1000, msec % 1000);
+	recorder_connection(outage->label, true, "");
 	outage->since_usec = 0;
 	outage->reason[0] = '\0';
 }

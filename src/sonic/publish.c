@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "base/timer.h"
 #include "log/audit.h"
+#include "recorder/recorder.h"
 #include "sonic/eventpub.h"
 #include "sonic/portlog.h"
 #include "sonic/readback.h"
@@ -94,9 +95,15 @@ static void not_done(struct port *port, enum write_kind kind)
 	port->row.announced = 0;
 }
 
+static unsigned fields_of(const struct port *port, enum write_kind kind)
+{
+	return kind == WRITE_DELETE ? RECORDER_DELETION : port->row.announced;
+}
+
 static void refused(struct publish *p, struct port *port, enum write_kind kind, const struct resp_value *error)
 {
 	p->stats.refused++;
+	recorder_refused(port->name, fields_of(port, kind), error->str);
 	not_done(port, kind);
 	port->row.generation++;
 	port->row.rewrite = port->row.rewrite || resp_is_error(error, "WRONGTYPE");
@@ -104,6 +111,7 @@ static void refused(struct publish *p, struct port *port, enum write_kind kind, 
 	if (port->row.failing)
 		return;
 	port->row.failing = true;
+	recorder_trigger(RECORDER_WHY_REFUSED, "PORT_TABLE%s%s: %s", p->separator, port->name, error->str);
 	log_with(LOG_WARNING, KIND_WRITE_REFUSED,
 		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex, .reason = error->str}),
 		 "PORT_TABLE%s%s: Redis refused the write, it is tried again: %s", p->separator, port->name,
@@ -119,6 +127,7 @@ static void note_repair(struct publish *p, struct port *port)
 
 static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 {
+	recorder_decision(RECORDER_ACKED, port->name, fields_of(port, kind), RECORDER_NO_ROW);
 	if (kind == WRITE_SET)
 		port->row.announced = 0;
 	if (port->row.writing > 0 || port->row.known != ROW_READ)
@@ -266,6 +275,7 @@ static void send_delete(struct publish *p, struct port *port)
 	port->row.acked = row_nil;
 	port->row.mine = port->row.rewrite = false;
 	p->stats.deletes++;
+	recorder_decision(RECORDER_SENT, port->name, RECORDER_DELETION, RECORDER_NO_ROW);
 	portlog_deleted(port, &was, publish_last_event(p));
 	send_write(p, port, WRITE_DELETE, &cmd);
 }
@@ -292,6 +302,7 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	port->owed.fields = 0;
 	p->stats.sets++;
 	p->stats.repeats += differing == 0;
+	recorder_decision(RECORDER_SENT, port->name, port->row.announced, row_recorded(want));
 	log_change(p, port, want, changed, port->row.announced & OWED_DOUBT);
 	send_write(p, port, WRITE_SET, &cmd);
 }
@@ -421,6 +432,7 @@ static void note_drift(struct publish *p, struct port *port)
 		return;
 	p->stats.drift++;
 	port->row.drifted = true;
+	recorder_trigger(RECORDER_WHY_DRIFT, "PORT_TABLE%s%s was changed by somebody else", p->separator, port->name);
 	log_with(LOG_WARNING, KIND_DRIFT_REPAIRED,
 		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex}),
 		 "PORT_TABLE%s%s: was changed by somebody else, repaired", p->separator, port->name);
@@ -495,6 +507,8 @@ static void readback_done(bool complete, void *user)
 		return;
 	}
 	backoff_reset(&p->readback_backoff);
+	if (!p->live)
+		recorder_note("the rows of STATE_DB were read");
 	p->stats.readbacks++;
 	p->live = true;
 }
@@ -515,6 +529,7 @@ void publish_ready(struct publish *p)
 void publish_lost(struct publish *p)
 {
 	p->live = false;
+	recorder_note("what STATE_DB holds is not known any more");
 	for (struct port *port = links_next(p->links, NULL), *next; port; port = next) {
 		next = links_next(p->links, port);
 		port->row.known = ROW_UNKNOWN;

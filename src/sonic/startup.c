@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "log/audit.h"
 #include "ports/rules.h"
+#include "recorder/recorder.h"
 #include "sonic/portcount.h"
 #include "sonic/portrows.h"
 #include "sonic/warm.h"
@@ -371,8 +372,13 @@ static void warn_of(struct startup *s, bool (*matches)(const struct port *port),
 /* Upstream waits, or ignores a port, for ever without a word (M16, S5). */
 static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 {
+	const struct startup *s = user;
+
 	(void)timer;
 	(void)usec;
+	if (links_expected(s->deps.links) > 0)
+		recorder_trigger(RECORDER_WHY_INIT_LATE, "PortInitDone waits for %zu ports",
+				 links_expected(s->deps.links));
 	warn_of(user, is_awaited, "PortInitDone waits for ", "without a host interface");
 	warn_of(user, is_stuck, "",
 		"are ignored, as their interfaces are left from before this start; delete those, or restart swss");

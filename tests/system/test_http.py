@@ -423,7 +423,7 @@ def test_clients_leave_descriptors_to_the_rest(switch: SwitchFactory) -> None:
 def test_an_address_in_use_leaves_the_others(start: Start) -> None:
     first = start()
     second = start(listen=f"{first.address[0]}:{first.address[1]}")
-    second.wait_log(rf"^ready {first.address[0]}:\d+: Address already in use$")
+    second.wait_log(rf"^ready {first.address[0]}:\d+: in use by http_probe, process {first.pid}$")
     assert second.get_unix("/hello").status == 200
 
 

@@ -201,6 +201,7 @@ int main(int argc, char *argv[])
 		(void)fprintf(stderr, "%s\n", error);
 		return EXIT_FAILURE;
 	}
+	http_explain_missing(server, error, sizeof(error));
 	(void)printf("ready %s\n", error);
 	(void)fflush(stdout);
 	(void)sigwait(&end, &received);

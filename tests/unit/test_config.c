@@ -25,7 +25,7 @@
 	"--show-config, --dry-run, --once, --replay FILE, --realtime, "                                                \
 	"-h/--help, -V/--version"
 #define LEVELS "emerg, alert, crit, err, error, warning, warn, notice, info, debug"
-#define SECTIONS "[database] [performance] [health] [http] [sonic] [security] [state] [log]"
+#define SECTIONS "[database] [performance] [health] [http] [sonic] [security] [state] [recorder] [log]"
 #define PORTS "; allowed: an integer 1..65535\n"
 #define CPUS "; allowed: CPUs 0..1023 as in 0-1,3, or \"\"\n"
 #define ADDRESSES "; allowed: at most 8 as in 127.0.0.1:10187, [::1]:10187, or \"\"\n"

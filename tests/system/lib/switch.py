@@ -117,6 +117,10 @@ class Switch:
         return self.folder / "state" / "state.json"
 
     @property
+    def recordings(self) -> Path:
+        return self.folder / "recordings"
+
+    @property
     def pages(self) -> Pages:
         return Pages(self.folder / "http.sock")
 
@@ -230,6 +234,7 @@ class Switch:
         # By TCP the switches of tests that run beside each other would get into each other's way.
         # The default one is the machine's.
         settings.setdefault("state", {}).setdefault("file", self.state_file)
+        settings.setdefault("recorder", {}).setdefault("folder", self.recordings)
         settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})
         write_settings(self.config_file, settings)
         options = {

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "recorder/recorder.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define LINE 64 /* of the caches: an entry begins on one */
+#define HEAD sizeof(struct recorder_entry)
+#define HUGE_PAGE (2U << 20)
+#define CHECKPOINTS 16 /* remembered; an eighth of the ring apart, more than there can be */
+#define PARTS 8
+#define IN_DUMP 1U /* a position is a multiple of LINE */
+#define COPIES 4
+#define STEPS 64 /* the writer reserves the ring in */
+
+_Static_assert(HEAD == 16 && IFNAMSIZ == HEAD && sizeof(struct recorder_row) == 8, "each is one store, or a half");
+_Static_assert(sizeof(struct recorder_decision) == 32, "a decision with its header fits in a line");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions are written and read without a lock");
+
+/*
+ * Positions count bytes since the start and only grow; a byte's place is its position modulo the size. Bytes between
+ * reserved - size and committed are good.
+ */
+static struct {
+	unsigned char *bytes; /* NULL: off */
+	size_t size;
+	size_t offset;                   /* of the next entry */
+	uint64_t head;                   /* its position */
+	uint64_t published, reserved_to; /* as committed and reserved */
+	uint64_t nsec;
+	uint64_t checkpoint; /* position of the last one */
+	uint64_t due;        /* where the next one should be */
+	bool in_dump;        /* the last one was made while a dump was being read */
+	enum recorder_why why;
+	bool triggered;
+	char text[RECORDER_TEXT_MAX];
+
+	_Alignas(64) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
+	_Atomic uint64_t committed;
+	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
+	_Atomic uint64_t n_checkpoints;
+} ring;
+
+/* --- memory --- */
+
+static size_t rounded(size_t bytes, size_t to)
+{
+	return (bytes + to - 1) / to * to;
+}
+
+/* Of an entry with so many bytes of data. */
+static size_t whole_length(size_t len)
+{
+	return rounded(HEAD + len, LINE);
+}
+
+/* On the boundary of a huge page, which the kernel then may use. */
+static unsigned char *map(size_t size)
+{
+	unsigned char *all = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (all == MAP_FAILED)
+		return NULL;
+	before = rounded((uintptr_t)all, HUGE_PAGE) - (uintptr_t)all;
+	if (before > 0)
+		(void)munmap(all, before);
+	if (HUGE_PAGE - before > 0)
+		(void)munmap(all + before + size, HUGE_PAGE - before);
+	return all + before;
+}
+
+int recorder_start(size_t bytes)
+{
+	unsigned char *mapped;
+	size_t size;
+
+	if (bytes == 0)
+		return 0;
+	size = rounded(MAX(bytes, (size_t)RECORDER_MIN_BYTES), RECORDER_MIN_BYTES);
+	mapped = map(size);
+	if (!mapped)
+		return -ENOMEM;
+	(void)madvise(mapped, size, MADV_HUGEPAGE);
+	(void)madvise(mapped, size, MADV_DONTDUMP);
+	memset(mapped, 0, size); /* no event waits for a page */
+	memset(&ring, 0, sizeof(ring));
+	ring.size = size;
+	ring.bytes = mapped;
+	return 0;
+}
+
+void recorder_stop(void)
+{
+	if (ring.bytes)
+		(void)munmap(ring.bytes, ring.size);
+	memset(&ring, 0, sizeof(ring));
+}
+
+bool recorder_is_on(void)
+{
+	return ring.bytes != NULL;
+}
+
+/* --- writing --- */
+
+/*
+ * Lines of the ring are written whole, past the caches: to read them first, though nobody wants what is there, would
+ * cost three times as much (docs/design/recorder.md).
+ */
+#ifdef __SSE2__
+typedef __m128i chunk;
+
+static chunk load(const void *from)
+{
+	return _mm_loadu_si128(from);
+}
+
+static void store(unsigned char *to, chunk value)
+{
+	_mm_stream_si128((__m128i *)(void *)to, value);
+}
+
+static chunk make(uint64_t first, uint64_t second)
+{
+	return _mm_set_epi64x((int64_t)second, (int64_t)first);
+}
+
+static void fence(void)
+{
+	_mm_sfence();
+}
+#else
+typedef struct {
+	uint64_t words[2];
+} chunk;
+
+static chunk load(const void *from)
+{
+	chunk value;
+
+	memcpy(&value, from, sizeof(value));
+	return value;
+}
+
+static void store(unsigned char *to, chunk value)
+{
+	memcpy(to, &value, sizeof(value));
+}
+
+static chunk make(uint64_t first, uint64_t second)
+{
+	return (chunk){{first, second}};
+}
+
+static void fence(void)
+{
+	atomic_thread_fence(memory_order_release);
+}
+#endif
+
+/* struct recorder_entry, in registers. */
+static chunk head_of(enum recorder_kind kind, unsigned detail, size_t len)
+{
+	struct recorder_entry head = {.len = (uint32_t)len, .kind = (uint16_t)kind, .detail = (uint16_t)detail};
+	uint64_t rest;
+
+	memcpy(&rest, &head.len, sizeof(rest));
+	return make(ring.nsec, rest);
+}
+
+/* Readers see that the bytes are no longer what they were, before one of them changes. In steps: a fence is dear. */
+static void reserve(size_t len)
+{
+	if (ring.head + len <= ring.reserved_to)
+		return;
+	ring.reserved_to = ring.head + len + ring.size / STEPS;
+	atomic_store_explicit(&ring.reserved, ring.reserved_to, memory_order_relaxed);
+	fence();
+}
+
+void recorder_publish(void)
+{
+	if (ring.head == ring.published)
+		return;
+	fence();
+	ring.published = ring.head;
+	atomic_store_explicit(&ring.committed, ring.head, memory_order_release);
+}
+
+/* Where the next entry begins. */
+static unsigned char *here(void)
+{
+	return ring.bytes + ring.offset;
+}
+
+static void advance(size_t whole)
+{
+	ring.head += whole;
+	ring.offset += whole;
+	if (ring.offset == ring.size)
+		ring.offset = 0;
+}
+
+/* The rest of a round, which is too short for what comes, is passed over; its bytes stay as they are. */
+static void pass_over(size_t rest)
+{
+	reserve(rest);
+	store(here(), head_of(RECORDER_ENTRY_PAD, 0, rest - HEAD));
+	advance(rest);
+}
+
+static void make_way(size_t whole)
+{
+	size_t rest = ring.size - ring.offset;
+
+	if (rest < whole)
+		pass_over(rest);
+	reserve(whole);
+}
+
+static void write_entry(enum recorder_kind kind, unsigned detail, const unsigned char *data, size_t len)
+{
+	unsigned char *to, tail[HEAD] = {0};
+	size_t whole = whole_length(len), at = 0;
+
+	make_way(whole);
+	to = here();
+	store(to, head_of(kind, detail, len));
+	for (to += HEAD; at + HEAD <= len; at += HEAD)
+		store(to + at, load(data + at));
+	memcpy(tail, data + at, len - at);
+	for (; HEAD + at < whole; at += HEAD) {
+		store(to + at, load(tail));
+		memset(tail, 0, sizeof(tail));
+	}
+	advance(whole);
+}
+
+static void put(enum recorder_kind kind, unsigned detail, const void *data, size_t len)
+{
+	if (ring.bytes)
+		write_entry(kind, detail, data, len);
+}
+
+void recorder_time(uint64_t nsec)
+{
+	ring.nsec = nsec;
+}
+
+void recorder_datagram(enum recorder_source source, const void *data, size_t len)
+{
+	if (!ring.bytes)
+		return;
+	if (len > ring.size / 4) {
+		recorder_note("a datagram of %zu bytes is too long for the recorder", len);
+		return;
+	}
+	put(RECORDER_ENTRY_DATAGRAM, source, data, len);
+}
+
+void recorder_lost(enum recorder_loss loss)
+{
+	put(RECORDER_ENTRY_LOST, loss, "", 0);
+}
+
+void recorder_state(unsigned state, const char *name)
+{
+	put(RECORDER_ENTRY_STATE, state, name, strlen(name) + 1);
+}
+
+/* One line: struct recorder_decision, in registers. */
+void recorder_decision(enum recorder_act act, const char *port, unsigned fields, struct recorder_row row)
+{
+	unsigned char *to;
+	uint64_t values;
+
+	if (!ring.bytes)
+		return;
+	make_way(LINE);
+	to = here();
+	memcpy(&values, &row, sizeof(values));
+	store(to, head_of(RECORDER_ENTRY_DECISION, act, sizeof(struct recorder_decision)));
+	store(to + HEAD, load(port));
+	store(to + 2 * HEAD, make(values, fields));
+	store(to + 3 * HEAD, make(0, 0));
+	advance(LINE);
+}
+
+void recorder_refused(const char *port, unsigned fields, const char *answer)
+{
+	struct {
+		struct recorder_decision decision;
+		char answer[RECORDER_TEXT_MAX];
+	} refusal = {.decision = {.row = RECORDER_NO_ROW, .fields = fields}};
+
+	memcpy(refusal.decision.port, port, sizeof(refusal.decision.port));
+	(void)snprintf(refusal.answer, sizeof(refusal.answer), "%s", answer);
+	put(RECORDER_ENTRY_REFUSED, 0, &refusal, sizeof(refusal.decision) + strlen(refusal.answer) + 1);
+}
+
+void recorder_connection(const char *label, bool up, const char *reason)
+{
+	char text[RECORDER_TEXT_MAX];
+
+	if (!ring.bytes)
+		return;
+	(void)snprintf(text, sizeof(text), "%s%s%s", label, reason[0] ? ": " : "", reason);
+	put(RECORDER_ENTRY_CONNECTION, up, text, strlen(text) + 1);
+}
+
+static void note(const char *format, va_list args)
+{
+	char text[RECORDER_TEXT_MAX];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	put(RECORDER_ENTRY_NOTE, 0, text, strlen(text) + 1);
+}
+
+void recorder_note(const char *format, ...)
+{
+	va_list args;
+
+	if (!ring.bytes)
+		return;
+	va_start(args, format);
+	note(format, args);
+	va_end(args);
+}
+
+/* --- checkpoints --- */
+
+bool recorder_checkpoint_due(bool dumping)
+{
+	return ring.bytes && ring.head >= ring.due + (dumping ? ring.size / 2 : 0);
+}
+
+void recorder_checkpoint_begins(unsigned watch_state, const char *state_name, bool dumping)
+{
+	if (!ring.bytes)
+		return;
+	ring.in_dump = dumping;
+	ring.checkpoint = ring.head;
+	put(RECORDER_ENTRY_CHECKPOINT, watch_state, state_name, strlen(state_name) + 1);
+}
+
+void recorder_port(const struct recorder_port *port)
+{
+	put(RECORDER_ENTRY_PORT, 0, port, sizeof(*port));
+}
+
+/* One that is large must leave memory for what it is for. */
+void recorder_checkpoint_ends(void)
+{
+	uint64_t n;
+
+	if (!ring.bytes)
+		return;
+	put(RECORDER_ENTRY_END, 0, "", 0);
+	recorder_publish();
+	ring.due = ring.head + MAX(ring.size / PARTS, 2 * (ring.head - ring.checkpoint));
+	n = atomic_load_explicit(&ring.n_checkpoints, memory_order_relaxed);
+	atomic_store_explicit(&ring.checkpoints[n % CHECKPOINTS], ring.checkpoint | (ring.in_dump ? IN_DUMP : 0),
+			      memory_order_relaxed);
+	atomic_store_explicit(&ring.n_checkpoints, n + 1, memory_order_release);
+}
+
+/* --- triggers --- */
+
+const char *recorder_why_name(enum recorder_why why)
+{
+	static const char *const names[RECORDER_WHYS] = {
+		[RECORDER_WHY_LOST] = "events_lost",      [RECORDER_WHY_DRIFT] = "drift",
+		[RECORDER_WHY_REFUSED] = "write_refused", [RECORDER_WHY_INIT_LATE] = "init_late",
+		[RECORDER_WHY_SILENT] = "silent_change",  [RECORDER_WHY_FATAL] = "fatal",
+		[RECORDER_WHY_REQUEST] = "request",
+	};
+
+	return names[why];
+}
+
+void recorder_trigger(enum recorder_why why, const char *format, ...)
+{
+	char text[RECORDER_TEXT_MAX];
+	va_list args;
+
+	if (!ring.bytes)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	recorder_note("%s: %s", recorder_why_name(why), text);
+	if (ring.triggered)
+		return;
+	ring.triggered = true;
+	ring.why = why;
+	memcpy(ring.text, text, sizeof(text));
+}
+
+bool recorder_is_triggered(void)
+{
+	return ring.triggered;
+}
+
+void recorder_take_trigger(enum recorder_why *why, char text[RECORDER_TEXT_MAX])
+{
+	*why = ring.why;
+	memcpy(text, ring.text, sizeof(ring.text));
+	ring.triggered = false;
+}
+
+/* --- reading, in any thread --- */
+
+/*
+ * Word by word: the writer may overwrite what is read, which is found out afterwards. ThreadSanitizer does not look at
+ * these reads, which would be right about a race that does no harm.
+ */
+__attribute__((no_sanitize("thread"))) static void copy_words(unsigned char *to, const unsigned char *from, size_t len)
+{
+	uint64_t *out = (uint64_t *)(void *)to;
+	const uint64_t *in = (const uint64_t *)(const void *)from;
+
+	for (size_t i = 0; i < len / sizeof(*in); i++)
+		out[i] = __atomic_load_n(&in[i], __ATOMIC_RELAXED);
+}
+
+static void copy_part(unsigned char *to, uint64_t from, uint64_t until)
+{
+	size_t offset = from % ring.size, len = until - from, first = MIN(len, ring.size - offset);
+
+	copy_words(to, ring.bytes + offset, first);
+	copy_words(to + first, ring.bytes, len - first);
+}
+
+static bool is_there(uint64_t position, uint64_t reserved)
+{
+	return position + ring.size >= reserved;
+}
+
+/* The oldest checkpoint from this position on that is there; those amid a dump only where there is no other. */
+static bool find_checkpoint(uint64_t at_least, uint64_t reserved, uint64_t *ret)
+{
+	uint64_t n = atomic_load_explicit(&ring.n_checkpoints, memory_order_acquire);
+	bool found = false;
+
+	for (uint64_t i = n - MIN(n, (uint64_t)CHECKPOINTS); i < n; i++) {
+		uint64_t noted = atomic_load_explicit(&ring.checkpoints[i % CHECKPOINTS], memory_order_relaxed);
+		uint64_t position = noted & ~(uint64_t)IN_DUMP;
+
+		if (position < at_least || !is_there(position, reserved) || (found && (noted & IN_DUMP)))
+			continue;
+		*ret = position;
+		found = true;
+		if (!(noted & IN_DUMP))
+			return true;
+	}
+	return found;
+}
+
+/* Each round of the ring begins with an entry. */
+static uint64_t find_start(uint64_t at_least, uint64_t committed, bool *whole)
+{
+	uint64_t reserved = atomic_load_explicit(&ring.reserved, memory_order_relaxed), start = 0;
+
+	*whole = find_checkpoint(at_least, reserved + ring.size / STEPS, &start);
+	return *whole ? start : committed - committed % ring.size;
+}
+
+static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
+{
+	uint64_t committed = atomic_load_explicit(&ring.committed, memory_order_acquire);
+	uint64_t start = find_start(*at_least, committed, &ret->whole);
+
+	copy_part(ret->bytes, start, committed);
+	ret->len = committed - start;
+	ret->skipped = start;
+	*at_least = start + 1;
+	atomic_thread_fence(memory_order_acquire);
+	return is_there(start, atomic_load_explicit(&ring.reserved, memory_order_relaxed));
+}
+
+int recorder_copy(struct recorder_copy *ret)
+{
+	uint64_t at_least = 0;
+
+	*ret = (struct recorder_copy){0};
+	if (!ring.bytes || atomic_load(&ring.committed) == 0)
+		return -ENODATA;
+	ret->bytes = malloc(ring.size);
+	if (!ret->bytes)
+		return -ENOMEM;
+	for (unsigned i = 0; i < COPIES; i++)
+		if (try_copy(ret, &at_least))
+			return 0;
+	recorder_copy_free(ret);
+	return -EAGAIN;
+}
+
+void recorder_copy_free(struct recorder_copy *copy)
+{
+	free(copy->bytes);
+	*copy = (struct recorder_copy){0};
+}
+
+const struct recorder_entry *recorder_next(struct recorder_copy *copy)
+{
+	while (copy->at < copy->len) {
+		const struct recorder_entry *entry = (const void *)(copy->bytes + copy->at);
+
+		copy->at += whole_length(entry->len);
+		if (entry->kind != RECORDER_ENTRY_PAD)
+			return entry;
+	}
+	return NULL;
+}
+
+struct recorder_figures recorder_figures(void)
+{
+	return (struct recorder_figures){
+		.bytes = ring.size,
+		.written = atomic_load_explicit(&ring.committed, memory_order_relaxed),
+	};
+}

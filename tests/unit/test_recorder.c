@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flight recorder's ring, alone and with a reader in another thread; meant for -Db_sanitize=thread too. */
+#include "recorder/recorder.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RING RECORDER_MIN_BYTES
+#define DATAGRAM 1400
+#define COPIES 20
+#define MANY (8 * RING / DATAGRAM)
+
+static int copy_now(struct recorder_copy *copy)
+{
+	recorder_publish();
+	return recorder_copy(copy);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return recorder_start(RING);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	recorder_stop();
+	return 0;
+}
+
+/* Its number, and bytes that follow from it. */
+static void fill(uint32_t out[DATAGRAM / 4], uint32_t number)
+{
+	for (size_t i = 0; i < DATAGRAM / 4; i++)
+		out[i] = number + (uint32_t)i;
+}
+
+static void put_datagram(uint32_t number)
+{
+	uint32_t bytes[DATAGRAM / 4];
+
+	fill(bytes, number);
+	recorder_datagram(RECORDER_EVENTS, bytes, sizeof(bytes));
+}
+
+static void put_checkpoint(unsigned ports, bool dumping)
+{
+	recorder_checkpoint_begins(dumping ? 1 : 3, dumping ? "dumping" : "synced", dumping);
+	for (unsigned i = 0; i < ports; i++) {
+		struct recorder_port port = {.ifindex = (int)i + 1, .mtu = 9100};
+
+		(void)snprintf(port.name, sizeof(port.name), "Ethernet%u", i);
+		recorder_port(&port);
+	}
+	recorder_checkpoint_ends();
+}
+
+static void put_as_the_loop(uint32_t number)
+{
+	put_datagram(number);
+	if (recorder_checkpoint_due(false))
+		put_checkpoint(4, false);
+	recorder_publish();
+}
+
+/* The datagram's number, after a look at its bytes. */
+static uint32_t number_of(const struct recorder_entry *entry)
+{
+	uint32_t expected[DATAGRAM / 4], number;
+
+	assert_int_equal(entry->len, DATAGRAM);
+	memcpy(&number, entry->data, sizeof(number));
+	fill(expected, number);
+	assert_memory_equal(entry->data, expected, DATAGRAM);
+	return number;
+}
+
+/* Every datagram is whole, and none is missing between the first and the last. Returns how many there were. */
+static size_t check_copy(struct recorder_copy *copy, uint32_t *last)
+{
+	const struct recorder_entry *entry = recorder_next(copy);
+	size_t n = 0;
+
+	assert_non_null(entry);
+	if (copy->whole)
+		assert_int_equal(entry->kind, RECORDER_ENTRY_CHECKPOINT);
+	for (; entry; entry = recorder_next(copy)) {
+		uint32_t number;
+
+		if (entry->kind != RECORDER_ENTRY_DATAGRAM)
+			continue;
+		number = number_of(entry);
+		if (n++ > 0)
+			assert_int_equal(number, *last + 1);
+		*last = number;
+	}
+	return n;
+}
+
+static void off_does_nothing(void **state)
+{
+	struct recorder_copy copy;
+
+	(void)state;
+	recorder_datagram(RECORDER_EVENTS, "x", 1);
+	recorder_decision(RECORDER_OWED, "Ethernet0\0\0\0\0\0\0", 1, RECORDER_NO_ROW);
+	recorder_trigger(RECORDER_WHY_DRIFT, "nobody listens");
+	assert_false(recorder_is_triggered());
+	assert_false(recorder_checkpoint_due(false));
+	assert_int_equal(recorder_copy(&copy), -ENODATA);
+	assert_int_equal(recorder_figures().bytes, 0);
+}
+
+static void empty_has_nothing(void **state)
+{
+	struct recorder_copy copy;
+
+	(void)state;
+	assert_int_equal(recorder_copy(&copy), -ENODATA);
+	assert_true(recorder_checkpoint_due(false));
+}
+
+static void entries_come_back(void **state)
+{
+	static const char port[IFNAMSIZ] = "Ethernet0";
+	const struct recorder_row row = {.mtu = 9100, .state = 1, .oper = 0, .admin = 1};
+	const struct recorder_decision *decision;
+	const struct recorder_entry *entry;
+	struct recorder_copy copy;
+
+	(void)state;
+	put_checkpoint(2, false);
+	recorder_time(5);
+	recorder_datagram(RECORDER_ANSWER, "abc", 3);
+	recorder_time(6);
+	recorder_decision(RECORDER_SENT, port, 6, row);
+	recorder_lost(RECORDER_OVERRUN);
+	recorder_connection("STATE_DB", false, "gone");
+	assert_int_equal(copy_now(&copy), 0);
+	assert_true(copy.whole);
+	for (int i = 0; i < 4; i++)
+		entry = recorder_next(&copy);
+	assert_int_equal(entry->kind, RECORDER_ENTRY_END);
+	entry = recorder_next(&copy);
+	assert_int_equal(entry->kind, RECORDER_ENTRY_DATAGRAM);
+	assert_int_equal(entry->detail, RECORDER_ANSWER);
+	assert_int_equal(entry->nsec, 5);
+	assert_int_equal(entry->len, 3);
+	assert_memory_equal(entry->data, "abc", 3);
+	entry = recorder_next(&copy);
+	decision = (const void *)entry->data;
+	assert_int_equal(entry->kind, RECORDER_ENTRY_DECISION);
+	assert_int_equal(entry->detail, RECORDER_SENT);
+	assert_int_equal(entry->nsec, 6);
+	assert_string_equal(decision->port, "Ethernet0");
+	assert_int_equal(decision->fields, 6);
+	assert_int_equal(decision->row.mtu, 9100);
+	assert_int_equal(decision->row.oper, 0);
+	entry = recorder_next(&copy);
+	assert_int_equal(entry->kind, RECORDER_ENTRY_LOST);
+	entry = recorder_next(&copy);
+	assert_int_equal(entry->kind, RECORDER_ENTRY_CONNECTION);
+	assert_string_equal((const char *)entry->data, "STATE_DB: gone");
+	assert_null(recorder_next(&copy));
+	recorder_copy_free(&copy);
+}
+
+static void a_copy_holds_most_of_the_ring_and_ends_with_the_newest(void **state)
+{
+	struct recorder_copy copy;
+	uint32_t last;
+
+	(void)state;
+	put_checkpoint(4, false);
+	for (uint32_t i = 0; i < MANY; i++) {
+		put_as_the_loop(i);
+		if (i % 97 != 0)
+			continue;
+		assert_int_equal(copy_now(&copy), 0);
+		assert_true(copy.whole);
+		assert_true(check_copy(&copy, &last) >= (size_t)MIN(i + 1, RING * 3 / 4 / DATAGRAM));
+		assert_int_equal(last, i);
+		recorder_copy_free(&copy);
+	}
+}
+
+/* What a dump's rows said before it is missing in a checkpoint made amid it. */
+static void a_checkpoint_amid_a_dump_is_the_last_resort(void **state)
+{
+	const struct recorder_entry *entry;
+	struct recorder_copy copy;
+	uint32_t number = 0;
+
+	(void)state;
+	put_checkpoint(1, false);
+	while (!recorder_checkpoint_due(true))
+		put_datagram(number++);
+	assert_true(recorder_checkpoint_due(false));
+	put_checkpoint(1, true);
+	assert_int_equal(copy_now(&copy), 0);
+	entry = recorder_next(&copy);
+	assert_string_equal((const char *)entry->data, "synced");
+	recorder_copy_free(&copy);
+	for (size_t i = 0; i < RING / DATAGRAM * 3 / 4; i++)
+		put_datagram(number++);
+	assert_int_equal(copy_now(&copy), 0);
+	assert_true(copy.whole);
+	entry = recorder_next(&copy);
+	assert_string_equal((const char *)entry->data, "dumping");
+	recorder_copy_free(&copy);
+}
+
+static void without_a_checkpoint_it_begins_where_an_entry_does(void **state)
+{
+	struct recorder_copy copy;
+	uint32_t last;
+
+	(void)state;
+	for (uint32_t i = 0; i < MANY; i++)
+		put_datagram(i);
+	assert_int_equal(copy_now(&copy), 0);
+	assert_false(copy.whole);
+	assert_true(check_copy(&copy, &last) > 0);
+	assert_int_equal(last, MANY - 1);
+	recorder_copy_free(&copy);
+}
+
+static void what_is_too_long_is_noted(void **state)
+{
+	static unsigned char bytes[RING / 2];
+	const struct recorder_entry *entry;
+	struct recorder_copy copy;
+
+	(void)state;
+	recorder_datagram(RECORDER_DUMP, bytes, sizeof(bytes));
+	assert_int_equal(copy_now(&copy), 0);
+	entry = recorder_next(&copy);
+	assert_int_equal(entry->kind, RECORDER_ENTRY_NOTE);
+	assert_non_null(strstr((const char *)entry->data, "524288 bytes"));
+	recorder_copy_free(&copy);
+}
+
+static void the_first_trigger_waits(void **state)
+{
+	char text[RECORDER_TEXT_MAX];
+	enum recorder_why why;
+
+	(void)state;
+	recorder_trigger(RECORDER_WHY_LOST, "overrun %d", 1);
+	recorder_trigger(RECORDER_WHY_DRIFT, "Ethernet0");
+	assert_true(recorder_is_triggered());
+	recorder_take_trigger(&why, text);
+	assert_int_equal(why, RECORDER_WHY_LOST);
+	assert_string_equal(text, "overrun 1");
+	assert_false(recorder_is_triggered());
+}
+
+static atomic_bool enough;
+
+static void *read_on(void *user)
+{
+	_Atomic size_t *copies = user;
+
+	while (!atomic_load(&enough)) {
+		struct recorder_copy copy;
+		uint32_t last;
+		int r = recorder_copy(&copy);
+
+		if (r == -EAGAIN)
+			continue;
+		assert_int_equal(r, 0);
+		(void)check_copy(&copy, &last);
+		recorder_copy_free(&copy);
+		(void)atomic_fetch_add(copies, 1);
+	}
+	return NULL;
+}
+
+static void a_reader_never_sees_what_is_half_written(void **state)
+{
+	_Atomic size_t copies = 0;
+	pthread_t reader;
+	uint32_t number = 0;
+
+	(void)state;
+	put_checkpoint(4, false);
+	put_datagram(number++);
+	assert_int_equal(pthread_create(&reader, NULL, read_on, &copies), 0);
+	for (size_t i = 0; i < MANY || atomic_load(&copies) < COPIES; i++)
+		put_as_the_loop(number++);
+	atomic_store(&enough, true);
+	assert_int_equal(pthread_join(reader, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(off_does_nothing),
+		cmocka_unit_test_setup_teardown(empty_has_nothing, start, stop),
+		cmocka_unit_test_setup_teardown(entries_come_back, start, stop),
+		cmocka_unit_test_setup_teardown(a_copy_holds_most_of_the_ring_and_ends_with_the_newest, start, stop),
+		cmocka_unit_test_setup_teardown(a_checkpoint_amid_a_dump_is_the_last_resort, start, stop),
+		cmocka_unit_test_setup_teardown(without_a_checkpoint_it_begins_where_an_entry_does, start, stop),
+		cmocka_unit_test_setup_teardown(what_is_too_long_is_noted, start, stop),
+		cmocka_unit_test_setup_teardown(the_first_trigger_waits, start, stop),
+		cmocka_unit_test_setup_teardown(a_reader_never_sees_what_is_half_written, start, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
