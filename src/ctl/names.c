@@ -17,13 +17,21 @@ static int compare_numbers(const char *a, size_t a_len, const char *b, size_t b_
 	return strncmp(a, b, a_len);
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* Skips zeros, and returns how many digits follow. */
 static size_t number(const char **text)
 {
-	size_t digits = strspn(*text, DIGITS), zeros = MIN(strspn(*text, "0"), digits ? digits - 1 : 0);
+	size_t n = 0;
 
-	*text += zeros;
-	return digits - zeros;
+	while ((*text)[0] == '0' && is_digit((*text)[1]))
+		(*text)++;
+	while (is_digit((*text)[n]))
+		n++;
+	return n;
 }
 
 int names_compare(const char *a, const char *b)

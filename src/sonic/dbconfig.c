@@ -51,11 +51,18 @@ static int load_json(const struct jsonfile *at, json_t **ret)
 	struct stat st;
 	int fd cleanup(close_fd) = file_open(at->name, DBCONFIG_MAX_BYTES, &st);
 	json_error_t syntax = {0};
+	FILE *file;
 
 	*ret = NULL;
 	if (fd < 0)
 		return refuse_file(at, fd);
-	*ret = json_loadfd(fd, JSON_REJECT_DUPLICATES, &syntax);
+	/* json_loadfd() reads byte by byte. */
+	file = fdopen(fd, "r");
+	if (!file)
+		return refuse_file(at, -errno);
+	fd = -1;
+	*ret = json_loadf(file, JSON_REJECT_DUPLICATES, &syntax);
+	(void)fclose(file);
 	return *ret ? 0 : refuse_syntax(at, &syntax);
 }
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long an operator waits for portsyncctl, beside redis-cli and ip, which each have but a part of the answer."""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+
+from harness import Bench, Must, Result, most, table
+
+from lib import ctl
+
+LIMIT_MS, LOOSE_MS = 50, 500
+RUNS_TO_PLAN = 6  # of each, in turns
+# Verbs that answer and end, with what they are asked. The others stream, or write archives.
+ASKED: dict[str, tuple[str, ...]] = {
+    "status": (),
+    "why": ("Ethernet0",),
+    "ports": (),
+    "verify": (),
+    "history": (),
+    "wait": ("in-sync",),
+    "doctor": (),
+    "explain": (),
+}
+NOT_ASKED = {"watch", "top", "record", "dump"}
+
+
+def verbs() -> set[str]:
+    listed = ctl.command("--help").out.partition("Verbs")[2].partition("\n\n")[0].splitlines()[1:]
+    return {line.split()[0] for line in listed}
+
+
+def commands(bench: Bench) -> dict[str, list[str]]:
+    known = verbs()
+    assert known <= {*ASKED, *NOT_ASKED}, f"a verb that is not measured: {known - {*ASKED, *NOT_ASKED}}"
+    switch = bench.switch
+    own = [str(ctl.program()), *ctl.arguments(switch)]
+    asked = {f"portsyncctl {' '.join((verb, *words))}": [*own, verb, *words] for verb, words in ASKED.items() if verb in known}
+    first = f"PORT_TABLE|{switch.ports[0]}"
+    return asked | {
+        "portsyncctl ports --json": [*own, "ports", "--json"],
+        "redis-cli HGETALL of one row": ["redis-cli", "-s", str(switch.redis.unix_socket), "-n", "6", "HGETALL", first],
+        "ip -j link": ["ip", "-n", switch.netns.name, "-j", "link"],
+    }
+
+
+def milliseconds(command: Sequence[str], expected: Sequence[int]) -> float:
+    began = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, env=os.environ)
+    took = time.monotonic() - began
+    assert done.returncode in expected, f"{command}: {done.returncode}: {done.stderr.decode()}"
+    return took * 1000
+
+
+def measure(bench: Bench) -> None:
+    found: dict[str, list[float]] = {}
+    for _ in range(RUNS_TO_PLAN * bench.plan.pairs):
+        for name, command in commands(bench).items():
+            # A verdict may be negative: the bench's Redis, say, is not where doctor would have it.
+            negative = (0, 1) if name.startswith("portsyncctl") else (0,)
+            found.setdefault(name, []).append(milliseconds(command, negative))
+    bench.result["ctl_cost"] = found
+
+
+def tables(result: Result) -> list[str]:
+    found: dict[str, list[float]] = result["ctl_cost"]
+    rows = [
+        (name, str(len(times)), *(f"{value:.1f} ms" for value in (min(times), statistics.median(times), max(times))))
+        for name, times in found.items()
+    ]
+    return [table(("command", "n", "min", "P50", "max"), rows)]
+
+
+def musts(result: Result) -> list[Must]:
+    return [
+        most(f"{result['ports']} ports, {name}: P50", statistics.median(times), LIMIT_MS, " ms", ci=LOOSE_MS)
+        for name, times in result["ctl_cost"].items()
+        if name.startswith("portsyncctl")
+    ]
