@@ -10,7 +10,7 @@ import pytest
 from machine import ROOT, run
 
 DAEMON = Path(os.environ.get("PORTSYNCD", "build/portsyncd"))
-PAGES = sorted((ROOT / "man").glob("portsyncd*"))
+PAGES = sorted((ROOT / "man").glob("portsync*"))
 
 
 def page(name: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """portsyncctl: what all verbs have in common."""
 
+import json
 import os
 import pty
 import re
@@ -12,11 +13,13 @@ import pytest
 
 from conftest import SwitchFactory
 from lib import ctl
+from lib.daemon import ROOT
 from lib.switch import Switch
 from lib.wait import patient
 from test_namespaces import write_database_global
 
 VERBS = re.findall(r"^  (\w+)  ", ctl.command("--help").out.partition("Verbs")[2].partition("Options")[0], re.MULTILINE)
+MANUAL, GUIDE = ROOT / "man" / "portsyncctl.8", ROOT / "docs" / "portsyncctl.md"
 COLOR = "\x1b["
 
 
@@ -62,6 +65,46 @@ def test_wrong_usage(words: list[str]) -> None:
             continue
         done = ctl.command(*with_json)
         assert done.code == done.json["error"]["code"] == ctl.USAGE and not done.err
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def bash(*words: str) -> "subprocess.CompletedProcess[str]":
+    path = {"PATH": f"{ctl.program().resolve().parent}:{os.environ['PATH']}"}
+    return subprocess.run(["bash", *words], capture_output=True, text=True, env=ctl.environment(path), check=False)
+
+
+def test_each_verb_has_its_place_in_the_documents() -> None:
+    """And no other has one."""
+    assert {*re.findall(r"^\.It Cm (\w+)", section("Verbs", MANUAL.read_text()), re.MULTILINE)} == {*VERBS}
+    assert set(re.findall(r"\| \[`(\w+)`\]\(#\1\) \|", GUIDE.read_text())) == {*VERBS}
+    assert {*VERBS} <= set(re.findall(r"^## (\w+)$", GUIDE.read_text(), re.MULTILINE))
+    assert {*VERBS} <= json.loads(ctl.SCHEMA.read_text())["$defs"].keys()
+
+
+def section(name: str, text: str) -> str:
+    return text.partition(f"\n.Ss {name}\n")[2].partition("\n.Ss ")[0]
+
+
+def test_each_option_of_each_verb_is_in_the_manual() -> None:
+    manual = MANUAL.read_text()
+    for verb in VERBS:
+        own = ctl.command(verb, "--help").out.partition("Options of this verb:")[2].partition("Options of every verb")[0]
+        for option in re.findall(r"--([a-z-]+)", own):
+            assert re.search(rf"Fl -{option}\b", manual), f"{verb} --{option}"
+    for option in re.findall(r"--([a-z-]+)", ctl.command("--help").out.partition("behind the verb:")[2]):
+        assert re.search(rf"Fl -{option}\b", section("Options of every verb", manual)), option
+
+
+def test_the_commands_of_the_guide() -> None:
+    for text in blocks("sh"):
+        assert (done := bash("-euo", "pipefail", "-c", text)).returncode == 0, f"{text}{done.stderr}"
+    for text in blocks("sh example"):
+        assert bash("-n", "-c", text).returncode == 0, text
+        for verb in re.findall(r"portsyncctl (\w+)", text):
+            assert verb in VERBS
 
 
 def test_version() -> None:
