@@ -27,7 +27,6 @@ class Change:
 CHANGES = (
     Change("receive_buffer_bytes", "262144"),
     Change("receive_datagrams", "4"),
-    Change("datagram_bytes", "4096"),
     Change("flush_rows", "4"),
     Change("gather_usecs", "0"),
     Change("reply_delay_usecs", "0"),

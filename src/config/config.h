@@ -48,7 +48,6 @@ struct config {
 	char redis_host[CONFIG_TEXT_MAX];
 	long redis_port;
 	char redis_unix_socket[CONFIG_TEXT_MAX];
-	long config_db_number, appl_db_number, state_db_number;
 	long connection_timeout_secs; /* connecting, and any command */
 	long retry_max_secs;          /* the longest wait between two attempts to connect */
 	char redis_username[CONFIG_TEXT_MAX];
@@ -61,10 +60,9 @@ struct config {
 	long flush_rows;           /* rows after which what is buffered is handed to Redis within a turn */
 	long busy_poll_usecs;      /* how long the loop looks again for events before it sleeps; 0: not at all */
 	long reply_delay_usecs;    /* how long answers of STATE_DB may wait to be read while events come */
-	long receive_buffer_bytes, send_buffer_bytes; /* of the netlink sockets */
-	long receive_datagrams;                       /* datagrams one receive call takes at most */
-	long datagram_bytes;                          /* first size of a receive buffer */
-	cpu_set_t cpu_affinity;                       /* none: as it was started */
+	long receive_buffer_bytes; /* of the netlink sockets */
+	long receive_datagrams;    /* datagrams one receive call takes at most */
+	cpu_set_t cpu_affinity;    /* none: as it was started */
 	bool lock_memory;
 
 	/* [http] */

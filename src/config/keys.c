@@ -77,12 +77,6 @@ const struct key key_table[] = {
 	 "its port; with only a host: 6379"},
 	{"database", "redis_unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, NULL, AT(redis_unix_socket), NULL,
 	 "Redis by Unix socket for all databases; not together with redis_host or redis_port"},
-	{"database", "config_db_number", KEY_INTEGER, 0, 1023, NULL, AT(config_db_number), NULL,
-	 "number of CONFIG_DB, in place of database_config.json"},
-	{"database", "appl_db_number", KEY_INTEGER, 0, 1023, NULL, AT(appl_db_number), NULL,
-	 "number of APPL_DB, in place of database_config.json"},
-	{"database", "state_db_number", KEY_INTEGER, 0, 1023, NULL, AT(state_db_number), NULL,
-	 "number of STATE_DB, in place of database_config.json"},
 	{"database", "connection_timeout_secs", KEY_INTEGER, 1, 3600, "5", AT(connection_timeout_secs), NULL,
 	 "how long connecting, or any command, may take"},
 	{"database", "retry_max_secs", KEY_INTEGER, 1, 3600, "2", AT(retry_max_secs), NULL,
@@ -106,12 +100,8 @@ const struct key key_table[] = {
 	 "how long the answers to rows may wait to be read while more rows follow; 0: not at all"},
 	{"performance", "receive_buffer_bytes", KEY_INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
 	 "SO_RCVBUF of the netlink socket"},
-	{"performance", "send_buffer_bytes", KEY_INTEGER, 4096, 1073741824, "2097152", AT(send_buffer_bytes), NULL,
-	 "SO_SNDBUF of the netlink socket"},
 	{"performance", "receive_datagrams", KEY_INTEGER, 1, 1024, "64", AT(receive_datagrams), NULL,
 	 "datagrams that one receive call takes at most"},
-	{"performance", "datagram_bytes", KEY_INTEGER, 4096, 1048576, "32768", AT(datagram_bytes), NULL,
-	 "first size of a receive buffer; it grows when a link needs more"},
 	{"performance", "lock_memory", KEY_BOOLEAN, 0, 0, "true", AT(lock_memory), NULL,
 	 "keep used pages in memory; needs CAP_IPC_LOCK or an unlimited RLIMIT_MEMLOCK"},
 	{"performance", "cpu_affinity", KEY_CPUS, 0, 0, NULL, AT(cpu_affinity), NULL,
@@ -181,17 +171,23 @@ const struct key key_table[] = {
 /* clang-format on */
 
 #define NOTHING "nothing in its place, it had no effect"
+#define DATABASES_FILE "the number in the file that database.database_config names"
 #define UNIT(setting, elsewhere) setting " of the systemd unit, or " elsewhere
 
 /* What earlier versions had. */
 static const struct {
 	const char *section, *name, *replacement;
 } replaced[] = {
+	{"database", "config_db_number", DATABASES_FILE},
+	{"database", "appl_db_number", DATABASES_FILE},
+	{"database", "state_db_number", DATABASES_FILE},
 	{"database", "retry_interval_secs", "database.retry_max_secs"},
 	{"performance", "max_event_queue", "performance.redis_pipeline_depth"},
 	{"performance", "batch_timeout_ms", "performance.settle_ms"},
 	{"performance", "batch_size", "performance.flush_rows"},
 	{"performance", "reply_usecs", "performance.reply_delay_usecs"},
+	{"performance", "send_buffer_bytes", "nothing in its place, what is sent always fits"},
+	{"performance", "datagram_bytes", "nothing in its place, buffers grow when a link needs it"},
 	{"performance", "receive_pool", "performance.receive_datagrams"},
 	{"performance", "scheduler", UNIT("CPUSchedulingPolicy=", "chrt(1)")},
 	{"performance", "scheduler_priority", UNIT("CPUSchedulingPriority=", "chrt(1)")},

@@ -36,13 +36,6 @@ struct database {
 
 /* --- where it is --- */
 
-static long configured_number(const struct config *config, const char *name)
-{
-	if (strcmp(name, "CONFIG_DB") == 0)
-		return config->config_db_number;
-	return strcmp(name, "APPL_DB") == 0 ? config->appl_db_number : config->state_db_number;
-}
-
 static int find_server(struct ctl *ctl, struct database *db)
 {
 	char error[PATH_MAX + 512];
@@ -51,7 +44,7 @@ static int find_server(struct ctl *ctl, struct database *db)
 	if (r < 0)
 		return ctl_set_error(ctl, CTL_NO_SOURCE, "--database-config names another file", "%s", error);
 	db->at = *dbconfig_get(db->dbconfig, db->name);
-	settings_override_database(&ctl->config, configured_number(&ctl->config, db->name), &db->at);
+	settings_override_database(&ctl->config, &db->at);
 	r = db->at.unix_socket ? endpoint_unix(&db->endpoint, db->at.unix_socket)
 			       : endpoint_tcp(&db->endpoint, db->at.host, db->at.port);
 	if (r < 0)

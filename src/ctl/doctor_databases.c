@@ -231,7 +231,6 @@ void doctor_databases(struct doctor *d)
 {
 	const struct config *config = &d->ctl->config;
 	struct place places[DATABASES] = {{.name = "CONFIG_DB"}, {.name = "APPL_DB"}, {.name = "STATE_DB"}};
-	const long numbers[DATABASES] = {config->config_db_number, config->appl_db_number, config->state_db_number};
 	struct dbconfig *databases = NULL;
 	char error[PATH_MAX + 512];
 
@@ -244,7 +243,7 @@ void doctor_databases(struct doctor *d)
 	}
 	for (size_t i = 0; i < DATABASES; i++) {
 		places[i].at = *dbconfig_get(databases, places[i].name);
-		settings_override_database(config, numbers[i], &places[i].at);
+		settings_override_database(config, &places[i].at);
 	}
 	if (check_servers(d, places))
 		check_rows(d);

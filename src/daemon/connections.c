@@ -144,9 +144,9 @@ int connections_read(struct daemon *d, char *error, size_t size)
 	d->config_db = *dbconfig_get(d->dbconfig, "CONFIG_DB");
 	d->appl_db = *dbconfig_get(d->dbconfig, "APPL_DB");
 	d->state_db = *dbconfig_get(d->dbconfig, "STATE_DB");
-	settings_override_database(config, config->config_db_number, &d->config_db);
-	settings_override_database(config, config->appl_db_number, &d->appl_db);
-	settings_override_database(config, config->state_db_number, &d->state_db);
+	settings_override_database(config, &d->config_db);
+	settings_override_database(config, &d->appl_db);
+	settings_override_database(config, &d->state_db);
 	return 0;
 }
 

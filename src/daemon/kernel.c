@@ -59,9 +59,9 @@ int kernel_build(struct daemon *d)
 {
 	struct watch_options options = {
 		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
-		.sndbuf = (size_t)d->config->send_buffer_bytes,
+		.sndbuf = KERNEL_SEND_BYTES,
 		.receive_pool = (unsigned)d->config->receive_datagrams,
-		.datagram_bytes = (size_t)d->config->datagram_bytes,
+		.datagram_bytes = KERNEL_DATAGRAM_BYTES,
 		.settle_usec = (uint64_t)d->config->settle_ms * USEC_PER_MSEC,
 		.gather_usec = (uint64_t)d->config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,

@@ -5,6 +5,10 @@
 
 #include "daemon/private.h"
 
+/* Of its sockets: to send, and the first size of a receive buffer, which grows when a link needs more. */
+#define KERNEL_SEND_BYTES ((size_t)2 << 20)
+#define KERNEL_DATAGRAM_BYTES ((size_t)32 << 10)
+
 /* Feeds the kernel's events to the model. */
 int kernel_build(struct daemon *d);
 

@@ -12,6 +12,7 @@
 #include "daemon/await.h"
 #include "daemon/connections.h"
 #include "daemon/end.h"
+#include "daemon/kernel.h"
 #include "kernel/replay.h"
 #include "ports/rules.h"
 #include "recorder/recording.h"
@@ -101,9 +102,9 @@ static int build_mirror(struct player *p)
 	const struct config *config = p->d.config;
 	const struct watch_options options = {
 		.rcvbuf = (size_t)config->receive_buffer_bytes,
-		.sndbuf = (size_t)config->send_buffer_bytes,
+		.sndbuf = KERNEL_SEND_BYTES,
 		.receive_pool = (unsigned)config->receive_datagrams,
-		.datagram_bytes = (size_t)config->datagram_bytes,
+		.datagram_bytes = KERNEL_DATAGRAM_BYTES,
 		.settle_usec = (uint64_t)config->settle_ms * USEC_PER_MSEC,
 		.dump_timeout_usec = config->realtime ? DUMP_TIMEOUT_USEC : FAST_TIMEOUT_USEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,

@@ -64,7 +64,7 @@ static void describe(struct daemon *d, char *out, size_t size)
 		return;
 	}
 	db = *dbconfig_get(databases, "STATE_DB");
-	settings_override_database(d->config, d->config->state_db_number, &db);
+	settings_override_database(d->config, &db);
 	if (db.unix_socket)
 		resolve(db.unix_socket, where, sizeof(where));
 	else

@@ -33,10 +33,8 @@ int settings_read_databases(const struct config *config, struct dbconfig **ret, 
 	return r < 0 ? r : dbconfig_load(ret, path, false, error, size);
 }
 
-void settings_override_database(const struct config *config, long number, struct dbconfig_db *db)
+void settings_override_database(const struct config *config, struct dbconfig_db *db)
 {
-	if (number >= 0)
-		db->number = (unsigned)number;
 	if (config->redis_unix_socket[0]) {
 		db->unix_socket = config->redis_unix_socket;
 	} else if (config->redis_host[0] || config->redis_port) {

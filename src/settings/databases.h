@@ -16,8 +16,8 @@
  * is missing only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
  */
 int settings_read_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
-/* Applies what the configuration says in place of that file; number: one of config's, negative: not set. */
-void settings_override_database(const struct config *config, long number, struct dbconfig_db *db);
+/* Applies what the configuration says in place of that file. */
+void settings_override_database(const struct config *config, struct dbconfig_db *db);
 
 /*
  * Reads the password without its final newline. ret->text is NULL when none is configured; the caller wipes it. 0, or

@@ -17,9 +17,8 @@ static void check(const struct config *config)
 	    !memchr(config->redis_unix_socket, '\0', sizeof(config->redis_unix_socket)) ||
 	    !memchr(config->database_config, '\0', sizeof(config->database_config)))
 		abort();
-	if (config->redis_port < 0 || config->redis_port > 65535 || config->config_db_number < -1 ||
-	    config->config_db_number > 1023 || config->reconcile_interval_secs < 1 || config->log_level < 0 ||
-	    config->log_level > 7)
+	if (config->redis_port < 0 || config->redis_port > 65535 || config->reconcile_interval_secs < 1 ||
+	    config->log_level < 0 || config->log_level > 7)
 		abort();
 }
 

@@ -141,7 +141,7 @@ def test_the_file_of_the_rust_daemon_says_what_replaces_its_keys() -> None:
     pattern = r".*/rust-portsyncd.conf:\d+: \w+\.(\w+): no longer a key; allowed: (.+)"
     found = dict(re.fullmatch(pattern, line).groups() for line in done.stderr.splitlines())  # type: ignore[union-attr]
     written = set(re.findall(r"^(\w+) =", RUST_SAMPLE.read_text(), re.MULTILINE))
-    ours = {"redis_host", "redis_port", "config_db_number", "state_db_number", "connection_timeout_secs"}
+    ours = {"redis_host", "redis_port", "connection_timeout_secs"}
     assert set(found) == written - ours
     assert found["max_stall_seconds"] == "health.max_stall_secs"
     assert "WatchdogSec=" in found["watchdog_interval_secs"]
@@ -173,7 +173,7 @@ FILE_FAULTS: dict[str, tuple[str, int, str, str]] = {
     "too small": ("[database]\nredis_port = 0", 2, 'database.redis_port: "0" is out of range', "1..65535"),
     "too large": ("[database]\nredis_port = 65536", 2, "database.redis_port: ", "1..65535"),
     "far too large": ("[sonic]\nreconcile_interval_secs = 99999999999999999999", 2, "sonic.reconcile_interval_secs: ", "86400"),
-    "negative": ("[database]\nstate_db_number = -1", 2, "database.state_db_number: ", "0..1023"),
+    "negative": ("[sonic]\nkeep_rows_secs = -1", 2, "sonic.keep_rows_secs: ", "0..86400"),
     "no value": ("[database]\nredis_port =", 2, "database.redis_port: ", "a value"),
     "duplicate": ("[log]\nlevel = info\nlevel = info", 3, "log.level: already set in line 2", "once"),
     "no level": ("[log]\nlevel = loud", 2, 'log.level: "loud"', "notice"),

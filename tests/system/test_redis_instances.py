@@ -47,12 +47,6 @@ def test_separators_that_are_glob_characters(switch: SwitchFactory) -> None:
     sw.wait_equal(ports=3)
 
 
-def test_the_configuration_file_overrides_numbers(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, wait=False, numbers={"STATE_DB": 13}, settings={"database": {"state_db_number": 14}})
-    wait_for(lambda: sw.redis.client(14).hget("PORT_TABLE|Ethernet4", "netdev_oper_status") == "up", 30, "the row")
-    assert sw.redis.client(13).keys() == []
-
-
 @pytest.mark.parametrize("down", sorted(DATABASES))
 def test_one_instance_away_does_not_stop_the_others(down: str, switch: SwitchFactory, redis_server: Servers) -> None:
     others = {name: redis_server() for name in DATABASES}

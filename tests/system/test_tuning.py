@@ -146,22 +146,21 @@ def test_a_dry_run_asks_nothing_of_the_machine(switch: SwitchFactory) -> None:
 
 def test_the_smallest_buffers_follow_a_storm(switch: SwitchFactory) -> None:
     sw = switch(
-        ports=8, audit_secs=NO_AUDIT, settings={"performance": {"receive_datagrams": 1, "datagram_bytes": 4096}}
+        ports=8, audit_secs=NO_AUDIT, settings={"performance": {"receive_datagrams": 1}}
     )
     sw.netns.batch(mixed_changes(sw.ports, 4003))
     sw.wait_equal(ports=8)
     assert stop_figures(sw.daemon)["events"] >= 4003
 
 
-@pytest.mark.parametrize(("first", "losses"), [(4096, 1), (32768, 1), (65536, 0)])
-def test_buffers_grow_once_for_a_link_that_needs_more(first: int, losses: int, switch: SwitchFactory) -> None:
+def test_buffers_grow_once_for_a_link_that_needs_more(switch: SwitchFactory) -> None:
     """400 alternative names make 44 KiB. What was cut is read again; after that the buffers are long enough."""
     sw = switch.build(
         ports=2,
         audit_secs=NO_AUDIT,
         switch_type="dpu",
         links="before",
-        settings={"performance": {"receive_datagrams": 1, "datagram_bytes": first}},
+        settings={"performance": {"receive_datagrams": 1}},
     )
     sw.netns.batch(f"link property add dev Ethernet0 altname {'n' * 100}{i:03}" for i in range(400))
     sw.start()
@@ -170,8 +169,8 @@ def test_buffers_grow_once_for_a_link_that_needs_more(first: int, losses: int, s
         sw.netns.set_mtu("Ethernet0", int(mtu))
         sw.wait_field("Ethernet0", "mtu", mtu)
     sw.wait_equal(ports=2)
-    assert sw.daemon.log.count("truncated datagram") == losses
-    assert figures(sw.daemon)["dumps"] == dumps + losses
+    assert sw.daemon.log.count("truncated datagram") == 1
+    assert figures(sw.daemon)["dumps"] == dumps + 1
 
 
 def test_a_busy_loop_sleeps_when_it_is_quiet(switch: SwitchFactory) -> None:

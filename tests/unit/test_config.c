@@ -119,9 +119,6 @@ static void test_defaults(void **state)
 	assert_string_equal(c.redis_host, "");
 	assert_int_equal(c.redis_port, 0);
 	assert_string_equal(c.redis_unix_socket, "");
-	assert_int_equal(c.config_db_number, -1);
-	assert_int_equal(c.appl_db_number, -1);
-	assert_int_equal(c.state_db_number, -1);
 	assert_int_equal(c.connection_timeout_secs, 5);
 	assert_int_equal(c.retry_max_secs, 2);
 	assert_string_equal(c.redis_username, "");
@@ -133,9 +130,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c.busy_poll_usecs, 0);
 	assert_int_equal(c.reply_delay_usecs, 10000);
 	assert_int_equal(c.receive_buffer_bytes, 16777216);
-	assert_int_equal(c.send_buffer_bytes, 2097152);
 	assert_int_equal(c.receive_datagrams, 64);
-	assert_int_equal(c.datagram_bytes, 32768);
 	assert_true(c.lock_memory);
 	assert_int_equal(CPU_COUNT(&c.cpu_affinity), 0);
 	assert_true(c.http_enabled);
@@ -193,23 +188,22 @@ static void test_own_keys(void **state)
 	struct config c;
 
 	(void)state;
-	assert_int_equal(
-		read_text(&c, "[database]\n"
-			      "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
-			      "appl_db_number = 1023\nredis_username = so ;nic # bare\n"
-			      "redis_password_file = \"/etc/p w\"\r\n"
-			      "[ performance ] # kernel\n\treceive_buffer_bytes\t=\t4096\nsend_buffer_bytes=1073741824"
-			      "\n[sonic]\nreconcile_interval_secs = \"86400\"\n"
-			      "[log]\nlevel = Debug\ntarget = syslog"),
-		0);
+	assert_int_equal(read_text(&c,
+				   "[database]\n"
+				   "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
+				   "redis_username = so ;nic # bare\n"
+				   "redis_password_file = \"/etc/p w\"\r\n"
+				   "[ performance ] # kernel\n\treceive_buffer_bytes\t=\t4096\nreceive_datagrams=1024"
+				   "\n[sonic]\nreconcile_interval_secs = \"86400\"\n"
+				   "[log]\nlevel = Debug\ntarget = syslog"),
+			 0);
 	assert_string_equal(captured, "");
 	assert_string_equal(c.database_config, "/a/b.json");
 	assert_string_equal(c.redis_unix_socket, "/run/r#1.sock");
-	assert_int_equal(c.appl_db_number, 1023);
 	assert_string_equal(c.redis_username, "so ;nic");
 	assert_string_equal(c.redis_password_file, "/etc/p w");
 	assert_int_equal(c.receive_buffer_bytes, 4096);
-	assert_int_equal(c.send_buffer_bytes, 1073741824);
+	assert_int_equal(c.receive_datagrams, 1024);
 	assert_int_equal(c.reconcile_interval_secs, 86400);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
@@ -224,8 +218,6 @@ static const struct {
 	{"busy_poll_usecs", "-1", "0", "10000", "10001", "0..10000", offsetof(struct config, busy_poll_usecs)},
 	{"reply_delay_usecs", "-1", "0", "100000", "100001", "0..100000", offsetof(struct config, reply_delay_usecs)},
 	{"receive_datagrams", "0", "1", "1024", "1025", "1..1024", offsetof(struct config, receive_datagrams)},
-	{"datagram_bytes", "4095", "4096", "1048576", "1048577", "4096..1048576",
-	 offsetof(struct config, datagram_bytes)},
 };
 
 static int read_tuning(struct config *config, const char *name, const char *value)
@@ -415,10 +407,14 @@ static const struct {
 	{"[database]\nredis_port = 0x10\n", "F:2: database.redis_port: \"0x10\" is not an integer" PORTS},
 	{"[database]\nredis_port = 1-1\n", "F:2: database.redis_port: \"1-1\" is not an integer" PORTS},
 	{"[database]\nredis_port = \" 1\"\n", "F:2: database.redis_port: \" 1\" is not an integer" PORTS},
-	{"[database]\nstate_db_number = -1\n",
-	 "F:2: database.state_db_number: \"-1\" is out of range; allowed: an integer 0..1023\n"},
-	{"[database]\nappl_db_number = 1024\n",
-	 "F:2: database.appl_db_number: \"1024\" is out of range; allowed: an integer 0..1023\n"},
+	{"[database]\nstate_db_number = 6\n",
+	 "F:2: database.state_db_number: no longer a key; allowed: the number in the file that "
+	 "database.database_config names\n"},
+	{"[performance]\ndatagram_bytes = 4096\n",
+	 "F:2: performance.datagram_bytes: no longer a key; allowed: nothing in its place, buffers grow when a link "
+	 "needs it\n"},
+	{"[sonic]\nkeep_rows_secs = -1\n",
+	 "F:2: sonic.keep_rows_secs: \"-1\" is out of range; allowed: an integer 0..86400\n"},
 	{"[state]\nhistory_changes = 65537\n",
 	 "F:2: state.history_changes: \"65537\" is out of range; allowed: an integer 0..65536\n"},
 	{"[http]\nlisten = localhost:10187\n",

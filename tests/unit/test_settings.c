@@ -149,11 +149,9 @@ static void a_socket_of_ours_replaces_host_and_port(void **state)
 	struct dbconfig_db db = {.number = 6, .host = "192.0.2.1", .port = 6380};
 
 	(void)snprintf(fx->config.redis_unix_socket, sizeof(fx->config.redis_unix_socket), "/run/redis.sock");
-	settings_override_database(&fx->config, -1, &db);
+	settings_override_database(&fx->config, &db);
 	assert_string_equal(db.unix_socket, "/run/redis.sock");
 	assert_int_equal(db.number, 6);
-	settings_override_database(&fx->config, 0, &db);
-	assert_int_equal(db.number, 0);
 }
 
 /* A host alone has Redis' port, a port alone is of this machine; both leave no Unix socket. */
@@ -163,13 +161,13 @@ static void a_host_or_a_port_of_ours_replaces_the_socket(void **state)
 	struct dbconfig_db host = {.unix_socket = "/run/redis.sock"}, port = host;
 
 	(void)snprintf(fx->config.redis_host, sizeof(fx->config.redis_host), "192.0.2.7");
-	settings_override_database(&fx->config, -1, &host);
+	settings_override_database(&fx->config, &host);
 	assert_null(host.unix_socket);
 	assert_string_equal(host.host, "192.0.2.7");
 	assert_int_equal(host.port, 6379);
 	fx->config.redis_host[0] = '\0';
 	fx->config.redis_port = 6380;
-	settings_override_database(&fx->config, -1, &port);
+	settings_override_database(&fx->config, &port);
 	assert_null(port.unix_socket);
 	assert_string_equal(port.host, "127.0.0.1");
 	assert_int_equal(port.port, 6380);
@@ -180,7 +178,7 @@ static void nothing_said_of_redis_leaves_it_as_it_is(void **state)
 	struct fixture *fx = *state;
 	struct dbconfig_db db = {.unix_socket = "/run/redis.sock", .number = 4};
 
-	settings_override_database(&fx->config, -1, &db);
+	settings_override_database(&fx->config, &db);
 	assert_string_equal(db.unix_socket, "/run/redis.sock");
 	assert_int_equal(db.number, 4);
 }
