@@ -145,8 +145,11 @@ void config_show_settings(const struct config *config, FILE *out)
 static json_t *text_json(const char *value)
 {
 	char quote[KEY_VALUE_MAX];
-	json_t *text = value ? json_string(value) : json_null();
+	json_t *text;
 
+	if (!value)
+		return json_null();
+	text = json_string(value);
 	/* Bytes that are no UTF-8. */
 	return text ? text : json_string(printable(value, strlen(value), quote, sizeof(quote)));
 }

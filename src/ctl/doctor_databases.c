@@ -216,9 +216,7 @@ static bool check_servers(struct doctor *d, const struct place *places)
 			known |= same_server(&places[i].at, &places[k].at);
 		if (known)
 			continue;
-		if (places[i].at.unix_socket && !check_socket(d, &places[i]))
-			good = false;
-		else if (!check_log_in(d, &places[i]))
+		if ((places[i].at.unix_socket && !check_socket(d, &places[i])) || !check_log_in(d, &places[i]))
 			good = false;
 		else if (!places[i].at.unix_socket)
 			doctor_add(d, DOCTOR_OK, CHECK, NULL, "%s: %s:%u answers", places[i].name, places[i].at.host,

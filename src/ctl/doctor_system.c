@@ -139,10 +139,11 @@ static bool limit_of(const struct doctor *d, __rlimit_resource_t resource, rlim_
 static long rmem_max(void)
 {
 	FILE *file = fopen("/proc/sys/net/core/rmem_max", "re");
+	char line[32];
 	long value = -1;
 
-	if (file && fscanf(file, "%ld", &value) != 1)
-		value = -1;
+	if (file && fgets(line, sizeof(line), file))
+		value = strtol(line, NULL, 10);
 	if (file)
 		(void)fclose(file);
 	return value;

@@ -108,20 +108,26 @@ static uint64_t hexadecimal(const char *text)
 	return text ? strtoull(text, NULL, 16) : 0;
 }
 
-/* As the process is: the second number is the one in force. */
+/* The second number of the line, which is the one in force. */
+static bool effective(const char *status, const char *field, unsigned *ret)
+{
+	const char *text = proc_field(status, field);
+	char *end = NULL;
+
+	if (!text)
+		return false;
+	(void)strtoul(text, &end, 10);
+	*ret = (unsigned)strtoul(end, NULL, 10);
+	return true;
+}
+
 static bool take_process(struct doctor_user *user, pid_t pid)
 {
 	char *status cleanup(free_ptr) = proc_read(pid, "status", NULL);
-	const char *uid = status ? proc_field(status, "Uid") : NULL, *gid = status ? proc_field(status, "Gid") : NULL;
 	const char *groups = status ? proc_field(status, "Groups") : NULL;
-	unsigned number;
 
-	if (!uid || !gid || sscanf(uid, "%*u %u", &number) != 1)
+	if (!status || !effective(status, "Uid", &user->uid) || !effective(status, "Gid", &user->gid))
 		return false;
-	user->uid = number;
-	if (sscanf(gid, "%*u %u", &number) != 1)
-		return false;
-	user->gid = number;
 	if (groups)
 		take_groups(user, groups);
 	user->capabilities = hexadecimal(proc_field(status, "CapPrm"));
@@ -133,11 +139,11 @@ static bool take_account(struct doctor_user *user, const char *name)
 {
 	int n = DOCTOR_GROUPS_MAX;
 	const struct passwd *entry = getpwnam(name);
-	char *end;
+	char *end = NULL;
 
 	if (!entry && name[0] != '\0')
 		entry = getpwuid((uid_t)strtoul(name, &end, 10));
-	if (!entry || (strcmp(entry->pw_name, name) != 0 && *end != '\0'))
+	if (!entry || (end && *end != '\0'))
 		return false;
 	user->uid = entry->pw_uid;
 	user->gid = entry->pw_gid;
