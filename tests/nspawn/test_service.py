@@ -3,10 +3,14 @@
 `service` to mend what it broke."""
 
 import errno
+import json
 import os
 import re
 import signal
+import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,6 +146,25 @@ def test_the_package_explains_its_lines(service: Installed) -> None:
     one_record(service, mark, "PORT=Ethernet8", "OPER=down")
     said = service.machine.journal_text("-x", "PORT=Ethernet8", f"MESSAGE_ID={IDS['port_published']}")
     assert "Subject: The operational status of Ethernet8 was published" in said
+
+
+def test_portsyncctl_has_what_systemd_and_the_journal_know(service: Installed) -> None:
+    """Of a service that was stopped: since when, how it ended, its last line; and one that is started is waited for."""
+
+    def status() -> Any:
+        return json.loads(service.machine.run("sh", "-c", "portsyncctl status --json; test $? -le 3"))
+
+    assert status()["pid"] == int(service.state["MainPID"])
+    service.machine.systemctl("stop", UNIT)
+    found = status()
+    assert (found["verdict"], found["processes"], found["error"]["code"]) == ("not running", [], 3)
+    unit = found["unit"]
+    assert (unit["active"], unit["sub"], unit["result"], unit["status"]) == ("inactive", "dead", "success", 0)
+    assert 0 <= time.time() - datetime.fromisoformat(unit["since"]).timestamp() < 600
+    assert found["last_line"]["text"] == service.machine.records("SYSLOG_IDENTIFIER=portsyncd")[-1]["MESSAGE"]
+    assert found["appl_db"] == {"PortConfigDone": True, "PortInitDone": True}
+    service.machine.systemctl("start", UNIT)
+    service.machine.run("portsyncctl", "wait", "in-sync", "--timeout", "60")
 
 
 def test_audit_records_name_who_did_it_and_which_boot_it_was(service: Installed) -> None:
