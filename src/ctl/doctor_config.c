@@ -2,6 +2,7 @@
 /* The configuration: of the daemon that runs, or of one that would be started with our options. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ctl/doctor.h"
 #include "ctl/proc.h"
@@ -10,6 +11,7 @@
 #define CHECK "configuration"
 #define CHECK_OPTION "--check-config"
 #define ALLOWED "; allowed: "
+#define UNIT_PASSWORD "/etc/sonic/portsyncd/redis/password"
 
 /* --- the daemon's command line --- */
 
@@ -155,6 +157,18 @@ static void load(struct doctor *d)
 		memcpy(d->ctl->config.http_unix_socket, socket, sizeof(socket));
 }
 
+/* The unit hands it to the daemon as a credential. */
+static void take_credential(struct doctor *d)
+{
+	struct config *config = &d->ctl->config;
+	char path[PATH_MAX];
+
+	if (!d->user.by_unit || d->pid || !config_password_path(config, path, sizeof(path)) || path[0] != '\0')
+		return;
+	if (access(UNIT_PASSWORD, F_OK) == 0)
+		(void)snprintf(config->redis_password_file, sizeof(config->redis_password_file), UNIT_PASSWORD);
+}
+
 void doctor_config(struct doctor *d)
 {
 	char *said cleanup(free_ptr) = NULL;
@@ -163,6 +177,7 @@ void doctor_config(struct doctor *d)
 	if (options_given(&d->ctl->named) || !d->pid || !take_daemons_options(d))
 		take_our_options(d);
 	load(d);
+	take_credential(d);
 	if (doctor_try(d, false, check_config, NULL, &said) == -ENOTSUP)
 		doctor_add(d, DOCTOR_WARN, "user", "run it as root",
 			   "it is not known what user %s, whom the daemon runs as, may read and write", d->user.name);

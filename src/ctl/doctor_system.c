@@ -297,6 +297,15 @@ static bool is_daemon(const struct doctor *d, const char *holder)
 	return d->pid && number && strtol(number + strlen(", process "), NULL, 10) == d->pid;
 }
 
+static void check_unix_socket(struct doctor *d, const char *path)
+{
+	char holder[HOLDER_TEXT_MAX];
+
+	if (path && holder_of_unix(path, holder, sizeof(holder)) && !is_daemon(d, holder))
+		doctor_add(d, DOCTOR_WARN, "http", "http.unix_socket in portsyncd.conf, or end that program",
+			   "%s is in use by %s: this command cannot ask the daemon there", path, holder);
+}
+
 static void check_address(struct doctor *d, const char *text)
 {
 	char holder[HOLDER_TEXT_MAX];
@@ -343,6 +352,7 @@ void doctor_http(struct doctor *d)
 
 	if (!settings_http(&d->ctl->config, &options))
 		return;
+	check_unix_socket(d, options.unix_socket);
 	before = enter_netns(&d->ctl->config);
 	for (size_t i = 0; i < options.n_listen; i++)
 		check_address(d, options.listen[i]);

@@ -31,7 +31,7 @@ static pid_t serving(const char *path)
 		fd = endpoint_connect(&endpoint.addresses[0], NULL);
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return 0;
-	return peer.pid;
+	return proc_is_called(peer.pid, "portsyncd") ? peer.pid : 0;
 }
 
 /* The network namespace whose links the daemon follows. */

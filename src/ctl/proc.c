@@ -65,7 +65,7 @@ bool proc_netns(pid_t pid, struct stat *ret)
 	return stat(path, ret) == 0;
 }
 
-static bool is_called(pid_t pid, const char *comm)
+bool proc_is_called(pid_t pid, const char *comm)
 {
 	char *name cleanup(free_ptr) = proc_read(pid, "comm", NULL);
 
@@ -83,7 +83,7 @@ bool proc_next(const char *comm, pid_t *pid)
 	for (const struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder)) {
 		pid_t found = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)strtol(entry->d_name, NULL, 10) : 0;
 
-		if (found > before && (*pid == 0 || found < *pid) && is_called(found, comm))
+		if (found > before && (*pid == 0 || found < *pid) && proc_is_called(found, comm))
 			*pid = found;
 	}
 	return *pid != 0;

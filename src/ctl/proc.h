@@ -17,6 +17,9 @@ const char *proc_field(const char *status, const char *field);
 /* True with the network namespace of a process; pid 0: ours. */
 bool proc_netns(pid_t pid, struct stat *ret);
 
+/* True if this is the name (comm) of the process. */
+bool proc_is_called(pid_t pid, const char *comm);
+
 /* The next process whose name (comm) this is, from *pid on; false: there is no more. Begin with *pid 0. */
 bool proc_next(const char *comm, pid_t *pid);
 

@@ -184,11 +184,12 @@ def test_files_that_the_daemons_user_may_not_read(built: Callable[..., Switch]) 
 UNIT = """
 set -e
 mount -t tmpfs none /run/systemd
-mkdir /run/systemd/system
-mount -t tmpfs none /etc/systemd/system
+mkdir /run/systemd/system /run/systemd/etc /run/systemd/work
+mount -t overlay -o lowerdir=/etc,upperdir=/run/systemd/etc,workdir=/run/systemd/work none /etc
+mkdir -p /etc/systemd/system /etc/sonic/portsyncd/redis
 : >/etc/systemd/system/portsyncd.service
-{ cat /etc/passwd; echo portsyncd:x:64999:64999::/:/bin/false; } >/run/systemd/passwd
-mount --bind /run/systemd/passwd /etc/passwd
+echo portsyncd:x:64999:64999::/:/bin/false >>/etc/passwd
+(umask 077 && echo secret >/etc/sonic/portsyncd/redis/password)
 exec "$@"
 """
 
@@ -204,6 +205,10 @@ def test_the_user_of_the_unit(built: Callable[..., Switch], redis_server: Server
     report.assert_has("ok", "capabilities", "user portsyncd has CAP_NET_ADMIN")
     report.assert_has("ok", "state_file", "can be written")
     report.assert_has("WARN", "daemon", "systemctl start portsyncd")
+    Path(server.unix_socket).chmod(0o777)
+    server.client().config_set("requirepass", "secret")
+    assert not doctor(sw, before=("unshare", "--mount", "sh", "-c", UNIT, "sh")).level("FAIL"), "it has a credential"
+    doctor(sw).assert_has("FAIL", "redis", "NOAUTH")
 
 
 def test_a_user_that_does_not_exist(built: Callable[..., Switch]) -> None:
@@ -296,6 +301,14 @@ def test_ports_without_rows_or_links(built: Callable[..., Switch]) -> None:
 # --- HTTP ---
 
 
+LISTEN_UNIX = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+print(flush=True)
+sys.stdin.read()
+"""
 LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', 18999)); print(); sys.stdin.read()"
 
 
@@ -317,6 +330,16 @@ def test_an_http_address_in_use(switch: SwitchFactory) -> None:
     doctor(sw).assert_has("ok", "http", "127.0.0.1:18999 is the daemon's")
     sw.config_file.write_text(sw.config_file.read_text().replace("18999", "18998"))
     doctor(sw).assert_has("WARN", "http", "the daemon does not listen on 127.0.0.1:18998")
+
+
+def test_a_socket_of_another_program(built: Callable[..., Switch]) -> None:
+    sw = built()
+    with subprocess.Popen(["python3", "-c", LISTEN_UNIX, sw.pages.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() and other.stdin
+        report = doctor(sw)
+        other.stdin.close()
+    assert report.document["pid"] is None
+    report.assert_has("WARN", "http", f"{sw.pages.path} is in use by python3, process {other.pid}")
 
 
 # --- rights, limits, folders ---
