@@ -151,7 +151,7 @@ static json_t *text_json(const char *value)
 		return json_null();
 	text = json_string(value);
 	/* Bytes that are no UTF-8. */
-	return text ? text : json_string(printable(value, strlen(value), quote, sizeof(quote)));
+	return text || !value ? text : json_string(printable(value, strlen(value), quote, sizeof(quote)));
 }
 
 static json_t *or_null(const char *value)

@@ -177,7 +177,7 @@ static int refuse_status(struct ctl *ctl, const char *target, unsigned status)
 int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret)
 {
 	struct text body;
-	unsigned status;
+	unsigned status = 0;
 	json_error_t error;
 
 	*ret = NULL;

@@ -107,9 +107,10 @@ static void add_option(struct reading *r, const struct ctl_option *option)
 	};
 	r->options[r->n++] = option;
 	if (option->letter) {
-		char letter[] = {option->letter, option->value ? ':' : '\0', '\0'};
+		size_t len = strlen(r->letters);
 
-		strcat(r->letters, letter);
+		(void)snprintf(r->letters + len, sizeof(r->letters) - len, "%c%s", option->letter,
+			       option->value ? ":" : "");
 	}
 }
 

@@ -115,9 +115,9 @@ int pages_changes_fd(const struct pages *p)
 	return -1;
 }
 
-void pages_changes_heard(void *pages)
+void pages_changes_heard(void *user)
 {
-	(void)pages;
+	(void)user;
 }
 
 void pages_set_server(struct pages *p, const struct http_stats *stats)

@@ -22,7 +22,7 @@ struct pages *pages_new(struct exchange *exchange, const struct health_limits *l
 int pages_set_changes(struct pages *p, struct changes *changes);
 /* For http_follow(), with the pages as user; -1 without changes. */
 int pages_changes_fd(const struct pages *p);
-void pages_changes_heard(void *pages);
+void pages_changes_heard(void *user);
 /* In the loop's thread, when no call of pages_handle() runs or can come. NULL is fine. */
 void pages_free(struct pages *p);
 
