@@ -113,41 +113,44 @@ static void add_error(struct dump *d, const char *name)
 
 /* --- the daemon's pages --- */
 
-static void add_page(struct dump *d, const char *name, const char *target)
+struct page {
+	const char *name, *target;
+	bool judges; /* it has its body with status 503, too */
+};
+
+static void add_page(struct dump *d, const struct page *page)
 {
 	struct text body = {0};
 	unsigned status = 0;
 	char why[512];
 
-	if (!d->daemon_is_silent && daemonhttp_get(d->ctl, target, &body, &status) < 0) {
+	if (!d->daemon_is_silent && daemonhttp_get(d->ctl, page->target, &body, &status) < 0) {
 		d->daemon_is_silent = true;
 		d->silence = d->ctl->error;
 	}
 	if (d->daemon_is_silent) {
-		add_missing(d, name, d->silence.message, d->silence.remedy);
-	} else if (status == 200 ||
-		   status == 503) { /* 503: /healthz, /readyz and /livez, which have a body then, too */
-		add_bytes(d, name, body.data ? body.data : "", body.len);
+		add_missing(d, page->name, d->silence.message, d->silence.remedy);
+	} else if (status == 200 || (status == 503 && page->judges)) {
+		add_bytes(d, page->name, body.data ? body.data : "", body.len);
 	} else {
-		(void)snprintf(why, sizeof(why), "the daemon answers %u to %s: %.*s", status, target,
+		(void)snprintf(why, sizeof(why), "the daemon answers %u to %s: %.*s", status, page->target,
 			       (int)MIN(body.len, sizeof(why) / 2), body.data ? body.data : "");
-		add_missing(d, name, why, "");
+		add_missing(d, page->name, why, "");
 	}
 	free(body.data);
 }
 
 static void add_pages(struct dump *d)
 {
-	static const struct {
-		const char *name, *target;
-	} pages[] = {
-		{"status.json", "/status"},   {"healthz.json", "/healthz"},       {"readyz.json", "/readyz"},
-		{"config.json", "/config"},   {"metrics.txt", "/metrics"},        {"ports.json", "/ports"},
-		{"history.json", "/history"}, {"recording.pcapng", "/recording"},
+	static const struct page pages[] = {
+		{"status.json", "/status", true},    {"healthz.json", "/healthz", true},
+		{"readyz.json", "/readyz", true},    {"config.json", "/config", false},
+		{"metrics.txt", "/metrics", false},  {"ports.json", "/ports", false},
+		{"history.json", "/history", false}, {"recording.pcapng", "/recording", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pages) && !interrupted; i++)
-		add_page(d, pages[i].name, pages[i].target);
+		add_page(d, &pages[i]);
 }
 
 /* --- our own view --- */
