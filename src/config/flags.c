@@ -59,6 +59,7 @@ static const char help_rest[] =
 	"  " FLAGS_CERT_VARIABLE ", " FLAGS_KEY_VARIABLE ", " FLAGS_CA_VARIABLE "\n"
 	"                              as the keys http.cert, http.key and http.ca\n"
 	"  " FLAGS_OLD_LINKS_VARIABLE "  as the key sonic.retire_old_links\n"
+	"  " FLAGS_RECORDINGS_VARIABLE "   as the key recorder.folder\n"
 	"  CREDENTIALS_DIRECTORY       Redis password in its file redis_password, unless redis_password_file is set\n"
 	"\n"
 	"Files:\n"
@@ -83,6 +84,7 @@ static const struct {
 	{"http", "ca", NULL, FLAGS_CA_VARIABLE},
 	{"sonic", "retire_old_links", NULL, FLAGS_OLD_LINKS_VARIABLE},
 	{"security", "sandbox", "--sandbox", NULL},
+	{"recorder", "folder", NULL, FLAGS_RECORDINGS_VARIABLE},
 	{"log", "level", "--log-level", FLAGS_LEVEL_VARIABLE},
 	{"log", "target", "--log-target", NULL},
 };

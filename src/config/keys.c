@@ -153,7 +153,7 @@ const struct key key_table[] = {
 	{"state", "history_changes", KEY_INTEGER, 0, 65536, "4096", AT(state_history_changes), NULL,
 	 "how many of the last changes of ports are remembered; 0: none"},
 
-	{"recorder", "bytes", KEY_INTEGER, 0, 1073741824, "8388608", AT(recorder_bytes), NULL,
+	{"recorder", "bytes", KEY_INTEGER, 0, 134217728, "8388608", AT(recorder_bytes), NULL,
 	 "memory of the flight recorder, in which the last messages of the kernel and decisions are kept; at least 1 MiB is taken; 0: off"},
 	{"recorder", "folder", KEY_PATH, 0, ROOM(recorder_folder), "/var/log/swss", AT(recorder_folder), NULL,
 	 "where recordings are written when something went wrong, the last 5 are kept; empty: nowhere"},

@@ -3,7 +3,9 @@
 #include "daemon/confine.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +65,17 @@ static int allow_missing(struct sandbox *s, const struct http *http)
 	return r;
 }
 
+/* The last path of the folder stands for any. */
+static int allow_recordings(struct sandbox *s, const struct config *config)
+{
+	char file[PATH_MAX + 2];
+
+	if (config->dry_run || config->recorder_bytes == 0 || config->recorder_folder[0] == '\0')
+		return 0;
+	(void)snprintf(file, sizeof(file), "%s/.", config->recorder_folder);
+	return sandbox_allow_folder_of(s, file);
+}
+
 /* The HTTP socket is removed at the end. */
 static int allow_http(struct daemon *d)
 {
@@ -91,6 +104,8 @@ static int allow_all(struct daemon *d)
 	allow_supervisor(d->sandbox);
 	if (r == 0)
 		r = allow_state(d->sandbox, d->config);
+	if (r == 0)
+		r = allow_recordings(d->sandbox, d->config);
 	if (r == 0)
 		r = allow_log(d->sandbox, d->config);
 	if (r == 0 && !d->config->dry_run)

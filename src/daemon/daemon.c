@@ -397,6 +397,9 @@ static int confine(struct daemon *d)
 	if (r < 0)
 		return r;
 	log_start();
+	r = recordings_serve(d);
+	if (r < 0)
+		return r;
 	mirror_serve(d->mirror);
 	status_start(d);
 	counters_build(d);
@@ -523,6 +526,7 @@ int daemon_run(const struct config *config, char *complaints)
 	}
 	if (r < 0 && d.status == EXIT_SUCCESS && !(r == -ECANCELED && d.stopping))
 		daemon_fail(&d, "%s", strerror(-r));
+	recordings_finish(&d);
 	counters_finish(&d);
 	take_down(&d);
 	return d.status;

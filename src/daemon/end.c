@@ -8,6 +8,7 @@
 
 #include "host/notify.h"
 #include "log/audit.h"
+#include "recorder/recorder.h"
 #include "sonic/portlog.h"
 
 #define FAIL_WAIT_MS 1000 /* how long a line waits for a stderr that nobody reads */
@@ -23,6 +24,7 @@ void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, 
 	audit_event(LOG_ERR, KIND_ENDED_BY_FAULT, event, AUDIT_FAILURE, audit_self(), "%s", text);
 	if (!log_shows_on_stderr())
 		say_on_stderr(FAIL_WAIT_MS, "portsyncd: %s", text);
+	recorder_trigger(RECORDER_WHY_FATAL, "%s", text);
 	d->status = EXIT_FAILURE;
 	if (d->event)
 		(void)sd_event_exit(d->event, EXIT_FAILURE);

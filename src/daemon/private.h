@@ -28,6 +28,7 @@
 
 struct daemon_judge;
 struct daemon_counters;
+struct daemon_recordings;
 struct daemon_status;
 struct notify;
 struct sandbox;
@@ -65,11 +66,12 @@ struct daemon {
 	int single;         /* holds the name that keeps other daemons out; -1: not held */
 	bool single_awaits; /* the name is that of the awaited file, not yet of the database */
 	sd_event_source *single_asked;
-	struct daemon_counters *counters;  /* owned by counters.c; NULL: nothing outlives this process */
-	struct daemon_status *status_page; /* owned by status.c */
-	struct daemon_judge *judge;        /* owned by judge.c */
-	struct sandbox *sandbox;           /* NULL: none was entered */
-	struct notify *notify;             /* NULL: there is no service manager */
+	struct daemon_counters *counters;     /* owned by counters.c; NULL: nothing outlives this process */
+	struct daemon_status *status_page;    /* owned by status.c */
+	struct daemon_judge *judge;           /* owned by judge.c */
+	struct daemon_recordings *recordings; /* owned by recordings.c; NULL: nothing is written */
+	struct sandbox *sandbox;              /* NULL: none was entered */
+	struct notify *notify;                /* NULL: there is no service manager */
 	char previous_stop[SNAPSHOT_WORD_BYTES];
 	int status;
 };

@@ -14,6 +14,7 @@
 #include "config/show.h"
 #include "daemon/counters.h"
 #include "daemon/judge.h"
+#include "daemon/recordings.h"
 #include "http/server.h"
 #include "log/audit.h"
 #include "metrics/exchange.h"
@@ -67,6 +68,7 @@ static void fill_process(const struct daemon *d, struct snapshot *s)
 	log_stats(&s->log);
 	s->saves = counters_stats(d);
 	s->http = own->http_state;
+	s->recorder = recordings_stats(d);
 	s->config_faults = d->config->faults;
 	s->settings_refused = d->settings_refused;
 	(void)snprintf(s->previous_stop, sizeof(s->previous_stop), "%s", d->previous_stop);
@@ -192,6 +194,7 @@ static void serve(struct daemon *d)
 
 	own->checking = false;
 	timer_stop(own->patience);
+	recordings_answer(d);
 	exchange_serve(own->exchange, status_fill, d);
 	own->markers_unknown = false;
 }

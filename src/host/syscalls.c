@@ -270,6 +270,14 @@ static int add_memory(scmp_filter_ctx filter)
 	return r == 0 ? allow_if(filter, SCMP_SYS(mprotect), ARRAY_SIZE(no_code), no_code) : r;
 }
 
+/* The mode of a recording, whatever the umask is. */
+static int add_modes(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp recording[] = {equals(1, 0640)};
+
+	return allow_if(filter, SCMP_SYS(fchmod), ARRAY_SIZE(recording), recording);
+}
+
 /* A thread's name; whether a stream is a terminal; our own limits, to be read; abort(). */
 static int add_rest(scmp_filter_ctx filter)
 {
@@ -289,8 +297,8 @@ static int add_rest(scmp_filter_ctx filter)
 static int add_rules(scmp_filter_ctx filter)
 {
 	static int (*const parts[])(scmp_filter_ctx) = {
-		add_sockets,     add_socket_options, add_sending, add_files,
-		add_descriptors, add_priorities,     add_memory,  add_rest,
+		add_sockets,    add_socket_options, add_sending, add_files, add_descriptors,
+		add_priorities, add_memory,         add_modes,   add_rest,
 	};
 	int r = add_names(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
 

@@ -342,16 +342,14 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_RECORDING_WRITTEN] = {
 		"A recording was written",
-		"Something went wrong, or somebody asked for it; the message says why, and where the file is. It has "
-		"what the kernel sent before, and what was decided on it. The last five files are kept.",
-		"Open it with tshark or Wireshark, or play it by portsyncd --replay FILE, and keep it with the "
-		"techsupport archive of the incident.",
+		"Something went wrong, or somebody asked for it: the message says why, and where the file is.",
+		"Keep it with the techsupport archive. tshark and Wireshark open it, portsyncd --replay FILE plays it.",
 	},
 	[KIND_RECORDING_FAILED] = {
 		"A recording could not be written",
 		"The folder is missing, full, or may not be written to; the message says which. Ports are not affected.",
-		"Make room, or create the folder of recorder.folder and restart the daemon, whose sandbox allows only "
-		"what was there at the start. As long as memory has it, portsyncctl record -o FILE gets the recording.",
+		"Make room, or create the folder of recorder.folder and restart the daemon. Meanwhile portsyncctl record "
+		"-o FILE gets what memory still has.",
 	},
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",

@@ -69,6 +69,7 @@ const struct advice *check_advice(enum health_check_index check, const char *rea
 		[HEALTH_OVERRUNS] = KIND_EVENTS_LOST,
 		[HEALTH_LOG] = KIND_LINES_DROPPED,
 		[HEALTH_HTTP] = KIND_HTTP_PARTLY,
+		[HEALTH_RECORDER] = KIND_RECORDING_FAILED,
 	};
 
 	return own[check].subject ? &own[check] : advice_for(kinds[check], reason);

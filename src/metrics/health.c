@@ -33,6 +33,7 @@ static const struct {
 	[HEALTH_LOG] = {"log_drops", "in the last minute"},
 	[HEALTH_LOG_TARGET] = {"log_target", "seconds"},
 	[HEALTH_HTTP] = {"http_address", "addresses"},
+	[HEALTH_RECORDER] = {"recordings", "failed"},
 	[HEALTH_MEMORY] = {"memory", "bytes"},
 };
 /* clang-format on */
@@ -420,6 +421,7 @@ void health_judge(struct health *h, const struct health_input *in, const struct 
 		[HEALTH_LOG] = judge_count(minute.log_dropped, in->snapshot->log.dropped_nsec, in->now_nsec),
 		[HEALTH_LOG_TARGET] = judge_log_target(in, limits),
 		[HEALTH_HTTP] = judge_none(in->snapshot->http.missing),
+		[HEALTH_RECORDER] = judge_none(in->snapshot->recorder.failing),
 		[HEALTH_MEMORY] = judge_memory(in, limits),
 	};
 

@@ -33,6 +33,7 @@ enum health_check_index {
 	HEALTH_LOG,        /* lines lost in the last minute; more than 0: degraded */
 	HEALTH_LOG_TARGET, /* seconds that it takes no lines; over the limit: degraded */
 	HEALTH_HTTP,       /* addresses that could not be listened on; more than 0: degraded */
+	HEALTH_RECORDER,   /* recordings that could not be written since one could; more than 0: degraded */
 	HEALTH_MEMORY,     /* bytes; over the limit: degraded */
 	HEALTH_CHECKS,
 };

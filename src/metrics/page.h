@@ -58,6 +58,8 @@ void page_port(const struct visit *visit);
 void page_history(const struct visit *visit);
 void page_config(const struct visit *visit);
 void page_watch(const struct visit *visit);
+void page_recording(const struct visit *visit);
+void page_record(const struct visit *visit);
 void page_index(const struct visit *visit);
 
 /* --- CPU time and the lock --- */

@@ -59,6 +59,7 @@ void page_healthz(const struct visit *visit)
 		(void)json_object_set_new(checks, health_check_name(i), check_json(visit, &health, i));
 	add_reason(checks, HEALTH_REDIS, answer.snapshot->redis_reason);
 	add_reason(checks, HEALTH_HTTP, answer.snapshot->http.reason);
+	add_reason(checks, HEALTH_RECORDER, answer.snapshot->recorder.reason);
 	answer_json(visit->out, health.level == HEALTH_UNHEALTHY ? 503 : 200,
 		    json_pack("{s:s, s:o, s:f, s:o}", "status", health_level_name(health.level), "since",
 			      stamp(visit->pages, health.since_nsec), "view_age_seconds",

@@ -12,6 +12,8 @@ static const char *reason_of(const struct snapshot *s, enum health_check_index c
 {
 	if (check == HEALTH_REDIS)
 		return s->redis_reason;
+	if (check == HEALTH_RECORDER)
+		return s->recorder.reason;
 	return check == HEALTH_HTTP ? s->http.reason : "";
 }
 

@@ -38,6 +38,8 @@ static const struct page {
 	{"/history", "history", page_history, false},
 	{"/config", "config", page_config, false},
 	{"/watch", "watch", page_watch, false},
+	{"/recording", "recording", page_recording, false},
+	{"/record", "record", page_record, true},
 	{"/", "index", page_index, false},
 	{NULL, "other", page_other, false},
 };

@@ -517,6 +517,20 @@ static void write_log(struct exposition *e, const struct snapshot *s)
 	gauge(e, "portsyncd_log_target_up", "The log target takes log lines", log_target_is_up(s));
 }
 
+static void write_recorder(struct exposition *e, const struct snapshot_recorder *r)
+{
+	gauge(e, "portsyncd_recorder_memory_bytes", "Memory of the flight recorder; 0: it is off", r->figures.bytes);
+	counter(e, "portsyncd_recorder_written_bytes_total", "What was written into it", r->figures.written);
+	family(e, COUNTER, "portsyncd_recordings_total", "Recordings written into the folder");
+	for (unsigned why = 0; why < RECORDER_WHYS; why++)
+		sample(e, label("reason", recorder_why_name(why)), r->written[why]);
+	counter(e, "portsyncd_recording_errors_total", "Recordings that could not be written", r->failed);
+	counter(e, "portsyncd_recordings_suppressed_total", "Recordings that came too soon after another one",
+		r->suppressed);
+	gauge_timestamp(e, "portsyncd_recording_last_timestamp_seconds", "When the last recording was written",
+			r->last_nsec);
+}
+
 static void write_daemon(struct exposition *e, const struct snapshot *s)
 {
 	gauge(e, "portsyncd_settings_refused", "Settings that the machine refused", s->settings_refused);
@@ -524,6 +538,7 @@ static void write_daemon(struct exposition *e, const struct snapshot *s)
 	counter(e, "portsyncd_state_save_errors_total", "Times the state file could not be saved", s->saves.errors);
 	gauge_timestamp(e, "portsyncd_state_last_save_timestamp_seconds", "When the state file was last saved",
 			s->saves.last_nsec);
+	write_recorder(e, &s->recorder);
 	family(e, GAUGE, "portsyncd_previous_stop_info", "Always 1: how the process before this one ended");
 	sample(e, label("result", s->previous_stop), 1);
 	family(e, GAUGE, "portsyncd_build_info", "Always 1");

@@ -16,6 +16,7 @@
 #include "log/log.h"
 #include "ports/links.h"
 #include "ports/mirror.h"
+#include "recorder/recorder.h"
 #include "redis/conn.h"
 #include "sonic/publish.h"
 
@@ -87,6 +88,20 @@ struct snapshot_saves {
 	uint64_t last_nsec; /* the last save that succeeded; 0: none did */
 };
 
+#define SNAPSHOT_FILE_BYTES 4224 /* a folder and a name */
+
+struct snapshot_recorder {
+	struct recorder_figures figures;
+	bool writes;                     /* there is a folder */
+	uint64_t written[RECORDER_WHYS]; /* recordings, by their reason */
+	uint64_t failed, suppressed;
+	uint64_t last_nsec;                 /* the last one that was written; 0: none was */
+	bool failing;                       /* the last one could not be written */
+	uint64_t answered;                  /* requests, with the two that follow */
+	char file[SNAPSHOT_FILE_BYTES];     /* what the last one wrote; "": nothing */
+	char reason[SNAPSHOT_REASON_BYTES]; /* why it, or the last recording, failed */
+};
+
 struct snapshot_http {
 	uint64_t missing;                   /* addresses that could not be had */
 	char reason[SNAPSHOT_REASON_BYTES]; /* why; "": none is missing */
@@ -125,6 +140,7 @@ struct snapshot {
 	struct snapshot_hist turn; /* of the loop; ns, snapshot_time_bounds */
 	struct log_stats log;
 	struct snapshot_saves saves;
+	struct snapshot_recorder recorder;
 	struct snapshot_http http;
 	char previous_stop[SNAPSHOT_WORD_BYTES]; /* how the process before ended */
 

@@ -32,8 +32,9 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions are written and read with
 static struct {
 	unsigned char *bytes; /* NULL: off */
 	size_t size;
-	size_t offset;                   /* of the next entry */
-	uint64_t head;                   /* its position */
+	size_t offset; /* of the next entry */
+	uint64_t head; /* its position */
+	uint64_t datagrams;
 	uint64_t published, reserved_to; /* as committed and reserved */
 	uint64_t nsec;
 	uint64_t checkpoint; /* position of the last one */
@@ -45,6 +46,7 @@ static struct {
 
 	_Alignas(64) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
 	_Atomic uint64_t committed;
+	_Atomic uint64_t received;                 /* datagrams of them */
 	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
 	_Atomic uint64_t n_checkpoints;
 } ring;
@@ -194,6 +196,7 @@ void recorder_publish(void)
 		return;
 	fence();
 	ring.published = ring.head;
+	atomic_store_explicit(&ring.received, ring.datagrams, memory_order_relaxed);
 	atomic_store_explicit(&ring.committed, ring.head, memory_order_release);
 }
 
@@ -265,7 +268,8 @@ void recorder_datagram(enum recorder_source source, const void *data, size_t len
 		recorder_note("a datagram of %zu bytes is too long for the recorder", len);
 		return;
 	}
-	put(RECORDER_ENTRY_DATAGRAM, source, data, len);
+	ring.datagrams++;
+	write_entry(RECORDER_ENTRY_DATAGRAM, source, data, len);
 }
 
 void recorder_lost(enum recorder_loss loss)
@@ -399,7 +403,7 @@ void recorder_trigger(enum recorder_why why, const char *format, ...)
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	recorder_note("%s: %s", recorder_why_name(why), text);
-	if (ring.triggered)
+	if (ring.triggered && why != RECORDER_WHY_FATAL)
 		return;
 	ring.triggered = true;
 	ring.why = why;
@@ -416,6 +420,20 @@ void recorder_take_trigger(enum recorder_why *why, char text[RECORDER_TEXT_MAX])
 	*why = ring.why;
 	memcpy(text, ring.text, sizeof(ring.text));
 	ring.triggered = false;
+}
+
+/* --- requests --- */
+
+static _Atomic int requested;
+
+void recorder_request(enum recorder_request request)
+{
+	atomic_store(&requested, (int)request);
+}
+
+enum recorder_request recorder_take_request(void)
+{
+	return (enum recorder_request)atomic_exchange(&requested, RECORDER_WANTS_NOTHING);
 }
 
 /* --- reading, in any thread --- */
@@ -482,7 +500,7 @@ static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 
 	copy_part(ret->bytes, start, committed);
 	ret->len = committed - start;
-	ret->skipped = start;
+	ret->datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed);
 	*at_least = start + 1;
 	atomic_thread_fence(memory_order_acquire);
 	return is_there(start, atomic_load_explicit(&ring.reserved, memory_order_relaxed));
@@ -527,6 +545,7 @@ struct recorder_figures recorder_figures(void)
 {
 	return (struct recorder_figures){
 		.bytes = ring.size,
+		.datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed),
 		.written = atomic_load_explicit(&ring.committed, memory_order_relaxed),
 	};
 }

@@ -101,13 +101,20 @@ void recorder_checkpoint_begins(unsigned watch_state, const char *state_name, bo
 void recorder_port(const struct recorder_port *port);
 void recorder_checkpoint_ends(void);
 
-/* Something happened that is worth a recording. The first reason waits until recorder_take_trigger(). */
+/* Something happened that is worth a recording. The first reason waits until recorder_take_trigger(), a fatal one in
+ * any case. */
 void recorder_trigger(enum recorder_why why, const char *format, ...) PRINTF_LIKE(2, 3);
 bool recorder_is_triggered(void);
 void recorder_take_trigger(enum recorder_why *why, char text[RECORDER_TEXT_MAX]);
 const char *recorder_why_name(enum recorder_why why);
 
 /* --- any thread --- */
+
+/* What another thread wants of the loop, which must be woken for it: a checkpoint now, or a recording in the folder. */
+enum recorder_request { RECORDER_WANTS_NOTHING, RECORDER_WANTS_CHECKPOINT, RECORDER_WANTS_FILE };
+void recorder_request(enum recorder_request request);
+/* For the loop: the last request, once. */
+enum recorder_request recorder_take_request(void);
 
 enum recorder_kind {
 	RECORDER_ENTRY_DATAGRAM,   /* detail: enum recorder_source; the bytes */
@@ -141,9 +148,9 @@ struct recorder_entry {
 struct recorder_copy {
 	unsigned char *bytes;
 	size_t len;
-	size_t at;        /* for recorder_next() */
-	bool whole;       /* it begins with a checkpoint */
-	uint64_t skipped; /* bytes written before it, since the start */
+	size_t at;          /* for recorder_next() */
+	bool whole;         /* it begins with a checkpoint */
+	uint64_t datagrams; /* since the start */
 };
 
 /*
@@ -156,8 +163,9 @@ void recorder_copy_free(struct recorder_copy *copy);
 const struct recorder_entry *recorder_next(struct recorder_copy *copy);
 
 struct recorder_figures {
-	uint64_t bytes;   /* the ring's size; 0: off */
-	uint64_t written; /* bytes so far */
+	uint64_t bytes;     /* the ring's size; 0: off */
+	uint64_t written;   /* bytes so far */
+	uint64_t datagrams; /* so far */
 };
 struct recorder_figures recorder_figures(void);
 

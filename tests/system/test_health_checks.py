@@ -22,6 +22,7 @@ from lib.faults import NO_AUDIT, QUICK
 from lib.freeze import held_in_its_turn
 from lib.notified import Notified
 from lib.proxy import Proxy, command
+from lib.recordings import post
 from lib.storm import SMALL_BUFFER, mtu_changes, overrun_while_stopped
 from lib.switch import Switch, load_config
 from lib.wait import patient, wait_for
@@ -203,6 +204,14 @@ def http_address(bench: Bench) -> Switch:
     return sw
 
 
+def recordings(bench: Bench) -> Switch:
+    bench.settings = {"recorder": {"folder": "/nonexistent/recordings"}}
+    sw = bench.healthy()
+    bench.begins()
+    assert post(sw)[0] == 503
+    return sw
+
+
 def memory(bench: Bench) -> Switch:
     bench.health["max_memory_mb"] = 1
     sw = bench.build()
@@ -227,6 +236,7 @@ FAULTS: dict[str, tuple[Callable[[Bench], Switch], float, bool]] = {
     "log_drops": (log_drops, 0, False),
     "log_target": (log_target, LIMIT_SECS, False),
     "http_address": (http_address, 0, True),
+    "recordings": (recordings, 0, True),
     "memory": (memory, 0, False),
 }
 

@@ -13,6 +13,7 @@ from conftest import SwitchFactory
 from lib.faults import NO_AUDIT, QUICK, change_all
 from lib.forge import forge_link
 from lib.proc import Proc
+from lib.recordings import post
 from lib.scrape import OPENMETRICS, Figures, documented
 from lib.storm import SMALL_BUFFER, mixed_changes, mtu_changes, overrun_while_stopped
 from lib.switch import Switch
@@ -82,6 +83,7 @@ def differences(served: dict[str, Shape], promised: dict[str, Shape]) -> list[st
 def test_what_is_served_is_what_is_documented(switch: SwitchFactory) -> None:
     sw = switch(ports=4)
     flap(sw, "Ethernet0", 1)
+    assert post(sw)[0] == 200  # there is a last recording
     wrong = differences(label_names(sw.pages.metrics()), documented(METRICS))
     assert not wrong, "\n".join(wrong)
 

@@ -200,7 +200,8 @@ def tasks(pid: int) -> list[str]:
 def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVERRIDE) -> None:
     """Each of its threads. While it connects to a Unix socket more may be in force; it does not now."""
     pid = sw.daemon.pid
-    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == {"portsyncd", "log", "links", "http", "state"}, 30, "threads")
+    threads = {"portsyncd", "log", "links", "http", "recorder", "state"}
+    wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == threads, 30, "threads")
     for task in tasks(pid):
         sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]
         assert sets == [permitted, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]

@@ -18,6 +18,7 @@ from lib.figures import figures, parse, stop_figures
 from lib.forge import RTM_DELLINK, RTM_NEWLINK, forge_link
 from lib.monitor import Monitor
 from lib.proc import Proc
+from lib.recordings import about, wait_recording
 from lib.redis_server import RedisServer
 from lib.storm import SMALL_BUFFER, mixed_changes, overrun_while_stopped
 from lib.switch import Switch, load_config, sample_config
@@ -347,6 +348,7 @@ def test_m16_a_waiting_init_done_says_for_which_ports(switch: SwitchFactory) -> 
     sw.netns.add_ports(["Ethernet0", "Ethernet8"])
     line = sw.daemon.wait_log(r"^.*PortInitDone waits for .*$", timeout=60)[0]
     assert "Ethernet4" in line and "Ethernet0" not in line and "Ethernet8" not in line
+    assert about(wait_recording(sw)) == "init_late: PortInitDone waits for 1 ports"
     sw.netns.add_port("Ethernet4")
     sw.orch.wait_init_done()
 

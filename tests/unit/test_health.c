@@ -144,6 +144,12 @@ static void address_missing(struct snapshot *v, struct health_input *in)
 	v->http.missing = 1;
 }
 
+static void recording_failed(struct snapshot *v, struct health_input *in)
+{
+	(void)in;
+	v->recorder.failing = true;
+}
+
 static void few_are_slow(struct snapshot *v, struct health_input *in)
 {
 	(void)in;
@@ -247,6 +253,7 @@ static const struct moment moments[] = {
 	{"interfaces of no port", links_without_ports, HEALTH_NO_PORTS, HEALTH_DEGRADED, 5, 0},
 	{"interfaces before PortConfigDone", links_before_ports, HEALTH_NO_PORTS, HEALTH_HEALTHY, 0, 0},
 	{"a busy address", address_missing, HEALTH_HTTP, HEALTH_DEGRADED, 1, 0},
+	{"a recording that failed", recording_failed, HEALTH_RECORDER, HEALTH_DEGRADED, 1, 0},
 	{"1 % slow", few_are_slow, HEALTH_LATENCY, HEALTH_HEALTHY, 200, 0},
 	{"1.1 % slow", too_many_are_slow, HEALTH_LATENCY, HEALTH_DEGRADED, 20000, 0},
 	{"19 events, slow", too_few_to_tell, HEALTH_LATENCY, HEALTH_HEALTHY, -1, 0},

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A copy of the ring as a file that tshark opens and portsyncd --replay plays (pcapng.h, remark.h). Any thread. */
+#ifndef PORTSYNCD_RECORDER_EXPORT_H
+#define PORTSYNCD_RECORDER_EXPORT_H
+
+#include "base/text.h"
+#include "recorder/recorder.h"
+
+/*
+ * What the ring holds now, and why it is wanted, for people. The caller frees out->data. 0, the errors of
+ * recorder_copy(), or -ENOMEM. Takes some 20 ms, and twice the ring's memory.
+ */
+int export_recording(struct text *out, const char *reason);
+
+/* The same of a copy. host: of the section; epoch_nsec: added to a CLOCK_MONOTONIC time it is one since the epoch. */
+int export_copy(struct text *out, struct recorder_copy *copy, const char *reason, const char *host,
+		uint64_t epoch_nsec);
+
+#endif
