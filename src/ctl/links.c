@@ -163,7 +163,7 @@ void ctl_links_done(struct ctl_links *links)
 
 const struct link_msg *ctl_links_find(const struct ctl_links *links, const char *name)
 {
-	struct link_msg key;
+	struct link_msg key = {0};
 
 	if (strlen(name) >= sizeof(key.name) || links->n == 0)
 		return NULL;
