@@ -11,6 +11,7 @@
 
 #include "base/util.h"
 #include "ctl/proc.h"
+#include "ctl/supervisor.h"
 
 #define NAME "portsyncd"
 #define UNIT_PATH "/org/freedesktop/systemd1/unit/portsyncd_2eservice"
@@ -149,6 +150,18 @@ json_t *absence_unit(void)
 	json_decref(load);
 	sd_bus_flush_close_unref(bus);
 	return unit;
+}
+
+json_t *absence_program(void)
+{
+	json_t *program = supervisor_ask();
+
+	if (!program)
+		return json_null();
+	(void)json_object_set_new(
+		program, "since",
+		stamp((uint64_t)json_integer_value(json_object_get(program, "since")) * USEC_PER_SEC));
+	return program;
 }
 
 /* --- the journal --- */

@@ -15,6 +15,8 @@ json_t *absence_processes(const struct ctl *ctl);
  * answers or it has no such unit.
  */
 json_t *absence_unit(void);
+/* {"state", "since", "status", "error"}: what supervisord says of the program portsyncd; null where none has it. */
+json_t *absence_program(void);
 /* {"at", "text"}: the last line that portsyncd wrote to this machine's journal; null. */
 json_t *absence_last_line(void);
 

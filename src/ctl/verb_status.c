@@ -178,13 +178,18 @@ static void print_processes(const json_t *processes)
 static void print_known(const json_t *known)
 {
 	const json_t *unit = json_object_get(known, "unit"), *line = json_object_get(known, "last_line"),
-		     *appl = json_object_get(known, "appl_db");
+		     *appl = json_object_get(known, "appl_db"), *program = json_object_get(known, "program");
 
 	print_processes(json_object_get(known, "processes"));
 	if (json_is_object(unit))
 		(void)printf("unit:     %s (%s) since %s; result %s, status %.0f\n", prose_text(unit, "active"),
 			     prose_text(unit, "sub"), prose_text(unit, "since"), prose_text(unit, "result"),
 			     prose_number(unit, "status"));
+	if (json_is_object(program))
+		(void)printf("program:  supervisord has it %s since %s; status %.0f%s%s\n",
+			     prose_text(program, "state"), prose_text(program, "since"),
+			     prose_number(program, "status"), prose_text(program, "error")[0] ? "; " : "",
+			     prose_text(program, "error"));
 	if (json_is_object(line))
 		(void)printf("last log: %s %s\n", prose_text(line, "at"), prose_text(line, "text"));
 	if (!json_is_object(appl)) {
@@ -211,9 +216,9 @@ static int show_without(struct ctl *ctl)
 {
 	struct ctl_error error = ctl->error;
 	json_t *processes = absence_processes(ctl);
-	json_t *known =
-		json_pack("{s:s, s:o, s:o, s:o, s:o}", "verdict", verdict_without(processes), "processes", processes,
-			  "unit", absence_unit(), "last_line", absence_last_line(), "appl_db", read_markers(ctl));
+	json_t *known = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "verdict", verdict_without(processes), "processes",
+				  processes, "unit", absence_unit(), "program", absence_program(), "last_line",
+				  absence_last_line(), "appl_db", read_markers(ctl));
 
 	(void)snprintf(error.remedy, sizeof(error.remedy), "%s", remedy_without(processes));
 	if (ctl->json) {

@@ -2,15 +2,21 @@
 """deploy/supervisord/portsyncd.conf under the real supervisord: the order of the start, and how each end looks to
 supervisor-proc-exit-listener, which restarts swss (docs/sonic.md#supervisor)."""
 
+import json
 import os
 import shlex
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import SwitchFactory
+from lib import ctl
+from lib.collectors import in_own_mounts
 from lib.daemon import ROOT
 from lib.monitor import Monitor
 from lib.netns import run
@@ -53,7 +59,7 @@ def deployed_section(sw: Switch) -> str:
     return "\n".join(lines) + "\n"
 
 
-Supervise = Callable[[Switch], Supervisor]
+Supervise = Callable[..., Supervisor]
 
 
 @pytest.fixture
@@ -61,8 +67,9 @@ def supervise(switch: SwitchFactory) -> Iterator[Supervise]:
     """supervise(sw) runs the daemon of a built switch in its turn. (Asks for switch so that supervisord ends first.)"""
     made: list[Supervisor] = []
 
-    def start(sw: Switch) -> Supervisor:
-        made.append(Supervisor({"rsyslogd": RSYSLOGD, "portsyncd": deployed_section(sw), "orchagent": ORCHAGENT}))
+    def start(sw: Switch, login: tuple[str, str] = ("", "")) -> Supervisor:
+        programs = {"rsyslogd": RSYSLOGD, "portsyncd": deployed_section(sw), "orchagent": ORCHAGENT}
+        made.append(Supervisor(programs, login))
         made[-1].start()
         return made[-1]
 
@@ -78,6 +85,29 @@ def run_switch(sw: Switch, supervisor: Supervisor) -> int:
     sw.orch.wait_init_done(30)
     sw.wait_equal(30)
     return int(supervisor.info("portsyncd")["pid"])
+
+
+def status(sw: Switch, supervisor: Supervisor) -> Any:
+    """portsyncctl status where this supervisord is the one of the machine."""
+    there = in_own_mounts({supervisor.config: "/etc/supervisor/supervisord.conf"})
+    command = [*there, str(ctl.program()), *ctl.arguments(sw), "status", "--json"]
+    document = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    ctl.validate(document)
+    return document
+
+
+@pytest.mark.parametrize("login", [("", ""), ("operator", "two words")], ids=["open", "password"])
+def test_portsyncctl_says_since_when_it_is_stopped(
+    switch: SwitchFactory, supervise: Supervise, login: tuple[str, str]
+) -> None:
+    sw = switch.build(ports=2)
+    supervisor = supervise(sw, login)
+    pid = run_switch(sw, supervisor)
+    assert status(sw, supervisor)["pid"] == pid
+    supervisor.control("stop", "portsyncd")
+    program = status(sw, supervisor)["program"]
+    assert (program["state"], program["status"]) == ("STOPPED", 0)
+    assert program["since"] == datetime.fromtimestamp(supervisor.info("portsyncd")["stop"], UTC).strftime("%FT%TZ")
 
 
 def test_the_program_is_the_one_that_sonic_expects() -> None:

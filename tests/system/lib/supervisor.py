@@ -32,6 +32,7 @@ START_TIMEOUT_SECS = 30.0
 CONFIG = """
 [unix_http_server]
 file = {folder}/supervisor.sock
+{login}
 [supervisord]
 nodaemon = true
 user = root
@@ -44,10 +45,11 @@ directory = {folder}
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 [supervisorctl]
 serverurl = unix://{folder}/supervisor.sock
+{login}
 [include]
 files = {folder}/conf.d/*.conf
 [eventlistener:witness]
-command = /usr/bin/python3 {listener} {folder}
+command = /usr/bin/python3 {listener} {folder} "{name}" "{password}"
 events = PROCESS_STATE,TICK_5
 buffer_size = 1000
 stderr_logfile = {folder}/witness.log
@@ -65,16 +67,20 @@ class Event:
 
 
 class Supervisor:
-    """programs: name -> the text of its file in conf.d."""
+    """programs: name -> the text of its file in conf.d. login: name and password of who may ask it; "" for anybody."""
 
-    def __init__(self, programs: Mapping[str, str]) -> None:
+    def __init__(self, programs: Mapping[str, str], login: tuple[str, str] = ("", "")) -> None:
+        self._login = login
         self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-supervisor-"))
         (self.folder / "conf.d").mkdir()
         (self.folder / "events").touch()
         for name, text in programs.items():
             (self.folder / "conf.d" / f"{name}.conf").write_text(text)
         self.config = self.folder / "supervisord.conf"
-        self.config.write_text(CONFIG.format(folder=self.folder, listener=Path(__file__).resolve()))
+        name, password = login
+        lines = f"username = {name}\npassword = {password}   ; of both sides" if name else ""
+        words = {"listener": Path(__file__).resolve(), "login": lines, "name": name, "password": password}
+        self.config.write_text(CONFIG.format(folder=self.folder, **words))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -131,7 +137,7 @@ class Supervisor:
 
     def _rpc(self) -> ServerProxy:
         """A new one for each call: supervisor's transport does not get over an error."""
-        return ServerProxy("http://127.0.0.1", SupervisorTransport("", "", f"unix://{self.folder}/supervisor.sock"))
+        return ServerProxy("http://127.0.0.1", SupervisorTransport(*self._login, f"unix://{self.folder}/supervisor.sock"))
 
     def _answers(self) -> bool:
         assert self._process is not None and self._process.poll() is None, f"supervisord ended: {self.words}"
@@ -167,9 +173,10 @@ def note(out: Path, headers: Mapping[str, str], fields: Mapping[str, str]) -> tu
     return program, state
 
 
-def listen(folder: Path) -> None:
+def listen(folder: Path, user: str, password: str) -> None:
     waiting = dependents(folder)
-    server = childutils.getRPCInterface(os.environ)
+    transport = SupervisorTransport(user, password, os.environ["SUPERVISOR_SERVER_URL"])
+    server = ServerProxy("http://127.0.0.1", transport)
     while True:
         headers, payload = childutils.listener.wait(sys.stdin, sys.stdout)
         program, state = note(folder / "events", headers, childutils.get_headers(payload))
@@ -180,4 +187,4 @@ def listen(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    listen(Path(sys.argv[1]))
+    listen(Path(sys.argv[1]), *sys.argv[2:])
