@@ -78,12 +78,12 @@ static void log_summary(const struct daemon *d)
 	log_notice(KIND_SUMMARY,
 		   "events %" PRIu64 ", overruns %" PRIu64 ", dumps %" PRIu64 " (interrupted %" PRIu64
 		   ", failed %" PRIu64 "), spoofed %" PRIu64 ", malformed %" PRIu64 ", ports %zu, flaps %" PRIu64
-		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64 ", audits %" PRIu64
-		   ", drift %" PRIu64 ", log lines dropped %" PRIu64 ", settings refused %u, latency p50 us %" PRIu64
-		   ", latency p99 us %" PRIu64,
+		   ", sets %" PRIu64 ", deletes %" PRIu64 ", batches %" PRIu64 ", refused %" PRIu64
+		   ", reconciliations %" PRIu64 ", drift %" PRIu64 ", log lines dropped %" PRIu64
+		   ", settings refused %u, latency p50 us %" PRIu64 ", latency p99 us %" PRIu64,
 		   w->messages, w->overruns, w->dumps, w->dumps_interrupted, w->dumps_failed, w->spoofed, w->malformed,
-		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->readbacks, p->drift, log.dropped,
-		   d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
+		   l->ports, l->flaps, p->sets, p->deletes, p->batches, p->refused, p->reconciliations, p->drift,
+		   log.dropped, d->settings_refused, hist_quantile(latency, 0.5) / NSEC_PER_USEC,
 		   hist_quantile(latency, 0.99) / NSEC_PER_USEC);
 }
 

@@ -41,7 +41,7 @@ struct player {
 	struct recording *recording;
 	struct replay *replay;
 	enum phase phase;
-	uint64_t readbacks; /* after which foreign rows were looked for */
+	uint64_t reconciliations; /* after which foreign rows were looked for */
 };
 
 /* --- what the recording says of SONiC --- */
@@ -75,11 +75,11 @@ static int configure(const struct player *p)
 /* Rows that STATE_DB has besides are left alone. */
 static void keep_foreign_rows(struct player *p)
 {
-	uint64_t readbacks = publish_stats(p->d.publish)->readbacks;
+	uint64_t reconciliations = publish_stats(p->d.publish)->reconciliations;
 
-	if (readbacks == p->readbacks)
+	if (reconciliations == p->reconciliations)
 		return;
-	p->readbacks = readbacks;
+	p->reconciliations = reconciliations;
 	for (struct port *port = links_next(p->d.links, NULL); port; port = links_next(p->d.links, port))
 		if (!port->appl.configured)
 			links_keep(p->d.links, port);
@@ -224,7 +224,7 @@ static bool all_written(const struct daemon *d)
 
 static int begin(struct player *p)
 {
-	if (p->d.publish && publish_stats(p->d.publish)->readbacks == 0)
+	if (p->d.publish && publish_stats(p->d.publish)->reconciliations == 0)
 		return 0;
 	p->phase = PLAYING;
 	return build_mirror(p);

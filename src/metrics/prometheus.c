@@ -262,7 +262,8 @@ static void write_publish(struct exposition *e, const struct snapshot *s)
 		  &snapshot_rows_bounds, NUMBER);
 	histogram(e, "portsyncd_event_latency_seconds", "From the receipt of a change to Redis' answer", &s->latency,
 		  &snapshot_time_bounds, SECONDS);
-	counter(e, "portsyncd_audits_total", "Complete readings of our fields in STATE_DB", p->readbacks);
+	counter(e, "portsyncd_reconciliations_total", "Reconciliations: complete readings of our fields in STATE_DB",
+		p->reconciliations);
 	counter(e, "portsyncd_drift_found_total", "Rows that somebody else had changed", p->drift);
 	counter(e, "portsyncd_drift_repaired_total", "Rows that somebody else had changed and that are right again",
 		p->repaired);

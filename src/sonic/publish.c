@@ -509,7 +509,7 @@ static void readback_done(bool complete, void *user)
 	backoff_reset(&p->readback_backoff);
 	if (!p->live)
 		recorder_note("the rows of STATE_DB were read");
-	p->stats.readbacks++;
+	p->stats.reconciliations++;
 	p->live = true;
 }
 

@@ -18,14 +18,14 @@
 #include "redis/conn.h"
 
 struct publish_stats {
-	uint64_t sets, deletes; /* commands sent */
-	uint64_t refused;       /* writes that Redis answered with an error */
-	uint64_t repeats;       /* rows written without a new value: only the event was owed */
-	uint64_t readbacks;     /* complete readings of our fields */
-	uint64_t drift;         /* rows found to differ from what Redis acknowledged */
-	uint64_t repaired;      /* those of them that are right again */
-	uint64_t orphans;       /* rows found for which there is no link */
-	uint64_t batches;       /* flushes that wrote at least one row */
+	uint64_t sets, deletes;   /* commands sent */
+	uint64_t refused;         /* writes that Redis answered with an error */
+	uint64_t repeats;         /* rows written without a new value: only the event was owed */
+	uint64_t reconciliations; /* complete readings of our fields */
+	uint64_t drift;           /* rows found to differ from what Redis acknowledged */
+	uint64_t repaired;        /* those of them that are right again */
+	uint64_t orphans;         /* rows found for which there is no link */
+	uint64_t batches;         /* flushes that wrote at least one row */
 };
 
 struct publish;

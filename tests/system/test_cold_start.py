@@ -24,8 +24,8 @@ def pushes(seen: Monitor) -> list[str]:
 
 
 def wait_audit(sw: Switch) -> None:
-    before = figures(sw.daemon).get("audits", 0)
-    wait_for(lambda: figures(sw.daemon).get("audits", 0) > before, what="an audit passes")
+    before = figures(sw.daemon).get("reconciliations", 0)
+    wait_for(lambda: figures(sw.daemon).get("reconciliations", 0) > before, what="a reconciliation passes")
 
 
 def named(line: str) -> list[str]:
@@ -109,7 +109,7 @@ def test_m03_only_ports_initialised_before_this_start_are_not_waited_for(switch:
 
 
 def test_everything_comes_in_order_and_once(switch: SwitchFactory) -> None:
-    """S22: over the whole life of a process, with flaps, audits, a port deleted and made again, lost connections."""
+    """S22: over the whole life of a process, with flaps, reconciliations, a port deleted and made again, lost connections."""
     sw = switch.build(ports=16)
     with Monitor(sw.redis.client()) as seen:
         sw.start()

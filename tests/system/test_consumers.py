@@ -79,8 +79,8 @@ def test_a_late_consumer_finds_everything(switch: SwitchFactory) -> None:
     """All rows are taken in full batches however late; the links then come up as ever."""
     sw = switch.build(ports=BATCH + 20, links="none", audit_secs=1)
     start_without_orch(sw)
-    audits = figures(sw.daemon)["audits"]
-    wait_for(lambda: figures(sw.daemon)["audits"] > audits + 1, what="two audits see that nobody took the rows")
+    reconciliations = figures(sw.daemon)["reconciliations"]
+    wait_for(lambda: figures(sw.daemon)["reconciliations"] > reconciliations + 1, what="two reconciliations see that nobody took the rows")
     assert sw.appl_db.client.scard(KEY_SET) == len(sw.ports) + 1
     with StateTableConsumer(own_client(sw, "APPL_DB")) as orchagent:
         wait_for(lambda: CONFIG_DONE in orchagent.table, what="PortConfigDone")
@@ -101,8 +101,8 @@ def test_a_consumer_that_never_runs_changes_nothing(switch: SwitchFactory) -> No
     start_without_orch(sw)
     sw.netns.add_ports(sw.ports)
     flap(sw)
-    audits = figures(sw.daemon)["audits"]
-    wait_for(lambda: figures(sw.daemon)["audits"] > audits + 1, what="two audits")
+    reconciliations = figures(sw.daemon)["reconciliations"]
+    wait_for(lambda: figures(sw.daemon)["reconciliations"] > reconciliations + 1, what="two reconciliations")
     assert sw.appl_db.client.smembers(KEY_SET) == {*sw.ports, CONFIG_DONE}
     assert sw.appl_db.keys(TABLE) == [] and sw.state_db.keys(TABLE) == []
     assert not init_done_pushed(sw)
@@ -160,13 +160,13 @@ class Writers:
         self._thread.join(30)
 
 
-def test_fields_of_concurrent_writers_survive_flapping_and_audits(switch: SwitchFactory) -> None:
+def test_fields_of_concurrent_writers_survive_flapping_and_reconciliations(switch: SwitchFactory) -> None:
     """Whatever the moment, their last word stands beside ours; DELLINK takes all."""
     sw = switch(ports=4, audit_secs=1)
     writers = Writers(sw)
     with writers.at_work():
-        audits = figures(sw.daemon)["audits"]
-        while figures(sw.daemon)["audits"] < audits + 3:
+        reconciliations = figures(sw.daemon)["reconciliations"]
+        while figures(sw.daemon)["reconciliations"] < reconciliations + 3:
             flap(sw, rounds=1)
     sw.wait_equal(ports=4)
     for port in sw.ports:
@@ -181,7 +181,7 @@ def test_fields_of_concurrent_writers_survive_flapping_and_audits(switch: Switch
 
 
 def test_a_row_of_orchagent_alone_is_not_ours(switch: SwitchFactory) -> None:
-    """S15: it HSETs host_tx_ready right after our DEL. That row stays as it is, over audits and a restart, is filled
+    """S15: it HSETs host_tx_ready right after our DEL. That row stays as it is, over reconciliations and a restart, is filled
     when the link is back, and goes with it."""
     sw = switch(ports=2, audit_secs=1)
     orchagent = own_client(sw, "STATE_DB")
@@ -193,8 +193,8 @@ def test_a_row_of_orchagent_alone_is_not_ours(switch: SwitchFactory) -> None:
     with TableSubscriber(own_client(sw, "STATE_DB"), on_event=write_after_del) as subscriber:
         sw.netns.delete_port("Ethernet4")
         wait_for(lambda: sw.row("Ethernet4") == {"host_tx_ready": "false"}, what="orchagent's row")
-        audits = figures(sw.daemon)["audits"]
-        wait_for(lambda: figures(sw.daemon)["audits"] > audits + 2, what="audits")
+        reconciliations = figures(sw.daemon)["reconciliations"]
+        wait_for(lambda: figures(sw.daemon)["reconciliations"] > reconciliations + 2, what="reconciliations")
         fence(sw)
         assert subscriber.heard.count(("Ethernet4", "del")) == 1
     sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")

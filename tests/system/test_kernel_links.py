@@ -116,8 +116,8 @@ def test_a_sub_interface_is_left_to_intfmgrd(switch: SwitchFactory) -> None:
     sw.netns.add_port("Ethernet0.10", mtu=1600)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0.10", mapping={"state": "ok"})
     sw.netns.set_mtu("Ethernet0.10", 1700)
-    audits = figures(sw.daemon)["audits"]
-    wait_for(lambda: figures(sw.daemon)["audits"] >= audits + 2, what="two audits")
+    reconciliations = figures(sw.daemon)["reconciliations"]
+    wait_for(lambda: figures(sw.daemon)["reconciliations"] >= reconciliations + 2, what="two reconciliations")
     sw.netns.delete_port("Ethernet0.10")
     fence(sw)
     assert sw.row("Ethernet0.10") == {"state": "ok"}

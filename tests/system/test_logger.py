@@ -47,9 +47,9 @@ def set_field(sw: Switch, field: str, value: str) -> None:
     sw.config_db.client.hset(KEY, field, value)
 
 
-def wait_audits(sw: Switch) -> None:
-    before = figures(sw.daemon).get("audits", 0)
-    wait_for(lambda: figures(sw.daemon).get("audits", 0) > before + 1, what="audits pass")
+def wait_reconciled(sw: Switch) -> None:
+    before = figures(sw.daemon).get("reconciliations", 0)
+    wait_for(lambda: figures(sw.daemon).get("reconciliations", 0) > before + 1, what="reconciliations pass")
 
 
 def test_the_row_is_created_with_defaults(switch: SwitchFactory) -> None:
@@ -127,7 +127,7 @@ def test_a_chosen_level_holds_until_the_table_changes(switch: SwitchFactory) -> 
     sw = switch.build(ports=1, log_level="notice")
     set_field(sw, "LOGLEVEL", "WARN")
     sw.start()
-    wait_audits(sw)
+    wait_reconciled(sw)
     assert says_notice(sw)
     assert row(sw)["LOGLEVEL"] == "WARN"
     set_field(sw, "LOGLEVEL", "ERROR")
@@ -167,7 +167,7 @@ def test_bad_values_are_named_once_and_change_nothing(switch: SwitchFactory) -> 
     set_field(sw, "LOGOUTPUT", "PRINTER")
     sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "LOUD" is not a level, INFO stays; allowed: EMERG, ')
     sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGOUTPUT "PRINTER" is not an output, .*allowed: SYSLOG, ')
-    wait_audits(sw)
+    wait_reconciled(sw)
     assert (sw.daemon.log.count('"LOUD"'), sw.daemon.log.count('"PRINTER"')) == (1, 1)
     assert row(sw) == {"LOGLEVEL": "LOUD", "LOGOUTPUT": "PRINTER"}
     assert not ERROR_LINE.search(sw.daemon.log)
@@ -189,7 +189,7 @@ def test_a_row_of_the_wrong_type_is_named_once(switch: SwitchFactory) -> None:
     sw = switch.build(ports=1)
     sw.config_db.client.set(KEY, "a string")
     sw.start()
-    wait_audits(sw)
+    wait_reconciled(sw)
     assert len(re.findall(rf"WARNING: .*{re.escape(KEY)}: cannot be read", sw.daemon.log)) == 1
     sw.config_db.client.delete(KEY)
     wait_for(lambda: sw.config_db.client.type(KEY) == "hash", what="the row is created")

@@ -282,7 +282,7 @@ def test_drift_is_found_and_repaired(switch: SwitchFactory) -> None:
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", "1")
     figures = sw.pages.wait("portsyncd_drift_repaired_total", 1)
     assert figures("portsyncd_drift_found_total") == 1
-    assert figures("portsyncd_audits_total") >= 2
+    assert figures("portsyncd_reconciliations_total") >= 2
 
 
 def test_startup_is_told(switch: SwitchFactory) -> None:

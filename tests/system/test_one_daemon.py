@@ -108,9 +108,9 @@ def test_a_namespace_that_is_deleted_and_made_again(switch: SwitchFactory) -> No
     looks at the new ones; the line says why."""
     sw = switch(ports=2)
     sw.netns.close()
-    sw.netns.add_again()
     assert sw.daemon.wait_exit(30) == 1
-    assert f"network namespace /run/netns/{sw.netns.name} was" in sw.daemon.log
+    assert f"network namespace /run/netns/{sw.netns.name} was deleted" in sw.daemon.log
+    sw.netns.add_again()
     sw.netns.add_ports(sw.ports, carrier="down")
     mark = sw.daemon.mark()
     sw.daemon.start()

@@ -31,9 +31,9 @@ def wait_count(sw: Switch, expected: int, timeout: float = 30.0) -> None:
     assert len(rows) == expected, "what orchagent's bake compares it with"
 
 
-def wait_audits(sw: Switch) -> None:
-    before = figures(sw.daemon).get("audits", 0)
-    wait_for(lambda: figures(sw.daemon).get("audits", 0) > before + 1, what="audits pass")
+def wait_reconciled(sw: Switch) -> None:
+    before = figures(sw.daemon).get("reconciliations", 0)
+    wait_for(lambda: figures(sw.daemon).get("reconciliations", 0) > before + 1, what="reconciliations pass")
 
 
 def table_keys_written(seen: Monitor) -> set[str]:
@@ -76,7 +76,7 @@ def test_rows_that_are_no_ports_of_ours_are_counted_and_markers_are_not(switch: 
     sw.appl_db.client.hset(f"{TABLE}:Inband0", mapping={"admin_status": "up"})
     wait_count(sw, 3)
     sw.appl_db.client.delete(f"{TABLE}:{INIT_DONE}")
-    wait_audits(sw)
+    wait_reconciled(sw)
     assert count(sw) == "3"
     sw.appl_db.client.delete(f"{TABLE}:Inband0")
     wait_count(sw, 2)
@@ -91,7 +91,7 @@ def test_by_default_the_count_stays_as_it_was_pushed(switch: SwitchFactory) -> N
         sw.wait_equal(ports=6)
         delete_port(sw, "Ethernet8")
         sw.wait_no_row("Ethernet8")
-        wait_audits(sw)
+        wait_reconciled(sw)
         sw.daemon.stop()
     assert seen.writes(KEY) == []
     assert count(sw) == "3"
@@ -109,7 +109,7 @@ def test_by_default_the_count_stays_after_a_warm_start_too(switch: SwitchFactory
     assert count(sw) == "3"
     push_port(sw, "Ethernet5")
     sw.wait_equal(ports=4)
-    wait_audits(sw)
+    wait_reconciled(sw)
     assert count(sw) == "3"
 
 

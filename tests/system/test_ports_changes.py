@@ -33,7 +33,7 @@ def test_a_port_added_later_gets_its_row(switch: SwitchFactory) -> None:
 def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
     behind_proxy: Callable[..., tuple[Switch, Proxy]],
 ) -> None:
-    """That it tells is known from the rows of the start: no look-up follows, however many audits later, and none of
+    """That it tells is known from the rows of the start: no look-up follows, however many reconciliations later, and none of
     those goes through all of APPL_DB."""
     sw, proxy = behind_proxy(ports=2, audit_secs=1)
     sw.start()
@@ -42,13 +42,13 @@ def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
     wait_for(lambda: proxy.count(look_up) > 0, what="it is looked up")
     audit = command("SCAN", f"{TABLE}|*")
 
-    def pass_audits() -> None:
+    def pass_reconciliations() -> None:
         before = proxy.count(audit)
-        wait_for(lambda: proxy.count(audit) >= before + 2, what="two audits")
+        wait_for(lambda: proxy.count(audit) >= before + 2, what="two reconciliations")
 
-    pass_audits()
+    pass_reconciliations()
     scans = proxy.count(scan)
-    pass_audits()
+    pass_reconciliations()
     assert (proxy.count(look_up), proxy.count(scan)) == (1, scans)
 
 

@@ -45,7 +45,7 @@ def name_of(argv: Command) -> str:
 
 def live(sw: Switch, proxy: Proxy) -> None:
     """All that a daemon does in its life: cold start, changes, ports that come and go, a lost script and emptied
-    databases, a log level, reconnections, audits, and a warm start. Keys of its own are of another type at first."""
+    databases, a log level, reconnections, reconciliations, and a warm start. Keys of its own are of another type at first."""
     sw.appl_db.client.set("_PORT_TABLE:Ethernet0", "x")
     sw.appl_db.client.set("PORT_TABLE_KEY_SET", "x")
     sw.state_db.client.set("WARM_RESTART_TABLE|portsyncd", "x")

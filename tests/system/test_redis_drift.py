@@ -18,17 +18,17 @@ ROW = f"PORT_TABLE|{PORT}"
 FOREIGN = {"PORT_TABLE|Ethernet999": {"host_tx_ready": "true"}, "PORT_TABLE|Ethernet0.10": {"state": "ok"}}
 
 
-def wait_two_audits(sw: Switch) -> None:
+def wait_reconciled_twice(sw: Switch) -> None:
     """A repair of what is broken now is the work of an audit that begins after now; twice is sure to be a whole one."""
     for mtu in ("1", "2"):
         sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", mtu)
         sw.wait_field("Ethernet0", "mtu", "9100")
 
 
-def wait_audits(sw: Switch, more: int) -> Figures:
-    name = "portsyncd_audits_total"
+def wait_reconciled(sw: Switch, more: int) -> Figures:
+    name = "portsyncd_reconciliations_total"
     enough = sw.pages.metrics()(name) + more
-    wait_for(lambda: sw.pages.metrics()(name) >= enough, 30, "audits")
+    wait_for(lambda: sw.pages.metrics()(name) >= enough, 30, "reconciliations")
     return sw.pages.metrics()
 
 
@@ -85,9 +85,9 @@ def test_a_row_is_drift_once_until_it_is_repaired(switch: SwitchFactory) -> None
     assert sw.pages.wait("portsyncd_drift_pending", 1)("portsyncd_drift_found_total") == 1
     # What an audit has found is what is known to be there, until the next try: each field more is a difference.
     for field in ("admin_status", "state"):
-        wait_audits(sw, 3)
+        wait_reconciled(sw, 3)
         client.hdel(ROW, field)
-    figures = wait_audits(sw, 3)
+    figures = wait_reconciled(sw, 3)
     assert figures("portsyncd_drift_found_total") == figures("portsyncd_drift_pending") == 1
     client.config_set("maxmemory", 0)
     wait_for(lambda: sw.row(PORT) == before, 40, "the row as before")
@@ -140,7 +140,7 @@ def test_nothing_is_written_while_nothing_drifts(switch: SwitchFactory) -> None:
         sw.wait_oper(port, "up")
     client = sw.state_db.client
     client.config_resetstat()
-    wait_for(lambda: client.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0) >= 3 * 3, 30, "three audits")
+    wait_for(lambda: client.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0) >= 3 * 3, 30, "three reconciliations")
     written = {"cmdstat_hset", "cmdstat_del", "cmdstat_hdel", "cmdstat_eval", "cmdstat_evalsha"}
     # eval is the orchagent stand-in's; hset and del would be ours.
     assert not written.intersection(client.info("commandstats")) - {"cmdstat_eval"}
@@ -155,7 +155,7 @@ def test_rows_and_fields_of_others_are_left_alone(switch: SwitchFactory) -> None
     sw.start(wait=False)
     sw.wait_init_done()
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
-    wait_two_audits(sw)
+    wait_reconciled_twice(sw)
     for key, fields in FOREIGN.items():
         assert sw.state_db.client.hgetall(key) == fields
     assert sw.state_db.client.get("PORT_TABLE|eth0") == "a string of somebody"
@@ -188,7 +188,7 @@ def test_drift_during_a_storm(switch: SwitchFactory) -> None:
             sw.state_db.client.delete(ROW)
     sw.netns.set_mtu("Ethernet0", 9100)
     sw.wait_field("Ethernet0", "mtu", "9100")
-    wait_two_audits(sw)
+    wait_reconciled_twice(sw)
     sw.wait_equal(ports=8)
-    # Two repairs of wait_two_audits() and at most the deleted row.
+    # Two repairs of wait_reconciled_twice() and at most the deleted row.
     assert stop_figures(sw.daemon)["drift"] <= 3

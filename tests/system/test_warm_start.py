@@ -50,9 +50,9 @@ def restart_warm(sw: Switch, by: str = "system") -> int:
     return start_again(sw)
 
 
-def wait_audits(sw: Switch, more: int = 2) -> None:
-    before = figures(sw.daemon).get("audits", 0)
-    wait_for(lambda: figures(sw.daemon).get("audits", 0) >= before + more, 30, "audits pass")
+def wait_reconciled(sw: Switch, more: int = 2) -> None:
+    before = figures(sw.daemon).get("reconciliations", 0)
+    wait_for(lambda: figures(sw.daemon).get("reconciliations", 0) >= before + more, 30, "reconciliations pass")
 
 
 def pushes(seen: Monitor) -> list[str]:
@@ -87,7 +87,7 @@ def test_a_warm_restart_over_unchanged_links_is_hitless(switch: SwitchFactory, b
     sw.orch.taken.clear()
     with Monitor(sw.redis.client()) as seen:
         mark = start_again(sw)
-        wait_audits(sw)
+        wait_reconciled(sw)
         sw.daemon.stop()
     assert sorted(row_writes(seen)) == sorted(full_row(port, rows[port]) for port in sw.ports)
     assert pushes(seen) == [INIT_DONE]
@@ -161,7 +161,7 @@ def test_exactly_the_changed_fields_are_written(switch: SwitchFactory) -> None:
     with Monitor(sw.redis.client()) as seen:
         start_again(sw)
         sw.wait_equal(ports=5)
-        wait_audits(sw)
+        wait_reconciled(sw)
         sw.daemon.stop()
     assert sorted(row_writes(seen)) == sorted(full_row(port, sw.row(port)) for port in sw.ports)
 
@@ -202,7 +202,7 @@ def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> N
         mark = sw.daemon.mark()
         sw.daemon.start()
         sw.daemon.wait_log("warm start, restore count 1$", since=mark)
-        wait_audits(sw)
+        wait_reconciled(sw)
         assert sw.row("Ethernet4") == row
         assert not init_done_pushed(sw)
         sw.netns.add_port("Ethernet4", mtu=1500)
@@ -229,7 +229,7 @@ def test_a_row_whose_link_does_not_come_is_not_kept_for_ever(switch: SwitchFacto
     mark = sw.daemon.mark()
     sw.daemon.start()
     sw.daemon.wait_log("warm start, restore count 1$", since=mark)
-    wait_audits(sw, more=1)
+    wait_reconciled(sw, more=1)
     assert sw.row("Ethernet4")["netdev_oper_status"] == "up"
     sw.daemon.wait_log("WARNING: .*1 ports have no link 3 s after the warm start", since=mark)
     sw.wait_no_row("Ethernet4")
@@ -298,7 +298,7 @@ def test_a_right_count_is_not_written(switch: SwitchFactory) -> None:
     sw.daemon.stop()
     with Monitor(sw.redis.client()) as seen:
         start_again(sw)
-        wait_audits(sw)
+        wait_reconciled(sw)
         sw.daemon.stop()
     assert seen.writes(CONFIG_DONE_KEY) == []
 

@@ -235,7 +235,7 @@ static void a_deletion_beats_an_older_scan(void **state)
 }
 
 /* SCAN goes through all keys of APPL_DB, whosever they are. */
-static void where_redis_tells_of_changes_audits_rarely_scan(void **state)
+static void where_redis_tells_of_changes_reconciliations_rarely_scan(void **state)
 {
 	struct fixture *x = *state;
 
@@ -434,7 +434,7 @@ int main(void)
 		TEST(a_key_that_is_told_twice_counts_once),
 		TEST(an_event_during_a_look_up_is_looked_up_again),
 		TEST(a_deletion_beats_an_older_scan),
-		TEST(where_redis_tells_of_changes_audits_rarely_scan),
+		TEST(where_redis_tells_of_changes_reconciliations_rarely_scan),
 		TEST(a_link_without_a_row_is_looked_up_until_it_has_one),
 		TEST(where_redis_tells_of_changes_a_link_is_looked_up_once),
 		TEST(a_row_that_changes_while_it_is_looked_up_is_looked_up_again),

@@ -152,7 +152,7 @@ static void answer(struct fixture *x, const char *reply)
 	size_t before = conn_in_flight(x->conn);
 
 	fake_send(&x->server, reply);
-	RUN_UNTIL(x->event, conn_in_flight(x->conn) != before || publish_stats(x->own->publish)->readbacks > 0);
+	RUN_UNTIL(x->event, conn_in_flight(x->conn) != before || publish_stats(x->own->publish)->reconciliations > 0);
 	while (sd_event_run(x->event, 0) > 0)
 		continue;
 	turn(x);
@@ -161,7 +161,7 @@ static void answer(struct fixture *x, const char *reply)
 /* Reads back a database that holds this row, or none (NULL). */
 static void read_back(struct fixture *x, const char *row)
 {
-	uint64_t before = publish_stats(x->own->publish)->readbacks;
+	uint64_t before = publish_stats(x->own->publish)->reconciliations;
 
 	expect(x, SCAN);
 	fake_send(&x->server, row ? ONE_KEY : NO_KEYS);
@@ -169,7 +169,7 @@ static void read_back(struct fixture *x, const char *row)
 		expect(x, HMGET);
 		fake_send(&x->server, row ? row : HOLDS_NOTHING);
 	}
-	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks > before);
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->reconciliations > before);
 	turn(x);
 }
 
@@ -480,7 +480,7 @@ static void a_read_behind_a_refused_write_is_not_believed(void **state)
 	expect(x, HMGET);
 	fake_send(&x->server, OOM);
 	fake_send(&x->server, HOLDS("9100"));
-	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks == 2);
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->reconciliations == 2);
 	RUN_UNTIL(x->event, links_any_dirty(x->own->links));
 	turn(x);
 	expect(x, FULL("1500"));
@@ -532,12 +532,12 @@ static void a_refused_scan_is_no_reading(void **state)
 	RUN_UNTIL(x->event, conn_in_flight(x->conn) == 1); /* it is tried again */
 	conn_flush(x->conn);
 	expect(x, SCAN);
-	assert_int_equal(publish_stats(x->own->publish)->readbacks, 0);
+	assert_int_equal(publish_stats(x->own->publish)->reconciliations, 0);
 	turn(x);
 	fake_send(&x->server, ONE_KEY);
 	expect(x, HMGET);
 	fake_send(&x->server, HOLDS("9100"));
-	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks == 1);
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->reconciliations == 1);
 	turn(x);
 	expect(x, FULL("9100"));
 	answer(x, TAKEN);
@@ -551,7 +551,7 @@ static void rows_of_no_port_are_not_read(void **state)
 	conn_flush(x->conn);
 	expect(x, SCAN);
 	fake_send(&x->server, "*2\r\n$1\r\n0\r\n*2\r\n$15\r\nPORT_TABLE|eth0\r\n$11\r\nPORT_TABLE|\r\n");
-	RUN_UNTIL(x->event, publish_stats(x->own->publish)->readbacks == 1);
+	RUN_UNTIL(x->event, publish_stats(x->own->publish)->reconciliations == 1);
 	expect_silence(x);
 }
 
