@@ -498,6 +498,9 @@ static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 	uint64_t committed = atomic_load_explicit(&ring.committed, memory_order_acquire);
 	uint64_t start = find_start(*at_least, committed, &ret->whole);
 
+	/* The checkpoint may have come after committed was read. */
+	if (start > committed || committed - start > ring.size)
+		return false;
 	copy_part(ret->bytes, start, committed);
 	ret->len = committed - start;
 	ret->datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed);
