@@ -24,6 +24,17 @@ static const struct ctl_option dump_options[] = {
 	{0, NULL, NULL, NULL},
 };
 
+static const struct ctl_option history_options[] = {
+	{'l', "last", "N", "the last N of them (default 50)"},
+	{'a', "all", NULL, "all that are remembered"},
+	{0, NULL, NULL, NULL},
+};
+
+static const struct ctl_option watch_options[] = {
+	{0, "count", "N", "end after so many changes"},
+	{0, NULL, NULL, NULL},
+};
+
 static const struct ctl_option doctor_options[] = {
 	{0, "user", "NAME", "whom the daemon would run as, if it does not run"},
 	{0, NULL, NULL, NULL},
@@ -72,6 +83,43 @@ const struct ctl_verb ctl_verbs[] = {
 		.words = CTL_WORDS_PORTS,
 		.options = no_options,
 		.run = verb_ports,
+	},
+	{
+		.name = "history",
+		.help = "the last changes of all ports or of some, over restarts",
+		.arguments = "[PATTERN...]",
+		.max = ANY_NUMBER,
+		.words = CTL_WORDS_PORTS,
+		.details =
+			"What Redis acknowledged, oldest first, also what changed and changed back before it was "
+			"written. LATENCY is\n"
+			"from the kernel's message to then, \"-\" where it was not timed, as in a storm. EVENT_ID is "
+			"that of the journal.\n"
+			"The daemon remembers state.history_changes of them (4096).\n",
+		.options = history_options,
+		.run = verb_history,
+	},
+	{
+		.name = "watch",
+		.help = "each change of a port as it comes, with the microseconds from the kernel to Redis",
+		.arguments = "[PATTERN...]",
+		.max = ANY_NUMBER,
+		.words = CTL_WORDS_PORTS,
+		.details = "Where lines are read too slowly, one says how many changes are missing. Exit status 3: the "
+			   "daemon has ended.\n",
+		.options = watch_options,
+		.run = verb_watch,
+	},
+	{
+		.name = "top",
+		.help = "a live picture of all ports; q ends it",
+		.arguments = "[PATTERN...]",
+		.max = ANY_NUMBER,
+		.words = CTL_WORDS_PORTS,
+		.details = "It is drawn when something changes, at most 20 times a second. Where stdout is not a "
+			   "terminal: once.\n",
+		.options = no_options,
+		.run = verb_top,
 	},
 	{
 		.name = "verify",
