@@ -266,6 +266,7 @@ static int build_publish(struct daemon *d, uint64_t last_event, publish_unknown_
 		.events = d->state_db.port_events,
 		.database = d->state_db.number,
 		.last_event = last_event,
+		.changes = d->changes,
 	};
 
 	return publish_new(&d->publish, d->event, d->links, d->state_conn, &options, unknown, d);
