@@ -3,6 +3,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -31,14 +32,20 @@ class Watch:
             [str(ctl.program()), *ctl.arguments(sw), "watch", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
             env=ctl.environment(),
         )
+        self._out = b""
 
     def line(self) -> str:
         assert self.process.stdout is not None
-        return self.process.stdout.readline()
+        while b"\n" not in self._out:
+            readable = select.select([self.process.stdout], [], [], patient())[0]
+            assert readable, f"no line comes after {self._out!r}"
+            read = os.read(self.process.stdout.fileno(), 65536)
+            assert read, f"it has ended: {self.end()}"
+            self._out += read
+        line, _, self._out = self._out.partition(b"\n")
+        return line.decode()
 
     def json(self) -> Any:
         document = json.loads(self.line())
@@ -47,7 +54,7 @@ class Watch:
 
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=patient(60))
-        return self.process.returncode, out, err
+        return self.process.returncode, (self._out + out).decode(), err.decode()
 
 
 @contextmanager
@@ -94,7 +101,7 @@ def test_lines_for_people(switch: SwitchFactory) -> None:
     with watching(sw, "--count", "3") as watch:
         flap(sw, "Ethernet0", 1)
         sw.netns.set_mtu("Ethernet4", 1500)
-        down, up, mtu = (watch.line().rstrip() for _ in range(3))
+        down, up, mtu = (watch.line() for _ in range(3))
         assert watch.end() == (ctl.GOOD, "", "")
     changes = history(sw)[-3:]
     for line, change, words in zip(
@@ -146,7 +153,7 @@ def test_it_ends_quietly(switch: SwitchFactory) -> None:
         assert watch.process.stdout is not None and watch.process.stderr is not None
         watch.process.stdout.close()
         assert watch.process.wait(patient()) == -signal.SIGPIPE
-        assert watch.process.stderr.read() == ""
+        assert watch.process.stderr.read() == b""
     wait_streams(sw, 0)
 
 
