@@ -24,7 +24,7 @@ struct doctor_user {
 	gid_t gid, groups[DOCTOR_GROUPS_MAX];
 	size_t n_groups;
 	uint64_t capabilities; /* a bit for each that is permitted */
-	bool by_unit;          /* of systemd, which makes its folders and sets its limits */
+	const char *unit;      /* of systemd that starts it, which makes its folders and sets its limits; NULL: none */
 };
 
 struct doctor {

@@ -68,6 +68,27 @@ static void take_environment(const struct doctor *d)
 	}
 }
 
+/* Lines "Environment=PORTSYNCD_NAME=value" of the unit that would start it. Drop-ins are not read. */
+static void take_unit(const struct doctor *d)
+{
+	static const char wanted[] = "Environment=PORTSYNCD_";
+	FILE *file = fopen(d->user.unit, "re");
+	char *line cleanup(free_ptr) = NULL;
+	size_t size = 0;
+
+	while (file && getline(&line, &size, file) > 0) {
+		char *name = line + strlen("Environment="), *sign;
+
+		if (strncmp(line, wanted, strlen(wanted)) != 0 || !(sign = strchr(name, '=')))
+			continue;
+		*sign = '\0';
+		sign[1 + strcspn(sign + 1, "\n")] = '\0';
+		(void)setenv(name, sign + 1, 0);
+	}
+	if (file)
+		(void)fclose(file);
+}
+
 /* False: it is not to be seen. Files that it names may be relative to its folder. */
 static bool take_daemons_options(struct doctor *d)
 {
@@ -163,7 +184,7 @@ static void take_credential(struct doctor *d)
 	struct config *config = &d->ctl->config;
 	char path[PATH_MAX];
 
-	if (!d->user.by_unit || d->pid || !config_password_path(config, path, sizeof(path)) || path[0] != '\0')
+	if (!d->user.unit || d->pid || !config_password_path(config, path, sizeof(path)) || path[0] != '\0')
 		return;
 	if (access(UNIT_PASSWORD, F_OK) == 0)
 		(void)snprintf(config->redis_password_file, sizeof(config->redis_password_file), UNIT_PASSWORD);
@@ -176,6 +197,8 @@ void doctor_config(struct doctor *d)
 
 	if (options_given(&d->ctl->named) || !d->pid || !take_daemons_options(d))
 		take_our_options(d);
+	if (d->user.unit && !d->pid)
+		take_unit(d);
 	load(d);
 	take_credential(d);
 	if (doctor_try(d, false, check_config, NULL, &said) == -ENOTSUP)

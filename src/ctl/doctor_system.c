@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
@@ -15,7 +16,6 @@
 #include <sys/utsname.h>
 
 #include "base/holder.h"
-#include "config/keys.h"
 #include "ctl/daemonhttp.h"
 #include "ctl/doctor.h"
 #include "ctl/proc.h"
@@ -28,8 +28,8 @@
 
 static const char *manage(const struct doctor *d)
 {
-	return d->user.by_unit ? "systemctl start portsyncd"
-			       : "systemctl start portsyncd; in SONiC: docker exec swss supervisorctl start portsyncd";
+	return d->user.unit ? "systemctl start portsyncd"
+			    : "systemctl start portsyncd; in SONiC: docker exec swss supervisorctl start portsyncd";
 }
 
 /* True if it may be asked. */
@@ -192,7 +192,7 @@ static void check_limits(struct doctor *d)
 	unsigned warned = d->n[DOCTOR_WARN];
 	rlim_t files, memory, wanted = FILES_BESIDES_CLIENTS + (rlim_t)config->http_max_clients;
 
-	if (d->user.by_unit && !d->pid)
+	if (d->user.unit && !d->pid)
 		return; /* the unit sets them */
 	if (limit_of(d, RLIMIT_NOFILE, &files) && files < wanted)
 		doctor_add(d, DOCTOR_WARN, "limits", "ulimit -n, LimitNOFILE= of the unit, or fewer http.max_clients",
@@ -219,15 +219,19 @@ void doctor_rights(struct doctor *d)
 struct folder {
 	const char *check, *path;
 	const char *then;
-	bool file; /* the path is that of a file in it */
-	bool unit; /* which makes it at the start */
+	bool file;        /* the path is that of a file in it */
+	bool unit;        /* which makes it at the start */
+	unsigned missing; /* folders at the path's end that the daemon makes */
 };
 
-/* The daemon makes what is missing. */
+#define ANY_NUMBER UINT_MAX
+
+/* Where the daemon makes a folder that is missing, the one above has to be open. */
 static int try_folder(const struct doctor *d, const void *arg, FILE *out)
 {
 	const struct folder *folder = arg;
 	char path[PATH_MAX], *slash;
+	unsigned missing = folder->missing;
 
 	(void)d;
 	(void)snprintf(path, sizeof(path), "%s", folder->path);
@@ -236,7 +240,7 @@ static int try_folder(const struct doctor *d, const void *arg, FILE *out)
 		*slash = '\0';
 		if (faccessat(AT_FDCWD, path[0] ? path : "/", W_OK | X_OK, AT_EACCESS) == 0)
 			return 0;
-		if (errno != ENOENT)
+		if (errno != ENOENT || missing-- == 0)
 			break;
 		slash = strrchr(path, '/');
 	} while (slash);
@@ -254,7 +258,7 @@ static void check_folder(struct doctor *d, const struct folder *folder)
 	r = doctor_try(d, false, try_folder, folder, &said);
 	if (r == -ENOTSUP || !said)
 		return;
-	if (r == 0 || (d->user.by_unit && !d->pid && folder->unit)) {
+	if (r == 0 || (d->user.unit && !d->pid && folder->unit)) {
 		doctor_add(d, DOCTOR_OK, folder->check, NULL, "%s can be written", folder->path);
 		return;
 	}
@@ -264,27 +268,19 @@ static void check_folder(struct doctor *d, const struct folder *folder)
 		   d->user.name, said, strerror(-r), folder->then);
 }
 
-/* A path of the configuration; "" if it is not set, or this version has no such key. */
-static const char *path_of(const struct doctor *d, const char *section, const char *name, char *out, size_t size)
-{
-	const struct key *key = key_find(section, name);
-	const char *value = key ? key_format(key, &d->ctl->config, out, size) : NULL;
-
-	return value ? value : "";
-}
-
 void doctor_folders(struct doctor *d)
 {
-	char path[KEY_VALUE_MAX];
+	const struct config *config = &d->ctl->config;
 
-	check_folder(d, &(struct folder){"state_file", d->ctl->config.state_file,
-					 "counters and history do not survive a restart", true, true});
-	check_folder(d, &(struct folder){"recorder", path_of(d, "recorder", "folder", path, sizeof(path)),
-					 "the flight recorder cannot write its files", false, false});
-	if (d->ctl->config.http_enabled && !d->ctl->named.socket)
-		check_folder(d, &(struct folder){"http", d->ctl->config.http_unix_socket,
+	check_folder(d, &(struct folder){"state_file", config->state_file,
+					 "counters and history do not survive a restart", true, true, ANY_NUMBER});
+	if (config->recorder_bytes > 0)
+		check_folder(d, &(struct folder){"recorder", config->recorder_folder,
+						 "the flight recorder cannot write its files", false, true, 1});
+	if (config->http_enabled && !d->ctl->named.socket)
+		check_folder(d, &(struct folder){"http", config->http_unix_socket,
 						 "its Unix socket is not there, and this command has less to say", true,
-						 true});
+						 true, 1});
 }
 
 /* --- HTTP addresses --- */

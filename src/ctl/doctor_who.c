@@ -152,17 +152,18 @@ static bool take_account(struct doctor_user *user, const char *name)
 	return true;
 }
 
-static bool unit_starts_it(void)
+/* The file of the unit, if there is one; NULL. */
+static const char *find_unit(void)
 {
 	static const char *const units[] = {"/etc/systemd/system/portsyncd.service",
 					    "/lib/systemd/system/portsyncd.service"};
 
 	if (access("/run/systemd/system", F_OK) < 0)
-		return false;
+		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
 		if (access(units[i], F_OK) == 0)
-			return getpwnam(UNIT_USER) != NULL;
-	return false;
+			return getpwnam(UNIT_USER) ? units[i] : NULL;
+	return NULL;
 }
 
 /* What a process that we start would have: supervisord starts it as we are started. */
@@ -184,10 +185,10 @@ int doctor_find_user(struct doctor *d)
 	*user = (struct doctor_user){0};
 	if (!name && d->pid && take_process(user, d->pid))
 		return 0;
-	user->by_unit = !name && unit_starts_it();
+	user->unit = name ? NULL : find_unit();
 	if (name && !take_account(user, name))
 		return ctl_set_error(d->ctl, CTL_USAGE, NULL, "--user: there is no such user");
-	if (!name && !(user->by_unit && take_account(user, UNIT_USER)))
+	if (!name && !(user->unit && take_account(user, UNIT_USER)))
 		return take_process(user, getpid()) ? 0 : ctl_set_error(d->ctl, CTL_NO_SOURCE, NULL, "no /proc");
 	take_own_capabilities(user);
 	return 0;

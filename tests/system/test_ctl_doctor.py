@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import struct
@@ -14,6 +15,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib import ctl
+from lib.daemon import ROOT
 from lib.freeze import frozen_thread
 from lib.netns import NetNs
 from lib.redis_server import RedisServer
@@ -187,7 +189,7 @@ mount -t tmpfs none /run/systemd
 mkdir /run/systemd/system /run/systemd/etc /run/systemd/work
 mount -t overlay -o lowerdir=/etc,upperdir=/run/systemd/etc,workdir=/run/systemd/work none /etc
 mkdir -p /etc/systemd/system /etc/sonic/portsyncd/redis
-: >/etc/systemd/system/portsyncd.service
+cat "$UNIT_FILE" >/etc/systemd/system/portsyncd.service
 echo portsyncd:x:64999:64999::/:/bin/false >>/etc/passwd
 (umask 077 && echo secret >/etc/sonic/portsyncd/redis/password)
 exec "$@"
@@ -199,15 +201,19 @@ def test_the_user_of_the_unit(built: Callable[..., Switch], redis_server: Server
     server = redis_server(user=REDIS)
     Path(server.unix_socket).parent.chmod(0o755)
     sw = built(server=server)
-    report = doctor(sw, before=("unshare", "--mount", "sh", "-c", UNIT, "sh"))
+    before = ("env", f"UNIT_FILE={ROOT}/deploy/systemd/portsyncd.service", "unshare", "--mount", "sh", "-c", UNIT, "sh")
+    report = doctor(sw, before=before)
     assert report.document["user"] == "portsyncd"
+    told = {f"{key['section']}.{key['name']}": key for key in report.document["configuration"]["keys"]}
+    assert (told["recorder.folder"]["value"], told["recorder.folder"]["origin"]) == ("/var/log/portsyncd", "environment")
+    report.assert_has("ok", "recorder", "/var/log/portsyncd can be written")
     report.assert_has("FAIL", "redis", "user portsyncd does not get in", "mode 0700", "unixsocketperm 770")
     report.assert_has("ok", "capabilities", "user portsyncd has CAP_NET_ADMIN")
     report.assert_has("ok", "state_file", "can be written")
     report.assert_has("WARN", "daemon", "systemctl start portsyncd")
     Path(server.unix_socket).chmod(0o777)
     server.client().config_set("requirepass", "secret")
-    assert not doctor(sw, before=("unshare", "--mount", "sh", "-c", UNIT, "sh")).level("FAIL"), "it has a credential"
+    assert not doctor(sw, before=before).level("FAIL"), "it has a credential"
     doctor(sw).assert_has("FAIL", "redis", "NOAUTH")
 
 
@@ -379,6 +385,15 @@ def test_folders_that_may_not_be_written(built: Callable[..., Switch]) -> None:
     sw = built()
     report = doctor(sw, "--user", "nobody")
     report.assert_has("WARN", "state_file", f"user nobody may not write {sw.folder}", "do not survive a restart")
+    recordings = sw.folder / "absent" / "recordings"
+    conf = sw.config_file.read_text()
+    sw.config_file.write_text(re.sub("(?m)^folder = .*$", "folder = /root", conf))
+    report = doctor(sw, "--user", "nobody")
+    report.assert_has("WARN", "recorder", "/root: user nobody may not write /root", "flight recorder")
+    sw.config_file.write_text(re.sub("(?m)^folder = .*$", f"folder = {recordings}", conf))
+    doctor(sw).assert_has("WARN", "recorder", f"user root may not write {recordings.parent} (No such file")
+    recordings.parent.mkdir()
+    doctor(sw).assert_has("ok", "recorder", f"{recordings} can be written")
     sw.state_file.parent.mkdir()
     os.chown(sw.state_file.parent, NOBODY, NOBODY)
     doctor(sw, "--user", "nobody").assert_has("ok", "state_file", f"{sw.state_file} can be written")

@@ -2,10 +2,59 @@
 """portsyncctl record: the flight recorder's files, and why there is none."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 from conftest import SwitchFactory
 from lib import ctl
+from lib.recordings import kept
+
+
+def records(file: Path | str, stdin: bytes | None = None) -> set[str]:
+    """The ports in a recording, as tshark reads it."""
+    command = ["tshark", "-r", str(file), "-T", "fields", "-e", "netlink-route.ifla_ifname"]
+    done = subprocess.run(command, input=stdin, capture_output=True, check=True)
+    return {line for line in done.stdout.decode().splitlines() if line.startswith("Ethernet")}
+
+
+def test_the_daemon_writes_a_recording(switch: SwitchFactory) -> None:
+    """Where it said."""
+    sw = switch(ports=2)
+    done = ctl.run(sw, "record")
+    assert (done.code, done.err) == (ctl.GOOD, "")
+    assert [done.out.strip()] == [str(path) for path in kept(sw)]
+    assert records(done.out.strip()) == set(sw.ports)
+    done = ctl.run(sw, "record", "--json")
+    assert done.code == ctl.GOOD and Path(done.json["file"]) in kept(sw)
+
+
+def test_a_recording_for_us(switch: SwitchFactory, tmp_path: Path) -> None:
+    """Into a file of ours, or a pipe; the daemon writes none."""
+    sw = switch(ports=2)
+    file = tmp_path / "recording.pcapng"
+    done = ctl.run(sw, "record", "--output", str(file))
+    assert (done.code, done.out, done.err) == (ctl.GOOD, f"{file}\n", "")
+    assert file.stat().st_mode & 0o777 == 0o600 and records(file) == set(sw.ports)
+    assert ctl.run(sw, "record", "-j", "-o", str(file)).json["file"] == str(file)
+    command = [str(ctl.program()), *ctl.arguments(sw), "record", "-o", "-"]
+    piped = subprocess.run(command, capture_output=True, check=True)
+    assert piped.stderr == b"" and records("-", piped.stdout) == set(sw.ports)
+    assert kept(sw) == [] and list(tmp_path.iterdir()) == [file]
+    assert ctl.run(sw, "record", "-o", "/nonexistent/x").code == ctl.NO_SOURCE
+
+
+def test_why_there_is_none(switch: SwitchFactory, tmp_path: Path) -> None:
+    """The recorder is off; or only the daemon has no folder for it."""
+    off = switch(ports=1, settings={"recorder": {"bytes": 0}})
+    for words in ([], ["-o", str(tmp_path / "recording.pcapng")]):
+        done = ctl.run(off, "record", "--json", *words)
+        assert (done.code, done.json["file"]) == (ctl.NEGATIVE, None) and "is off" in done.json["reason"]
+    done = ctl.run(off, "record")
+    assert (done.code, done.out) == (ctl.NEGATIVE, "") and "is off" in done.err and "what helps: " in done.err
+    nowhere = switch(ports=1, settings={"recorder": {"folder": '""'}})
+    done = ctl.run(nowhere, "record", "--json")
+    assert done.code == ctl.NEGATIVE and "folder is empty" in done.json["reason"]
+    assert ctl.run(nowhere, "record", "-o", str(tmp_path / "recording.pcapng")).code == ctl.GOOD
 
 
 def test_a_daemon_that_is_absent_stopped_or_hangs(switch: SwitchFactory, tmp_path: Path) -> None:
