@@ -35,7 +35,7 @@ enum answer {
 	ANSWER_NONE,     /* no dump was asked for */
 	ANSWER_AWAITED,  /* one was; the recorded one has not begun */
 	ANSWER_RECORDED, /* the recorded one goes on */
-	ANSWER_MADE,     /* it is made of what is known; nothing is played meanwhile */
+	ANSWER_MADE,     /* it is made of what is known */
 	ANSWER_OVER,
 };
 
@@ -201,11 +201,6 @@ static bool is_datagram(const struct recording_item *item, enum remark_socket of
 	return item && item->kind == RECORDING_DATAGRAM && item->remark == of;
 }
 
-static bool waits(const struct replay *r)
-{
-	return r->base || r->answer == ANSWER_MADE;
-}
-
 /* CLOCK_MONOTONIC; 1: at once. */
 static uint64_t due_at(struct replay *r, const struct recording_item *item)
 {
@@ -243,7 +238,7 @@ static void skip(struct replay *r)
 {
 	const struct recording_item *item;
 
-	while (!r->loss && !waits(r) && (item = next_item(r)) != NULL) {
+	while (!r->loss && !r->base && (item = next_item(r)) != NULL) {
 		if (item->kind == RECORDING_LOSS || is_datagram(item, REMARK_EVENTS))
 			return;
 		if (item->kind == RECORDING_DUMP && !begins_dump(r))
@@ -276,7 +271,7 @@ static uint64_t ready_at(struct replay *r, enum remark_socket kind)
 	case REMARK_EVENTS:
 		if (r->loss)
 			return 1;
-		if (waits(r) || !item || (item->kind != RECORDING_LOSS && !is_datagram(item, REMARK_EVENTS)))
+		if (r->base || !item || (item->kind != RECORDING_LOSS && !is_datagram(item, REMARK_EVENTS)))
 			return 0;
 		return due_at(r, item);
 	case REMARK_DUMP:

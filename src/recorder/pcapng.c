@@ -92,7 +92,7 @@ static void end(struct pcapng_block *b)
 {
 	uint32_t length;
 
-	add_option(b->out, OPTION_END, NULL, 0);
+	add_option(b->out, OPTION_END, "", 0);
 	length = (uint32_t)(b->out->len - b->begin + sizeof(length));
 	add(b->out, &length, sizeof(length));
 	if (!b->out->failed)

@@ -9,7 +9,7 @@
 
 #include "recorder/remark.h"
 
-#define RECORDING_BYTES_MAX (256U << 20)
+#define RECORDING_BYTES_MAX (UINT32_MAX / 2) /* the largest ring, 1 GiB, has fewer */
 #define RECORDING_WHY_MAX 224
 
 /* What a replay follows, in the recorded order. */

@@ -174,6 +174,13 @@ static void packets_must_be_what_their_comments_say(void **state)
 	tape_packet(&t, &(struct remark){.kind = REMARK_PORT, .port = "Ethernet0", .link = 1}, NULL, 0);
 	tape_end(&t);
 	assert_refused(t.out.data, t.out.len, -EBADMSG, "does not belong to its packet");
+	free_tape(&t);
+	tape_begin(&t);
+	tape_checkpoint(&t);
+	tape_state(&t, REMARK_SYNCED);
+	tape_port(&t, ETHERNET0);
+	tape_end(&t);
+	assert_refused(t.out.data, t.out.len, -EBADMSG, "a port stands behind no checkpoint");
 }
 
 /* People may add comments in Wireshark, but a packet without ours is none of a recording. */

@@ -178,6 +178,20 @@ static void a_wrong_length_is_refused(void **state)
 	}
 }
 
+/* What follows would stand at an odd address. */
+static void an_odd_length_is_refused(void **state)
+{
+	static const uint16_t block[] = {5, 0, 18, 0, 0, 0, 0, 18, 0};
+	struct text file cleanup(free_text) = sample();
+	struct pcapng_reader r;
+	size_t packets, end = file.len;
+
+	(void)state;
+	text_add(&file, (const char *)block, sizeof(block));
+	assert_int_equal(read_all(&r, file.data, file.len, &packets), -EBADMSG);
+	assert_int_equal(r.offset, end);
+}
+
 static void assert_refused(const struct text *file, size_t at, const void *bytes, size_t len, const char *why)
 {
 	char *copy cleanup(free_ptr) = malloc(file->len);
@@ -221,6 +235,7 @@ static void what_is_not_ours_is_refused(void **state)
 	assert_refused(&file, packet + 20, "\x15\xff\0\0\x15\xff\0\0", 8, "does not fit");
 	assert_refused(&file, packet + 30, "\0\1", 2, "not of rtnetlink");
 	assert_refused(&file, packet + 54, "\xff\xff", 2, "does not fit");
+	assert_refused(&file, packet + 54, "\x15\0", 2, "does not fit");
 	assert_refused(&file, packet, "\1", 1, "second interface");
 }
 
@@ -384,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_packet_has_the_bytes_of_the_document),
 		cmocka_unit_test(a_file_cut_off_within_a_block_is_refused),
 		cmocka_unit_test(a_wrong_length_is_refused),
+		cmocka_unit_test(an_odd_length_is_refused),
 		cmocka_unit_test(what_is_not_ours_is_refused),
 		cmocka_unit_test(unknown_blocks_are_skipped),
 		cmocka_unit_test(a_remark_is_read_back),

@@ -176,6 +176,27 @@ static void one_from_the_middle_begins_with_its_checkpoint(void **state)
 	assert_int_equal(stats(&p)->dumps, 1);
 }
 
+/* Also when a dump follows, at which the watch could begin as well: what came before it counts. */
+static void the_checkpoint_comes_before_any_dump(void **state)
+{
+	struct tape t;
+	struct player p cleanup(free_player);
+
+	(void)state;
+	tape_begin(&t);
+	tape_checkpoint(&t);
+	tape_port(&t, link_of(6, "Ethernet4", 9100));
+	tape_event(&t, RTM_DELLINK, link_of(6, "Ethernet4", 9100));
+	tape_lost(&t, REMARK_OVERRUN);
+	tape_state(&t, REMARK_DUMPING);
+	tape_row(&t, link_of(5, "Ethernet0", 9100));
+	tape_done(&t, 0);
+	play(&p, &t);
+	assert_link(&p, "Ethernet0", 5, 9100);
+	assert_no_link(&p, "Ethernet4");
+	assert_int_equal(stats(&p)->dumps, 2);
+}
+
 /* What was lost shows in the next dump only: a link that went, one that changed, one that came. */
 static void a_loss_is_lost_again(void **state)
 {
@@ -200,6 +221,28 @@ static void a_loss_is_lost_again(void **state)
 	assert_int_equal(stats(&p)->overruns, 1);
 	assert_int_equal(stats(&p)->dumps, 2);
 	assert_int_equal(mirror_stats(p.mirror).silent_changes, 0);
+}
+
+/* Ours asks at once, the recorded daemon had waited: an event in between is older than the rows, not newer. */
+static void a_dump_that_is_asked_for_too_early(void **state)
+{
+	struct tape t;
+	struct player p cleanup(free_player);
+
+	(void)state;
+	begin_with_dump(&t);
+	tape_lost(&t, REMARK_OVERRUN);
+	tape_state(&t, REMARK_UNSYNCED);
+	for (uint32_t i = 0; i < 50; i++)
+		tape_event(&t, RTM_NEWLINK, link_of(5, "Ethernet0", 1500 + i));
+	tape_state(&t, REMARK_DUMPING);
+	tape_row(&t, link_of(5, "Ethernet0", 1600));
+	tape_done(&t, 0);
+	tape_end(&t);
+	load(&p, &t, true);
+	turn_until(&p, is_played);
+	assert_link(&p, "Ethernet0", 5, 1600);
+	assert_no_link(&p, "Ethernet4");
 }
 
 static void every_kind_of_loss(void **state)
@@ -442,7 +485,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_recording_from_the_start_is_played),
 		cmocka_unit_test(one_from_the_middle_begins_with_its_checkpoint),
+		cmocka_unit_test(the_checkpoint_comes_before_any_dump),
 		cmocka_unit_test(a_loss_is_lost_again),
+		cmocka_unit_test(a_dump_that_is_asked_for_too_early),
 		cmocka_unit_test(every_kind_of_loss),
 		cmocka_unit_test(the_recording_ends_with_a_loss),
 		cmocka_unit_test(a_dump_that_was_interrupted),
