@@ -19,6 +19,7 @@ from harness import SCRATCH_DB, Bench, Must, Result, least, most, new_switch, ta
 from lib.figures import figures
 from outside import cpu_seconds, ratios, shown
 from replayed import Replayed, record, running
+from rest import RSS_LIMIT_MIB
 
 FEW, SOME, FURTHER, MANY = 64, 512, 4096, 32_768  # ports, of which the musts speak
 SOCKET_BYTES = 256 << 20  # the kernel doubles it: room for 200,000 events
@@ -267,7 +268,7 @@ def musts(result: Result) -> list[Must]:
     rss = {ports: sizes[str(ports)]["rss_kib"] for ports in (SOME, FURTHER, MANY)}
     further = 1024 * (rss[MANY] - rss[FURTHER]) / (MANY - FURTHER)
     return [
-        most(f"{SOME} replayed ports: RSS", rss[SOME] / 1024, 16, " MiB", ci=16),
+        most(f"{SOME} replayed ports: RSS", rss[SOME] / 1024, RSS_LIMIT_MIB, " MiB", ci=RSS_LIMIT_MIB),
         most("RSS of a further port", further, 1024, " bytes", ci=1024),
     ]
 

@@ -13,7 +13,7 @@ from outside import sleeps
 
 REST_SECS = 7  # longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too
 SAVE_SECS = 2  # shorter than REST_SECS
-RSS_LIMIT_MIB = 16
+RSS_LIMIT_MIB = 16 + 8  # of the flight recorder
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "recorder/export.h"
 
 #define STACK_BYTES (256U * 1024)
+#define CRASH_MSEC 2000
 
 /* Whose the outcome is. */
 enum owner {
@@ -118,6 +120,65 @@ bool keeper_wait(const struct keeper *k, uint64_t patience_usec)
 	return !busy(k);
 }
 
+/* --- the end by a signal --- */
+
+static const struct {
+	int number;
+	const char *reason;
+} crashes[] = {
+	{SIGABRT, "SIGABRT: the loop did not turn and a watchdog ended it, or a library found a fault"},
+	{SIGSEGV, "SIGSEGV: a bad address"},
+	{SIGBUS, "SIGBUS: memory that is not there"},
+	{SIGFPE, "SIGFPE: arithmetic"},
+	{SIGILL, "SIGILL: an illegal instruction"},
+};
+
+static struct keeper *_Atomic crashing;
+
+static void give_crash(struct keeper *k, int number)
+{
+	const char *reason = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
+		if (crashes[i].number == number)
+			reason = crashes[i].reason;
+	k->outcome.why = RECORDER_WHY_FATAL;
+	memcpy(k->outcome.reason, reason, strlen(reason) + 1);
+	atomic_store(&k->owner, OWNER_THREAD);
+	ring(k->work_fd);
+}
+
+/* In the loop's thread: the others block signals, and what they do themselves ends the process without this. */
+static void on_crash(int number)
+{
+	struct keeper *k = atomic_exchange(&crashing, NULL);
+	struct pollfd done;
+	eventfd_t rung;
+
+	if (k) {
+		recorder_publish();
+		(void)eventfd_read(k->done_fd, &rung);
+		if (atomic_load(&k->owner) != OWNER_THREAD)
+			give_crash(k, number);
+		done = (struct pollfd){.fd = k->done_fd, .events = POLLIN};
+		(void)poll(&done, 1, CRASH_MSEC);
+	}
+	(void)raise(number);
+}
+
+static void handle_crashes(void (*handler)(int), void (*instead_of)(int))
+{
+	const struct sigaction action = {.sa_handler = handler, .sa_flags = (int)(SA_RESETHAND | SA_NODEFER)};
+
+	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++) {
+		struct sigaction before;
+
+		if (sigaction(crashes[i].number, NULL, &before) == 0 && !(before.sa_flags & SA_SIGINFO) &&
+		    before.sa_handler == instead_of)
+			(void)sigaction(crashes[i].number, &action, NULL);
+	}
+}
+
 /* --- building --- */
 
 static void release(struct keeper *k)
@@ -145,6 +206,8 @@ int keeper_new(struct keeper **ret, const char *folder)
 		release(k);
 		return r;
 	}
+	atomic_store(&crashing, k);
+	handle_crashes(on_crash, SIG_DFL);
 	*ret = k;
 	return 0;
 }
@@ -153,6 +216,8 @@ bool keeper_free(struct keeper *k, uint64_t patience_usec)
 {
 	if (!k)
 		return true;
+	handle_crashes(SIG_DFL, on_crash);
+	atomic_store(&crashing, NULL);
 	if (!keeper_wait(k, patience_usec)) {
 		(void)pthread_detach(k->thread);
 		return false;

@@ -22,7 +22,11 @@ struct keeper_outcome {
 	char name[FOLDER_NAME_BYTES];
 };
 
-/* Starts the thread. 0 or negative errno. */
+/*
+ * Starts the thread. From then on a signal that ends the process (SIGABRT, as from systemd's watchdog, SIGSEGV, ...)
+ * lets it write a recording first, unless somebody else, such as a sanitizer, handles that signal; the process ends
+ * within two seconds. Only one keeper at a time. 0 or negative errno.
+ */
 int keeper_new(struct keeper **ret, const char *folder);
 /* Ends the thread after the present recording, waiting at most patience_usec. NULL is fine. False: it hangs in the
  * disk, and keeps its memory and the ring: do not stop the recorder either. */

@@ -2,6 +2,7 @@
 #include "recorder/recorder.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -30,6 +31,13 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions are written and read with
  * reserved - size and committed are good.
  */
 static struct {
+	_Alignas(64) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
+	_Atomic uint64_t committed;
+	_Atomic uint64_t received;                 /* datagrams of them */
+	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
+	_Atomic uint64_t n_checkpoints;
+
+	/* The loop's: */
 	unsigned char *bytes; /* NULL: off */
 	size_t size;
 	size_t offset; /* of the next entry */
@@ -43,12 +51,6 @@ static struct {
 	enum recorder_why why;
 	bool triggered;
 	char text[RECORDER_TEXT_MAX];
-
-	_Alignas(64) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
-	_Atomic uint64_t committed;
-	_Atomic uint64_t received;                 /* datagrams of them */
-	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
-	_Atomic uint64_t n_checkpoints;
 } ring;
 
 /* --- memory --- */
@@ -95,6 +97,8 @@ int recorder_start(size_t bytes)
 	(void)madvise(mapped, size, MADV_HUGEPAGE);
 	(void)madvise(mapped, size, MADV_DONTDUMP);
 	memset(mapped, 0, size); /* no event waits for a page */
+	/* A copy goes back to the kernel at once: else glibc would learn from its size to keep such ones. */
+	(void)mallopt(M_MMAP_THRESHOLD, (int)RECORDER_MIN_BYTES);
 	memset(&ring, 0, sizeof(ring));
 	ring.size = size;
 	ring.bytes = mapped;
@@ -322,23 +326,17 @@ void recorder_connection(const char *label, bool up, const char *reason)
 	put(RECORDER_ENTRY_CONNECTION, up, text, strlen(text) + 1);
 }
 
-static void note(const char *format, va_list args)
-{
-	char text[RECORDER_TEXT_MAX];
-
-	(void)vsnprintf(text, sizeof(text), format, args);
-	put(RECORDER_ENTRY_NOTE, 0, text, strlen(text) + 1);
-}
-
 void recorder_note(const char *format, ...)
 {
+	char text[RECORDER_TEXT_MAX];
 	va_list args;
 
 	if (!ring.bytes)
 		return;
 	va_start(args, format);
-	note(format, args);
+	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	put(RECORDER_ENTRY_NOTE, 0, text, strlen(text) + 1);
 }
 
 /* --- checkpoints --- */

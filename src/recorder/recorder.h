@@ -38,7 +38,7 @@ enum recorder_act {
 /* Four fields as in struct row: -1 is missing, -2 is what we never write. */
 struct recorder_row {
 	int32_t mtu;
-	int8_t state, oper, admin, unused;
+	int32_t state : 8, oper : 8, admin : 8, unused : 8;
 };
 #define RECORDER_NO_ROW ((struct recorder_row){-1, -1, -1, -1, 0})
 

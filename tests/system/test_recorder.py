@@ -2,6 +2,7 @@
 """The flight recorder: what tshark shows is what the kernel sent, each incident leaves a file, and a folder that cannot
 be written does no harm."""
 
+import signal
 import socket
 import stat
 import struct
@@ -151,6 +152,19 @@ def test_a_fatal_end_leaves_a_recording(switch: SwitchFactory) -> None:
     assert sw.daemon.wait_exit() == 1
     file = wait_recording(sw)
     assert about(file).startswith("fatal: network namespace ") and "was deleted" in about(file)
+    assert replay(file).returncode == 0
+
+
+def test_a_crash_leaves_a_recording(switch: SwitchFactory) -> None:
+    """As of systemd's watchdog: the process still ends by that signal."""
+    sw = switch(ports=2)
+    sw.netns.set_mtu("Ethernet0", 1500)
+    sw.wait_equal()
+    sw.daemon.send(signal.SIGABRT)
+    assert sw.daemon.wait_exit() == -signal.SIGABRT
+    file = wait_recording(sw)
+    assert about(file).startswith("fatal: SIGABRT: ")
+    assert len(fields(file, SHOWN, "netlink-route.ifla_mtu == 1500")) > 0
     assert replay(file).returncode == 0
 
 
