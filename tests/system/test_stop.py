@@ -67,8 +67,8 @@ def test_in_the_middle_of_a_storm(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, switch: SwitchFactory) -> None:
-    """The signal and the events become visible in the same instant."""
-    sw = switch(ports=16, audit_secs=NO_AUDIT)
+    """The signal and the events become visible in the same instant; one read takes one message."""
+    sw = switch(ports=16, settings={"performance": {"receive_datagrams": 1}}, audit_secs=NO_AUDIT)
     sw.daemon.pause()
     change_all(sw)
     sw.netns.delete_port("Ethernet60")
@@ -118,6 +118,15 @@ def test_redis_is_gone(switch: SwitchFactory) -> None:
     sw.redis.kill()
     sw.daemon.wait_log("STATE_DB: no connection to")
     change_all(sw)
+    sw.daemon.stop()
+    assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
+
+
+def test_rows_that_nobody_knows_are_not_passed_over_in_silence(switch: SwitchFactory) -> None:
+    """No change is owed, but Redis may come back without our rows."""
+    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw.redis.kill()
+    sw.daemon.wait_log("STATE_DB: no connection to")
     sw.daemon.stop()
     assert sw.daemon.log.count(NOT_WRITTEN) == 1, sw.daemon.log
 

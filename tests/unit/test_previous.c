@@ -12,7 +12,7 @@
 
 struct fixture {
 	struct log_catcher log;
-	struct daemon daemon; /* without a state file, which knows nothing then */
+	struct daemon daemon;
 	char path[128];
 };
 
@@ -37,6 +37,15 @@ static int teardown(void **state)
 	(void)unsetenv("RUNTIME_DIRECTORY");
 	free(fx);
 	return 0;
+}
+
+const char *__wrap_counters_previous_stop(const struct daemon *d);
+
+/* By the state file. */
+const char *__wrap_counters_previous_stop(const struct daemon *d)
+{
+	(void)d;
+	return "reboot";
 }
 
 static void put(const struct fixture *fx, const char *text)
@@ -77,7 +86,7 @@ static void a_word_is_for_one_start(void **state)
 	previous_load(&fx->daemon);
 	assert_int_equal(access(fx->path, F_OK), -1);
 	previous_load(&fx->daemon);
-	assert_string_equal(fx->daemon.previous_stop, "unknown");
+	assert_string_equal(fx->daemon.previous_stop, "reboot");
 }
 
 static void anything_else_is_not_believed(void **state)
@@ -89,7 +98,7 @@ static void anything_else_is_not_believed(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		put(fx, texts[i]);
 		previous_load(&fx->daemon);
-		assert_string_equal(fx->daemon.previous_stop, "unknown");
+		assert_string_equal(fx->daemon.previous_stop, "reboot");
 		assert_int_equal(catcher_count(&fx->log, "is not used"), 1);
 		assert_int_equal(access(fx->path, F_OK), -1);
 	}
@@ -108,14 +117,14 @@ static void the_first_directory_is_ours(void **state)
 	assert_string_equal(fx->daemon.previous_stop, "core-dump");
 }
 
-static void without_a_directory_nothing_is_known(void **state)
+static void without_a_directory_the_state_file_says_it(void **state)
 {
 	struct fixture *fx = *state;
 
 	put(fx, "watchdog\n");
 	assert_int_equal(unsetenv("RUNTIME_DIRECTORY"), 0);
 	previous_load(&fx->daemon);
-	assert_string_equal(fx->daemon.previous_stop, "unknown");
+	assert_string_equal(fx->daemon.previous_stop, "reboot");
 	assert_int_equal(access(fx->path, F_OK), 0);
 }
 
@@ -124,7 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_orderly_stop_is_silent),   TEST(another_end_is_a_warning),
 		TEST(a_word_is_for_one_start),     TEST(anything_else_is_not_believed),
-		TEST(the_first_directory_is_ours), TEST(without_a_directory_nothing_is_known),
+		TEST(the_first_directory_is_ours), TEST(without_a_directory_the_state_file_says_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

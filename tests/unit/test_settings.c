@@ -183,6 +183,38 @@ static void nothing_said_of_redis_leaves_it_as_it_is(void **state)
 	assert_int_equal(db.number, 4);
 }
 
+static void old_links_are_retired_as_configured(void **state)
+{
+	static const enum oldlinks_policy expected[] = {
+		[CONFIG_OLD_LINKS_AUTO] = OLDLINKS_AUTO,
+		[CONFIG_OLD_LINKS_ALWAYS] = OLDLINKS_ALWAYS,
+		[CONFIG_OLD_LINKS_NEVER] = OLDLINKS_NEVER,
+	};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		fx->config.retire_old_links = (int)i;
+		assert_int_equal(settings_old_links(&fx->config), expected[i]);
+	}
+}
+
+static void lines_go_to_the_target_that_was_chosen(void **state)
+{
+	static const enum log_target_type expected[] = {
+		[LOG_TARGET_JOURNAL] = LOG_TO_JOURNAL,
+		[LOG_TARGET_SYSLOG] = LOG_TO_SYSLOG,
+		[LOG_TARGET_RFC5424] = LOG_TO_RFC5424,
+		[LOG_TARGET_STDERR] = LOG_TO_STDERR,
+	};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		fx->config.log_target = (int)i;
+		assert_int_equal(settings_log_target(&fx->config),
+				 i == LOG_TARGET_AUTO ? log_auto_target() : expected[i]);
+	}
+}
+
 static void http_can_be_turned_off(void **state)
 {
 	struct fixture *fx = *state;
@@ -207,6 +239,8 @@ int main(void)
 		TEST(a_socket_of_ours_replaces_host_and_port),
 		TEST(a_host_or_a_port_of_ours_replaces_the_socket),
 		TEST(nothing_said_of_redis_leaves_it_as_it_is),
+		TEST(old_links_are_retired_as_configured),
+		TEST(lines_go_to_the_target_that_was_chosen),
 		TEST(http_can_be_turned_off),
 	};
 
