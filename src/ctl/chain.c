@@ -67,6 +67,15 @@ static int read_from(struct ctl *ctl, const char *database, const char *table, c
 	return read_table(ctl, db, table, compare_fields, wanted, ret);
 }
 
+/* Whether nothing is missing that may wait for orchagent. */
+static bool has_all(const struct db_rows *rows, const struct wanted *wanted)
+{
+	for (size_t i = 0; i < wanted->n; i++)
+		if (!db_find(rows, wanted->keys[i]))
+			return false;
+	return wanted->keys || db_find(rows, COMPARE_INIT_DONE);
+}
+
 static int read_appl(struct ctl *ctl, const struct wanted *wanted, struct chain_sources *ret)
 {
 	struct database *appl cleanup(database_close_ptr) = NULL;
@@ -74,9 +83,9 @@ static int read_appl(struct ctl *ctl, const struct wanted *wanted, struct chain_
 	if (database_open(ctl, "APPL_DB", &appl) < 0 ||
 	    read_table(ctl, appl, "PORT_TABLE", appl_fields, wanted, &ret->appl) < 0)
 		return -1;
-	/* A Redis user may lack the right; then a row that waits for orchagent looks as if it was not pushed. */
-	(void)read_table(ctl, appl, "_PORT_TABLE", appl_fields, wanted, &ret->pushed);
-	return 0;
+	if (has_all(&ret->appl, wanted))
+		return 0;
+	return database_keys(ctl, appl, "_PORT_TABLE", &ret->pushed);
 }
 
 static void ask_daemon(struct ctl *ctl, struct chain_sources *ret)

@@ -41,7 +41,7 @@ struct chain {
 
 /* What was read of the switch. */
 struct chain_sources {
-	struct db_rows config, appl, pushed, state; /* pushed: rows that orchagent has not taken yet */
+	struct db_rows config, appl, pushed, state; /* pushed: keys of rows that orchagent has not taken yet */
 	struct ctl_links links;
 	json_t *ports;      /* the daemon's list of /ports; NULL: it does not answer */
 	char silence[1024]; /* why not */

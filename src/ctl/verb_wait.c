@@ -15,6 +15,7 @@
 
 #define LOOK_SECS 0.1        /* between two looks for PortInitDone */
 #define COMPARE_SECS 0.25    /* between two comparisons, which cost more */
+#define RESTS 9              /* times as long as a look took: with many ports on a slow processor it takes its time */
 #define TIMEOUT_MAX 31536000 /* a year */
 
 struct goal {
@@ -150,6 +151,7 @@ static int wait_for(struct ctl *ctl, const struct goal *goal, double timeout)
 	uint64_t begun_usec = now_usec();
 
 	for (;;) {
+		uint64_t look_usec = now_usec();
 		bool reached;
 		double passed;
 
@@ -159,7 +161,7 @@ static int wait_for(struct ctl *ctl, const struct goal *goal, double timeout)
 		if (reached || passed >= timeout)
 			return show(ctl, goal, reached, passed, why);
 		report_error(ctl, told, sizeof(told));
-		wait_seconds(MIN(goal->pause, timeout - passed));
+		wait_seconds(MIN(MAX(goal->pause, RESTS * seconds_since(look_usec)), timeout - passed));
 	}
 }
 
