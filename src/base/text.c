@@ -115,6 +115,24 @@ const char *text_utf8(const char *name, char *out)
 	return out;
 }
 
+void text_json(struct text *t, const char *value)
+{
+	text_put(t, "\"");
+	for (; *value; value++) {
+		char escaped[8];
+
+		if ((unsigned char)*value < ' ') {
+			(void)snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)*value);
+			text_put(t, escaped);
+			continue;
+		}
+		if (*value == '"' || *value == '\\')
+			text_put(t, "\\");
+		text_add(t, value, 1);
+	}
+	text_put(t, "\"");
+}
+
 void text_label(struct text *t, const char *value)
 {
 	text_put(t, "\"");

@@ -53,6 +53,8 @@ size_t text_utf8_length(const unsigned char *s, size_t left);
  * that no two names look alike. out needs 4 * strlen(name) + 1 bytes. Returns out.
  */
 const char *text_utf8(const char *name, char *out);
+/* A JSON string, quotes included, of text that is UTF-8. */
+void text_json(struct text *t, const char *value);
 /* The value of a label, quotes included, as both of Prometheus' formats escape it. */
 void text_label(struct text *t, const char *value);
 

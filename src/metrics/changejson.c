@@ -13,59 +13,99 @@ static const char *const field_names[ROW_FIELDS] = {
 	[ROW_STATE] = "state", [ROW_OPER] = "oper", [ROW_ADMIN] = "admin", [ROW_MTU] = "mtu"};
 
 /* "2026-10-09T08:07:06.000005Z" */
-static json_t *stamp(uint64_t usec)
+static void put_stamp(struct text *out, uint64_t usec)
 {
 	time_t seconds = (time_t)(usec / USEC_PER_SEC);
 	char text[STAMP_BYTES];
 	struct tm tm;
 	size_t len;
 
-	if (!gmtime_r(&seconds, &tm))
-		return json_null();
-	len = strftime(text, sizeof(text), "%FT%T", &tm);
-	(void)snprintf(text + len, sizeof(text) - len, ".%06uZ", (unsigned)(usec % USEC_PER_SEC));
-	return json_string(text);
+	if (!gmtime_r(&seconds, &tm)) {
+		text_put(out, "null");
+		return;
+	}
+	len = strftime(text, sizeof(text), "\"%FT%T", &tm);
+	(void)snprintf(text + len, sizeof(text) - len, ".%06uZ\"", (unsigned)(usec % USEC_PER_SEC));
+	text_put(out, text);
 }
 
-static json_t *value_json(enum row_field field, int64_t value)
+static void put_value(struct text *out, enum row_field field, int64_t value)
 {
 	if (value == ROW_NIL)
-		return json_null();
-	if (value == ROW_OTHER)
-		return json_string("other");
-	return field == ROW_MTU ? json_integer(value) : json_string(value ? "up" : "down");
+		text_put(out, "null");
+	else if (value == ROW_OTHER)
+		text_put(out, "\"other\"");
+	else if (field == ROW_MTU)
+		text_number(out, (uint64_t)value);
+	else
+		text_put(out, value ? "\"up\"" : "\"down\"");
 }
 
-static json_t *row_json(struct row_packed packed)
+static void put_row(struct text *out, struct row_packed packed)
 {
 	const struct row row = row_unpack(packed);
-	json_t *json;
 
-	if (packed.bits == 0)
-		return json_null();
-	json = json_object();
-	for (enum row_field field = ROW_OPER; field < ROW_FIELDS; field++)
-		(void)json_object_set_new(json, field_names[field], value_json(field, row.value[field]));
-	return json;
+	if (packed.bits == 0) {
+		text_put(out, "null");
+		return;
+	}
+	for (enum row_field field = ROW_OPER; field < ROW_FIELDS; field++) {
+		text_put(out, field == ROW_OPER ? "{\"" : ",\"");
+		text_put(out, field_names[field]);
+		text_put(out, "\":");
+		put_value(out, field, row.value[field]);
+	}
+	text_put(out, "}");
 }
 
-static json_t *changed_json(unsigned fields)
+static void put_changed(struct text *out, unsigned fields)
 {
-	json_t *names = json_array();
+	const char *separator = "\"";
 
-	for (enum row_field field = 0; field < ROW_FIELDS; field++)
-		if (fields & ROW_BIT(field))
-			(void)json_array_append_new(names, json_string(field_names[field]));
-	return names;
+	text_put(out, "[");
+	for (enum row_field field = 0; field < ROW_FIELDS; field++) {
+		if (!(fields & ROW_BIT(field)))
+			continue;
+		text_put(out, separator);
+		text_put(out, field_names[field]);
+		text_put(out, "\"");
+		separator = ",\"";
+	}
+	text_put(out, "]");
+}
+
+void changejson_write(struct text *out, const struct change *change)
+{
+	char name[4 * IFNAMSIZ];
+
+	text_put(out, "{\"number\":");
+	text_number(out, change->number);
+	text_put(out, ",\"at\":");
+	put_stamp(out, change->at_usec);
+	text_put(out, ",\"port\":");
+	text_json(out, text_utf8(change->port, name));
+	text_put(out, change->kind == CHANGE_DELETED ? ",\"kind\":\"deleted\"" : ",\"kind\":\"set\"");
+	text_put(out, ",\"before\":");
+	put_row(out, change->before);
+	text_put(out, ",\"after\":");
+	put_row(out, change->after);
+	text_put(out, ",\"changed\":");
+	put_changed(out, change->fields);
+	text_put(out, ",\"latency_usec\":");
+	if (change->latency_usec > 0)
+		text_number(out, change->latency_usec);
+	else
+		text_put(out, "null");
+	text_put(out, "}");
 }
 
 json_t *changejson_make(const struct change *change)
 {
-	char name[4 * IFNAMSIZ];
+	struct text text = {0};
+	json_t *json;
 
-	return json_pack("{s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "number", (json_int_t)change->number, "at",
-			 stamp(change->at_usec), "port", text_utf8(change->port, name), "kind",
-			 change->kind == CHANGE_DELETED ? "deleted" : "set", "before", row_json(change->before),
-			 "after", row_json(change->after), "changed", changed_json(change->fields), "latency_usec",
-			 change->latency_usec ? json_integer(change->latency_usec) : json_null());
+	changejson_write(&text, change);
+	json = text.failed ? NULL : json_loadb(text.data, text.len, 0, NULL);
+	free(text.data);
+	return json;
 }

@@ -10,9 +10,12 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
 #include "ports/changes.h"
 
-/* NULL without memory; the caller's. */
+/* Adds it, without a newline. By hand: there are thousands of them, or hundreds a second. */
+void changejson_write(struct text *out, const struct change *change);
+/* The same as a value. NULL without memory; the caller's. */
 json_t *changejson_make(const struct change *change);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "metrics/changejson.h"
 
-#define SCHEMA 1
+#define JSON_TYPE "application/json"
 
 /* False: not a number. Without the argument all are wanted. */
 static bool read_last(const struct visit *visit, size_t *last)
@@ -46,8 +46,8 @@ void page_history(const struct visit *visit)
 	const struct changes *c = visit->pages->changes;
 	const char *port = http_argument(visit->request, "port");
 	struct change *found cleanup(free_ptr) = NULL;
+	struct text text = {0};
 	size_t n, last;
-	json_t *list;
 
 	if (!read_last(visit, &last)) {
 		answer_json(visit->out, 400, json_pack("{s:s}", "error", "last is not a number of 0 to 999999999"));
@@ -55,10 +55,13 @@ void page_history(const struct visit *visit)
 	}
 	found = c ? calloc(changes_kept(c) + 1, sizeof(*found)) : NULL;
 	n = found ? read_changes(c, found, port) : 0;
-	list = json_array();
-	for (size_t i = n - MIN(n, last); i < n; i++)
-		(void)json_array_append_new(list, changejson_make(&found[i]));
-	answer_json(visit->out, 200,
-		    json_pack("{s:i, s:I, s:o}", "schema", SCHEMA, "kept", (json_int_t)(c ? changes_kept(c) : 0),
-			      "changes", list));
+	text_put(&text, "{\"schema\": 1, \"kept\": ");
+	text_number(&text, c ? changes_kept(c) : 0);
+	text_put(&text, ", \"changes\": [");
+	for (size_t first = n - MIN(n, last), i = first; i < n; i++) {
+		text_put(&text, i == first ? "\n" : ",\n");
+		changejson_write(&text, &found[i]);
+	}
+	text_put(&text, "]}");
+	answer_text(visit->out, JSON_TYPE, &text);
 }

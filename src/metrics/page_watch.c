@@ -44,7 +44,8 @@ static void put_changes(struct text *out, struct watcher *w)
 			put_line(out, json_pack("{s:I}", "lost", (json_int_t)lost));
 		if (n == 0)
 			return;
-		put_line(out, changejson_make(&change));
+		changejson_write(out, &change);
+		text_put(out, "\n");
 	}
 }
 

@@ -430,18 +430,6 @@ static void put_row(struct text *out, struct row_packed packed)
 	text_put(out, "],");
 }
 
-/* A name that is kept has no other character that JSON escapes. */
-static void put_name(struct text *out, const char *name)
-{
-	text_put(out, "\"");
-	for (; *name; name++) {
-		if (*name == '"' || *name == '\\')
-			text_put(out, "\\");
-		text_add(out, name, 1);
-	}
-	text_put(out, "\",");
-}
-
 static void put_number(struct text *out, uint64_t value)
 {
 	text_number(out, MIN(value, STATE_MAX_NUMBER));
@@ -459,7 +447,8 @@ static void put_changes(struct text *out, const struct state *s)
 		put_number(out, change->number);
 		put_number(out, change->at_usec);
 		put_number(out, change->latency_usec);
-		put_name(out, change->port);
+		text_json(out, change->port);
+		text_put(out, ",");
 		put_row(out, change->before);
 		put_row(out, change->after);
 		text_number(out, change->fields);

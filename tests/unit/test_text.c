@@ -18,6 +18,17 @@ static void test_a_value_of_a_label(void **state)
 	free(text.data);
 }
 
+static void test_a_string_of_json(void **state)
+{
+	struct text text = {0};
+
+	(void)state;
+	text_json(&text, "a\n\x01\"\\\x7f\xc3\xa9");
+	text_add(&text, "", 1);
+	assert_string_equal(text.data, "\"a\\u000a\\u0001\\\"\\\\\x7f\xc3\xa9\"");
+	free(text.data);
+}
+
 static void test_names_become_utf8(void **state)
 {
 	static const struct {
@@ -114,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_value_of_a_label),
+		cmocka_unit_test(test_a_string_of_json),
 		cmocka_unit_test(test_names_become_utf8),
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_digits),
