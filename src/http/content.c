@@ -83,6 +83,17 @@ bool http_wants_gzip(const char *accept_encoding)
 	return gzip > 0 && (identity == NO_WEIGHT || gzip >= identity);
 }
 
+bool http_wants_html(const char *accept)
+{
+	for (const char *at = accept ? accept : "", *end; *at; at = end + strspn(end, ",")) {
+		at += strspn(at, " \t");
+		end = at + strcspn(at, ",");
+		if (is_word(at, strcspn(at, "; \t,"), "text/html") && http_weight(at, end) > 0)
+			return true;
+	}
+	return false;
+}
+
 char *gzip_bytes(const char *bytes, size_t len, size_t *ret_len)
 {
 	z_stream z = {.next_in = (Bytef *)(void *)(char *)bytes, .avail_in = (uInt)len};

@@ -16,6 +16,9 @@ unsigned http_weight(const char *at, const char *end);
 /* True if the header Accept-Encoding (NULL if the request has none) ranks gzip no lower than no coding. */
 bool http_wants_gzip(const char *accept_encoding);
 
+/* True if the header Accept (NULL if the request has none) names text/html, as browsers do and curl does not. */
+bool http_wants_html(const char *accept);
+
 /*
  * The bytes as a gzip file (RFC 1952), malloc'ed, *ret_len long; equal input gives equal output. NULL if it would not
  * be smaller or memory ran out. Needs about 270 KiB besides the result, and milliseconds for a large page: never call

@@ -26,6 +26,7 @@
 #define STREAMS_MAX 256
 #define CLIENTS_A_STREAM 4 /* there may be a stream for so many clients */
 #define HEAR_USEC (20 * USEC_PER_MSEC)
+#define NO_CONTENT "default-src 'none'; frame-ancestors 'none'"
 #define ALLOWED "GET, HEAD"
 #define OPENED_MAX 512 /* the names of all addresses */
 #define REST_USEC (100 * USEC_PER_MSEC)
@@ -344,6 +345,9 @@ static bool add_headers(struct MHD_Response *response, const struct http_answer 
 {
 	return MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
 	       MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
+	       MHD_add_response_header(response, "Referrer-Policy", "no-referrer") == MHD_YES &&
+	       MHD_add_response_header(response, "Content-Security-Policy",
+				       answer->policy ? answer->policy : NO_CONTENT) == MHD_YES &&
 	       MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding") == MHD_YES &&
 	       (!answer->content_type ||
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type) == MHD_YES) &&

@@ -61,6 +61,7 @@ struct http_answer {
 	unsigned status;
 	const char *content_type; /* NULL: none */
 	const char *encoding;     /* NULL: none */
+	const char *policy;       /* Content-Security-Policy; NULL: nothing may be loaded or run */
 	char *body;               /* malloc'ed, taken over by http; may be NULL when len is 0 */
 	size_t len;
 	struct http_source source; /* of a stream, which has no body */

@@ -35,6 +35,7 @@ struct pages {
 	uint64_t cpu_nsec;
 	int changes_fd;             /* eventfd that rings while there are watchers */
 	unsigned watchers;          /* of the changes */
+	struct feed *feed;          /* NULL: nobody has looked at the page */
 	_Atomic(char *) new_config; /* JSON that the loop left here; NULL: it has been taken */
 	char *config;               /* the last that was taken */
 };
@@ -60,7 +61,13 @@ void page_config(const struct visit *visit);
 void page_watch(const struct visit *visit);
 void page_recording(const struct visit *visit);
 void page_record(const struct visit *visit);
+void page_live(const struct visit *visit);
 void page_index(const struct visit *visit);
+
+/* The page for browsers, page.html, and the policy under which it runs; made by scripts/embed-page. */
+extern const unsigned char page_html[];
+extern const size_t page_html_size;
+extern const char page_html_policy[];
 
 /* --- CPU time and the lock --- */
 
@@ -76,6 +83,11 @@ struct exchange_answer ask(const struct visit *visit);
 struct exchange_answer ask_redis_too(const struct visit *visit);
 /* The health report of an answer, and whether the loop hangs. */
 struct health_report health_of(const struct visit *visit, const struct exchange_answer *answer);
+
+/* Each check that is not healthy, as /status has it: an array. */
+json_t *status_problems(const struct visit *visit, const struct snapshot *s, const struct health_report *health);
+/* NULL is fine. */
+void feed_free(struct feed *f);
 
 /* --- answers --- */
 

@@ -85,20 +85,28 @@ static json_t *state(const struct visit *visit, const struct exchange_answer *an
 			 "ports", counts(&s->sums));
 }
 
+json_t *status_problems(const struct visit *visit, const struct snapshot *s, const struct health_report *health)
+{
+	json_t *problems = json_array();
+
+	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
+		if (health->checks[i].level != HEALTH_HEALTHY)
+			(void)json_array_append_new(problems, problem(visit, s, &health->checks[i], i));
+	return problems;
+}
+
 void page_status(const struct visit *visit)
 {
 	struct exchange_answer answer = ask_redis_too(visit);
 	struct health_report health = health_of(visit, &answer);
-	json_t *status = state(visit, &answer), *problems = json_array(), *healthy = json_array();
+	json_t *status = state(visit, &answer), *healthy = json_array();
 
 	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
 		if (health.checks[i].level == HEALTH_HEALTHY)
 			(void)json_array_append_new(healthy, json_string(health_check_name(i)));
-		else
-			(void)json_array_append_new(problems, problem(visit, answer.snapshot, &health.checks[i], i));
 	(void)json_object_set_new(status, "verdict", json_string(health_level_name(health.level)));
 	(void)json_object_set_new(status, "since", stamp(visit->pages, health.since_nsec));
-	(void)json_object_set_new(status, "problems", problems);
+	(void)json_object_set_new(status, "problems", status_problems(visit, answer.snapshot, &health));
 	(void)json_object_set_new(status, "healthy", healthy);
 	answer_json(visit->out, 200, status);
 }

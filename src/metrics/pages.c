@@ -40,6 +40,7 @@ static const struct page {
 	{"/watch", "watch", page_watch, false},
 	{"/recording", "recording", page_recording, false},
 	{"/record", "record", page_record, true},
+	{"/live", "live", page_live, false},
 	{"/", "index", page_index, false},
 	{NULL, "other", page_other, false},
 };
@@ -91,6 +92,7 @@ void pages_free(struct pages *p)
 	if (p->changes)
 		changes_listen(p->changes, -1);
 	close_fd(&p->changes_fd);
+	feed_free(p->feed);
 	free(atomic_load(&p->new_config));
 	free(p->config);
 	free(p);

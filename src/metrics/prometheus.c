@@ -274,22 +274,14 @@ static void write_publish(struct exposition *e, const struct snapshot *s)
 
 /* --- Redis --- */
 
-static const char *const conn_names[SNAPSHOT_CONNS] = {
-	[SNAPSHOT_CONFIG_DB] = "CONFIG_DB",
-	[SNAPSHOT_APPL_DB] = "APPL_DB",
-	[SNAPSHOT_STATE_DB] = "STATE_DB",
-	[SNAPSHOT_APPL_EVENTS] = "APPL_DB events",
-	[SNAPSHOT_CONFIG_EVENTS] = "CONFIG_DB events",
-};
-
 static struct labels connection(size_t i)
 {
-	return label("connection", conn_names[i]);
+	return label("connection", snapshot_conn_name(i));
 }
 
 static struct labels database(size_t i)
 {
-	return label("database", conn_names[i]);
+	return label("database", snapshot_conn_name(i));
 }
 
 static bool all_ready(const struct snapshot_conn conns[SNAPSHOT_CONNS])
@@ -302,7 +294,7 @@ static bool all_ready(const struct snapshot_conn conns[SNAPSHOT_CONNS])
 
 static void sample_error(const struct exposition *e, size_t conn, const char *kind, uint64_t count)
 {
-	sample(e, two((struct label){"connection", conn_names[conn]}, (struct label){"kind", kind}), count);
+	sample(e, two((struct label){"connection", snapshot_conn_name(conn)}, (struct label){"kind", kind}), count);
 }
 
 static void write_errors(struct exposition *e, const struct snapshot_conn conns[SNAPSHOT_CONNS])

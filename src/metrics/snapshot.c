@@ -34,6 +34,19 @@ _Static_assert(ARRAY_SIZE(times) == SNAPSHOT_BOUNDS_MAX && ARRAY_SIZE(time_label
 _Static_assert(ARRAY_SIZE(syncs) == ARRAY_SIZE(sync_labels), "sync bounds");
 _Static_assert(ARRAY_SIZE(rows) == ARRAY_SIZE(row_labels), "row bounds");
 
+const char *snapshot_conn_name(enum snapshot_conn_index conn)
+{
+	static const char *const names[SNAPSHOT_CONNS] = {
+		[SNAPSHOT_CONFIG_DB] = "CONFIG_DB",
+		[SNAPSHOT_APPL_DB] = "APPL_DB",
+		[SNAPSHOT_STATE_DB] = "STATE_DB",
+		[SNAPSHOT_APPL_EVENTS] = "APPL_DB events",
+		[SNAPSHOT_CONFIG_EVENTS] = "CONFIG_DB events",
+	};
+
+	return names[conn];
+}
+
 void snapshot_fill_hist(struct snapshot_hist *out, const struct hist *from, const struct snapshot_bounds *bounds)
 {
 	out->count = from->count;

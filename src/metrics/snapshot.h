@@ -51,6 +51,9 @@ enum snapshot_conn_index {
 #define SNAPSHOT_REASON_BYTES 440
 #define SNAPSHOT_WORD_BYTES 32
 
+/* "STATE_DB", "APPL_DB events", ... */
+const char *snapshot_conn_name(enum snapshot_conn_index conn);
+
 struct snapshot_conn {
 	struct conn_stats stats;
 	bool ready;

@@ -74,6 +74,20 @@ static void test_who_wants_gzip(void **state)
 		assert_false(http_wants_gzip(no[i]));
 }
 
+static void test_who_wants_html(void **state)
+{
+	static const char *const yes[] = {"text/html", "text/html,application/xhtml+xml,*/*;q=0.8",
+					  "a/b, TEXT/HTML;q=0.1"};
+	static const char *const no[] = {"", "*/*", "text/*", "text/html;q=0", "text/htmlx", "text/plain", ","};
+
+	(void)state;
+	assert_false(http_wants_html(NULL));
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		assert_true(http_wants_html(yes[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		assert_false(http_wants_html(no[i]));
+}
+
 static void test_gzip_gives_the_same_bytes(void **state)
 {
 	enum { LEN = 300000 };
@@ -122,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_path_of_a_target),
 		cmocka_unit_test(test_who_wants_gzip),
+		cmocka_unit_test(test_who_wants_html),
 		cmocka_unit_test(test_gzip_gives_the_same_bytes),
 		cmocka_unit_test(test_gzip_leaves_alone_what_gets_no_smaller),
 	};

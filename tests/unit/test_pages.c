@@ -293,23 +293,39 @@ static void test_a_timestamp_stays(void **state)
 
 static void test_the_index_names_what_there_is(void **state)
 {
-	static const char *const paths[] = {"/metrics", "/healthz", "/livez", "/readyz", "/ports"};
+	static const char *const paths[] = {"/metrics", "/healthz", "/status",  "/livez",
+					    "/readyz",  "/ports",   "/history", "/config"};
 	const struct site *s = *state;
-	char *text = get(s, "/", NULL, 200, "text/html; charset=utf-8");
+	char *text = get(s, "/", "*/*", 200, "text/plain; charset=utf-8");
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		char link[32];
+		char line[32];
 		struct http_answer page;
 
-		(void)snprintf(link, sizeof(link), "href=\"%s\"", paths[i]);
-		assert_non_null(strstr(text, link));
+		(void)snprintf(line, sizeof(line), "\n  %s ", paths[i]);
+		assert_non_null(strstr(text, line));
 		ask(s, paths[i], NULL, &page);
-		assert_int_equal(page.status, 200);
+		assert_true(page.status == 200 || strcmp(paths[i], "/config") == 0);
 		free(page.body);
 	}
 	free(text);
 	json_decref(get_json(s, "/metrics/", 404));
 	json_decref(get_json(s, "", 404));
+}
+
+/* Its own style and script run, and nothing else. */
+static void test_the_page_for_a_browser(void **state)
+{
+	const struct site *s = *state;
+	struct http_answer page;
+
+	free(get(s, "/", NULL, 200, "text/plain; charset=utf-8"));
+	ask(s, "/", "text/html,application/xhtml+xml,*/*;q=0.8", &page);
+	assert_string_equal(page.content_type, "text/html; charset=utf-8");
+	assert_memory_equal(page.body, "<!doctype html>", 15);
+	assert_non_null(strstr(page.policy, "default-src 'none'; script-src 'sha256-"));
+	assert_null(strstr(page.policy, "unsafe"));
+	free(page.body);
 }
 
 /* Servers may have a thread for each address. */
@@ -602,6 +618,117 @@ static void test_who_watches_too_slowly_is_told(void **state)
 	forget_changes(s, changes);
 }
 
+/* --- the page's text and stream --- */
+
+static void show_port(const struct site *s, size_t i, bool configured, bool in_sync, unsigned flags)
+{
+	struct snapshot_port *port = &s->loop->ports[i];
+
+	port->appl.configured = configured;
+	port->in_sync = in_sync;
+	port->link.flags = flags;
+}
+
+static void test_the_text_shows_each_port(void **state)
+{
+	const struct site *s = *state;
+	char *text;
+
+	s->loop->n_ports = 0;
+	fixture_ports(s->loop, 40);
+	show_port(s, 1, true, true, IFF_UP);
+	show_port(s, 2, true, true, 0);
+	show_port(s, 3, false, false, IFF_UP | IFF_RUNNING);
+	show_port(s, 4, true, false, 0);
+	s->loop->ports[4].link.ifindex = 0;
+	s->loop->figures.conns[SNAPSHOT_APPL_DB].ready = false;
+	text = get(s, "/", NULL, 200, "text/plain; charset=utf-8");
+	assert_non_null(strstr(text, "portsyncd " PORTSYNCD_VERSION ": degraded since "));
+	assert_non_null(strstr(text, "What helps: "));
+	assert_non_null(strstr(text, "Ports: 40, ^ 36 up, v 1 down, - 1 admin down, ~ 0 flapping, ! 1 out of sync, "
+				     "? 1 not configured\n"));
+	assert_non_null(strstr(text, "\n  Ethernet0        ^v-?!^^^ ^^^^^^^^ ^^^^^^^^ ^^^^^^^^\n"
+				     "  Ethernet128      ^^^^^^^^\n"));
+	assert_non_null(strstr(text, "  Ethernet16 is out of sync: it has no interface\n"));
+	assert_non_null(strstr(text, "APPL_DB away, STATE_DB connected"));
+	free(text);
+}
+
+/* The JSON of one event; its name is checked. */
+static json_t *event_of(const struct http_source *source, const char *name)
+{
+	struct text text = {0};
+	char start[32];
+	json_t *json;
+
+	do {
+		uint64_t due = source->more(&text, source->user), now = now_usec();
+
+		assert_true(due <= now + USEC_PER_SEC);
+		if (text.len == 0 && due > now)
+			(void)usleep((useconds_t)(due - now));
+	} while (text.len == 0);
+	(void)snprintf(start, sizeof(start), "event: %s\ndata: ", name);
+	assert_memory_equal(text.data, start, strlen(start));
+	assert_memory_equal(text.data + text.len - 2, "\n\n", 2);
+	assert_null(memchr(text.data + strlen(start), '\n', text.len - strlen(start) - 2));
+	json = json_loadb(text.data + strlen(start), text.len - strlen(start) - 2, 0, NULL);
+	assert_non_null(json);
+	free(text.data);
+	return json;
+}
+
+static const char *state_of(json_t *event, size_t i)
+{
+	return json_string_value(json_object_get(json_array_get(json_object_get(event, "ports"), i), "state"));
+}
+
+static size_t ports_in(json_t *event)
+{
+	return json_array_size(json_object_get(event, "ports"));
+}
+
+static void test_the_stream_of_the_page(void **state)
+{
+	const struct site *s = *state;
+	struct http_answer first, second;
+	unsigned fills;
+	json_t *json;
+
+	(void)snprintf(s->loop->ports[1].name, IFNAMSIZ, "Eth\xff\"\n");
+	ask(s, "/live", NULL, &first);
+	ask(s, "/live", NULL, &second);
+	assert_string_equal(first.content_type, "text/event-stream");
+	json = event_of(&first.source, "all");
+	assert_int_equal(ports_in(json), 2);
+	assert_string_equal(state_of(json, 0), "up");
+	assert_string_equal(json_string_value(json_object_get(json, "verdict")), "healthy");
+	assert_int_equal(json_array_size(json_object_get(json_object_get(json, "steps"), "changes")), 180);
+	assert_int_equal(json_array_size(json_object_get(json, "redis")), SNAPSHOT_CONNS);
+	json_decref(json);
+	fills = s->loop->fills;
+	json_decref(event_of(&second.source, "all"));
+	assert_int_equal(s->loop->fills, fills); /* they share a look */
+	show_port(s, 0, true, false, IFF_UP);    /* not yet in Redis, which is no fault for a moment */
+	json = event_of(&first.source, "news");
+	assert_int_equal(ports_in(json), 1);
+	assert_string_equal(state_of(json, 0), "down");
+	json_decref(json);
+	json = event_of(&first.source, "news");
+	assert_string_equal(state_of(json, 0), "out of sync");
+	json_decref(json);
+	json = event_of(&first.source, "news");
+	assert_int_equal(ports_in(json), 0);
+	json_decref(json);
+	json_decref(event_of(&second.source, "all")); /* it missed some */
+	fixture_ports(s->loop, 3);
+	json = event_of(&first.source, "all"); /* another port */
+	assert_int_equal(ports_in(json), 3);
+	json_decref(json);
+	first.source.end(first.source.user);
+	second.source.end(second.source.user);
+}
+
 static void test_pages_without_a_post(void **state)
 {
 	const struct site *s = *state;
@@ -642,6 +769,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_change_says_all_of_it, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_changes_are_watched, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_who_watches_too_slowly_is_told, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_the_page_for_a_browser, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_the_text_shows_each_port, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_the_stream_of_the_page, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_pages_without_a_post, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
 	};
