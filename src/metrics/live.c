@@ -176,9 +176,17 @@ static void count_change(struct live *l, const struct change *change)
 	step->slowest_usec = MAX(step->slowest_usec, change->latency_usec);
 }
 
+/* A row that comes or goes does not flap. */
+static bool changes_oper(const struct change *change)
+{
+	struct row before = row_unpack(change->before), after = row_unpack(change->after);
+
+	return change->fields & ROW_BIT(ROW_OPER) && before.value[ROW_OPER] >= 0 && after.value[ROW_OPER] >= 0;
+}
+
 static void note_flap(struct live *l, const struct change *change)
 {
-	struct live_port *port = change->fields & ROW_BIT(ROW_OPER) ? find(l, change->port) : NULL;
+	struct live_port *port = changes_oper(change) ? find(l, change->port) : NULL;
 
 	if (!port)
 		return;

@@ -36,7 +36,14 @@ static void add_port(struct fixture *fx, const char *name)
 
 static void add_change(const struct fixture *fx, const char *port, uint64_t at_usec, uint32_t latency_usec)
 {
-	struct change change = {.at_usec = at_usec, .latency_usec = latency_usec, .fields = ROW_BIT(ROW_OPER)};
+	static const struct row up = {{1, 1, 1, 9100}}, down = {{1, 0, 1, 9100}};
+	struct change change = {
+		.at_usec = at_usec,
+		.latency_usec = latency_usec,
+		.fields = ROW_BIT(ROW_OPER),
+		.before = row_pack(at_usec % 2 ? &up : &down),
+		.after = row_pack(at_usec % 2 ? &down : &up),
+	};
 
 	(void)snprintf(change.port, sizeof(change.port), "%s", port);
 	changes_add(fx->changes, &change);
@@ -99,6 +106,21 @@ static void test_a_port_that_flaps(void **state)
 	look(fx);
 	assert_int_equal(state_of(fx, "Ethernet0"), LIVE_FLAPPING);
 	fx->now = NOW + 60 * USEC_PER_SEC;
+	look(fx);
+	assert_int_equal(state_of(fx, "Ethernet0"), LIVE_UP);
+}
+
+/* It comes up soon: its row, and its link's own changes, are no flaps. */
+static void test_a_port_that_comes(void **state)
+{
+	static const struct row down = {{1, 0, 0, 9100}};
+	struct fixture *fx = *state;
+	const struct change comes = {.at_usec = NOW, .fields = ROW_ALL, .port = "Ethernet0", .after = row_pack(&down)};
+
+	add_port(fx, "Ethernet0");
+	changes_add(fx->changes, &comes);
+	for (unsigned i = 0; i < 2; i++)
+		add_change(fx, "Ethernet0", NOW + i, 10);
 	look(fx);
 	assert_int_equal(state_of(fx, "Ethernet0"), LIVE_UP);
 }
@@ -207,8 +229,11 @@ static int clean_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ports_in_the_order_of_the_switch), TEST(test_a_port_that_flaps),
-		TEST(test_why_a_port_is_out_of_sync),        TEST(test_the_last_15_minutes),
+		TEST(test_ports_in_the_order_of_the_switch),
+		TEST(test_a_port_that_flaps),
+		TEST(test_a_port_that_comes),
+		TEST(test_why_a_port_is_out_of_sync),
+		TEST(test_the_last_15_minutes),
 		TEST(test_what_the_ring_has_forgotten),
 	};
 

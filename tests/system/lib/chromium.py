@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A headless Chromium that stays open, spoken to by its DevTools protocol over a pipe: no port, no driver."""
+
+import base64
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from lib.wait import patient, wait_for
+
+Message = dict[str, Any]
+READ_BYTES = 1 << 16
+
+
+class Chromium:
+    """One process; each Tab is a page of it. netns: whose network it has."""
+
+    def __init__(self, netns: str | None = None, arguments: tuple[str, ...] = ()) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="portsyncd-chromium-", ignore_cleanup_errors=True)
+        to_browser, self._write = os.pipe()
+        self._read, from_browser = os.pipe()
+        enter = ["ip", "netns", "exec", netns] if netns else []
+        # The pipe is its descriptors 3 and 4. Root cannot have its sandbox.
+        shell = f'exec 3<&{to_browser} 4>&{from_browser}; exec "$@"'
+        command = [
+            *("bash", "-c", shell, "bash", *enter),
+            *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+            *("--disable-background-networking", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe"),
+            *(f"--user-data-dir={self._home.name}", *arguments, "about:blank"),
+        ]
+        self._process = subprocess.Popen(
+            command,
+            env={**os.environ, "HOME": self._home.name},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(to_browser, from_browser),
+            start_new_session=True,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._numbers = itertools.count(1)
+        self._bytes = b""
+        self.events: list[Message] = []
+
+    def call(self, method: str, session: str | None = None, **parameters: Any) -> Message:
+        """The result of one command; events that come meanwhile are kept."""
+        message: Message = {"id": next(self._numbers), "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + patient(60)
+        while True:
+            answer = self._receive(deadline)
+            if answer.get("id") == message["id"]:
+                assert "error" not in answer, f"{method}: {answer['error']}"
+                return answer["result"]
+            self.events.append(answer)
+
+    def _receive(self, deadline: float) -> Message:
+        while b"\0" not in self._bytes:
+            ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, "chromium does not answer"
+            more = os.read(self._read, READ_BYTES)
+            assert more, "chromium has ended"
+            self._bytes += more
+        line, _, self._bytes = self._bytes.partition(b"\0")
+        return json.loads(line)
+
+    def open(self, url: str, width: int = 1400, height: int = 1200) -> "Tab":
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        tab = Tab(self, session)
+        for domain in ("Page", "Runtime", "Log"):
+            tab.call(f"{domain}.enable")
+        tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        tab.call("Page.navigate", url=url)
+        return tab
+
+    def close(self) -> None:
+        """All of its processes, which are a session of their own."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._write)
+        os.close(self._read)
+        self._home.cleanup()
+
+
+class Tab:
+    def __init__(self, browser: Chromium, session: str) -> None:
+        self._browser = browser
+        self._session = session
+
+    def call(self, method: str, **parameters: Any) -> Message:
+        return self._browser.call(method, self._session, **parameters)
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression; of a promise, what it becomes."""
+        done = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in done, done["exceptionDetails"]
+        return done["result"].get("value")
+
+    def wait(self, script: str, value: Any = True, timeout: float = 60.0) -> None:
+        """Until the expression has this value."""
+        last: list[Any] = [None]
+
+        def is_so() -> bool:
+            last[0] = self.run(script)
+            return last[0] == value
+
+        wait_for(is_so, timeout, lambda: f"{script} is {value!r}: {last[0]!r}")
+
+    def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key)
+
+    def look(self, scheme: str) -> None:
+        """As a user sees it who prefers "light" or "dark"."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def picture(self, path: Path) -> None:
+        """A PNG of the whole page."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]))
+
+    @property
+    def complaints(self) -> list[str]:
+        """What its console has as errors: exceptions, and what the policy refused."""
+        self.run("0")
+        found = []
+        for event in self._browser.events:
+            if event.get("sessionId") != self._session:
+                continue
+            if event["method"] == "Runtime.exceptionThrown":
+                found.append(str(event["params"]["exceptionDetails"]))
+            elif event["method"] == "Log.entryAdded" and event["params"]["entry"]["level"] == "error":
+                found.append(event["params"]["entry"]["text"])
+        return found
