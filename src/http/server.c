@@ -213,22 +213,22 @@ static void ask_streams(struct http *h)
 			stream_resume(c->stream);
 }
 
-/* MHD does not look at a suspended connection, so we do. In the order of the list. */
-static void poll_streams(const struct http *h, struct pollfd *fds)
+/* MHD does not look at a suspended connection, so we do. In the order of the list; returns how many. */
+static size_t poll_streams(const struct http *h, struct pollfd *fds)
 {
-	const struct client *c = next_streaming(h, NULL);
+	size_t n = 0;
 
-	for (size_t i = 0; i < h->max_streams; i++) {
-		fds[i] = (struct pollfd){.fd = c && c->stream && c->stream->suspended ? c->fd : -1};
-		c = c ? next_streaming(h, c) : NULL;
-	}
+	for (const struct client *c = next_streaming(h, NULL); c && n < STREAMS_MAX; c = next_streaming(h, c))
+		fds[n++].fd = c->stream && c->stream->suspended ? c->fd : -1;
+	return n;
 }
 
-static void drop_hung_up(struct http *h, const struct pollfd *fds)
+/* As polled before: only then is an entry one of the list. */
+static void drop_hung_up(struct http *h, const struct pollfd *fds, size_t n)
 {
 	struct client *c = next_streaming(h, NULL), *next;
 
-	for (size_t i = 0; c && i < h->max_streams; i++, c = next) {
+	for (size_t i = 0; c && i < n; i++, c = next) {
 		next = next_streaming(h, c);
 		if (fds[i].revents)
 			drop(c);
@@ -613,71 +613,73 @@ enum {
 	POLL_FOLLOWED,
 	POLL_SERVERS,
 	POLL_LISTENERS = POLL_SERVERS + N_SERVERS,
-	POLL_STREAMS = POLL_LISTENERS + HTTP_LISTENERS_MAX,
-	POLL_MAX = POLL_STREAMS + STREAMS_MAX,
+	POLL_MAX = POLL_LISTENERS + HTTP_LISTENERS_MAX + STREAMS_MAX,
 };
 
-static size_t n_listeners(const struct http *h)
-{
-	return atomic_load_explicit(&h->addresses.n_open, memory_order_acquire);
-}
+/*
+ * What is polled: the fixed ones, one for each listener, one for each stream. No more, since poll() refuses more than
+ * RLIMIT_NOFILE, also of those that it ignores.
+ */
+struct polled {
+	struct pollfd fds[POLL_MAX];
+	size_t n_listeners, n_streams;
+};
 
 /* poll() ignores negative descriptors. */
-static void wait_for_work(struct http *h, struct pollfd *fds, size_t listeners)
+static void wait_for_work(struct http *h, struct polled *p)
 {
-	size_t n = POLL_STREAMS + h->max_streams;
+	struct pollfd *fds = p->fds;
 
+	memset(fds, 0, sizeof(p->fds));
+	p->n_listeners = atomic_load_explicit(&h->addresses.n_open, memory_order_acquire);
 	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
 	fds[POLL_FOLLOWED] = (struct pollfd){.fd = h->hear_from > now_usec() ? -1 : h->followed.fd, .events = POLLIN};
 	for (size_t i = 0; i < N_SERVERS; i++)
 		fds[POLL_SERVERS + i] =
 			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
-	for (size_t i = 0; i < HTTP_LISTENERS_MAX; i++)
-		fds[POLL_LISTENERS + i] = (struct pollfd){
-			.fd = i < listeners && h->rest_until == 0 ? h->addresses.open[i].fd : -1, .events = POLLIN};
-	poll_streams(h, fds + POLL_STREAMS);
-	/* poll() refuses more of them than RLIMIT_NOFILE, also of those that it ignores. */
-	while (fds[n - 1].fd < 0)
-		n--;
+	for (size_t i = 0; i < p->n_listeners; i++)
+		fds[POLL_LISTENERS + i] =
+			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->addresses.open[i].fd, .events = POLLIN};
+	p->n_streams = poll_streams(h, fds + POLL_LISTENERS + p->n_listeners);
 	/* EINVAL if RLIMIT_NOFILE was lowered below us: still notice the end. */
-	if (poll(fds, n, wait_msec(h)) < 0)
+	if (poll(fds, POLL_LISTENERS + p->n_listeners + p->n_streams, wait_msec(h)) < 0)
 		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
 }
 
-static void turn(struct http *h, const struct pollfd *fds, size_t listeners)
+static void turn(struct http *h, const struct polled *p)
 {
+	const struct pollfd *fds = p->fds;
+
 	if (h->rest_until > 0 && now_usec() >= h->rest_until)
 		h->rest_until = 0;
 	for (size_t i = 0; i < N_SERVERS; i++)
 		h->progress.made += fds[POLL_SERVERS + i].revents != 0;
-	drop_hung_up(h, fds + POLL_STREAMS);
+	drop_hung_up(h, fds + POLL_LISTENERS + p->n_listeners, p->n_streams);
 	drop_late(h);
 	attend_streams(h);
 	if (fds[POLL_FOLLOWED].revents)
 		ask_streams(h);
 	run_servers(h);
 	http_identities_sweep(&h->identities);
-	for (size_t i = 0; i < listeners; i++)
+	for (size_t i = 0; i < p->n_listeners; i++)
 		if (fds[POLL_LISTENERS + i].revents)
 			accept_from(h, &h->addresses.open[i]);
 }
 
 static void *run(void *user)
 {
-	struct pollfd fds[POLL_MAX] = {0};
+	struct polled polled;
 	struct http *h = user;
 	eventfd_t rung;
 
 	thread_step_back();
 	for (;;) {
-		size_t listeners = n_listeners(h);
-
-		wait_for_work(h, fds, listeners);
-		if (fds[POLL_WAKE].revents)
+		wait_for_work(h, &polled);
+		if (polled.fds[POLL_WAKE].revents)
 			(void)eventfd_read(h->wake, &rung);
 		if (h->ending)
 			return NULL;
-		turn(h, fds, listeners);
+		turn(h, &polled);
 	}
 }
 

@@ -42,6 +42,7 @@ ONCE = {
         "test_deploy",
         "test_docs",
         "test_guides",
+        "test_page",
         "test_prometheus",
         "test_supervisor",
     ),
