@@ -15,15 +15,18 @@ from lib.switch import Switch
 from lib.wait import patient
 
 PORTS = 8
+SIGN_SECS = 5
 ENOUGH = 6000  # changes: more than the ring and the socket of a client hold
 
 Line = dict[str, Any]
 
 
 def lines(stream: Stream) -> Iterator[Line]:
-    """Without the signs of life."""
-    while line := stream.line():
-        if line != b"{}\n":
+    """Without the signs of life, of which there are not many where something is awaited."""
+    signs = 0
+    while (line := stream.line()) and SIGN_SECS * signs < patient():
+        signs = signs + 1 if line == b"{}\n" else 0
+        if signs == 0:
             yield json.loads(line)
 
 
