@@ -176,7 +176,8 @@ void page_index(const struct visit *visit)
 				    "  /livez    the event loop turns\n"
 				    "  /readyz   in sync, connected, PortInitDone sent\n"
 				    "  /metrics  figures for Prometheus\n"
-				    "  /config   every setting, and where it comes from\n";
+				    "  /config   every setting, and where it comes from\n"
+				    "  /recording  what the flight recorder has, as pcapng\n";
 	const struct feed *f;
 	struct text text = {0};
 
