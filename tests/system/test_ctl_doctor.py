@@ -3,6 +3,7 @@
 
 import ctypes
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -23,7 +24,7 @@ from lib.switch import Switch
 from lib.wait import wait_for
 
 NOBODY = 65534
-REDIS = (shutil.os.stat("/var/lib/redis").st_uid, shutil.os.stat("/var/lib/redis").st_gid)
+REDIS = (pwd.getpwnam("redis").pw_uid, pwd.getpwnam("redis").pw_gid)
 LANDLOCK_CREATE_RULESET, PRCTL = 444, 157  # of x86-64
 ENOSYS, EINVAL = 38, 22
 
