@@ -27,7 +27,7 @@ void text_reserve(struct text *t, size_t more)
 void text_add(struct text *t, const char *bytes, size_t len)
 {
 	text_reserve(t, len);
-	if (t->failed)
+	if (t->failed || len == 0) /* of nothing bytes may be NULL */
 		return;
 	memcpy(t->data + t->len, bytes, len);
 	t->len += len;
