@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "base/util.h"
 
 #define QUOTE_MAX 80 /* of the file's own words in a complaint */
@@ -419,19 +420,19 @@ static int match_name(const struct jsonfile *at, const json_t *entry, const char
 static void list_names(const json_t *entries, char *out, size_t size)
 {
 	static const char ellipsis[] = "...";
-	size_t at = 0;
 
-	(void)snprintf(out, size, "nothing, since no entry has a name");
-	for (size_t i = 0; i < json_array_size(entries) * ARRAY_SIZE(name_keys) && at < size; i++) {
+	out[0] = '\0';
+	for (size_t i = 0; i < json_array_size(entries) * ARRAY_SIZE(name_keys) && strlen(out) < size - 1; i++) {
 		const json_t *entry = json_array_get(entries, i / ARRAY_SIZE(name_keys));
 		const char *name = json_string_value(json_object_get(entry, name_keys[i % ARRAY_SIZE(name_keys)]));
 		char quote[QUOTE_MAX];
 
 		if (name && name[0])
-			at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : "",
-					       printable(name, strlen(name), quote, sizeof(quote)));
+			text_append(out, size, ", ", "%s", printable(name, strlen(name), quote, sizeof(quote)));
 	}
-	if (at >= size)
+	if (out[0] == '\0')
+		(void)snprintf(out, size, "nothing, since no entry has a name");
+	if (strlen(out) == size - 1)
 		memcpy(out + size - sizeof(ellipsis), ellipsis, sizeof(ellipsis));
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "base/text.h"
 #include "base/timer.h"
 #include "log/audit.h"
 #include "ports/rules.h"
@@ -357,12 +358,11 @@ static bool is_awaited(const struct port *port)
 static void warn_of(struct startup *s, bool (*matches)(const struct port *port), const char *before, const char *after)
 {
 	char names[MISSING_NAMED * (IFNAMSIZ + 2) + 1] = "";
-	size_t at = 0, total = 0;
+	size_t total = 0;
 
 	for (struct port *port = links_next(s->deps.links, NULL); port; port = links_next(s->deps.links, port)) {
-		if (!matches(port) || total++ >= MISSING_NAMED)
-			continue;
-		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", at ? ", " : "", port->name);
+		if (matches(port) && total++ < MISSING_NAMED)
+			text_append(names, sizeof(names), ", ", "%s", port->name);
 	}
 	if (total > 0)
 		log_warning(KIND_PORTS_AWAITED, "%s%zu configured ports %s: %s%s", before, total, after, names,

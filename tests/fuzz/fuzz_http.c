@@ -24,7 +24,7 @@ int LLVMFuzzerInitialize(const int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	loop = fixture_new();
+	loop = snapshot_fixture_new();
 	fixture_ports(loop, 3);
 	pages = pages_new(loop->exchange, &limits, "/proc");
 	if (!pages)

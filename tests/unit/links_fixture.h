@@ -16,148 +16,46 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define UP (IFF_UP | IFF_RUNNING)
 
-static inline int init(void **state)
+int links_setup(void **state);
+int links_teardown(void **state);
+
+static inline int setup(void **state)
 {
-	*state = links_new(0);
-	return *state ? 0 : -1;
+	return links_setup(state);
 }
 
-static inline int done(void **state)
+static inline int teardown(void **state)
 {
-	links_free(*state);
-	return 0;
+	return links_teardown(state);
 }
 
 /* --- what the kernel says --- */
 
-static inline struct link_msg message(uint16_t type, int ifindex, const char *name, uint32_t flags, uint32_t mtu)
-{
-	struct link_msg msg = {.type = type, .ifindex = ifindex, .flags = flags, .mtu = mtu, .kind = "veth"};
-
-	(void)snprintf(msg.name, sizeof(msg.name), "%s", name);
-	return msg;
-}
-
-static inline void event(struct links *l, int ifindex, const char *name, uint32_t flags, uint32_t mtu)
-{
-	struct link_msg msg = message(RTM_NEWLINK, ifindex, name, flags, mtu);
-
-	links_event(l, &msg, 0);
-}
-
-static inline void seen(struct links *l, int ifindex, const char *name)
-{
-	event(l, ifindex, name, UP, 9100);
-}
-
-static inline void gone(struct links *l, int ifindex, const char *name)
-{
-	struct link_msg msg = message(RTM_DELLINK, ifindex, name, 0, 9100);
-
-	links_event(l, &msg, 0);
-}
-
-static inline void row(struct links *l, int ifindex, const char *name)
-{
-	struct link_msg msg = message(RTM_NEWLINK, ifindex, name, UP, 9100);
-
-	links_dump_row(l, &msg);
-}
-
-static inline void row_with(struct links *l, int ifindex, const char *name, uint32_t flags, uint32_t mtu)
-{
-	struct link_msg msg = message(RTM_NEWLINK, ifindex, name, flags, mtu);
-
-	links_dump_row(l, &msg);
-}
+struct link_msg message(uint16_t type, int ifindex, const char *name, uint32_t flags, uint32_t mtu);
+void event(struct links *l, int ifindex, const char *name, uint32_t flags, uint32_t mtu);
+void seen(struct links *l, int ifindex, const char *name);
+void gone(struct links *l, int ifindex, const char *name);
+void row(struct links *l, int ifindex, const char *name);
+void row_with(struct links *l, int ifindex, const char *name, uint32_t flags, uint32_t mtu);
 
 /* --- what the model says --- */
 
 /* The dirty ports in their order: "Ethernet0 Ethernet4". None is dirty afterwards. */
-static inline void dirty_are(struct links *l, const char *want)
-{
-	char got[256] = "";
-	size_t len = 0;
-
-	for (struct port *port; (port = links_pop_dirty(l)) != NULL;)
-		len += (size_t)snprintf(got + len, sizeof(got) - len, "%s%s", len ? " " : "", port->name);
-	assert_string_equal(got, want);
-	assert_false(links_any_dirty(l));
-}
+void dirty_are(struct links *l, const char *want);
 
 /* ifindex 0: the port is known and has no link. */
-static inline struct port *has_link(struct links *l, const char *name, int ifindex)
-{
-	struct port *port = links_find(l, name);
-
-	assert_non_null(port);
-	assert_string_equal(port->name, name);
-	assert_int_equal(port->link.ifindex, ifindex);
-	if (ifindex == 0)
-		assert_false(links_present(port));
-	return port;
-}
-
-static inline void has_state(struct links *l, const char *name, uint32_t flags, uint32_t mtu)
-{
-	const struct port *port = links_find(l, name);
-
-	assert_non_null(port);
-	assert_int_equal(port->link.flags, flags);
-	assert_int_equal(port->link.mtu, mtu);
-}
-
-static inline bool owes_delete(const struct links *l, const char *name)
-{
-	const struct port *port = links_find(l, name);
-
-	assert_non_null(port);
-	return port->owed.deletion;
-}
+struct port *has_link(struct links *l, const char *name, int ifindex);
+void has_state(struct links *l, const char *name, uint32_t flags, uint32_t mtu);
+bool owes_delete(const struct links *l, const char *name);
 
 /* What the publisher does once all is written. */
-static inline void settle(struct links *l)
-{
-	for (struct port *port; (port = links_pop_dirty(l)) != NULL;) {
-		port->owed.deletion = false;
-		links_release(l, port);
-	}
-}
-
-static inline size_t mark_old(struct links *l)
-{
-	int ifindex[8];
-
-	return links_mark_old(l, ifindex, ARRAY_SIZE(ifindex));
-}
-
-static inline void dump_range(struct links *l, int from, int to, uint32_t mtu)
-{
-	links_dump_begin(l);
-	for (int i = from; i <= to; i++) {
-		char name[IFNAMSIZ];
-
-		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 1000000);
-		row_with(l, i, name, UP, mtu);
-	}
-	links_dump_commit(l);
-}
-
-static inline void range_is(struct links *l, int from, int to, uint32_t mtu)
-{
-	for (int i = from; i <= to; i++) {
-		char name[IFNAMSIZ];
-
-		(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i % 1000000);
-		assert_true(links_present(has_link(l, name, i)));
-		has_state(l, name, UP, mtu);
-	}
-	assert_int_equal(links_stats(l)->present, to - from + 1);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, init, done)
+void settle(struct links *l);
+size_t mark_old(struct links *l);
+void dump_range(struct links *l, int from, int to, uint32_t mtu);
+void range_is(struct links *l, int from, int to, uint32_t mtu);
 
 #endif

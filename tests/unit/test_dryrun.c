@@ -11,17 +11,18 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define UP (IFF_UP | IFF_RUNNING)
 #define FULL " state ok netdev_oper_status up admin_status up mtu 9100\n"
 
-static int init(void **state)
+static int setup(void **state)
 {
 	*state = links_new(0);
 	return *state ? 0 : -1;
 }
 
-static int done(void **state)
+static int teardown(void **state)
 {
 	links_free(*state);
 	return 0;
@@ -258,8 +259,6 @@ static void says_that_an_unbuffered_stream_cannot_be_written(void **state)
 {
 	assert_true(flush_to_full_disk(*state, _IONBF) < 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, init, done)
 
 int main(void)
 {

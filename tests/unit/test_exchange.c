@@ -6,7 +6,7 @@
 
 static void test_every_answer_is_whole_and_new(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	uint64_t before = 0;
 
 	(void)state;
@@ -26,12 +26,12 @@ static void test_every_answer_is_whole_and_new(void **state)
 			assert_string_equal(answer.snapshot->ports[0].name, "Ethernet0");
 	}
 	fixture_stop(loop);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 static void test_more_ports_than_capacity_are_requested_again(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer;
 
 	(void)state;
@@ -47,12 +47,12 @@ static void test_more_ports_than_capacity_are_requested_again(void **state)
 	(void)exchange_get(loop->exchange, PATIENCE, false);
 	assert_int_equal(loop->fills, 5);
 	fixture_stop(loop);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer = exchange_get(loop->exchange, NO_PATIENCE, false);
 
 	(void)state;
@@ -75,7 +75,7 @@ static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **stat
 	assert_true(answer.fresh);
 	assert_int_equal(answer.snapshot->watch.messages, 8);
 	fixture_stop(loop);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 /* The loop loses its processor in the middle of the copying: its buffer is left to it. */
@@ -108,7 +108,7 @@ static void *ask_for_ever(void *user)
 /* Otherwise a request would hold up the end. */
 static void test_nobody_waits_for_a_loop_that_left(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
 	pthread_t asker;
 	void *told;
@@ -120,12 +120,12 @@ static void test_nobody_waits_for_a_loop_that_left(void **state)
 	(void)pthread_join(asker, &told);
 	assert_ptr_equal(told, loop);
 	assert_ptr_equal(ask_for_ever(loop), loop);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
 	pthread_t asker;
 
@@ -135,12 +135,12 @@ static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
 	exchange_serve(loop->exchange, fill_and_ask, loop);
 	(void)pthread_join(asker, NULL);
 	assert_int_equal(loop->fills, 1);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 static void test_a_long_turn_shows_as_a_stall(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer;
 
 	(void)state;
@@ -156,13 +156,13 @@ static void test_a_long_turn_shows_as_a_stall(void **state)
 	assert_true(answer.fresh);
 	assert_int_equal(answer.stall_nsec, 0);
 	fixture_stop(loop);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 /* A loop that never wakes up has begun no turn. */
 static void test_requests_without_an_answer_are_a_stall(void **state)
 {
-	struct fixture_loop *loop = fixture_new();
+	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer;
 	uint64_t first = now_nsec();
 
@@ -177,7 +177,7 @@ static void test_requests_without_an_answer_are_a_stall(void **state)
 	while (!answer.fresh);
 	assert_int_equal(answer.stall_nsec, 0);
 	fixture_stop(loop);
-	fixture_free(loop);
+	snapshot_fixture_free(loop);
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define ENTRIES 1000
 
@@ -16,7 +17,7 @@ struct entry {
 	unsigned int number;
 };
 
-static int init(void **state)
+static int setup(void **state)
 {
 	static struct hash h;
 
@@ -24,7 +25,7 @@ static int init(void **state)
 	return hash_init(&h, 0);
 }
 
-static int done(void **state)
+static int teardown(void **state)
 {
 	hash_done(*state);
 	return 0;
@@ -116,8 +117,6 @@ static void neighbours_spread(void **state)
 	for (unsigned int i = 0; i < 64; i++)
 		assert_in_range(used[i], 32, 128);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, init, done)
 
 int main(void)
 {

@@ -13,6 +13,7 @@
 #include "host/landlock.h"
 #include "host/memory.h"
 #include "log_catcher.h"
+#include "test.h"
 
 /* How syslog lines of these levels begin. */
 #define WARNING "<12>"
@@ -185,7 +186,7 @@ static void test_what_a_kernel_leaves_open_is_named(void **state)
 	assert_string_equal(landlock_gaps(7), "");
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
@@ -198,7 +199,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -209,8 +210,6 @@ static int tear_down(void **state)
 	free(fx);
 	return 0;
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

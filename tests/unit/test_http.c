@@ -17,6 +17,7 @@
 
 #include "base/util.h"
 #include "log_catcher.h"
+#include "test.h"
 
 #define NO_ADDRESS "is not an address; allowed: 127.0.0.1:10187, [::1]:10187"
 #define PAGE "hello\n"
@@ -478,7 +479,7 @@ static void test_a_folder_that_cannot_be_made(void **state)
 	assert_non_null(strstr(fx->error, "http.sock: No such file or directory"));
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	static struct fixture fx;
 	unsigned pid = (unsigned)getpid();
@@ -494,7 +495,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -503,8 +504,6 @@ static int tear_down(void **state)
 	catcher_stop(&fx->catcher);
 	return rmdir(fx->folder);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

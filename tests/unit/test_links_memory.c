@@ -37,7 +37,7 @@ void *__wrap_malloc(size_t size)
 static int done_with_memory(void **state)
 {
 	granted = ALWAYS;
-	return done(state);
+	return teardown(state);
 }
 
 static void a_model_is_made_whole_or_not_at_all(void **state)
@@ -141,7 +141,7 @@ static void a_dump_without_memory_for_ports_fails(void **state)
 	assert_int_equal(links_stats(l)->present, 65);
 }
 
-#define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, init, done_with_memory)
+#define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, done_with_memory)
 
 int main(void)
 {

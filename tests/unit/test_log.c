@@ -10,8 +10,9 @@
 #include "log/limit.h"
 #include "log/ring.h"
 #include "log_catcher.h"
+#include "test.h"
 
-static int start(void **state)
+static int setup(void **state)
 {
 	static struct log_catcher catcher;
 
@@ -20,7 +21,7 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
 	catcher_stop(*state);
 	return 0;
@@ -173,7 +174,7 @@ static void collector_away_for_a_while(void **state)
 	assert_int_equal(dropped(), before);
 }
 
-/* Lines of the start, before there is a thread, wait for it too. */
+/* Lines of the setup, before there is a thread, wait for it too. */
 static void lines_before_the_thread(void **state)
 {
 	struct log_catcher *k = *state;
@@ -379,8 +380,6 @@ static void lost_lines_are_told_when_it_works_again(void **state)
 	(void)close(ends[1]);
 	(void)close(saved);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define TEXT "what happened"
 #define LIMIT 10 /* bytes of a line that a full disk takes */
@@ -73,7 +74,7 @@ static size_t read_file(char *out, size_t size)
 	return (size_t)n;
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
 	(void)state;
 	(void)snprintf(folder, sizeof(folder), "/tmp/portsyncd-target.XXXXXX");
@@ -83,7 +84,7 @@ static int start(void **state)
 	return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	logtarget_close(&target);
@@ -421,8 +422,6 @@ static void journal_entries(void **state)
 	write_patiently(&record);
 	assert_non_null(strstr(journal.sent, "\nSYSLOG_FACILITY=10\n"));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

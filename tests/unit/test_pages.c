@@ -25,7 +25,7 @@ static int set_up(void **state)
 
 	if (!s)
 		return -1;
-	s->loop = fixture_new();
+	s->loop = snapshot_fixture_new();
 	s->loop->limits = limits;
 	s->pages = pages_new(s->loop->exchange, &limits, "/proc");
 	s->loop->figures.sync.synced = s->loop->figures.config_done = s->loop->figures.init_done = true;
@@ -43,7 +43,7 @@ static int clean_up(void **state)
 
 	fixture_stop(s->loop);
 	pages_free(s->pages);
-	fixture_free(s->loop);
+	snapshot_fixture_free(s->loop);
 	free(s);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "log_catcher.h"
+#include "test.h"
 
 #define PER_PORT ((unsigned)log_kinds[AUDIT_PORT_STATE].lines)
 #define WINDOW_USEC (10 * USEC_PER_SEC)
@@ -302,8 +303,6 @@ static void a_deletion_says_why(void **state)
 	next_is(x, "Ethernet0: deleted, the link is gone");
 	nothing_is_said(x);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -7,8 +7,7 @@
 
 #include "daemon/counters.h"
 #include "log_catcher.h"
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#include "test.h"
 
 struct fixture {
 	struct log_catcher log;

@@ -18,6 +18,7 @@
 #include "kernel/reread.h"
 #include "log/log.h"
 #include "patience.h"
+#include "test.h"
 
 struct fixture {
 	sd_event *event;
@@ -384,7 +385,7 @@ static void a_loss_ends_a_reading_of_all(void **state)
 
 /* --- fixture --- */
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	static const struct nlsock_options opt;
 	struct fixture *fx = calloc(1, sizeof(*fx));
@@ -399,7 +400,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -408,8 +409,6 @@ static int tear_down(void **state)
 	free(fx);
 	return fake.open_sockets == 0 ? 0 : -1;
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

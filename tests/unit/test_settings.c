@@ -18,8 +18,7 @@
 #include <cmocka.h>
 
 #include "http/options.h"
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#include "test.h"
 
 struct fixture {
 	struct config config;

@@ -19,6 +19,7 @@
 
 #include "base/util.h"
 #include "log_catcher.h"
+#include "test.h"
 
 #define CONFIG_DONE "PORT_TABLE:PortConfigDone"
 #define INIT_DONE "PORT_TABLE:PortInitDone"
@@ -872,8 +873,6 @@ static void any_command_may_be_refused(void **state)
 		assert_int_equal(w.refusals, 1);
 	}
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

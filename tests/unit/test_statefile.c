@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define PATIENCE_USEC (10 * USEC_PER_SEC)
 
@@ -33,7 +34,7 @@ static void run(const char *command, const char *path)
 	assert_int_equal(system(command), 0); /* NOLINT: a test's own folder */
 }
 
-static int init(void **state)
+static int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
@@ -47,7 +48,7 @@ static int init(void **state)
 	return 0;
 }
 
-static int done(void **state)
+static int teardown(void **state)
 {
 	run("rm -rf $P", ((struct place *)*state)->root);
 	free(*state);
@@ -463,8 +464,6 @@ static void the_thread_tells_of_a_failure(void **state)
 	assert_true(saver_free(saver, PATIENCE_USEC));
 	statefile_free(f);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, init, done)
 
 int main(void)
 {

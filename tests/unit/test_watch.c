@@ -10,7 +10,7 @@ static void normal(void **state)
 	assert_int_equal(fake.open_sockets, 1);
 	assert_int_equal(logged(fx, "in sync with the kernel after"), 1);
 	assert_int_equal(logged(fx, "receive buffer 4242 bytes"), 1);
-	event(5);
+	link_event(5);
 	run_until(fx, all_events_read);
 	assert_string_equal(fx->heard, "e5");
 	assert_int_equal(watch_stats(fx->watch)->newlink, 1);
@@ -67,10 +67,10 @@ static void overrun_while_synced(void **state)
 
 	start_synced(fx);
 	good_dump(1);
-	event(5);
+	link_event(5);
 	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
-	event(6);
-	event(7);
+	link_event(6);
+	link_event(7);
 	run_dry(fx);
 	assert_string_equal(fx->heard, "e5Ue6e7D(r2r3)TS");
 	assert_int_equal(fake.pending_at_request, 0);
@@ -89,7 +89,7 @@ static void long_queue_is_drained_first(void **state)
 	good_dump(1);
 	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
 	for (int i = 0; i < 3000; i++)
-		event(5);
+		link_event(5);
 	run_until(fx, is_dumping);
 	assert_int_equal(fake.pending_at_request, 0);
 	assert_int_equal(watch_stats(fx->watch)->newlink, 3000);
@@ -106,7 +106,7 @@ static void queue_ends_with_the_turn(void **state)
 		good_dump(0);
 		start(fx);
 		for (int i = 0; i < turns * 16 * FAKE_BATCH; i++)
-			event(5);
+			link_event(5);
 		run_dry(fx);
 		assert_true(is_synced(fx));
 		watch_free(fx->watch);
@@ -123,9 +123,9 @@ static void overrun_during_dump(void **state)
 	start(fx);
 	run_dry(fx);
 	assert_string_equal(fx->heard, "D(r2");
-	event(5);
+	link_event(5);
 	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
-	event(6);
+	link_event(6);
 	run_dry(fx);
 	assert_string_equal(fx->heard, "D(r2e5!Ue6D(r2r3)TS");
 	assert_int_equal(fake.pending_at_request, 0);
@@ -138,7 +138,7 @@ static void events_during_dump(void **state)
 	dump_row(0, 2);
 	start(fx);
 	run_dry(fx);
-	event(5);
+	link_event(5);
 	run_dry(fx);
 	dump_done(0);
 	run_dry(fx);
@@ -153,7 +153,7 @@ static void queued_event_before_synced(void **state)
 	start(fx);
 	run_dry(fx);
 	dump_done(0);
-	event(5);
+	link_event(5);
 	run_dry(fx);
 	/* Whichever socket is read first: the event is never heard after S. */
 	assert_true(strcmp(fx->heard, "D(r2)Te5S") == 0 || strcmp(fx->heard, "D(r2e5)TS") == 0);
@@ -207,7 +207,7 @@ static void start_storm(struct fixture *fx)
 		assert_true(now_usec() < deadline);
 		fx->heard_len = 0;
 		for (int i = 0; i < STORM; i++)
-			event(2);
+			link_event(2);
 		run_dry(fx);
 	}
 	assert_int_equal(fake_events_left(), 0);
@@ -218,13 +218,13 @@ static void events_of_a_storm_gather(void **state)
 	struct fixture *fx = *state;
 
 	start_storm(fx);
-	event(9);
+	link_event(9);
 	run_dry(fx);
 	assert_int_equal(fake_events_left(), 1);
 	run_until(fx, all_events_read);
 	assert_string_equal(fx->heard + fx->heard_len - 4, "e2e9");
 	/* One event in all that time is no storm. */
-	event(8);
+	link_event(8);
 	run_dry(fx);
 	assert_string_equal(fx->heard + fx->heard_len - 6, "e2e9e8");
 	assert_int_equal(turn(fx, 2 * GATHER_USEC), 0);
@@ -243,7 +243,7 @@ static void a_full_socket_is_read_again_at_once(void **state)
 
 	start_storm(fx);
 	for (int i = 0; i < 20 * FAKE_BATCH; i++)
-		event(2);
+		link_event(2);
 	run_until(fx, some_events_read);
 	assert_true(fake_events_left() > 0);
 	run_dry(fx);
@@ -258,9 +258,9 @@ static void a_burst_is_no_storm(void **state)
 	fx->opt.gather_usec = GATHER_USEC;
 	start_synced(fx);
 	for (int i = 0; i < 20; i++)
-		event(2);
+		link_event(2);
 	run_dry(fx);
-	event(9);
+	link_event(9);
 	run_dry(fx);
 	assert_int_equal(fake_events_left(), 0);
 }
@@ -272,7 +272,7 @@ static void single_events_never_wait(void **state)
 	fx->opt.gather_usec = GATHER_USEC;
 	start_synced(fx);
 	for (int i = 0; i < 5; i++) {
-		event(2);
+		link_event(2);
 		run_dry(fx);
 		assert_int_equal(fake_events_left(), 0);
 	}
@@ -285,12 +285,12 @@ static void drain_does_not_wait_for_the_gathering(void **state)
 
 	start_storm(fx);
 	run_until(fx, all_events_read);
-	event(9);
+	link_event(9);
 	run_dry(fx);
 	assert_int_equal(fake_events_left(), 1);
 	assert_true(watch_drain(fx->watch));
 	assert_string_equal(fx->heard + fx->heard_len - 4, "e2e9");
-	event(8);
+	link_event(8);
 	run_dry(fx);
 	assert_string_equal(fx->heard + fx->heard_len - 4, "e9e8");
 	fake.endless = true;
@@ -303,7 +303,7 @@ static void a_storm_that_overruns(void **state)
 
 	start_storm(fx);
 	fake_event_outcome(NLSOCK_OVERRUN, -ENOBUFS);
-	event(9);
+	link_event(9);
 	good_dump(1);
 	run_until(fx, all_events_read);
 	run_until(fx, is_synced);
@@ -319,13 +319,13 @@ static void a_storm_that_breaks_the_socket(void **state)
 	start_storm(fx);
 	run_until(fx, all_events_read);
 	fake_event_outcome(NLSOCK_ERROR, -EIO);
-	event(9);
+	link_event(9);
 	good_dump(1);
 	run_until(fx, all_events_read);
 	run_until(fx, is_synced);
 	assert_int_equal(watch_stats(fx->watch)->socket_errors, 1);
 	assert_string_equal(strchr(fx->heard, 'U'), "Ue9D(r2r3)TS");
-	event(8);
+	link_event(8);
 	run_until(fx, all_events_read);
 	assert_string_equal(fx->heard + fx->heard_len - 2, "e8");
 }
@@ -338,9 +338,9 @@ static void truncated_event(void **state)
 
 	start_synced(fx);
 	good_dump(1);
-	event(5);
+	link_event(5);
 	fake_event_outcome(NLSOCK_TRUNCATED, 0);
-	event(6);
+	link_event(6);
 	run_dry(fx);
 	assert_string_equal(fx->heard, "e5Ue6D(r2r3)TS");
 	assert_int_equal(watch_stats(fx->watch)->truncations, 1);
@@ -391,10 +391,10 @@ static void read_error(void **state)
 	start_synced(fx);
 	good_dump(1);
 	fake_event_outcome(NLSOCK_ERROR, -EIO);
-	event(5);
+	link_event(5);
 	run_until(fx, all_events_read);
 	run_until(fx, is_synced);
-	event(6);
+	link_event(6);
 	run_until(fx, all_events_read);
 	assert_string_equal(fx->heard, "Ue5D(r2r3)TSe6");
 	assert_int_equal(watch_stats(fx->watch)->socket_errors, 1);
@@ -517,8 +517,8 @@ static void resync_in_an_event(void **state)
 	good_dump(1);
 	fx->act_on = 'e';
 	fx->act = resync;
-	event(5);
-	event(6);
+	link_event(5);
+	link_event(6);
 	run_dry(fx);
 	assert_string_equal(fx->heard, "e5e6UD(r2r3)TS");
 }

@@ -16,6 +16,7 @@
 #include "base/util.h"
 #include "fake_nlsock.h"
 #include "ports/mirror.h"
+#include "test.h"
 
 #define UP (IFF_UP | IFF_RUNNING)
 #define TURNS 1000
@@ -170,8 +171,6 @@ static void only_the_end_of_the_device_ends_the_port(void **state)
 	run(x);
 	assert_false(is_port(x, "Ethernet0"));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
