@@ -14,6 +14,7 @@ from rig import FOREIGN, FOREIGN_FIELDS, Rig, sanitized
 from lib import ctl
 from lib.daemon import SANITIZER_REPORT
 from lib.orch import TABLE
+from lib.recordings import fetch, replay
 from lib.scrape import Figures
 from lib.wait import wait_for
 
@@ -100,6 +101,7 @@ class Checks:
         self._no_change_without_an_event()
         self._at_rest()
         self._verify_is_content()
+        self._replay_ends_the_same()
         if actions.disk_was_full:
             self._state_is_saved()
         self._nothing_of_others_lost(actions)
@@ -141,6 +143,15 @@ class Checks:
                 release = [] if port == self.rig.member else [f"link set dev {port} nomaster"]
                 netns.batch([f"link set dev {peer} up", *release, f"link set dev {port} up"])
         netns.add_ports([port for port in ports if port not in present])
+
+    # --- the recording ---
+
+    def _replay_ends_the_same(self) -> None:
+        """What the flight recorder has of this sequence, and of those before it, leads to the same rows again."""
+        file = fetch(self.rig.switch)
+        played = replay(file)
+        well = played.returncode == 0 and "as at the end of the recording" in played.stderr
+        assert well, f"{file.rename('/tmp/chaos.pcapng')}: {played.stderr[-4000:]}"
 
     # --- what portsyncctl verify says ---
 

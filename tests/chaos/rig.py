@@ -35,7 +35,7 @@ REFUSE_AT, REFUSED_AT, MALLOCS_BYTES = 8 * len(CALLS), 8 * (len(CALLS) + 2), 8 *
 CLOCK_BYTES = 8
 BRIDGE = "Bridge"
 FOLDER_PREFIX = "portsyncd-chaos-"
-DISK_KIB = 64  # of the file system that the state file is on
+DISK_KIB = 4096  # two of the largest state file, with its history
 STATE_SAVED_EVERY_SECS = 1
 # Rows that are none of ours: key -> fields, by database. CONFIG_DB's own are compared too.
 FOREIGN = {
