@@ -623,19 +623,10 @@ const struct advice_case log_advice_cases[] = {
 		"Permission denied",
 		{
 			"Redis' socket is closed to portsyncd",
-			"Owner, group or mode of the socket keep the daemon's user out; the reason given names them.",
-			"unixsocketperm 770 in redis.conf, and the daemon's user in the group of the socket. As root in a "
-			"container: CAP_DAC_OVERRIDE.",
-		},
-	},
-	{
-		KIND_REDIS_AWAY,
-		"AUTH refused",
-		{
-			"Redis refuses the password",
-			"Wrong password file, or an unknown user.",
-			"Compare redis_username and redis_password_file with Redis' access list. The daemon reads the file "
-			"for each attempt: a corrected password needs no restart.",
+			"Owner, group or mode of the socket, or of its folder, keep the daemon's user out; the reason "
+			"given names them.",
+			"As the reason says. For the socket: unixsocketperm 770 in redis.conf, and the daemon's user in "
+			"its group; for the folder: its mode. As root in a container: CAP_DAC_OVERRIDE.",
 		},
 	},
 	{
@@ -643,9 +634,29 @@ const struct advice_case log_advice_cases[] = {
 		"Redis says",
 		{
 			"Redis refuses the connection",
-			"Redis has as many clients as maxclients allows, is in protected mode, or still loads its data; the "
-			"reason given has its own words.",
+			"Redis has as many clients as maxclients allows, is in protected mode, or still loads its data; "
+			"the reason given has its own words.",
 			"Mend what Redis complains of. The daemon tries again.",
+		},
+	},
+	{
+		KIND_REDIS_AWAY,
+		"AUTH",
+		{
+			"Redis refuses the password",
+			"The password is wrong or none is configured, or the user is unknown.",
+			"Compare redis_username and redis_password_file with Redis' access list. The daemon reads the "
+			"file for each attempt: a corrected password needs no restart.",
+		},
+	},
+	{
+		KIND_REDIS_AWAY,
+		"refused: ",
+		{
+			"Redis refuses a step of the set-up",
+			"The user lacks a right, Redis has as many clients as maxclients allows, or still loads its data; "
+			"the reason given has its own words.",
+			"Mend what Redis complains of; deploy/redis has an access list. The daemon tries again.",
 		},
 	},
 	{

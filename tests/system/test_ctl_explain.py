@@ -29,7 +29,7 @@ def test_one_that_is_named() -> None:
     text = " ".join(done.out.split())
     assert done.code == ctl.GOOD
     assert "redis_away (log): No connection to Redis" in text and "redis_away (check)" in text
-    assert "remedy: unixsocketperm 770" in text, "of a socket that is closed"
+    assert "For the socket: unixsocketperm 770" in text, "of a socket that is closed"
 
 
 def test_one_that_does_not_exist() -> None:

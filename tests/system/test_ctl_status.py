@@ -6,7 +6,7 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,37 @@ def test_each_problem_with_its_remedy(switch: SwitchFactory) -> None:
         for part in ("subject", "cause", "remedy", "reason"):
             assert words(problem.get(part, "")) in text, (part, problem)
     assert "ports: Ethernet4, Ethernet8" in text and checks[0] not in text.partition("healthy: ")[2]
+
+
+def wrong_password(sw: Switch, folder: Path) -> None:
+    path = folder / "password"
+    path.write_text("wrong\n")
+    path.chmod(0o600)
+    sw.redis.client().config_set("requirepass", "right")
+    sw.config_file.write_text(f"{sw.config_file.read_text()}[database]\nredis_password_file = {path}\n")
+
+
+def no_database_config(sw: Switch, _: Path) -> None:
+    sw.database_config.unlink()
+
+
+def full(sw: Switch, _: Path) -> None:
+    sw.redis.client().config_set("maxclients", 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [(wrong_password, "redis_password_file"), (no_database_config, "database container"), (full, "what Redis complains of")],
+    ids=["password", "awaited", "full"],
+)
+def test_the_remedy_is_that_of_the_reason(
+    switch: SwitchFactory, tmp_path: Path, fault: Callable[[Switch, Path], None], remedy: str
+) -> None:
+    sw = switch.build(ports=1)
+    fault(sw, tmp_path)
+    sw.daemon.start()
+    sw.pages_when_served()
+    wait_for(lambda: remedy in wait_problem(sw, "redis_away")["remedy"], what=lambda: f"{remedy}: {status(sw)}")
 
 
 def test_a_loop_that_hangs(switch: SwitchFactory) -> None:
