@@ -87,7 +87,7 @@ MUTATIONS = [
         ("r->questions[i].overtaken = true", "r->questions[i].overtaken = false"),
         ("r->stats.void_answers++;\n\t\treread_link(r, answered[i].ifindex);", "r->stats.void_answers++;"),
         ("|| is_waiting(r, ifindex))", ")"),
-        ("if (r->ops->differs(row, r->user))", "if (!r->ops->differs(row, r->user))"),
+        ("if (!r->ops->differs(row, r->user))", "if (r->ops->differs(row, r->user))"),
         ("if (r != -ENODEV)", "if (r != -EPERM)"),
     ),
     *of(
@@ -216,6 +216,15 @@ MUTATIONS = [
         ("p->sha_asked = false;", ""),
         ("if (n == 0)\n\t\treturn -EINVAL;", ""),
         ("\"if added > 0 then", "\"if added >= 0 then"),
+    ),
+    *of(
+        "recorder/recorder.c",
+        "recorder",
+        ("if (rest < whole)\n\t\tpass_over(rest);", ""),
+        ("return position + ring.size >= reserved;", "return true;"),
+        ("(found && (noted & IN_DUMP))", "false"),
+        ("MAX(ring.size / PARTS, 2 * (ring.head - ring.checkpoint))", "ring.size"),
+        ("whole_length(len), at = 0;", "rounded(len, LINE), at = 0;"),
     ),
     *of(
         "sonic/publish.c",
