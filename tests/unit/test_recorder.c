@@ -213,8 +213,10 @@ static void a_checkpoint_amid_a_dump_is_the_last_resort(void **state)
 	recorder_copy_free(&copy);
 	for (size_t i = 0; i < RING / DATAGRAM * 3 / 4; i++)
 		put_datagram(number++);
+	put_checkpoint(1, true);
 	assert_int_equal(copy_now(&copy), 0);
 	assert_true(copy.whole);
+	assert_true(copy.len > RING / 2); /* the older of the two */
 	entry = recorder_next(&copy);
 	assert_string_equal((const char *)entry->data, "dumping");
 	recorder_copy_free(&copy);
