@@ -50,6 +50,8 @@ json_t *doctor_report(struct ctl *ctl);
 
 /* --- who --- */
 
+/* The network namespace that was asked for, by --netns, or --namespace where there is one of that name. False: ours. */
+bool doctor_netns(const struct config *config, char *path, size_t size);
 /* Finds the daemon that serves our socket, or runs in its network namespace. */
 void doctor_find_daemon(struct doctor *d);
 /* Whom it runs as, or would. 0; or -1, ctl_fail() is due: there is no such user. */

@@ -327,12 +327,11 @@ static void check_address(struct doctor *d, const char *text)
 /* Of which network namespace /proc/self/net and sockets are. A descriptor of the one before; -1: it stays. */
 static int enter_netns(const struct config *config)
 {
-	char path[sizeof("/run/netns/") + NAME_MAX];
+	char path[PATH_MAX];
 	int before, fd cleanup(close_fd) = -1;
 
-	if (config->netns[0] == '\0')
+	if (!doctor_netns(config, path, sizeof(path)))
 		return -1;
-	(void)snprintf(path, sizeof(path), "/run/netns/%s", config->netns);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && before >= 0 && setns(fd, CLONE_NEWNET) == 0)

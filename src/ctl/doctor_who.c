@@ -34,15 +34,20 @@ static pid_t serving(const char *path)
 	return proc_is_called(peer.pid, "portsyncd") ? peer.pid : 0;
 }
 
-/* The network namespace whose links the daemon follows. */
+bool doctor_netns(const struct config *config, char *path, size_t size)
+{
+	bool named = config->netns[0] != '\0';
+	const char *name = named ? config->netns : config->namespace_name;
+
+	(void)snprintf(path, size, "/run/netns/%s", name);
+	return named || (name[0] != '\0' && access(path, F_OK) == 0);
+}
+
 static bool wanted_netns(const struct config *config, struct stat *ret)
 {
-	char path[sizeof("/run/netns/") + NAME_MAX];
+	char path[PATH_MAX];
 
-	if (config->netns[0] == '\0')
-		return proc_netns(0, ret);
-	(void)snprintf(path, sizeof(path), "/run/netns/%s", config->netns);
-	return stat(path, ret) == 0;
+	return doctor_netns(config, path, sizeof(path)) ? stat(path, ret) == 0 : proc_netns(0, ret);
 }
 
 static pid_t running_in(const struct stat *netns)

@@ -2,6 +2,7 @@
 """portsyncctl doctor: each WARN and FAIL is produced by what it is about: owners, modes, users, capabilities, limits."""
 
 import ctypes
+import json
 import os
 import pwd
 import re
@@ -347,6 +348,20 @@ def test_a_socket_of_another_program(built: Callable[..., Switch]) -> None:
         other.stdin.close()
     assert report.document["pid"] is None
     report.assert_has("WARN", "http", f"{sw.pages.path} is in use by python3, process {other.pid}")
+
+
+def test_the_namespace_of_an_asic(switch: SwitchFactory, upstream: Callable[[NetNs], int]) -> None:
+    """-n finds what runs in the network namespace of that name, and its ports."""
+    sw = switch.build(ports=3, links="before")
+    pid = upstream(sw.netns)
+    database_global = sw.folder / "database_global.json"
+    includes = [{"include": str(sw.database_config)}, {"namespace": sw.netns.name, "include": str(sw.database_config)}]
+    database_global.write_text(json.dumps({"INCLUDES": includes, "VERSION": "1.0"}))
+    options = ["--config", str(sw.config_file), "--database-global", str(database_global), "-n", sw.netns.name]
+    report = Report(ctl.command(*options, "doctor", "--json"))
+    assert report.document["pid"] == pid
+    report.assert_has("ok", "links", "each of the 3 ports has an interface")
+    assert report.document["configuration"]["command_line"]["namespace"] == sw.netns.name
 
 
 # --- rights, limits, folders ---
