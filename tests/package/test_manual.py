@@ -63,7 +63,7 @@ def test_each_variable_and_file_is_described() -> None:
 
 
 def test_each_exit_status_is_described() -> None:
-    known = re.findall(r"(\d) ", run(DAEMON, "--help").partition("Exit codes: ")[2].partition("\n")[0])
+    known = re.findall(r"(\d) ", run(DAEMON, "--help").partition("Exit codes: ")[2].partition("\n\n")[0])
     described = page("portsyncd.8").partition(".Sh EXIT STATUS")[2].partition(".Sh")[0]
     assert re.findall(r"^\.It (\d)$", described, re.MULTILINE) == known == ["0", "1", "2"]
 
