@@ -61,7 +61,7 @@ static int load_json(const struct jsonfile *at, json_t **ret)
 	file = fdopen(fd, "r");
 	if (!file)
 		return refuse_file(at, -errno);
-	fd = -1;
+	(void)take_fd(&fd); /* it is closed with the file */
 	*ret = json_loadf(file, JSON_REJECT_DUPLICATES, &syntax);
 	(void)fclose(file);
 	return *ret ? 0 : refuse_syntax(at, &syntax);

@@ -138,7 +138,8 @@ def test_beside_another_daemon(switch: SwitchFactory, upstream: Callable[[NetNs]
 def test_the_daemons_own_options_count(switch: SwitchFactory) -> None:
     """Its command line and environment, not ours."""
     sw = switch(ports=2, environment={"PORTSYNCD_RETIRE_OLD_LINKS": "never"})
-    report = Report(ctl.command("doctor", "--json", "--socket", str(sw.pages.path)))
+    with ctl.curious(sw):
+        report = Report(ctl.command("doctor", "--json", "--socket", str(sw.pages.path)))
     assert (report.code, report.document["pid"]) == (ctl.GOOD, sw.daemon.pid)
     told = {f"{key['section']}.{key['name']}": key for key in report.document["configuration"]["keys"]}
     assert told["log.level"]["origin"] == "command line"
@@ -393,7 +394,8 @@ def test_the_limits_of_a_daemon_that_runs(switch: SwitchFactory) -> None:
     report = doctor(sw)
     report.assert_has("WARN", "limits", "RLIMIT_NOFILE is 90")
     report.assert_has("WARN", "capabilities", "user root lacks CAP_NET_ADMIN")
-    own = Report(ctl.command("doctor", "--json", "--socket", str(sw.pages.path)))
+    with ctl.curious(sw):
+        own = Report(ctl.command("doctor", "--json", "--socket", str(sw.pages.path)))
     own.assert_has("WARN", "sandbox", "the sandbox is off", "security.sandbox = on")
 
 

@@ -139,7 +139,8 @@ def test_where_it_goes(switch: SwitchFactory, tmp_path: Path) -> None:
     archive = Archive((tmp_path / name).read_bytes())
     assert {part["name"] for part in done.json["parts"] if "missing" in part} == archive.missing.keys()
     command = [str(ctl.program()), *ctl.arguments(sw), "dump", "-o", "-"]
-    piped = subprocess.run(command, capture_output=True, check=True, timeout=patient(60))
+    with ctl.curious(sw):
+        piped = subprocess.run(command, capture_output=True, check=True, timeout=patient(60))
     assert piped.stderr == b"" and Archive(piped.stdout).files.keys() == archive.files.keys()
     refused = ctl.run(sw, "dump", "--json", "-o", "-")
     assert (refused.code, refused.json["error"]["code"]) == (ctl.USAGE, ctl.USAGE)
@@ -164,7 +165,8 @@ def test_an_interruption_leaves_nothing(switch: SwitchFactory, tmp_path: Path) -
     folder = tmp_path / "tmp"
     folder.mkdir()
     command = [str(ctl.program()), *ctl.arguments(sw), "dump", "-o", str(tmp_path / "dump.tar.gz")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(folder)}) as process:
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with ctl.curious(sw), subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         wait_for(lambda: (tmp_path / "dump.tar.gz.part").exists(), what="it has begun")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=patient(60))
@@ -179,7 +181,9 @@ def test_a_reader_who_is_gone(switch: SwitchFactory, tmp_path: Path) -> None:
     os.close(read)
     command = [str(ctl.program()), *ctl.arguments(sw), "dump", "-o", "-"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, env=environment, timeout=patient(60), check=False)
+    options: dict[str, Any] = {"stdout": write, "stderr": subprocess.PIPE, "env": environment}
+    with ctl.curious(sw):
+        done = subprocess.run(command, **options, timeout=patient(60), check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
     assert list(tmp_path.iterdir()) == []
