@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Covers: src/metrics/page src/http/server.c */
+/* Covers: src/metrics/page src/metrics/feed.c src/metrics/live.c src/http/server.c */
 /*
  * The pages for any path and any Accept header, as libmicrohttpd hands them over: what the first line of the input is,
  * and what the rest is. Two ports have names of the input's own, so that a path can meet an odd one.
@@ -27,7 +27,7 @@ int LLVMFuzzerInitialize(const int *argc, char ***argv)
 	loop = snapshot_fixture_new();
 	fixture_ports(loop, 3);
 	pages = pages_new(loop->exchange, &limits, "/proc");
-	if (!pages)
+	if (!pages || pages_set_changes(pages, changes_new(16)) < 0)
 		abort();
 	fixture_start(loop);
 	return 0;
@@ -64,20 +64,54 @@ static void name_ports(const char *path, const char *accept)
 	name_port(&loop->ports[2], accept);
 }
 
+static void check_json(const char *text, size_t len)
+{
+	json_t *json = json_loadb(text, len, 0, NULL);
+
+	if (!json)
+		abort();
+	json_decref(json);
+}
+
+/* The first of what it says: of /live an event, of /watch a line. */
+static void check_stream(const struct http_source *source, const char *type)
+{
+	static const char head[] = "event: all\ndata: ";
+	size_t skipped = strcmp(type, "text/event-stream") == 0 ? sizeof(head) - 1 : 0;
+	struct text text = {0};
+
+	if (source->more(&text, source->user) == HTTP_STREAM_ENDS || text.failed || text.len <= skipped)
+		abort();
+	if (memcmp(text.data, head, skipped) != 0)
+		abort();
+	check_json(text.data + skipped, text.len - skipped);
+	source->end(source->user);
+	free(text.data);
+}
+
+static bool is_known(unsigned status)
+{
+	static const unsigned known[] = {200, 400, 404, 405, 409, 503};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (status == known[i])
+			return true;
+	return false;
+}
+
 /* Whatever was asked: an answer of a known status, JSON that is JSON, and a body as long as it says. */
 static void check_answer(const struct http_answer *answer)
 {
-	if (answer->status != 200 && answer->status != 404 && answer->status != 503)
+	if (!is_known(answer->status) || !answer->content_type)
 		abort();
-	if (!answer->body || !answer->content_type || memchr(answer->body, '\0', answer->len))
-		abort();
-	if (strcmp(answer->content_type, "application/json") == 0) {
-		json_t *json = json_loadb(answer->body, answer->len, 0, NULL);
-
-		if (!json)
-			abort();
-		json_decref(json);
+	if (answer->source.more) {
+		check_stream(&answer->source, answer->content_type);
+		return;
 	}
+	if (!answer->body || memchr(answer->body, '\0', answer->len))
+		abort();
+	if (strcmp(answer->content_type, "application/json") == 0)
+		check_json(answer->body, answer->len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
