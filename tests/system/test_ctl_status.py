@@ -107,7 +107,7 @@ def full(sw: Switch, _: Path) -> None:
 def test_the_remedy_is_that_of_the_reason(
     switch: SwitchFactory, tmp_path: Path, fault: Callable[[Switch, Path], None], remedy: str
 ) -> None:
-    sw = switch.build(ports=1)
+    sw = switch.build(ports=1, least_rights=False)  # Redis' default user
     fault(sw, tmp_path)
     sw.daemon.start()
     sw.pages_when_served()
