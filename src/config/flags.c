@@ -69,8 +69,8 @@ static const char help_rest[] =
 	"  " CONFIG_DATABASE_GLOBAL_PATH "\n"
 	"                              read for --namespace only\n"
 	"\n"
-	"Exit codes: 0 stopped by SIGTERM or SIGINT, answered, or played to the end; 1 could not go on;\n"
-	"2 bad option or configuration\n"
+	"Exit codes: 0 stopped by SIGTERM or SIGINT, answered, or played; 1 could not go on; 2 bad option or "
+	"configuration\n"
 	"\n"
 	"Keys of the configuration file:\n";
 
