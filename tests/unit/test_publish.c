@@ -585,6 +585,36 @@ static void a_link_made_again_owes_the_delete(void **state)
 	expect_no_change(x);
 }
 
+/* What the history has of it is the row that was there, not the one that Redis would not have. */
+static void a_refused_write_and_then_no_link(void **state)
+{
+	struct fixture *x = *state;
+
+	start_with_port(x, 9100);
+	link_is(x, RTM_NEWLINK, 1500);
+	turn(x);
+	expect(x, "HSET " ROW_KEY " mtu 1500");
+	answer(x, OOM);
+	link_is(x, RTM_DELLINK, 1500);
+	turn(x); /* too early */
+	RUN_UNTIL(x->event, links_any_dirty(x->own->links));
+	turn(x);
+	expect(x, "DEL " ROW_KEY);
+	answer(x, ":1\r\n");
+	(void)expect_change(x, "up/up/9100", NO_ROW, ROW_ALL);
+	link_is(x, RTM_NEWLINK, 1400);
+	turn(x);
+	expect(x, FULL("1400"));
+	answer(x, TAKEN);
+	(void)expect_change(x, NO_ROW, "up/up/1400", ROW_ALL);
+	link_is(x, RTM_DELLINK, 1400);
+	turn(x);
+	expect(x, "DEL " ROW_KEY);
+	answer(x, ":1\r\n");
+	(void)expect_change(x, "up/up/1400", NO_ROW, ROW_ALL);
+	expect_no_change(x);
+}
+
 static void a_refused_delete_stays_owed(void **state)
 {
 	struct fixture *x = *state;
@@ -872,6 +902,7 @@ int main(void)
 		TEST(a_refused_write_is_done_again_in_full),
 		TEST(what_is_no_hash_is_replaced),
 		TEST(a_link_made_again_owes_the_delete),
+		TEST(a_refused_write_and_then_no_link),
 		TEST(a_refused_delete_stays_owed),
 		TEST(a_delete_of_unknown_outcome_stays_owed),
 		TEST(a_row_of_an_earlier_run_is_deleted),
