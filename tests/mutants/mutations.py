@@ -149,7 +149,7 @@ MUTATIONS = [
     ),
     *of(
         "ports/links.c",
-        "links dump",
+        "links links_kept links_old dump",
         ("port->appl.kept = !port->link.ifindex && !l->keeping_ended", "port->appl.kept = !port->link.ifindex"),
         ("port->appl.kept = !port->link.ifindex && !l->keeping_ended", "port->appl.kept = !l->keeping_ended"),
         ("port->history.changed_nsec = received_nsec;", ""),
@@ -167,7 +167,7 @@ MUTATIONS = [
     ),
     *of(
         "ports/stage.c",
-        "links dump links_memory",
+        "links links_kept links_old dump links_memory",
         ("item->has_row && !item->has_event", "item->has_row"),
         ("s->incomplete = false;", ""),
         ("*item = (struct staged){.ifindex = ifindex};", "item->ifindex = ifindex;"),
