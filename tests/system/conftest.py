@@ -40,6 +40,7 @@ ONCE = {
         "test_dashboards",
         "test_demo",
         "test_deploy",
+        "test_deploy_sonic",
         "test_docs",
         "test_guides",
         "test_page",
