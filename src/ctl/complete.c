@@ -10,6 +10,7 @@
 #include "ctl/links.h"
 #include "ctl/options.h"
 #include "ctl/verbs.h"
+#include "metrics/checkadvice.h"
 #include "ports/rules.h"
 
 #define NAMESPACES "/run/netns"
@@ -190,6 +191,23 @@ static void offer_live_ports(struct line *line, struct ctl *ctl)
 		offer_ports(line, ctl);
 }
 
+static bool is_kind(const char *name)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (strcmp(log_kinds[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void offer_kinds(const struct line *line)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		offer(line, log_kinds[i].name, log_advice[i].subject);
+	for (unsigned i = 0; i < HEALTH_CHECKS; i++)
+		if (!is_kind(health_check_name(i)))
+			offer(line, health_check_name(i), check_advice(i, NULL)->subject);
+}
+
 static void offer_words(struct line *line, struct ctl *ctl)
 {
 	const char *words = line->verb->words;
@@ -203,6 +221,8 @@ static void offer_words(struct line *line, struct ctl *ctl)
 		(void)snprintf(word, sizeof(word), "%.*s", (int)len, words);
 		if (strcmp(word, CTL_WORDS_PORTS) == 0)
 			offer_live_ports(line, ctl);
+		else if (strcmp(word, CTL_WORDS_KINDS) == 0)
+			offer_kinds(line);
 		else
 			offer(line, word, line->verb->help);
 		words += len + (words[len] == ' ');

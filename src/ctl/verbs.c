@@ -161,6 +161,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "what a kind of log line, an audit record or a health check means, and the remedy",
 		.arguments = "[NAME...]",
 		.max = ANY_NUMBER,
+		.words = CTL_WORDS_KINDS,
 		.details = "NAME is the kind of the line (MSGID in syslog), AUDIT_EVENT, or the check; without one all "
 			   "are listed.\n",
 		.options = no_options,

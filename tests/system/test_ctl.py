@@ -14,12 +14,14 @@ import pytest
 from conftest import SwitchFactory
 from lib import ctl
 from lib.daemon import ROOT
+from lib.monitor import Monitor
 from lib.switch import Switch
 from lib.wait import patient
 from test_namespaces import write_database_global
 
 VERBS = re.findall(r"^  (\w+)  ", ctl.command("--help").out.partition("Verbs")[2].partition("Options")[0], re.MULTILINE)
 MANUAL, GUIDE = ROOT / "man" / "portsyncctl.8", ROOT / "docs" / "portsyncctl.md"
+READING = {"SCAN", "HGETALL", "HMGET", "HGET", "EXISTS", "CONFIG", "SELECT", "PING", "AUTH", "ACL"}
 COLOR = "\x1b["
 
 
@@ -150,6 +152,20 @@ def test_output_that_cannot_be_written(switch: SwitchFactory) -> None:
             [str(ctl.program()), *ctl.arguments(sw), "ports"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == ctl.NO_SOURCE and "standard output" in done.stderr
+
+
+def test_it_only_reads(switch: SwitchFactory, tmp_path: Path) -> None:
+    """Whatever is asked. (Streams and record have nothing to do with Redis.)"""
+    sw = switch(ports=3)
+    sw.daemon.stop()
+    sw.orch.stop()
+    asked = {"why": ["init"], "wait": ["in-sync"], "dump": ["-o", str(tmp_path / "dump")]}
+    with Monitor(sw.redis.client()) as seen:
+        for verb in {*VERBS} - {"watch", "top", "record"}:
+            ctl.run(sw, verb, *asked.get(verb, []))
+    commands = {command[0].upper() for command in seen.commands}
+    assert "SCAN" in commands and commands <= READING, commands
+    assert all(words[1].upper() == "GET" for words in seen.named("CONFIG"))
 
 
 def test_a_namespace_has_databases_and_links(switch: SwitchFactory, tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_verbs_options_and_their_values(shell: str, tmp_path: Path) -> None:
         completed(terminal, "portsyncctl --color=al", "portsyncctl --color=always ")
         completed(terminal, "portsyncctl --color ne", "portsyncctl --color never ")
         completed(terminal, "portsyncctl -j por", "portsyncctl -j ports ")
+        completed(terminal, "portsyncctl explain ports_aw", "portsyncctl explain ports_awaited ")
         (tmp_path / "a-file-of-mine").touch()
         completed(terminal, f"portsyncctl --config {tmp_path}/a-fi", f"{tmp_path}/a-file-of-mine ")
 
