@@ -12,10 +12,11 @@
 
 #include "base/util.h"
 
-#define ENTER "\033[?1049h\033[?25l\033[?7l\033[2J" /* the other screen, no cursor, long lines are cut off, empty */
-#define LEAVE "\033[?7h\033[?25h\033[?1049l"
+#define ENTER "\033[?1049h\033[?25l\033[2J" /* the other screen, no cursor, empty */
+#define LEAVE "\033[?25h\033[?1049l"
 #define HOME "\033[H"
-#define REST_OF_LINE "\033[K"
+#define EMPTY_LINE "\033[2K"
+#define PLAIN "\033[0m"
 #define REST_OF_SCREEN "\033[J"
 
 static struct {
@@ -96,6 +97,22 @@ void screen_size(unsigned *columns, unsigned *lines)
 	*lines = size.ws_row ? size.ws_row : 24;
 }
 
+/* How many bytes of a line fit: codes take no column, nor do the later bytes of a character. */
+static size_t fitting(const char *line, size_t len, unsigned columns)
+{
+	unsigned taken = 0;
+	bool code = false;
+
+	for (size_t i = 0; i < len; i++) {
+		bool begins = !code && line[i] != '\033' && ((unsigned char)line[i] & 0xc0) != 0x80;
+
+		if (begins && taken++ == columns)
+			return i;
+		code = line[i] == '\033' || (code && (line[i] < '@' || line[i] == '['));
+	}
+	return len;
+}
+
 /* In one write, without clearing first, so that nothing flickers. */
 void screen_draw(const struct text *picture)
 {
@@ -110,11 +127,13 @@ void screen_draw(const struct text *picture)
 
 		if (at > 0)
 			text_put(&out, "\r\n");
-		text_add(&out, line, len);
-		text_put(&out, REST_OF_LINE);
+		text_put(&out, EMPTY_LINE);
+		text_add(&out, line, fitting(line, len, columns));
+		text_put(&out, PLAIN);
 		at += len + 1;
 	}
-	text_put(&out, REST_OF_SCREEN);
+	if (lines > 0)
+		text_put(&out, "\r\n" REST_OF_SCREEN);
 	if (!out.failed)
 		(void)write_all(STDOUT_FILENO, out.data, out.len);
 	free(out.data);

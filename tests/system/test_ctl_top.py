@@ -108,6 +108,8 @@ def test_many_ports_fit_the_window(switch: SwitchFactory) -> None:
         assert "96 ports: 96 up" in shown
         sw.netns.set_carrier("Ethernet380", "down")
         terminal.wait(lambda text: text.count("\u25cb") == 1 + 1, "one is down")
+        terminal.resize(30, 14)
+        terminal.wait(lambda text: "\n 96 ports: 95 up, 1 down, 0 ad\n" in text, "what is too long is cut off")
         terminal.press("q")
         assert terminal.end() == ctl.GOOD
 
