@@ -27,7 +27,7 @@ except ImportError as missing:
 
 # The floor writes into a database of its own: STATE_DB belongs to the daemon.
 STATE_DB, FLOOR_DB, SCRATCH_DB = 6, 14, 15
-SELDOM_SECS = 3600  # neither the audit nor a save of the state file, once a minute, is what is measured
+SELDOM_SECS = 3600  # neither the reconciliation nor a save of the state file, once a minute, is what is measured
 
 Result = dict[str, Any]
 

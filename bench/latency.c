@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Latency from outside, of whoever writes the rows: when did a subscriber of Redis' keyspace notifications see a change
- * of a port's MTU? By two clocks, both CLOCK_MONOTONIC: since linkstorm requested the change, and since the kernel told
- * of it (stamps.h).
+ * of a port's MTU? By two clocks, both CLOCK_MONOTONIC: since linkstorm requested the change, and since the kernel
+ * reported of it (stamps.h).
  *
  * Seen is a change when the recv() returned that brought the notification of the port's row. But when several changes
  * of the port are under way, the notification does not say of which it is; the row is read then, and the change that it
@@ -52,7 +52,7 @@ struct probe {
 
 /* --- what was seen --- */
 
-/* 0: the kernel has not told of it. */
+/* 0: the kernel has not reported it. */
 static uint64_t told(const struct probe *p, unsigned port, unsigned mtu)
 {
 	return atomic_load(&p->kernel[stamps_at(port, mtu)]);

@@ -29,7 +29,7 @@
 #define REQUEST_MAX 64 /* bytes of one request */
 #define COUNTER_BATCH 256
 #define COUNTER_NAP_NSEC (10 * NSEC_PER_MSEC)
-/* A change of a carrier is told of by a kernel worker, at most a second later. */
+/* A kernel worker reports a change of a carrier, at most a second later. */
 #define CARRIER_LINGER_NSEC (3 * NSEC_PER_SEC / 2)
 
 enum mode { MODE_MTU, MODE_FLAGS, MODE_BOTH };

@@ -2,7 +2,7 @@
 """What can be seen of whoever follows links and writes rows without its help: latency and CPU time.
 
 Latency ends when the probe saw the change by Redis' keyspace notification of the row, and begins by two clocks: when
-linkstorm was about to send the request, and when the kernel told its listeners (see latency.c and stamps.h).
+linkstorm was about to send the request, and when the kernel notified its listeners (see latency.c and stamps.h).
 """
 
 import os
@@ -107,7 +107,7 @@ def observe(bench: Bench, subject: Subject, *options: object) -> Result:
             said = bench.linkstorm(*options, "--stamps", file.name, netns=subject.netns)
             wait_visible(Path(file.name))
             cpu = cpu_seconds(own["pid"]) - cpu
-    assert said["emitted"] == said["requested"], "the kernel told of more, or less, than the changes"
+    assert said["emitted"] == said["requested"], "the kernel reported more, or less, than the changes"
     began = said["ended"] - said["seconds"]
     return {
         "storm": said,

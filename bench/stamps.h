@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When each change of linkstorm was requested, and when the kernel told of it: CLOCK_MONOTONIC in ns, 0 for none. A
+ * When each change of linkstorm was requested, and when the kernel reported it: CLOCK_MONOTONIC in ns, 0 for none. A
  * change is known by its port and by the MTU that it sets; the same MTU comes again after STAMPS_STEPS changes.
  */
 #ifndef PORTSYNCD_BENCH_STAMPS_H

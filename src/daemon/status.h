@@ -15,7 +15,7 @@ void status_free(struct daemon *d);
 /* NULL: there is none. */
 struct http *status_http(const struct daemon *d);
 
-/* After a SIGHUP: reloads the HTTP certificates, shows the configuration anew; who is the requester, for the audit
+/* After a SIGHUP: reloads the HTTP certificates, shows the new configuration; who is the requester, for the audit
  * record. */
 void status_reload(struct daemon *d, const char *who);
 

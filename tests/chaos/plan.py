@@ -31,7 +31,7 @@ class Step:
 @dataclass(frozen=True)
 class Kind:
     """A switch. Without reconciliations nothing but the event itself tells the daemon of a fault; then Redis keeps its data over
-    a restart, and faults that only an audit can find are left out."""
+    a restart, and faults that only a reconciliation can find are left out."""
 
     number: int
     ports: int

@@ -90,7 +90,7 @@ class Rig:
     switch: Switch = field(init=False)
     proxy: Proxy | None = None
     managers: Managers = field(init=False)  # consumers that undo what the kernel does
-    known: set[str] = field(default_factory=set)  # spare names that APPL_DB was ever told
+    known: set[str] = field(default_factory=set)  # spare names that APPL_DB ever had
     started_at: int = 0  # where the log of this process of the daemon begins
     descriptors: Counter[str] = field(default_factory=Counter)  # as they are when all is well
 

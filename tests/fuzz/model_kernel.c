@@ -204,7 +204,7 @@ void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, b
 
 	if (!link->ref.exists)
 		return;
-	/* What came back without a message, or is told to have become what it was for us, owes nobody an event. */
+	/* A change that was undone without a message, or that ends where our copy stands, owes no event. */
 	link->silent = link->silent || silent;
 	/* IFF_UP, IFF_RUNNING */
 	if (!link->silent && (((link->ref.flags ^ flags) & 0x41U) || link->ref.mtu != mtu || link->master != master))

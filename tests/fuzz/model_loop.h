@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands in for sd-event and for the clock: time passes only when it is told to, and who runs the loop chooses which of
+ * Stands in for sd-event and for the clock: time passes only on request, and the caller of the loop chooses which of
  * the ready sources has its turn. So an input means the same every time, and costs no system call. Linked into a
  * program, these sd_event_*() calls take the place of libsystemd's; now_usec(), now_nsec() and backoff_next_usec() are
  * wrapped by the linker (meson.build).

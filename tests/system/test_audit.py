@@ -178,7 +178,7 @@ def test_spoofed_messages(switch: SwitchFactory) -> None:
 
 
 def test_refused_settings(switch: SwitchFactory) -> None:
-    """A capability that is missing is told apart from what the machine does not have."""
+    """A missing capability is distinguished from what the machine does not have."""
     settings = {"performance": {"cpu_affinity": f"0,{ABSENT_CPU}"}}
     sw = audited(switch, ports=1, settings=settings)
     sw.daemon.command[:0] = ["prlimit", "--memlock=0", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
@@ -201,7 +201,7 @@ HELD = re.compile(r"Publish (\w+)\(ok:(up|down)\) to state db; (\d+) changes bef
 
 
 def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
-    """Its own records are limited, which is told with the state it has by then; those of others are all there."""
+    """Its own records are limited, and a record says so with the state it has by then; those of others are all there."""
     sw = audited(switch, "limit_lines = 5", ports=3)
     sw.start()
     sw.wait_oper("Ethernet0", "up")
@@ -344,7 +344,7 @@ def test_no_step_no_record(switch: SwitchFactory) -> None:
 
 
 def test_what_is_held_back_makes_no_gap_where_the_trail_ends(switch: SwitchFactory) -> None:
-    """LOGOUTPUT=STDERR: it is told before."""
+    """LOGOUTPUT=STDERR: the trail says so before it ends."""
     sw = audited(switch, "limit_lines = 1", ports=1)
     sw.start()
     for state in ("down", "up"):
@@ -425,7 +425,7 @@ def test_a_second_process_says_that_its_numbers_are_its_own(switch: SwitchFactor
 
 
 def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:
-    """Refused as a whole, each fault told."""
+    """Refused as a whole, with a line for each fault."""
     sw = audited(switch, ports=1)
     sw.start()
     write_keys(sw, "level = debug", "audit = maybe", "target = nowhere")

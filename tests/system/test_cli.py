@@ -417,7 +417,7 @@ def test_the_page_has_what_show_config_prints(switch: SwitchFactory) -> None:
 def test_flags_beat_environment_beats_file_beats_default(
     file: str | None, environment: str | None, flag: str | None, info_shown: bool, switch: SwitchFactory
 ) -> None:
-    """Connecting is told at level info, following the links at notice."""
+    """Connecting is logged at level info, following the links at notice."""
     variables = {} if environment is None else {"PORTSYNCD_LOG_LEVEL": environment}
     sw = switch.build(ports=1, settings={"log": {"level": file}} if file else {}, environment=variables)
     at = sw.daemon.command.index("--log-level")
@@ -464,7 +464,7 @@ def test_a_namespace_that_may_not_be_entered(netns: NetNs) -> None:
 
 
 def test_without_net_admin_it_follows_with_a_smaller_buffer(switch: SwitchFactory) -> None:
-    """Old links cannot be set down either; all that is told, and the rest works."""
+    """Old links cannot be set down either; the log says all that, and the rest works."""
     asked = 2 * int(Path("/proc/sys/net/core/rmem_max").read_text())
     settings = {"performance": {"receive_buffer_bytes": asked}}
     sw = switch.build(ports=2, links="before", audit_secs=3600, settings=settings)

@@ -126,7 +126,7 @@ def test_everything_comes_in_order_and_once(switch: SwitchFactory) -> None:
 
 
 def test_lost_connections_repeat_no_marker(switch: SwitchFactory) -> None:
-    """A consumer that is told twice of PortInitDone would start delayed services twice."""
+    """A consumer that sees PortInitDone twice would start delayed services twice."""
     sw = switch(ports=4)
     for _ in range(3):
         mark = sw.daemon.mark()

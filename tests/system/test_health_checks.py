@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each check that docs/metrics.md lists, driven from outside: what systemd shows without anybody asking, and that the
-first one who asks, long after the fault began, hears when it did."""
+"""Each check that docs/metrics.md lists, driven from outside: what systemd shows without a request, and that the first
+request, long after the fault began, says when it did."""
 
 import json
 import re
@@ -365,7 +365,7 @@ def test_what_is_over_is_told_unasked(bench: Bench) -> None:
 
 
 def test_not_ready_once_the_markers_are_gone(switch: SwitchFactory) -> None:
-    """Redis tells nobody of a FLUSHALL, and no audit is near: whoever asks hears of it."""
+    """Redis tells nobody of a FLUSHALL, and no reconciliation is near: a request finds out."""
     sw = switch(ports=2, audit_secs=NO_AUDIT)
     assert sw.pages.get("/readyz").status == 200
     sw.redis.client().flushall()

@@ -497,7 +497,7 @@ def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_
 
 
 def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:
-    """For new clients; those that are there keep the old one; what cannot be used is told and changes nothing."""
+    """For new clients; present ones keep the old one. A certificate that cannot be used is reported and changes nothing."""
     in_use, new = authority.issue("server"), authority.issue("server", ends=48 * HOUR)
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": in_use.cert, "key": in_use.key, "ca": authority.path}

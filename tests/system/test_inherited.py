@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a process inherits and cannot choose: closed descriptors, limits, a machine without threads, a signal before it is
-ready. Each is told, and none of them kills it."""
+ready. Each is reported, and none of them kills it."""
 
 import os
 import re

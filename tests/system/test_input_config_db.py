@@ -198,7 +198,7 @@ def test_switch_type_of_bytes(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("key", ["_PORT_TABLE:Ethernet4", "PORT_TABLE_KEY_SET"])
 def test_a_key_of_the_pushs_own_is_a_string(switch: SwitchFactory, key: str) -> None:
-    """Nobody else uses it: it is replaced, which is told, and holds nothing up."""
+    """Nobody else uses it: it is replaced, with a warning, and holds nothing up."""
     sw = switch.build(ports=3)
     sw.appl_db.client.set(key, "x")
     sw.start(wait=False)

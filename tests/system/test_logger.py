@@ -103,7 +103,7 @@ def exact_level(sw: Switch) -> str:
 def test_swssloglevel_is_followed_live(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
 ) -> None:
-    """swssloglevel -l DEBUG -c portsyncd, and back: at once where Redis tells of it, else with the next audit."""
+    """swssloglevel -l DEBUG -c portsyncd, and back: at once where Redis tells of it, else with the next reconciliation."""
     server = redis_server(notify_keyspace_events=notifications)
     sw = switch(ports=1, log_level="notice", server=server, audit_secs=audit_secs)
     for level, notice in (("WARN", False), ("DEBUG", True), ("EMERG", False), ("NOTICE", True), ("ERROR", False)):

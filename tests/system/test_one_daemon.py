@@ -81,7 +81,7 @@ def test_side_by_side_they_run(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("listens", [True, False], ids=["listens", "mute"])
 def test_another_user_cannot_keep_it_from_starting(switch: SwitchFactory, listens: bool) -> None:
-    """Names of abstract sockets are free for everybody. Somebody without any right takes ours: told, and no more."""
+    """Names of abstract sockets are free for everybody. A process without any right takes ours: a warning, and no more."""
     sw = switch(ports=2, settings=STAYS)
     sockets = sw.netns.exec("cat", "/proc/net/unix").splitlines()
     name = next(line[line.index("@portsyncd") + 1 :] for line in sockets if "@portsyncd" in line)

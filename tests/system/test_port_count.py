@@ -46,7 +46,7 @@ def table_keys_written(seen: Monitor) -> set[str]:
 def test_the_count_follows_ports_that_come_and_go(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
 ) -> None:
-    """S8: a breakout and back; told by Redis at once, else found by the audit. Nothing else is written, no key is
+    """S8: a breakout and back; by notification at once, else by the reconciliation. Nothing else is written, no key is
     added."""
     server = redis_server(notify_keyspace_events=notifications)
     sw = switch(ports=3, settings=TRACK, server=server, audit_secs=audit_secs)
@@ -165,7 +165,7 @@ def test_a_missing_config_done_is_not_asked_for_again_and_again(switch: SwitchFa
 
 
 def test_no_config_done_is_invented(switch: SwitchFactory) -> None:
-    """APPL_DB is emptied, and portmgrd adds a port before the audit notices: a PortConfigDone of ours would say that
+    """APPL_DB is emptied, and portmgrd adds a port before the reconciliation notices: a PortConfigDone of ours would say that
     nothing was lost, and orchagent would never get its ports back."""
     sw = switch(ports=2, settings=TRACK, audit_secs=3)
     mark = sw.daemon.mark()

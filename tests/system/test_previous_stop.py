@@ -16,7 +16,7 @@ PREVIOUS = "portsyncd_previous_stop_info"
 
 
 def result_of(figures: Figures) -> str:
-    """The one that is told."""
+    """The one that is reported."""
     (result,) = figures.labels(PREVIOUS, "result")
     assert figures(PREVIOUS, result=result) == 1
     return result

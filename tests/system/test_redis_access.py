@@ -302,7 +302,7 @@ def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: P
 def test_a_server_that_repeats_the_password(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path
 ) -> None:
-    """One that does not know AUTH answers with its arguments: they are not told, and not kept."""
+    """One that does not know AUTH answers with its arguments: they are neither logged nor kept."""
     server = redis_server("--rename-command", "AUTH", "")
     database = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
     sw = switch.build(ports=1, server=server, settings={"database": database}, log_level="debug")
@@ -354,7 +354,7 @@ def test_a_refusal_that_is_not_for_the_password(
     netns: NetNs,
     tmp_path: Path,
 ) -> None:
-    """It is told in Redis' own words, by the log and by health, and no record says that somebody tried a password."""
+    """The log and health report it in Redis' own words, and no record says that somebody tried a password."""
     server = redis_server("--bind", "*", tcp=remote, password=SECRET, netns=netns.name)
     database: dict[str, object] = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
     database |= {"redis_host": FAR, "redis_port": server.port} if remote else {}

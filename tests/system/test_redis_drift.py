@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Others write to our tables behind our back: the audit (every second here) repairs our four fields, counts that, and
+"""Others write to our tables behind our back: the reconciliation (every second here) repairs our four fields, counts that, and
 leaves everything else alone."""
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ FOREIGN = {"PORT_TABLE|Ethernet999": {"host_tx_ready": "true"}, "PORT_TABLE|Ethe
 
 
 def wait_reconciled_twice(sw: Switch) -> None:
-    """A repair of what is broken now is the work of an audit that begins after now; twice is sure to be a whole one."""
+    """A repair of what is broken now is the work of a reconciliation that begins after now; twice is sure to be a whole one."""
     for mtu in ("1", "2"):
         sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", mtu)
         sw.wait_field("Ethernet0", "mtu", "9100")
@@ -68,7 +68,7 @@ def test_a_row_spoilt_behind_our_back_is_repaired(
     sw.daemon.wait_log(rf"PORT_TABLE\|{PORT}: was changed by somebody else")
     wait_for(lambda: sw.state_db.client.type(ROW) == "hash" and sw.row(PORT) == before, 30, "the row as before")
     sw.wait_equal(ports=3)
-    assert "Redis refused" not in sw.daemon.log, "what the audit has read needs no refusal to be known"
+    assert "Redis refused" not in sw.daemon.log, "what the reconciliation has read needs no refusal to be known"
     assert stop_figures(sw.daemon)["drift"] == 1
 
 
@@ -83,7 +83,7 @@ def test_a_row_is_drift_once_until_it_is_repaired(switch: SwitchFactory) -> None
     client.config_set("maxmemory", 1)
     client.hdel(ROW, "mtu")
     assert sw.pages.wait("portsyncd_drift_pending", 1)("portsyncd_drift_found_total") == 1
-    # What an audit has found is what is known to be there, until the next try: each field more is a difference.
+    # What a reconciliation has found is what is known to be there, until the next try: each field more is a difference.
     for field in ("admin_status", "state"):
         wait_reconciled(sw, 3)
         client.hdel(ROW, field)

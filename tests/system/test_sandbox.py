@@ -148,7 +148,7 @@ def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) 
 
 
 def test_a_supervisor_with_an_abstract_socket(tmp_path: Path, listener: int) -> None:
-    """Then such sockets can be reached, which is told; all else is as always."""
+    """Then such sockets can be reached, which the log says; all else is as always."""
     expected = dict.fromkeys(SCOPED, "ok") | {"connect_elsewhere": "EACCES", "write_outside": "EACCES"}
     done = probe(tmp_path, listener, "other", *expected, abstract=True)
     assert outcomes(done) == expected, done.stderr
@@ -441,7 +441,7 @@ def elsewhere(where: Sequence[str], tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("where", [(), ("tcp:127.0.0.1:6514",)], ids=["file", "tcp"])
 def test_a_log_outside_of_the_sandbox(where: Sequence[str], switch: SwitchFactory, tmp_path: Path) -> None:
-    """SIGHUP cannot widen it: that is told, lines go on where they went, and the rest of the file counts."""
+    """SIGHUP cannot widen it: the log says so, lines go where they went before, and the rest of the file counts."""
     sw = audited(switch, ports=1)
     sw.start()
     wanted = elsewhere(where, tmp_path)

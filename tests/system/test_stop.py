@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ends: everything that is known is written before exit 0, within two seconds; and what systemd is told."""
+"""The ends: everything that is known is written before exit 0, within two seconds; and what systemd hears."""
 
 import contextlib
 import itertools
@@ -260,7 +260,7 @@ def test_redis_comes_back_while_it_ends(switch: SwitchFactory) -> None:
     assert NOT_WRITTEN not in sw.daemon.log
 
 
-# --- what systemd is told ---
+# --- what systemd hears ---
 
 
 def test_systemd_is_told_ready_and_stopping(notified: Notified, switch: SwitchFactory) -> None:

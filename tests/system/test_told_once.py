@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nobody is told a thing twice: on each target an event is one line, which is the audit record too where there is a trail
+"""No fact is reported twice: on each target an event is one line, which is the audit record too where there is a trail
 (NIST SP 800-53 AU-3: one record says what, when, where, by whom and with what outcome)."""
 
 import os
@@ -161,7 +161,7 @@ def test_in_syslog(switch: SwitchFactory) -> None:
 
 @contextmanager
 def stderr_of_a_service(sw: Switch) -> Iterator[Path]:
-    """As systemd starts one: its stderr leads to the journal, and it is told so."""
+    """As systemd starts one: its stderr leads to the journal, which JOURNAL_STREAM says."""
     stream = sw.folder / "stream"
     stream.touch()
     st = stream.stat()

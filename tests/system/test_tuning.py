@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Section [performance]: what is asked of the machine is in force, and what it refuses is told and does no harm."""
+"""Section [performance]: what the machine grants is in force; what it refuses is reported and does no harm."""
 
 import os
 import re

@@ -24,7 +24,7 @@ from lib.storm import SMALL_BUFFER, mixed_changes, overrun_while_stopped
 from lib.switch import Switch, load_config, sample_config
 from lib.wait import patient, wait_for
 
-SELDOM = 3600  # an audit that does not come within a test
+SELDOM = 3600  # a reconciliation that does not come within a test
 
 
 def storm_until_overrun(sw: Switch, lines: list[str]) -> None:
@@ -36,7 +36,7 @@ def storm_until_overrun(sw: Switch, lines: list[str]) -> None:
 
 
 def test_m01_a_storm_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
-    """M1: after a flat-out storm with overruns every row is right; no audit helps."""
+    """M1: after a flat-out storm with overruns every row is right; no reconciliation helps."""
     sw = switch(ports=8, audit_secs=SELDOM, settings=SMALL_BUFFER)
     storm_until_overrun(sw, list(mixed_changes(sw.ports, 30_000)))
     sw.wait_equal(timeout=60, ports=8)
@@ -316,7 +316,7 @@ def test_m13_a_bad_log_level_is_refused_by_name(
 
 
 def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> None:
-    """M14: not once in 8 s, after the time limit (1 s) of the last commands has run out, nor before the next audit. (That
+    """M14: not once in 8 s, after the time limit (1 s) of the last commands has run out, nor before the next reconciliation. (That
     the state file wakes nobody: test_state.py.)"""
     timers = {
         "database": {"connection_timeout_secs": 1},

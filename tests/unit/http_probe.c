@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP server by itself, with fixed pages and streams, for tests/system/test_http.py. Arguments are name=value:
+ * The HTTP server alone, with fixed pages and streams, for tests/system/test_http.py. Arguments are name=value:
  * listen (again and again), unix, cert, key, ca, clients, timeout. Says "ready" and serves until SIGTERM; the exit
  * status is 1 and stderr says why when it cannot.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The daemon's sandbox by itself, for tests/system/test_sandbox.py: what would it let an intruder do? Called with
+ * The daemon's sandbox alone, for tests/system/test_sandbox.py: what would it let an intruder do? Called with
  *
  *   sandbox_probe FOLDER PORT main|other ATTEMPT...
  *

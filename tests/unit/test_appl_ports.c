@@ -106,7 +106,7 @@ static void audit(struct fixture *x)
 	conn_flush(x->conn);
 }
 
-/* The pipeline has room for three: the others are asked for when it has room, not at the next audit. */
+/* The pipeline has room for three: the others are asked for when it has room, not at the next reconciliation. */
 static void lookups_without_room_are_owed(void **state)
 {
 	static const char *const names[] = {ETH("0"), ETH("1"), ETH("2"), ETH("3"), ETH("4"), ETH("5")};
@@ -245,7 +245,7 @@ static void where_redis_tells_of_changes_reconciliations_rarely_scan(void **stat
 	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE));
 	settle(x);
 	audit(x);
-	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE)); /* nothing was told yet: does it tell at all? */
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "1", DONE)); /* no notification has come: are there any? */
 	settle(x);
 	notify(x, ETH("0"), "hset");
 	conn_flush(x->conn);

@@ -228,7 +228,7 @@ static void wrong_password_is_told_once(void **state)
 			   "AUTH refused: WRONGPASS (user \"default\", password of /etc/pw)");
 }
 
-/* To AUTH: what is no matter of who we are is told in Redis' words, unless they may be ours. */
+/* An error of AUTH that does not concern the password is reported in Redis' words, unless they may repeat ours. */
 static void refuse_auth(void **state, const char *answer, const char *logged)
 {
 	struct fixture *x = *state;

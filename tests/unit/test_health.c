@@ -380,7 +380,7 @@ static void test_ports_out_of_sync_for_long(void **state)
 	assert_int_equal(h.report.level, HEALTH_HEALTHY);
 }
 
-/* However often it is asked, what is told of the last minute ends with it. */
+/* However often it is judged: an event of the last minute counts for a minute. */
 static void test_the_last_minute(void **state)
 {
 	static const uint64_t steps[] = {S / 50, S, 7 * S, 15 * S, 59 * S};

@@ -124,7 +124,7 @@ static void changes_are_owed_though_undone(void **state)
 	event(l, 3, "Ethernet0", IFF_UP, 9100);
 	event(l, 3, "Ethernet0", UP, 9100);
 	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, ROW_BIT(ROW_MTU) | ROW_BIT(ROW_OPER));
-	/* Its end is told by the DEL. */
+	/* The DEL reports its end. */
 	gone(l, 3, "Ethernet0");
 	assert_int_equal(links_find(l, "Ethernet0")->owed.fields, 0);
 	assert_true(owes_delete(l, "Ethernet0"));

@@ -122,7 +122,7 @@ static bool catcher_wait(struct log_catcher *k)
 	return poll(&fd, 1, 60000) == 1 && catcher_next(k);
 }
 
-/* M5: a collector that does not read costs lines, not our time; once it reads again it is told how many. */
+/* M5: a collector that does not read costs lines, not our time; once it reads again, a line says how many. */
 static void collector_does_not_read(void **state)
 {
 	static const char by[] = ":- announce: ";
@@ -351,7 +351,7 @@ static void stderr_line(void **state)
 	(void)close(saved);
 }
 
-/* Lines that stderr refuses are lost. How many is told with the next that it takes, not tried for ever. */
+/* Lines that stderr refuses are lost. The next that it takes says how many; none is tried for ever. */
 static void lost_lines_are_told_when_it_works_again(void **state)
 {
 	int ends[2], saved = dup(STDERR_FILENO), n = 0;

@@ -293,7 +293,7 @@ static void a_row_that_cannot_be_created_is_named(void **state)
 	assert_int_equal(log_level(), LOG_DEBUG);
 }
 
-/* The answer on its way may be older than the change that we were told of. */
+/* The answer on its way may be older than the change of the notification. */
 static void a_change_while_reading_is_read_again(void **state)
 {
 	struct fixture *x = *state;

@@ -127,7 +127,7 @@ static void check_record(const struct log_record *record, int last[PRODUCERS])
 	assert_memory_equal(record->text, expected, sizeof(expected));
 }
 
-/* Each one's records come in its order, whole, and all of them but those it was told are lost. */
+/* The records of each writer come in its order, whole, and all but those that were reported lost. */
 static void many_producers(void **state)
 {
 	pthread_t threads[PRODUCERS];

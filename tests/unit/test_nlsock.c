@@ -29,7 +29,7 @@ static struct nlsock *open_events(unsigned pool, size_t bytes)
 	return s;
 }
 
-/* Each change of the MTU is told at once, in a datagram of its own. */
+/* The kernel reports each change of the MTU at once, in a datagram of its own. */
 static void change_link(unsigned times)
 {
 	static int mtu = 2000;

@@ -38,7 +38,7 @@ static void follow(struct fixture *x, size_t rows)
 	conn_flush(x->conn);
 }
 
-/* As after an audit. */
+/* As after a reconciliation. */
 static void repair(struct fixture *x, size_t rows)
 {
 	portcount_retry(x->own->count);
@@ -170,7 +170,8 @@ static void changes_wait_for_the_command_under_way(void **state)
 	write_taken(x, WRITE(2, "10"));
 }
 
-/* Not before the next audit, or the next change: else a refusal would be asked for in every turn of the loop. */
+/* Not before the next reconciliation, or the next change: else a refusal would be asked for in every turn of the loop.
+ */
 static void a_refused_write_is_done_again(void **state)
 {
 	struct fixture *x = *state;

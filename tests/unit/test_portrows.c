@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When CONFIG_DB cannot be read, or APPL_DB's connection has no room: whoever waits for the rows is told to try again,
- * or that the connection went, or nothing until there is room. */
+/* When CONFIG_DB cannot be read, or APPL_DB's connection has no capacity: the caller waits for the rows, and hears that
+ * it should try again, that the connection is lost, or nothing until there is capacity. */
 #include "sonic/portrows.h"
 
 #include <errno.h>

@@ -406,7 +406,7 @@ static void real_redis_takes_ten_thousand_fields(void **state)
 	assert_string_equal(ask(x, "HGET _PORT_TABLE:Ethernet0 f1"), "f9998");
 }
 
-/* What is of another type where only the protocol's own keys are is replaced, and that is told. */
+/* A key that only the protocol uses and that has another type is replaced, with a warning. */
 static void real_redis_with_keys_of_another_type(void **state)
 {
 	struct fixture *x = *state;

@@ -23,7 +23,7 @@ struct own {
 	struct publish *publish;
 	struct changes *changes;
 	uint64_t change;      /* the next one of them */
-	unsigned int unknown; /* times a port without a row in APPL_DB was told */
+	unsigned int unknown; /* notifications of a port without a row in APPL_DB */
 };
 
 static void on_unknown(struct port *port, void *user)
@@ -321,7 +321,7 @@ static void a_new_master_is_told_by_the_state(void **state)
 	}
 }
 
-/* An event is told when Redis says so, not when it is sent. */
+/* An event is logged when Redis has acknowledged it, not when it is sent. */
 static void an_event_stays_owed_until_it_is_acknowledged(void **state)
 {
 	struct fixture *x = *state;

@@ -223,7 +223,7 @@ static void an_event_since_the_question_voids_the_answer(void **state)
 	assert_int_equal(reread_stats(fx->reread)->void_answers, 1);
 }
 
-/* It was told before the kernel answered, and waited in the socket. */
+/* The event came before the kernel answered, and waited in the socket. */
 static void an_event_that_waited_voids_the_answer(void **state)
 {
 	struct fixture *fx = *state;

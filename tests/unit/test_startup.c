@@ -2,7 +2,7 @@
 /*
  * Startup against three small databases that answer one command at a time, so that a connection can go, a database be
  * emptied, or a command be refused in every state. What counts is what APPL_DB holds at the end, and that nobody is
- * ever told of a marker that a check has found to be gone.
+ * ever believes in a marker that a check has found to be gone.
  */
 #include "sonic/startup.h"
 

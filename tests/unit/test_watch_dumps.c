@@ -322,7 +322,7 @@ static void interrupted_after_failures(void **state)
 	assert_string_equal(fx->heard, "D(!UD(r2!UD(r2r3]TS");
 }
 
-/* The listener had no memory for what it was told. */
+/* The listener had no memory for the rows. */
 static void a_commit_that_fails(void **state)
 {
 	struct fixture *fx = *state;

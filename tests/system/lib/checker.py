@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Says whether STATE_DB equals the kernel. Shares no code with the daemon, and also runs by itself:
+"""Says whether STATE_DB equals the kernel. Shares no code with the daemon, and also runs alone:
 
     checker.py --netns NAME --database-config FILE
 """

@@ -100,7 +100,7 @@ class StateTableConsumer(_Reader):
 
 class TableSubscriber(_Reader):
     """SubscriberStateTable of STATE_DB PORT_TABLE: each keyspace event is followed by a HGETALL; an empty answer is a
-    DEL. `heard` holds (port, event) in order; on_event is told of each before the next is read."""
+    DEL. `heard` holds (port, event) in order; on_event is called for each before the next is read."""
 
     def __init__(
         self, state_db: Database, number: int = 6, on_event: Callable[[str, str], None] = lambda port, event: None

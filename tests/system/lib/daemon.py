@@ -110,7 +110,7 @@ class Daemon:
         self.send(signal.SIGCONT)
 
     def wait_exit(self, timeout: float = 30.0) -> int:
-        """The exit status of a daemon that ends by itself; negative: ended by that signal."""
+        """The exit status of a daemon that ends on its own; negative: ended by that signal."""
         assert self._process is not None, "portsyncd was not started"
         status = self._process.wait(patient(timeout))
         self.assert_sane()

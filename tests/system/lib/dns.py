@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A name server (RFC 1035) on 127.0.0.1 of a network namespace, which knows IPv4 addresses and can be told to be mute."""
+"""A name server (RFC 1035) on 127.0.0.1 of a network namespace, which knows IPv4 addresses and can be made mute."""
 
 import socket
 import struct

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's HTTP server by itself (tests/unit/http_probe.c), and clients of it."""
+"""The daemon's HTTP server alone (tests/unit/http_probe.c), and clients of it."""
 
 import http.client
 import itertools

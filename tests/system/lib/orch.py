@@ -110,7 +110,7 @@ class Orch:
                 return
 
     def _follow(self) -> None:
-        """Subscribes, takes what is there, then what is told, until stopped or the connection breaks."""
+        """Subscribes, takes what is there, then each notification, until stopped or the connection breaks."""
         with self._appl_db.client.pubsub(ignore_subscribe_messages=True) as notifications:
             notifications.subscribe(self._channel)
             while not self._stopping.is_set():

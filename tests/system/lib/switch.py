@@ -80,7 +80,7 @@ class Switch:
     others: Mapping[str, RedisServer] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     separators: Mapping[str, str] = field(default_factory=dict)
-    # The daemon finds database_config.json by -n and the test's database_global.json instead of being told its path.
+    # The daemon finds database_config.json by -n and the test's database_global.json, not by its path.
     namespace: str | None = None
     database_global: Path | None = None
     # Of this class's own clients (default: the server's password); the daemon gets its credentials by settings.
