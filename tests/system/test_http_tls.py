@@ -325,7 +325,7 @@ def test_streams(start: Start, authority: Authority, client_pair: Pair) -> None:
         Stream(client, "/rings") as stream,
         Stream(lazy, "/flood"),
     ):
-        assert Proc(probe.pid).measure(0.5).cpu_share < 0.25
+        wait_for(lambda: Proc(probe.pid).measure(0.5).cpu_share < 0.25, what="the server sleeps")
         wait_for(lambda: probe.stats["slow"] == 1, what="who does not read is dropped")
         for _ in range(3):
             said = b"ring " + probe.get_unix("/ring").body
