@@ -174,14 +174,17 @@ static void fence(void)
 }
 #endif
 
-/* struct recorder_entry, in registers. */
+/*
+ * struct recorder_entry, made in registers: a load of what was just stored in smaller pieces would wait for all of
+ * them.
+ */
 static chunk head_of(enum recorder_kind kind, unsigned detail, size_t len)
 {
-	struct recorder_entry head = {.len = (uint32_t)len, .kind = (uint16_t)kind, .detail = (uint16_t)detail};
-	uint64_t rest;
+	const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+	const unsigned at_len = little ? 0 : 32, at_kind = little ? 32 : 16, at_detail = little ? 48 : 0;
 
-	memcpy(&rest, &head.len, sizeof(rest));
-	return make(ring.nsec, rest);
+	return make(ring.nsec, (uint64_t)(uint32_t)len << at_len | (uint64_t)(uint16_t)kind << at_kind |
+				       (uint64_t)(uint16_t)detail << at_detail);
 }
 
 /* Readers see that the bytes are no longer what they were, before one of them changes. In steps: a fence is dear. */
@@ -198,6 +201,11 @@ void recorder_publish(void)
 {
 	if (ring.head == ring.published)
 		return;
+	/* So that it is rarely due amid a turn. */
+	if (ring.reserved_to - ring.head < ring.size / STEPS / 2) {
+		ring.reserved_to = ring.head + ring.size / STEPS;
+		atomic_store_explicit(&ring.reserved, ring.reserved_to, memory_order_relaxed);
+	}
 	fence();
 	ring.published = ring.head;
 	atomic_store_explicit(&ring.received, ring.datagrams, memory_order_relaxed);
@@ -226,7 +234,7 @@ static void pass_over(size_t rest)
 	advance(rest);
 }
 
-static void make_way(size_t whole)
+static inline void make_way(size_t whole)
 {
 	size_t rest = ring.size - ring.offset;
 
