@@ -668,7 +668,7 @@ static void turn(struct http *h, const struct polled *p)
 
 static void *run(void *user)
 {
-	struct polled polled;
+	struct polled polled = {0};
 	struct http *h = user;
 	eventfd_t rung;
 
