@@ -34,6 +34,12 @@ def wait_last(sw: Switch, port: str, **after: object) -> Change:
     return wait_for(found, what=f"{port} {after}: {history(sw)[-3:]}")
 
 
+def settle(sw: Switch, mtu: int = 9000) -> Change:
+    """A last change. All that came before it is in the history then: Redis acknowledges in order."""
+    sw.netns.set_mtu("Ethernet0", mtu)
+    return wait_last(sw, "Ethernet0", mtu=mtu)
+
+
 def rows_of(row: dict[str, Any], commands: list[list[str]]) -> list[dict[str, Any] | None]:
     """The row of a port after each command that Redis got, as MONITOR tells."""
     rows: list[dict[str, Any] | None] = []
@@ -50,7 +56,7 @@ def rows_of(row: dict[str, Any], commands: list[list[str]]) -> list[dict[str, An
 def test_it_has_what_redis_was_told(switch: SwitchFactory) -> None:
     """Every command, in order, with the row before and after; what only repeats a row is no change."""
     sw = switch(ports=2)
-    start = wait_last(sw, "Ethernet0", oper="up")
+    start = settle(sw)
     with Monitor(sw.redis.client()) as seen:
         sw.netns.set_mtu("Ethernet0", 1500)
         sw.wait_field("Ethernet0", "mtu", "1500")
@@ -67,17 +73,24 @@ def test_it_has_what_redis_was_told(switch: SwitchFactory) -> None:
         assert one["port"] == "Ethernet0" and one["at"] >= start["at"] and one["latency_usec"] != 0
         differing = {key for key in OURS.values() if (one["before"] or {}).get(key) != (one["after"] or {}).get(key)}
         assert set(one["changed"]) - {"state"} == differing, one
-    assert changes[0]["changed"] == ["mtu"] and changes[0]["latency_usec"] > 0
+    assert changes[0]["changed"] == ["mtu"]
     assert [one["number"] for one in history(sw)] == sorted({one["number"] for one in history(sw)})
+
+
+def test_how_long_it_took(switch: SwitchFactory) -> None:
+    """Not of every change, but of one in sixteen at the least."""
+    sw = switch(ports=1)
+    timed = next(one for mtu in range(1500, 1600) if (one := settle(sw, mtu))["latency_usec"])
+    assert 0 < timed["latency_usec"] < 60_000_000
 
 
 def test_what_changed_back_before_it_was_written_is_named(switch: SwitchFactory) -> None:
     """Redis gets one command, with the value that it has; without the history nobody would know."""
     sw = switch(ports=1)
-    last = wait_last(sw, "Ethernet0", oper="up", mtu=9100)
+    last = settle(sw)
     sw.daemon.pause()
     sw.netns.set_mtu("Ethernet0", 1500)
-    sw.netns.set_mtu("Ethernet0", 9100)
+    sw.netns.set_mtu("Ethernet0", 9000)
     sw.daemon.resume()
     wait_for(lambda: history(sw)[-1]["number"] > last["number"], what="a change")
     change = history(sw)[-1]
@@ -91,16 +104,16 @@ def test_an_orderly_restart_loses_nothing(switch: SwitchFactory) -> None:
     enable(sw)
     flap(sw, "Ethernet0", 2)
     flap(sw, "Ethernet4", 1)
-    wait_last(sw, "Ethernet4", oper="up")
+    settle(sw)
     before = history(sw)
     assert len(before) >= 3 + 6
     sw.daemon.stop()
     restart_warm(sw)
     assert history(sw) == before
     flap(sw, "Ethernet0", 1)
-    wait_last(sw, "Ethernet0", oper="up")
+    settle(sw, 9001)
     after = history(sw)
-    assert after[: len(before)] == before and len(after) == len(before) + 2
+    assert after[: len(before)] == before and len(after) == len(before) + 3
     # The journal's number of the same changes. What it was told too often is missing there.
     known = {one["number"] for one in after}
     told = {int(one["EVENT_ID"]) for one in records(sw, "port_state_change") if one["PORT"] == "Ethernet4"}
@@ -114,7 +127,7 @@ def test_a_kill_loses_what_was_not_saved_yet(switch: SwitchFactory) -> None:
     sw.start()
     enable(sw)
     flap(sw, "Ethernet0", 2)
-    last = wait_last(sw, "Ethernet0", oper="up")
+    last = settle(sw)
 
     def saved() -> bool:
         return [one[0] for one in unseal(sw.state_file)["changes"]][-1:] == [last["number"]]
@@ -124,10 +137,10 @@ def test_a_kill_loses_what_was_not_saved_yet(switch: SwitchFactory) -> None:
     sw.daemon.kill()
     restart_warm(sw)
     flap(sw, "Ethernet0", 1)
-    wait_last(sw, "Ethernet0", oper="up")
+    settle(sw, 9001)
     after = history(sw)
     assert after[: len(before)] == before
-    assert all(one["number"] > STRIDE for one in after[len(before) :]) and len(after) == len(before) + 2
+    assert all(one["number"] > STRIDE for one in after[len(before) :]) and len(after) == len(before) + 3
     sw.daemon.stop()
 
 
@@ -138,7 +151,7 @@ def test_so_many_are_kept(switch: SwitchFactory, kept: int) -> None:
     enable(sw)
     flap(sw, "Ethernet0", 3)
     if kept:
-        wait_last(sw, "Ethernet0", oper="up")
+        settle(sw)
     before = sw.pages.get("/history").json
     assert before["kept"] == kept and len(before["changes"]) == kept
     sw.daemon.stop()
