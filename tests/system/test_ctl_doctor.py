@@ -359,7 +359,8 @@ def test_the_namespace_of_an_asic(switch: SwitchFactory, upstream: Callable[[Net
     includes = [{"include": str(sw.database_config)}, {"namespace": sw.netns.name, "include": str(sw.database_config)}]
     database_global.write_text(json.dumps({"INCLUDES": includes, "VERSION": "1.0"}))
     options = ["--config", str(sw.config_file), "--database-global", str(database_global), "-n", sw.netns.name]
-    report = Report(ctl.command(*options, "doctor", "--json"))
+    with ctl.curious(sw):
+        report = Report(ctl.command(*options, "doctor", "--json"))
     assert report.document["pid"] == pid
     report.assert_has("ok", "links", "each of the 3 ports has an interface")
     assert report.document["configuration"]["command_line"]["namespace"] == sw.netns.name
