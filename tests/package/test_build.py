@@ -10,6 +10,8 @@ from packages import field
 
 # Not for the operator: promtool's tests.
 NOT_SHIPPED = (".test.yml",)
+SONIC = "/usr/share/doc/portsyncd/examples/sonic"
+PROGRAMS = ("/usr/bin/portsyncd", "/usr/bin/portsyncctl", f"{SONIC}/portsyncctl", f"{SONIC}/debug-dump/portsyncd")
 
 
 def files_in(package: Path) -> dict[str, str]:
@@ -60,7 +62,7 @@ def test_all_that_is_for_the_operator_is_in_it(package: Path) -> None:
 def test_everything_is_roots_and_for_root_to_change(package: Path) -> None:
     for path, mode in files_in(package).items():
         assert mode in ("-rw-r--r-- root/root", "-rwxr-xr-x root/root"), path
-        assert ("rwx" in mode) == (path == "/usr/bin/portsyncd"), path
+        assert ("rwx" in mode) == (path in PROGRAMS), path
 
 
 def test_the_same_sources_give_the_same_package(package: Path, tmp_path: Path) -> None:
