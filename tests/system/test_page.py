@@ -4,10 +4,12 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.certificates import SERVER_NAME, Authority
+from lib.checker import socket_in
 from lib.chromium import Chromium, Tab
 from lib.daemon import ROOT
 from lib.faults import QUICK
+from lib.http_probe import Stream
 from lib.storm import mixed_changes
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -135,6 +139,22 @@ def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Brows
     sw.daemon.resume()
     tab.wait(STALE, False)
     assert tab.run(gone) == ""
+
+
+def test_one_page_too_many(switch: SwitchFactory, browse: Browser) -> None:
+    """It says why it has nothing to show, and goes on when another is closed."""
+    sw = switch.build(ports=2, settings={"http": {"listen": ADDRESS, "unix_socket": '""', "max_clients": 16}})
+    sw.netns.ip("link", "set", "lo", "up")
+    sw.start()
+    with ExitStack() as others:
+        for _ in range(4):
+            client = others.enter_context(socket_in(sw.netns.name, socket.AF_INET, socket.SOCK_STREAM))
+            client.connect(("127.0.0.1", 10187))
+            others.enter_context(Stream(client, "/live"))
+        tab = browse(sw, 0)
+        tab.wait(f"{text('gone')}.includes('a quarter of http.max_clients')")
+    tab.wait(f"{CELLS}.length", 2)
+    tab.wait(STALE, False)
 
 
 def test_a_verdict_with_its_remedy(switch: SwitchFactory, browse: Browser) -> None:
