@@ -143,11 +143,11 @@ void out_table_print(struct out_table *t)
 
 json_t *out_json_text(const char *text)
 {
-	char *utf8 = malloc(4 * strlen(text) + 1);
+	char *utf8 = text ? malloc(4 * strlen(text) + 1) : NULL;
 	json_t *string = utf8 ? json_string(text_utf8(text, utf8)) : NULL;
 
 	free(utf8);
-	return string;
+	return text ? string : json_null();
 }
 
 json_t *out_json_error(const struct ctl_error *error)

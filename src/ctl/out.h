@@ -31,7 +31,7 @@ void out_json(const struct ctl *ctl, json_t *members);
 void out_json_line(const struct ctl *ctl, json_t *members);
 /* {"code":..., "message":..., "remedy":...} */
 json_t *out_json_error(const struct ctl_error *error);
-/* A string; bytes that are not UTF-8 become \xNN. */
+/* A string, in which bytes that are not UTF-8 become \xNN; null for NULL. */
 json_t *out_json_text(const char *text);
 
 /* All that was printed is written. 0; or CTL_NO_SOURCE, with a line on stderr. */
