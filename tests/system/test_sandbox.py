@@ -409,6 +409,7 @@ def test_a_redis_that_is_closed_to_us(closed: str, switch: SwitchFactory, redis_
     sw = switch.build(ports=1, server=server, settings={"database": QUICK})
     as_user(sw, "net_admin")
     path, opened = (Path(server.unix_socket), 0o777) if closed == "socket" else (server.folder, 0o755)
+    remedy = "unixsocketperm" if closed == "socket" else "chmod o+x"
     Path(server.unix_socket).chmod(0o777)
     server.folder.chmod(0o755)
     path.chmod(0o700)
@@ -417,7 +418,7 @@ def test_a_redis_that_is_closed_to_us(closed: str, switch: SwitchFactory, redis_
     sw.pages_when_served()
     wait_for(lambda: "Permission denied" in denied(sw), what=lambda: f"health says why: {denied(sw)}")
     for text in (denied(sw), sw.daemon.wait_log("STATE_DB: no connection to .*")[0]):
-        for word in (f"{path} ", f"user {REDIS_UID}", f"group {REDIS_GID}", "mode 0700", f"user {UID}", "unixsocketperm"):
+        for word in (f"{path} ", f"user {REDIS_UID}", f"group {REDIS_GID}", "mode 0700", f"user {UID}", remedy):
             assert word in text, (word, text)
     path.chmod(opened)
     sw.wait_init_done()
