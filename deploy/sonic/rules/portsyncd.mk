@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# rules/portsyncd.mk of sonic-buildimage: portsyncd's package, built from the submodule src/portsyncd. Its libraries are
+# Debian's. The version is that of debian/changelog there.
+
+PORTSYNCD_VERSION = 0.2.0
+
+PORTSYNCD = portsyncd_$(PORTSYNCD_VERSION)_$(CONFIGURED_ARCH).deb
+$(PORTSYNCD)_SRC_PATH = $(SRC_PATH)/portsyncd
+SONIC_DPKG_DEBS += $(PORTSYNCD)
+
+# For the debug image.
+PORTSYNCD_DBGSYM = portsyncd-dbgsym_$(PORTSYNCD_VERSION)_$(CONFIGURED_ARCH).deb
+$(eval $(call add_derived_package,$(PORTSYNCD),$(PORTSYNCD_DBGSYM)))
