@@ -99,17 +99,17 @@ int verb_watch(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct follow_ops ops = {on_hello, on_change, on_lost};
 	struct watch w = {.ctl = ctl, .n = argc, .patterns = argv};
+	enum follow_outcome outcome;
 	struct follow *f;
-	int r;
 
 	if (read_count(ctl, &w.left) < 0)
 		return ctl_fail(ctl);
 	f = follow_open(ctl, &ops, &w);
 	if (!f)
 		return ctl_fail(ctl);
-	while ((r = follow_read(f)) == FOLLOW_MORE)
+	while ((outcome = follow_read(f)) == FOLLOW_MORE)
 		if (wait_for_more(f) < 0)
 			break;
 	follow_close(f);
-	return r == FOLLOW_ENDED ? CTL_GOOD : ctl_fail(ctl);
+	return outcome == FOLLOW_ENDED ? CTL_GOOD : ctl_fail(ctl);
 }

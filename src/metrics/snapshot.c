@@ -34,7 +34,7 @@ _Static_assert(ARRAY_SIZE(times) == SNAPSHOT_BOUNDS_MAX && ARRAY_SIZE(time_label
 _Static_assert(ARRAY_SIZE(syncs) == ARRAY_SIZE(sync_labels), "sync bounds");
 _Static_assert(ARRAY_SIZE(rows) == ARRAY_SIZE(row_labels), "row bounds");
 
-const char *snapshot_conn_name(enum snapshot_conn_index conn)
+const char *snapshot_conn_name(size_t conn)
 {
 	static const char *const names[SNAPSHOT_CONNS] = {
 		[SNAPSHOT_CONFIG_DB] = "CONFIG_DB",

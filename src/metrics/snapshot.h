@@ -52,7 +52,7 @@ enum snapshot_conn_index {
 #define SNAPSHOT_WORD_BYTES 32
 
 /* "STATE_DB", "APPL_DB events", ... */
-const char *snapshot_conn_name(enum snapshot_conn_index conn);
+const char *snapshot_conn_name(size_t conn);
 
 struct snapshot_conn {
 	struct conn_stats stats;

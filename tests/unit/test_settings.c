@@ -208,7 +208,7 @@ static void lines_go_to_the_target_that_was_chosen(void **state)
 	struct fixture *fx = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
-		fx->config.log_target = (int)i;
+		fx->config.log_target = (enum config_log_target)i;
 		assert_int_equal(settings_log_target(&fx->config),
 				 i == LOG_TARGET_AUTO ? log_auto_target() : expected[i]);
 	}

@@ -426,9 +426,9 @@ static void the_thread_collects_the_changes(void **state)
 		s->ring_to = changes_end(ring);
 		saver_give(saver);
 		for (int i = 0; i < 900; i++) {
-			struct change change = {
-				.number = ++number, .fields = 1, .port = "Ethernet0", .after = row_pack(&up)};
+			struct change change = {.fields = 1, .port = "Ethernet0", .after = row_pack(&up)};
 
+			change.number = ++number;
 			changes_add(ring, &change);
 		}
 		assert_true(saver_wait(saver, PATIENCE_USEC));
