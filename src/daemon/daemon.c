@@ -397,9 +397,7 @@ static int confine(struct daemon *d)
 	if (r < 0)
 		return r;
 	log_start();
-	r = recordings_serve(d);
-	if (r < 0)
-		return r;
+	recordings_serve(d);
 	mirror_serve(d->mirror);
 	status_start(d);
 	counters_build(d);

@@ -248,12 +248,35 @@ static int add_sources(struct daemon *d)
 	return MIN(r, 0);
 }
 
-int recordings_serve(struct daemon *d)
+/* False: its thread hangs in the disk, and the ring must stay. */
+static bool free_writer(struct daemon *d)
 {
+	struct daemon_recordings *own = d->recordings;
+	bool ended = true;
+
+	if (own) {
+		sd_event_source_disable_unref(own->timer);
+		sd_event_source_disable_unref(own->done);
+		ended = keeper_free(own->keeper, 0);
+	}
+	free(own);
+	d->recordings = NULL;
+	return ended;
+}
+
+void recordings_serve(struct daemon *d)
+{
+	int r;
+
 	if (!recorder_is_on() || d->config->recorder_folder[0] == '\0')
-		return 0;
+		return;
 	d->recordings = calloc(1, sizeof(*d->recordings));
-	return d->recordings ? add_sources(d) : -ENOMEM;
+	r = d->recordings ? add_sources(d) : -ENOMEM;
+	if (r == 0)
+		return;
+	log_warning(KIND_RECORDING_FAILED, "no recording is written into %s: there is no thread for it: %s",
+		    d->config->recorder_folder, strerror(-r));
+	(void)free_writer(d);
 }
 
 void recordings_finish(struct daemon *d)
@@ -276,15 +299,6 @@ void recordings_finish(struct daemon *d)
 
 void recordings_free(struct daemon *d)
 {
-	struct daemon_recordings *own = d->recordings;
-	bool ended = true;
-
-	if (own) {
-		sd_event_source_disable_unref(own->timer);
-		sd_event_source_disable_unref(own->done);
-		ended = keeper_free(own->keeper, 0);
-	}
-	free(own);
-	if (ended)
+	if (free_writer(d))
 		recorder_stop();
 }

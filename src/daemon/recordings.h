@@ -10,8 +10,8 @@
 
 /* Takes its memory, after memory is locked and before the first message. Without it the daemon goes on. */
 void recordings_start(struct daemon *d);
-/* Starts the thread that writes; after rights were dropped. 0 or negative errno. */
-int recordings_serve(struct daemon *d);
+/* Starts the thread that writes; after rights were dropped. Without it the ring can still be had by GET /recording. */
+void recordings_serve(struct daemon *d);
 /* At the end of each turn of the loop. */
 void recordings_turn(struct daemon *d);
 /* Does what another thread requested, see recorder_request(). */

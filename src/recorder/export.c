@@ -125,7 +125,7 @@ static void put_decision(struct export *x, const struct recorder_entry *entry)
 
 static void put_link(struct export *x, const struct recorder_entry *entry, const struct recorder_port *port)
 {
-	_Alignas(struct nlmsghdr) unsigned char buffer[LINK_BYTES];
+	_Alignas(struct nlmsghdr) unsigned char buffer[LINK_BYTES] = {0}; /* libmnl leaves padding as it is */
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 

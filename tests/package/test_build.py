@@ -11,7 +11,8 @@ from packages import field
 # Not for the operator: promtool's tests.
 NOT_SHIPPED = (".test.yml",)
 SONIC = "/usr/share/doc/portsyncd/examples/sonic"
-PROGRAMS = ("/usr/bin/portsyncd", "/usr/bin/portsyncctl", f"{SONIC}/portsyncctl", f"{SONIC}/debug-dump/portsyncd")
+SCRIPTS = ("apply", "debug-dump/portsyncd", "host/portsyncd_verify", "portsyncctl")
+PROGRAMS = ("/usr/bin/portsyncd", "/usr/bin/portsyncctl", *(f"{SONIC}/{name}" for name in SCRIPTS))
 
 
 def files_in(package: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ def running(path: str, **more: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.terminate()  # harmless when it ended
-        process.communicate(timeout=patient(60))
+        process.communicate(timeout=patient(300))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_demo_prints_addresses_that_answer(demo: subprocess.Popen[str]) -> N
     assert '"Ethernet124"' in answers[2]
     assert "/metrics" in http_get(None, urlsplit(page).port or 0, "/")
     demo.terminate()
-    assert "Stopped." in demo.communicate(timeout=patient(60))[0]
+    assert "Stopped." in demo.communicate(timeout=patient(300))[0]
     assert demo.returncode == STOPPED
 
 
@@ -82,7 +82,7 @@ def test_the_demo_has_consoles_while_it_runs(demo: subprocess.Popen[str]) -> Non
     assert shown_range and int(shown_range[1]) <= 120
     assert "portsyncd_build_info" in http_get(None, int(instance.rpartition(":")[2]), "/metrics")
     demo.terminate()
-    assert "Stopped." in demo.communicate(timeout=patient(60))[0]
+    assert "Stopped." in demo.communicate(timeout=patient(300))[0]
     for ended in (port, int(instance.rpartition(":")[2])):
         with pytest.raises(ConnectionRefusedError):
             http_get(None, ended, "/metrics")
@@ -115,5 +115,5 @@ def test_the_demo_ends_with_a_verdict_and_stays_as_it_is() -> None:
         run(*shlex.split(suggested))
         wait_for(lambda: admin() == "down", 30, "Ethernet0 is shut")
         demo.send_signal(signal.SIGINT)
-        assert "Stopped." in demo.communicate(timeout=patient(60))[0]
+        assert "Stopped." in demo.communicate(timeout=patient(300))[0]
         assert demo.returncode == 0, verdict

@@ -107,7 +107,7 @@ def test_no_thread_is_to_be_had(switch: SwitchFactory) -> None:
     sw.daemon.command[at:at] = ["prlimit", "--nproc=1:1"]
     sw.start()
     assert len(list(Path(f"/proc/{sw.daemon.pid}/task").iterdir())) == 1
-    for what in ("thread for the log", "thread for them", "thread to read links again", "counters are not saved"):
+    for what in ("thread for the log", "thread for them", "thread to read links again", "counters are not saved", "thread for it"):
         sw.daemon.wait_log(f"WARNING: .*{what}.*(Resource temporarily unavailable)")
     assert not sw.pages.path.exists()
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(OSError):
