@@ -98,6 +98,17 @@ int file_read_secret(const char *path, size_t max, struct secret *ret)
 	return r;
 }
 
+int file_write_and_close(int fd, const void *bytes, size_t len)
+{
+	int r = write_all(fd, bytes, len);
+
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
 const char *file_error(int error)
 {
 	if (error == -ENOTSUP)

@@ -18,6 +18,8 @@ ssize_t file_read(int fd, char *buf, size_t size);
 int file_read_text(const char *path, size_t max, char **ret);
 /* The same into pages that leave no trace; the caller wipes *ret. Also -EPERM: others may read or write the file. */
 int file_read_secret(const char *path, size_t max, struct secret *ret);
+/* Writes all, syncs, and closes the descriptor in any case. 0 or a negative errno. */
+int file_write_and_close(int fd, const void *bytes, size_t len);
 /* What such an errno means to the user. */
 const char *file_error(int error);
 

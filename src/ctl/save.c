@@ -38,19 +38,9 @@ int save_begin(struct ctl *ctl, struct save *save, const char *path)
 
 int save_write(struct ctl *ctl, struct save *save, const void *bytes, size_t len)
 {
-	const char *at = bytes;
+	int r = write_all(save->fd, bytes, len);
 
-	while (len > 0) {
-		ssize_t n = write(save->fd, at, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return refuse(ctl, save->path ? save->path : "standard output", errno);
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return r < 0 ? refuse(ctl, save->path ? save->path : "standard output", -r) : 0;
 }
 
 int save_end(struct ctl *ctl, struct save *save)

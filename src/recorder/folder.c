@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/util.h"
 
 #define PREFIX "swss.portsyncd."
@@ -82,18 +83,17 @@ static void rotate(int folder, DIR *dir)
 
 static int write_temporary(int folder, const void *bytes, size_t len)
 {
-	int fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE), r;
+	int fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE);
 
 	if (fd < 0)
 		return -errno;
-	r = fchmod(fd, MODE) < 0 ? -errno : 0; /* whatever our umask is */
-	if (r == 0)
-		r = write_all(fd, bytes, len);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	return r;
+	if (fchmod(fd, MODE) < 0) { /* whatever our umask is */
+		int r = -errno;
+
+		(void)close(fd);
+		return r;
+	}
+	return file_write_and_close(fd, bytes, len);
 }
 
 /* The first name of this second that is free. */

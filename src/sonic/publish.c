@@ -173,7 +173,6 @@ static void note_change(struct publish *p, struct port *port, const struct write
 	struct port_noted *noted = &port->noted;
 	struct change change = {
 		.number = write->event,
-		.at_usec = realtime_usec(),
 		.latency_usec = (uint32_t)MIN((took_nsec + NSEC_PER_USEC - 1) / NSEC_PER_USEC, UINT32_MAX),
 	};
 
@@ -193,6 +192,7 @@ static void note_change(struct publish *p, struct port *port, const struct write
 	}
 	if (change.fields == 0)
 		return;
+	change.at_usec = realtime_usec();
 	memcpy(change.port, port->name, sizeof(change.port));
 	changes_add(p->changes, &change);
 }

@@ -193,16 +193,9 @@ enum statefile_found statefile_load(struct statefile *f, struct state *s, char w
 
 static int write_temporary(const struct statefile *f, const char *bytes, size_t len)
 {
-	int fd = openat(f->folder_fd, f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), r;
+	int fd = openat(f->folder_fd, f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return -errno;
-	r = write_all(fd, bytes, len);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	return r;
+	return fd < 0 ? -errno : file_write_and_close(fd, bytes, len);
 }
 
 /* What a crash left behind is nobody's: we have the lock. */

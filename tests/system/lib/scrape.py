@@ -69,6 +69,11 @@ class Pages:
             response.begin()
             return Page(response.status, response.headers["Content-Type"], response.read())
 
+    def takes_clients(self) -> bool:
+        """The socket's file is there a moment earlier."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.path)) == 0
+
     @contextmanager
     def stream(self, path: str) -> Iterator[Stream]:
         """An answer without an end."""

@@ -126,7 +126,7 @@ class Switch:
 
     def pages_when_served(self) -> Pages:
         """For a daemon that was started without waiting for it."""
-        wait_for(lambda: self.pages.path.is_socket(), what="the daemon serves its pages")
+        wait_for(self.pages.takes_clients, what="the daemon serves its pages")
         return self.pages
 
     def build(self) -> None:
