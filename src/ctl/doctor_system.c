@@ -19,6 +19,7 @@
 #include "ctl/daemonhttp.h"
 #include "ctl/doctor.h"
 #include "ctl/proc.h"
+#include "host/landlock.h"
 #include "http/options.h"
 #include "settings/settings.h"
 
@@ -379,7 +380,9 @@ static void check_confinement(struct doctor *d)
 			   "landlock_create_ruleset(2) through",
 			   "there is no Landlock (%s): the sandbox does without it", strerror(errno));
 	else
-		doctor_add(d, DOCTOR_OK, "landlock", NULL, "version %ld", landlock);
+		doctor_add(d, DOCTOR_OK, "landlock", NULL, "version %ld%s%s", landlock,
+			   landlock_gaps((int)landlock)[0] ? ", which leaves open: " : "",
+			   landlock_gaps((int)landlock));
 	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0 && errno == EINVAL)
 		doctor_add(d, DOCTOR_WARN, "seccomp", "a kernel with CONFIG_SECCOMP_FILTER",
 			   "there is no seccomp: system calls are not filtered");

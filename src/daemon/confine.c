@@ -13,7 +13,6 @@
 #include "daemon/end.h"
 #include "daemon/status.h"
 #include "host/capabilities.h"
-#include "host/sandbox.h"
 #include "http/server.h"
 #include "log/audit.h"
 #include "settings/settings.h"
@@ -175,6 +174,11 @@ int confine_lock(struct daemon *d)
 void confine_free(struct daemon *d)
 {
 	sandbox_free(d->sandbox);
+}
+
+struct sandbox_parts confine_parts(const struct daemon *d)
+{
+	return d->sandbox ? sandbox_parts(d->sandbox) : (struct sandbox_parts){.files = false};
 }
 
 bool confine_allows_log(const struct daemon *d, const struct config *config)

@@ -4,6 +4,7 @@
 #define PORTSYNCD_DAEMON_CONFINE_H
 
 #include "daemon/private.h"
+#include "host/sandbox.h"
 
 /*
  * The sandbox, or the warning that it is off. In this order: seal before a secret is read, check once we are in the
@@ -15,6 +16,9 @@ int confine_check(struct daemon *d);
 int confine_enter(struct daemon *d);
 int confine_lock(struct daemon *d);
 void confine_free(struct daemon *d);
+
+/* Which parts of it hold; none while it is off. */
+struct sandbox_parts confine_parts(const struct daemon *d);
 
 /* Whether the sandbox lets lines go where this configuration wants them; else only a restart helps. */
 bool confine_allows_log(const struct daemon *d, const struct config *config);

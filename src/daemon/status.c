@@ -12,6 +12,7 @@
 #include "base/hist.h"
 #include "base/timer.h"
 #include "config/show.h"
+#include "daemon/confine.h"
 #include "daemon/counters.h"
 #include "daemon/judge.h"
 #include "daemon/recordings.h"
@@ -71,6 +72,7 @@ static void fill_process(const struct daemon *d, struct snapshot *s)
 	s->recorder = recordings_stats(d);
 	s->config_faults = d->config->faults;
 	s->settings_refused = d->settings_refused;
+	s->sandbox = confine_parts(d);
 	(void)snprintf(s->previous_stop, sizeof(s->previous_stop), "%s", d->previous_stop);
 }
 

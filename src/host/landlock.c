@@ -43,11 +43,11 @@ static struct ruleset forbidden_by(int version, bool abstract_sockets)
 		set.fs |= LANDLOCK_ACCESS_FS_REFER;
 	if (version >= 3)
 		set.fs |= FS_TRUNCATE;
-	if (version >= 4)
+	if (version >= LANDLOCK_HOLDS_TCP)
 		set.net = NET_BIND_TCP | NET_CONNECT_TCP;
 	if (version >= 5)
 		set.fs |= FS_IOCTL_DEV;
-	if (version >= 6)
+	if (version >= LANDLOCK_HOLDS_ABSTRACT_SOCKETS)
 		set.scoped = SCOPE_SIGNAL | (abstract_sockets ? 0 : SCOPE_ABSTRACT_UNIX_SOCKET);
 	return set;
 }
@@ -79,10 +79,11 @@ static int allow_port(int fd, const struct ruleset *set, uint64_t access, uint16
 
 const char *landlock_gaps(int version)
 {
-	if (version >= 6)
+	if (version >= LANDLOCK_HOLDS_ABSTRACT_SOCKETS)
 		return "";
-	return version >= 4 ? "abstract Unix sockets (held from Linux 6.12 on)"
-			    : "TCP ports (held from Linux 6.7 on), abstract Unix sockets (from 6.12 on)";
+	return version >= LANDLOCK_HOLDS_TCP
+		       ? "abstract Unix sockets (held from Linux 6.12 on)"
+		       : "TCP ports (held from Linux 6.7 on), abstract Unix sockets (from 6.12 on)";
 }
 
 /* Rules for one folder add up. */

@@ -29,6 +29,10 @@ struct landlock_allowed {
  */
 int landlock_confine(const struct landlock_allowed *allowed);
 
+/* The first versions that restrict them. */
+#define LANDLOCK_HOLDS_TCP 4
+#define LANDLOCK_HOLDS_ABSTRACT_SOCKETS 6
+
 /* What this version leaves open of that, where no filter of system calls can close it: a list to show, or "". */
 const char *landlock_gaps(int version);
 

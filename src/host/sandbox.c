@@ -40,9 +40,11 @@ struct sandbox {
 	size_t sockets; /* the index of the folder in which sockets may be made, and 1; 0: none */
 	bool listens;   /* sockets may be bound */
 	bool abstract_sockets;
-	bool whole;      /* nothing was left out */
-	bool names;      /* host names are looked up */
-	bool override;   /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
+	bool missing;  /* the kernel has no Landlock */
+	bool gaps;     /* it has an old one, which leaves something open */
+	bool names;    /* host names are looked up */
+	bool override; /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
+	struct sandbox_parts parts;
 	char told[1024]; /* what is in force */
 };
 
@@ -55,11 +57,7 @@ int sandbox_seal(void)
 
 struct sandbox *sandbox_new(void)
 {
-	struct sandbox *s = calloc(1, sizeof(*s));
-
-	if (s)
-		s->whole = true;
-	return s;
+	return calloc(1, sizeof(struct sandbox));
 }
 
 void sandbox_free(struct sandbox *s)
@@ -186,6 +184,14 @@ static int refuse(int error, const char *what, char *text, size_t size)
 	return error;
 }
 
+static void note_landlock(struct sandbox *s, int version)
+{
+	s->gaps = landlock_gaps(version)[0] != '\0';
+	s->parts.files = true;
+	s->parts.tcp = version >= LANDLOCK_HOLDS_TCP;
+	s->parts.abstract_sockets = version >= LANDLOCK_HOLDS_ABSTRACT_SOCKETS && !s->abstract_sockets;
+}
+
 static int enter_landlock(struct sandbox *s)
 {
 	const struct landlock_allowed allowed = {
@@ -206,18 +212,19 @@ static int enter_landlock(struct sandbox *s)
 	}
 	r = landlock_confine(&allowed);
 	if (r == -ENOSYS || r == -EOPNOTSUPP) {
-		s->whole = false;
+		s->missing = true;
 		tell(s, ", no Landlock (the kernel, or a container's filter: %s)", strerror(-r));
 		return 0;
 	}
 	if (r < 0)
 		return r;
+	note_landlock(s, r);
 	tell(s, ", Landlock %d (writes in", r);
 	for (size_t i = 0; i < s->n_folders; i++)
 		tell(s, " %s%s", s->folders[i], access(s->folders[i], F_OK) < 0 ? " (missing)" : "");
 	tell(s, "%s", s->n_folders == 0 ? " no folder" : "");
 	tell(s, "%s", s->listens ? "; may still listen on what the HTTP server lacks" : "");
-	if (landlock_gaps(r)[0] != '\0')
+	if (s->gaps)
 		tell(s, "; this kernel leaves open: %s", landlock_gaps(r));
 	else if (s->abstract_sockets)
 		tell(s, "; abstract Unix sockets stay open: NOTIFY_SOCKET is one");
@@ -251,7 +258,10 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size)
 	if (r < 0)
 		return refuse(r, "Landlock", error, size);
 	r = enter_capabilities(s);
-	return r < 0 ? refuse(r, "capabilities", error, size) : 0;
+	if (r < 0)
+		return refuse(r, "capabilities", error, size);
+	s->parts.capabilities = true;
+	return 0;
 }
 
 int sandbox_lock(struct sandbox *s, char *error, size_t size)
@@ -262,10 +272,16 @@ int sandbox_lock(struct sandbox *s, char *error, size_t size)
 
 		if (r < 0)
 			return refuse(r, "seccomp", error, size);
+		s->parts.system_calls = true;
 	}
 	tell(s, WITH_SECCOMP ? ", seccomp" : ", seccomp left out of this build");
-	audit_event(s->whole ? LOG_NOTICE : LOG_WARNING, KIND_SANDBOX_IN_FORCE, AUDIT_SANDBOX,
-		    s->whole && WITH_SECCOMP && WITH_LANDLOCK ? AUDIT_SUCCESS : AUDIT_FAILURE, audit_self(),
-		    "sandbox in force: %s", s->told);
+	audit_event(s->missing ? LOG_WARNING : LOG_NOTICE, KIND_SANDBOX_IN_FORCE, AUDIT_SANDBOX,
+		    s->missing || s->gaps || !WITH_SECCOMP || !WITH_LANDLOCK ? AUDIT_FAILURE : AUDIT_SUCCESS,
+		    audit_self(), "sandbox in force: %s", s->told);
 	return 0;
+}
+
+struct sandbox_parts sandbox_parts(const struct sandbox *s)
+{
+	return s->parts;
 }

@@ -50,6 +50,14 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size);
 /* The same; then one line and one audit record say what is in force. */
 int sandbox_lock(struct sandbox *s, char *error, size_t size);
 
+/* Which parts hold, each on its own: what portsyncd_sandbox_holds shows. */
+struct sandbox_parts {
+	bool files, tcp, abstract_sockets, capabilities, system_calls;
+};
+
+/* As far as it was entered and locked. */
+struct sandbox_parts sandbox_parts(const struct sandbox *s);
+
 /* Whether a file may be made there, and TCP connect there: as it was allowed, whatever the kernel could enforce. */
 bool sandbox_may_write(const struct sandbox *s, const char *file);
 bool sandbox_may_connect(const struct sandbox *s, uint16_t port);

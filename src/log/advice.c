@@ -570,7 +570,8 @@ const struct advice log_advice[KINDS] = {
 	[AUDIT_SANDBOX] = {
 		"The sandbox",
 		"Audit record: what the daemon gave up. Outcome failure: a part is not in force, or all of it is off.",
-		"After a failure see security.sandbox, and whether the kernel has Landlock.",
+		"After a failure see security.sandbox, and whether the kernel has Landlock, and all of it: the text "
+		"names what an older one leaves open.",
 	},
 	[AUDIT_TUNING] = {
 		"A setting was refused by the machine",

@@ -524,9 +524,20 @@ static void write_recorder(struct exposition *e, const struct snapshot_recorder 
 			r->last_nsec);
 }
 
+static void write_sandbox(struct exposition *e, const struct sandbox_parts *parts)
+{
+	family(e, GAUGE, "portsyncd_sandbox_holds", "Whether this part of the sandbox is in force");
+	sample(e, label("part", "files"), parts->files);
+	sample(e, label("part", "tcp"), parts->tcp);
+	sample(e, label("part", "abstract_sockets"), parts->abstract_sockets);
+	sample(e, label("part", "capabilities"), parts->capabilities);
+	sample(e, label("part", "system_calls"), parts->system_calls);
+}
+
 static void write_daemon(struct exposition *e, const struct snapshot *s)
 {
 	gauge(e, "portsyncd_settings_refused", "Settings that the machine refused", s->settings_refused);
+	write_sandbox(e, &s->sandbox);
 	counter(e, "portsyncd_state_saves_total", "Times the state file was saved", s->saves.saves);
 	counter(e, "portsyncd_state_save_errors_total", "Times the state file could not be saved", s->saves.errors);
 	gauge_timestamp(e, "portsyncd_state_last_save_timestamp_seconds", "When the state file was last saved",

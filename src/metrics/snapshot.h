@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/hist.h"
+#include "host/sandbox.h"
 #include "kernel/watch.h"
 #include "log/log.h"
 #include "ports/links.h"
@@ -140,6 +141,7 @@ struct snapshot {
 	/* the process */
 	uint64_t config_faults; /* settings whose defaults apply since the configured value is bad */
 	uint64_t settings_refused;
+	struct sandbox_parts sandbox;
 	struct snapshot_hist turn; /* of the loop; ns, snapshot_time_bounds */
 	struct log_stats log;
 	struct snapshot_saves saves;
