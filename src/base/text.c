@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define FIRST_BYTES 4096
 #define FRACTION_DIGITS 9
@@ -22,20 +23,6 @@ void text_reserve(struct text *t, size_t more)
 		return;
 	t->data = data;
 	t->size = size;
-}
-
-void text_add(struct text *t, const char *bytes, size_t len)
-{
-	text_reserve(t, len);
-	if (t->failed || len == 0) /* of nothing bytes may be NULL */
-		return;
-	memcpy(t->data + t->len, bytes, len);
-	t->len += len;
-}
-
-void text_put(struct text *t, const char *string)
-{
-	text_add(t, string, strlen(string));
 }
 
 void text_number(struct text *t, uint64_t value)
@@ -58,6 +45,36 @@ void text_seconds(struct text *t, uint64_t nsec)
 		len--;
 	if (len > 1)
 		text_add(t, fraction, len);
+}
+
+/* The last digits of the value, and what stands before them. */
+static void put_digits(struct text *t, const char *before, uint64_t value, size_t digits)
+{
+	char text[TEXT_DIGITS_MAX];
+
+	for (size_t i = digits; i > 0; i--, value /= 10)
+		text[i - 1] = (char)('0' + value % 10);
+	text_put(t, before);
+	text_add(t, text, digits);
+}
+
+/* By hand: strftime() and snprintf() would take most of the time of a page with the ports of a switch. */
+void text_stamp(struct text *t, uint64_t usec, enum text_fraction fraction)
+{
+	time_t seconds = (time_t)(usec / USEC_PER_SEC);
+	uint64_t rest = usec % USEC_PER_SEC;
+	struct tm tm;
+
+	if (!gmtime_r(&seconds, &tm))
+		return;
+	text_number(t, (uint64_t)tm.tm_year + 1900);
+	put_digits(t, "-", (uint64_t)tm.tm_mon + 1, 2);
+	put_digits(t, "-", (uint64_t)tm.tm_mday, 2);
+	put_digits(t, "T", (uint64_t)tm.tm_hour, 2);
+	put_digits(t, ":", (uint64_t)tm.tm_min, 2);
+	put_digits(t, ":", (uint64_t)tm.tm_sec, 2);
+	put_digits(t, ".", fraction == TEXT_MILLISECONDS ? rest / USEC_PER_MSEC : rest, fraction);
+	text_put(t, "Z");
 }
 
 void text_append_args(char *out, size_t size, const char *separator, const char *format, va_list args)
@@ -115,20 +132,28 @@ const char *text_utf8(const char *name, char *out)
 	return out;
 }
 
+static bool is_plain_in_json(char c)
+{
+	return (unsigned char)c >= ' ' && c != '"' && c != '\\';
+}
+
 void text_json(struct text *t, const char *value)
 {
 	text_put(t, "\"");
-	for (; *value; value++) {
+	while (*value) {
 		char escaped[8];
+		size_t plain = 0;
 
-		if ((unsigned char)*value < ' ') {
-			(void)snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)*value);
-			text_put(t, escaped);
-			continue;
-		}
-		if (*value == '"' || *value == '\\')
-			text_put(t, "\\");
-		text_add(t, value, 1);
+		while (is_plain_in_json(value[plain]))
+			plain++;
+		text_add(t, value, plain);
+		value += plain;
+		if (*value == '\0')
+			break;
+		(void)snprintf(escaped, sizeof(escaped), (unsigned char)*value < ' ' ? "\\u%04x" : "\\%c",
+			       (unsigned char)*value);
+		text_put(t, escaped);
+		value++;
 	}
 	text_put(t, "\"");
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -17,13 +18,33 @@ struct text {
 	bool failed;
 };
 
+enum text_fraction { TEXT_MILLISECONDS = 3, TEXT_MICROSECONDS = 6 };
+
 /* Reserves memory for that many more bytes. */
 void text_reserve(struct text *t, size_t more);
-void text_add(struct text *t, const char *bytes, size_t len);
-void text_put(struct text *t, const char *string);
+
+/* Here, so that a page of thousands of pieces is no page of thousands of calls. */
+static inline void text_add(struct text *t, const char *bytes, size_t len)
+{
+	if (t->size - t->len < len)
+		text_reserve(t, len);
+	if (t->failed || len == 0) /* of nothing bytes may be NULL */
+		return;
+	memcpy(t->data + t->len, bytes, len);
+	t->len += len;
+}
+
+static inline void text_put(struct text *t, const char *string)
+{
+	text_add(t, string, strlen(string));
+}
+
 void text_number(struct text *t, uint64_t value);
 /* Nanoseconds as seconds, exactly: "0.000005". */
 void text_seconds(struct text *t, uint64_t nsec);
+/* Microseconds since the epoch as "2026-10-09T08:07:06.000005Z", or with three digits only; nothing where the year is
+ * beyond struct tm. */
+void text_stamp(struct text *t, uint64_t usec, enum text_fraction fraction);
 
 /*
  * Appends to the string in out, a buffer of size bytes: the separator first, unless the string is empty. What does not

@@ -1,33 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/changejson.h"
 
-#include <stdio.h>
-#include <time.h>
-
 #include "base/text.h"
 #include "base/util.h"
 
-#define STAMP_BYTES 48
-
 static const char *const field_names[ROW_FIELDS] = {
 	[ROW_STATE] = "state", [ROW_OPER] = "oper", [ROW_ADMIN] = "admin", [ROW_MTU] = "mtu"};
-
-/* "2026-10-09T08:07:06.000005Z" */
-static void put_stamp(struct text *out, uint64_t usec)
-{
-	time_t seconds = (time_t)(usec / USEC_PER_SEC);
-	char text[STAMP_BYTES];
-	struct tm tm;
-	size_t len;
-
-	if (!gmtime_r(&seconds, &tm)) {
-		text_put(out, "null");
-		return;
-	}
-	len = strftime(text, sizeof(text), "\"%FT%T", &tm);
-	(void)snprintf(text + len, sizeof(text) - len, ".%06uZ\"", (unsigned)(usec % USEC_PER_SEC));
-	text_put(out, text);
-}
 
 static void put_value(struct text *out, enum row_field field, int64_t value)
 {
@@ -80,9 +58,9 @@ void changejson_write(struct text *out, const struct change *change)
 
 	text_put(out, "{\"number\":");
 	text_number(out, change->number);
-	text_put(out, ",\"at\":");
-	put_stamp(out, change->at_usec);
-	text_put(out, ",\"port\":");
+	text_put(out, ",\"at\":\"");
+	text_stamp(out, change->at_usec, TEXT_MICROSECONDS);
+	text_put(out, "\",\"port\":");
 	text_json(out, text_utf8(change->port, name));
 	text_put(out, change->kind == CHANGE_DELETED ? ",\"kind\":\"deleted\"" : ",\"kind\":\"set\"");
 	text_put(out, ",\"before\":");

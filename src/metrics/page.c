@@ -9,8 +9,6 @@
 #define PATIENCE_NSEC NSEC_PER_SEC
 #define CLOCK_STEP_NSEC (100 * NSEC_PER_MSEC)
 #define JSON_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(9) | JSON_ENSURE_ASCII)
-#define JSON_TYPE "application/json"
-#define STAMP_BYTES 40
 
 /* --- times --- */
 
@@ -33,23 +31,26 @@ uint64_t epoch_nsec(struct pages *p)
 	return p->epoch_nsec;
 }
 
-json_t *stamp_msec(uint64_t since_epoch)
+void put_stamp(struct text *out, uint64_t since_epoch)
 {
-	time_t seconds = (time_t)(since_epoch / MSEC_PER_SEC);
-	char text[STAMP_BYTES];
-	struct tm tm;
-	size_t len;
-
-	if (since_epoch == 0 || !gmtime_r(&seconds, &tm))
-		return json_null();
-	len = strftime(text, sizeof(text), "%FT%T", &tm);
-	(void)snprintf(text + len, sizeof(text) - len, ".%03uZ", (unsigned)(since_epoch % MSEC_PER_SEC));
-	return json_string(text);
+	if (since_epoch == 0 || since_epoch > UINT64_MAX / USEC_PER_MSEC) {
+		text_put(out, "null");
+		return;
+	}
+	text_put(out, "\"");
+	text_stamp(out, since_epoch * USEC_PER_MSEC, TEXT_MILLISECONDS);
+	text_put(out, "\"");
 }
 
 json_t *stamp(struct pages *p, uint64_t nsec)
 {
-	return stamp_msec(nsec ? (nsec + epoch_nsec(p)) / NSEC_PER_MSEC : 0);
+	struct text text = {0};
+	json_t *json;
+
+	put_stamp(&text, nsec ? (nsec + epoch_nsec(p)) / NSEC_PER_MSEC : 0);
+	json = text.failed ? NULL : json_loadb(text.data, text.len, JSON_DECODE_ANY, NULL);
+	free(text.data);
+	return json;
 }
 
 double to_seconds(uint64_t nsec)

@@ -18,6 +18,7 @@
 #include "metrics/prometheus.h"
 #include "ports/changes.h"
 
+#define JSON_TYPE "application/json"
 #define PAGES_MAX 24
 #define PORT_TEXT_BYTES (4 * IFNAMSIZ) /* of a port's name, text_utf8() */
 
@@ -101,8 +102,8 @@ void answer_text(struct http_answer *out, const char *content_type, struct text 
 uint64_t clock_nsec(clockid_t clock);
 /* What makes a CLOCK_MONOTONIC time one since the epoch. */
 uint64_t epoch_nsec(struct pages *p);
-/* "2026-10-09T08:07:06.005Z" of milliseconds since the epoch; JSON null for 0. */
-json_t *stamp_msec(uint64_t since_epoch);
+/* JSON: "2026-10-09T08:07:06.005Z" of milliseconds since the epoch, null for 0. */
+void put_stamp(struct text *out, uint64_t since_epoch);
 /* The same of a CLOCK_MONOTONIC time. */
 json_t *stamp(struct pages *p, uint64_t nsec);
 double to_seconds(uint64_t nsec);

@@ -7,8 +7,6 @@
 #include "base/util.h"
 #include "metrics/changejson.h"
 
-#define JSON_TYPE "application/json"
-
 /* False: not a number. Without the argument all are wanted. */
 static bool read_last(const struct visit *visit, size_t *last)
 {

@@ -2,6 +2,7 @@
 #include "metrics/prometheus.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/commit.h"
@@ -27,6 +28,8 @@ struct exposition {
 	struct text *out;
 	bool open;
 	const char *name;
+	size_t name_len;
+	struct text port_labels; /* {port="Ethernet0" of each port: all its samples begin with it, so it is made once */
 	const struct prometheus_input *in;
 };
 
@@ -35,7 +38,7 @@ struct exposition {
 /* A counter's samples end in _total. OpenMetrics calls its family by the name before that. */
 static size_t family_length(const struct exposition *e, enum type type)
 {
-	return strlen(e->name) - (type == COUNTER && e->open ? strlen("_total") : 0);
+	return e->name_len - (type == COUNTER && e->open ? strlen("_total") : 0);
 }
 
 static bool ends_in(const char *name, size_t len, const char *unit)
@@ -61,6 +64,7 @@ static void family(struct exposition *e, enum type type, const char *name, const
 	size_t len;
 
 	e->name = name;
+	e->name_len = strlen(name);
 	len = family_length(e, type);
 	put_about(e, "# HELP ", len, help);
 	put_about(e, "# TYPE ", len, types[type]);
@@ -94,18 +98,23 @@ static void put_labels(const struct exposition *e, const struct labels *labels)
 	text_put(e->out, "}");
 }
 
-static void put_sample(const struct exposition *e, const char *suffix, struct labels labels, enum form form,
-		       uint64_t figure)
+static void put_figure(const struct exposition *e, enum form form, uint64_t figure)
 {
-	text_put(e->out, e->name);
-	text_put(e->out, suffix);
-	put_labels(e, &labels);
 	text_put(e->out, " ");
 	if (form == SECONDS)
 		text_seconds(e->out, figure);
 	else
 		text_number(e->out, figure);
 	text_put(e->out, "\n");
+}
+
+static void put_sample(const struct exposition *e, const char *suffix, struct labels labels, enum form form,
+		       uint64_t figure)
+{
+	text_add(e->out, e->name, e->name_len);
+	text_put(e->out, suffix);
+	put_labels(e, &labels);
+	put_figure(e, form, figure);
 }
 
 static const struct labels none;
@@ -354,90 +363,130 @@ static void write_sums(struct exposition *e, const struct snapshot *s)
 	gauge(e, "portsyncd_ports_in_sync", "Configured ports whose row Redis has acknowledged", sums->in_sync);
 }
 
-typedef void (*port_fn)(const struct exposition *e, const struct snapshot_port *port, const char *name);
+/* Of port_labels. */
+struct port_label {
+	size_t at, len;
+};
 
-/* The samples of all ports for the family that was begun. */
-static void each_port(const struct exposition *e, port_fn write)
+static struct port_label make_port_label(struct text *labels, const char *port)
 {
-	const struct snapshot *s = e->in->answer->snapshot;
+	size_t at = labels->len;
 	char name[NAME_TEXT_MAX];
 
+	text_put(labels, "{port=");
+	text_label(labels, text_utf8(port, name));
+	return (struct port_label){at, labels->len - at};
+}
+
+/* more: labels after the port's. */
+static void put_port(const struct exposition *e, const struct port_label *port, const char *more, enum form form,
+		     uint64_t figure)
+{
+	text_add(e->out, e->name, e->name_len);
+	text_add(e->out, e->port_labels.data + port->at, port->len);
+	text_put(e->out, more);
+	text_put(e->out, "}");
+	put_figure(e, form, figure);
+}
+
+typedef void (*port_fn)(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label);
+
+/* The samples of all ports for the family that was begun. */
+static void each_port(const struct exposition *e, const struct port_label *labels, port_fn write)
+{
+	const struct snapshot *s = e->in->answer->snapshot;
+
 	for (size_t i = 0; i < s->n_ports; i++)
-		write(e, &s->ports[i], text_utf8(s->ports[i].name, name));
+		write(e, &s->ports[i], &labels[i]);
 }
 
-static void write_flaps(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_flaps(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
 {
-	sample(e, label("port", name), port->history.flaps - port->history.flaps_before);
+	put_port(e, label, "", NUMBER, port->history.flaps - port->history.flaps_before);
 }
 
-static void write_flaps_ever(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_flaps_ever(const struct exposition *e, const struct snapshot_port *port,
+			     const struct port_label *label)
 {
-	sample(e, label("port", name), port->history.flaps);
+	put_port(e, label, "", NUMBER, port->history.flaps);
 }
 
-static void write_admin(const struct exposition *e, const struct snapshot_port *port, const char *name)
-{
-	if (port->link.ifindex)
-		sample(e, label("port", name), (port->link.flags & IFF_UP) != 0);
-}
-
-static void write_oper(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_admin(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
 {
 	if (port->link.ifindex)
-		sample(e, label("port", name), (port->link.flags & IFF_RUNNING) != 0);
+		put_port(e, label, "", NUMBER, (port->link.flags & IFF_UP) != 0);
 }
 
-static void write_mtu(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_oper(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
 {
 	if (port->link.ifindex)
-		sample(e, label("port", name), port->link.mtu);
+		put_port(e, label, "", NUMBER, (port->link.flags & IFF_RUNNING) != 0);
 }
 
-static void write_carrier(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_mtu(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
+{
+	if (port->link.ifindex)
+		put_port(e, label, "", NUMBER, port->link.mtu);
+}
+
+static void write_carrier(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
 {
 	if (!port->link.ifindex)
 		return;
-	sample(e, two((struct label){"port", name}, (struct label){"direction", "up"}), port->link.carrier_up);
-	sample(e, two((struct label){"port", name}, (struct label){"direction", "down"}), port->link.carrier_down);
+	put_port(e, label, ",direction=\"up\"", NUMBER, port->link.carrier_up);
+	put_port(e, label, ",direction=\"down\"", NUMBER, port->link.carrier_down);
 }
 
-static void write_in_sync(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_in_sync(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
 {
 	if (port->link.ifindex)
-		sample(e, label("port", name), port->in_sync);
+		put_port(e, label, "", NUMBER, port->in_sync);
 }
 
-static void write_change(const struct exposition *e, const struct snapshot_port *port, const char *name)
+static void write_change(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label)
 {
 	const struct port_history *h = &port->history;
 	uint64_t since_epoch =
 		h->changed_nsec ? h->changed_nsec + e->in->epoch_nsec : h->changed_before_msec * NSEC_PER_MSEC;
 
 	if (since_epoch)
-		sample_seconds(e, label("port", name), since_epoch);
+		put_port(e, label, "", SECONDS, since_epoch);
+}
+
+static void write_families(struct exposition *e, const struct port_label *labels)
+{
+	family(e, COUNTER, "portsyncd_port_flaps_total", "Changes of the oper status since start");
+	each_port(e, labels, write_flaps);
+	/* What was carried over is not a counter: after a kill it may begin below where it was, yet not at 0. */
+	family(e, GAUGE, "portsyncd_port_flaps_lifetime", "Changes of the oper status, also over restarts");
+	each_port(e, labels, write_flaps_ever);
+	family(e, GAUGE, "portsyncd_port_admin_up", "The admin status is up");
+	each_port(e, labels, write_admin);
+	family(e, GAUGE, "portsyncd_port_oper_up", "The oper status is up");
+	each_port(e, labels, write_oper);
+	family(e, GAUGE, "portsyncd_port_mtu_bytes", "MTU");
+	each_port(e, labels, write_mtu);
+	family(e, COUNTER, "portsyncd_port_carrier_changes_total", "Changes of the carrier as the kernel counts them");
+	each_port(e, labels, write_carrier);
+	family(e, GAUGE, "portsyncd_port_in_sync", "Redis has acknowledged the row as it should be");
+	each_port(e, labels, write_in_sync);
+	family(e, GAUGE, "portsyncd_port_last_change_timestamp_seconds",
+	       "When oper status, admin status or MTU last changed");
+	each_port(e, labels, write_change);
 }
 
 static void write_ports(struct exposition *e)
 {
-	family(e, COUNTER, "portsyncd_port_flaps_total", "Changes of the oper status since start");
-	each_port(e, write_flaps);
-	/* What was carried over is not a counter: after a kill it may begin below where it was, yet not at 0. */
-	family(e, GAUGE, "portsyncd_port_flaps_lifetime", "Changes of the oper status, also over restarts");
-	each_port(e, write_flaps_ever);
-	family(e, GAUGE, "portsyncd_port_admin_up", "The admin status is up");
-	each_port(e, write_admin);
-	family(e, GAUGE, "portsyncd_port_oper_up", "The oper status is up");
-	each_port(e, write_oper);
-	family(e, GAUGE, "portsyncd_port_mtu_bytes", "MTU");
-	each_port(e, write_mtu);
-	family(e, COUNTER, "portsyncd_port_carrier_changes_total", "Changes of the carrier as the kernel counts them");
-	each_port(e, write_carrier);
-	family(e, GAUGE, "portsyncd_port_in_sync", "Redis has acknowledged the row as it should be");
-	each_port(e, write_in_sync);
-	family(e, GAUGE, "portsyncd_port_last_change_timestamp_seconds",
-	       "When oper status, admin status or MTU last changed");
-	each_port(e, write_change);
+	const struct snapshot *s = e->in->answer->snapshot;
+	struct port_label *labels cleanup(free_ptr) = calloc(s->n_ports + 1, sizeof(*labels));
+
+	for (size_t i = 0; labels && i < s->n_ports; i++)
+		labels[i] = make_port_label(&e->port_labels, s->ports[i].name);
+	if (!labels || e->port_labels.failed)
+		e->out->failed = true;
+	else
+		write_families(e, labels);
+	free(e->port_labels.data);
 }
 
 /* --- the loop --- */

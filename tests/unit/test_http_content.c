@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/content.h"
 
+#include <libdeflate.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -92,7 +92,7 @@ static void test_gzip_gives_the_same_bytes(void **state)
 {
 	enum { LEN = 300000 };
 	char *text = calloc(1, LEN), *back = calloc(1, LEN), *small;
-	z_stream z = {0};
+	struct libdeflate_decompressor *reader = libdeflate_alloc_decompressor();
 	size_t len = 0;
 
 	(void)state;
@@ -101,15 +101,10 @@ static void test_gzip_gives_the_same_bytes(void **state)
 	small = gzip_bytes(text, LEN, &len);
 	assert_non_null(small);
 	assert_in_range(len, 20, LEN / 20);
-	assert_int_equal(inflateInit2(&z, 31), Z_OK);
-	z.next_in = (Bytef *)(void *)small;
-	z.avail_in = (uInt)len;
-	z.next_out = (Bytef *)(void *)back;
-	z.avail_out = LEN;
-	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
-	assert_int_equal(z.total_out, LEN);
+	/* The system tests read it with zlib. */
+	assert_int_equal(libdeflate_gzip_decompress(reader, small, len, back, LEN, NULL), LIBDEFLATE_SUCCESS);
 	assert_memory_equal(text, back, LEN);
-	(void)inflateEnd(&z);
+	libdeflate_free_decompressor(reader);
 	free(text);
 	free(back);
 	free(small);

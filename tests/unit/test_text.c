@@ -75,6 +75,33 @@ static void test_seconds(void **state)
 	}
 }
 
+/* The expectations are what date(1) says. */
+static void test_stamps(void **state)
+{
+	static const struct {
+		uint64_t usec;
+		enum text_fraction fraction;
+		const char *text;
+	} cases[] = {
+		{0, TEXT_MICROSECONDS, "1970-01-01T00:00:00.000000Z"},
+		{UINT64_C(951782399999999), TEXT_MICROSECONDS, "2000-02-28T23:59:59.999999Z"},
+		{UINT64_C(951782400000000), TEXT_MILLISECONDS, "2000-02-29T00:00:00.000Z"},
+		{UINT64_C(1791533226005004), TEXT_MILLISECONDS, "2026-10-09T08:07:06.005Z"},
+		{UINT64_C(1791533226005004), TEXT_MICROSECONDS, "2026-10-09T08:07:06.005004Z"},
+		{UINT64_C(253402300799000000), TEXT_MILLISECONDS, "9999-12-31T23:59:59.000Z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct text text = {0};
+
+		text_stamp(&text, cases[i].usec, cases[i].fraction);
+		text_add(&text, "", 1);
+		assert_string_equal(text.data, cases[i].text);
+		free(text.data);
+	}
+}
+
 static void test_digits(void **state)
 {
 	static const struct {
@@ -128,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_a_string_of_json),
 		cmocka_unit_test(test_names_become_utf8),
 		cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_stamps),
 		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_items_are_appended),
 		cmocka_unit_test(test_what_does_not_fit_is_cut),
