@@ -23,12 +23,15 @@ SEQUENCES ?=
 ONLY ?=
 MINUTES ?= 60
 KEEP ?=
+KERNEL ?=
+ARCH ?=
+TEST ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
 .PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
-.PHONY: fuzz-coverage coverage tsan valgrind mutants
+.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -107,6 +110,12 @@ deb: deps
 # The package in a Debian that systemd-nspawn boots; its root is made once, into build-root. make test does it too.
 system-test: deps
 	@/usr/bin/python3 -m pytest -q tests/nspawn
+
+# Debian's own kernels in qemu, in software: real bonds, teams, cards. KERNEL=6.1, ARCH=arm64: some; TEST="-k bond"
+kernel-test: all
+	@scripts/install-deps release
+	@ninja -C $(BUILD) tests/unit/sandbox_probe
+	@tests/kernel/run $(if $(KERNEL),--kernel $(KERNEL)) $(if $(ARCH),--arch $(ARCH)) $(TEST)
 
 format:
 	@clang-format -i $(C_FILES)
