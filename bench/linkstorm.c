@@ -230,7 +230,7 @@ static void send_batch(struct storm *s, uint64_t n)
 	size_t len = 0;
 
 	for (uint64_t i = 0; i < n; i++) {
-		size_t number = s->sent % s->opt.ports;
+		size_t number = (size_t)(s->sent % s->opt.ports);
 
 		len += put_request(s, buffer + len, i == n - 1);
 		s->places[i] = stamps_at((unsigned)number, s->port[number].mtu);

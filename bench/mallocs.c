@@ -12,8 +12,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "sharedpage.h"
 
@@ -111,5 +109,5 @@ void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
 	if (!granted(CALL_MMAP))
 		return MAP_FAILED;
-	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
+	return sharedpage_mmap(addr, len, prot, flags, fd, offset);
 }

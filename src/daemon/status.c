@@ -448,7 +448,7 @@ void status_start(struct daemon *d)
 	if (r == 0)
 		return;
 	(void)snprintf(text, sizeof(text), "there is no thread for them: %s", strerror(-r));
-	note_down(own, http_stats(own->http)->listening + http_stats(own->http)->missing, text);
+	note_down(own, (size_t)(http_stats(own->http)->listening + http_stats(own->http)->missing), text);
 	timer_stop(own->retry);
 	/* At an address that nobody serves clients would wait for ever. */
 	pages_set_server(own->pages, NULL);

@@ -49,14 +49,27 @@ static bool has_p384_key(gnutls_x509_crt_t certificate)
 	       curve == GNUTLS_ECC_CURVE_SECP384R1;
 }
 
+/*
+ * A date of the library's. Where it was built for 32-bit times and we are not (Debian 12 on armhf), it returns half of
+ * what its header declares to us, and a day of 2037 for all that is later.
+ */
+static time_t date_of(time_t (*call)(gnutls_x509_crt_t), gnutls_x509_crt_t certificate)
+{
+#ifdef PORTSYNCD_LIBRARIES_TIME32
+	return ((int32_t(*)(gnutls_x509_crt_t))(void (*)(void))call)(certificate);
+#else
+	return call(certificate);
+#endif
+}
+
 static void warn_of_dates(gnutls_x509_crt_t certificate, const char *path)
 {
 	time_t now = time(NULL);
 
-	if (now > gnutls_x509_crt_get_expiration_time(certificate))
+	if (now > date_of(gnutls_x509_crt_get_expiration_time, certificate))
 		log_warning(KIND_HTTP_CERTIFICATE, "http.cert: %s: the certificate has expired, clients will refuse it",
 			    path);
-	else if (now < gnutls_x509_crt_get_activation_time(certificate))
+	else if (now < date_of(gnutls_x509_crt_get_activation_time, certificate))
 		log_warning(KIND_HTTP_CERTIFICATE,
 			    "http.cert: %s: the certificate is not valid yet, clients will refuse it", path);
 }
@@ -73,7 +86,7 @@ static int check_leaf(gnutls_certificate_credentials_t credentials, const char *
 			       path);
 		r = -EINVAL;
 	} else {
-		*expires = (uint64_t)MAX(gnutls_x509_crt_get_expiration_time(chain[0]), 0);
+		*expires = (uint64_t)MAX(date_of(gnutls_x509_crt_get_expiration_time, chain[0]), 0);
 		warn_of_dates(chain[0], path);
 	}
 	for (unsigned i = 0; i < n; i++)

@@ -18,6 +18,8 @@
 #define LOG_RING_ORDINARY 768 /* slots that ordinary lines may fill */
 #define LOG_RING_PATIENT 896  /* slots that audit records may fill if a later sum can replace them */
 
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics take no lock, on 32-bit machines too");
+
 struct log_slot {
 	_Atomic uint64_t turn; /* the position at which it may be claimed; one more: at which it may be read */
 	struct log_record record;

@@ -459,7 +459,7 @@ __attribute__((no_sanitize("thread"))) static void copy_words(unsigned char *to,
 
 static void copy_part(unsigned char *to, uint64_t from, uint64_t until)
 {
-	size_t offset = from % ring.size, len = until - from, first = MIN(len, ring.size - offset);
+	size_t offset = (size_t)(from % ring.size), len = (size_t)(until - from), first = MIN(len, ring.size - offset);
 
 	copy_words(to, ring.bytes + offset, first);
 	copy_words(to + first, ring.bytes, len - first);
@@ -508,7 +508,7 @@ static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 	if (start > committed || committed - start > ring.size)
 		return false;
 	copy_part(ret->bytes, start, committed);
-	ret->len = committed - start;
+	ret->len = (size_t)(committed - start);
 	ret->datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed);
 	*at_least = start + 1;
 	atomic_thread_fence(memory_order_acquire);

@@ -85,7 +85,7 @@ int state_collect(struct state *s)
 	if (!s->ring)
 		return 0;
 	s->n_changes = 0;
-	r = state_reserve_changes(s, s->ring_to - s->ring_from);
+	r = state_reserve_changes(s, (size_t)(s->ring_to - s->ring_from));
 	while (r == 0 && next < s->ring_to && changes_read(s->ring, &next, &change, 1, &lost) == 1 &&
 	       next <= s->ring_to)
 		if (state_keeps(change.port))

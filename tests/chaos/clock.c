@@ -14,6 +14,14 @@
 #include "base/util.h"
 #include "sharedpage.h"
 
+#ifdef SYS_clock_gettime64 /* a 32-bit machine, whose time has 64 bits all the same: meson.build */
+#define CALL "__clock_gettime64"
+#define CALL_NUMBER SYS_clock_gettime64
+#else
+#define CALL "clock_gettime"
+#define CALL_NUMBER SYS_clock_gettime
+#endif
+
 static _Atomic int64_t none;
 static _Atomic int64_t *offset_nsec = &none;
 static int (*next)(clockid_t clock_id, struct timespec *tp); /* the C library's, which asks the kernel's page */
@@ -25,7 +33,7 @@ __attribute__((constructor)) static void map_offset(void)
 	if (shared)
 		offset_nsec = shared;
 	/* As dlsym(3) has it: ISO C knows no way from an object's address to a function's. */
-	*(void **)&next = dlsym(RTLD_NEXT, "clock_gettime");
+	*(void **)&next = dlsym(RTLD_NEXT, CALL);
 }
 
 static void move(struct timespec *ts)
@@ -36,13 +44,13 @@ static void move(struct timespec *ts)
 	ts->tv_sec += offset / (int64_t)NSEC_PER_SEC;
 	if (nsec < 0 || nsec >= (int64_t)NSEC_PER_SEC)
 		ts->tv_sec += nsec < 0 ? -1 : 1;
-	ts->tv_nsec = (nsec + (int64_t)NSEC_PER_SEC) % (int64_t)NSEC_PER_SEC;
+	ts->tv_nsec = (long)((nsec + (int64_t)NSEC_PER_SEC) % (int64_t)NSEC_PER_SEC);
 }
 
 int clock_gettime(clockid_t clock_id, struct timespec *tp)
 {
 	/* A sandbox may know no such system call, since nobody makes one. */
-	int r = next ? next(clock_id, tp) : (int)syscall(SYS_clock_gettime, clock_id, tp);
+	int r = next ? next(clock_id, tp) : (int)syscall(CALL_NUMBER, clock_id, tp);
 
 	if (r == 0 && (clock_id == CLOCK_REALTIME || clock_id == CLOCK_REALTIME_COARSE))
 		move(tp);

@@ -87,7 +87,7 @@ static void assert_unlocked_under(struct fixture *fx, rlim_t wanted)
 	ASSERT_LINE(fx, "performance.lock_memory", value, "LimitMEMLOCK=", "CAP_IPC_LOCK");
 	ASSERT_NO_LINE(fx);
 	assert_int_equal(locked_kib(), 0);
-	memory = malloc(2 * limit + 1);
+	memory = malloc((size_t)(2 * limit + 1));
 	assert_non_null(memory);
 	free(memory);
 }

@@ -382,7 +382,7 @@ static void the_thread_saves(void **state)
 	int r = -1;
 
 	assert_int_equal(saver_new(&saver, f), 0);
-	for (uint64_t event = 1; event <= 20; event++) {
+	for (size_t event = 1; event <= 20; event++) {
 		struct state *s = saver_claim(saver, event);
 
 		assert_non_null(s);
