@@ -26,12 +26,13 @@ KEEP ?=
 KERNEL ?=
 ARCH ?=
 TEST ?=
+SHORT ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
 .PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
-.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test
+.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test platforms
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -116,6 +117,10 @@ kernel-test: all
 	@scripts/install-deps release
 	@ninja -C $(BUILD) tests/unit/sandbox_probe
 	@tests/kernel/run $(if $(KERNEL),--kernel $(KERNEL)) $(if $(ARCH),--arch $(ARCH)) $(TEST)
+
+# Builds and tests in Debian 12 and 13: an hour. SHORT=1: a few minutes, in the one that this machine does not have.
+platforms: deps
+	@scripts/platforms $(if $(SHORT),--short)
 
 format:
 	@clang-format -i $(C_FILES)

@@ -16,6 +16,8 @@ from lib.databases import Instance
 from lib.wait import wait_for
 
 START_TIMEOUT_SECS = 30.0
+# Another that speaks the same, say valkey-server.
+PROGRAM = os.environ.get("PORTSYNCD_TEST_REDIS_SERVER", "redis-server")
 
 
 def free_tcp_port() -> int:
@@ -125,7 +127,7 @@ class RedisServer:
         command = ["ip", "netns", "exec", self._netns] if self._netns else []
         if self.user:
             command += ["setpriv", f"--reuid={self.user[0]}", f"--regid={self.user[1]}", "--clear-groups"]
-        command += ["redis-server"]
+        command += [PROGRAM]
         for name, value in options.items():
             command += [f"--{name}", value]
         return command + self._extra
