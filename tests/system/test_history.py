@@ -130,7 +130,7 @@ def test_a_kill_loses_what_was_not_saved_yet(switch: SwitchFactory) -> None:
     last = settle(sw)
 
     def saved() -> bool:
-        return [one[0] for one in unseal(sw.state_file)["changes"]][-1:] == [last["number"]]
+        return [int(one.split()[0]) for one in unseal(sw.state_file)["changes"]][-1:] == [last["number"]]
 
     wait_for(saved, what="the change is in the file")
     before = history(sw)
