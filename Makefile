@@ -104,11 +104,11 @@ install: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) portsyncd portsyncctl
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
-# The Debian package, into $(BUILD_DEB)
+# The Debian packages, into $(BUILD_DEB)
 deb: deps
 	@scripts/build-deb $(BUILD_DEB)
 
-# The package in a Debian that systemd-nspawn boots; its root is made once, into build-root. make test does it too.
+# The packages in a Debian that systemd-nspawn boots; its root is made once, into build-root. make test does it too.
 system-test: deps
 	@/usr/bin/python3 -m pytest -q tests/nspawn
 

@@ -166,7 +166,7 @@ static void check_net_admin(struct doctor *d)
 	if (most < 0 || most >= wanted)
 		return;
 	(void)snprintf(remedy, sizeof(remedy),
-		       "sysctl -w net.core.rmem_max=%ld (the package's /usr/lib/sysctl.d/50-portsyncd.conf), or "
+		       "sysctl -w net.core.rmem_max=%ld (portsyncd-systemd's /usr/lib/sysctl.d/50-portsyncd.conf), or "
 		       "CAP_NET_ADMIN",
 		       wanted);
 	doctor_add(d, DOCTOR_WARN, "receive_buffer", remedy,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests under a real systemd. They need root, a Debian root (scripts/test-root makes it when there is
-none) and portsyncd's package ($PORTSYNCD_PACKAGE, or it is built)."""
+none) and portsyncd's packages (in the folder $PORTSYNCD_PACKAGES, or they are built)."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from installed import SETTINGS, UNIT, Installed
 from lib.daemon import ROOT
 from lib.netns import run
 from machine import Machine, remove_stale
+from packages import NAMES
 
 FAILED = pytest.StashKey[bool]()
 
@@ -33,14 +34,12 @@ def debian() -> Path:
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    given = os.environ.get("PORTSYNCD_PACKAGE")
-    if given:
-        return Path(given).resolve()
-    folder = tmp_path_factory.mktemp("built")
-    run(str(ROOT / "scripts" / "build-deb"), str(folder))
-    (built,) = folder.glob("portsyncd_*.deb")
-    return built
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    given = os.environ.get("PORTSYNCD_PACKAGES")
+    folder = Path(given).resolve() if given else tmp_path_factory.mktemp("built")
+    if not given:
+        run(str(ROOT / "scripts" / "build-deb"), str(folder))
+    return [path for name in NAMES for path in folder.glob(f"{name}_*.deb")]
 
 
 @pytest.fixture
@@ -55,9 +54,9 @@ def fresh(debian: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def booted(debian: Path, package: Path) -> Iterator[Installed]:
-    """A switch in a machine of its own, without the package."""
-    made = Installed(debian, package)
+def booted(debian: Path, packages: list[Path]) -> Iterator[Installed]:
+    """A switch in a machine of its own, without the packages."""
+    made = Installed(debian, packages)
     try:
         made.build()
         yield made
@@ -66,9 +65,9 @@ def booted(debian: Path, package: Path) -> Iterator[Installed]:
 
 
 @pytest.fixture(scope="module")
-def installed(debian: Path, package: Path) -> Iterator[Installed]:
+def installed(debian: Path, packages: list[Path]) -> Iterator[Installed]:
     """A switch on which the service runs. The tests of a module share it; see `service`."""
-    made = Installed(debian, package)
+    made = Installed(debian, packages)
     try:
         made.build()
         made.install()

@@ -42,10 +42,10 @@ ExecStartPost=+/usr/bin/install -D --mode=644 /etc/sonic/database_config.json {D
 class Installed:
     """build() boots the machine, with CONFIG_DB filled; install() installs the package, which starts the service."""
 
-    def __init__(self, root: Path, package: Path, ports: int = 8) -> None:
+    def __init__(self, root: Path, packages: list[Path], ports: int = 8) -> None:
         self.ports = port_names(ports)
         self.config = sample_config(self.ports)
-        self.package = package
+        self.packages = packages
         self.machine = Machine(root)
         self._cleanup = ExitStack()
         self._cleanup.callback(self.machine.close)
@@ -68,10 +68,11 @@ class Installed:
         self.machine.reboot()
         self._connect()
 
-    def install(self) -> None:
-        inside = f"/root/{self.package.name}"
-        self.machine.path(inside).write_bytes(self.package.read_bytes())
-        self.machine.run("dpkg", "--install", inside)
+    def install(self, *packages: Path) -> None:
+        """Those, or all of this version."""
+        for package in packages or self.packages:
+            self.machine.path(f"/root/{package.name}").write_bytes(package.read_bytes())
+        self.machine.run("dpkg", "--install", *(f"/root/{package.name}" for package in packages or self.packages))
 
     def load_config(self) -> None:
         load_config(self.config_db, self.config)

@@ -70,13 +70,14 @@ def conffile_still_has_every_key(machine: Machine) -> None:
     assert re.findall(r"^#?(\w+) =", machine.path("/etc/sonic/portsyncd.conf").read_text(), re.MULTILINE) == keys
 
 
-def put_package(machine: Machine, package: Path) -> None:
-    """Where `make deb` and a copy to the switch leave it."""
-    machine.path(f"/root/{package.name}").write_bytes(package.read_bytes())
+def put_packages(machine: Machine, packages: list[Path]) -> None:
+    """Where `make deb` and a copy to the switch leave them."""
+    for package in packages:
+        machine.path(f"/root/{package.name}").write_bytes(package.read_bytes())
 
 
-def test_deployment(fresh: Machine, package: Path) -> None:
-    put_package(fresh, package)
+def test_deployment(fresh: Machine, packages: list[Path]) -> None:
+    put_packages(fresh, packages)
     looks = {
         "Where Redis is": redis_connected,
         "A first port": first_port_is_followed,

@@ -37,15 +37,15 @@ def mounts() -> list[str]:
 
 
 @pytest.fixture
-def waiting(debian: Path, package: Path, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def waiting(debian: Path, packages: list[Path], tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A run of pytest in the middle of a test that uses a machine."""
     told = tmp_path / "told"
     (tmp_path / "files").mkdir()
     (tmp_path / "test_waits.py").write_text(A_TEST.format(told=str(told)))
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{HERE}:{ROOT / 'tests' / 'system'}",
-        "PORTSYNCD_PACKAGE": str(package),
+        "PYTHONPATH": ":".join(str(HERE.parent / name) for name in ("nspawn", "system", "package")),
+        "PORTSYNCD_PACKAGES": str(packages[0].parent),
         "TMPDIR": str(tmp_path / "files"),
     }
     # A shell lets what it starts in the background ignore SIGINT.

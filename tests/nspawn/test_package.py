@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of the package on a machine that runs: installed, rebooted, upgraded, removed, purged."""
 
+from pathlib import Path
+
 from installed import CONFIG_FILE, UNIT, Installed
+from packages import NAMES, as_single
 
 OF_OTHERS = "/etc/sonic/config_db.json"
 STATE_FOLDER = "/var/lib/sonic/portsyncd"
@@ -29,19 +32,36 @@ def test_upgraded_it_runs_the_new_one_with_the_old_settings(booted: Installed) -
     assert booted.machine.path(CONFIG_FILE).read_text() == kept
 
 
+def test_the_single_package_of_before_becomes_three_and_the_service_runs_on(booted: Installed, tmp_path: Path) -> None:
+    """Restarted once, by the rule of each upgrade; what its operator set stays."""
+    booted.install(as_single(booted.packages, tmp_path))
+    booted.wait_whole()
+    booted.set_warm()
+    booted.write_settings({"sonic": {"reconcile_interval_secs": 77}})
+    kept = booted.machine.path(CONFIG_FILE).read_text()
+    before, rows = booted.pid, {port: booted.row(port) for port in booted.ports}
+    booted.install()
+    booted.wait_whole()
+    assert booted.pid != before and Path(f"/proc/{booted.pid}/exe").readlink() == Path(PROGRAM)
+    assert booted.machine.path(CONFIG_FILE).read_text() == kept
+    assert {port: booted.row(port) for port in booted.ports} == rows
+    assert booted.machine.systemctl("is-enabled", UNIT) == "enabled\n"
+    assert booted.machine.systemctl("--failed", "--plain", "--no-legend") == ""
+
+
 def test_removed_it_is_gone_but_for_what_is_the_users_and_purged_that_too(booted: Installed) -> None:
     booted.install()
     booted.wait_whole()
     machine = booted.machine
     machine.write(OF_OTHERS, "{}\n")
     machine.write(f"{STATE_FOLDER}/kept", "")
-    machine.run("dpkg", "--remove", "portsyncd")
+    machine.run("dpkg", "--remove", *NAMES)
     assert booted.state["ActiveState"] == "inactive"
     assert machine.attempt("pgrep", "portsyncd") == (1, ""), "no process is left"
     assert not machine.path(PROGRAM).exists() and not machine.path(f"/lib/systemd/system/{UNIT}").exists()
     assert machine.path(CONFIG_FILE).exists() and machine.path(f"{STATE_FOLDER}/kept").exists()
     assert booted.row("Ethernet0"), "STATE_DB's rows are the switch's"
-    machine.run("dpkg", "--purge", "portsyncd")
+    machine.run("dpkg", "--purge", *NAMES)
     assert not machine.path(CONFIG_FILE).exists() and not machine.path(STATE_FOLDER).exists()
     assert machine.path(OF_OTHERS).exists()
     assert booted.state["LoadState"] == "not-found"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from machine import ROOT, Machine, run
+from packages import NAMES
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -26,9 +27,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def package(built: Path) -> Path:
-    (found,) = built.glob("portsyncd_*.deb")
-    return found
+def packages(built: Path) -> list[Path]:
+    """The program, its unit, and what monitoring needs."""
+    return [path for name in NAMES for path in built.glob(f"{name}_*.deb")]
+
+
+@pytest.fixture(scope="session")
+def package(packages: list[Path]) -> Path:
+    """The program alone, as the swss container has it."""
+    return packages[0]
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +51,9 @@ def machine(debian: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def installed(debian: Path, package: Path) -> Iterator[Machine]:
-    """One with the package, for tests that only look."""
+def installed(debian: Path, packages: list[Path]) -> Iterator[Machine]:
+    """One with all packages, for tests that only look."""
     made = Machine(debian)
-    made.install(package)
+    made.install(*packages)
     yield made
     made.close()

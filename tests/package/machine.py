@@ -89,9 +89,11 @@ class Machine:
         """A file of this machine at a path of that one."""
         shutil.copy(file, self._folder / "upper" / path.lstrip("/"))
 
-    def install(self, package: Path) -> str:
-        self.put(package, f"/{package.name}")
-        return self.dpkg("--install", f"/{package.name}")
+    def install(self, *packages: Path) -> str:
+        """In this order; by one call of dpkg."""
+        for package in packages:
+            self.put(package, f"/{package.name}")
+        return self.dpkg("--install", *(f"/{package.name}" for package in packages))
 
     def status(self, package: str) -> str:
         """"ii", "rc" (removed, configuration is left), "un" (unknown), ..."""

@@ -1,30 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages made for a test: a changed copy of ours, and a small one with the files of another project."""
+"""Packages made for a test: a changed copy of ours, and a small one with the files of another project. tests/nspawn has
+them, too."""
 
-import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from machine import run
+from machine import ROOT, run
+
+# In the order in which dpkg takes them.
+NAMES = ("portsyncd", "portsyncd-systemd", "portsyncd-monitoring")
+
+
+def dpkg_deb(*arguments: str | Path) -> str:
+    return run("dpkg-deb", *map(str, arguments))
 
 
 def field(package: Path, name: str) -> str:
-    return run("dpkg-deb", "--field", package, name).strip()
+    return dpkg_deb("--field", package, name).strip()
 
 
 def build(folder: Path, target: Path) -> Path:
-    run("dpkg-deb", "--root-owner-group", "--build", folder, target)
+    dpkg_deb("--root-owner-group", "--build", folder, target)
     return target
 
 
 def repacked(package: Path, folder: Path, version: str, change: Callable[[Path], None]) -> Path:
     """The same package as another version; change() may edit its files, given where they are."""
     files = folder / f"files-{version}"
-    run("dpkg-deb", "--raw-extract", package, files)
+    dpkg_deb("--raw-extract", package, files)
     control = files / "DEBIAN" / "control"
-    control.write_text(re.sub(r"^Version: .*$", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
+    control.write_text(control.read_text().replace(field(package, "Version"), version))
     change(files)
-    return build(files, folder / f"portsyncd_{version}.deb")
+    return build(files, folder / f"{field(package, 'Package')}_{version}.deb")
+
+
+def as_single(packages: list[Path], folder: Path) -> Path:
+    """The package as it was up to 0.2.0, one for all: today's files where they were then, with the scripts of then."""
+    files = folder / "files-single"
+    for package in packages:
+        dpkg_deb("--extract", package, files)
+    for newer in files.glob("usr/lib/systemd/system/*"):  # a Debian 13's; it was in /lib always
+        (files / "lib/systemd/system").mkdir(parents=True, exist_ok=True)
+        shutil.move(newer, files / "lib/systemd/system")
+    for newer in files.glob("usr/share/doc/portsyncd-*"):
+        shutil.rmtree(newer)
+    shutil.copytree(ROOT / "tests" / "package" / "single", files / "DEBIAN")
+    control = dpkg_deb("--field", packages[0], "Package", "Architecture", "Maintainer", "Depends", "Description")
+    (files / "DEBIAN" / "control").write_text(f"{control}Version: 0.2.0\n")
+    return build(files, folder / "portsyncd_0.2.0.deb")
 
 
 def swss(folder: Path, version: str) -> Path:

@@ -35,7 +35,7 @@ def test_lintian_finds_nothing(built: Path) -> None:
 
 def test_sources_and_symbols_are_built_too(built: Path) -> None:
     suffixes = sorted(path.suffix for path in built.iterdir())
-    assert suffixes == [".buildinfo", ".changes", ".deb", ".deb", ".dsc", ".log", ".xz"]
+    assert suffixes == [".buildinfo", ".changes", *[".deb"] * 4, ".dsc", ".log", ".xz"]
 
 
 def test_the_version_is_the_projects(built: Path, package: Path) -> None:
@@ -52,23 +52,33 @@ def test_each_library_we_build_with_is_needed_for_the_package_too() -> None:
     assert debian_needs("build") - {"gcc", "make", "libc6-dev", "clang"} <= named
 
 
-def test_all_that_is_for_the_operator_is_in_it(package: Path) -> None:
-    names = {path.split("/")[-1] for path in files_in(package)}
+def test_the_program_needs_no_systemd(packages: list[Path]) -> None:
+    """Its library apart. What is for systemd comes with the unit."""
+    needs = run("dpkg-deb", "--field", packages[0], "Depends", "Pre-Depends")
+    assert set(re.findall(r"[\w-]*systemd[\w-]*", needs)) == {"libsystemd0"}
+    assert [path for path in files_in(packages[0]) if re.search(r"/(systemd|sysusers|tmpfiles|sysctl)\b", path)] == []
+    version = field(packages[0], "Version")
+    assert f"portsyncd (>= {version}), portsyncd (<< {version}.1~)" in field(packages[1], "Depends")
+
+
+def test_all_that_is_for_the_operator_is_in_it(packages: list[Path]) -> None:
+    names = {path.split("/")[-1] for package in packages for path in files_in(package)}
     deployed = [path for path in (ROOT / "deploy").rglob("*") if path.is_file() and not path.name.endswith(NOT_SHIPPED)]
     assert sorted(str(path) for path in deployed if path.name not in names) == []
     for path in ("/usr/share/man/man8/portsyncd.8.gz", "/usr/share/man/man5/portsyncd.conf.5.gz"):
-        assert path in files_in(package)
+        assert path in files_in(packages[0])
 
 
-def test_everything_is_roots_and_for_root_to_change(package: Path) -> None:
-    for path, mode in files_in(package).items():
+def test_everything_is_roots_and_for_root_to_change(packages: list[Path]) -> None:
+    for path, mode in (entry for package in packages for entry in files_in(package).items()):
         assert mode in ("-rw-r--r-- root/root", "-rwxr-xr-x root/root"), path
         assert ("rwx" in mode) == (path in PROGRAMS), path
 
 
-def test_the_same_sources_give_the_same_package(package: Path, tmp_path: Path) -> None:
+def test_the_same_sources_give_the_same_package(packages: list[Path], tmp_path: Path) -> None:
     run("scripts/build-deb", tmp_path / "again")
-    assert (tmp_path / "again" / package.name).read_bytes() == package.read_bytes()
+    for package in packages:
+        assert (tmp_path / "again" / package.name).read_bytes() == package.read_bytes()
 
 
 def test_a_fault_in_the_sources_is_told(tmp_path: Path) -> None:

@@ -91,7 +91,12 @@ def test_make_finds_the_package_and_who_needs_it(image: Path) -> None:
         assert deb in value(image, "SONIC_DPKG_DEBS", f"CONFIGURED_ARCH={arch}")
         assert value(image, "orchagent-DEPENDS", f"CONFIGURED_ARCH={arch}") == [f"swss_1.0.0_{arch}.deb", deb]
     assert value(image, "portsyncd-SRC_PATH") == ["src/portsyncd"]
-    assert value(image, "SONIC_DERIVED_DEBS") == value(image, "orchagent-DBG_DEPENDS")
+    control = (ROOT / "debian" / "control").read_text()
+    built = re.findall(r"^Package: (\S+)\nArchitecture: (\S+)$", control, re.MULTILINE)
+    also = [f"{name}_{found[1]}_{'amd64' if arch == 'linux-any' else arch}.deb" for name, arch in built[1:]]
+    symbols = value(image, "orchagent-DBG_DEPENDS")
+    assert symbols == [f"portsyncd-dbgsym_{found[1]}_amd64.deb"]
+    assert sorted(value(image, "SONIC_DERIVED_DEBS")) == sorted([*also, *symbols])
     assert value(image, "portsyncd-CACHE_MODE") == ["GIT_CONTENT_SHA"]
     assert {"rules/portsyncd.mk", "rules/portsyncd.dep", "Makefile"} <= set(value(image, "portsyncd-DEP_FILES"))
     assert {"src/portsyncd/meson.build", "src/portsyncd/src/main.c"} <= set(value(image, "portsyncd-SMDEP_FILES"))
