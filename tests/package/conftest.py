@@ -18,7 +18,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with what `make deb` makes, which leaves the work tree as it is."""
+    """The folder with what `make deb` makes, which leaves the work tree as it is; or has made, in $PORTSYNCD_PACKAGES."""
+    if given := os.environ.get("PORTSYNCD_PACKAGES"):
+        return Path(given).resolve()
     folder = tmp_path_factory.mktemp("built")
     before = run("git", "status", "--porcelain")
     run("make", "--no-print-directory", "deb", f"BUILD_DEB={folder}")
