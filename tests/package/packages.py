@@ -2,6 +2,7 @@
 """Packages made for a test: a changed copy of ours, and a small one with the files of another project. tests/nspawn has
 them, too."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,8 @@ def repacked(package: Path, folder: Path, version: str, change: Callable[[Path],
     files = folder / f"files-{version}"
     dpkg_deb("--raw-extract", package, files)
     control = files / "DEBIAN" / "control"
-    control.write_text(control.read_text().replace(field(package, "Version"), version))
+    # Not where it is the bound below which all was in one package.
+    control.write_text(re.sub(rf"\b{re.escape(field(package, 'Version'))}(?!~)", version, control.read_text()))
     change(files)
     return build(files, folder / f"{field(package, 'Package')}_{version}.deb")
 

@@ -170,7 +170,7 @@ def test_apt_finds_the_way_too(machine: Machine, single: Path, packages: list[Pa
     from_single(machine, single)
     for path in packages:
         machine.put(path, f"/{path.name}")
-    options = ("-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--yes", "--no-download")
+    options = ("-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--yes")
     machine("apt-get", *options, "install", *(f"/{path.name}" for path in reversed(packages)))
     is_whole(machine)
     assert machine.exists(ENABLED)
