@@ -31,20 +31,24 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions are written and read with
  * reserved - size and committed are good.
  */
 static struct {
-	_Alignas(64) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
+	_Alignas(LINE) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
 	_Atomic uint64_t committed;
 	_Atomic uint64_t received;                 /* datagrams of them */
 	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
 	_Atomic uint64_t n_checkpoints;
 
-	/* The loop's: */
-	unsigned char *bytes; /* NULL: off */
+	/*
+	 * The loop's: what each entry needs, in one line. head and offset apart, else gcc changes both by one
+	 * instruction here and by two there, and the load of what was stored in halves waits for both.
+	 */
+	_Alignas(LINE) unsigned char *bytes; /* NULL: off */
+	uint64_t head;                       /* position of the next entry */
 	size_t size;
-	size_t offset; /* of the next entry */
-	uint64_t head; /* its position */
-	uint64_t datagrams;
+	size_t offset;                   /* of the next entry */
 	uint64_t published, reserved_to; /* as committed and reserved */
+	uint64_t datagrams;
 	uint64_t nsec;
+
 	uint64_t checkpoint; /* position of the last one */
 	uint64_t due;        /* where the next one should be */
 	bool in_dump;        /* the last one was made while a dump was being read */
@@ -141,6 +145,30 @@ static chunk make(uint64_t first, uint64_t second)
 	return _mm_set_epi64x((int64_t)second, (int64_t)first);
 }
 
+/* Up to 8 bytes, and zeros. */
+static uint64_t load_word(const unsigned char *from, size_t len)
+{
+	uint32_t first, last;
+	uint64_t word = 0;
+
+	if (len >= sizeof(first)) {
+		memcpy(&first, from, sizeof(first));
+		memcpy(&last, from + len - sizeof(last), sizeof(last));
+		return first | (uint64_t)last << 8 * (len - sizeof(last));
+	}
+	for (size_t i = 0; i < len; i++)
+		word |= (uint64_t)from[i] << 8 * i;
+	return word;
+}
+
+/* Less than a whole one, and zeros; in registers, as head_of() says. */
+__attribute__((noinline)) static chunk load_part(const unsigned char *from, size_t len)
+{
+	const size_t first = MIN(len, sizeof(uint64_t));
+
+	return make(load_word(from, first), load_word(from + first, len - first));
+}
+
 static void fence(void)
 {
 	_mm_sfence();
@@ -166,6 +194,15 @@ static void store(unsigned char *to, chunk value)
 static chunk make(uint64_t first, uint64_t second)
 {
 	return (chunk){{first, second}};
+}
+
+/* Less than a whole one, and zeros. */
+static chunk load_part(const unsigned char *from, size_t len)
+{
+	chunk value = {{0}};
+
+	memcpy(&value, from, len);
+	return value;
 }
 
 static void fence(void)
@@ -243,21 +280,38 @@ static inline void make_way(size_t whole)
 	reserve(whole);
 }
 
+static inline void store_line(unsigned char *to, chunk a, chunk b, chunk c, chunk d)
+{
+	store(to, a);
+	store(to + HEAD, b);
+	store(to + 2 * HEAD, c);
+	store(to + 3 * HEAD, d);
+}
+
+/* What there is from here on, and zeros. */
+static inline chunk load_rest(const unsigned char *data, size_t at, size_t len)
+{
+	if (at + HEAD <= len)
+		return load(data + at);
+	return at < len ? load_part(data + at, len - at) : make(0, 0);
+}
+
 static void write_entry(enum recorder_kind kind, unsigned detail, const unsigned char *data, size_t len)
 {
-	unsigned char *to, tail[HEAD] = {0};
-	size_t whole = whole_length(len), at = 0;
+	const size_t whole = whole_length(len);
+	size_t at = LINE - HEAD;
+	unsigned char *to;
 
 	make_way(whole);
 	to = here();
-	store(to, head_of(kind, detail, len));
-	for (to += HEAD; at + HEAD <= len; at += HEAD)
-		store(to + at, load(data + at));
-	memcpy(tail, data + at, len - at);
-	for (; HEAD + at < whole; at += HEAD) {
-		store(to + at, load(tail));
-		memset(tail, 0, sizeof(tail));
-	}
+	store_line(to, head_of(kind, detail, len), load_rest(data, 0, len), load_rest(data, HEAD, len),
+		   load_rest(data, 2 * HEAD, len));
+	for (to += LINE; at + LINE <= len; at += LINE, to += LINE)
+		store_line(to, load(data + at), load(data + at + HEAD), load(data + at + 2 * HEAD),
+			   load(data + at + 3 * HEAD));
+	if (at < len)
+		store_line(to, load_rest(data, at, len), load_rest(data, at + HEAD, len),
+			   load_rest(data, at + 2 * HEAD, len), load_rest(data, at + 3 * HEAD, len));
 	advance(whole);
 }
 
@@ -294,21 +348,17 @@ void recorder_state(unsigned state, const char *name)
 	put(RECORDER_ENTRY_STATE, state, name, strlen(name) + 1);
 }
 
-/* One line: struct recorder_decision, in registers. */
+/* One line, for which there is always a place: struct recorder_decision, in registers. */
 void recorder_decision(enum recorder_act act, const char *port, unsigned fields, struct recorder_row row)
 {
-	unsigned char *to;
 	uint64_t values;
 
 	if (!ring.bytes)
 		return;
-	make_way(LINE);
-	to = here();
+	reserve(LINE);
 	memcpy(&values, &row, sizeof(values));
-	store(to, head_of(RECORDER_ENTRY_DECISION, act, sizeof(struct recorder_decision)));
-	store(to + HEAD, load(port));
-	store(to + 2 * HEAD, make(values, fields));
-	store(to + 3 * HEAD, make(0, 0));
+	store_line(here(), head_of(RECORDER_ENTRY_DECISION, act, sizeof(struct recorder_decision)), load(port),
+		   make(values, fields), make(0, 0));
 	advance(LINE);
 }
 

@@ -10,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #define RING RECORDER_MIN_BYTES
 #define DATAGRAM 1400
+#define LENGTHS 300
 #define COPIES 20
 #define MANY (8 * RING / DATAGRAM)
 
@@ -175,6 +177,34 @@ static void entries_come_back(void **state)
 	recorder_copy_free(&copy);
 }
 
+/* From memory of just that length, so that valgrind and AddressSanitizer see a look behind it. */
+static void every_length_comes_back(void **state)
+{
+	const struct recorder_entry *entry;
+	struct recorder_copy copy;
+
+	(void)state;
+	for (size_t len = 0; len < LENGTHS; len++) {
+		unsigned char *bytes = malloc(len + !len);
+
+		assert_non_null(bytes);
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = (unsigned char)(len + i + 1);
+		recorder_datagram(RECORDER_EVENTS, bytes, len);
+		free(bytes);
+	}
+	assert_int_equal(copy_now(&copy), 0);
+	for (size_t len = 0; len < LENGTHS; len++) {
+		entry = recorder_next(&copy);
+		assert_non_null(entry);
+		assert_int_equal(entry->len, len);
+		for (size_t i = 0; i < len; i++)
+			assert_int_equal(entry->data[i], (unsigned char)(len + i + 1));
+	}
+	assert_null(recorder_next(&copy));
+	recorder_copy_free(&copy);
+}
+
 static void a_copy_holds_most_of_the_ring_and_ends_with_the_newest(void **state)
 {
 	struct recorder_copy copy;
@@ -310,6 +340,7 @@ int main(void)
 		cmocka_unit_test(off_does_nothing),
 		cmocka_unit_test_setup_teardown(empty_has_nothing, start, stop),
 		cmocka_unit_test_setup_teardown(entries_come_back, start, stop),
+		cmocka_unit_test_setup_teardown(every_length_comes_back, start, stop),
 		cmocka_unit_test_setup_teardown(a_copy_holds_most_of_the_ring_and_ends_with_the_newest, start, stop),
 		cmocka_unit_test_setup_teardown(a_checkpoint_amid_a_dump_is_the_last_resort, start, stop),
 		cmocka_unit_test_setup_teardown(without_a_checkpoint_it_begins_where_an_entry_does, start, stop),
