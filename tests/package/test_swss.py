@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/swss in a root like that of SONiC's swss image: Debian 12 without systemd, libmicrohttpd, with a
+"""deploy/swss in a root like that of SONiC's swss image: Debian without systemd, libmicrohttpd and libdeflate, with a
 program of our name in its own package, and with a dpkg that unpacks no documentation.
 
 There is no docker here: what the Dockerfile says is done step by step.
@@ -18,7 +18,8 @@ from packages import field, swss
 DOCKERFILE = ROOT / "deploy" / "swss" / "Dockerfile"
 ARCHIVES = "/var/cache/apt/archives"
 PROGRAM = "/usr/bin/portsyncd"
-LACKS = ("libmicrohttpd12",)
+T64 = "" if 'VERSION_CODENAME=bookworm' in Path("/etc/os-release").read_text() else "t64"
+LACKS = (f"libmicrohttpd12{T64}", "libdeflate0")
 WITHOUT = ("systemd", "systemd-sysv", "libpam-systemd", "redis-server", "redis-tools", "prometheus", *LACKS)
 
 
@@ -97,5 +98,5 @@ def test_the_guide_collects_what_the_image_lacks(package: Path, tmp_path: Path) 
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     verb, *names = done.stdout.split()
-    assert verb == "download" and set(LACKS) <= set(names) and not {"libc6", "libgnutls30", "libsystemd0"} & set(names)
+    assert verb == "download" and set(LACKS) <= set(names) and not {"libc6", f"libgnutls30{T64}", "libsystemd0"} & set(names)
     assert sorted(path.name for path in (tmp_path / "portsyncd-swss").iterdir()) == ["Dockerfile", package.name]
