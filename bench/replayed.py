@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon that is fed by replay: any number of ports, a Redis of its own, no kernel."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -54,6 +55,14 @@ class Inbox:
 
     def receive(self) -> str:
         return self._socket.recv(4096).decode()
+
+    def empty(self) -> None:
+        """Of what came so far."""
+        self._socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while self._socket.recv(4096):
+                pass
+        self._socket.settimeout(TIMEOUT_SECS)
 
     def close(self) -> None:
         self._socket.close()

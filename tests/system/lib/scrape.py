@@ -25,7 +25,11 @@ class Page:
     def __init__(self, status: int, content_type: str, body: bytes) -> None:
         self.status = status
         self.content_type = content_type
-        self.text = body.decode()
+        self.body = body
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
 
     @property
     def json(self) -> Any:
