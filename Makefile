@@ -13,7 +13,7 @@ endif
 PREFIX ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
-BUILD_DEB ?= build-deb
+BUILD_DEB ?= build-deb$(if $(ARCH),-$(ARCH))
 BENCH ?=
 PROFILE ?=
 PEER ?=
@@ -32,7 +32,7 @@ export CC BUILD FUZZ_SECONDS
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
 .PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
-.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test platforms
+.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test platforms cross-test
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -104,9 +104,15 @@ install: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) portsyncd portsyncctl
 	@DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
-# The Debian packages, into $(BUILD_DEB)
+# The Debian packages, into $(BUILD_DEB). ARCH=arm64, armhf: cross-built
 deb: deps
-	@scripts/build-deb $(BUILD_DEB)
+	@scripts/build-deb $(BUILD_DEB) $(ARCH)
+
+# For arm64 and armhf, or ARCH: unit tests and the seeds of the fuzz targets by qemu-user (built in build-ARCH), and the
+# package. SUITE=trixie: with another Debian's compiler and libraries.
+cross-test: deps
+	@for arch in $(or $(ARCH),arm64 armhf); do scripts/cross test $$arch || exit 1; done
+	@/usr/bin/python3 -m pytest -q tests/cross $(if $(ARCH),-k $(ARCH))
 
 # The packages in a Debian that systemd-nspawn boots; its root is made once, into build-root. make test does it too.
 system-test: deps
