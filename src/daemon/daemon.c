@@ -23,6 +23,7 @@
 #include "daemon/reload.h"
 #include "daemon/single.h"
 #include "daemon/status.h"
+#include "host/memory.h"
 #include "host/notify.h"
 #include "host/process.h"
 #include "host/tuning.h"
@@ -411,6 +412,7 @@ static unsigned tune(const struct daemon *d)
 {
 	struct tuning_options options = settings_tuning(d->config);
 
+	memory_give_back();
 	return tuning_apply(&options);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +19,47 @@ static void close_file(FILE **file)
 {
 	if (*file)
 		(void)fclose(*file);
+}
+
+static void *at_address(uintptr_t address)
+{
+	return (void *)address; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+/* Relocations in its text would be lost with the page. */
+static bool has_own_text(const struct dl_phdr_info *object)
+{
+	const ElfW(Dyn) *entry = NULL;
+
+	for (size_t i = 0; i < object->dlpi_phnum; i++)
+		if (object->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			entry = at_address(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
+	for (; entry && entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL)))
+			return true;
+	return false;
+}
+
+/* What is as in the file. */
+static int give_back(struct dl_phdr_info *object, size_t size, void *user)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size;
+	(void)user;
+	for (size_t i = 0; i < object->dlpi_phnum && !has_own_text(object); i++) {
+		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+		uintptr_t begin = object->dlpi_addr + part->p_vaddr, first = begin & ~(page - 1);
+
+		if (part->p_type == PT_LOAD && !(part->p_flags & PF_W))
+			(void)madvise(at_address(first), begin + part->p_memsz - first, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+void memory_give_back(void)
+{
+	(void)dl_iterate_phdr(give_back, NULL);
 }
 
 /* By their numbers: the sanitizers put calls that do nothing in the place of mlockall() and munlockall(). */

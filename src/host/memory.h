@@ -4,6 +4,12 @@
 #define PORTSYNCD_MEMORY_H
 
 /*
+ * Gives back the pages of the program and its libraries: most were only needed to load them, for symbols and
+ * constructors. What is used again is in the page cache. Before memory_lock(), which would keep them.
+ */
+void memory_give_back(void);
+
+/*
  * Locks all pages, those of later allocations too, each when it is first used (mlockall(2), MCL_ONFAULT): what is
  * reserved but never touched costs nothing. 0, or a negative errno after a warning; then nothing is locked. Where
  * RLIMIT_MEMLOCK would be in force nothing is locked either, since it would make a later allocation fail.

@@ -7,17 +7,14 @@
 
 _Static_assert((LOG_RING_SLOTS & (LOG_RING_SLOTS - 1)) == 0, "a position's slot is found by its low bits");
 
-static struct log_slot *slot_at(struct logring *ring, uint64_t position)
+static uint64_t number_at(uint64_t position)
 {
-	return &ring->slots[position & (LOG_RING_SLOTS - 1)];
+	return position & (LOG_RING_SLOTS - 1);
 }
 
-void logring_init(struct logring *ring)
+static struct log_slot *slot_at(struct logring *ring, uint64_t position)
 {
-	atomic_init(&ring->head, 0);
-	atomic_init(&ring->tail, 0);
-	for (uint64_t i = 0; i < LOG_RING_SLOTS; i++)
-		atomic_init(&ring->slots[i].turn, i);
+	return &ring->slots[number_at(position)];
 }
 
 uint64_t logring_head(struct logring *ring)
@@ -43,7 +40,7 @@ struct log_record *logring_claim(struct logring *ring, bool audit)
 
 	for (;;) {
 		struct log_slot *slot = slot_at(ring, position);
-		uint64_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire);
+		uint64_t turn = atomic_load_explicit(&slot->turn, memory_order_acquire) + number_at(position);
 
 		if (!audit && logring_used(ring) >= LOG_RING_ORDINARY)
 			return NULL;
@@ -73,13 +70,14 @@ struct log_record *logring_peek(struct logring *ring)
 	uint64_t position = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	struct log_slot *slot = slot_at(ring, position);
 
-	return atomic_load(&slot->turn) == position + 1 ? &slot->record : NULL;
+	return atomic_load(&slot->turn) + number_at(position) == position + 1 ? &slot->record : NULL;
 }
 
 void logring_drop(struct logring *ring)
 {
 	uint64_t position = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 
-	atomic_store_explicit(&slot_at(ring, position)->turn, position + LOG_RING_SLOTS, memory_order_release);
+	atomic_store_explicit(&slot_at(ring, position)->turn, position + LOG_RING_SLOTS - number_at(position),
+			      memory_order_release);
 	atomic_store_explicit(&ring->tail, position + 1, memory_order_relaxed);
 }

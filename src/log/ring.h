@@ -4,7 +4,8 @@
  * MPMC queue, 1024cores.net). A producer never waits: if the ring is full it gets no slot and the record is lost. Some
  * slots are reserved for audit records, so that ordinary lines are lost first.
  *
- * All memory is static: LOG_RING_SLOTS records. A page is touched when its slots are first used.
+ * All memory is static: LOG_RING_SLOTS records. Zeros are an empty ring, so a page is touched when its slots are first
+ * used.
  */
 #ifndef PORTSYNCD_LOG_RING_H
 #define PORTSYNCD_LOG_RING_H
@@ -21,7 +22,8 @@
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics take no lock, on 32-bit machines too");
 
 struct log_slot {
-	_Atomic uint64_t turn; /* the position at which it may be claimed; one more: at which it may be read */
+	/* The position at which it may be claimed, less the slot's number; one more: at which it may be read. */
+	_Atomic uint64_t turn;
 	struct log_record record;
 };
 
@@ -30,8 +32,6 @@ struct logring {
 	_Alignas(64) _Atomic uint64_t tail; /* the next one to read */
 	struct log_slot slots[LOG_RING_SLOTS];
 };
-
-void logring_init(struct logring *ring);
 
 /*
  * For producers. Claims a slot, which holds remains of an earlier record; NULL if the ring is full. Fill it and give it

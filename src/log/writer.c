@@ -31,8 +31,10 @@ enum told { NOTHING, OF_ANOTHER, OF_THIS }; /* the target whose failure stderr h
 
 enum rest { AWAKE, GATHERING, ASLEEP };
 
+/* Apart from what does not begin with zeros, which has its place in the program's file. */
+static struct logring ring;
+
 static struct {
-	struct logring ring;
 	_Atomic uint64_t written, dropped, dropped_audit; /* the latter are among the former */
 	_Atomic uint64_t dropped_nsec;                    /* CLOCK_MONOTONIC; 0: none was */
 	_Atomic uint64_t refused_since;                   /* as log_stats has it */
@@ -71,13 +73,6 @@ static struct {
 	    .bell = -1,
 	    .target = {.fd = -1}};
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void init_ring(void)
-{
-	logring_init(&writer.ring);
-}
-
 static void wake_up(int fd)
 {
 	const uint64_t one = 1;
@@ -106,7 +101,7 @@ static bool may_grant(void)
 {
 	if (atomic_load(&writer.wishes) == writer.granted)
 		return false;
-	return logring_tail(&writer.ring) >= atomic_load(&writer.wished_from) || now_usec() >= patience_ends();
+	return logring_tail(&ring) >= atomic_load(&writer.wished_from) || now_usec() >= patience_ends();
 }
 
 static void grant_wishes(void)
@@ -191,7 +186,7 @@ static bool announce(void)
 
 static const struct log_record *next_record(void)
 {
-	const struct log_record *record = writer.announcing ? &writer.announcement : logring_peek(&writer.ring);
+	const struct log_record *record = writer.announcing ? &writer.announcement : logring_peek(&ring);
 
 	if (!record && announce())
 		record = &writer.announcement;
@@ -204,13 +199,13 @@ static void record_done(int result)
 	if (result == 0)
 		atomic_fetch_add_explicit(&writer.written, 1, memory_order_relaxed);
 	else if (!writer.announcing)
-		count_dropped(logring_peek(&writer.ring)->audit_seq > 0);
+		count_dropped(logring_peek(&ring)->audit_seq > 0);
 	if (writer.announcing && result == 0) {
 		writer.announced = writer.announcing_to;
 		writer.announced_audit = writer.announcing_audit_to;
 	}
 	if (!writer.announcing)
-		logring_drop(&writer.ring);
+		logring_drop(&ring);
 	writer.announcing = false;
 }
 
@@ -266,7 +261,7 @@ static void wait_for_target(void)
 static void wait_for_records(bool gather)
 {
 	atomic_store(&writer.rest, gather ? GATHERING : ASLEEP);
-	if ((gather || !logring_peek(&writer.ring)) && atomic_load(&writer.stop_at) == 0 &&
+	if ((gather || !logring_peek(&ring)) && atomic_load(&writer.stop_at) == 0 &&
 	    atomic_load(&writer.wishes) == writer.granted)
 		rest_until(gather ? now_usec() + GATHER_USEC : UINT64_MAX, -1);
 	atomic_store(&writer.rest, AWAKE);
@@ -293,7 +288,7 @@ static void *run(void *unused)
 		int r = write_records(&any);
 		uint64_t stop_at = atomic_load(&writer.stop_at);
 
-		if (stop_at > 0 && ((r == 0 && !logring_peek(&writer.ring)) || now_usec() >= stop_at))
+		if (stop_at > 0 && ((r == 0 && !logring_peek(&ring)) || now_usec() >= stop_at))
 			break;
 		if (r < 0)
 			wait_for_target();
@@ -308,10 +303,8 @@ static void *run(void *unused)
 
 struct log_record *logwriter_claim(bool audit)
 {
-	struct log_record *record;
+	struct log_record *record = logring_claim(&ring, audit);
 
-	(void)pthread_once(&once, init_ring);
-	record = logring_claim(&writer.ring, audit);
 	if (!record)
 		count_dropped(audit);
 	return record;
@@ -330,7 +323,7 @@ void logwriter_give(struct log_record *record)
 		return;
 	}
 	rest = atomic_load(&writer.rest);
-	if (rest == ASLEEP || (rest == GATHERING && logring_used(&writer.ring) >= CROWDED))
+	if (rest == ASLEEP || (rest == GATHERING && logring_used(&ring) >= CROWDED))
 		if (atomic_compare_exchange_strong(&writer.rest, &rest, AWAKE))
 			wake_up(writer.wake);
 }
@@ -339,11 +332,10 @@ void logwriter_give(struct log_record *record)
 
 void logwriter_set(const struct logtarget_settings *settings)
 {
-	(void)pthread_once(&once, init_ring);
 	(void)pthread_mutex_lock(&writer.lock);
 	writer.wished = *settings;
 	(void)pthread_mutex_unlock(&writer.lock);
-	atomic_store(&writer.wished_from, logring_head(&writer.ring));
+	atomic_store(&writer.wished_from, logring_head(&ring));
 	atomic_store(&writer.wished_at, now_usec());
 	atomic_fetch_add(&writer.wishes, 1);
 	if (writer.running)
@@ -385,7 +377,6 @@ int logwriter_start(void)
 
 	if (writer.running || writer.given_up)
 		return 0;
-	(void)pthread_once(&once, init_ring);
 	r = open_fds();
 	if (r < 0)
 		return r;
@@ -442,9 +433,9 @@ void logwriter_stop(void)
 		write_rest(now_usec() + STOP_USEC);
 	if (writer.given_up)
 		return;
-	while ((record = logring_peek(&writer.ring)) != NULL) {
+	while ((record = logring_peek(&ring)) != NULL) {
 		count_dropped(record->audit_seq > 0);
-		logring_drop(&writer.ring);
+		logring_drop(&ring);
 	}
 	writer.announced = writer.dropped;
 	writer.announced_audit = writer.dropped_audit;
@@ -458,7 +449,7 @@ int logwriter_bell(void)
 
 bool logwriter_has_capacity(unsigned slots)
 {
-	return logring_used(&writer.ring) < slots;
+	return logring_used(&ring) < slots;
 }
 
 void logwriter_stats(struct log_stats *stats)
@@ -467,6 +458,6 @@ void logwriter_stats(struct log_stats *stats)
 	stats->dropped = atomic_load_explicit(&writer.dropped, memory_order_relaxed);
 	stats->dropped_audit = atomic_load_explicit(&writer.dropped_audit, memory_order_relaxed);
 	stats->dropped_nsec = atomic_load_explicit(&writer.dropped_nsec, memory_order_relaxed);
-	stats->waiting = logring_used(&writer.ring);
+	stats->waiting = logring_used(&ring);
 	stats->refused_since = atomic_load_explicit(&writer.refused_since, memory_order_relaxed);
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,7 +24,7 @@ static struct logring ring;
 static int start(void **state)
 {
 	(void)state;
-	logring_init(&ring);
+	memset(&ring, 0, sizeof(ring));
 	return 0;
 }
 
@@ -46,6 +48,26 @@ static int take(void)
 	if (record)
 		logring_drop(&ring);
 	return number;
+}
+
+/* Few daemons ever fill it. */
+static void memory_is_used_when_a_record_is(void **state)
+{
+	static _Alignas(65536) struct logring fresh;
+	unsigned char resident[sizeof(fresh) / 4096 + 1] = {0};
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t used = 0;
+
+	(void)state;
+	(void)madvise(&fresh, sizeof(fresh), MADV_NOHUGEPAGE);
+	logring_give(logring_claim(&fresh, false));
+	assert_non_null(logring_peek(&fresh));
+	logring_drop(&fresh);
+	assert_null(logring_peek(&fresh));
+	assert_int_equal(mincore(&fresh, sizeof(fresh), resident), 0);
+	for (size_t i = 0; i <= (sizeof(fresh) - 1) / page; i++)
+		used += resident[i] & 1;
+	assert_in_range(used * page, 1, sizeof(fresh) / 4);
 }
 
 static void in_order(void **state)
@@ -164,9 +186,8 @@ static void many_producers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(in_order, start),
-		cmocka_unit_test_setup(room_for_audit, start),
-		cmocka_unit_test_setup(unfinished, start),
+		cmocka_unit_test(memory_is_used_when_a_record_is), cmocka_unit_test_setup(in_order, start),
+		cmocka_unit_test_setup(room_for_audit, start),     cmocka_unit_test_setup(unfinished, start),
 		cmocka_unit_test_setup(many_producers, start),
 	};
 
