@@ -27,6 +27,7 @@ KERNEL ?=
 ARCH ?=
 TEST ?=
 SHORT ?=
+CHECK ?=
 export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
@@ -127,6 +128,11 @@ kernel-test: all
 # Builds and tests in Debian 12 and 13: an hour. SHORT=1: a few minutes, in the one that this machine does not have.
 platforms: deps
 	@scripts/platforms $(if $(SHORT),--short)
+
+.PHONY: release-check
+# All that a release needs beyond .ci/run, with a table for docs/platforms.md. CHECK=kernel-test: only that
+release-check: deps
+	@scripts/release-check $(CHECK)
 
 format:
 	@clang-format -i $(C_FILES)
