@@ -181,7 +181,7 @@ MUTATIONS = [
     ),
     *of(
         "redis/conn.c",
-        "conn",
+        "conn conn_setup",
         (">= c->backoff.next_ms * USEC_PER_MSEC)\n\t\tbackoff_reset(&c->backoff);", ">= c->backoff.next_ms * USEC_PER_MSEC)\n\t\treturn;"),
         ("c->address++;", ""),
         ("explicit_bzero(c->in, INPUT_BYTES);\n\tresp_reader_wipe(c->reader);", "resp_reader_wipe(c->reader);"),
@@ -195,7 +195,7 @@ MUTATIONS = [
     ),
     *of(
         "redis/handshake.c",
-        "conn",
+        "conn_setup",
         ("h->secret_bytes = out->len;", ""),
         ("if (access->username)", "if (0)"),
         ("if (!opt->pattern)", "if (1)"),

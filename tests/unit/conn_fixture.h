@@ -16,6 +16,8 @@
 #include "test.h"
 
 #define PING "*1\r\n$4\r\nPING\r\n"
+#define SUBSCRIBE "*2\r\n$10\r\nPSUBSCRIBE\r\n$7\r\n__key*_\r\n"
+#define SUBSCRIBED "*3\r\n$10\r\npsubscribe\r\n$7\r\n__key*_\r\n:1\r\n"
 #define NIL "$-1\r\n"
 #define WRONGTYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 #define OOM "-OOM command not allowed when used memory > 'maxmemory'.\r\n"

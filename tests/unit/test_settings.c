@@ -79,15 +79,58 @@ static void without_a_password_there_is_none(void **state)
 	assert_null(fx->password.text);
 }
 
+/* A text file ends with a newline; what stands before it is the password. */
 static void the_last_newline_is_not_of_the_password(void **state)
+{
+	static const struct {
+		const char *bytes, *password;
+		mode_t mode;
+	} good[] = {
+		{"secret", "secret", 0600},
+		{"secret\n", "secret", 0640},
+		{"pass\nword\n", "pass\nword", 0600},
+		{"se cret \n\n", "se cret \n", 0400},
+	};
+	struct fixture *fx = *state;
+
+	name_password_file(fx);
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		put_password(fx, good[i].bytes, strlen(good[i].bytes), good[i].mode);
+		assert_int_equal(read_password(fx), 0);
+		assert_string_equal(fx->password.text, good[i].password);
+		assert_int_equal(fx->password.len, strlen(good[i].password));
+		secret_wipe(&fx->password);
+		assert_null(fx->password.text);
+		(void)unlink(fx->path);
+	}
+}
+
+static void a_long_password_is_taken_a_longer_one_refused(void **state)
+{
+	static char bytes[4097];
+	struct fixture *fx = *state;
+
+	memset(bytes, 'p', sizeof(bytes));
+	name_password_file(fx);
+	put_password(fx, bytes, 4096, 0600);
+	assert_int_equal(read_password(fx), 0);
+	assert_int_equal(strlen(fx->password.text), 4096);
+	secret_wipe(&fx->password);
+	put_password(fx, bytes, 4097, 0600);
+	assert_int_equal(read_password(fx), -EFBIG);
+	assert_non_null(strstr(fx->error, "allowed: a readable file of at most 4096 bytes"));
+}
+
+static void what_is_no_file_is_refused(void **state)
 {
 	struct fixture *fx = *state;
 
-	put_password(fx, "pass\nword\n", 10, 0600);
-	name_password_file(fx);
-	assert_int_equal(read_password(fx), 0);
-	assert_string_equal(fx->password.text, "pass\nword");
-	assert_int_equal(fx->password.len, 9);
+	(void)snprintf(fx->config.redis_password_file, sizeof(fx->config.redis_password_file), "/");
+	assert_int_equal(read_password(fx), -EISDIR);
+	/* It opens, but nothing is mapped where reading starts. */
+	(void)snprintf(fx->config.redis_password_file, sizeof(fx->config.redis_password_file), "/proc/self/mem");
+	assert_true(read_password(fx) < 0);
+	assert_null(fx->password.text);
 }
 
 /* systemd's credential serves where no file is named, and may be missing. */
@@ -101,6 +144,9 @@ static void a_credential_of_systemd(void **state)
 	put_password(fx, "secret", 6, 0400);
 	assert_int_equal(read_password(fx), 0);
 	assert_string_equal(fx->password.text, "secret");
+	secret_wipe(&fx->password);
+	assert_int_equal(chmod(fx->path, 0604), 0);
+	assert_int_equal(read_password(fx), -EPERM);
 }
 
 static void a_named_file_must_be_there(void **state)
@@ -122,6 +168,8 @@ static void a_file_for_others_is_refused_with_the_remedy(void **state)
 	name_password_file(fx);
 	assert_int_equal(read_password(fx), -EPERM);
 	assert_non_null(strstr(fx->error, "allowed: chmod 0600"));
+	assert_int_equal(chmod(fx->path, 0602), 0); /* or that they may write */
+	assert_int_equal(read_password(fx), -EPERM);
 	assert_null(fx->password.text);
 }
 
@@ -130,14 +178,19 @@ static void what_cannot_be_a_password(void **state)
 	static const struct {
 		const char *bytes;
 		size_t len;
-	} wrong[] = {{"", 0}, {"\n", 1}, {"a\0b", 3}};
+		const char *allowed;
+	} wrong[] = {
+		{"", 0, "empty; allowed: a password of 1 to 4096 bytes"},
+		{"\n", 1, "empty; allowed: a password of 1 to 4096 bytes"},
+		{"a\0b", 3, "has a NUL byte; allowed: a password as text"},
+	};
 	struct fixture *fx = *state;
 
 	name_password_file(fx);
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		put_password(fx, wrong[i].bytes, wrong[i].len, 0600);
 		assert_int_equal(read_password(fx), -EINVAL);
-		assert_non_null(strstr(fx->error, "allowed: "));
+		assert_non_null(strstr(fx->error, wrong[i].allowed));
 		assert_null(fx->password.text);
 	}
 }
@@ -231,6 +284,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_password_there_is_none),
 		TEST(the_last_newline_is_not_of_the_password),
+		TEST(a_long_password_is_taken_a_longer_one_refused),
+		TEST(what_is_no_file_is_refused),
 		TEST(a_credential_of_systemd),
 		TEST(a_named_file_must_be_there),
 		TEST(a_file_for_others_is_refused_with_the_remedy),
