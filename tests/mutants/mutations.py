@@ -266,7 +266,7 @@ MUTATIONS = [
     ),
     *of(
         "sonic/publish.c",
-        "publish",
+        "publish publish_rows",
         ("port->row.generation++;\n\tport->row.rewrite", "port->row.rewrite"),
         ("if (sample || links_any_dirty(p->links))", "if (links_any_dirty(p->links))"),
         ("port->row.retry_ms = 0;\n\tif (!port->row.failing)", "if (!port->row.failing)"),
@@ -306,7 +306,7 @@ MUTATIONS = [
     ),
     *of(
         "sonic/readback.c",
-        "publish readback",
+        "publish publish_rows readback",
         ("if (++rb->round == 0)\n\t\trb->round = 1;", "++rb->round;", "takes 2^32 rounds"),
         ("if (!complete)\n\t\trb->failed = true;", ""),
         ("rb->outstanding < READS_AT_ONCE &&", ""),
