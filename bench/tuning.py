@@ -26,11 +26,8 @@ class Change:
 
 CHANGES = (
     Change("receive_buffer_bytes", "262144"),
-    Change("receive_datagrams", "4"),
-    Change("flush_rows", "4"),
     Change("gather_usecs", "0"),
     Change("reply_delay_usecs", "0"),
-    Change("busy_poll_usecs", "100"),
     Change("lock_memory", "false"),
     Change("cpu_affinity", str(max(os.sched_getaffinity(0)))),
     Change("sandbox", "off", "security"),

@@ -49,7 +49,6 @@ struct config {
 	long redis_port;
 	char redis_unix_socket[CONFIG_TEXT_MAX];
 	long connection_timeout_secs; /* connecting, and any command */
-	long retry_max_secs;          /* the longest wait between two attempts to connect */
 	char redis_username[CONFIG_TEXT_MAX];
 	char redis_password_file[PATH_MAX];
 
@@ -57,18 +56,14 @@ struct config {
 	long redis_pipeline_depth; /* commands without an answer, a connection */
 	long gather_usecs;         /* between two reads of the event socket in a storm; 0: none */
 	long settle_ms;            /* how long publishing may be held back to settle after a dump */
-	long flush_rows;           /* rows after which what is buffered is handed to Redis within a turn */
-	long busy_poll_usecs;      /* how long the loop looks again for events before it sleeps; 0: not at all */
 	long reply_delay_usecs;    /* how long answers of STATE_DB may wait to be read while events come */
 	long receive_buffer_bytes; /* of the netlink sockets */
-	long receive_datagrams;    /* datagrams one receive call takes at most */
 	cpu_set_t cpu_affinity;    /* none: as it was started */
 	bool lock_memory;
 
 	/* [http] */
-	bool http_enabled;
 	struct config_addresses http_listen;
-	char http_unix_socket[CONFIG_TEXT_MAX];
+	char http_unix_socket[CONFIG_TEXT_MAX]; /* without it and addresses HTTP is off */
 	char http_cert[PATH_MAX], http_key[PATH_MAX], http_ca[PATH_MAX];
 	long http_max_clients, http_timeout_secs;
 

@@ -79,8 +79,6 @@ const struct key key_table[] = {
 	 "Redis by Unix socket for all databases; not together with redis_host or redis_port"},
 	{"database", "connection_timeout_secs", KEY_INTEGER, 1, 3600, "5", AT(connection_timeout_secs), NULL,
 	 "how long connecting, or any command, may take"},
-	{"database", "retry_max_secs", KEY_INTEGER, 1, 3600, "2", AT(retry_max_secs), NULL,
-	 "the longest wait between two attempts to connect"},
 	{"database", "redis_username", KEY_TEXT, 0, ROOM(redis_username), NULL, AT(redis_username), NULL,
 	 "Redis user"},
 	{"database", "redis_password_file", KEY_PATH, 0, ROOM(redis_password_file), NULL, AT(redis_password_file),
@@ -92,16 +90,10 @@ const struct key key_table[] = {
 	 "how long link events gather between two reads when more than 15 come in a millisecond; 0: never"},
 	{"performance", "settle_ms", KEY_INTEGER, 0, 60000, "100", AT(settle_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},
-	{"performance", "flush_rows", KEY_INTEGER, 1, 1000000, "128", AT(flush_rows), NULL,
-	 "rows after which what is buffered is handed to Redis while more are written"},
-	{"performance", "busy_poll_usecs", KEY_INTEGER, 0, 10000, "0", AT(busy_poll_usecs), NULL,
-	 "how long the loop looks again for events before it sleeps; it costs CPU time"},
 	{"performance", "reply_delay_usecs", KEY_INTEGER, 0, 100000, "10000", AT(reply_delay_usecs), NULL,
 	 "how long the answers to rows may wait to be read while more rows follow; 0: not at all"},
 	{"performance", "receive_buffer_bytes", KEY_INTEGER, 4096, 1073741824, "16777216", AT(receive_buffer_bytes), NULL,
 	 "SO_RCVBUF of the netlink socket"},
-	{"performance", "receive_datagrams", KEY_INTEGER, 1, 1024, "64", AT(receive_datagrams), NULL,
-	 "datagrams that one receive call takes at most"},
 	{"performance", "lock_memory", KEY_BOOLEAN, 0, 0, "true", AT(lock_memory), NULL,
 	 "keep used pages in memory; needs CAP_IPC_LOCK or an unlimited RLIMIT_MEMLOCK"},
 	{"performance", "cpu_affinity", KEY_CPUS, 0, 0, NULL, AT(cpu_affinity), NULL,
@@ -118,11 +110,10 @@ const struct key key_table[] = {
 	{"health", "max_memory_mb", KEY_INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
 	 "resident memory above which health is degraded; 0: any"},
 
-	{"http", "enabled", KEY_BOOLEAN, 0, 0, "true", AT(http_enabled), NULL, "serve metrics and health"},
 	{"http", "listen", KEY_ADDRESSES, 0, 0, "127.0.0.1:10187, [::1]:10187", AT(http_listen), NULL,
 	 "where by TCP; other than loopback needs cert, key and ca; empty: not at all"},
 	{"http", "unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
-	 "where by Unix socket, mode 0660, always without TLS; empty: not at all"},
+	 "where by Unix socket, mode 0660, always without TLS; empty: not at all, and without listen no HTTP either"},
 	{"http", "cert", KEY_PATH, 0, ROOM(http_cert), NULL, AT(http_cert), NULL,
 	 "certificate with a P-384 key, and its chain, in PEM; then TCP speaks TLS 1.3 only"},
 	{"http", "key", KEY_PATH, 0, ROOM(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
@@ -171,6 +162,10 @@ const struct key key_table[] = {
 /* clang-format on */
 
 #define NOTHING "nothing in its place, it had no effect"
+#define SOON_ENOUGH "nothing in its place, it is never more than 2 s until the next attempt"
+#define IN_PARTS "nothing in its place, rows go out in parts of 128"
+#define DATAGRAMS "nothing in its place, a receive call takes up to 64"
+#define NO_HTTP "http.listen and http.unix_socket, both empty, to turn HTTP off"
 #define DATABASES_FILE "the number in the file that database.database_config names"
 #define UNIT(setting, elsewhere) setting " of the systemd unit, or " elsewhere
 
@@ -181,14 +176,18 @@ static const struct {
 	{"database", "config_db_number", DATABASES_FILE},
 	{"database", "appl_db_number", DATABASES_FILE},
 	{"database", "state_db_number", DATABASES_FILE},
-	{"database", "retry_interval_secs", "database.retry_max_secs"},
+	{"database", "retry_interval_secs", SOON_ENOUGH},
+	{"database", "retry_max_secs", SOON_ENOUGH},
 	{"performance", "max_event_queue", "performance.redis_pipeline_depth"},
 	{"performance", "batch_timeout_ms", "performance.settle_ms"},
-	{"performance", "batch_size", "performance.flush_rows"},
+	{"performance", "batch_size", IN_PARTS},
+	{"performance", "flush_rows", IN_PARTS},
+	{"performance", "busy_poll_usecs", "nothing in its place, events came no sooner by it"},
 	{"performance", "reply_usecs", "performance.reply_delay_usecs"},
 	{"performance", "send_buffer_bytes", "nothing in its place, what is sent always fits"},
 	{"performance", "datagram_bytes", "nothing in its place, buffers grow when a link needs it"},
-	{"performance", "receive_pool", "performance.receive_datagrams"},
+	{"performance", "receive_pool", DATAGRAMS},
+	{"performance", "receive_datagrams", DATAGRAMS},
 	{"performance", "scheduler", UNIT("CPUSchedulingPolicy=", "chrt(1)")},
 	{"performance", "scheduler_priority", UNIT("CPUSchedulingPriority=", "chrt(1)")},
 	{"performance", "nice", UNIT("Nice=", "nice(1)")},
@@ -199,7 +198,8 @@ static const struct {
 	{"health", "min_port_sync_rate", "health.min_sync_percent"},
 	{"health", "enable_watchdog", "WatchdogSec= of the systemd unit; without it there is no watchdog"},
 	{"health", "watchdog_interval_secs", "WatchdogSec= of the systemd unit"},
-	{"metrics", "enabled", "http.enabled"},
+	{"http", "enabled", NO_HTTP},
+	{"metrics", "enabled", NO_HTTP},
 	{"metrics", "save_interval_secs", NOTHING},
 	{"metrics", "retention_days", NOTHING},
 	{"metrics", "max_file_size_mb", NOTHING},

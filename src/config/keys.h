@@ -8,7 +8,7 @@
 
 #include "config/config.h"
 
-#define KEYS 47
+#define KEYS 42
 #define KEY_WHY_MAX 512  /* capacity for what is wrong and what is allowed */
 #define KEY_QUOTE_MAX 80 /* capacity for the user's own words in it */
 

@@ -65,7 +65,7 @@ static void check_answer(struct doctor *d)
 	unsigned status = 0;
 	char tracer[64];
 
-	if (!d->ctl->config.http_enabled || d->ctl->config.http_unix_socket[0] == '\0') {
+	if (d->ctl->config.http_unix_socket[0] == '\0') {
 		doctor_add(d, DOCTOR_OK, "daemon", NULL, "process %d runs, as user %s", (int)d->pid, d->user.name);
 		return;
 	}
@@ -278,7 +278,7 @@ void doctor_folders(struct doctor *d)
 	if (config->recorder_bytes > 0)
 		check_folder(d, &(struct folder){"recorder", config->recorder_folder,
 						 "the flight recorder cannot write its files", false, true, 1});
-	if (config->http_enabled && !d->ctl->named.socket)
+	if (!d->ctl->named.socket)
 		check_folder(d, &(struct folder){"http", config->http_unix_socket,
 						 "its Unix socket is not there, and this command has less to say", true,
 						 true, 1});

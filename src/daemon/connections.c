@@ -18,6 +18,8 @@
 #include "settings/settings.h"
 
 #define RETRY_INITIAL_MS 100
+#define RETRY_MAX_MS 2000
+#define BATCH_ROWS 128 /* after which what is buffered is handed to Redis while more are written */
 
 static void on_config_ready(void *user)
 {
@@ -175,7 +177,7 @@ static int open_conn(struct daemon *d, struct conn **ret, const char *label, con
 		.access = &d->access,
 		.timeout_usec = (uint64_t)config->connection_timeout_secs * USEC_PER_SEC,
 		.retry_initial_ms = RETRY_INITIAL_MS,
-		.retry_max_ms = (uint32_t)config->retry_max_secs * 1000,
+		.retry_max_ms = RETRY_MAX_MS,
 		.reply_usec = (uint64_t)config->reply_delay_usecs,
 		.max_in_flight = (size_t)config->redis_pipeline_depth,
 		.pattern = pattern,
@@ -262,7 +264,7 @@ static int build_publish(struct daemon *d, uint64_t last_event, publish_unknown_
 {
 	const struct publish_options options = {
 		.separator = d->state_db.separator,
-		.batch_size = (size_t)d->config->flush_rows,
+		.batch_size = BATCH_ROWS,
 		.events = d->state_db.port_events,
 		.database = d->state_db.number,
 		.last_event = last_event,

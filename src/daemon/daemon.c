@@ -263,28 +263,13 @@ static void end_turn(struct daemon *d)
 		finish_stop(d);
 }
 
-/* While events come, polling for the next one without sleeping saves time, at the price of a processor. */
-static bool looks_again(struct daemon *d, uint64_t now)
-{
-	uint64_t messages = watch_stats(d->watch)->messages;
-
-	if (messages != d->messages)
-		d->busy_until = now + (uint64_t)d->config->busy_poll_usecs;
-	d->messages = messages;
-	return now < d->busy_until;
-}
-
 static uint64_t longest_sleep(struct daemon *d)
 {
 	uint64_t now, due = watch_due(d->watch);
 
-	if (due == UINT64_MAX && d->config->busy_poll_usecs == 0)
-		return UINT64_MAX;
-	now = now_usec();
-	if (d->config->busy_poll_usecs > 0 && looks_again(d, now))
-		return 0;
 	if (due == UINT64_MAX)
 		return UINT64_MAX;
+	now = now_usec();
 	return due > now ? due - now : 0;
 }
 

@@ -8,6 +8,11 @@
 #include "daemon/status.h"
 #include "host/notify.h"
 
+/* Of the sockets: to send, what one receive call takes at most, and the first size of a receive buffer, which grows
+ * when a link needs more. */
+#define SEND_BYTES ((size_t)2 << 20)
+#define DATAGRAMS 64
+#define DATAGRAM_BYTES ((size_t)32 << 10)
 #define DUMP_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define DUMP_RETRY_INITIAL_MS 10
 #define DUMP_RETRY_MAX_MS 5000
@@ -55,20 +60,25 @@ static void on_watch_state(enum watch_state state, void *user)
 	notify_send(d->notify, "READY=1");
 }
 
-int kernel_build(struct daemon *d)
+struct watch_options kernel_options(const struct config *config)
 {
-	struct watch_options options = {
-		.rcvbuf = (size_t)d->config->receive_buffer_bytes,
-		.sndbuf = KERNEL_SEND_BYTES,
-		.receive_pool = (unsigned)d->config->receive_datagrams,
-		.datagram_bytes = KERNEL_DATAGRAM_BYTES,
-		.settle_usec = (uint64_t)d->config->settle_ms * USEC_PER_MSEC,
-		.gather_usec = (uint64_t)d->config->gather_usecs,
+	return (struct watch_options){
+		.rcvbuf = (size_t)config->receive_buffer_bytes,
+		.sndbuf = SEND_BYTES,
+		.receive_pool = DATAGRAMS,
+		.datagram_bytes = DATAGRAM_BYTES,
+		.settle_usec = (uint64_t)config->settle_ms * USEC_PER_MSEC,
+		.gather_usec = (uint64_t)config->gather_usecs,
 		.dump_timeout_usec = DUMP_TIMEOUT_USEC,
 		.retry_initial_ms = DUMP_RETRY_INITIAL_MS,
 		.retry_max_ms = DUMP_RETRY_MAX_MS,
 		.retry_bound = DUMP_RETRY_BOUND,
 	};
+}
+
+int kernel_build(struct daemon *d)
+{
+	const struct watch_options options = kernel_options(d->config);
 	int r = mirror_new(&d->mirror, d->event, &options, d->links, on_watch_state, d);
 
 	if (r == 0)

@@ -5,9 +5,8 @@
 
 #include "daemon/private.h"
 
-/* Of its sockets: to send, and the first size of a receive buffer, which grows when a link needs more. */
-#define KERNEL_SEND_BYTES ((size_t)2 << 20)
-#define KERNEL_DATAGRAM_BYTES ((size_t)32 << 10)
+/* How the kernel's links are followed. */
+struct watch_options kernel_options(const struct config *config);
 
 /* Feeds the kernel's events to the model. */
 int kernel_build(struct daemon *d);

@@ -22,12 +22,8 @@
 #define DIFFERENCES_TOLD 16
 
 /* As with the kernel in real time; else what the recording's daemon waited for is not waited for again. */
-#define DUMP_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define RETRY_MAX_MS 5000
 #define FAST_TIMEOUT_USEC (1 * USEC_PER_SEC)
 #define FAST_RETRY_MAX_MS 20
-#define RETRY_INITIAL_MS 10
-#define RETRY_BOUND 8
 
 enum phase {
 	CONNECTING, /* until the rows that STATE_DB has are known: else its first changes would be one */
@@ -100,19 +96,14 @@ static void on_watch_state(enum watch_state state, void *user)
 static int build_mirror(struct player *p)
 {
 	const struct config *config = p->d.config;
-	const struct watch_options options = {
-		.rcvbuf = (size_t)config->receive_buffer_bytes,
-		.sndbuf = KERNEL_SEND_BYTES,
-		.receive_pool = (unsigned)config->receive_datagrams,
-		.datagram_bytes = KERNEL_DATAGRAM_BYTES,
-		.settle_usec = (uint64_t)config->settle_ms * USEC_PER_MSEC,
-		.dump_timeout_usec = config->realtime ? DUMP_TIMEOUT_USEC : FAST_TIMEOUT_USEC,
-		.retry_initial_ms = RETRY_INITIAL_MS,
-		.retry_max_ms = config->realtime ? RETRY_MAX_MS : FAST_RETRY_MAX_MS,
-		.retry_bound = RETRY_BOUND,
-	};
+	struct watch_options options = kernel_options(config);
 	int r;
 
+	options.gather_usec = 0;
+	if (!config->realtime) {
+		options.dump_timeout_usec = FAST_TIMEOUT_USEC;
+		options.retry_max_ms = FAST_RETRY_MAX_MS;
+	}
 	replay_install(p->replay);
 	r = mirror_new(&p->d.mirror, p->d.event, &options, p->d.links, on_watch_state, p);
 	if (r < 0)

@@ -58,8 +58,7 @@ struct daemon {
 	sd_event_source *writable; /* stdout in a dry run; NULL until it was full once */
 	uint64_t suppressed_due;   /* what suppressed is set to, 0: off */
 	bool synced_once, stopping, drained;
-	uint64_t no_memory;            /* links_stats' at the last audit */
-	uint64_t messages, busy_until; /* watch_stats' at the last turn; CLOCK_MONOTONIC us */
+	uint64_t no_memory; /* links_stats' at the last audit */
 	unsigned settings_refused;
 	struct stat netns; /* what --netns named at the start */
 	sd_event_source *netns_watch;

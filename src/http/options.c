@@ -40,7 +40,7 @@ static const char *find_wrong(const struct http_options *opt)
 	if (opt->n_listen > ADDRESS_LIST_MAX)
 		return "http.listen: too many addresses; allowed: at most 8";
 	if (opt->n_listen == 0 && !opt->unix_socket)
-		return "http.listen, http.unix_socket: both are empty; allowed: one of them, or http.enabled = false";
+		return "http.listen, http.unix_socket: both are empty; allowed: one of them";
 	if (!opt->cert != !opt->key)
 		return "http.cert, http.key: one is set without the other; allowed: both or neither";
 	if (opt->ca && !opt->cert)

@@ -45,7 +45,7 @@ bool settings_http(const struct config *config, struct http_options *ret)
 	};
 	for (size_t i = 0; i < ret->n_listen; i++)
 		ret->listen[i] = config->http_listen.item[i];
-	return WITH_HTTP && config->http_enabled;
+	return WITH_HTTP && (ret->n_listen > 0 || ret->unix_socket);
 }
 
 struct tuning_options settings_tuning(const struct config *config)

@@ -210,7 +210,7 @@ def test_an_incident_ends_with_the_same_rows(
     redis_server: Callable[..., RedisServer],
     tmp_path: Path,
 ) -> None:
-    sw = switch(ports=before, settings={**SMALL_BUFFER, "database": {"retry_max_secs": 1}})
+    sw = switch(ports=before, settings=SMALL_BUFFER)
     incident(sw)
     sw.wait_equal(ports=after)
     rows = rows_of(sw.state_db)

@@ -15,7 +15,7 @@ from lib.switch import Switch, load_config
 REDIS_BUFFER_BYTES = 1 << 20
 RECEIVE_BUFFER_BYTES = 16 << 20
 SEND_BUFFER_BYTES = 2 << 20
-NO_SERVER = {"http": {"enabled": "false"}}  # its sockets are not those to Redis
+NO_SERVER = {"http": {"listen": '""', "unix_socket": '""'}}  # its sockets are not those to Redis
 NETLINK_SOCKETS = 2  # events, and questions
 CONNECTIONS = 5  # CONFIG_DB, APPL_DB, STATE_DB and two subscriptions
 

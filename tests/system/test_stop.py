@@ -68,12 +68,12 @@ def test_in_the_middle_of_a_storm(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, switch: SwitchFactory) -> None:
-    """The signal and the events become visible in the same instant. One read takes one message, and the first ones are
+    """The signal and the events become visible in the same instant. One read takes 64 messages, and the first ones are
     of a link that is no port, so that nothing is owed yet."""
-    sw = switch(ports=16, settings={"performance": {"receive_datagrams": 1}}, audit_secs=NO_AUDIT)
+    sw = switch(ports=16, audit_secs=NO_AUDIT)
     sw.netns.batch(["link add name foreign type veth peer name foreigner"])
     sw.daemon.pause()
-    sw.netns.batch(f"link set dev foreign mtu {mtu}" for mtu in range(1000, 1100))
+    sw.netns.batch(f"link set dev foreign mtu {mtu}" for mtu in range(1000, 1500))
     change_all(sw)
     sw.netns.delete_port("Ethernet60")
     sw.daemon.send(number)

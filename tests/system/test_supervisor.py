@@ -26,7 +26,6 @@ from lib.switch import Switch
 from lib.wait import wait_for
 
 DEPLOYED = ROOT / "deploy" / "supervisord" / "portsyncd.conf"
-QUICK = {"database": {"retry_max_secs": 1}}
 START_RETRIES = 3  # supervisord's default; with startsecs=1 it gives up after some seconds
 
 RSYSLOGD = """
@@ -251,7 +250,7 @@ def test_a_bad_option_ends_unexpected(switch: SwitchFactory, supervise: Supervis
 
 def test_redis_missing_for_longer_than_all_retries(switch: SwitchFactory, supervise: Supervise) -> None:
     """S29, S19: it is RUNNING all the time, never BACKOFF or FATAL, and in sync once Redis is there."""
-    sw = switch.build(ports=4, settings=QUICK)
+    sw = switch.build(ports=4)
     hidden = sw.redis.unix_socket + ".hidden"
     os.rename(sw.redis.unix_socket, hidden)
     supervisor = supervise(sw)

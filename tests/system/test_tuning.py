@@ -11,7 +11,6 @@ from conftest import SwitchFactory
 from lib.faults import NO_AUDIT
 from lib.figures import figures, stop_figures
 from lib.proc import Proc
-from lib.storm import mixed_changes
 from lib.switch import Switch
 
 IN_FORCE = "tuning in force: "
@@ -144,15 +143,6 @@ def test_a_dry_run_asks_nothing_of_the_machine(switch: SwitchFactory) -> None:
 # --- receive buffers ---
 
 
-def test_the_smallest_buffers_follow_a_storm(switch: SwitchFactory) -> None:
-    sw = switch(
-        ports=8, audit_secs=NO_AUDIT, settings={"performance": {"receive_datagrams": 1}}
-    )
-    sw.netns.batch(mixed_changes(sw.ports, 4003))
-    sw.wait_equal(ports=8)
-    assert stop_figures(sw.daemon)["events"] >= 4003
-
-
 def test_buffers_grow_once_for_a_link_that_needs_more(switch: SwitchFactory) -> None:
     """400 alternative names make 44 KiB. What was cut is read again; after that the buffers are long enough."""
     sw = switch.build(
@@ -160,7 +150,6 @@ def test_buffers_grow_once_for_a_link_that_needs_more(switch: SwitchFactory) -> 
         audit_secs=NO_AUDIT,
         switch_type="dpu",
         links="before",
-        settings={"performance": {"receive_datagrams": 1}},
     )
     sw.netns.batch(f"link property add dev Ethernet0 altname {'n' * 100}{i:03}" for i in range(400))
     sw.start()
@@ -171,15 +160,3 @@ def test_buffers_grow_once_for_a_link_that_needs_more(switch: SwitchFactory) -> 
     sw.wait_equal(ports=2)
     assert sw.daemon.log.count("truncated datagram") == 1
     assert figures(sw.daemon)["dumps"] == dumps + 1
-
-
-def test_a_busy_loop_sleeps_when_it_is_quiet(switch: SwitchFactory) -> None:
-    """busy_poll_usecs: while changes follow each other within it nobody has to wake the daemon; then it sleeps."""
-    sw = tuned(switch, busy_poll_usecs=10000)
-    process = Proc(sw.daemon.pid)
-    before = process.voluntary_switches
-    sw.netns.batch(f"link set dev Ethernet0 mtu {mtu}" for mtu in range(1500, 2500))
-    slept = process.voluntary_switches - before
-    sw.wait_equal(ports=2)
-    assert slept < 100
-    assert process.measure(1).cpu_share < 0.1

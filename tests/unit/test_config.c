@@ -35,20 +35,15 @@ static void test_defaults(void **state)
 	assert_int_equal(c.redis_port, 0);
 	assert_string_equal(c.redis_unix_socket, "");
 	assert_int_equal(c.connection_timeout_secs, 5);
-	assert_int_equal(c.retry_max_secs, 2);
 	assert_string_equal(c.redis_username, "");
 	assert_string_equal(c.redis_password_file, "");
 	assert_int_equal(c.redis_pipeline_depth, 1000);
 	assert_int_equal(c.gather_usecs, 1000);
 	assert_int_equal(c.settle_ms, 100);
-	assert_int_equal(c.flush_rows, 128);
-	assert_int_equal(c.busy_poll_usecs, 0);
 	assert_int_equal(c.reply_delay_usecs, 10000);
 	assert_int_equal(c.receive_buffer_bytes, 16777216);
-	assert_int_equal(c.receive_datagrams, 64);
 	assert_true(c.lock_memory);
 	assert_int_equal(CPU_COUNT(&c.cpu_affinity), 0);
-	assert_true(c.http_enabled);
 	assert_int_equal(c.http_listen.n, 2);
 	assert_string_equal(c.http_listen.item[0], "127.0.0.1:10187");
 	assert_string_equal(c.http_listen.item[1], "[::1]:10187");
@@ -77,7 +72,9 @@ static const struct {
 	 "F:2: performance.max_latency_us: no longer a key; allowed: health.max_latency_usecs\n"},
 	{"[performance]\nnice = -5\n",
 	 "F:2: performance.nice: no longer a key; allowed: Nice= of the systemd unit, or nice(1)\n"},
-	{"[metrics]\nenabled = false\n", "F:2: metrics.enabled: no longer a key; allowed: http.enabled\n"},
+	{"[metrics]\nenabled = false\n",
+	 "F:2: metrics.enabled: no longer a key; allowed: http.listen and http.unix_socket, both empty, "
+	 "to turn HTTP off\n"},
 	{"[metrics]\nretention_days = 30\nenable = true\n",
 	 "F:2: metrics.retention_days: no longer a key; allowed: nothing in its place, it had no effect\n"
 	 "F:3: metrics.enable: unknown key; allowed: none in this section\n"},
@@ -103,14 +100,13 @@ static void test_own_keys(void **state)
 	struct config c;
 
 	(void)state;
-	assert_int_equal(read_text(&c,
-				   "[database]\n"
-				   "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
-				   "redis_username = so ;nic # bare\n"
-				   "redis_password_file = \"/etc/p w\"\r\n"
-				   "[ performance ] # kernel\n\treceive_buffer_bytes\t=\t4096\nreceive_datagrams=1024"
-				   "\n[sonic]\nreconcile_interval_secs = \"86400\"\n"
-				   "[log]\nlevel = Debug\ntarget = syslog"),
+	assert_int_equal(read_text(&c, "[database]\n"
+				       "database_config=/a/b.json\nredis_unix_socket = \"/run/r#1.sock\"  # comment\n"
+				       "redis_username = so ;nic # bare\n"
+				       "redis_password_file = \"/etc/p w\"\r\n"
+				       "[ performance ] # kernel\n\treceive_buffer_bytes\t=\t4096\ngather_usecs=24"
+				       "\n[sonic]\nreconcile_interval_secs = \"86400\"\n"
+				       "[log]\nlevel = Debug\ntarget = syslog"),
 			 0);
 	assert_string_equal(captured, "");
 	assert_string_equal(c.database_config, "/a/b.json");
@@ -118,7 +114,7 @@ static void test_own_keys(void **state)
 	assert_string_equal(c.redis_username, "so ;nic");
 	assert_string_equal(c.redis_password_file, "/etc/p w");
 	assert_int_equal(c.receive_buffer_bytes, 4096);
-	assert_int_equal(c.receive_datagrams, 1024);
+	assert_int_equal(c.gather_usecs, 24);
 	assert_int_equal(c.reconcile_interval_secs, 86400);
 	assert_int_equal(c.log_level, LOG_DEBUG);
 	assert_int_equal(c.log_target, LOG_TARGET_SYSLOG);
@@ -129,10 +125,7 @@ static const struct {
 	const char *name, *low, *min, *max, *high, *allowed;
 	size_t field;
 } tuning_ranges[] = {
-	{"flush_rows", "0", "1", "1000000", "1000001", "1..1000000", offsetof(struct config, flush_rows)},
-	{"busy_poll_usecs", "-1", "0", "10000", "10001", "0..10000", offsetof(struct config, busy_poll_usecs)},
 	{"reply_delay_usecs", "-1", "0", "100000", "100001", "0..100000", offsetof(struct config, reply_delay_usecs)},
-	{"receive_datagrams", "0", "1", "1024", "1025", "1..1024", offsetof(struct config, receive_datagrams)},
 };
 
 static int read_tuning(struct config *config, const char *name, const char *value)
@@ -249,7 +242,7 @@ static void test_http_switched_off(void **state)
 	struct config c;
 
 	(void)state;
-	write_text("F", "[http]\nenabled = false\nca = /a\n");
+	write_text("F", "[http]\nlisten = \"\"\nunix_socket = \"\"\nca = /a\n");
 	assert_int_equal(LOAD(&c, "-c", "F"), CONFIG_RUN);
 	assert_false(settings_http(&c, &http));
 	write_text("F", "[http]\nca = /a\n");
@@ -349,7 +342,7 @@ static const struct {
 	 "F:2: performance.lock_memory: \"yes\" is not a boolean; allowed: true, false\n"},
 	{"[sonic]\nreconcile_interval_secs = 0\n",
 	 "F:2: sonic.reconcile_interval_secs: \"0\" is out of range; allowed: an integer 1..86400\n"},
-	{"[http]\nenabled = yes\n", "F:2: http.enabled: \"yes\" is not a boolean; allowed: true, false\n"},
+	{"[log]\naudit = yes\n", "F:2: log.audit: \"yes\" is not a boolean; allowed: true, false\n"},
 	{"[health]\nmin_sync_percent = 100.1\n",
 	 "F:2: health.min_sync_percent: \"100.1\" is out of range; allowed: a number 0..100\n"},
 	{"[health]\nmin_sync_percent = nan\n",

@@ -275,7 +275,9 @@ static void http_can_be_turned_off(void **state)
 	assert_true(settings_http(&fx->config, &http));
 	assert_true(http.n_listen > 0);
 	assert_null(http.cert);
-	fx->config.http_enabled = false;
+	fx->config.http_listen.n = 0;
+	assert_true(settings_http(&fx->config, &http));
+	fx->config.http_unix_socket[0] = '\0';
 	assert_false(settings_http(&fx->config, &http));
 }
 

@@ -6,7 +6,7 @@ from lib.switch import Switch
 # The daemon's connections, as its log names them.
 LABELS = ("CONFIG_DB", "CONFIG_DB events", "APPL_DB", "APPL_DB events", "STATE_DB")
 # Faults are noticed soon, and no reconciliation hides that a reconnection forgot something.
-QUICK = {"connection_timeout_secs": 1, "retry_max_secs": 1}
+QUICK = {"connection_timeout_secs": 1}
 NO_AUDIT = 3600
 
 
