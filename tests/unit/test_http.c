@@ -133,8 +133,7 @@ static void test_options_that_do_not_fit(void **state)
 	opt.n_listen = 0;
 	assert_int_equal(http_check(&opt, fx->error, sizeof(fx->error)), 0);
 	opt.unix_socket = NULL;
-	assert_refused(fx, &opt,
-		       "http.listen, http.unix_socket: both are empty; allowed: one of them");
+	assert_refused(fx, &opt, "http.listen, http.unix_socket: both are empty; allowed: one of them");
 }
 
 /* Files are not read for the first verdict; an address that would need more is refused before they are. */
