@@ -23,7 +23,7 @@ static void drift_is_repaired_and_counted(void **state)
 	assert_int_equal(publish_stats(x->own->publish)->repaired, 1);
 }
 
-/* The question of the reconciliation was on its way when the row was changed by us: its answer is older than what we know. */
+/* We changed the row while the question was on its way: its answer is older than what we know. */
 static void a_read_that_crossed_a_write_is_not_believed(void **state)
 {
 	struct fixture *x = *state;
