@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/thread.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+
+#include "base/util.h"
 
 #define WEAKEST_NICE 19
 #define THREAD_NAME_BYTES 16 /* pthread_setname_np(3) */
@@ -20,7 +23,7 @@ int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*r
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (stack_bytes > 0)
-		r = pthread_attr_setstacksize(&attributes, stack_bytes);
+		r = pthread_attr_setstacksize(&attributes, MAX(stack_bytes, (size_t)PTHREAD_STACK_MIN));
 	/* It inherits the name: another thread's would be a file of /proc to write, which the sandbox forbids. */
 	(void)pthread_getname_np(pthread_self(), own_name, sizeof(own_name));
 	(void)pthread_setname_np(pthread_self(), name);

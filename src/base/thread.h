@@ -6,7 +6,10 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* Starts a thread with this name and all signals blocked. stack_bytes 0: the default. 0 or negative errno. */
+/*
+ * Starts a thread with this name and all signals blocked. stack_bytes 0: the default; a size that is less than the
+ * architecture demands becomes that. 0 or negative errno.
+ */
 int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg);
 
 /* Lets the loop go first: SCHED_BATCH and nice 19 for the calling thread. */
