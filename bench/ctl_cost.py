@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import Bench, Must, Result, most, table
 
@@ -13,7 +14,8 @@ from lib import ctl
 
 LIMIT_MS, LOOSE_MS = 50, 500
 RUNS_TO_PLAN = 6  # of each, in turns
-# Verbs that answer and end, with what they are asked. The others stream, or write archives.
+STORM_RATE, STORM_SECS = 1_000, 3
+# With what they are asked. top ends after its first picture, since it is for no terminal.
 ASKED: dict[str, tuple[str, ...]] = {
     "status": (),
     "why": ("Ethernet0",),
@@ -23,8 +25,13 @@ ASKED: dict[str, tuple[str, ...]] = {
     "wait": ("in-sync",),
     "doctor": (),
     "explain": (),
+    "top": (),
+    "record": ("-o", "-"),
+    "dump": ("-o", "-"),
 }
-NOT_ASKED = {"watch", "top", "record", "dump"}
+ARCHIVES = ("record", "dump")  # as long as what they hold: no must
+STREAM = "watch"
+FIRST_CHANGE = f"portsyncctl {STREAM} --count 1, at {STORM_RATE:,} changes/s"
 
 
 def verbs() -> set[str]:
@@ -34,13 +41,14 @@ def verbs() -> set[str]:
 
 def commands(bench: Bench) -> dict[str, list[str]]:
     known = verbs()
-    assert known <= {*ASKED, *NOT_ASKED}, f"a verb that is not measured: {known - {*ASKED, *NOT_ASKED}}"
+    assert known <= {*ASKED, STREAM}, f"a verb that is not measured: {known - {*ASKED, STREAM}}"
     switch = bench.switch
     own = [str(ctl.program()), *ctl.arguments(switch)]
     asked = {f"portsyncctl {' '.join((verb, *words))}": [*own, verb, *words] for verb, words in ASKED.items() if verb in known}
     first = f"PORT_TABLE|{switch.ports[0]}"
     return asked | {
         "portsyncctl ports --json": [*own, "ports", "--json"],
+        "portsyncctl history --all": [*own, "history", "--all"],
         "redis-cli HGETALL of one row": ["redis-cli", "-s", str(switch.redis.unix_socket), "-n", "6", "HGETALL", first],
         "ip -j link": ["ip", "-n", switch.netns.name, "-j", "link"],
     }
@@ -54,6 +62,19 @@ def milliseconds(command: Sequence[str], expected: Sequence[int]) -> float:
     return took * 1000
 
 
+def first_changes(bench: Bench) -> list[float]:
+    """From exec to the end with the first line, while changes come."""
+    command = [str(ctl.program()), *ctl.arguments(bench.switch), STREAM, "--count", "1"]
+    times: list[float] = []
+    with ThreadPoolExecutor(1) as pool:
+        storm = pool.submit(bench.linkstorm, "--rate", STORM_RATE, "--seconds", STORM_SECS)
+        began = time.monotonic()
+        while time.monotonic() < began + STORM_SECS / 2:
+            times.append(milliseconds(command, (0,)))
+        storm.result()
+    return times
+
+
 def measure(bench: Bench) -> None:
     found: dict[str, list[float]] = {}
     for _ in range(RUNS_TO_PLAN * bench.plan.pairs):
@@ -61,6 +82,7 @@ def measure(bench: Bench) -> None:
             # A verdict may be negative: the bench's Redis, say, is not where doctor would have it.
             negative = (0, 1) if name.startswith("portsyncctl") else (0,)
             found.setdefault(name, []).append(milliseconds(command, negative))
+    found[FIRST_CHANGE] = first_changes(bench)
     bench.result["ctl_cost"] = found
 
 
@@ -77,5 +99,5 @@ def musts(result: Result) -> list[Must]:
     return [
         most(f"{result['ports']} ports, {name}: P50", statistics.median(times), LIMIT_MS, " ms", ci=LOOSE_MS)
         for name, times in result["ctl_cost"].items()
-        if name.startswith("portsyncctl")
+        if name.startswith("portsyncctl") and name.split()[1] not in ARCHIVES
     ]

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "ctl/changetext.h"
 #include "ctl/daemonhttp.h"
 #include "ctl/names.h"
@@ -12,6 +14,7 @@
 #define LAST_DEFAULT 50
 #define LAST_MAX 999999999
 #define TARGET_BYTES 128
+#define PIECES_BYTES (1U << 20)
 #define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 
 /* 0; or -1, ctl_fail() is due. */
@@ -93,7 +96,20 @@ static void say_why_none(const struct ctl *ctl, int argc, const json_t *page)
 		ctl_say(ctl, argc > 0 ? "no change of such a port is remembered" : "no change is remembered yet");
 }
 
-int verb_history(struct ctl *ctl, int argc, char **argv)
+/* Of thousands of changes, each of some twenty values: none is freed before all are. */
+static struct arena pieces;
+
+static void *take_piece(size_t size)
+{
+	return arena_take(&pieces, size);
+}
+
+static void keep_piece(void *piece)
+{
+	(void)piece;
+}
+
+static int show(struct ctl *ctl, int argc, char **argv)
 {
 	char target[TARGET_BYTES];
 	unsigned long last;
@@ -109,7 +125,17 @@ int verb_history(struct ctl *ctl, int argc, char **argv)
 	} else if (last > 0) {
 		say_why_none(ctl, argc, page);
 	}
-	json_decref(changes);
-	json_decref(page);
 	return CTL_GOOD;
+}
+
+int verb_history(struct ctl *ctl, int argc, char **argv)
+{
+	int r;
+
+	arena_init(&pieces, PIECES_BYTES, 0);
+	json_set_alloc_funcs(take_piece, keep_piece);
+	r = show(ctl, argc, argv);
+	json_set_alloc_funcs(malloc, free);
+	arena_done(&pieces);
+	return r;
 }
