@@ -31,12 +31,6 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions are written and read with
  * reserved - size and committed are good.
  */
 static struct {
-	_Alignas(LINE) _Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
-	_Atomic uint64_t committed;
-	_Atomic uint64_t received;                 /* datagrams of them */
-	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
-	_Atomic uint64_t n_checkpoints;
-
 	/*
 	 * The loop's: what each entry needs, in one line. head and offset apart, else gcc changes both by one
 	 * instruction here and by two there, and the load of what was stored in halves waits for both.
@@ -49,6 +43,14 @@ static struct {
 	uint64_t datagrams;
 	uint64_t nsec;
 
+	/* Everybody's: */
+	_Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
+	_Atomic uint64_t committed;
+	_Atomic uint64_t received;                 /* datagrams of them */
+	_Atomic uint64_t checkpoints[CHECKPOINTS]; /* positions or'ed with IN_DUMP, the newest at n_checkpoints - 1 */
+	_Atomic uint64_t n_checkpoints;
+
+	/* The loop's, too: */
 	uint64_t checkpoint; /* position of the last one */
 	uint64_t due;        /* where the next one should be */
 	bool in_dump;        /* the last one was made while a dump was being read */
