@@ -33,7 +33,7 @@ export CC BUILD FUZZ_SECONDS
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
 .PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
-.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test platforms cross-test
+.PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test platforms cross-test model model-long
 .NOTPARALLEL:
 
 all: $(BUILD)/build.ninja
@@ -84,6 +84,13 @@ soak: deps bench-programs
 # Do the unit tests notice what is broken on purpose?
 mutants: deps
 	@tests/mutants/run $(ONLY)
+
+# Every state of the models in proof/, and that each fault on purpose is found there. ONLY=rows: some of them
+model: deps
+	@proof/check $(ONLY)
+
+model-long: deps
+	@proof/check --long $(ONLY)
 
 lint: deps
 	@scripts/lint

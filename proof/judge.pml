@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calms, and what must be true at their ends. RECONCILE is the configuration's. */
+/* publish_owes() */
+#define OWES(n) (writing[n] || owed_del[n] && mine[n] || \
+	(link[n] -> !known[n] || owed[n] || acked[n] != DESIRED(link[n]) : mine[n]))
+
+/* Only what others did, and a row that Redis refused to show and that has no link any more, waits for the
+ * reconciliation. */
+inline judge_before(n)
+{
+	assert(!kernel[n] || meddled[n] || EQUAL(n) && !unheard[n] && !OWES(n))
+}
+
+inline judge(n)
+{
+	assert(EQUAL(n));    /* STATE_DB is what the kernel says */
+	assert(!unheard[n]); /* each change had an event, and from it on the row was the truth */
+	assert(!ended[n]);   /* each end of a link was a DEL */
+	assert(!dirty[n] && !OWES(n));
+	meddled[n] = 0
+}
+
+active proctype weather()
+{
+	do
+	:: atomic { calm == STORM -> calm = CALM; checked = 0 }
+	:: atomic {
+		calm == CALM && timeout ->
+		for (q : 0 .. LAST) {
+			judge_before(q)
+		}
+		calm = RECONCILED;
+		RECONCILE
+	}
+	:: atomic {
+		calm == RECONCILED && timeout ->
+		assert(AT_REST);
+		for (q : 0 .. LAST) {
+			judge(q)
+		}
+		checked = 1;
+		calm = STORM
+	}
+	od
+}
+
+/* Whenever the faults cease, all comes to rest, and then it is as it should. */
+#ifdef LIVENESS
+ltl converges { [] ((calm == CALM) -> <> checked) }
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all models share: how links and rows are written down, and what an observer remembers in order to judge.
+ * Temporaries are hidden: they mean something within one step only.
+ */
+#ifndef PORTS
+#define PORTS 1
+#endif
+#define LAST (PORTS - 1)
+
+/* A link is a byte, 0: there is none. A port's links differ by the ifindex, of which one bit matters. The value stands
+ * for admin, oper and MTU: what the row says of the link. */
+#define LINK(index, value, master) (8 | ((master) << 2) | ((value) << 1) | (index))
+#define INDEX(x) ((x) & 1)
+#define VALUE(x) (((x) >> 1) & 1)
+#define MASTER(x) (((x) >> 2) & 1)
+
+/* A row: bit 0 is the field that never changes (state), bits 1 and 2 the one that does: 0 missing, 1 or 2. */
+#define STATE 1
+#define OPER 2
+#define DOUBT 4 /* nobody knows what changed */
+#define FIELDS 3
+#define DESIRED(x) (1 | ((VALUE(x) + 1) << 1))
+#define ROW_OPER(row) ((row) >> 1)
+#define DIFF(a, b) ((((a) ^ (b)) & 1) | (ROW_OPER(a) != ROW_OPER(b) -> OPER : 0))
+#define MERGED(row, want, fields) \
+	(((fields) & STATE -> 1 : (row) & 1) | ((fields) & OPER -> (want) & 6 : (row) & 6))
+
+byte kernel[PORTS]; /* the links that there are */
+byte row[PORTS];    /* STATE_DB */
+
+/*
+ * Faults come and go. In a calm none comes, until the daemon is at rest; then it reconciles, and comes to rest again:
+ * now all must be as it should. Then the faults go on. So "infinitely often calm" is fairness of the faults.
+ */
+#define STORM 0
+#define CALM 1
+#define RECONCILED 2
+byte calm = STORM;
+bit checked; /* the last step was such a judgement: for the liveness property */
+
+/* The observer's. */
+bit unheard[PORTS]; /* a change, or a gap, after which no event had the truth in its row */
+bit cause[PORTS];   /* something that a write may answer to */
+bit meddled[PORTS]; /* others changed the row since the last judgement */
+bit ended[PORTS];   /* a link whose row was in STATE_DB is gone, and no DEL of the row came */
+
+hidden byte p, q, k, f, x, y, want, fields;
+hidden byte news, good;
+
+#define EQUAL(n) (kernel[n] -> row[n] == DESIRED(kernel[n]) : ROW_OPER(row[n]) == 0)
+
+/* A consumer that reads the row at this event finds this. */
+inline heard(n)
+{
+	if
+	:: kernel[n] && row[n] == DESIRED(kernel[n]) -> unheard[n] = 0
+	:: else
+	fi
+}
+
+inline redis_sets(n, set, which)
+{
+	row[n] = MERGED(row[n], set, which);
+	heard(n)
+}
+
+inline redis_deletes(n)
+{
+	row[n] = 0;
+	ended[n] = 0;
+	heard(n)
+}
+
+inline kernel_becomes(n, new)
+{
+	if
+	:: kernel[n] && (!(new) || INDEX(kernel[n]) != INDEX(new)) && ROW_OPER(row[n]) -> ended[n] = 1
+	:: else
+	fi;
+	kernel[n] = new;
+	unheard[n] = (new -> 1 : 0) /* the end of a link is heard by the DEL */
+}
