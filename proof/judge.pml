@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calms, and what must be true at their ends. RECONCILE is the configuration's. */
+#ifndef OWES
 /* publish_owes() */
 #define OWES(n) (writing[n] || owed_del[n] && mine[n] || \
 	(link[n] -> !known[n] || owed[n] || acked[n] != DESIRED(link[n]) : mine[n]))
+#endif
 
 /* Only what others did, and a row that Redis refused to show and that has no link any more, waits for the
  * reconciliation. */
@@ -17,6 +19,7 @@ inline judge(n)
 	assert(!unheard[n]); /* each change had an event, and from it on the row was the truth */
 	assert(!ended[n]);   /* each end of a link was a DEL */
 	assert(!dirty[n] && !OWES(n));
+	silent[n] = 0;
 	meddled[n] = 0
 }
 

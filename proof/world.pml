@@ -43,6 +43,7 @@ bit checked; /* the last step was such a judgement: for the liveness property */
 bit unheard[PORTS]; /* a change, or a gap, after which no event had the truth in its row */
 bit cause[PORTS];   /* something that a write may answer to */
 bit meddled[PORTS]; /* others changed the row since the last judgement */
+bit silent[PORTS];  /* the link changed without a message since the last judgement */
 bit ended[PORTS];   /* a link whose row was in STATE_DB is gone, and no DEL of the row came */
 
 hidden byte p, q, k, f, x, y, want, fields;
@@ -54,7 +55,7 @@ hidden byte news, good;
 inline heard(n)
 {
 	if
-	:: kernel[n] && row[n] == DESIRED(kernel[n]) -> unheard[n] = 0
+	:: kernel[n] && (row[n] == DESIRED(kernel[n]) || silent[n]) -> unheard[n] = 0
 	:: else
 	fi
 }
@@ -79,5 +80,6 @@ inline kernel_becomes(n, new)
 	:: else
 	fi;
 	kernel[n] = new;
-	unheard[n] = (new -> 1 : 0) /* the end of a link is heard by the DEL */
+	/* One that ends where the daemon's copy stands, by a change without a message, has no event. */
+	unheard[n] = ((new) && !silent[n] -> 1 : (new -> unheard[n] : 0)) /* the end of a link is heard by the DEL */
 }

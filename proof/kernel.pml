@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel: links that change, a queue of events that overruns, and a dump that takes its time. */
+#ifndef QUEUE
+#define QUEUE 2
+#endif
+#ifndef DUMP_QUEUE
+#define DUMP_QUEUE 1
+#endif
+
+#define NEW 0
+#define GONE 1
+#define BAD 2 /* truncated or malformed: the daemon only learns that something was there */
+chan events = [QUEUE] of { byte, byte, byte }; /* kind, port, link */
+bit overrun;   /* ENOBUFS is to be reported */
+bit congested; /* nothing is queued until the queue was empty */
+
+#define DUMP_DONE 255
+chan dump = [DUMP_QUEUE] of { byte, byte, bit }; /* port or DUMP_DONE, link, NLM_F_DUMP_INTR */
+bit dumping;
+byte cursor;
+bit interrupted; /* links came or went since it began: rows may be missing, and each message says so */
+
+inline emit(kind, n, what)
+{
+	if
+	:: congested
+	:: !congested && len(events) == QUEUE -> overrun = 1; congested = 1
+	:: !congested && len(events) < QUEUE -> events!kind, n, what
+	fi
+}
+
+/* An ifindex is not given to another link while the daemon has not heard of its end. */
+#define MAY_CREATE(n, index) (!link[n] || INDEX(link[n]) != (index))
+
+inline change(n)
+{
+	x = kernel[n];
+	if
+	:: x -> y = LINK(INDEX(x), 1 - VALUE(x), MASTER(x))
+#ifdef MASTERS
+	:: x -> y = LINK(INDEX(x), VALUE(x), 1 - MASTER(x))
+#endif
+	:: x -> y = x
+	:: x -> y = 0
+	:: !x && MAY_CREATE(n, 0) -> y = LINK(0, 0, 0)
+	:: !x && MAY_CREATE(n, 1) -> y = LINK(1, 0, 0)
+	fi;
+	news = (x != y);
+	if
+	:: news -> kernel_becomes(n, y)
+	:: else
+	fi;
+	interrupted = interrupted || dumping && (!x || !y);
+	if
+	:: k = (y -> NEW : GONE)
+	:: k = BAD
+	fi;
+	x = (y -> y : x);
+	emit(k, n, x)
+}
+
+active proctype kernel_changes()
+{
+	do
+	:: atomic { calm == STORM -> q = 0; change(q) }
+#if PORTS > 1
+	:: atomic { calm == STORM -> q = 1; change(q) }
+#endif
+#ifdef SILENT
+	:: atomic { calm == STORM && kernel[0] -> kernel[0] = kernel[0] ^ 2; silent[0] = 1; meddled[0] = 1 }
+#endif
+	od
+}
+
+active proctype kernel_dumps()
+{
+	do
+	:: atomic {
+		dumping && len(dump) < DUMP_QUEUE ->
+		do
+		:: cursor < 2 * PORTS && (!kernel[cursor / 2] || INDEX(kernel[cursor / 2]) != cursor % 2) -> cursor++
+		:: cursor < 2 * PORTS && interrupted -> cursor++
+		:: cursor < 2 * PORTS && kernel[cursor / 2] && INDEX(kernel[cursor / 2]) == cursor % 2 ->
+			dump!cursor / 2, kernel[cursor / 2], interrupted;
+			cursor++;
+			break
+		:: cursor == 2 * PORTS ->
+			dump!DUMP_DONE, 0, interrupted;
+			dumping = 0;
+			cursor = 0;
+			interrupted = 0;
+			break
+		od
+	}
+	od
+}
