@@ -86,8 +86,9 @@ mutants: deps
 	@tests/mutants/run $(ONLY)
 
 # Every state of the models in proof/, and that each fault on purpose is found there. ONLY=rows: some of them
-model: deps
+model: deps everything
 	@proof/check $(ONLY)
+	@proof/conform $(BUILD)/tests/proof/proof_trace
 
 model-long: deps
 	@proof/check --long $(ONLY)

@@ -30,6 +30,7 @@ inline pop_dirty()
 
 inline detach(n)
 {
+	expect(OWED, n, 8);
 	link[n] = 0;
 	owed[n] = 0;
 #ifndef MUT_MERGED_DELETION
@@ -40,6 +41,7 @@ inline detach(n)
 
 inline attach(n, new)
 {
+	expect(OWED, n, DOUBT);
 	link[n] = new;
 	owed[n] = DOUBT;
 	mark_dirty(n)
@@ -49,6 +51,7 @@ inline owe(n, which)
 {
 	if
 	:: (which) != 0 ->
+		expect(OWED, n, which);
 #ifndef MUT_LEVELS_ONLY
 		owed[n] = owed[n] | (which);
 #endif

@@ -62,6 +62,7 @@ inline send_write(what, n, which, set)
 
 inline send_delete(n)
 {
+	expect(SENT_DEL, n, 0);
 	acked[n] = 0;
 	mine[n] = 0;
 	send_write(DEL, n, 0, 0)
@@ -75,6 +76,7 @@ inline send_set(n, differing)
 	mine[n] = 1;
 	announced[n] = differing | owed[n];
 	owed[n] = 0;
+	expect(SENT_SET, n, (announced[n] << 3) | want);
 	send_write(SET, n, fields, want)
 }
 

@@ -84,6 +84,7 @@ inline abort_dump()
 
 inline enter(state)
 {
+	expect(STATE_IS, 0, state);
 	watch = state;
 	held = (watch == SETTLING);
 #ifdef REREAD
@@ -122,6 +123,7 @@ inline restart()
 
 inline dump_failed()
 {
+	expect(DUMP_FAILED, 0, 0);
 	abort_dump();
 #ifdef REREAD
 	failures = (failures < RETRY_BOUND -> failures + 1 : failures);
@@ -231,8 +233,11 @@ inline complete_dump()
 	commit(1);
 #endif
 	clear_stage();
-	enter(SETTLING);
+	enter(SETTLING)
+#ifndef RECORDED
+	;
 	read_events()
+#endif
 }
 
 #ifdef MUT_INTERRUPTED_COUNTS
@@ -263,6 +268,7 @@ inline read_dump()
 	fi
 }
 
+#ifndef RECORDED
 active proctype watcher()
 {
 	do
@@ -274,6 +280,8 @@ active proctype watcher()
 	:: atomic { watch == DUMPING && calm == STORM -> dump_failed(); flush() }
 	od
 }
+
+#endif
 
 #ifdef REREAD
 #define ANY(a) (a[0] || a[1] || a[2 * LAST] || a[2 * LAST + 1])
