@@ -127,6 +127,11 @@ cross-test: deps
 system-test: deps
 	@/usr/bin/python3 -m pytest -q tests/nspawn
 
+.PHONY: container-test
+# In a real docker like SONiC's, on such a machine; make test has a short form. SUITE=trixie: in Debian 13
+container-test: deps
+	@$(if $(SUITE),SUITE=$(SUITE)) /usr/bin/python3 -m pytest -q tests/container
+
 # Debian's own kernels in qemu, in software: real bonds, teams, cards. KERNEL=6.1, ARCH=arm64: some; TEST="-k bond"
 kernel-test: all
 	@scripts/install-deps release

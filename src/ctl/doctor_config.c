@@ -101,8 +101,9 @@ static bool take_daemons_options(struct doctor *d)
 	for (char *at = d->cmdline; at < d->cmdline + len; at += strlen(at) + 1)
 		add_argument(d, at);
 	(void)snprintf(folder, sizeof(folder), "/proc/%d/cwd", (int)d->pid);
-	if (chdir(folder) < 0)
-		doctor_add(d, DOCTOR_WARN, CHECK, "run it as root", "the daemon's folder cannot be entered");
+	if (chdir(folder) < 0 && d->n_arguments > 1)
+		doctor_add(d, DOCTOR_WARN, CHECK, "run it as root, in a container with CAP_SYS_PTRACE",
+			   "the daemon's folder cannot be entered: files that its options name may be others");
 	take_environment(d);
 	return true;
 }

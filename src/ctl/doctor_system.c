@@ -19,6 +19,7 @@
 #include "ctl/daemonhttp.h"
 #include "ctl/doctor.h"
 #include "ctl/proc.h"
+#include "ctl/prose.h"
 #include "host/landlock.h"
 #include "http/options.h"
 #include "settings/settings.h"
@@ -286,12 +287,37 @@ void doctor_folders(struct doctor *d)
 
 /* --- HTTP addresses --- */
 
-/* "portsyncd, process 12" of the daemon. */
-static bool is_daemon(const struct doctor *d, const char *holder)
+/* By its own word. */
+static bool daemon_has_its_addresses(struct doctor *d)
+{
+	struct text body = {0};
+	unsigned status;
+	json_t *health, *check;
+	bool healthy;
+
+	if (daemonhttp_get(d->ctl, "/healthz", &body, &status) < 0)
+		return false;
+	health = json_loadb(body.data, body.len, 0, NULL);
+	check = json_object_get(json_object_get(health, "checks"), "http_address");
+	healthy = strcmp(prose_text(check, "status"), "healthy") == 0;
+	json_decref(health);
+	free(body.data);
+	return healthy;
+}
+
+/*
+ * "portsyncd, process 12" of the daemon. A holder without a number has a process into which this command may not look:
+ * so is the daemon in a container without CAP_SYS_PTRACE.
+ */
+static bool is_daemon(struct doctor *d, const char *holder)
 {
 	const char *number = strstr(holder, ", process ");
 
-	return d->pid && number && strtol(number + strlen(", process "), NULL, 10) == d->pid;
+	if (!d->pid)
+		return false;
+	if (number)
+		return strtol(number + strlen(", process "), NULL, 10) == d->pid;
+	return daemon_has_its_addresses(d);
 }
 
 static void check_unix_socket(struct doctor *d, const char *path)

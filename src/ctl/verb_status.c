@@ -175,6 +175,20 @@ static void print_processes(const json_t *processes)
 	}
 }
 
+/* One that supervisord has not started yet has no time and no status. */
+static void print_program(const json_t *program)
+{
+	const char *error = prose_text(program, "error"), *since = prose_text(program, "since");
+
+	if (since[0])
+		(void)printf("program:  supervisord has it %s since %s; status %.0f%s%s\n",
+			     prose_text(program, "state"), since, prose_number(program, "status"), error[0] ? "; " : "",
+			     error);
+	else
+		(void)printf("program:  supervisord has it %s, and has not started it yet%s%s\n",
+			     prose_text(program, "state"), error[0] ? "; " : "", error);
+}
+
 static void print_known(const json_t *known)
 {
 	const json_t *unit = json_object_get(known, "unit"), *line = json_object_get(known, "last_line"),
@@ -186,10 +200,7 @@ static void print_known(const json_t *known)
 			     prose_text(unit, "sub"), prose_text(unit, "since"), prose_text(unit, "result"),
 			     prose_number(unit, "status"));
 	if (json_is_object(program))
-		(void)printf("program:  supervisord has it %s since %s; status %.0f%s%s\n",
-			     prose_text(program, "state"), prose_text(program, "since"),
-			     prose_number(program, "status"), prose_text(program, "error")[0] ? "; " : "",
-			     prose_text(program, "error"));
+		print_program(program);
 	if (json_is_object(line))
 		(void)printf("last log: %s %s\n", prose_text(line, "at"), prose_text(line, "text"));
 	if (!json_is_object(appl)) {

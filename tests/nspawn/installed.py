@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -42,11 +42,15 @@ ExecStartPost=+/usr/bin/install -D --mode=644 /etc/sonic/database_config.json {D
 class Installed:
     """build() boots the machine, with CONFIG_DB filled; install() installs the package, which starts the service."""
 
-    def __init__(self, root: Path, packages: list[Path], ports: int = 8) -> None:
+    redis_conf = REDIS_CONF
+    redis_drop_in = REDIS_DROP_IN
+
+    def __init__(self, root: Path, packages: list[Path], ports: int = 8, options: Sequence[str] = ()) -> None:
+        """options: more of the machine's."""
         self.ports = port_names(ports)
         self.config = sample_config(self.ports)
         self.packages = packages
-        self.machine = Machine(root)
+        self.machine = Machine(root, options)
         self._cleanup = ExitStack()
         self._cleanup.callback(self.machine.close)
 
@@ -143,10 +147,10 @@ class Installed:
     def _set_up_redis(self) -> None:
         machine = self.machine
         config = machine.path("/etc/redis/redis.conf")
-        config.write_text(config.read_text() + REDIS_CONF)
+        config.write_text(config.read_text() + self.redis_conf)
         machine.path("/etc/sonic").mkdir(exist_ok=True)
         write_database_config(machine.path("/etc/sonic/database_config.json"), Instance(f"/var{REDIS_SOCKET}"))
-        machine.write(f"/etc/systemd/system/{REDIS}.d/sonic.conf", REDIS_DROP_IN)
+        machine.write(f"/etc/systemd/system/{REDIS}.d/sonic.conf", self.redis_drop_in)
         machine.systemctl("daemon-reload")
         machine.systemctl("restart", REDIS)
 
@@ -155,9 +159,12 @@ class Installed:
         write_database_config(self._outside_config, Instance(str(self.machine.path(REDIS_SOCKET))))
         self.appl_db, self.config_db, self.state_db = (open_database(self._outside_config, n) for n in DATABASES)
         self.links: Links = self.machine.links
-        self.orch = Orch(self._open("APPL_DB"), DATABASES["APPL_DB"][0], self._create_links, self.links.delete_port)
+        self.orch = self.make_orch()
         self._cleanup.callback(self.orch.stop)
         self.orch.start()
+
+    def make_orch(self) -> Orch:
+        return Orch(self._open("APPL_DB"), DATABASES["APPL_DB"][0], self._create_links, self.links.delete_port)
 
     def _open(self, name: str) -> Database:
         return open_database(self._outside_config, name)

@@ -9,7 +9,7 @@ import re
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,18 @@ class Machine:
 
     _numbers = itertools.count()
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, options: Sequence[str] = ()) -> None:
+        """options: more of systemd-nspawn's."""
         self.name = f"{NAME_PREFIX}{os.getpid()}-{next(self._numbers)}"
         self._root = root
+        self._options = options
         self._console = tempfile.TemporaryFile()
         self._process: subprocess.Popen[bytes] | None = None
         self.leader = 0  # the PID of its PID 1
 
     def boot(self) -> None:
         self._process = subprocess.Popen(
-            [str(ROOT / "scripts" / "boot-root"), str(self._root), self.name],
+            [str(ROOT / "scripts" / "boot-root"), str(self._root), self.name, *self._options],
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=self._console,
