@@ -15,7 +15,7 @@ TOP = HERE.parents[1]
 PACKAGES = (
     "base-files", "bash", "busybox-static", "coreutils", "findutils", "gawk", "grep", "hostname", "iproute2", "kmod", "libc-bin",
     "libteam-utils", "login", "mount", "procps", "psmisc", "python3", "python3-cryptography", "python3-prometheus-client", "python3-pytest",
-    "python3-redis", "redis-server", "sed", "tar", "util-linux",
+    "python3-redis", "redis-server", "sed", "strace", "tar", "util-linux",
     # what portsyncd is linked with; libcap-ng, libseccomp, libsystemd come with the above or here
     "libcap-ng0", "libgnutls30", "libjansson4", "libmicrohttpd12", "libmnl0", "libseccomp2", "libsystemd0", "zlib1g",
 )  # fmt: skip
