@@ -14,6 +14,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 BUILD_DEB ?= build-deb$(if $(ARCH),-$(ARCH))
+BUILD_PORTABLE ?= build-portable
 BENCH ?=
 PROFILE ?=
 PEER ?=
@@ -122,6 +123,16 @@ deb: deps
 cross-test: deps
 	@for arch in $(or $(ARCH),arm64 armhf); do scripts/cross test $$arch || exit 1; done
 	@/usr/bin/python3 -m pytest -q tests/cross $(if $(ARCH),-k $(ARCH))
+
+.PHONY: portable reproducible
+# Programs to try in a container that lacks the libraries, into $(BUILD_PORTABLE)
+portable: deps
+	@scripts/build-portable $(BUILD_PORTABLE)
+
+# The packages built twice, in two folders and on two days: equal byte for byte?
+reproducible:
+	@scripts/install-deps release
+	@scripts/reproducible
 
 # The packages in a Debian that systemd-nspawn boots; its root is made once, into build-root. make test does it too.
 system-test: deps

@@ -76,9 +76,26 @@ def test_everything_is_roots_and_for_root_to_change(packages: list[Path]) -> Non
 
 
 def test_the_same_sources_give_the_same_package(packages: list[Path], tmp_path: Path) -> None:
+    before = run("git", "status", "--porcelain")
     run("scripts/build-deb", tmp_path / "again")
+    assert run("git", "status", "--porcelain") == before
     for package in packages:
         assert (tmp_path / "again" / package.name).read_bytes() == package.read_bytes()
+
+
+def test_a_builder_without_libraries_can_have_the_core(tmp_path: Path) -> None:
+    """What dpkg-buildpackage asks before it begins, of a machine that lacks them."""
+    lacks = {"pkg.portsyncd.nohttp": ("libmicrohttpd-dev", "libdeflate-dev"), "pkg.portsyncd.nosandbox": ("libseccomp-dev",)}
+    for profile, packages in lacks.items():
+        admin = tmp_path / profile
+        admin.mkdir()
+        paragraphs = Path("/var/lib/dpkg/status").read_text().split("\n\n")
+        gone = tuple(f"Package: {name}\n" for name in packages)
+        (admin / "status").write_text("\n\n".join(one for one in paragraphs if not one.startswith(gone)))
+        check = ("dpkg-checkbuilddeps", f"--admindir={admin}")
+        said = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert said.returncode == 1 and set(said.stderr.rpartition(": ")[2].split()) == set(packages)
+        run(*check, "-P", profile)
 
 
 def test_a_fault_in_the_sources_is_told(tmp_path: Path) -> None:
