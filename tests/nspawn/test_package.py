@@ -9,6 +9,8 @@ from packages import NAMES, as_single
 OF_OTHERS = "/etc/sonic/config_db.json"
 STATE_FOLDER = "/var/lib/sonic/portsyncd"
 PROGRAM = "/usr/bin/portsyncd"
+TEMPLATE = "portsyncd@.service"
+INSTANCE = "portsyncd@asic0.service"
 
 
 def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed) -> None:
@@ -19,16 +21,26 @@ def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed)
     assert booted.state["NRestarts"] == "0"
 
 
+def start_instance(booted: Installed) -> None:
+    """One that systemd runs; what it runs does not matter here."""
+    booted.machine.write(f"/run/systemd/system/{TEMPLATE}", "[Service]\nExecStart=/bin/sleep infinity\n")
+    booted.machine.systemctl("daemon-reload")
+    booted.machine.systemctl("start", INSTANCE)
+
+
 def test_upgraded_it_runs_the_new_one_with_the_old_settings(booted: Installed) -> None:
     booted.install()
     booted.wait_whole()
     booted.set_warm()
     before = booted.pid
+    start_instance(booted)
+    instance = booted.machine.show(INSTANCE)["MainPID"]
     booted.write_settings({"sonic": {"reconcile_interval_secs": 77}})
     kept = booted.machine.path(CONFIG_FILE).read_text()
     booted.install()
     booted.wait_whole()
     assert booted.pid != before
+    assert booted.machine.show(INSTANCE)["MainPID"] not in (instance, "0")
     assert booted.machine.path(CONFIG_FILE).read_text() == kept
 
 
@@ -55,7 +67,9 @@ def test_removed_it_is_gone_but_for_what_is_the_users_and_purged_that_too(booted
     machine = booted.machine
     machine.write(OF_OTHERS, "{}\n")
     machine.write(f"{STATE_FOLDER}/kept", "")
+    start_instance(booted)
     machine.run("dpkg", "--remove", *NAMES)
+    assert machine.show(INSTANCE)["ActiveState"] == "inactive"
     assert booted.state["ActiveState"] == "inactive"
     assert machine.attempt("pgrep", "portsyncd") == (1, ""), "no process is left"
     assert not machine.path(PROGRAM).exists() and not machine.path(f"/lib/systemd/system/{UNIT}").exists()

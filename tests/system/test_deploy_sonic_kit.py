@@ -122,7 +122,7 @@ def test_the_slave_can_build_it(image: Path, slave: str) -> None:
     control = (ROOT / "debian" / "control").read_text()
     needs = re.search(r"^Build-Depends:((?:.*\n )*.*)", control, re.MULTILINE)
     assert needs
-    wanted = {word.split()[0] for word in needs[1].split(",")} - {"debhelper-compat"}
+    wanted = {word.split()[0].removesuffix(":any") for word in needs[1].split(",")} - {"debhelper-compat"}
     for cross, suffix in (("n", ""), ("y", ":$arch")):
         lines = render(image / slave, CROSS_BUILD_ENVIRON=cross)
         run = lines[lines.index("RUN apt-get update") :].partition("# portsyncd: end")[0]
