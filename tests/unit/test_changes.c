@@ -94,9 +94,25 @@ static void only_so_many_are_kept(void **state)
 		add(c, 0, 5 * KEPT);
 		assert_int_equal(changes_kept(c), kept[i]);
 		assert_int_equal(changes_begin(c), 5 * KEPT - kept[i]);
+		/* All of them can be read. */
+		for (uint64_t next = changes_begin(c), lost = 0; next < changes_end(c);) {
+			struct change got;
+
+			assert_int_equal(changes_read(c, &next, &got, 1, &lost), 1);
+			assert_int_equal(lost, 0);
+		}
 		changes_free(c);
 	}
 	changes_free(NULL);
+}
+
+static void no_more_is_kept_than_a_file_takes(void **state)
+{
+	struct changes *c = new_changes(CHANGES_KEPT_MAX + 1);
+
+	(void)state;
+	assert_int_equal(changes_kept(c), CHANGES_KEPT_MAX);
+	changes_free(c);
 }
 
 static void who_is_too_slow_learns_how_many_he_missed(void **state)
@@ -266,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_added_is_read_in_order),
 		cmocka_unit_test(only_so_many_are_kept),
+		cmocka_unit_test(no_more_is_kept_than_a_file_takes),
 		cmocka_unit_test(who_is_too_slow_learns_how_many_he_missed),
 		cmocka_unit_test(a_listener_is_rung_for_once_until_he_hears),
 		cmocka_unit_test(all_is_read_or_counted_as_lost),

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -53,6 +54,8 @@ static void assert_match(const char *pattern, const char *name, bool expected)
 
 static void test_patterns(void **state)
 {
+	char pattern[300];
+
 	(void)state;
 	assert_true(names_match("Ethernet0", 0, NULL));
 	assert_match("Ethernet0", "Ethernet0", true);
@@ -65,6 +68,12 @@ static void test_patterns(void **state)
 	assert_match("Ethernet8,Ethernet0", "Ethernet4", false);
 	assert_match("", "Ethernet0", false);
 	assert_match(",", "Ethernet0", false);
+	memset(pattern, '*', sizeof(pattern) - 1);
+	for (size_t len = 255; len <= 257; len++) {
+		pattern[len] = '\0';
+		assert_match(pattern, "Ethernet0", len < 256); /* a longer one fits no name */
+		pattern[len] = '*';
+	}
 }
 
 static void test_ranges(void **state)
@@ -86,6 +95,9 @@ static void test_ranges(void **state)
 	assert_match("Ethernet-Rec0-4", "Ethernet-Rec3", true);
 	assert_match("Ethernet0-4,Ethernet12-16", "Ethernet12", true);
 	assert_match("0-4", "Ethernet0", false);
+	assert_match("Ethernet1x4", "Ethernet3", false);
+	assert_match("Ethernet1-4x", "Ethernet3", false);
+	assert_match("Ethernet1-4,Ethernet9", "Ethernet3", true);
 }
 
 int main(void)

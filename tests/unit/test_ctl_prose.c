@@ -78,6 +78,12 @@ static void paragraphs(void **state)
 		assert_memory_equal(line, words ? "         word" : "  cause: word", 13);
 		words++;
 	}
+	/* Nor does the last word of the text go beyond the edge. */
+	memset(long_word, 'y', WIDTH - 3);
+	long_word[WIDTH / 2] = ' ';
+	(void)snprintf(text, sizeof(text), "%s end", long_word);
+	print("", text, out, sizeof(out));
+	assert_true(strcspn(out, "\n") <= WIDTH);
 	/* A word that is longer than a line is not cut. */
 	memset(long_word, 'x', sizeof(long_word) - 1);
 	(void)snprintf(text, sizeof(text), "a %s b", long_word);

@@ -315,10 +315,12 @@ static void a_bad_remark_is_refused(void **state)
 		"end packets=01",
 		"end packets=-1",
 		"end packets=18446744073709551616",
+		"end packets=20000000000000000000",
 		"end packets=1 ",
 		"end packets=1 x=2",
 		"end  packets=1",
 		"acked after=0 port= fields=-",
+		"acked after=0 port=Ethernet01234567 fields=-", /* IFNAMSIZ counts the NUL */
 		"acked after=0 port=Ethernet0123456789 fields=-",
 		"acked after=0 port=% fields=-",
 		"acked after=0 port=%0 fields=-",
@@ -346,6 +348,10 @@ static void a_bad_remark_is_refused(void **state)
 			fail_msg("\"%s\" is taken", bad[i]);
 		assert_int_not_equal(why[0], '\0');
 	}
+	/* Cut off within an escape: what stands behind is not of it. */
+	(void)snprintf(text, sizeof(text), REMARK_PREFIX "note after=0 text=a%%41");
+	assert_int_equal(remark_parse(text, strlen(text), &got, why, sizeof(why)), REMARK_GOOD);
+	assert_int_equal(remark_parse(text, strlen(text) - 1, &got, why, sizeof(why)), REMARK_BAD);
 	assert_int_equal(remark_parse("portsync", 8, &got, why, sizeof(why)), REMARK_FOREIGN);
 	assert_int_equal(remark_parse("my note", 7, &got, why, sizeof(why)), REMARK_FOREIGN);
 }
