@@ -224,7 +224,7 @@ MUTATIONS = [
         ("return position + ring.size >= reserved;", "return true;"),
         ("(found && (noted & IN_DUMP))", "false"),
         ("MAX(ring.size / PARTS, 2 * (ring.head - ring.checkpoint))", "ring.size"),
-        ("whole_length(len), at = 0;", "rounded(len, LINE), at = 0;"),
+        ("const size_t whole = whole_length(len);", "const size_t whole = rounded(len, LINE);"),
     ),
     *of(
         "ports/changes.c",
