@@ -318,7 +318,7 @@ s.listen()
 print(flush=True)
 sys.stdin.read()
 """
-LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', 18999)); print(); sys.stdin.read()"
+LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', 18999)); print(flush=True); sys.stdin.read()"
 
 
 def test_an_http_address_in_use(switch: SwitchFactory) -> None:
