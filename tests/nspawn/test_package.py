@@ -54,7 +54,8 @@ def test_the_single_package_of_before_becomes_three_and_the_service_runs_on(boot
     before, rows = booted.pid, {port: booted.row(port) for port in booted.ports}
     booted.install()
     booted.wait_whole()
-    assert booted.pid != before and Path(f"/proc/{booted.pid}/exe").readlink() == Path(PROGRAM)
+    # Where this runs in a chroot, the link has the way to that, too.
+    assert booted.pid != before and str(Path(f"/proc/{booted.pid}/exe").readlink()).endswith(PROGRAM)
     assert booted.machine.path(CONFIG_FILE).read_text() == kept
     assert {port: booted.row(port) for port in booted.ports} == rows
     assert booted.machine.systemctl("is-enabled", UNIT) == "enabled\n"
