@@ -147,7 +147,7 @@ container-test: deps
 kernel-test: all
 	@scripts/install-deps release
 	@ninja -C $(BUILD) tests/unit/sandbox_probe
-	@tests/kernel/run $(if $(KERNEL),--kernel $(KERNEL)) $(if $(ARCH),--arch $(ARCH)) $(TEST)
+	@tests/kernel/run $(if $(TEST),,--write) $(if $(KERNEL),--kernel $(KERNEL)) $(if $(ARCH),--arch $(ARCH)) $(TEST)
 
 # Builds and tests in Debian 12 and 13: an hour. SHORT=1: a few minutes, in the one that this machine does not have.
 platforms: deps

@@ -26,8 +26,8 @@ class Machine:
 
 MACHINES = {
     "amd64": Machine("qemu-system-x86_64", ["-machine", "pc", "-cpu", "max"], "ttyS0", "vmlinuz"),
-    "arm64": Machine("qemu-system-aarch64", ["-machine", "virt,gic-version=2", "-cpu", "max"], "ttyAMA0", "vmlinuz", True),
-    "armhf": Machine("qemu-system-arm", ["-machine", "virt,highmem=off", "-cpu", "max"], "ttyAMA0", "vmlinuz", True),
+    "arm64": Machine("qemu-system-aarch64", ["-machine", "virt,gic-version=2", "-cpu", "cortex-a57"], "ttyAMA0", "vmlinuz", True),
+    "armhf": Machine("qemu-system-arm", ["-machine", "virt,highmem=off", "-cpu", "cortex-a15"], "ttyAMA0", "vmlinuz", True),
 }
 
 
@@ -49,10 +49,10 @@ def command(arch: str, boot: Path, initramfs: Path, disk: Path, work: Path) -> l
     machine = MACHINES[arch]
     kernel = next(boot.glob(f"{machine.kernel}-*"))
     return [
-        "nice", machine.program, *machine.options, "-accel", "tcg,thread=multi", "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
+        machine.program, *machine.options, "-accel", "tcg,thread=multi", "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-kernel", str(kernel), "-initrd", str(initramfs),
-        "-append", f"console={machine.console} quiet loglevel=4 panic=-1 tsc=reliable mitigations=off audit=0 apparmor=0",
+        "-append", f"console={machine.console} quiet loglevel=4 panic=-1 tsc=unstable mitigations=off audit=0 apparmor=0",
         "-serial", f"file:{work / 'console'}",
         "-drive", f"file={disk},format=raw,if=none,id=disk,snapshot=on", "-device", "virtio-blk-pci,drive=disk",
         "-device", "virtio-serial-pci",

@@ -16,8 +16,6 @@ PACKAGES = (
     "base-files", "bash", "busybox-static", "coreutils", "findutils", "gawk", "grep", "hostname", "iproute2", "kmod", "libc-bin",
     "libteam-utils", "login", "mount", "procps", "psmisc", "python3", "python3-cryptography", "python3-prometheus-client", "python3-pytest",
     "python3-redis", "redis-server", "sed", "strace", "tar", "util-linux",
-    # what portsyncd is linked with; libcap-ng, libseccomp, libsystemd come with the above or here
-    "libcap-ng0", "libgnutls30", "libjansson4", "libmicrohttpd12", "libmnl0", "libseccomp2", "libsystemd0", "zlib1g",
 )  # fmt: skip
 USERS = "root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\nredis:x:101:101::/:/bin/false\n"
 GROUPS = "root:x:0:\nnogroup:x:65534:\nredis:x:101:\n"
@@ -43,14 +41,24 @@ def suite() -> str:
     return next(line.partition("=")[2] for line in text.splitlines() if line.startswith("VERSION_CODENAME="))
 
 
-def recipe() -> str:
-    return fingerprint(suite(), PACKAGES, USERS, GROUPS, WITHOUT, Path(__file__).read_text())
+def libraries(build: Path) -> list[str]:
+    """The packages of what our programs are linked with, by their names on this machine, which built them."""
+    needed = {
+        line.partition("[")[2].rstrip("]")
+        for name in PROGRAMS
+        for line in run("readelf", "--dynamic", build / name).splitlines()
+        if "(NEEDED)" in line
+    }
+    found = run("dpkg", "--search", *(f"*/{name}" for name in sorted(needed) if not name.startswith("ld-")))
+    return sorted({line.partition(":")[0] for line in found.splitlines() if "-linux-gnu" in line and ", " not in line})
 
 
-def make_tree(cache: Path, arch: str, tree: Path) -> None:
-    t64 = "" if suite() == "bookworm" else "t64"
-    renamed = {name: name + t64 for name in ("libgnutls30", "libmicrohttpd12")}
-    unpack(Apt(cache, suite(), arch).fetch([renamed.get(name, name) for name in PACKAGES]), tree)
+def recipe(build: Path) -> str:
+    return fingerprint(suite(), PACKAGES, libraries(build), USERS, GROUPS, WITHOUT, Path(__file__).read_text())
+
+
+def make_tree(cache: Path, arch: str, build: Path, tree: Path) -> None:
+    unpack(Apt(cache, suite(), arch).fetch([*PACKAGES, *libraries(build)]), tree)
     (tree / "etc/passwd").write_text(USERS)
     (tree / "etc/group").write_text(GROUPS)
     (tree / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
@@ -72,20 +80,20 @@ def compile_python(tree: Path) -> None:
     subprocess.run([*command, *folders], check=False, stdout=subprocess.DEVNULL)
 
 
-def image(cache: Path, arch: str) -> Path:
+def image(cache: Path, arch: str, build: Path) -> Path:
     """The disk image, as it was made before if nothing changed."""
     path, stamp = cache / f"root-{arch}.ext4", cache / f"root-{arch}.recipe"
-    if path.is_file() and stamp.is_file() and stamp.read_text() == recipe():
+    if path.is_file() and stamp.is_file() and stamp.read_text() == recipe(build):
         return path
     tree = cache / f"root-{arch}"
     shutil.rmtree(tree, ignore_errors=True)
-    make_tree(cache, arch, tree)
+    make_tree(cache, arch, build, tree)
     mib = int(run("du", "-sm", tree).split()[0]) * 5 // 4 + SPARE_MIB
     path.unlink(missing_ok=True)
     run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", tree, path, f"{mib}M")
     shutil.copy(tree / "usr/bin/busybox", cache / f"busybox-{arch}")
     shutil.rmtree(tree)
-    stamp.write_text(recipe())
+    stamp.write_text(recipe(build))
     return path
 
 

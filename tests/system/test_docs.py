@@ -179,3 +179,12 @@ def test_the_version_is_that_of_meson() -> None:
     own = re.compile(rf"portsyncd[ _-]v?(?:{re.escape(found[1])}|0\.1\.0)\b")
     apart = {ROOT / "debian" / "changelog", ROOT / "CHANGELOG.md"}
     assert sorted(str(path) for path in {*sources(), *DOCUMENTS} - apart if own.search(path.read_text())) == []
+
+
+def test_each_scenario_of_real_kernels_is_in_the_table() -> None:
+    """tests/kernel/run --write puts it there once it ran."""
+    files = (ROOT / "tests" / "kernel" / "guest").glob("test_real_*.py")
+    functions = {name for file in files for name in re.findall(r"^def test_(\w+)", file.read_text(), re.MULTILINE)}
+    table = DOCUMENT.read_text().partition("\n## Real kernels\n")[2]
+    rows = re.findall(r"^\| ([\w ]+) \|.*(?:holds|fails)", table, re.MULTILINE)
+    assert {name.replace("_", " ") for name in functions} == set(rows)

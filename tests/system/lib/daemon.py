@@ -2,6 +2,7 @@
 """Runs portsyncd and reads what it logs."""
 
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -12,7 +13,10 @@ from lib.wait import comes, patient, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 LOG_TIMEOUT_SECS = 1.0
-POLL, NO_LIMIT = "7", "0xffffffff"  # in /proc/<pid>/task/<tid>/syscall of x86-64: poll(2), its timeout -1
+# A poll(2) without a limit in /proc/<pid>/task/<tid>/syscall, and its third argument; ARM64 has ppoll(2) alone.
+POLL, NO_LIMIT = {"aarch64": ("73", "0x0"), "armv7l": ("168", "0xffffffff")}.get(
+    platform.machine(), ("7", "0xffffffff")
+)
 SANITIZER_REPORT = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|runtime error:|LeakSanitizer: detected")
 
 # The configuration of a daemon that has no folder of its own for its state file.
