@@ -6,7 +6,7 @@
 #define SYNCED 3
 byte watch;
 bit due; /* UNSYNCED: the dump may start once the event socket is empty */
-hidden byte drained;
+hidden byte drained, some;
 
 /* By ifindex, of which a port has two */
 #define PLACE(n, x) (2 * (n) + INDEX(x))
@@ -158,6 +158,7 @@ inline on_event()
 inline read_events()
 {
 	drained = 0;
+	some = 0;
 	do
 	:: overrun ->
 		overrun = 0;
@@ -172,6 +173,7 @@ inline read_events()
 #endif
 	:: !overrun && nempty(events) ->
 		events?k, p, x;
+		some = 1;
 		if
 		:: k == BAD ->
 #ifndef MUT_BAD_MESSAGE_IGNORED
@@ -180,7 +182,7 @@ inline read_events()
 		:: else -> on_event()
 		fi
 	:: !overrun && empty(events) -> congested = 0; drained = 1; break
-	:: nempty(events) && !overrun -> break
+	:: nempty(events) && !overrun && some -> break
 	od;
 	if
 	:: drained && watch == UNSYNCED && due -> start_dump()
