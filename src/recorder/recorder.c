@@ -563,8 +563,8 @@ static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 	ret->len = (size_t)(committed - start);
 	ret->datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed);
 	*at_least = start + 1;
-	atomic_thread_fence(memory_order_acquire);
-	return is_there(start, atomic_load_explicit(&ring.reserved, memory_order_relaxed));
+	/* As a store it comes after all loads before it. ThreadSanitizer, unlike a fence, understands it. */
+	return is_there(start, atomic_fetch_add_explicit(&ring.reserved, 0, memory_order_acq_rel));
 }
 
 int recorder_copy(struct recorder_copy *ret)
