@@ -67,7 +67,7 @@ bench-short: deps bench-programs
 
 bench-programs: $(BUILD)/build.ninja
 	@meson configure $(BUILD) -Dbench=true
-	@ninja -C $(BUILD)
+	@ninja -C $(BUILD) bench-programs
 
 # Flame graph and call graph of a storm, into $(BUILD)/profile; PROFILE="--rate 20000 --seconds 5": see --help
 profile: deps bench-programs
