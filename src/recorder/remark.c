@@ -283,7 +283,9 @@ static char read_byte(struct rest *text)
 	low = hex_digit(text->at[2]);
 	text->at += 3;
 	text->len -= 3;
-	return high < 0 || low < 0 ? '\0' : (char)(high << 4 | low);
+	if (high < 0 || low < 0)
+		return '\0';
+	return (char)(high << 4 | low);
 }
 
 static bool read_word(const struct key *key, struct rest text, char *out)
