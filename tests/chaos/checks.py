@@ -26,7 +26,8 @@ INIT_DONE = re.compile(r"PortInitDone$", re.MULTILINE)
 OWN_LOGGER = "LOGGER|portsyncd"
 # One daemon, from its third sequence on: what its memory may have grown by, whatever happened to it.
 SETTLED_AFTER, SAMPLES_LEAST = 3, 9
-RSS_GROWTH_KIB, ALLOCATIONS_GROWTH = 1024, 4
+RING_KIB = 1440  # of the log's ring: a page of it is touched when its first line comes
+RSS_GROWTH_KIB, ALLOCATIONS_GROWTH = 1024 + RING_KIB, 4
 # name of a figure -> what it means here
 MET = {
     "overruns": "portsyncd_netlink_overruns_total",

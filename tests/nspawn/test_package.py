@@ -11,6 +11,7 @@ STATE_FOLDER = "/var/lib/sonic/portsyncd"
 PROGRAM = "/usr/bin/portsyncd"
 TEMPLATE = "portsyncd@.service"
 INSTANCE = "portsyncd@asic0.service"
+NETNS = "/run/netns/asic0"
 
 
 def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed) -> None:
@@ -22,7 +23,9 @@ def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed)
 
 
 def start_instance(booted: Installed) -> None:
-    """One that systemd runs; what it runs does not matter here."""
+    """One that systemd runs in a network namespace; what it runs does not matter here."""
+    if not booted.machine.path(NETNS).exists():
+        booted.machine.run("ip", "netns", "add", Path(NETNS).name)
     booted.machine.write(f"/run/systemd/system/{TEMPLATE}", "[Service]\nExecStart=/bin/sleep infinity\n")
     booted.machine.systemctl("daemon-reload")
     booted.machine.systemctl("start", INSTANCE)

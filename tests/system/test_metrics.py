@@ -5,6 +5,7 @@ import gzip
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -216,12 +217,14 @@ def test_the_turns_of_a_storm_are_counted(switch: SwitchFactory) -> None:
     sw = switch(ports=8, audit_secs=NO_AUDIT, settings={"performance": {"gather_usecs": 2000}})
     before = sw.pages.metrics()
     sw.redis.pause()
+    began = time.monotonic()
     sw.netns.batch(mtu_changes(sw.ports, 20_000))
+    took = time.monotonic() - began
     sw.redis.resume()
     sw.wait_equal(ports=8)
     after = sw.pages.metrics()
     turns = after("portsyncd_loop_turns_total") - before("portsyncd_loop_turns_total")
-    assert turns >= 120, "20,000 events take the machine a second, gathered in 2 ms each"
+    assert turns >= min(120, took / 0.002 / 3), f"events of {took:.2f} s, gathered in 2 ms each"
 
 
 def test_a_loss_and_the_way_back(switch: SwitchFactory) -> None:
