@@ -211,10 +211,13 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     # The last change is saved; what may still come is the thread's answer and the time limit of the last commands.
     process = Proc(sw.daemon.pid)
     wait_for(lambda: process.next_timer_secs > NO_AUDIT / 2, what="nothing is owed")
-    wait_for(lambda: process.measure(0.5).switches == 0, what="the thread has answered")
-    written = sw.state_file.stat().st_mtime_ns
-    assert process.measure(3).switches == 0
-    assert sw.state_file.stat().st_mtime_ns == written
+
+    def rests() -> bool:
+        """For three intervals. On a busy machine the thread may answer late."""
+        written = sw.state_file.stat().st_mtime_ns
+        return process.measure(3).switches == 0 and sw.state_file.stat().st_mtime_ns == written
+
+    wait_for(rests, what="it sleeps and writes nothing")
     sw.daemon.kill()
     restart_warm(sw)
     assert counters(sw)["Ethernet0"][0] == flaps
