@@ -47,7 +47,9 @@ static int give_back(struct dl_phdr_info *object, size_t size, void *user)
 
 	(void)size;
 	(void)user;
-	for (size_t i = 0; i < object->dlpi_phnum && !has_own_text(object); i++) {
+	if (has_own_text(object))
+		return 0;
+	for (size_t i = 0; i < object->dlpi_phnum; i++) {
 		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
 		uintptr_t begin = object->dlpi_addr + part->p_vaddr, first = begin & ~(page - 1);
 
