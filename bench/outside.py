@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from harness import FLOOR_DB, STATE_DB, Bench, Result
 from lib.switch import Switch
@@ -33,6 +34,7 @@ QUIET_SECS, QUIET_CPU_SECS = 0.5, 0.005  # who takes no more CPU time than that 
 QUIET_TIMEOUT_SECS = 60
 RTNLGRP_LINK_BIT = 1
 BOOTSTRAPS = 1000
+T = TypeVar("T")
 SHOWN = ("p50", "p95", "p99", "p999", "max")
 
 
@@ -181,7 +183,7 @@ def ratios(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result]
     return spread([figure(one) / figure(other) for one, other in zip(of, to)])
 
 
-def ratio_of_medians(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result], float]) -> Result:
+def ratio_of_medians(of: Sequence[T], to: Sequence[T], figure: Callable[[T], float]) -> Result:
     """Of runs that took turns, where the difference is smaller than what the machine does from run to run.
 
     min and max: between them lie 95 % of what other choices of the same runs give (bootstrap of pairs).
