@@ -54,3 +54,9 @@ def goals(result: Result) -> list[Must]:
         most(f"{label} from the request", p99_ms(found["apart"], "request"), LIMIT_MS, " ms"),
         most(f"{label} from the message, as scheduled", p99_ms(found["as scheduled"], "message"), LIMIT_MS, " ms"),
     ]
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    turns = result["at_once"]["apart"]["daemon"]
+    name = f"{result['ports']} changes at once: P99 from the message, µs"
+    return {name: [one["latency"]["from_message_usec"]["p99"] for one in turns]}

@@ -136,3 +136,10 @@ def musts(result: Result) -> list[Must]:
             most(f"{storm}: system calls per event", one["system_calls_per_event"], CALLS, ci=CALLS_LOOSE),
         ]
     return found
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    return {
+        f"{label_of(label)}: system calls per event": [one["system_calls_per_event"]]
+        for label, one in result["counts"].items()
+    }

@@ -101,3 +101,8 @@ def musts(result: Result) -> list[Must]:
         for name, times in result["ctl_cost"].items()
         if name.startswith("portsyncctl") and name.split()[1] not in ARCHIVES
     ]
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    found = result["ctl_cost"].items()
+    return {f"{result['ports']} ports, {name}, ms": times for name, times in found if name.startswith("portsyncctl")}

@@ -87,3 +87,16 @@ def acknowledgement(result: Result) -> list[Must]:
         return []
     label = f"{ACKNOWLEDGED_RATE:,}/s: P50 from receive to acknowledgement, a round trip is {round_trip:.0f} µs"
     return [most(label, value, ACKNOWLEDGED_LIMIT_USEC, " µs")]
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    """Also to the floor's of the same turn: what the machine does that day meets both."""
+    found: dict[str, list[float]] = {}
+    for rate, one in result["latency"]["rates"].items():
+        label = f"{result['ports']} ports, {label_of(rate)}"
+        found[f"{label}: CPU per 100,000 events, s"] = [turn["cpu_per_100k"] for turn in one["daemon"]]
+        for name in ("p50", "p99"):
+            of, to = ([turn["latency"]["from_message_usec"][name] for turn in one[who]] for who in ("daemon", "floor"))
+            found[f"{label}: {name.upper()}, µs"] = of
+            found[f"{label}: {name.upper()} to the floor's"] = [x / max(y, 1) for x, y in zip(of, to)]
+    return found

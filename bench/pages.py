@@ -54,3 +54,8 @@ def musts(result: Result) -> list[Must]:
         found.append(most(f"{name}: CPU time, P50", statistics.median(one["ms"]), LIMIT_MS, " ms", ci=LOOSE_MS))
         found.append(most(f"{name}: size", one["bytes"] / 1000, LIMIT_KB, " kB", ci=LIMIT_KB))
     return found
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    found = {f"{result['ports']} ports, {name}: CPU, ms": one["ms"] for name, one in result["pages"].items()}
+    return found | {f"{result['ports']} ports, {name}: kB": [one["bytes"] / 1000] for name, one in result["pages"].items()}

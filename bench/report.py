@@ -28,6 +28,10 @@ def machine() -> Result:
     }
 
 
+def commit() -> str:
+    return subprocess.run([ROOT / "scripts" / "commit"], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def described(found: Result) -> str:
     return f"{found['cpus']} CPUs ({found['model']}), Linux {found['kernel']}, Redis {found['redis']}."
 

@@ -60,3 +60,7 @@ def musts(result: Result) -> list[Must]:
         most(f"{ports}, idle and saving every {SAVE_SECS} s what changed: wake-ups", found["wakeups_saved"], 0, ci=0),
         most(f"{ports}: RSS", found["rss_kib"] / 1024, RSS_LIMIT_MIB, " MiB", ci=RSS_LIMIT_MIB),
     ]
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    return {f"{result['ports']} ports: RSS, KiB": [result["rest"]["rss_kib"]]}

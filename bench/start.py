@@ -129,3 +129,8 @@ def musts(result: Result) -> list[Must]:
         most(f"{ports}: exec to READY=1, P50", statistics.median(found["ready"]), READY_LIMIT_MS, " ms"),
         most(f"{ports}: first row to last, to redis-benchmark", writing["median"], ROWS_LIMIT, text=shown(writing)),
     ]
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    own = ("ready", "rows", "writing")
+    return {f"{result['ports']} ports, start, {ROWS[name]}, ms": result["start"][name] for name in own}

@@ -169,3 +169,12 @@ def musts(result: Result) -> list[Must]:
         most(f"{ports}, 5,000/s: share of one CPU", 100 * found["5000"][0]["cpu_share"], 10, " %"),
         most(f"{ports}, 20,000/s: page faults per event", faults, 0.001, ci=0.001),
     ]
+
+
+def figures(result: Result) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for label, runs in result["storms"].items():
+        name = f"{result['ports']} ports, storm, {label_of(label)}"
+        found[f"{name}: CPU per 100,000 events, s"] = [one["cpu_per_100k"] for one in runs]
+        found[f"{name}: settled after, ms"] = [one["settle_ms"] for one in runs]
+    return found
