@@ -22,9 +22,9 @@ dpkg --purge "portsyncd:$1" >&2
 """
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, folder: Path = ROOT) -> str:
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(words, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}:\n{done.stdout}"
     return done.stdout
 
@@ -118,3 +118,8 @@ def test_it_installs_and_runs(built: Built) -> None:
     shown = run("scripts/cross-run", built.folder, *command)
     version = field(built.package, "Version")
     assert f"portsyncd {version}" in shown and f"portsyncctl {version}" in shown and "[database]" in shown
+
+
+def test_a_command_runs_in_the_folder_it_is_called_from() -> None:
+    here = Path(__file__).resolve().parent
+    assert run("../../scripts/cross-run", ".", "pwd", folder=here).strip() == str(here)
