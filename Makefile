@@ -58,12 +58,17 @@ test: deps
 	@scripts/test
 
 # PEER=/path/to/portsyncd: also compare with that one. BENCH: more options, see bench/run --help
-bench: deps bench-programs
+bench: deps bench-programs instructions
 	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
 
 # A minute, with those musts only that a noisy machine can keep.
 bench-short: deps bench-programs
 	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --ci
+
+.PHONY: instructions
+# Instructions and system calls of an event; fails where they are more than bench/instructions.json has.
+instructions: deps bench-programs
+	@bench/instructions --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench
 
 bench-programs: $(BUILD)/build.ninja
 	@meson configure $(BUILD) -Dbench=true
