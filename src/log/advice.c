@@ -8,10 +8,9 @@
 const struct advice log_advice[KINDS] = {
 	[KIND_REDIS_AWAY] = {
 		"No connection to Redis",
-		"Redis does not run, does not answer, refused the connection or a step of its set-up, or closed it; "
-		"the reason given says which.",
-		"Nothing is lost: the daemon keeps following the kernel, and compares all rows once Redis is back. "
-		"Look at the database container and at the socket that database_config.json names.",
+		"Redis does not run, does not answer, or closed or refused the connection; the reason says which.",
+		"Nothing is lost: all rows are compared once Redis is back. Look at the database container and at "
+		"the socket that database_config.json names.",
 	},
 	[KIND_REDIS_RETRY] = {
 		"Another attempt to connect to Redis failed",
@@ -26,17 +25,17 @@ const struct advice log_advice[KINDS] = {
 	[KIND_REDIS_BACK] = {
 		"Redis is back",
 		"The connection is up again, after the time that the message names.",
-		"There is nothing to do; the daemon compares the rows and writes what differs. If this happens often, "
-		"look at Redis' own log.",
+		"There is nothing to do: the daemon writes what differs. If this happens often, look at Redis' own "
+		"log.",
 	},
 	[KIND_DATABASES_AWAITED] = {
 		"The file that says where Redis is does not exist yet",
-		"SONiC's database container writes database_config.json when it starts, and database_global.json on a "
-		"switch with several ASICs. The message names the file that is missing. Until then the daemon follows "
-		"no link and contacts no Redis, since it could be the wrong one.",
+		"SONiC's database container writes database_config.json when it starts, and database_global.json on "
+		"a switch with several ASICs; the message names the missing one. Until then the daemon follows no "
+		"link and contacts no Redis, since it could be the wrong one.",
 		"On a switch: look at the database container. Elsewhere set [database] redis_unix_socket or "
-		"redis_host in /etc/sonic/portsyncd.conf, and restart. If the path is wrong, correct database_config "
-		"there, or the option.",
+		"redis_host in portsyncd.conf, and restart. If the path is wrong, correct database_config there, or "
+		"the option.",
 	},
 	[KIND_DATABASES_KNOWN] = {
 		"The file that says where Redis is exists now",
@@ -50,8 +49,8 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_EVENTS_LOST] = {
 		"Link events were lost",
-		"The kernel had more link events than the receive buffer holds, or an event could not be read.",
-		"The daemon reads all links again. If this happens often, raise performance.receive_buffer_bytes, or "
+		"More link events came than the receive buffer holds, or one could not be read.",
+		"The daemon reads all links again. If it happens often, raise performance.receive_buffer_bytes, or "
 		"give the daemon more CPU time.",
 	},
 	[KIND_LINKS_REREAD] = {
@@ -61,37 +60,35 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_DUMP_FAILED] = {
 		"Reading all links failed",
-		"The links changed while the kernel listed them, it did not finish the list, or it lacks memory.",
-		"The daemon tries again. If this goes on, find out who creates and deletes links all the time: ip "
-		"monitor link shows which.",
+		"The links changed while the kernel listed them, or it lacks time or memory to list them.",
+		"The daemon tries again. If this goes on, find out who creates and deletes links: ip monitor link.",
 	},
 	[KIND_DUMP_PARTIAL] = {
 		"An interrupted list of links was used",
 		"Links come and go so fast that the kernel could not list all of them at once, several times in a "
-		"row. What it listed counts; the daemon looks up links that may be missing.",
-		"Find out who creates and deletes links all the time.",
+		"row. What it listed counts; links that may be missing are looked up.",
+		"Find out who creates and deletes links: ip monitor link.",
 	},
 	[KIND_REREAD_FAILED] = {
 		"The links could not be read again",
-		"Each reconciliation reads all links again, to find what the kernel changed without a message. That "
-		"failed.",
+		"A reconciliation could not read all links to find what the kernel changed without a message.",
 		"The next one tries again; link events are followed meanwhile.",
 	},
 	[KIND_NO_RECHECK] = {
 		"Links are not read again",
-		"The machine refused a thread at the start, so the daemon does not read links again to find what the "
-		"kernel changed without a message. It follows all messages as always.",
-		"Raise the limit of processes (TasksMax= in systemd, pids-limit in docker) and start it again.",
+		"The machine refused a thread at the start, so changes that the kernel does not report are not "
+		"found. All messages are followed.",
+		"Raise the limit of processes (TasksMax= in systemd, pids-limit in docker) and restart.",
 	},
 	[KIND_SILENT_CHANGE] = {
 		"A link changed without a message of the kernel",
-		"A link differed from the kernel's messages when it was read again. The daemon corrects STATE_DB. "
-		"Kernels do this when a bond is deleted: its members get their MTU back without a message.",
+		"A link differed from the kernel's messages when it was read again; STATE_DB is corrected. A "
+		"deleted bond does this to its members' MTU.",
 		"If it happens otherwise, find the driver that changes links silently, and report it.",
 	},
 	[KIND_KEPT_ROWS_END] = {
 		"Ports have no link some time after a warm start",
-		"A warm start keeps the rows that the previous process wrote, since their links may still come. After "
+		"A warm start keeps the rows of the previous process, since their links may still come. After "
 		"sonic.keep_rows_secs it deletes a row without a link.",
 		"Find out why syncd does not create the links.",
 	},
@@ -107,9 +104,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_PORT_PUBLISHED] = {
 		"The operational status of @PORT@ was published",
-		"The port went up or down; STATE_DB says so now. EVENT_ID counts the changes, also over restarts; "
+		"The port went up or down; STATE_DB has it. EVENT_ID counts the changes, also over restarts; "
 		"LATENCY_US is the time from the kernel's message to the command to Redis.",
-		"If a port flaps, look at its transceiver, cable and the other end.",
+		"If a port flaps, look at its transceiver, its cable and the far end.",
 	},
 	[KIND_PORT_SETTINGS] = {
 		"Settings of @PORT@ were published",
@@ -124,8 +121,8 @@ const struct advice log_advice[KINDS] = {
 	[KIND_WRITE_REFUSED] = {
 		"Redis refused a write of @PORT@",
 		"REASON is Redis' answer. NOPERM: its access list forbids the command; READONLY: it is a replica; "
-		"OOM: it is out of memory (maxmemory); MISCONF: it cannot save to its disk.",
-		"The daemon tries again. Mend what Redis complains of; deploy/redis has an access list.",
+		"OOM: maxmemory is reached; MISCONF: it cannot save to its disk.",
+		"Mend what Redis complains of; deploy/redis has an access list. The daemon tries again.",
 	},
 	[KIND_WRITE_ACCEPTED] = {
 		"@PORT@ was written again",
@@ -134,26 +131,26 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_EVENT_REFUSED] = {
 		"Redis refused an event of STATE_DB, or takes them again",
-		"event_tables of database_config.json names PORT_TABLE, so each write of a row is also published. The "
-		"message has Redis' answer. The rows themselves are not affected; consumers that rely on these events "
+		"event_tables of database_config.json names PORT_TABLE, so each write of a row is also published. "
+		"The message has Redis' answer. The rows are not affected; consumers that rely on these events "
 		"alone miss some.",
 		"With NOPERM the Redis user lacks the channel PORT_TABLE_CHANNEL@6: see deploy/redis/README.md.",
 	},
 	[KIND_DRIFT_REPAIRED] = {
 		"The row of @PORT@ was changed by somebody else",
-		"STATE_DB did not have what the daemon wrote; the row was repaired.",
-		"Only portsyncd writes these fields. Find out who else does: redis-cli MONITOR shows each command and "
+		"Another program changed or deleted the row; it was repaired.",
+		"Only portsyncd may write these fields. Find the writer: redis-cli MONITOR shows each command and "
 		"its client.",
 	},
 	[KIND_READ_REFUSED] = {
 		"Rows of STATE_DB cannot be read back",
 		"Redis refuses to read them; the message says why.",
-		"They are written in full instead. Mend what Redis complains of.",
+		"Mend what Redis complains of. Meanwhile rows are written in full.",
 	},
 	[KIND_LOOKUP_REFUSED] = {
 		"Rows of APPL_DB cannot be looked up",
 		"Redis refuses to say whether a port is configured.",
-		"The daemon asks again. Mend what Redis complains of.",
+		"Mend what Redis complains of. The daemon tries again.",
 	},
 	[KIND_CONFIG_ROW_BAD] = {
 		"A PORT row of CONFIG_DB is left out",
@@ -168,17 +165,17 @@ const struct advice log_advice[KINDS] = {
 	[KIND_PUSH_REFUSED] = {
 		"Redis refused a row for APPL_DB",
 		"The message has Redis' answer.",
-		"The daemon tries again. Mend what Redis complains of.",
+		"Mend what Redis complains of. The daemon tries again.",
 	},
 	[KIND_KEY_REPLACED] = {
 		"A key of portsyncd had another type and was replaced",
-		"Somebody wrote something else to a key that only portsyncd uses; what was there is gone.",
-		"There is nothing to do, unless it happens again: then find the writer (redis-cli monitor).",
+		"Another program wrote something else to a key that only portsyncd uses; what was there is gone.",
+		"There is nothing to do, unless it happens again: then find the writer (redis-cli MONITOR).",
 	},
 	[KIND_CONFIG_SCAN_REFUSED] = {
 		"CONFIG_DB cannot be read",
 		"The message has Redis' answer.",
-		"The daemon tries again. Mend what Redis complains of.",
+		"Mend what Redis complains of. The daemon tries again.",
 	},
 	[KIND_CONFIG_DB_LOST] = {
 		"CONFIG_DB has lost its PORT rows",
@@ -192,7 +189,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_MARKER_GONE] = {
 		"PortInitDone is gone from APPL_DB",
-		"Somebody deleted it, while PortConfigDone and the ports' rows are there.",
+		"It was deleted, while PortConfigDone and the ports' rows are there.",
 		"The daemon sends it again.",
 	},
 	[KIND_SWITCH_TYPE_UNREADABLE] = {
@@ -202,17 +199,17 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_OLD_LINKS_RETIRED] = {
 		"Old interfaces are ignored",
-		"Links of the previous switch process exist at a cold start of swss. They were set down and are "
-		"ignored until the new switch process deletes and creates them.",
-		"On a switch wait for syncd. Where nobody creates interfaces anew: retire_old_links = never in "
-		"section [sonic] of portsyncd.conf, restart portsyncd, ip link set dev NAME up.",
+		"A cold start of swss found links of the previous switch process, set them down, and ignores them "
+		"until they are deleted and created again.",
+		"On a switch wait for syncd. Where no syncd creates interfaces: sonic.retire_old_links = never, "
+		"restart portsyncd, ip link set dev NAME up.",
 	},
 	[KIND_OLD_LINK_SET_DOWN] = {
 		"An interface was set down",
-		"A cold start found a port's interface of the previous switch process and set it down: swss was "
-		"restarted, and the new switch process will create it again.",
-		"Elsewhere this is an outage: set the interface up (ip link set dev NAME up), and retire_old_links = "
-		"never in section [sonic] of portsyncd.conf.",
+		"swss was restarted: a cold start sets the previous switch process's interfaces down, and the new "
+		"one creates them again.",
+		"Elsewhere this is an outage: ip link set dev NAME up, and sonic.retire_old_links = never in "
+		"portsyncd.conf.",
 	},
 	[KIND_OLD_LINKS_KEPT] = {
 		"Existing interfaces stay up",
@@ -242,9 +239,10 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_PORTS_AWAITED] = {
 		"Configured ports are awaited",
-		"They are in CONFIG_DB and have no host interface, or no row in STATE_DB.",
-		"Look for these ports in the logs of orchagent and syncd; portsyncctl why init names what each lacks. "
-		"PortInitDone waits for them, and other daemons wait for it.",
+		"They are in CONFIG_DB and have no host interface, or no row in STATE_DB. PortInitDone waits for "
+		"them, and other daemons for it.",
+		"portsyncctl why init names what each lacks; look for these ports in the logs of orchagent and "
+		"syncd.",
 	},
 	[KIND_PORT_COUNT_MENDED] = {
 		"The count of PortConfigDone was repaired",
@@ -254,7 +252,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_PORT_COUNT_REFUSED] = {
 		"The count of PortConfigDone cannot be written",
 		"The message has Redis' answer.",
-		"The daemon tries again. Mend what Redis complains of.",
+		"Mend what Redis complains of. The daemon tries again.",
 	},
 	[KIND_WARM_START] = {
 		"Warm start",
@@ -269,7 +267,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_WARM_TABLES_REFUSED] = {
 		"The warm start tables cannot be used",
 		"The message has Redis' answer.",
-		"The daemon tries again. Mend what Redis complains of.",
+		"Mend what Redis complains of. The daemon tries again.",
 	},
 	[KIND_LOGGER_VALUE_BAD] = {
 		"LOGGER:portsyncd has a value without meaning",
@@ -293,15 +291,15 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_SANDBOX_IN_FORCE] = {
 		"The sandbox is in force",
-		"The daemon gave up all capabilities but CAP_NET_ADMIN, rights by running a program, writing outside "
-		"of the named folders, and system calls that it does not need. A warning means that the kernel could "
-		"not enforce all of it; the message says what.",
-		"After a warning use a kernel with Landlock (5.13 or later, lsm=landlock). The kernel's log has what "
-		"the sandbox refuses, with type=1326.",
+		"The daemon gave up all capabilities but CAP_NET_ADMIN, rights by running a program, writing "
+		"outside of the named folders, and system calls that it does not need. A warning names what the "
+		"kernel could not enforce.",
+		"After a warning use a kernel with Landlock (5.13 or later, lsm=landlock). The kernel's log has "
+		"what the sandbox refuses, with type=1326.",
 	},
 	[KIND_SANDBOX_OFF] = {
 		"The sandbox is off",
-		"security.sandbox or --sandbox says so: a fault in the daemon has all the rights of its user.",
+		"security.sandbox or --sandbox turned it off: a fault in the daemon has all the rights of its user.",
 		"For debugging only: turn it on again, and restart.",
 	},
 	[KIND_STATE_LOADED] = {
@@ -312,8 +310,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_STATE_JUMPED] = {
 		"The state file was not saved at an orderly stop",
 		"The last process was killed, or the machine lost power. Event and audit numbers go on 1,000,000 "
-		"above the last ones saved, so that none comes twice. Flaps since the last save, at most "
-		"state.save_interval_secs ago, are lost.",
+		"above the last ones saved, so that none comes twice. Flaps since the last save are lost.",
 		"Find out what ended the process: see the lines before this one, and the kernel's (out of memory).",
 	},
 	[KIND_STATE_MISSING] = {
@@ -323,39 +320,40 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_STATE_REFUSED] = {
 		"The state file was refused",
-		"It is damaged, of a newer version, not a regular file, or somebody else could write it; the message "
-		"says which. Counters start at 0. The file is kept as state.json.refused.",
-		"Look at it, and at who can write to the folder. One of a newer version can be renamed back before "
-		"that version starts. If it could not be renamed, remove it and restart, or nothing is saved.",
+		"It is damaged, of a newer version, not a regular file, or others could write it; the message says "
+		"which. Counters start at 0.",
+		"Look at state.json.refused, and at who can write to the folder. A file of a newer version can be "
+		"renamed back before that version starts. One that could not be renamed: remove it and restart, or "
+		"nothing is saved.",
 	},
 	[KIND_STATE_IN_USE] = {
 		"Another process has the state file",
-		"Two daemons are configured with one state file. This one goes on without: its counters start at 0 "
-		"and are not saved.",
+		"Two daemons have one state file. The counters of this one start at 0 and are not saved.",
 		"Give each its own state.file.",
 	},
 	[KIND_RECORDER_OFF] = {
 		"The flight recorder is off",
-		"There was no memory for it; the message says how much was asked for. Ports are kept in step all the "
-		"same, but after an incident there is no recording.",
+		"There was no memory for it; the message says how much it needs. Ports are not affected, but after "
+		"an incident there is no recording.",
 		"Lower recorder.bytes or give the container more memory, and restart the daemon.",
 	},
 	[KIND_RECORDING_WRITTEN] = {
 		"A recording was written",
-		"Something went wrong, or somebody asked for it: the message says why, and where the file is.",
-		"Keep it with the techsupport archive. tshark and Wireshark open it, portsyncd --replay FILE plays it.",
+		"After a fault, or on request; the message says why, and where the file is.",
+		"Keep it with the techsupport archive. tshark and Wireshark open it, portsyncd --replay FILE plays "
+		"it.",
 	},
 	[KIND_RECORDING_FAILED] = {
 		"A recording could not be written",
-		"The folder is missing, full, or may not be written to; the message says which. Ports are not affected.",
-		"Make room, or create the folder of recorder.folder and restart the daemon. Meanwhile portsyncctl record "
-		"-o FILE gets what memory still has.",
+		"The folder is missing, full or not writable; the message says which. Ports are not affected.",
+		"Make room, or create the folder of recorder.folder and restart the daemon. portsyncctl record -o "
+		"FILE saves what memory still has.",
 	},
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",
-		"The disk is full or read-only, or the folder is missing or not writable. The old file stays; a "
-		"restart loses what was counted since, and may repeat numbers of events and audit records.",
-		"Free the disk, or make the folder of state.file writable for the daemon's user. It tries again each "
+		"The disk is full or read-only, or the folder missing or not writable. A restart loses what was "
+		"counted since, and may repeat numbers of events and audit records.",
+		"Free the disk, or make the folder of state.file writable. It tries again each "
 		"state.save_interval_secs; a folder that was missing at the start needs a restart.",
 	},
 	[KIND_STATE_SAVED_AGAIN] = {
@@ -371,8 +369,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_RUNS_ALREADY] = {
 		"Another portsyncd runs",
 		"Two would write the same rows of STATE_DB. This one has ended and touched nothing.",
-		"To run this one, stop the process of that pid first (systemctl stop portsyncd, supervisorctl stop "
-		"portsyncd).",
+		"To run this one, stop that process first (systemctl stop portsyncd, supervisorctl stop portsyncd).",
 	},
 	[KIND_LOCK_TAKEN] = {
 		"Nothing keeps a second portsyncd from starting",
@@ -387,13 +384,13 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_DESCRIPTOR_CLOSED] = {
 		"A standard descriptor was closed",
-		"Whoever started portsyncd has closed its input, output or error output.",
+		"The parent process closed input, output or error output.",
 		"Give it /dev/null, or a file.",
 	},
 	[KIND_THREAD_MISSING] = {
 		"A thread could not be started",
-		"The machine refuses a thread (pids.max of the cgroup, TasksMax= of the unit, RLIMIT_NPROC, memory). "
-		"The loop does its work, or nobody does, as the line says.",
+		"The machine refuses a thread (pids.max of the cgroup, TasksMax= of the unit, RLIMIT_NPROC, "
+		"memory). The line says whether the loop does its work.",
 		"Raise that limit, then restart portsyncd.",
 	},
 	[KIND_NO_AUDIT_TRAIL] = {
@@ -404,8 +401,8 @@ const struct advice log_advice[KINDS] = {
 	[KIND_PREVIOUS_STOP] = {
 		"The previous process did not stop in order",
 		"systemd says how it ended. watchdog: its loop hung; core-dump, signal: it was killed; oom-kill: "
-		"memory ran out; exit-code, timeout. All links were read again, so missed events do no harm.",
-		"See the lines before this one, and those of systemd. After \"watchdog\" compare "
+		"memory ran out; exit-code, timeout. All links were read again, so no event is missing.",
+		"See the lines before this one, and those of systemd. After \"watchdog\" see "
 		"portsyncd_loop_longest_turn_seconds and portsyncd_loop_run_delay_seconds_total: mostly a starved "
 		"process.",
 	},
@@ -416,9 +413,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_STOP_INCOMPLETE] = {
 		"Not everything was written before the end",
-		"Redis did not take it within two seconds, or the kernel's links could not be read again after a loss "
-		"of events; the line says which. Until the next start rows of STATE_DB may be outdated.",
-		"The next start compares them and writes what differs.",
+		"Redis did not take it within two seconds, or the links could not be read again after a loss of "
+		"events; the line says which. Until the next start rows of STATE_DB may be outdated.",
+		"The next start writes what differs.",
 	},
 	[KIND_ENDED_BY_FAULT] = {
 		"portsyncd cannot go on",
@@ -442,10 +439,10 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_CONFIG_REFUSED] = {
 		"The configuration was refused",
-		"Each fault has a line, with the key and what is allowed. At a reload the configuration in force "
-		"stays; a daemon that starts with faults uses the defaults of those keys.",
-		"Correct it: portsyncd --check-config names each fault. Then reload it with SIGHUP; after a start "
-		"with faults, restart the daemon.",
+		"Each fault has a line, with the key and what is allowed. A reload keeps the old configuration; a "
+		"start uses the defaults of those keys.",
+		"Correct it: portsyncd --check-config names each fault. Then send SIGHUP, or, after a start with "
+		"faults, restart.",
 	},
 	[KIND_CONFIG_NEEDS_RESTART] = {
 		"A part of the configuration needs a restart",
@@ -459,19 +456,19 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_HTTP_CLIENTS_LIMITED] = {
 		"Fewer HTTP clients at once than configured",
-		"http.max_clients needs more descriptors than the process may have beside those for Redis, the "
-		"kernel, the log and its files. So fewer clients are served at once; everything else works.",
+		"http.max_clients needs more descriptors than the process may have beside its own, so fewer clients "
+		"are served at once.",
 		"Raise LimitNOFILE= (systemd) or the container's limit (ulimit -n), or lower http.max_clients.",
 	},
 	[KIND_HTTP_CLIENT_DROPPED] = {
 		"Too many HTTP clients at once",
-		"http.max_clients clients were connected; the one that had waited longest was dropped for a new one.",
+		"There were http.max_clients clients; the one that waited longest was dropped for a new one.",
 		"If these are your own scrapers, raise http.max_clients; else find out who connects (ss -tp).",
 	},
 	[KIND_HTTP_CLIENT_REFUSED] = {
 		"A client certificate was refused",
 		"The client has no certificate, an expired one, or one that the configured CA did not sign.",
-		"Renew the client's certificate, or find out who it is; docs/deployment.md makes certificates.",
+		"Renew the client's certificate (docs/deployment.md), or find out who it is.",
 	},
 	[KIND_HTTP_NO_CLIENT] = {
 		"No HTTP client can be accepted",
@@ -491,32 +488,32 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_HTTP_NOT_RENEWED] = {
 		"A new certificate of the HTTP server is refused",
-		"SIGHUP found files at http.cert, http.key or http.ca that cannot be used; the message says why. The "
-		"old ones stay in use.",
-		"Correct it (portsyncd --check-config reads them too) and send SIGHUP again.",
+		"SIGHUP found files at http.cert, http.key or http.ca that cannot be used; the message says why. "
+		"The old ones stay in use.",
+		"Correct them (portsyncd --check-config reads them too) and send SIGHUP again.",
 	},
 	[KIND_HTTP_DOWN] = {
 		"Metrics and health are not served",
-		"No address of http.listen, nor http.unix_socket, could be used; the message says why, and which process has "
-		"it.",
-		"The ports are not affected. Free the address: it is tried again every 15 s or sooner. Or configure another and "
-		"restart the daemon.",
+		"No address of [http] could be used; the message says why, and which process has it. Ports are not "
+		"affected.",
+		"Free the address: it is tried again at least every 15 s. Or configure another and restart the "
+		"daemon.",
 	},
 	[KIND_HTTP_PARTLY] = {
 		"One of the HTTP addresses could not be used",
-		"The others serve metrics and health; the message says which one failed and why, and which process has it.",
-		"Free the address: it is tried again every 15 s or sooner. If this machine lacks the address family, remove the address from http.listen.",
+		"The message says which failed and why, and which process has it. The others work.",
+		"Free the address: it is tried again at least every 15 s. If this machine lacks the address family, "
+		"remove the address from http.listen.",
 	},
 	[KIND_LINES_HELD_BACK] = {
 		"Lines were suppressed",
 		"More lines of one kind came than log.limit_lines in log.limit_secs.",
-		"The lines before show which; raise the limit, or set log.limit_secs = 0, to see all.",
+		"The lines before show which. To see all, raise the limit, or set log.limit_secs = 0.",
 	},
 	[KIND_LINES_DROPPED] = {
 		"Lines were dropped",
-		"The log target was too slow, or gone, and the ring of lines was full.",
-		"Look at the journal or syslog daemon (systemctl status systemd-journald rsyslog). Events were not "
-		"delayed.",
+		"The log target was too slow, or gone, and the ring of lines was full. Events were not delayed.",
+		"Look at the journal or syslog daemon (systemctl status systemd-journald rsyslog).",
 	},
 	[AUDIT_START] = {
 		"portsyncd has started",
@@ -550,9 +547,10 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_REDIS_AUTH] = {
 		"Redis refused our credentials, or they cannot be read",
-		"Audit record: the user is unknown, or the password or its file is wrong; the record says which.",
-		"Compare redis_username and redis_password_file with Redis' access list. The daemon reads the file "
-		"for each attempt: a corrected password needs no restart.",
+		"Audit record: the user is unknown, or the password or its file is missing or wrong; the record "
+		"says which.",
+		"Compare redis_username and redis_password_file with Redis' access list. The file is read for each "
+		"attempt: no restart is needed.",
 	},
 	[AUDIT_REDIS_DENIED] = {
 		"Redis refused a command for lack of a right",
@@ -569,9 +567,10 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_SANDBOX] = {
 		"The sandbox",
-		"Audit record: what the daemon gave up. Outcome failure: a part is not in force, or all of it is off.",
-		"After a failure see security.sandbox, and whether the kernel has Landlock, and all of it: the text "
-		"names what an older one leaves open.",
+		"Audit record: what the daemon gave up. Outcome failure: a part is not in force, or all of it is "
+		"off.",
+		"After a failure see security.sandbox, and the kernel's Landlock: the text names what an older one "
+		"leaves open.",
 	},
 	[AUDIT_TUNING] = {
 		"A setting was refused by the machine",
@@ -580,9 +579,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_SPOOF] = {
 		"Spoofed netlink messages were dropped",
-		"Audit record: a process in the network namespace sends messages to the daemon's socket.",
-		"The daemon ignored them. Find the process by the port id that the record names (ss --netlink "
-		"--processes): somebody tries to forge link states.",
+		"Audit record: a process of the network namespace sends messages to the daemon's socket. They were "
+		"ignored.",
+		"Find it by the port id in the record (ss --netlink --processes): it may try to forge link states.",
 	},
 	[AUDIT_OVERRUN] = {
 		"Link events were lost",
@@ -607,8 +606,8 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_STATE_REFUSED] = {
 		"Audit: the state file was refused",
-		"Somebody or something changed the file that keeps counters and the numbers of audit records over "
-		"restarts, or it was damaged; the record says what is wrong. Its numbers start at 1 again.",
+		"The file that keeps counters and audit numbers over restarts was changed or damaged; the record "
+		"says what is wrong. Its numbers start at 1 again.",
 		"Find out who changed it. The file is kept as state.json.refused.",
 	},
 	[AUDIT_HELD_BACK] = {
@@ -624,10 +623,10 @@ const struct advice_case log_advice_cases[] = {
 		"Permission denied",
 		{
 			"Redis' socket is closed to portsyncd",
-			"Owner, group or mode of the socket, or of its folder, keep the daemon's user out; the reason "
-			"given names them.",
-			"As the reason says. For the socket: unixsocketperm 770 in redis.conf, and the daemon's user in "
-			"its group; for the folder: its mode. As root in a container: CAP_DAC_OVERRIDE.",
+			"Owner, group or mode of the socket, or of its folder, keep the daemon's user out; the "
+			"reason names them.",
+			"For the socket: unixsocketperm 770 in redis.conf, and the daemon's user in its group; for "
+			"the folder: its mode. As root in a container: CAP_DAC_OVERRIDE.",
 		},
 	},
 	{
@@ -635,8 +634,8 @@ const struct advice_case log_advice_cases[] = {
 		"Redis says",
 		{
 			"Redis refuses the connection",
-			"Redis has as many clients as maxclients allows, is in protected mode, or still loads its data; "
-			"the reason given has its own words.",
+			"Redis has as many clients as maxclients allows, is in protected mode, or still loads its "
+			"data; the reason has its own words.",
 			"Mend what Redis complains of. The daemon tries again.",
 		},
 	},
@@ -645,9 +644,9 @@ const struct advice_case log_advice_cases[] = {
 		"AUTH",
 		{
 			"Redis refuses the password",
-			"The password is wrong or none is configured, or the user is unknown.",
-			"Compare redis_username and redis_password_file with Redis' access list. The daemon reads the "
-			"file for each attempt: a corrected password needs no restart.",
+			"The user is unknown, or the password is missing or wrong.",
+			"Compare redis_username and redis_password_file with Redis' access list. The file is read "
+			"for each attempt: no restart is needed.",
 		},
 	},
 	{
@@ -655,8 +654,8 @@ const struct advice_case log_advice_cases[] = {
 		"refused: ",
 		{
 			"Redis refuses a step of the set-up",
-			"The user lacks a right, Redis has as many clients as maxclients allows, or still loads its data; "
-			"the reason given has its own words.",
+			"The user lacks a right, Redis has as many clients as maxclients allows, or still loads its "
+			"data; the reason has its own words.",
 			"Mend what Redis complains of; deploy/redis has an access list. The daemon tries again.",
 		},
 	},
@@ -665,7 +664,7 @@ const struct advice_case log_advice_cases[] = {
 		"database_",
 		{
 			"It is not known where Redis is",
-			"SONiC's database_config.json, or the global file that names it, is not there yet.",
+			"SONiC's database_config.json, or the global file that names it, does not exist yet.",
 			"On a switch: look at the database container, which writes it. Elsewhere set [database] "
 			"redis_unix_socket or redis_host in portsyncd.conf, and restart.",
 		},

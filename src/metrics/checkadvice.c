@@ -7,37 +7,37 @@ static const struct advice own[HEALTH_CHECKS] = {
 	[HEALTH_LOOP] = {
 		"The loop does not turn",
 		"The process is stopped (SIGSTOP, a debugger, a frozen container), or gets no CPU time.",
-		"Let it run: kill -CONT, or end the debugger. systemd's watchdog kills and restarts it after 30 s.",
+		"Let it run: kill -CONT, or end the debugger. systemd's watchdog restarts it after 30 s.",
 	},
 	[HEALTH_KERNEL] = {
 		"Not in sync with the kernel",
-		"All links must be read again, after the start or a loss of events, and that is not done yet. It lasts "
-		"where links come and go all the time, or where somebody holds the kernel's lock of links.",
-		"Wait some seconds. If this goes on, see the lines dump_failed of the log; ip monitor link shows which "
-		"links come and go.",
+		"All links have to be read again, after the start or a loss of events. It lasts where links come "
+		"and go all the time, or another process holds the kernel's lock of links (RTNL).",
+		"Wait some seconds. If it goes on, see the lines dump_failed of the log, and ip monitor link.",
 	},
 	[HEALTH_MARKERS] = {
 		"APPL_DB lacks PortConfigDone or PortInitDone",
-		"They are not sent yet, since CONFIG_DB was not read or a port is awaited; or somebody deleted one.",
-		"See what they wait for: portsyncctl why init. One that was deleted is sent again.",
+		"They were not sent yet, since CONFIG_DB was not read or a port is awaited; or one was deleted.",
+		"See what they wait for: portsyncctl why init. A deleted one is sent again.",
 	},
 	[HEALTH_NO_PORTS] = {
 		"There are interfaces of ports, but no port is configured",
 		"CONFIG_DB has no PORT rows, or the daemon reads another Redis than orchagent.",
 		"List the rows: redis-cli -n 4 KEYS 'PORT|*'; on a switch config reload brings them back. Compare "
-		"[database] of portsyncd.conf with the Redis that orchagent uses.",
+		"[database] of portsyncd.conf with orchagent's Redis.",
 	},
 	[HEALTH_PORTS] = {
 		"Too few ports are in sync",
-		"Rows of STATE_DB differ from the kernel's links, or ports lack their link or their row of APPL_DB: Redis "
+		"Rows of STATE_DB differ from the kernel's links, or ports lack their link or row of APPL_DB: Redis "
 		"does not take the rows, or orchagent or syncd is not ready.",
-		"See what a port lacks: portsyncctl why PORT, for each that portsyncctl ports marks.",
+		"portsyncctl ports marks them; portsyncctl why PORT names what one lacks.",
 	},
 	[HEALTH_LATENCY] = {
 		"Events reach Redis late",
 		"Redis is slow (portsyncd_redis_latency_seconds), or the CPU is taken "
 		"(portsyncd_loop_run_delay_seconds_total).",
-		"SLOWLOG GET of Redis names slow commands. Give the daemon a CPU of its own, or a lower performance.nice.",
+		"SLOWLOG GET of Redis names slow commands. Give the daemon a CPU of its own, or a lower Nice= in "
+		"its unit.",
 	},
 	[HEALTH_FAILURES] = {
 		"Events fail",
@@ -47,9 +47,9 @@ static const struct advice own[HEALTH_CHECKS] = {
 	},
 	[HEALTH_LOG_TARGET] = {
 		"The log takes no lines",
-		"The folder of the log is missing or not writable, its disk is full, or nobody listens at log.target.",
-		"Mend what stderr of the daemon says of it (systemctl status systemd-journald rsyslog). Lines wait, and it "
-		"tries again; events are not affected.",
+		"The folder of the log is missing or not writable, its disk is full, or nobody listens at "
+		"log.target. Lines wait; events are not affected.",
+		"Mend what stderr of the daemon says of it (systemctl status systemd-journald rsyslog).",
 	},
 	[HEALTH_MEMORY] = {
 		"The daemon uses much memory",
