@@ -14,10 +14,11 @@
 #define READING_ROWS 2
 #define CONFIG_DONE_DUE 3
 #define CONFIG_DONE_SENT 4
-#define PROVING_ROWS 5
-#define AWAITS_LINKS 6
-#define INIT_DONE_SENT 7
-#define DONE 8
+#define ROWS_UNPROVED 5
+#define PROVING_ROWS 6
+#define AWAITS_LINKS 7
+#define INIT_DONE_SENT 8
+#define DONE 9
 byte state;
 
 #define UNDECIDED 0
@@ -61,6 +62,11 @@ byte first = NOBODY; /* whose row was accepted first: if APPL_DB is emptied afte
 #define COUNT_INIT_DONE 7
 #ifndef PIPELINE
 #define PIPELINE 3
+#endif
+#ifdef MUT_REFUSED_QUESTION_COUNTS
+#define REFUSED 3 /* no answer is that */
+#else
+#define REFUSED 2
 #endif
 chan commands = [PIPELINE] of { byte, byte };
 chan answers = [PIPELINE] of { byte, byte, byte }; /* 2: refused, else 0 or 1 */
@@ -143,13 +149,15 @@ inline go_on()
 		next++;
 		end_reading()
 	:: state == CONFIG_DONE_DUE && CAPACITY -> commands!PUSH_CONFIG_DONE, 0; state = CONFIG_DONE_SENT
+	:: state == ROWS_UNPROVED && CAPACITY -> commands!COUNT_FIRST_ROW, first; state = PROVING_ROWS
 	:: state == AWAITS_LINKS && CAPACITY && (expected[0] + expected[LAST] == 0) ->
 		commands!PUSH_INIT_DONE, 0;
 		state = INIT_DONE_SENT
 	fi
 }
 #define CAN_GO_ON (state == READING_ROWS && kind == WARM || \
-	state == READING_ROWS && next < PORTS && CAPACITY >= 2 || state == CONFIG_DONE_DUE && CAPACITY || \
+	state == READING_ROWS && next < PORTS && CAPACITY >= 2 || \
+	(state == CONFIG_DONE_DUE || state == ROWS_UNPROVED) && CAPACITY || \
 	state == AWAITS_LINKS && CAPACITY && (expected[0] + expected[LAST] == 0))
 
 inline ask_for_markers()
@@ -176,7 +184,7 @@ inline take_answer()
 		if
 		:: x == 2 -> state = CONFIG_DONE_DUE; held = 1
 		:: x != 2 && CAPACITY -> commands!COUNT_FIRST_ROW, first; state = PROVING_ROWS
-		:: x != 2 && !CAPACITY -> state = CONFIG_DONE_DUE; held = 1
+		:: x != 2 && !CAPACITY -> state = ROWS_UNPROVED; held = 1
 		fi
 	:: k == COUNT_FIRST_ROW && state == PROVING_ROWS ->
 #ifdef MUT_ROWS_NOT_PROVED
@@ -184,6 +192,7 @@ inline take_answer()
 #else
 		if
 		:: x == 0 -> push_all_again()
+		:: x == REFUSED -> state = ROWS_UNPROVED; held = 1
 		:: else -> state = AWAITS_LINKS
 		fi
 #endif
@@ -220,13 +229,6 @@ inline lose_connection()
 		(state == INIT_DONE_SENT -> AWAITS_LINKS : state))
 }
 
-/* Pushes are, as by a full Redis; questions are not. */
-#ifdef MUT_QUESTION_REFUSED
-#define MAY_BE_REFUSED(k) (k == PUSH || k == PUSH_CONFIG_DONE || k == PUSH_INIT_DONE || k == COUNT_FIRST_ROW)
-#else
-#define MAY_BE_REFUSED(k) (k == PUSH || k == PUSH_CONFIG_DONE || k == PUSH_INIT_DONE)
-#endif
-
 #define APPL_HAS(what) (what != 0)
 
 active proctype appl_db()
@@ -237,7 +239,7 @@ active proctype appl_db()
 		commands?k, n;
 		x = 1;
 		if
-		:: calm == STORM && MAY_BE_REFUSED(k) -> x = 2
+		:: calm == STORM -> x = 2
 		:: x = 1
 		fi;
 		if

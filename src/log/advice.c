@@ -187,6 +187,12 @@ const struct advice log_advice[KINDS] = {
 		"PortConfigDone is gone, as after a restart of Redis without its data.",
 		"The daemon pushes the ports again. Restart orchagent too.",
 	},
+	[KIND_ROWS_UNPROVED] = {
+		"APPL_DB does not say whether it still has the ports",
+		"Redis refuses to look for the first port's row after PortConfigDone; the message has its answer.",
+		"The daemon asks again, and PortInitDone waits. With NOPERM it goes on without: grant its user EXISTS of "
+		"PORT_TABLE:* and _PORT_TABLE:* (deploy/redis).",
+	},
 	[KIND_MARKER_GONE] = {
 		"PortInitDone is gone from APPL_DB",
 		"It was deleted, while PortConfigDone and the ports' rows are there.",

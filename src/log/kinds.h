@@ -45,6 +45,7 @@
 	X(CONFIG_SCAN_REFUSED, "config_scan_refused", "b21a81c0ce194c899577bf3300f1ecde", 20) \
 	X(CONFIG_DB_LOST, "config_db_lost", "8259326459b14c9f8af4ada4f026e232", 20) \
 	X(APPL_DB_EMPTIED, "appl_db_emptied", "e27fe63ab99c4d9890e965d4c0fce095", 20) \
+	X(ROWS_UNPROVED, "rows_unproved", "bff5f314009f461f8aa57ff6dbd3958c", 20) \
 	X(MARKER_GONE, "marker_gone", "601c510f3ff9483a8841f026332b5083", 20) \
 	X(SWITCH_TYPE_UNREADABLE, "switch_type_unreadable", "797b89b9fd9f484dbd58b30b74f435a4", 20) \
 	X(OLD_LINKS_RETIRED, "old_links_retired", "668b3eb78cae4d32a57aed5e6b81210f", 0) \

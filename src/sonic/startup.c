@@ -31,7 +31,8 @@ enum startup_state {
 	STARTUP_READING_ROWS,     /* of PORT; unless this start is warm they are pushed */
 	STARTUP_CONFIG_DONE_DUE,  /* all rows are in, PortConfigDone is the next to push */
 	STARTUP_CONFIG_DONE_SENT, /* and has no answer yet */
-	STARTUP_PROVING_ROWS,     /* it is in: are the rows still there? */
+	STARTUP_ROWS_UNPROVED,    /* it is in: the next is to ask whether the rows are still there */
+	STARTUP_PROVING_ROWS,     /* and has no answer yet */
 	/* APPL_DB has PortConfigDone. */
 	STARTUP_AWAITS_LINKS,   /* and their rows in STATE_DB */
 	STARTUP_INIT_DONE_SENT, /* PortInitDone has no answer yet */
@@ -270,12 +271,14 @@ static void on_marker(bool ok, const struct resp_value *error, void *user)
 
 	if (s->state != STARTUP_CONFIG_DONE_SENT && s->state != STARTUP_INIT_DONE_SENT)
 		return;
-	if (ok && s->state == STARTUP_CONFIG_DONE_SENT)
+	if (ok && s->state == STARTUP_CONFIG_DONE_SENT) {
+		backoff_reset(&s->backoff);
 		prove_rows(s);
-	else if (ok)
+	} else if (ok) {
 		init_done_accepted(s);
-	else if (error)
+	} else if (error) {
 		marker_refused(s, error);
+	}
 	/* else startup_lost() follows */
 }
 
@@ -420,6 +423,8 @@ static void go_on(struct startup *s)
 			read_rows(s, STARTUP_READING_ROWS);
 	} else if (s->state == STARTUP_CONFIG_DONE_DUE && capacity) {
 		push_marker(s, "PortConfigDone", "count", s->count, STARTUP_CONFIG_DONE_SENT);
+	} else if (s->state == STARTUP_ROWS_UNPROVED && capacity) {
+		prove_rows(s);
 	} else if (s->state == STARTUP_AWAITS_LINKS && capacity && all_links_came(s)) {
 		push_marker(s, "PortInitDone", "lanes", 0, STARTUP_INIT_DONE_SENT);
 	}
@@ -505,6 +510,29 @@ static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 	return conn_command(s->deps.appl, fn, s, NULL, 0, ARRAY_SIZE(argv), argv);
 }
 
+/*
+ * Who may never ask goes on as upstream does, which never asks: orchagent acts on PortConfigDone alone, and PortInitDone
+ * stays true, since it waits for each port's link, which orchagent makes of a row. To hold it back would keep all that
+ * waits for it (xcvrd, lldpmgrd, featured's services) down for ever. Rows that were lost show as ports without a link.
+ */
+static void first_row_untold(struct startup *s, const struct resp_value *reply)
+{
+	bool forbidden = resp_is_error(reply, "NOPERM");
+
+	if (forbidden || s->backoff.next_ms == 0)
+		log_warning(KIND_ROWS_UNPROVED,
+			    "PORT_TABLE%s%s: APPL_DB does not say whether it still has the row, %s: %s",
+			    s->deps.appl_separator, portrows_first(s->rows),
+			    forbidden ? "PortInitDone does not wait for that" : "it is asked again",
+			    reply->type == RESP_ERROR ? reply->str : "an answer of another type");
+	if (forbidden) {
+		config_done_accepted(s);
+		return;
+	}
+	s->state = STARTUP_ROWS_UNPROVED;
+	retry_later(s);
+}
+
 static void on_first_row_counted(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct startup *s = user;
@@ -513,7 +541,9 @@ static void on_first_row_counted(const struct resp_value *reply, void *user, voi
 	(void)cookie;
 	if (!reply || s->state != STARTUP_PROVING_ROWS)
 		return;
-	if (is_gone(reply))
+	if (reply->type != RESP_INTEGER)
+		first_row_untold(s, reply);
+	else if (is_gone(reply))
 		appl_db_emptied(s);
 	else
 		config_done_accepted(s);
@@ -523,15 +553,16 @@ static void on_first_row_counted(const struct resp_value *reply, void *user, voi
 static void prove_rows(struct startup *s)
 {
 	const char *first = portrows_first(s->rows);
+	int r;
 
 	if (!first) {
 		config_done_accepted(s);
-	} else if (count_row(s, first, on_first_row_counted) == 0) {
-		s->state = STARTUP_PROVING_ROWS;
-	} else {
-		s->state = STARTUP_CONFIG_DONE_DUE;
-		retry_later(s);
+		return;
 	}
+	r = count_row(s, first, on_first_row_counted);
+	s->state = r == 0 ? STARTUP_PROVING_ROWS : STARTUP_ROWS_UNPROVED;
+	if (r < 0)
+		retry_later(s);
 }
 
 /* The answer to a question that was asked before PortInitDone was sent comes before PortInitDone is accepted. */
@@ -621,6 +652,7 @@ void startup_lost(struct startup *s)
 	case STARTUP_READING_ROWS:
 	case STARTUP_CONFIG_DONE_DUE:
 	case STARTUP_CONFIG_DONE_SENT:
+	case STARTUP_ROWS_UNPROVED:
 	case STARTUP_PROVING_ROWS:
 		s->state = STARTUP_AWAITS_REDIS;
 		break;

@@ -389,7 +389,10 @@ MUTATIONS = [
         ("s->state = config ? STARTUP_CONFIG_DONE_DUE : STARTUP_AWAITS_LINKS;", ""),
         ("(s->kind != START_WARM || portcount_settled(s->portcount))", "true"),
         ("s->kind = START_WARM_COUNTED;", "(void)0;"),
-        ("if (is_gone(reply))\n\t\tappl_db_emptied(s);\n\telse", ""),
+        ("else if (is_gone(reply))\n\t\tappl_db_emptied(s);", ""),
+        ("if (reply->type != RESP_INTEGER)\n\t\tfirst_row_untold(s, reply);\n\telse", ""),
+        ("if (forbidden) {", "if (0) {"),
+        ("s->state = STARTUP_ROWS_UNPROVED;\n\tretry_later(s);", "s->state = STARTUP_CONFIG_DONE_DUE;\n\tretry_later(s);"),
     ),
     *of(
         "sonic/portlog.c",

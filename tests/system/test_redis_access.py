@@ -172,6 +172,19 @@ def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, swi
     sw.redis.client().execute_command("ACL", "LOG", "RESET")
 
 
+def test_who_may_not_look_for_rows_starts_all_the_same(switch: SwitchFactory) -> None:
+    """What waits for PortInitDone gets it, as from upstream's daemon, which never looks; and the log says what is amiss."""
+    sw = audited(switch, ports=2, settings={"database": QUICK}, least_rights=True)
+    narrow(sw, "+exists")
+    sw.start()
+    sw.wait_init_done()
+    sw.wait_equal(ports=2)
+    said = [one["text"] for one in lines(sw) if "does not say whether it still has the row" in one["text"]]
+    assert len(said) == 1 and "PortInitDone does not wait for that: NOPERM" in said[0], said
+    assert "exists" in wait_record(sw, "redis_access_denied")["text"].lower()
+    sw.redis.client().execute_command("ACL", "LOG", "RESET")
+
+
 def refusals(sw: Switch, error: str) -> int:
     """How often Redis answered with this error."""
     stats = sw.redis.client().info("errorstats")

@@ -188,22 +188,29 @@ static void exists(const struct command *cmd)
 	reply(cmd, integer(find(cmd->database, cmd->argv[1]) != NULL));
 }
 
-static bool is_refused(const struct command *cmd)
+static bool has_word(const struct command *cmd, const char *word)
 {
-	for (size_t i = 0; w.refused && i < cmd->argc; i++)
-		if (strcmp(cmd->argv[i], w.refused) == 0)
+	for (size_t i = 0; word && i < cmd->argc; i++)
+		if (strcmp(cmd->argv[i], word) == 0)
 			return true;
 	return false;
+}
+
+static void refuse(const struct command *cmd, const char *why)
+{
+	w.refusals++;
+	reply(cmd, (struct resp_value){.type = RESP_ERROR, .str = why, .len = strlen(why)});
 }
 
 static void answer(const struct command *cmd)
 {
 	const char *verb = cmd->argv[0];
 
-	if (is_refused(cmd)) {
+	if (has_word(cmd, w.refused)) {
 		w.refused = NULL;
-		w.refusals++;
-		reply(cmd, (struct resp_value){.type = RESP_ERROR, .str = "OOM no", .len = 6});
+		refuse(cmd, "OOM no");
+	} else if (has_word(cmd, w.forbidden)) {
+		refuse(cmd, "NOPERM no");
 	} else if (strcmp(verb, "SCAN") == 0) {
 		scan(cmd);
 	} else if (strcmp(verb, "HGETALL") == 0) {

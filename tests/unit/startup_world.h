@@ -45,6 +45,7 @@ struct world {
 	struct command queue[64];
 	size_t queued;
 	const char *refused;         /* a command with this argument is refused, once */
+	const char *forbidden;       /* and one with this always, by the access list */
 	unsigned refusals, commands; /* answered so far */
 	bool scanned;                /* appl_ports_known() */
 	size_t counted;              /* appl_ports_rows() */

@@ -387,6 +387,75 @@ static void any_command_may_be_refused(void **state)
 	}
 }
 
+/* --- are the rows behind PortConfigDone? --- */
+
+static void walk_to_the_question(void)
+{
+	startup_links_known(w.startup);
+	connect_all();
+	while (w.queued == 0 || strcmp(w.queue[0].argv[0], "EXISTS") != 0)
+		assert_true(step());
+}
+
+/* A row that nobody could ask for is not there for that; and PortConfigDone is not sent a second time to ask again. */
+static void a_refused_question_proves_no_rows(void **state)
+{
+	walk_to_the_question();
+	drop(APPL, "PORT_TABLE:Ethernet0");
+	drop(APPL, "PORT_TABLE:Ethernet4");
+	put(APPL, CONFIG_DONE, "count", "as it was");
+	w.refused = "EXISTS";
+	run();
+	nothing_is_promised();
+	assert_string_equal(value_of(APPL, CONFIG_DONE), "as it was");
+	assert_int_equal(catcher_count(*state, "does not say whether it still has the row, it is asked again: OOM"), 1);
+	run_until(awaits_links);
+	links_come();
+	run();
+	all_is_in();
+}
+
+static void the_question_is_asked_again_and_the_marker_stands(void **state)
+{
+	(void)state;
+	walk_to_the_question();
+	put(APPL, CONFIG_DONE, "count", "as it was");
+	w.refused = "EXISTS";
+	run_until(awaits_links);
+	assert_string_equal(value_of(APPL, CONFIG_DONE), "as it was");
+}
+
+/* The connection may go while it is put off. */
+static void all_is_pushed_again_after_a_lost_question(void **state)
+{
+	(void)state;
+	walk_to_the_question();
+	w.refused = "EXISTS";
+	run();
+	lose(APPL);
+	flush(APPL);
+	connect_to(APPL);
+	run_until(awaits_links);
+	links_come();
+	run();
+	all_is_in();
+}
+
+/* What is forbidden will not be allowed by waiting: PortInitDone is all that others wait for, and the links prove it. */
+static void who_may_not_ask_goes_on_and_says_so(void **state)
+{
+	startup_links_known(w.startup);
+	w.forbidden = "EXISTS";
+	connect_all();
+	run();
+	assert_true(startup_config_done(w.startup));
+	assert_false(startup_init_done(w.startup));
+	assert_int_equal(catcher_count(*state, "PortInitDone does not wait for that: NOPERM"), 1);
+	links_come();
+	run();
+	all_is_in();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +479,10 @@ int main(void)
 		TEST(appl_db_may_be_emptied_at_any_time),
 		TEST(capacity_may_end_at_any_time),
 		TEST(any_command_may_be_refused),
+		TEST(a_refused_question_proves_no_rows),
+		TEST(the_question_is_asked_again_and_the_marker_stands),
+		TEST(all_is_pushed_again_after_a_lost_question),
+		TEST(who_may_not_ask_goes_on_and_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
