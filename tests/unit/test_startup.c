@@ -441,7 +441,8 @@ static void all_is_pushed_again_after_a_lost_question(void **state)
 	all_is_in();
 }
 
-/* What is forbidden will not be allowed by waiting: PortInitDone is all that others wait for, and the links prove it. */
+/* What is forbidden will not be allowed by waiting: PortInitDone is all that others wait for, and the links prove it.
+ */
 static void who_may_not_ask_goes_on_and_says_so(void **state)
 {
 	startup_links_known(w.startup);
