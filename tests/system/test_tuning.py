@@ -114,11 +114,12 @@ def test_a_cpu_that_does_not_exist(beside: str, switch: SwitchFactory) -> None:
 def test_what_a_supervisor_set_stays(switch: SwitchFactory) -> None:
     """It is not changed: systemd's CPUAffinity=, CPUSchedulingPolicy= and Nice= hold."""
     cpu = min(os.sched_getaffinity(0))
+    niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + 4, 19)  # nice adds to the caller's
     sw = tuned(switch, "taskset", "--cpu-list", str(cpu), "chrt", "--rr", "3", "nice", "-n", "4")
     pid = sw.daemon.pid
     assert allowed_cpus(pid) == str(cpu)
     assert (os.sched_getscheduler(pid), os.sched_getparam(pid).sched_priority) == (os.SCHED_RR, 3)
-    assert os.getpriority(os.PRIO_PROCESS, pid) == 4
+    assert os.getpriority(os.PRIO_PROCESS, pid) == niceness
     assert_granted(sw, None)
 
 
