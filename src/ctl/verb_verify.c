@@ -125,14 +125,15 @@ static size_t count(const struct verify *v)
 static int check(struct verify *v)
 {
 	double pause = MAX(v->grace / LOOKS, LOOK_LEAST_SECS);
-	uint64_t end;
+	uint64_t end = 0;
 
 	v->began_usec = now_usec();
 	v->now->n = v->before->n = v->n_looks = 0;
-	end = v->began_usec + (uint64_t)(2 * v->grace * (double)USEC_PER_SEC);
 	for (;;) {
 		if (look(v) < 0)
 			return -1;
+		if (v->n_looks == 1) /* which may itself have taken long */
+			end = v->last_usec + (uint64_t)(2 * v->grace * (double)USEC_PER_SEC);
 		if (count(v) == v->now->n || v->last_usec >= end)
 			return 0;
 		wait_seconds(pause);
