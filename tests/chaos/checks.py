@@ -86,6 +86,7 @@ class Checks:
     def begin(self) -> None:
         """Before a sequence."""
         if not self.rig.descriptors:
+            wait_for(self._connected, EQUAL_SECS, lambda: f"connected, synced, nothing owed: {self._figures_now()}")
             self.rig.descriptors = self.rig.open_descriptors()
             self._log_at = 0
         self.rig.plant_foreign()

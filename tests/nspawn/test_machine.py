@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lib.daemon import ROOT
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 from machine import NAME_PREFIX, cgroups, descendants, remove_stale
 
 HERE = ROOT / "tests" / "nspawn"
@@ -65,7 +65,7 @@ def test_an_interrupted_run_cleans_up(number: int, waiting: "subprocess.Popen[by
     below = list(descendants(waiting.pid))
     assert machines_of(waiting.pid) and below
     waiting.send_signal(number)
-    assert waiting.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert waiting.wait(patient(60)) == pytest.ExitCode.INTERRUPTED
     assert not [pid for pid in below if os.path.exists(f"/proc/{pid}")]
     assert machines_of(waiting.pid) == [] and mounts() == []
     assert list((tmp_path / "files").iterdir()) == []

@@ -161,7 +161,12 @@ def test_portsyncctl_has_what_systemd_and_the_journal_know(service: Installed) -
     unit = found["unit"]
     assert (unit["active"], unit["sub"], unit["result"], unit["status"]) == ("inactive", "dead", "success", 0)
     assert 0 <= time.time() - datetime.fromisoformat(unit["since"]).timestamp() < 600
-    assert found["last_line"]["text"] == service.machine.records("SYSLOG_IDENTIFIER=portsyncd")[-1]["MESSAGE"]
+
+    def last_line() -> str:
+        return str(service.machine.records("SYSLOG_IDENTIFIER=portsyncd")[-1]["MESSAGE"])
+
+    # The journal has it some time after the end.
+    wait_for(lambda: status()["last_line"]["text"] == last_line(), what=lambda: f"the last line is {last_line()}")
     assert found["appl_db"] == {"PortConfigDone": True, "PortInitDone": True}
     service.machine.systemctl("start", UNIT)
     service.machine.run("portsyncctl", "wait", "in-sync", "--timeout", "60")
@@ -264,7 +269,7 @@ def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) ->
     assert service.machine.run("stat", "--format=%A %U %G", "/run/portsyncd/http.sock") == (
         "srw-rw---- portsyncd portsyncd\n"
     )
-    assert Pages(socket).get("/healthz").json["status"] == "healthy"
+    wait_for(lambda: Pages(socket).get("/healthz").json["status"] == "healthy", what="healthy")
     scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:10187/metrics")
     assert run(*scrape).startswith("# ")
 
@@ -376,8 +381,11 @@ def test_the_password_comes_as_a_credential(service: Installed) -> None:
         service.wait_state(lambda state, told=told: told in state["StatusText"], told)
     service.links.set_carrier("Ethernet0", "down")
     service.wait_whole()
-    users = [one["user"] for one in service.state_db.client.client_list()]
-    assert users.count("portsyncd") == 5, users
+
+    def connections() -> int:
+        return [one["user"] for one in service.state_db.client.client_list()].count("portsyncd")
+
+    wait_for(lambda: connections() == 5, what=lambda: f"5 connections of this user: {connections()}")
 
 
 def test_redis_restarted_with_its_data(service: Installed) -> None:

@@ -202,7 +202,7 @@ HELD = re.compile(r"Publish (\w+)\(ok:(up|down)\) to state db; (\d+) changes bef
 
 def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
     """Its own records are limited, and a record says so with the state it has by then; those of others are all there."""
-    sw = audited(switch, "limit_lines = 5", ports=3)
+    sw = audited(switch, "limit_lines = 5", "limit_secs = 3600", ports=3)
     sw.start()
     sw.wait_oper("Ethernet0", "up")
     for state in ("down", "up") * 10 + ("down",):

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,17 @@ def without(daemon: Daemon, option: str) -> None:
     del daemon.command[at : at + 2]
 
 
+def says_why(health: Any, missing: Path | str) -> bool:
+    return health["status"] != "healthy" and str(missing) in health["checks"]["redis_away"]["reason"]
+
+
 def assert_waits(sw: Switch, notified: Notified, missing: Path | str, mark: int = 0) -> None:
     """It says for what: to the log, by its pages, and to systemd, which must not end a start that takes long."""
     sw.daemon.wait_log(f"WARNING: .*it is not known yet where Redis is.*: {missing}: No such file", since=mark)
     status = f"STATUS=waits for the file that says where Redis is: {missing}: No such file or directory"
     wait_for(lambda: status in notified.seen and "READY=1" in notified.seen, what=lambda: f"{status}: {notified.seen}")
     pages = sw.pages_when_served()
-    health = pages.get("/healthz").json
-    assert health["status"] != "healthy" and str(missing) in health["checks"]["redis_away"]["reason"], health
+    wait_for(lambda: says_why(pages.get("/healthz").json, missing), what=lambda: pages.get("/healthz").text)
     assert pages.get("/readyz").status == 503
     assert pages.metrics()("portsyncd_redis_connection_up", connection="STATE_DB") == 0
     assert pages.get("/ports").json["ports"] == []

@@ -9,13 +9,14 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import SwitchFactory
 from lib.daemon import NO_STATE, ROOT, binary
 from lib.netns import NetNs
-from lib.wait import patient
+from lib.wait import patient, wait_for
 
 RUST_SAMPLE = ROOT / "tests/data/rust-portsyncd.conf"
 DATABASE_SAMPLE = ROOT / "tests/data/database_config.json"
@@ -394,9 +395,13 @@ def test_the_page_has_what_show_config_prints(switch: SwitchFactory) -> None:
     )
     sw.daemon.send(signal.SIGHUP)
     sw.daemon.wait_log("in force after a restart only: performance.settle_ms")
-    keys = {f"{key['section']}.{key['name']}": key for key in sw.pages.get("/config").json["keys"]}
     changed = {**found["log.limit_lines"], "value": 8, "line": found["log.limit_lines"]["line"] + 3}
-    assert keys == {**found, "log.limit_lines": changed}
+    expected = {**found, "log.limit_lines": changed}
+
+    def told() -> dict[str, Any]:
+        return {f"{key['section']}.{key['name']}": key for key in sw.pages.get("/config").json["keys"]}
+
+    wait_for(lambda: told() == expected, what=lambda: f"{told()} are {expected}")
 
 
 # --- weights ---

@@ -19,7 +19,7 @@ from lib.monitor import Monitor
 from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
 from lib.storm import mixed_changes
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 SELDOM = 3600
 MARKERS = {CONFIG_DONE, INIT_DONE}
@@ -227,6 +227,7 @@ class EventTable:
         self.deleted: list[str] = []
         self._channel = sw.redis.client(6).pubsub(ignore_subscribe_messages=True)
         self._channel.subscribe("PORT_TABLE_CHANNEL@6")
+        self._channel.get_message(timeout=patient())  # takes the confirmation, and gives nothing
 
     def follow(self) -> dict[str, dict[str, str]]:
         while message := self._channel.get_message():
@@ -244,8 +245,8 @@ def test_a_consumer_of_published_events_ends_with_our_rows(switch: SwitchFactory
     """event_tables names the table: whoever reads the events alone knows the rows."""
     sw = switch.build(ports=8, least_rights=False)  # deploy/redis/README.md says what to add
     name_event_table(sw)
-    sw.start(wait=False)
     consumer = EventTable(sw)
+    sw.start(wait=False)
     sw.wait_init_done()
     change_all(sw)
     sw.netns.delete_port("Ethernet4")

@@ -50,17 +50,18 @@ def wait_whole(sw: Switch, subject: str = PORT) -> None:
     wait_for(lambda: ctl.run(sw, "why", subject).code == ctl.GOOD, what=f"the chain of {subject} is whole")
 
 
-def wait_broken(sw: Switch, link: str, found: str = "") -> Any:
+def wait_broken(sw: Switch, link: str, *found: str) -> Any:
     """The first broken link is this one, soon, and says so."""
     answers: list[Any] = []
 
     def there() -> bool:
         answers.append(ctl.run(sw, "why", "-j", PORT).json)
-        return bool(answers[-1]["broken"]) and answers[-1]["broken"]["link"] == link
+        broken = answers[-1]["broken"]
+        return bool(broken) and broken["link"] == link and all(words in broken["found"] for words in found)
 
-    wait_for(there, 30, lambda: f"broken at {link}: {answers[-1]}")
+    wait_for(there, 30, lambda: f"broken at {link}, {found}: {answers[-1]}")
     answer = why(sw)
-    assert answer["broken"]["link"] == link and found in answer["broken"]["found"], answer
+    assert answer["broken"]["link"] == link and all(words in answer["broken"]["found"] for words in found), answer
     return answer
 
 
@@ -167,8 +168,7 @@ def test_a_row_that_redis_refuses(behind_proxy: Callable[..., Any]) -> None:
     sw.wait_oper(PORT, "up")
     refusal = proxy.refuse(command("HSET"), "-OOM command not allowed when used memory > 'maxmemory'.")
     sw.netns.set_mtu(PORT, 1500)
-    answer = wait_broken(sw, "in sync", "mtu is 9100, the kernel says 1500")
-    assert "Redis refused the daemon's last write" in answer["broken"]["found"]
+    wait_broken(sw, "in sync", "mtu is 9100, the kernel says 1500", "Redis refused the daemon's last write")
     refusal.lift()
     wait_whole(sw)
 
@@ -201,7 +201,7 @@ def test_init_names_each_port_that_is_awaited_and_what_it_lacks(switch: SwitchFa
     sw.orch.wait_config_done()
     sw.netns.add_port("Ethernet0")
     sw.wait_field("Ethernet0", "state", "ok")
-    wait_for(lambda: len(why(sw, "init")["awaited"]) == 2, what="two are awaited")
+    wait_for(lambda: len(ctl.run(sw, "why", "-j", "init").json["awaited"]) == 2, what="two are awaited")
     answer = why(sw, "init")
     assert answer["broken"]["link"] == "ports" and answer["broken"]["found"].startswith("2 of them")
     assert [(port["port"], port["link"]) for port in answer["awaited"]] == [(PORT, "interface"), ("Ethernet8", "interface")]

@@ -23,13 +23,15 @@ from lib.wait import patient, wait_for
 
 STOPPED = 130
 # All that the demo runs but Prometheus.
-PROGRAMS = ("ip", "redis-server", "sysctl", "python3")
+PROGRAMS = ("env", "ip", "redis-server", "sysctl", "python3")
 
 
 @contextmanager
 def running(path: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PORTSYNCD": str(binary()), "PATH": path, **more}
-    process = subprocess.Popen([ROOT / "scripts" / "demo"], stdout=subprocess.PIPE, text=True, env=environment)
+    # A shell lets what it starts in the background ignore SIGINT.
+    command = ["env", "--default-signal=INT", ROOT / "scripts" / "demo"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         yield process
     finally:

@@ -41,7 +41,7 @@ class DryRun:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(patient())
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_a_reader_that_went_away_ends_it_with_one_line(netns: NetNs, dry_run: Ca
     os.read(reader, 1)
     os.close(reader)
     netns.set_mtu("Ethernet0", 1500)
-    assert run.process.wait(20) == 1
+    assert run.process.wait(patient()) == 1
     assert run.log.splitlines()[-1].endswith("standard output: Broken pipe"), run.log
     assert run.log.count("ERR") == 1
 
@@ -210,7 +210,7 @@ def test_a_full_disk_ends_it_with_one_line(netns: NetNs, dry_run: Callable[..., 
     full = os.open("/dev/full", os.O_WRONLY)
     run = dry_run(full)
     os.close(full)
-    assert run.process.wait(20) == 1
+    assert run.process.wait(patient()) == 1
     assert run.log.splitlines()[-1].endswith("standard output: No space left on device"), run.log
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.consumer import TableSubscriber
 from lib.databases import open_database
-from lib.fence import fence
+from lib.fence import at_rest, fence
 from lib.figures import figures
 from lib.managers import Managers
 from lib.storm import SMALL_BUFFER, overrun_while_stopped
@@ -61,6 +61,7 @@ def test_a_round_trip_in_one_batch_has_an_event(switch: SwitchFactory, there: st
 
 def test_what_changes_nothing_has_none(switch: SwitchFactory) -> None:
     sw = switch(ports=2, audit_secs=SELDOM)
+    at_rest(sw, "Ethernet4")
     with subscriber(sw) as heard:
         for word in ("alias x", "up", "mtu 9100", "alias y", "promisc on", "promisc off"):
             sw.netns.batch([f"link set dev {PORT} {word}"])
@@ -126,6 +127,7 @@ def warm_restart_after_a_crash(sw: Switch) -> None:
 def test_after_a_gap_each_port_has_one_event(switch: SwitchFactory, gap: Callable[[Switch], None]) -> None:
     """A change may have come and gone unseen. The values stay, no row is deleted, and one event is enough."""
     sw = switch(ports=4, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    at_rest(sw)
     rows = {port: sw.row(port) for port in sw.ports}
     quiet = sw.ports[1:-1]  # the last one's storm overruns the buffer
     with subscriber(sw) as heard:

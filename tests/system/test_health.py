@@ -9,6 +9,7 @@ from typing import Any
 
 from conftest import SwitchFactory
 from lib.faults import NO_AUDIT, QUICK
+from lib.fence import at_rest
 from lib.freeze import frozen_thread
 from lib.notified import Notified
 from lib.scrape import Page
@@ -28,6 +29,17 @@ def wait_page(sw: Switch, path: str, status: int) -> Any:
 
     wait_for(answers, 30, lambda: f"{path} is {status}: {last[0].text}")
     return last[0].json
+
+
+def wait_not_ready(sw: Switch, **said: bool) -> None:
+    """Until /readyz is 503 and says this among the rest."""
+    last: list[Page] = []
+
+    def says_so() -> bool:
+        last[:] = [sw.pages.get("/readyz")]
+        return last[0].status == 503 and last[0].json == last[0].json | said | {"ready": False}
+
+    wait_for(says_so, 30, lambda: f"/readyz is 503 and says {said}: {last[0].text}")
 
 
 def check(sw: Switch, name: str) -> dict[str, Any]:
@@ -62,9 +74,7 @@ def test_a_quiet_switch_is_well(switch: SwitchFactory) -> None:
 def test_not_ready_before_port_init_done(switch: SwitchFactory) -> None:
     sw = switch(ports=2, links="none", wait=False)
     sw.pages_when_served().wait("portsyncd_ports_awaited", 2)
-    page = sw.pages.get("/readyz")
-    assert page.status == 503
-    assert page.json == {"ready": False, "kernel_synced": True, "redis_connected": True, "port_init_done": False}
+    wait_not_ready(sw, kernel_synced=True, redis_connected=True, port_init_done=False)
     assert sw.pages.get("/livez").status == 200
     sw.netns.add_ports(sw.ports)
     assert wait_page(sw, "/readyz", 200)["port_init_done"]
@@ -74,14 +84,14 @@ def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
     sw = switch(ports=2, settings={"health": IMPATIENT, "database": QUICK}, audit_secs=NO_AUDIT)
     wait_health(sw, "healthy")
     sw.redis.kill()
-    assert not wait_page(sw, "/readyz", 503)["redis_connected"]
+    wait_not_ready(sw, redis_connected=False)
     assert sw.pages.get("/livez").status == 200, "to restart the daemon would not help"
     report = wait_page(sw, "/healthz", 503)
     assert report["status"] == report["checks"]["redis_away"]["status"] == "unhealthy"
     assert report["checks"]["redis_away"]["value"] > report["checks"]["redis_away"]["limit"] == 1.0
     sw.redis.start()
     wait_page(sw, "/healthz", 200)
-    assert not wait_page(sw, "/readyz", 503)["port_init_done"], "Redis came back empty"
+    wait_not_ready(sw, redis_connected=True, port_init_done=False)  # it came back empty
     load_config(sw.config_db, sw.config or {})
     wait_page(sw, "/readyz", 200)
 
@@ -142,7 +152,7 @@ def test_a_loop_that_hangs(notified: Notified, switch: SwitchFactory) -> None:
         assert notified.seen.count("WATCHDOG=1") == pings
     wait_page(sw, "/livez", 200)
     wait_page(sw, "/healthz", 200)
-    assert sw.pages.metrics()("portsyncd_view_age_seconds") == 0
+    sw.pages.wait("portsyncd_view_age_seconds", 0)
     notified.wait("WATCHDOG=1", pings + 2)
 
 
@@ -166,6 +176,8 @@ def test_a_supervisor_that_does_not_read(notified: Notified, switch: SwitchFacto
 
 def test_ports_are_listed(switch: SwitchFactory) -> None:
     sw = switch(ports=3)
+    at_rest(sw)
+    flaps = sw.pages.get("/ports/Ethernet4").json["flaps"]
     sw.netns.set_carrier("Ethernet4", "down")
     sw.wait_oper("Ethernet4", "down")
     sw.pages.wait("portsyncd_ports_owed", 0)
@@ -179,7 +191,7 @@ def test_ports_are_listed(switch: SwitchFactory) -> None:
         assert port["link"]["ifindex"] == sw.netns.ifindex(name)
         assert port["in_sync"] and port["configured"] and not port["awaited"]
         assert sw.pages.get(f"/ports/{name}").json == port
-    assert listed["Ethernet4"]["flaps"] == listed["Ethernet0"]["flaps"] + 1
+    assert listed["Ethernet4"]["flaps"] == flaps + 1
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", listed["Ethernet4"]["last_change"])
     assert sw.pages.get("/ports/Ethernet1").status == 404
     sw.netns.delete_port("Ethernet4")

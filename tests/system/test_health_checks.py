@@ -277,6 +277,12 @@ def bench(switch: SwitchFactory, behind_proxy: Build, notified: Notified) -> Ite
         yield made
 
 
+def verdict(sw: Switch) -> str:
+    """That of /healthz, in the words of systemd's status."""
+    report = sw.pages.get("/healthz").json
+    return f"{report['status']}: " + ", ".join(n for n, check in report["checks"].items() if check["status"] != "healthy")
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_fails_is_shown_unasked_and_told_to_the_first_who_asks(bench: Bench, name: str) -> None:
     fault, lasted, worded = FAULTS[name]
@@ -289,8 +295,7 @@ def test_what_fails_is_shown_unasked_and_told_to_the_first_who_asks(bench: Bench
     assert ("reason" in report["checks"][name]) == worded
     assert sw.pages.metrics()("portsyncd_health_check", check=name) < 1
     assert_explained(sw.pages.get("/status").json, name, report)
-    listed = [check for check, state in report["checks"].items() if state["status"] != "healthy"]
-    assert bench.status.endswith(f"{report['status']}: {', '.join(listed)}"), (bench.status, listed)
+    wait_for(lambda: bench.status.endswith(verdict(sw)), what=lambda: f"{bench.status} ends with {verdict(sw)}")
 
 
 def asks(sw: Switch) -> Callable[[str], Any]:
@@ -367,7 +372,7 @@ def test_what_is_over_is_told_unasked(bench: Bench) -> None:
 def test_not_ready_once_the_markers_are_gone(switch: SwitchFactory) -> None:
     """Redis tells nobody of a FLUSHALL, and no reconciliation is near: a request finds out."""
     sw = switch(ports=2, audit_secs=NO_AUDIT)
-    assert sw.pages.get("/readyz").status == 200
+    wait_for(lambda: sw.pages.get("/readyz").status == 200, what="ready: Redis' answer to PortInitDone is there")
     sw.redis.client().flushall()
     for _ in range(20):
         page = sw.pages.get("/readyz")

@@ -21,6 +21,7 @@ from lib.faults import NO_AUDIT, QUICK, change_all
 from lib.http_probe import REFUSED, HttpProbe, Stream, ask
 from lib.netns import NetNs
 from lib.proc import Proc
+from lib.redis_server import free_tcp_port
 from lib.wait import patient, wait_for
 
 HALF_OPEN = 1000
@@ -221,7 +222,10 @@ def test_bytes_that_are_no_request_get_no_page(start: Start, kind: str) -> None:
     probe = start(timeout=1)
     got = say(probe, NO_REQUESTS[kind])
     assert not got.startswith(b"HTTP/1.1 200")
-    assert probe.stats["4xx"] == bool(REFUSAL.match(got))
+    # A refusal to who still sends may be lost with its connection.
+    lost = got == b"" and len(NO_REQUESTS[kind]) >= MEBIBYTE
+    refused = bool(REFUSAL.match(got))
+    assert refused <= probe.stats["4xx"] <= refused + lost
     assert probe.get("/hello").status == 200
 
 
@@ -360,8 +364,8 @@ def test_an_idle_client_is_dropped(start: Start) -> None:
 
 
 def test_each_request_has_the_whole_time(start: Start) -> None:
-    """A connection in use lives longer than timeout_secs."""
-    probe = start(timeout=1)
+    """A connection in use lives longer than timeout_secs, of which a busy machine keeps us from using some."""
+    probe = start(timeout=3)
     with probe.connect() as idle, probe.connect() as used:
         while not is_closed(idle):
             assert ask(used, "/hello").status == 200
@@ -435,9 +439,7 @@ def test_no_ipv6_leaves_the_others(start: Start, netns: NetNs) -> None:
 
 
 def test_ipv6(start: Start) -> None:
-    with socket.socket(socket.AF_INET6) as free:
-        free.bind(("::1", 0))
-        port = free.getsockname()[1]
+    port = free_tcp_port()
     probe = start(listen=f"[::1]:{port}")
     probe.address = ("::1", port)
     assert probe.get("/hello").body == HELLO

@@ -76,7 +76,7 @@ def test_unix_socket(switch: SwitchFactory) -> None:
         sw.daemon.wait_log(rf"WARNING: .*metrics and health are not served: {path}: in use by python3[.\d]*, "
                            rf"process {process.pid}; tried again")
     sw.daemon.wait_log(rf"NOTICE: .*HTTP on {path}")
-    assert check(sw)["status"] == "healthy"
+    wait_for(lambda: sw.pages.takes_clients() and check(sw)["status"] == "healthy", what="healthy")
     sw.daemon.stop()
     sw.assert_nothing_denied()
 

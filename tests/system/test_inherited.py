@@ -15,7 +15,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.daemon import binary
 from lib.switch import Switch
-from lib.wait import patient
+from lib.wait import patient, wait_for
 from test_sandbox import as_user
 
 ALL_CLOSED = 'exec "$@" <&- >&- 2>&-'
@@ -48,8 +48,8 @@ def test_closed_descriptors_are_nobodys(switch: SwitchFactory) -> None:
     for fd in range(3):
         kind = Path(f"/proc/{sw.daemon.pid}/fd/{fd}").stat().st_mode
         assert not stat.S_ISSOCK(kind) and not stat.S_ISFIFO(kind), fd
-    said = into_file(sw).read_text()
-    assert all(f"descriptor {fd} was closed" in said for fd in range(3))
+    for fd in range(3):
+        wait_for(lambda fd=fd: f"descriptor {fd} was closed" in into_file(sw).read_text(), what=f"a line of {fd}")  # type: ignore[misc]
 
 
 def test_an_answer_that_nobody_can_read_is_an_error(switch: SwitchFactory) -> None:

@@ -8,7 +8,7 @@ import redis
 
 from conftest import SwitchFactory
 from lib.checker import IFF_RUNNING, Kernel
-from lib.fence import fence
+from lib.fence import at_rest, fence
 from lib.figures import figures
 from lib.monitor import Monitor
 from lib.netns import NetNs
@@ -219,6 +219,7 @@ def test_oper_is_running_not_carrier(switch: SwitchFactory) -> None:
 def test_two_namespaces_do_not_see_each_other(switch: SwitchFactory) -> None:
     """docs/sonic.md#databases: a multi-ASIC switch has equal names and ifindexes in each namespace."""
     one, other = switch(ports=2), switch(ports=["Ethernet0", "Ethernet8"])
+    at_rest(other, "Ethernet8")
     with Monitor(other.redis.client()) as seen:
         one.netns.set_mtu("Ethernet0", 1600)
         one.netns.delete_port("Ethernet4")

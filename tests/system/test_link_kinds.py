@@ -16,7 +16,7 @@ import redis
 
 from conftest import SwitchFactory
 from lib.checker import CLONE_NEWNET
-from lib.fence import fence
+from lib.fence import at_rest, fence
 from lib.monitor import Monitor
 from lib.netns import NetNs
 from lib.orch import TABLE
@@ -221,8 +221,8 @@ def test_a_tap_runs_while_it_is_open(switch: SwitchFactory) -> None:
     tap = TapPort(sw, "Ethernet8")
     configure(sw, "Ethernet8")
     for _ in range(3):
+        sw.wait_field("Ethernet8", "admin_status", "up")
         sw.wait_oper("Ethernet8", "down")
-        assert sw.row("Ethernet8")["admin_status"] == "up"
         with tap.opened():
             sw.wait_oper("Ethernet8", "up")
             sw.wait_equal(ports=2)
@@ -249,6 +249,7 @@ def test_a_port_on_top_of_a_port_follows_it(switch: SwitchFactory) -> None:
 def test_a_macvlan_on_a_port_leaves_the_ports_row_alone(switch: SwitchFactory) -> None:
     """Nothing that we publish changes for the parent: not one write of its row."""
     sw = switch(ports=2, audit_secs=SELDOM)
+    at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
         for i in range(5):
             sw.netns.batch([f"link add link Ethernet0 name mac{i} type macvlan mode bridge", f"link set dev mac{i} up"])

@@ -76,7 +76,7 @@ def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
         said = journal.explained("PORT=Ethernet0", f"MESSAGE_ID={IDS['port_published']}")
         assert "Subject: The operational status of Ethernet0 was published" in said
         sw.daemon.stop()
-        assert journal.records(f"MESSAGE_ID={IDS['stopping']}"), "what it says last is there"
+        wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['stopping']}"), what="what it says last")
     assert sw.daemon.log == ""
 
 
@@ -90,6 +90,7 @@ def test_journal_event_ids_rise(switch: SwitchFactory) -> None:
             sw.netns.set_carrier("Ethernet0", state)
             sw.wait_oper("Ethernet0", state)
         sw.daemon.stop()
+        wait_for(lambda: journal.records(f"MESSAGE_ID={IDS['stopping']}"), what="what it says last")
         ids = [int(one["EVENT_ID"]) for one in journal.records() if "EVENT_ID" in one]
     assert len(ids) >= 5 and ids == sorted(set(ids))
 
@@ -273,8 +274,8 @@ def test_a_new_host_name_is_in_the_next_line(switch: SwitchFactory) -> None:
     run("nsenter", f"--uts=/proc/{sw.daemon.pid}/ns/uts", "hostname", "new-name")
     sw.daemon.send(signal.SIGUSR1)
     wait_for(lambda: " new-name portsyncd " in path.read_text(), what="the new name")
-    assert {line.split()[2] for line in path.read_text().splitlines()} == {"old-name", "new-name"}
     sw.daemon.stop()
+    assert {line.split()[2] for line in path.read_text().splitlines()} == {"old-name", "new-name"}
 
 
 # --- auto ---
@@ -311,7 +312,7 @@ def test_auto_with_nothing_else_is_stderr(switch: SwitchFactory, environment: di
         (sw.folder / name).mkdir()
     sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev", sw.folder / "run": "/run/systemd"})
     sw.start()
-    assert "PortInitDone" in sw.daemon.log
+    sw.daemon.wait_log("PortInitDone")
 
 
 # --- collectors ---
@@ -344,7 +345,7 @@ def test_rsyslogd_gets_the_structured_data(switch: SwitchFactory, way: str) -> N
         line = wait_for(found, what="the line")
         assert line["text"].strip() == "Publish Ethernet0(ok:down) to state db"
         assert (line["facility"], line["severity"]) == ("authpriv", "notice")
-        assert line in collector.audit(), "it is the record, too"
+        wait_for(lambda: line in collector.audit(), what="it is the record, too")
         assert line["host"] == socket.gethostname()
         assert line["fields"]["message_id"] == IDS["port_published"]
         assert set(line["fields"]) == {

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from conftest import SwitchFactory
+from lib.fence import at_rest
 from lib.switch import Switch
 from lib.wait import wait_for
 
@@ -86,6 +87,7 @@ def test_one_asic_starts_cold_again(switch: SwitchFactory, database_global: Path
     write_database_global(database_global, asics)
     for sw in asics:
         sw.start()
+    at_rest(asics[1])
     other = Witness(asics[1])
     asics[0].daemon.stop()
     asics[0].daemon.start()

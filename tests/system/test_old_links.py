@@ -86,6 +86,7 @@ def test_supervised_it_happens_once_and_never_to_a_switch_that_runs(switch: Swit
     for port in sw.ports:
         sw.netns.set_admin(port, "up")
     wait_for(lambda: ups(sw) == set(sw.ports), what="all are up")
+    sw.netns.wait_carrier(sw.ports, "up")
     assert sw.orch.fields(INIT_DONE) is not None
 
     changes = carrier_changes(sw)

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.daemon import Daemon
+from lib.fence import at_rest
 from lib.monitor import WRITES, Monitor
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -31,6 +32,8 @@ def files(sw: Switch) -> dict[str, tuple[int, int]]:
 def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -> None:
     """It is typed by root on a switch that runs: no link goes down, nothing is written, the first goes on."""
     sw = switch(ports=4, settings=STAYS)
+    at_rest(sw)
+    sw.netns.wait_carrier([link["ifname"] for link in sw.netns.links()], "up")
     flags = sw.netns.links()
     before = files(sw)
     with Monitor(sw.redis.client()) as seen:
@@ -44,7 +47,7 @@ def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -
     assert second(sw, "--check-config").wait_exit() == 0
     sw.netns.set_carrier("Ethernet4", "down")
     sw.wait_oper("Ethernet4", "down")
-    assert sw.pages.get("/healthz").json["status"] == "healthy"
+    wait_for(lambda: sw.pages.get("/healthz").json["status"] == "healthy", what="healthy")
     sw.daemon.kill()
     mark = sw.daemon.mark()
     sw.daemon.start()

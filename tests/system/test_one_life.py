@@ -27,6 +27,6 @@ def test_start_events_overrun_restart_of_redis_scrape_stop(switch: SwitchFactory
 
     figures = sw.pages.metrics()
     assert figures("portsyncd_netlink_overruns_total") >= 1
-    assert sw.pages.get("/healthz").status == 200
+    wait_for(lambda: sw.pages.get("/healthz").status == 200, 30, "not unhealthy")
     wait_for(lambda: sw.pages.get("/readyz").status == 200, 30, "ready again")
     sw.daemon.stop()

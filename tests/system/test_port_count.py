@@ -114,7 +114,7 @@ def test_by_default_the_count_stays_after_a_warm_start_too(switch: SwitchFactory
     mark = sw.daemon.mark()
     sw.daemon.start()
     sw.daemon.wait_log("PortInitDone$", since=mark)
-    assert count(sw) == "3"
+    wait_count(sw, 3)
     push_port(sw, "Ethernet5")
     sw.wait_equal(ports=4)
     wait_reconciled(sw)

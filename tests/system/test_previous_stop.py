@@ -48,7 +48,7 @@ def test_what_systemd_says_is_told(switch: SwitchFactory, tmp_path: Path, word: 
     sw.daemon.stop()
     sw.daemon.start()
     wait_record(sw, "start", 2)
-    assert result_of(sw.pages.metrics()) == "success"
+    assert result_of(sw.pages_when_served().metrics()) == "success"
     assert len(said(sw)) == 1
 
 
@@ -75,11 +75,11 @@ def test_the_state_file_tells_where_nobody_else_does(switch: SwitchFactory) -> N
     sw.daemon.kill()
     sw.daemon.start()
     wait_record(sw, "start", 2)
-    assert result_of(sw.pages.metrics()) == "unclean"
+    assert result_of(sw.pages_when_served().metrics()) == "unclean"
     sw.daemon.stop()
     sw.daemon.start()
     wait_record(sw, "start", 3)
-    assert result_of(sw.pages.metrics()) == "success"
+    assert result_of(sw.pages_when_served().metrics()) == "success"
     assert said(sw) == []
 
 
@@ -91,4 +91,4 @@ def test_a_machine_that_went_down_is_told_from_a_process_that_died(switch: Switc
     write_sealed(sw.state_file, {**unseal(sw.state_file), "boot_id": "0" * 31 + "1"})
     sw.daemon.start()
     wait_record(sw, "start", 2)
-    assert result_of(sw.pages.metrics()) == "reboot"
+    assert result_of(sw.pages_when_served().metrics()) == "reboot"

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from conftest import SwitchFactory
+from lib.fence import at_rest
 from lib.figures import stop_figures
 from lib.scrape import Figures
 from lib.switch import Switch, load_config
@@ -138,6 +139,7 @@ def test_nothing_is_written_while_nothing_drifts(switch: SwitchFactory) -> None:
     sw = switch(ports=3)
     for port in sw.ports:
         sw.wait_oper(port, "up")
+    at_rest(sw)
     client = sw.state_db.client
     client.config_resetstat()
     wait_for(lambda: client.info("commandstats").get("cmdstat_hmget", {}).get("calls", 0) >= 3 * 3, 30, "three reconciliations")

@@ -5,6 +5,7 @@ audit is far away where it could hide that a reconnection forgot something."""
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -199,15 +200,16 @@ def test_hung_at_start(switch: SwitchFactory) -> None:
 
 def test_a_daemon_that_was_stopped_itself_blames_nobody(switch: SwitchFactory) -> None:
     """Answers that waited in the socket while the process was stopped are no timeout."""
-    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    # A busy machine has to stop the daemon within this time.
+    sw = switch(ports=4, settings={"database": {"connection_timeout_secs": 4}}, audit_secs=NO_AUDIT)
     sw.redis.pause()
     sw.netns.set_mtu("Ethernet0", 2000)
-    wait_for(lambda: sw.daemon.alive and pending(sw), 5, "the command is under way")
+    wait_for(lambda: sw.daemon.alive and pending(sw), 30, "the command is under way")
     sw.daemon.pause()
     sw.redis.resume()
     wait_for(lambda: sw.row("Ethernet0").get("mtu") == "2000", 30, "Redis has carried it out")
     before = sw.state_db.client.time()[0]
-    wait_for(lambda: sw.state_db.client.time()[0] > before + 1, 30, "more than the command timeout")
+    wait_for(lambda: sw.state_db.client.time()[0] > before + 4, 30, "more than the command timeout")
     sw.daemon.resume()
     change_all(sw)
     sw.wait_equal(ports=4)
@@ -227,10 +229,13 @@ def test_slow_answers_under_a_storm_are_few_writes(behind_proxy: Callable[..., t
     proxy.delay = 0.05
     before = proxy.count(command("HSET"))
     rounds = range(300)
+    began = time.monotonic()
     sw.netns.batch(f"link set dev {port} mtu {2000 + i}" for i in rounds for port in sw.ports)
     sw.wait_equal(ports=4)
-    written = proxy.count(command("HSET")) - before
-    assert written < len(rounds) * len(sw.ports) / 4, f"{written} writes for {len(rounds) * len(sw.ports)} changes"
+    written, took = proxy.count(command("HSET")) - before, time.monotonic() - began
+    # Of each port one is under way at a time: a machine that takes long for the changes sees more writes.
+    most = max(len(rounds) * len(sw.ports) / 4, len(sw.ports) * (took / proxy.delay + 1))
+    assert written < most, f"{written} writes for {len(rounds) * len(sw.ports)} changes in {took:.1f} s"
 
 
 @pytest.mark.parametrize(("bound", "ports"), [(16, 20), (16, 200)])

@@ -411,7 +411,7 @@ def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
 
 def test_two_daemons_with_one_file(switch: SwitchFactory) -> None:
     """The second goes on without it."""
-    first = switch(ports=1)
+    first = switch(ports=1, settings=SELDOM)
     file = first.state_file
     second = switch(ports=1, settings={"state": {"file": file}})
     second.daemon.wait_log("another process has ")

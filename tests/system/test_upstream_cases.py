@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.fence import fence, init_done_pushed
+from lib.fence import at_rest, fence, init_done_pushed
 from lib.monitor import Monitor
 from lib.orch import CONFIG_DONE, INIT_DONE, TABLE
 from lib.portmgr import break_out
@@ -367,6 +367,7 @@ def test_PortHostif(switch: SwitchFactory) -> None:
 def test_PortAdminRestore(switch: SwitchFactory) -> None:
     """SETs of single fields of APPL_DB's row, by whomever, write nothing of STATE_DB; the kernel's change does."""
     sw = switch(ports=2, audit_secs=SELDOM)
+    at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
         for fields in ({"admin_status": "up", "fec": "rs"}, {"fec": "none"}, {"admin_status": "down", "fec": "rs"}):
             sw.appl_db.client.hset(f"{TABLE}:Ethernet0", mapping=fields)

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.daemon import binary
-from lib.fence import fence, init_done_pushed
+from lib.fence import at_rest, fence, init_done_pushed
 from lib.figures import figures, parse, stop_figures
 from lib.forge import RTM_DELLINK, RTM_NEWLINK, forge_link
 from lib.monitor import Monitor
@@ -277,22 +277,22 @@ NAMES_A_ROUND = 1000
 
 
 def churn(sw: Switch, rounds: range) -> None:
-    """Links whose names never come again, made and deleted."""
+    """Links whose names never come again, made and deleted. The daemon and Redis keep up: else what a busy machine leaves
+    waiting would count as memory that is never given back."""
     for turn in rounds:
         names = [f"Ethernet{turn * NAMES_A_ROUND + i + 1000}" for i in range(NAMES_A_ROUND)]
         lines = [f"link add name {name} group 5 type veth peer name q{i} group 5" for i, name in enumerate(names)]
         sw.netns.batch([*lines, "link delete group 5"])
+        fence(sw)
+        wait_for(lambda: figures(sw.daemon)["ports"] == 2, 30, lambda: f"2 ports in memory: {figures(sw.daemon)}")
 
 
 def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
     """M12: 20,000 ever new names leave no memory behind."""
     sw = switch(ports=2, audit_secs=SELDOM)
     churn(sw, range(4))
-    fence(sw)
     before = Proc(sw.daemon.pid).rss_kib
     churn(sw, range(4, 20))
-    fence(sw)
-    wait_for(lambda: figures(sw.daemon)["ports"] == 2, 30, lambda: f"2 ports in memory: {figures(sw.daemon)}")
     growth = Proc(sw.daemon.pid).rss_kib - before
     assert growth < 1024 or b"__asan_init" in binary().read_bytes(), f"{growth} KiB more"
 
@@ -326,7 +326,8 @@ def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> N
     sw.netns.add_port("Ethernet0.10")
     fence(sw)
     process = Proc(sw.daemon.pid)
-    process.measure(2)
+    # A busy machine may be late with what was due in the seconds before.
+    wait_for(lambda: process.measure(2).switches == 0, what="it sleeps")
     assert process.measure(8).switches == 0
     assert process.next_timer_secs > SELDOM / 2
 
@@ -372,7 +373,7 @@ def test_m17_unchanged_rows_are_not_written(
     """M17: equal sets cost no write; joining and leaving a bridge one a change of master, not upstream's nine."""
     sw = switch(ports=2, audit_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
-    fence(sw, "Ethernet4")
+    at_rest(sw, "Ethernet4")
     events = figures(sw.daemon)["events"]
     with Monitor(sw.redis.client()) as seen:
         change(sw)
@@ -386,6 +387,7 @@ def test_m17_unchanged_rows_are_not_written(
 def test_m17_only_the_changed_field_is_written(switch: SwitchFactory) -> None:
     """M17, S17: one field, one command; so has a change that was undone before it was written."""
     sw = switch(ports=2, audit_secs=SELDOM)
+    at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
         sw.netns.set_mtu("Ethernet0", 1600)
         sw.wait_field("Ethernet0", "mtu", "1600")

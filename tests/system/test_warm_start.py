@@ -222,7 +222,7 @@ def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> N
 
 def test_a_row_whose_link_does_not_come_is_not_kept_for_ever(switch: SwitchFactory) -> None:
     """It would say "up" of a link that does not exist; and it does not come back when the rows are read again."""
-    sw = switch(ports=3, settings={"sonic": {"keep_rows_secs": 3}})
+    sw = switch(ports=3, settings={"sonic": {"keep_rows_secs": 6}})
     enable(sw)
     sw.daemon.stop()
     sw.netns.delete_port("Ethernet4")
@@ -231,7 +231,7 @@ def test_a_row_whose_link_does_not_come_is_not_kept_for_ever(switch: SwitchFacto
     sw.daemon.wait_log("warm start, restore count 1$", since=mark)
     wait_reconciled(sw, more=1)
     assert sw.row("Ethernet4")["netdev_oper_status"] == "up"
-    sw.daemon.wait_log("WARNING: .*1 ports have no link 3 s after the warm start", since=mark)
+    sw.daemon.wait_log("WARNING: .*1 ports have no link 6 s after the warm start", since=mark)
     sw.wait_no_row("Ethernet4")
     sw.netns.add_port("Ethernet4")
     sw.wait_equal(ports=3)

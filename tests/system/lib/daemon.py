@@ -6,6 +6,7 @@ import platform
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,23 +70,27 @@ class Daemon:
     def log(self) -> str:
         """All that it said so far."""
         if self.alive:
-            comes(self._log_rests, LOG_TIMEOUT_SECS)  # not if it is stopped, or never ceases to log
+            began = time.monotonic()
+            # Not if it never ceases to log.
+            comes(lambda: self._log_rests(time.monotonic() - began), patient())
         return self._log_now
 
     @property
     def _log_now(self) -> str:
         return self.log_path.read_text(errors="backslashreplace")
 
-    def _log_rests(self) -> bool:
+    def _log_rests(self, waited: float) -> bool:
         """Whether its log thread has written all: then it waits without a limit to be woken. (A thread that is about to
-        wake is "running" already.)"""
+        wake is "running" already.) One that is stopped, or whose target takes nothing, sleeps otherwise; one that a busy
+        machine does not let run, does not sleep."""
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             try:
                 name, call = (task / "comm").read_text(), (task / "syscall").read_text().split()
+                state = (task / "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
             if name == "log\n":
-                return call[:1] == [POLL] and call[3] == NO_LIMIT
+                return call[:1] == [POLL] and call[3] == NO_LIMIT or state != "R" and waited > LOG_TIMEOUT_SECS
         return True
 
     def mark(self) -> int:

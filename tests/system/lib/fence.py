@@ -13,6 +13,13 @@ def fence(sw: Switch, port: str = "Ethernet0") -> None:
     sw.wait_field(port, "mtu", str(other))
 
 
+def at_rest(sw: Switch, port: str = "Ethernet0") -> None:
+    """Until all that the kernel said before is in STATE_DB, and nothing more is owed: what Redis gets from then on has a
+    cause that comes later. (A start is over a little before: its links' last messages may be on their way.)"""
+    fence(sw, port)
+    sw.pages.wait("portsyncd_ports_owed", 0)
+
+
 def init_done_pushed(sw: Switch) -> bool:
     """Whether it was consumed already or not."""
     row = sw.appl_db.key(TABLE, INIT_DONE)

@@ -9,6 +9,8 @@ from typing import Self
 
 import redis
 
+from lib.wait import patient
+
 # 1339518083.107412 [0 127.0.0.1:60866] "HSET" "PORT_TABLE|Ethernet0" "mtu" "9100"
 WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 WRITES = {"HSET", "HMSET", "HDEL", "DEL", "UNLINK", "SET", "EVAL", "EVALSHA", "HSETNX", "EXPIRE"}
@@ -27,14 +29,14 @@ class Monitor:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10), "MONITOR answers"
+        assert self._ready.wait(patient()), "MONITOR answers"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.echo(self._end)
-        self._thread.join(30)
+        self._thread.join(patient())
         assert not self._thread.is_alive(), "MONITOR comes to its end"
 
     def writes(self, key: str) -> list[list[str]]:

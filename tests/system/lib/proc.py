@@ -42,6 +42,11 @@ class Proc:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
+    def started_at(self) -> float:
+        """By time.monotonic(), on a machine that has not slept."""
+        return int(self._stat()[19]) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def waited_for_faults(self) -> int:
         """Page faults of children that were waited for: 0 when there was none (cminflt + cmajflt)."""
         fields = self._stat()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from lib.checker import socket_in
+from lib.redis_server import free_tcp_port
 from lib.wait import patient, wait_for
 
 SHIPPED = Path(__file__).resolve().parents[3] / "deploy" / "prometheus"
@@ -52,12 +53,6 @@ def install_consoles(folder: Path) -> tuple[Path, Path]:
     return templates, libraries
 
 
-def free_port_in(netns: str | None) -> int:
-    with socket_in(netns, socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def http_get(netns: str | None, port: int, path: str) -> str:
     """The body of an answer 200 of 127.0.0.1 as the namespace has it; HttpError for another status."""
     connection = http.client.HTTPConnection(LOOPBACK, port)
@@ -89,7 +84,7 @@ class Prometheus:
         scrapes_itself: bool = False,
     ) -> None:
         self.netns = netns
-        self.port = free_port_in(netns)
+        self.port = free_tcp_port()  # in a namespace of its own each is free
         self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-prometheus-"))
         own = {"prometheus": [self.address]} if scrapes_itself else {}
         self._options = {

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private redis-server on a Unix socket in a folder of its own, with the daemon's user of deploy/redis."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,8 +23,13 @@ PROGRAM = os.environ.get("PORTSYNCD_TEST_REDIS_SERVER", "redis-server")
 
 
 def free_tcp_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Below those that the kernel gives to clients, of which one could take it before its server does, or while that one
+    is restarted."""
+    lowest_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", random.randrange(11000, lowest_of_clients)))
+            return int(probe.getsockname()[1])
 
 
 class RedisServer:

@@ -234,6 +234,8 @@ class Switch:
         # By TCP the switches of tests that run beside each other would get into each other's way.
         # The default one is the machine's.
         settings.setdefault("state", {}).setdefault("file", self.state_file)
+        # Else a busy machine is a fault, too.
+        settings.setdefault("health", {}).setdefault("max_latency_usecs", 1_000_000_000)
         settings.setdefault("recorder", {}).setdefault("folder", self.recordings)
         settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})
         write_settings(self.config_file, settings)
