@@ -11,13 +11,20 @@
 
 #include "base/util.h"
 
-/* A table of rules is indexed by the type of the attribute; a type without a reader is skipped. */
+#define WANTED_TYPES 64
+#define BIT(type) (UINT64_C(1) << (type))
+
 struct rule {
 	int (*read)(const struct nlattr *attribute, struct link_msg *out, size_t field);
 	size_t field; /* offset in struct link_msg */
 };
 
-static int read_attributes(const void *bytes, size_t len, const struct rule *rules, size_t n, struct link_msg *out);
+struct rules {
+	uint64_t wanted;         /* a bit for each type of attribute that has a rule; all others are skipped */
+	const struct rule *rule; /* by type */
+};
+
+static int read_attributes(const void *bytes, size_t len, const struct rules *rules, struct link_msg *out);
 
 static int read_u32(const struct nlattr *attribute, struct link_msg *out, size_t field)
 {
@@ -51,27 +58,30 @@ static int read_kind(const struct nlattr *attribute, struct link_msg *out, size_
 
 static int read_info(const struct nlattr *attribute, struct link_msg *out, size_t field)
 {
-	static const struct rule rules[] = {
+	static const struct rule rule[] = {
 		[IFLA_INFO_KIND] = {read_kind, offsetof(struct link_msg, kind)},
 	};
+	static const struct rules rules = {BIT(IFLA_INFO_KIND), rule};
 
 	(void)field;
-	return read_attributes(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute), rules,
-			       ARRAY_SIZE(rules), out);
+	return read_attributes(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute), &rules, out);
 }
 
-static int read_attribute(const struct nlattr *attribute, const struct rule *rules, size_t n, struct link_msg *out)
+static inline int read_attribute(const struct nlattr *attribute, const struct rules *rules, struct link_msg *out)
 {
 	size_t type = attribute->nla_type & (unsigned)NLA_TYPE_MASK;
 
-	if (type >= n || !rules[type].read)
+	if (type >= WANTED_TYPES || !(rules->wanted & BIT(type)))
 		return 0;
-	return rules[type].read(attribute, out, rules[type].field);
+	return rules->rule[type].read(attribute, out, rules->rule[type].field);
 }
 
-static bool fits(const struct nlattr *attribute, size_t left)
+/* Its own length is at least that of its head, and at most what is left. */
+static inline bool fits(const struct nlattr *attribute, size_t left)
 {
-	return left >= sizeof(*attribute) && attribute->nla_len >= sizeof(*attribute) && attribute->nla_len <= left;
+	const size_t head = sizeof(*attribute);
+
+	return left >= head && attribute->nla_len - head <= left - head;
 }
 
 /*
@@ -80,27 +90,28 @@ static bool fits(const struct nlattr *attribute, size_t left)
  * Attribute headers are read in place, so bytes must be aligned to 4, as every message and attribute of a datagram is
  * when its buffer is.
  */
-static int read_attributes(const void *bytes, size_t len, const struct rule *rules, size_t n, struct link_msg *out)
+static int read_attributes(const void *bytes, size_t len, const struct rules *rules, struct link_msg *out)
 {
-	size_t at = 0;
+	const char *at = bytes;
+	size_t left = len, step;
 
-	while (at < len) {
-		const struct nlattr *attribute = (const void *)((const char *)bytes + at);
+	for (; left > 0; at += step, left -= step) {
+		const struct nlattr *attribute = (const void *)at;
 		int r;
 
-		if (!fits(attribute, len - at))
+		if (!fits(attribute, left))
 			return -EBADMSG;
-		r = read_attribute(attribute, rules, n, out);
+		r = read_attribute(attribute, rules, out);
 		if (r < 0)
 			return r;
-		at += RTA_ALIGN(attribute->nla_len);
+		step = MIN((size_t)RTA_ALIGN(attribute->nla_len), left);
 	}
 	return 0;
 }
 
 int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out)
 {
-	static const struct rule rules[] = {
+	static const struct rule rule[] = {
 		[IFLA_IFNAME] = {read_name, offsetof(struct link_msg, name)},
 		[IFLA_MTU] = {read_u32, offsetof(struct link_msg, mtu)},
 		[IFLA_MASTER] = {read_u32, offsetof(struct link_msg, master)},
@@ -108,6 +119,10 @@ int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out)
 		[IFLA_CARRIER_DOWN_COUNT] = {read_u32, offsetof(struct link_msg, carrier_down)},
 		[IFLA_LINKINFO] = {read_info, 0},
 	};
+	static const struct rules rules = {BIT(IFLA_IFNAME) | BIT(IFLA_MTU) | BIT(IFLA_MASTER) |
+						   BIT(IFLA_CARRIER_UP_COUNT) | BIT(IFLA_CARRIER_DOWN_COUNT) |
+						   BIT(IFLA_LINKINFO),
+					   rule};
 	const size_t header = sizeof(*nlh) + sizeof(struct ifinfomsg);
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
 	struct link_msg msg;
@@ -121,7 +136,7 @@ int linkmsg_parse(const struct nlmsghdr *nlh, struct link_msg *out)
 				.family = info->ifi_family,
 				.ifindex = info->ifi_index,
 				.flags = info->ifi_flags};
-	r = read_attributes((const char *)nlh + header, nlh->nlmsg_len - header, rules, ARRAY_SIZE(rules), &msg);
+	r = read_attributes((const char *)nlh + header, nlh->nlmsg_len - header, &rules, &msg);
 	if (r < 0)
 		return r;
 	*out = msg;

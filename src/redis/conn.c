@@ -277,19 +277,20 @@ static bool answer_awaited(const struct conn *c)
 	return c->stats.commands - c->pending.n < c->awaited;
 }
 
-static bool follows_soon(const struct conn *c)
+static bool follows_soon(const struct conn *c, uint64_t now)
 {
-	return loop_usec(c) - c->written_usec < c->opt.reply_usec;
+	return now - c->written_usec < c->opt.reply_usec;
 }
 
 /* While commands follow each other the next turn of the loop reads the answers too: to be woken for each costs more. */
 static void choose_patience(struct conn *c)
 {
-	bool goes_on = follows_soon(c);
+	uint64_t now = loop_usec(c);
+	bool goes_on = follows_soon(c, now);
 
 	if (c->state != CONN_READY)
 		return;
-	c->written_usec = loop_usec(c);
+	c->written_usec = now;
 	if (answer_awaited(c))
 		be_patient(c, false);
 	else if (goes_on)
@@ -479,7 +480,7 @@ void conn_poll_replies(struct conn *c)
 
 bool conn_replies_are_immediate(const struct conn *c)
 {
-	return !c->patient && !follows_soon(c);
+	return !c->patient && !follows_soon(c, loop_usec(c));
 }
 
 void conn_expedite(struct conn *c)
@@ -496,7 +497,7 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *user)
 	(void)usec;
 	if (c->pending.n > 0 && c->write_error == 0)
 		(void)read_input(c);
-	if (c->patient && follows_soon(c))
+	if (c->patient && follows_soon(c, loop_usec(c)))
 		arm_patience(c);
 	else
 		be_patient(c, false);

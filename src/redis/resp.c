@@ -35,10 +35,13 @@ void resp_buffer_done(struct resp_buffer *b)
 	*b = (struct resp_buffer){0};
 }
 
+/* Most lengths have one or two. */
 static size_t digits(size_t value)
 {
 	size_t n = 1;
 
+	if (value < 100)
+		return value < 10 ? 1 : 2;
 	while (value >= 10) {
 		value /= 10;
 		n++;
@@ -90,11 +93,13 @@ static int make_room(struct resp_buffer *b, size_t size)
 
 static char *put_head(char *at, char type, size_t value)
 {
-	size_t n = digits(value);
-
 	*at++ = type;
-	at += n;
-	(void)text_digits(value, at);
+	if (value < 10) {
+		*at++ = (char)('0' + value);
+	} else {
+		at += digits(value);
+		(void)text_digits(value, at);
+	}
 	*at++ = '\r';
 	*at++ = '\n';
 	return at;
@@ -189,6 +194,7 @@ struct resp_reader {
 	size_t body_left, end_left; /* of the string's bytes and of its line end */
 	size_t string_len;
 
+	struct resp_value digit; /* see take_digit() */
 	struct resp_value too_large;
 	char too_large_text[TOO_LARGE_BYTES];
 	bool failed;
@@ -546,6 +552,20 @@ static int read_line(struct resp_reader *r)
 
 /* ---- the reader ---- */
 
+/* ":0\r\n", which is what a row that was written, or deleted, is answered with: nothing of it needs memory. */
+static bool take_digit(struct resp_reader *r)
+{
+	const char *at = r->at;
+
+	if (r->end - at < 4 || at[0] != ':' || at[1] < '0' || at[1] > '9' || at[2] != '\r' || at[3] != '\n')
+		return false;
+	if (r->depth > 0 || r->in_string || r->line_len > 0)
+		return false;
+	r->at = at + 4;
+	r->digit = (struct resp_value){.type = RESP_INTEGER, .integer = at[1] - '0'};
+	return true;
+}
+
 int resp_reader_next(struct resp_reader *r, const struct resp_value **ret)
 {
 	const char *begin = r->at;
@@ -553,6 +573,10 @@ int resp_reader_next(struct resp_reader *r, const struct resp_value **ret)
 
 	if (r->failed)
 		return -EPROTO;
+	if (take_digit(r)) {
+		*ret = &r->digit;
+		return 1;
+	}
 	if (r->complete)
 		begin_reply(r);
 	while (!r->complete && result > 0)

@@ -190,6 +190,31 @@ static void strings_may_hold_any_byte(void **state)
 	check_string(next(r), RESP_STRING, "a\0\r\n\xff", 5);
 }
 
+/* An integer of one digit is read in a short way, where it is a reply by itself. */
+static void what_looks_like_a_digit_stays_in_its_place(void **state)
+{
+	struct resp_reader *r = *state;
+	const struct resp_value *v;
+
+	feed(r, "$4\r\n");
+	expect_nothing(r);
+	feed(r, ":1\r\n\r\n");
+	check_string(next(r), RESP_STRING, ":1\r\n", 4);
+	expect_nothing(r);
+	feed(r, "+a");
+	expect_nothing(r);
+	feed(r, ":1\r\n");
+	check_string(next(r), RESP_STATUS, "a:1", 3);
+	expect_nothing(r);
+	feed(r, "*2\r\n:1\r\n:2\r\n:3\r\n:45\r\n");
+	v = next(r);
+	assert_int_equal(v->n, 2);
+	assert_int_equal(v->elem[1]->integer, 2);
+	assert_int_equal(next(r)->integer, 3);
+	assert_int_equal(next(r)->integer, 45);
+	expect_nothing(r);
+}
+
 static void reads_nested_arrays_byte_by_byte(void **state)
 {
 	static const char text[] = "*4\r\n*2\r\n$1\r\n0\r\n*1\r\n:7\r\n$-1\r\n*0\r\n$3\r\nend\r\n";
@@ -545,6 +570,7 @@ int main(void)
 		READER_TEST(many_answers_at_once_need_no_memory),
 		READER_TEST(reads_every_type),
 		READER_TEST(strings_may_hold_any_byte),
+		READER_TEST(what_looks_like_a_digit_stays_in_its_place),
 		READER_TEST(reads_nested_arrays_byte_by_byte),
 		READER_TEST(reads_a_long_array),
 		READER_TEST(any_pieces_give_the_same_replies),
