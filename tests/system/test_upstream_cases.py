@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What sonic-swss's own tests ask of portsyncd (docs/sonic.md), each named after the test there. Of the tests
+"""What sonic-swss's own tests ask of portsyncd, each named after the test there. Of the tests
 that span several daemons only portsyncd's part is asked. Its faults are in test_upstream_faults.py."""
 
 from collections.abc import Sequence
