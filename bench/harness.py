@@ -102,6 +102,7 @@ class Bench:
     peer: Path | None = None
     tuning: Sequence[str] | None = None  # keys; None or empty: all
     netns: str = ""  # where the daemon's links are
+    first: Sequence[str] = ()  # a command that starts linkstorm and what is beside it
     result: Result = field(default_factory=dict)
     storm_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
     other_cpus: set[int] = field(default_factory=lambda: os.sched_getaffinity(0))
@@ -154,7 +155,7 @@ class Bench:
                 os.sched_setaffinity(int(task.name), cpus)
 
     def _command(self, cpus: set[int], name: str, *words: object) -> list[str]:
-        line = ("taskset", "--cpu-list", ",".join(map(str, cpus)), self.programs / name, *words)
+        line = (*self.first, "taskset", "--cpu-list", ",".join(map(str, cpus)), self.programs / name, *words)
         return [str(word) for word in line]
 
 
