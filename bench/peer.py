@@ -2,15 +2,19 @@
 """Another portsyncd at the same work, in turns with ours. Both are started without arguments, as SONiC starts them, and
 only what can be seen from outside is compared."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Thread
 
-from harness import Bench, Result, new_switch, table
+from harness import STATE_DB, Bench, Result, new_switch, table
 from lib.daemon import binary
 from lib.proc import Proc
 from lib.switch import Switch
-from outside import METHOD, in_turns, label_of, ratios, shown, spread, storms_in_turns, subject_of
+from outside import METHOD, in_turns, label_of, ratios, shown, spread, storms_in_turns, subject_of, wait_quiet
+from replayed import WARM_ROWS
+from start import Rows
 
 # The database_config.json where both look for it, in a /run that nobody else sees: ip netns exec makes a mount
 # namespace.
@@ -20,6 +24,7 @@ cp "$1" /var/run/redis/sonic-db/database_config.json && exec "$2"
 """
 LOSS_RATES = (4_000, 8_000, 20_000)
 LATENCY_RATES = (100, 1_000, 4_000)
+EDGE_RATES = (1_000, 4_000)
 AT_ONCE_PER_SEC = 10
 
 
@@ -44,6 +49,40 @@ def plain(bench: Bench, programs: dict[str, Path]) -> Iterator[dict[str, Switch]
         yield found
 
 
+def edges(bench: Bench, switch: Switch, rate: int) -> Result:
+    """Changes of ports' admin state, and how many writes of their rows a subscriber of Redis is notified of: at least one
+    each, if no edge is lost."""
+    with closing(Rows(switch)) as rows:
+        reader = Thread(target=rows.count_until_closed)
+        reader.start()
+        said = bench.linkstorm(
+            "--mode", "flags", "--rate", rate, "--seconds", bench.plan.peer_secs, netns=switch.netns.name
+        )
+        wait_quiet(switch.daemon.pid)
+        rows.stop()
+        reader.join()
+    return {"seen_share": rows.seen / said["requested"]}
+
+
+def start(switch: Switch) -> Result:
+    """From exec() to the last row, of a STATE_DB without any: a warm start, since a cold one waits for new links."""
+    switch.daemon.stop()
+    state_db = switch.redis.client(STATE_DB)
+    state_db.flushdb()
+    for key, fields in WARM_ROWS.items():
+        state_db.hset(key, mapping=fields)
+    with closing(Rows(switch)) as rows:
+        began = time.monotonic()
+        switch.daemon.start()
+        _, last = rows.wait(len(switch.ports))
+    return {"ms": 1000 * (last - began)}
+
+
+def each_in_turn(bench: Bench, switches: dict[str, Switch], what: Callable[[Switch], Result]) -> Result:
+    turns = [{name: what(switch) for name, switch in switches.items()} for _ in range(bench.plan.rounds)]
+    return {name: [turn[name] for turn in turns] for name in switches}
+
+
 def measure(bench: Bench) -> None:
     plan, ports = bench.plan, len(bench.switch.ports)
     assert bench.peer
@@ -62,7 +101,18 @@ def measure(bench: Bench) -> None:
         at_once = ("--rate", rate, "--batch", ports, "--count", rate * plan.at_once_secs)
         seen[f"{ports}_at_once"] = in_turns(bench, subjects, plan.rounds, *at_once)
         rss = {name: Proc(switch.daemon.pid).rss_kib for name, switch in switches.items()}
-    bench.result["peer"] = {"method": METHOD, "storms": found_storms, "latency": seen, "rss_kib": rss}
+        found_edges = {
+            str(rate): each_in_turn(bench, switches, lambda switch: edges(bench, switch, rate)) for rate in EDGE_RATES
+        }
+        starts = each_in_turn(bench, switches, start)
+    bench.result["peer"] = {
+        "method": METHOD,
+        "storms": found_storms,
+        "latency": seen,
+        "rss_kib": rss,
+        "edges": found_edges,
+        "starts": starts,
+    }
 
 
 Figure = Callable[[Result], float]
@@ -99,6 +149,9 @@ def tables(result: Result) -> list[str]:
             label = f"{label_of(rate)}: {name.upper()} from the"
             for clock in ("request", "message"):
                 rows.append(row(f"{label} {clock}", one, latency_figure(clock, name), "µs"))
+    for rate, one in found["edges"].items():
+        rows.append(row(f"{label_of(rate)}: writes of the row seen, of changes", one, lambda turn: 100 * turn["seen_share"], "%"))
+    rows.append(row("exec to the last row", found["starts"], lambda one: one["ms"], "ms"))
     rss = found["rss_kib"]
     rows.append(("resident memory", f"{rss['ours']} KiB", f"{rss['peer']} KiB", f"{rss['peer'] / rss['ours']:.2f}"))
     return [table((f"{result['ports']} ports", "ours", "peer", "peer to ours"), rows)]

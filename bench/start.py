@@ -27,6 +27,7 @@ STARTS_TO_PLAN = 4
 PIPELINE = 256  # of the benchmark
 NLMSG_DONE, RTM_GETLINK, NLM_F_REQUEST_DUMP = 3, 18, 0x301
 RECEIVE_BYTES = 1 << 20
+WRITTEN = b"\r\nhset\r\n"  # a notification's
 
 
 class Rows:
@@ -37,14 +38,29 @@ class Rows:
         self._socket.connect(str(switch.redis.unix_socket))
         self._socket.sendall(f"PSUBSCRIBE __keyspace@{STATE_DB}__:PORT_TABLE|*\r\n".encode())
         self._socket.recv(RECEIVE_BYTES)
+        self.seen, self._rest = 0, b""
 
     def wait(self, rows: int) -> tuple[float, float]:
         """When the first and the last of so many came."""
-        first, seen = 0.0, 0
-        while seen < rows:
-            seen += self._socket.recv(RECEIVE_BYTES).count(b"\r\nhset\r\n")
+        first = 0.0
+        while self.seen < rows:
+            self._read()
             first = first or time.monotonic()
         return first, time.monotonic()
+
+    def count_until_closed(self) -> None:
+        while self._read():
+            pass
+
+    def stop(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _read(self) -> bool:
+        data = self._socket.recv(RECEIVE_BYTES)
+        text = self._rest + data
+        self.seen += text.count(WRITTEN)
+        self._rest = text[1 - len(WRITTEN) :]
+        return bool(data)
 
     def close(self) -> None:
         self._socket.close()
