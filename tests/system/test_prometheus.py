@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from lib.scrape import documented
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "prometheus"
 ALERTS = FOLDER / "portsyncd.alerts.yml"
@@ -31,14 +33,11 @@ def rules(path: Path) -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 
 
-def documented() -> set[str]:
+def known_names() -> set[str]:
     """Names of metrics, and the series of the histograms among them."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", METRICS.read_text(), re.MULTILINE)
-    names = {name for name, _ in rows}
-    for name, kind in rows:
-        if kind == "histogram":
-            names |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"}
-    return names
+    names = documented(METRICS)
+    of_histograms = {name for name, (kind, _) in names.items() if kind == "histogram"}
+    return {*names} | {f"{name}_{part}" for name in of_histograms for part in ("bucket", "sum", "count")}
 
 
 @pytest.mark.parametrize("path", [ALERTS, RECORDED], ids=lambda path: path.name)
@@ -159,7 +158,7 @@ def test_the_example_posts_to_nobody_that_is_known() -> None:
 
 
 def test_rules_ask_for_metrics_that_exist() -> None:
-    known = documented() | {rule["record"] for rule in rules(RECORDED)} | {"up"}
+    known = known_names() | {rule["record"] for rule in rules(RECORDED)} | {"up"}
     for rule in rules(ALERTS) + rules(RECORDED):
         asked = set(re.findall(r"\b((?:\w+:)?(?:portsyncd|process)_\w+(?::\w+)?|up)\b(?=[{\[ )]|$)", rule["expr"]))
         assert asked, rule["expr"]

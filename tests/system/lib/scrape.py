@@ -110,6 +110,10 @@ class Pages:
 
 
 def documented(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
-    """Name -> type and labels of the tables in docs/metrics.md."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*?) ?\|", path.read_text(), re.MULTILINE)
-    return {name: (kind, frozenset(re.findall(r"\w+", labels))) for name, kind, labels in rows}
+    """Name -> type and labels of the tables in docs/metrics.md. A histogram's meaning says so."""
+    row = r"^\| `((?:portsyncd|process)_\w+)` \| ([\w, ]*?) ?\| ?(.*?) ?\|$"
+    return {
+        name: ("counter" if name.endswith("_total") else "histogram" if meaning.startswith("histogram") else "gauge",
+               frozenset(re.findall(r"\w+", labels)))
+        for name, labels, meaning in re.findall(row, path.read_text(), re.MULTILINE)
+    }
