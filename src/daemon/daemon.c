@@ -254,6 +254,10 @@ static void end_turn(struct daemon *d)
 	publish_flush(d->publish);
 	appl_ports_turn(d->appl_ports);
 	conn_flush(d->state_conn);
+	if (conn_collect_replies(d->state_conn)) {
+		publish_flush(d->publish);
+		conn_flush(d->state_conn);
+	}
 	conn_flush(d->appl_conn);
 	conn_flush(d->config_conn);
 	counters_turn(d);

@@ -62,6 +62,7 @@ struct conn {
 	bool patient;          /* answers wait to be collected: nothing wakes us for them */
 	uint32_t interest;     /* what epoll watches */
 	uint64_t written_usec; /* the last write */
+	uint64_t read_usec;    /* the last read of answers, or since when they wait */
 	uint64_t awaited;      /* the answers to so many commands of stats are waited for */
 	enum conn_state state;
 	int fd;
@@ -254,11 +255,13 @@ static void want_output(struct conn *c, bool output)
 	set_interest(c);
 }
 
-static void arm_patience(struct conn *c)
+static void arm_patience(struct conn *c, uint64_t now)
 {
-	timer_start(c->patience, c->opt.reply_usec);
+	c->read_usec = now;
+	timer_start_at(c->patience, now + c->opt.reply_usec);
 }
 
+/* The timer of patience that ended is left to run out: to stop it would cost a system call. */
 static void be_patient(struct conn *c, bool patient)
 {
 	if (patient == c->patient)
@@ -267,9 +270,7 @@ static void be_patient(struct conn *c, bool patient)
 	set_interest(c);
 	rtt_forget(&c->rtt);
 	if (patient)
-		arm_patience(c);
-	else
-		timer_stop(c->patience);
+		arm_patience(c, loop_usec(c));
 }
 
 static bool answer_awaited(const struct conn *c)
@@ -478,6 +479,20 @@ void conn_poll_replies(struct conn *c)
 		(void)read_input(c);
 }
 
+bool conn_collect_replies(struct conn *c)
+{
+	uint64_t now;
+
+	if (!c->patient || c->pending.n == 0 || c->write_error != 0)
+		return false;
+	now = loop_usec(c);
+	if (now - c->read_usec < c->opt.reply_usec / 4 * 3)
+		return false;
+	arm_patience(c, now);
+	(void)read_input(c);
+	return true;
+}
+
 bool conn_replies_are_immediate(const struct conn *c)
 {
 	return !c->patient && !follows_soon(c, loop_usec(c));
@@ -492,13 +507,15 @@ void conn_expedite(struct conn *c)
 static int on_patience(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct conn *c = user;
+	uint64_t now;
 
 	(void)source;
 	(void)usec;
 	if (c->pending.n > 0 && c->write_error == 0)
 		(void)read_input(c);
-	if (c->patient && follows_soon(c, loop_usec(c)))
-		arm_patience(c);
+	now = loop_usec(c);
+	if (c->patient && follows_soon(c, now))
+		arm_patience(c, now);
 	else
 		be_patient(c, false);
 	return 0;

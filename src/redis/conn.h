@@ -96,6 +96,9 @@ int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, 
 /* Reads the answers that were left to wait, if they are many. Once a loop turn, and not from a callback of the
  * connection. */
 void conn_poll_replies(struct conn *c);
+/* Reads the answers that have waited nearly as long as they may, before a timer has to wake us for them. Where
+ * conn_poll_replies() may be called, but once all is sent, since nothing waits for them. True: some may have come. */
+bool conn_collect_replies(struct conn *c);
 /* Whether the answers to what is sent next are read as soon as they come. */
 bool conn_replies_are_immediate(const struct conn *c);
 /* Somebody waits for the answers to all commands so far: they are read as soon as they come. */

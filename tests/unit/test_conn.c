@@ -606,6 +606,34 @@ static void many_answers_are_collected(void **state)
 	assert_true(conn_ready(x->conn));
 }
 
+static int on_busy(sd_event_source *source, void *user)
+{
+	(void)source;
+	(void)user;
+	return 0;
+}
+
+/* A loop that has other work: no timer has its turn. */
+static void old_answers_are_collected_without_a_timer(void **state)
+{
+	const uint64_t reply_usec = 100 * USEC_PER_MSEC;
+	struct fixture *x = *state;
+	sd_event_source *busy = NULL;
+	uint64_t begin = now_usec();
+
+	be_patient(x, reply_usec);
+	assert_int_equal(sd_event_add_defer(x->event, &busy, on_busy, NULL), 0);
+	assert_int_equal(sd_event_source_set_priority(busy, SD_EVENT_PRIORITY_IMPORTANT), 0);
+	assert_int_equal(sd_event_source_set_enabled(busy, SD_EVENT_ON), 0);
+	while (!conn_collect_replies(x->conn))
+		assert_int_equal(sd_event_run(x->event, 0), 1);
+	assert_int_equal(x->own->answers, 2);
+	assert_true(now_usec() - begin >= reply_usec / 2);
+	assert_false(conn_replies_are_immediate(x->conn));
+	assert_false(conn_collect_replies(x->conn));
+	sd_event_source_disable_unref(busy);
+}
+
 static void patience_ends_with_the_connection(void **state)
 {
 	struct fixture *x = *state;
@@ -705,6 +733,7 @@ int main(void)
 		TEST(attended_posts_are_answered_at_once),
 		TEST(attended_posts_may_still_be_unwritten),
 		TEST(many_answers_are_collected),
+		TEST(old_answers_are_collected_without_a_timer),
 		TEST(patience_ends_with_the_connection),
 		TEST(posts_are_answered_at_once_without_reply_usec),
 		TEST(subscription),
