@@ -48,6 +48,7 @@ def assert_order(seen: Monitor, ports: list[str]) -> None:
 
 
 
+@pytest.mark.plain  # it waits for a constant
 def test_s05_ports_that_stay_old_are_named_with_what_to_do(switch: SwitchFactory) -> None:
     """S5: upstream ignores such an interface for ever and says nothing. Both where PortInitDone waits for it, and where
     APPL_DB says that the port was initialised before."""

@@ -292,9 +292,11 @@ def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
     sw = switch(ports=2, audit_secs=SELDOM)
     churn(sw, range(4))
     before = Proc(sw.daemon.pid).rss_kib
-    churn(sw, range(4, 20))
+    # A sanitizer keeps what was freed: with one a few show that nothing is used that is gone.
+    sanitized = b"__asan_init" in binary().read_bytes()
+    churn(sw, range(4, 6 if sanitized else 20))
     growth = Proc(sw.daemon.pid).rss_kib - before
-    assert growth < 1024 or b"__asan_init" in binary().read_bytes(), f"{growth} KiB more"
+    assert growth < 1024 or sanitized, f"{growth} KiB more"
 
 
 @pytest.mark.parametrize(
@@ -342,6 +344,7 @@ def test_m15_a_rename_moves_the_row(switch: SwitchFactory) -> None:
     sw.wait_equal(ports=2)
 
 
+@pytest.mark.plain  # it waits for a constant
 def test_m16_a_waiting_init_done_says_for_which_ports(switch: SwitchFactory) -> None:
     """M16: after 30 s the log names the configured port without a host interface, and only that; it may still come."""
     sw = switch(ports=3, links="none", wait=False)

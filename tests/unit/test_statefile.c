@@ -19,9 +19,10 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "patience.h"
 #include "test.h"
 
-#define PATIENCE_USEC (10 * USEC_PER_SEC)
+#define PATIENCE_USEC (patience_ends_usec() - now_usec())
 
 struct place {
 	char root[64], folder[80], file[96], refused[112], temporary[112];
