@@ -109,7 +109,7 @@ class Supervisor:
     def control(self, *words: str) -> str:
         """supervisorctl; its output whatever its exit status is."""
         command = ["/usr/bin/supervisorctl", "--configuration", str(self.config), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False).stdout
 
     def info(self, program: str) -> dict[str, Any]:
         """statename, pid, exitstatus, ..."""
