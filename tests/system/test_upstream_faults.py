@@ -238,8 +238,11 @@ def test_m09_old_interfaces_are_set_down_without_a_child_process(switch: SwitchF
     process = Proc(sw.daemon.pid)
     assert process.waited_for_faults == 0
     assert process.children == []
-    up = [link["ifname"] for link in sw.netns.links() if link["ifname"] in sw.ports and "UP" in link["flags"]]
-    assert up == []
+
+    def up() -> list[str]:
+        return [link["ifname"] for link in sw.netns.links() if link["ifname"] in sw.ports and "UP" in link["flags"]]
+
+    wait_for(lambda: not up(), 30, lambda: f"all are down: {up()}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

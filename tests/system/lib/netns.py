@@ -24,11 +24,12 @@ def run(*command: str, stdin: str | None = None) -> str:
 
 
 def remove_stale() -> None:
-    """Removes the namespaces of runs that were killed before they could clean up."""
+    """Removes the namespaces of runs that were killed before they could clean up. Another run may do so, too."""
     for line in run("ip", "netns", "list").splitlines():
         owner = re.match(rf"{NAME_PREFIX}(\d+)-\d+\b", line)
         if owner and not os.path.exists(f"/proc/{owner[1]}"):
-            run("ip", "netns", "delete", line.split()[0])
+            with contextlib.suppress(AssertionError):
+                run("ip", "netns", "delete", line.split()[0])
 
 
 class Links:
