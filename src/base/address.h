@@ -11,7 +11,7 @@
 
 #define ADDRESS_LIST_MAX 8          /* addresses of one server */
 #define ADDRESS_DESTINATION_MAX 255 /* bytes of its text */
-#define ADDRESS_TEXT_MAX 64         /* room for the longest one, with its NUL */
+#define ADDRESS_TEXT_MAX 64         /* capacity for the longest one, with its NUL */
 
 struct address {
 	union {

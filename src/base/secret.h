@@ -14,7 +14,7 @@ struct secret {
 	size_t len, room; /* bytes; the NUL has one more */
 };
 
-/* An empty one with room for so many bytes. 0 or -ENOMEM. */
+/* An empty one with that capacity in bytes. 0 or -ENOMEM. */
 int secret_new(struct secret *s, size_t room);
 /* Overwrites it and gives the memory back. */
 void secret_wipe(struct secret *s);

@@ -23,7 +23,7 @@ enum text_fraction { TEXT_MILLISECONDS = 3, TEXT_MICROSECONDS = 6 };
 /* Reserves memory for that many more bytes. */
 void text_reserve(struct text *t, size_t more);
 
-/* Here, so that a page of thousands of pieces is no page of thousands of calls. */
+/* Inline, since a page has thousands of pieces. */
 static inline void text_add(struct text *t, const char *bytes, size_t len)
 {
 	if (t->size - t->len < len)

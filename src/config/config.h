@@ -36,7 +36,7 @@ struct config_addresses {
 	size_t n;
 };
 
-/* At least so many keys the file may have. */
+/* The file may have at least so many keys. */
 #define CONFIG_KEYS_MAX 128
 
 /* Where a value comes from. */
@@ -69,7 +69,7 @@ struct config {
 
 	/* [health] */
 	long max_latency_usecs; /* 99 % of the events should take no longer */
-	long max_stall_secs;    /* 0: any time is well */
+	long max_stall_secs;    /* 0: no limit */
 	double max_failure_percent, min_sync_percent;
 	long max_memory_mb; /* 0: any */
 
@@ -77,7 +77,7 @@ struct config {
 	long reconcile_interval_secs;
 	long keep_rows_secs;         /* of a warm start's ports without a link */
 	int retire_old_links;        /* enum config_old_links */
-	bool track_port_config_done; /* PortConfigDone's count follows ports that come and go */
+	bool track_port_config_done; /* PortConfigDone's count follows added and deleted ports */
 
 	/* [security] */
 	int sandbox; /* 1: on, 0: off */

@@ -21,9 +21,9 @@ void board_set_status(struct board *b, const json_t *page);
 void board_change(struct board *b, const json_t *change);
 void board_lost(struct board *b, long long lost);
 
-/* Something differs from the pages by now, or was not right in them: they are to be read again soon. */
+/* Something differs from the pages by now: they are to be read again soon. */
 bool board_is_stale(const struct board *b);
-/* When the picture becomes another by itself: a port is no longer new. CLOCK_MONOTONIC us; UINT64_MAX: never. */
+/* When the picture changes without an event: a port is no longer new. CLOCK_MONOTONIC us; UINT64_MAX: never. */
 uint64_t board_fades_usec(const struct board *b);
 
 /* Adds the picture, for a terminal of that size; lines 0: as many as it needs. */

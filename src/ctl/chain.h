@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What must be so, one after the other, before consumers see a port as it is: its row in CONFIG_DB, that in APPL_DB,
- * its interface, which must not be one of before, the carrier, the row in STATE_DB, and that this equals the interface.
+ * its interface, which must not be an old one, the carrier, the row in STATE_DB, and that this equals the interface.
  */
 #ifndef PORTSYNCD_CTL_CHAIN_H
 #define PORTSYNCD_CTL_CHAIN_H

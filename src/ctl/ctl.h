@@ -13,13 +13,13 @@
 #include "config/config.h"
 
 #define CTL_SCHEMA 1       /* version of the JSON documents, docs/portsyncctl.schema.json */
-#define CTL_ANSWER_SECS 2  /* so long a daemon, a Redis or the kernel may be silent */
+#define CTL_ANSWER_SECS 2  /* how long a daemon, a Redis or the kernel may be silent */
 #define CTL_OPTIONS_MAX 16 /* of one verb */
 
 /* Exit codes. A verb returns one. */
 enum ctl_exit {
 	CTL_GOOD = 0,
-	CTL_NEGATIVE = 1,  /* the answer is negative: something differs, did not come true, ... */
+	CTL_NEGATIVE = 1,  /* the answer is negative: something differs, did not happen, ... */
 	CTL_USAGE = 2,     /* the command line is wrong */
 	CTL_NO_DAEMON = 3, /* portsyncd cannot be reached */
 	CTL_NO_SOURCE = 4, /* Redis or the kernel cannot be reached, or stdout cannot be written */
@@ -50,9 +50,9 @@ struct ctl {
 	struct ctl_error error;             /* of the last call that failed, see ctl_fail() */
 };
 
-/* Puts down what went wrong. Returns -1, for: return ctl_set_error(ctl, ...). remedy may be NULL. */
+/* Notes what went wrong. Returns -1, for: return ctl_set_error(ctl, ...). remedy may be NULL. */
 int ctl_set_error(struct ctl *ctl, enum ctl_exit code, const char *remedy, const char *format, ...) PRINTF_LIKE(4, 5);
-/* Reports what was put down: a line or two on stderr, or a JSON document. Returns its code, for the verb to return. */
+/* Reports what was noted: a line or two on stderr, or a JSON document. Returns its code, for the verb to return. */
 int ctl_fail(const struct ctl *ctl);
 
 /* A word on stderr: "portsyncctl: ...". Never with --json. */

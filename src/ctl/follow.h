@@ -19,7 +19,7 @@ struct follow;
 struct follow *follow_open(struct ctl *ctl, const struct follow_ops *ops, void *user);
 void follow_close(struct follow *f);
 int follow_fd(const struct follow *f);
-/* For poll(2): so long the daemon may still be silent. */
+/* For poll(2): how long the daemon may still be silent. */
 int follow_patience_ms(const struct follow *f);
 
 enum follow_outcome {

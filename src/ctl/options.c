@@ -225,7 +225,7 @@ static int take_options(struct ctl *ctl, bool before, int n, char *words[], stru
 
 	make_reading(&r, ctl->verb, before);
 	opterr = 0;
-	optind = 0; /* glibc: begin anew */
+	optind = 0; /* glibc: begin again */
 	while ((found = getopt_long(n, words, r.letters, r.longs, NULL)) != -1) {
 		size_t i = found_option(&r, found);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file that a verb writes (-o): it appears under its name when it is complete. "-" is stdout. What is no regular
- * file, a pipe or a device, is written as it is.
+ * A file that a verb writes (-o): it appears under its name when it is complete. "-" is stdout. A pipe or a
+ * device is written directly.
  */
 #ifndef PORTSYNCD_CTL_SAVE_H
 #define PORTSYNCD_CTL_SAVE_H
@@ -21,7 +21,7 @@ int save_begin(struct ctl *ctl, struct save *save, const char *path);
 int save_write(struct ctl *ctl, struct save *save, const void *bytes, size_t len);
 /* The file is complete. 0; or -1, ctl_fail() is due, and there is none. */
 int save_end(struct ctl *ctl, struct save *save);
-/* There shall be none. */
+/* Removes the unfinished file. */
 void save_drop(struct save *save);
 
 #endif

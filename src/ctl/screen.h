@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The terminal of a picture that is drawn again and again: another screen than that of the shell, which is as it was
- * afterwards, however the process ends.
+ * The terminal of a picture that is drawn again and again: its alternate screen. The shell's comes back however the
+ * process ends.
  */
 #ifndef PORTSYNCD_CTL_SCREEN_H
 #define PORTSYNCD_CTL_SCREEN_H

@@ -24,7 +24,7 @@ struct top {
 	struct follow *follow;
 	bool dirty;
 	uint64_t drawn_usec, read_usec; /* CLOCK_MONOTONIC */
-	uint64_t fades_usec;            /* then the picture that was drawn is another by itself */
+	uint64_t fades_usec;            /* when the drawn picture changes without an event */
 };
 
 /* 0; or -1, ctl_fail() is due. */

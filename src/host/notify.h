@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the service manager is told, by the protocol of sd_notify(3). sd_notify() itself waits until the manager has
- * room for a message: one that does not read would hold up the loop. Here what has no room is sent later.
+ * Messages to the service manager, by the protocol of sd_notify(3). sd_notify() blocks while the manager's socket is
+ * full, which would hold up the loop. Here a message that does not fit is sent later.
  */
 #ifndef PORTSYNCD_HOST_NOTIFY_H
 #define PORTSYNCD_HOST_NOTIFY_H
@@ -16,7 +16,7 @@ struct notify;
 int notify_new(struct notify **ret);
 void notify_free(struct notify *n);
 
-/* From now on the loop sends what had no room, and WATCHDOG=1 as WATCHDOG_USEC asks for it. 0 or negative errno. */
+/* From now on the loop sends what did not fit, and WATCHDOG=1 as WATCHDOG_USEC asks for it. 0 or negative errno. */
 int notify_attach(struct notify *n, sd_event *event);
 /* Before that loop is freed. */
 void notify_detach(struct notify *n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process inherits from whoever starts it, and must neither kill it nor lead its words astray. */
+/* What a process inherits from its parent, and must neither kill it nor misdirect its output. */
 #ifndef PORTSYNCD_PROCESS_H
 #define PORTSYNCD_PROCESS_H
 
@@ -9,7 +9,7 @@
  * limit; limits that can be raised are. 0 or negative errno.
  */
 int process_prepare(void);
-/* Warns of what process_prepare() could not mend. Call it once the log is open. */
+/* Warns of what process_prepare() could not change. Call it once the log is open. */
 void process_tell(void);
 
 #endif

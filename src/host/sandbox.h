@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Least privilege (NIST SP 800-53 AC-6, CM-7): what a process that was taken over could still do. It is told what it
- * needs (sandbox_allow_...), enters while it has one thread, and locks itself up once it has all:
+ * Least privilege (NIST SP 800-53 AC-6, CM-7): what a process that was taken over could still do. The caller
+ * names what it needs (sandbox_allow_...), enters while it has one thread, and locks itself up once it has all:
  *
  *   seal   no core dump, no tracer but one with CAP_SYS_PTRACE; early, before a secret is read
  *   enter  no_new_privs; files by landlock.h; of the capabilities CAP_NET_ADMIN alone is in force. Threads inherit it.
@@ -35,7 +35,7 @@ int sandbox_allow_listening(struct sandbox *s, uint16_t port);
 int sandbox_allow_socket(struct sandbox *s, const char *file);
 /* Host names may be looked up, by /etc/hosts and by name servers. The same errors. */
 int sandbox_allow_names(struct sandbox *s);
-/* Redis has Unix sockets: root gets to them by capabilities_connect(), whoever owns them. */
+/* Redis has Unix sockets: root connects to them by capabilities_connect(), whoever owns them. */
 void sandbox_allow_sockets(struct sandbox *s);
 
 /* Before sandbox_enter(): for a supervisor whose NOTIFY_SOCKET is an abstract one, abstract sockets can be reached. */

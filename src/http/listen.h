@@ -13,7 +13,7 @@
  * Loopback addresses must exist. A descriptor or a negative errno.
  */
 int http_listen_tcp(const struct address *address);
-/* True if listening failed with this error because the machine lacks IPv6; nobody misses [::1] beside 127.0.0.1 then.
+/* True if listening failed with this error because the machine lacks IPv6; [::1] beside 127.0.0.1 is then not missed.
  */
 bool http_listen_lacks_ipv6(const struct address *address, int error);
 

@@ -12,7 +12,7 @@
 
 struct reply_ops {
 	void (*row)(const struct link_msg *row, void *user);
-	/* False: the caller wants no more rows, and may not exist any more. */
+	/* False: the caller wants no more rows, and may be gone. */
 	bool (*wanted)(const void *user);
 };
 

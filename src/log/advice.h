@@ -12,7 +12,7 @@
 struct advice {
 	const char *subject; /* a headline; @PORT@ stands for the port that the line is about */
 	const char *cause;   /* sentences */
-	const char *remedy;  /* sentences; NULL: nothing is to be said */
+	const char *remedy;  /* sentences; NULL: nothing to do */
 };
 
 extern const struct advice log_advice[KINDS];

@@ -2,7 +2,7 @@
 /*
  * Log lines. Levels: ERR something is broken and an operator must act; WARNING something is wrong that we cope with;
  * NOTICE milestones and port changes; INFO what helps to follow; DEBUG the rest. SONiC's own test suite fails on any
- * new ERR line, so a fault that mends itself is at most a WARNING.
+ * new ERR line, so a fault that the daemon repairs is at most a WARNING.
  *
  * Each line has a kind (kinds.h). Logging never blocks: a thread writes the lines (log/writer.h). Any thread may log.
  */

@@ -7,7 +7,7 @@
 #include "metrics/health.h"
 
 /*
- * reason: what the daemon knows about it besides, as with redis_away; NULL or "": nothing. Where a kind of line reports
+ * reason: what else the daemon knows about it, as with redis_away; NULL or "": nothing. Where a kind of line reports
  * the same, this is that kind's advice. The texts are static; none is NULL.
  */
 const struct advice *check_advice(enum health_check_index check, const char *reason);

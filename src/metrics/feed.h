@@ -25,7 +25,7 @@ struct feed *feed_look(struct pages *p);
 uint64_t feed_due(const struct feed *f);
 /*
  * Server-sent event of the last look: all there is ("all"), or what is new since the look before ("news"). Made once
- * for all who ask. Without memory it has failed.
+ * for all readers. Without memory it has failed.
  */
 const struct text *feed_event(struct pages *p, struct feed *f, bool all);
 

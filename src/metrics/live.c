@@ -40,7 +40,7 @@ static void forget_gone(struct live *l, const struct snapshot *s)
 	for (size_t i = 0; i < l->n_ports; i++)
 		if (in_snapshot(s, &l->ports[i]))
 			l->ports[kept++] = l->ports[i];
-	l->anew = l->anew || kept != l->n_ports;
+	l->ports_changed = l->ports_changed || kept != l->n_ports;
 	l->n_ports = kept;
 }
 
@@ -73,7 +73,7 @@ static void add_new(struct live *l, const struct snapshot *s)
 	if (n == known)
 		return;
 	l->n_ports = n;
-	l->anew = true;
+	l->ports_changed = true;
 	qsort(l->ports, n, sizeof(*l->ports), compare_ports);
 }
 
@@ -226,7 +226,7 @@ void live_look(struct live *l, const struct snapshot *s, const struct changes *c
 	       uint64_t epoch_nsec)
 {
 	l->looks++;
-	l->anew = false;
+	l->ports_changed = false;
 	l->n_changes_before = l->n_changes;
 	if (!all_known(l, s)) {
 		forget_gone(l, s);

@@ -57,7 +57,7 @@ struct live_step {
 
 struct live {
 	uint64_t looks;          /* how often live_look() was called */
-	bool anew;               /* there are other ports than a look before */
+	bool ports_changed;      /* there are other ports than a look before */
 	struct live_port *ports; /* by strverscmp() */
 	size_t n_ports, capacity;
 	uint64_t newest;                      /* step: seconds since the epoch / LIVE_STEP_SECS */

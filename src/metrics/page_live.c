@@ -14,7 +14,7 @@ struct viewer {
 /* One who missed a look gets all there is. */
 static void put_news(struct text *out, struct viewer *v, struct feed *f)
 {
-	bool next = v->seen > 0 && v->seen + 1 == f->live.looks && !f->live.anew;
+	bool next = v->seen > 0 && v->seen + 1 == f->live.looks && !f->live.ports_changed;
 	const struct text *news = feed_event(v->pages, f, !next);
 
 	if (news->failed)

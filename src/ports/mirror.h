@@ -2,7 +2,7 @@
 /*
  * Keeps the model equal to the kernel's links: the events and dumps of a watch go into it, and what the kernel changed
  * without a message is found and applied. A link is read again soon after its master changed or was deleted (deleting a
- * bond gives its members their MTU back, and the kernel tells nobody), all links when mirror_reread() says so.
+ * bond gives its members their MTU back without a message), all links when mirror_reread() says so.
  */
 #ifndef PORTSYNCD_MIRROR_H
 #define PORTSYNCD_MIRROR_H

@@ -12,7 +12,7 @@ enum rule_verdict {
 	RULE_PRESENT, /* the link with this ifindex is a port of this name */
 	RULE_NO_PORT, /* it has another name, or is a LAG: teamsyncd's job, and never a row in PORT_TABLE (S10) */
 	RULE_GONE,    /* the link with this ifindex does not exist any more */
-	RULE_NOTHING, /* nothing of what the device is: it has no name, or is about a bridge port (S12) */
+	RULE_NOTHING, /* says nothing of the device: it has no name, or is about a bridge port (S12) */
 };
 
 enum rule_verdict rules_classify(const struct link_msg *msg);

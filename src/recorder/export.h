@@ -7,7 +7,7 @@
 #include "recorder/recorder.h"
 
 /*
- * What the ring holds now, and why it is wanted, for people. The caller frees out->data. 0, the errors of
+ * What the ring holds now, with the reason, for people. The caller frees out->data. 0, the errors of
  * recorder_copy(), or -ENOMEM. Takes some 20 ms, and twice the ring's memory.
  */
 int export_recording(struct text *out, const char *reason);

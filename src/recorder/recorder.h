@@ -5,7 +5,7 @@
  * time (recorder_copy()). docs/design/recorder.md has the reasons.
  *
  * The loop calls all but recorder_copy() and recorder_figures(). While the recorder is off they do nothing. Entries
- * bear the time that recorder_time() set last: an entry costs no look at a clock.
+ * bear the time that recorder_time() set last: an entry reads no clock.
  */
 #ifndef PORTSYNCD_RECORDER_RECORDER_H
 #define PORTSYNCD_RECORDER_RECORDER_H
@@ -91,7 +91,7 @@ void recorder_connection(const char *label, bool up, const char *reason);
 void recorder_note(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /*
- * A checkpoint: all that is known of the ports. A copy begins with one, so that it stands by itself. One is due when an
+ * A checkpoint: all that is known of the ports. A copy begins with one, so that it is complete. One is due when an
  * eighth of the ring was written since the last one; it is made between recorder_checkpoint_begins() and _ends(), where
  * only recorder_port() is called. While a dump is being read (dumping) it is due later, since what the dump's rows said
  * so far is missing in it: a copy begins with such a one only where there is no other.

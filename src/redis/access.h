@@ -35,14 +35,14 @@ struct access_entry {
 /* The strings must outlive it. */
 void access_init(struct access *access, const char *username, const char *source, access_read_fn read, void *user);
 
-#define ACCESS_DESCRIPTION_BYTES 300 /* of a longer one the end is missing */
+#define ACCESS_DESCRIPTION_BYTES 300 /* a longer one is cut */
 
 /* user "portsyncd", password of /etc/sonic/redis_password */
 const char *access_describe(const struct access *access, char *out, size_t size);
 
 /*
  * Redis refused the connection: our identity (also when the password cannot be read) or our rights. True: record it,
- * which is so once for each server, until all of its refused connections are granted.
+ * once for each server, until all of its refused connections are granted.
  */
 bool access_refused(struct access *access, struct access_entry *entry);
 /* The connection stands. */

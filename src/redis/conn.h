@@ -29,7 +29,7 @@ struct conn_options {
 	struct access *access; /* shared; outlives the connection */
 	uint64_t timeout_usec; /* connect, and the oldest command without an answer */
 	uint32_t retry_initial_ms, retry_max_ms;
-	uint64_t reply_usec;  /* the answers to conn_command_lazy() wait so long, or for conn_poll_replies(), when
+	uint64_t reply_usec;  /* how long the answers to conn_command_lazy() wait, or for conn_poll_replies(), when
 				 such commands follow each other faster than this; 0: all are read at once */
 	size_t max_in_flight; /* commands without an answer */
 	const char *pattern;  /* PSUBSCRIBE to it: the connection then takes no commands; NULL: none */

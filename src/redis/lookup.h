@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Addresses of host names, looked up by a thread of its own: /etc/hosts, or a name server that does not answer, must
- * not hold up the loop. Nothing is cached: each question gets an answer of its own time. Questions and answers
+ * not hold up the loop. Nothing is cached: each question is asked of the resolver. Questions and answers
  * go through a pair of sockets; the thread shares no memory with the loop.
  */
 #ifndef PORTSYNCD_LOOKUP_H
@@ -36,7 +36,7 @@ void lookup_free(struct lookup *l);
 
 /*
  * Asks for the addresses of the waiter's endpoint; fn is called from the loop, once FOUND or FAILED, before that at
- * most a few times LATE. 0; -ENOSPC: there are too many names; another negative errno: the question could not be put.
+ * most a few times LATE. 0; -ENOSPC: there are too many names; another negative errno: it could not be asked.
  */
 int lookup_ask(struct lookup *l, struct lookup_waiter *waiter);
 /* fn is not called any more. */

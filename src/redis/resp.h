@@ -42,7 +42,7 @@ struct resp_value {
 	size_t n;                       /* of elem */
 };
 
-/* True when the value is an error whose first word is word ("WRONGTYPE"). NULL values are no errors. */
+/* True when the value is an error whose first word is word ("WRONGTYPE"). A NULL value is not an error. */
 bool resp_is_error(const struct resp_value *v, const char *word);
 /* True when the value is just this text. */
 bool resp_is_string(const struct resp_value *v, const char *text);
@@ -63,7 +63,7 @@ struct resp_reader *resp_reader_new(void);
 void resp_reader_free(struct resp_reader *r);
 /* Forgets everything read so far: for a new connection. */
 void resp_reader_reset(struct resp_reader *r);
-/* Overwrites what was read: it held a secret. The values are no good any more; resp_reader_reset() is due. */
+/* Overwrites what was read: it held a secret. The values are void; resp_reader_reset() is due. */
 void resp_reader_wipe(struct resp_reader *r);
 /*
  * Lends bytes from the wire. They are read where they are, so they must stay as they are until resp_reader_next() has
@@ -72,10 +72,10 @@ void resp_reader_wipe(struct resp_reader *r);
 void resp_reader_feed(struct resp_reader *r, const void *bytes, size_t len);
 /*
  * 1 with *ret set to the next complete reply, valid until the next call of any function on r; 0 when more bytes are
- * needed; -EPROTO for bytes that are no RESP2 (RESP3 is refused) or nested too deep, and from then on until the reset:
+ * needed; -EPROTO for bytes that are not RESP2 (RESP3 is refused) or nested too deep, and from then on until the reset:
  * resp_reader_error() says what.
  *
- * What is too large is read over without being kept, and the replies behind it follow as if nothing had been: a string
+ * What is too large is skipped, and the replies behind it follow: a string
  * of more than RESP_STRING_MAX is an error in its place, a reply with an array of more than RESP_ELEMENTS_MAX elements,
  * one of more memory than RESP_REPLY_MAX, and one for which there is no memory is an error as a whole. Such an error's
  * first word is RESP_TOO_LARGE.

@@ -425,7 +425,7 @@ MUTATIONS = [
         ("if (l->newest - number >= LIVE_STEPS)", "if (l->newest - number > LIVE_STEPS)"),
         ("before.value[ROW_OPER] >= 0 && after", "after"),
         ("(note_of(port) != LIVE_OWED || known->out_before)", "(note_of(port) != LIVE_OWED)"),
-        ("l->anew = l->anew || kept != l->n_ports;", ""),
+        ("l->ports_changed = l->ports_changed || kept != l->n_ports;", ""),
         ("if (cut || lost > 0)", "if (lost > 0)"),
         ("if (cut || lost > 0)", "if (cut)"),
         ("return strverscmp(name,", "return strcmp(name,"),
@@ -440,7 +440,7 @@ MUTATIONS = [
     *of(
         "metrics/page_live.c",
         "pages",
-        ("v->seen + 1 == f->live.looks && !f->live.anew", "v->seen + 1 == f->live.looks"),
+        ("v->seen + 1 == f->live.looks && !f->live.ports_changed", "v->seen + 1 == f->live.looks"),
         ("v->seen > 0 && v->seen + 1 == f->live.looks && ", ""),
     ),
     *of(

@@ -71,17 +71,17 @@ static void test_ports_in_the_order_of_the_switch(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		add_port(fx, names[i]);
 	look(fx);
-	assert_true(fx->live.anew);
+	assert_true(fx->live.ports_changed);
 	assert_int_equal(fx->live.n_ports, 4);
 	assert_string_equal(fx->live.ports[0].name, "Ethernet0");
 	assert_string_equal(fx->live.ports[2].name, "Ethernet12");
 	assert_string_equal(fx->live.ports[3].name, "Ethernet100");
 	look(fx);
-	assert_false(fx->live.anew);
+	assert_false(fx->live.ports_changed);
 	assert_false(fx->live.ports[0].news);
 	fx->snapshot.n_ports = 1;
 	look(fx);
-	assert_true(fx->live.anew);
+	assert_true(fx->live.ports_changed);
 	assert_int_equal(fx->live.n_ports, 1);
 	assert_string_equal(fx->live.ports[0].name, "Ethernet100");
 }
