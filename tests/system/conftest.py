@@ -2,6 +2,7 @@
 """Fixtures of the system tests. They need root (network namespaces), redis-server and iproute2."""
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,8 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # A shell lets what it starts in the background ignore SIGINT, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.geteuid() != 0:
         pytest.exit("The system tests make network namespaces: run them as root.", returncode=2)
     if not binary().is_file():

@@ -690,6 +690,7 @@ def test_the_graphs_of_a_new_prometheus_are_not_at_the_edge(name: str, watched: 
     """As a browser draws them that was given no range."""
     stir_for(watched, 20)
     watched.wait_data(watched.page(name).expressions)
+    assert re.search(r"portsyncdRange = *\d+ *;", watched.prometheus.get(watched.console(name))), "it is a number"
     dom = dump_dom(watched.prometheus.url + watched.console(name), watched.switch.netns.name)
     paths = re.findall(r'<path [^>]*\bd="([^"]*)"', dom)
     lines = [[float(x) for x in re.findall(r"(-?[\d.]+),-?[\d.]+", path)] for path in paths]
