@@ -70,7 +70,7 @@ static const struct key_choices switches = {
 /* clang-format off */
 const struct key key_table[] = {
 	{"database", "database_config", KEY_PATH, 0, ROOM(database_config), NULL, AT(database_config), NULL,
-	 "which database_config.json to read; one that is not there yet is waited for"},
+	 "which database_config.json to read; a missing one is awaited"},
 	{"database", "redis_host", KEY_TEXT, 0, ROOM(redis_host), NULL, AT(redis_host), NULL,
 	 "Redis by TCP for all databases, in place of database_config.json; with only a port: 127.0.0.1; a name is looked up before each attempt"},
 	{"database", "redis_port", KEY_INTEGER, 1, 65535, NULL, AT(redis_port), NULL,
@@ -111,14 +111,14 @@ const struct key key_table[] = {
 	 "resident memory above which health is degraded; 0: any"},
 
 	{"http", "listen", KEY_ADDRESSES, 0, 0, "127.0.0.1:10187, [::1]:10187", AT(http_listen), NULL,
-	 "where by TCP; other than loopback needs cert, key and ca; empty: not at all"},
+	 "TCP addresses to listen on; other than loopback they need cert, key and ca; empty: none"},
 	{"http", "unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
-	 "where by Unix socket, mode 0660, always without TLS; empty: not at all, and without listen no HTTP either"},
+	 "Unix socket to listen on, mode 0660, always without TLS; empty: none, and without listen no HTTP either"},
 	{"http", "cert", KEY_PATH, 0, ROOM(http_cert), NULL, AT(http_cert), NULL,
 	 "certificate with a P-384 key, and its chain, in PEM; then TCP speaks TLS 1.3 only"},
 	{"http", "key", KEY_PATH, 0, ROOM(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
 	{"http", "ca", KEY_PATH, 0, ROOM(http_ca), NULL, AT(http_ca), NULL,
-	 "certificates in PEM, one of which must have signed that of a client"},
+	 "certificates in PEM of the authorities that sign the clients'"},
 	{"http", "max_clients", KEY_INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
 	 "clients at once, fewer where descriptors are few; for one more, the one that has waited longest is dropped; "
 	 "a quarter of them may be streams"},
@@ -128,11 +128,11 @@ const struct key key_table[] = {
 	{"sonic", "reconcile_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(reconcile_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},
 	{"sonic", "keep_rows_secs", KEY_INTEGER, 0, 86400, "60", AT(keep_rows_secs), NULL,
-	 "how long after a warm start a port without a link keeps the row of before"},
+	 "how long after a warm start a port without a link keeps its earlier row"},
 	{"sonic", "retire_old_links", KEY_CHOICE, 0, 0, "auto", AT(retire_old_links), &retirements,
 	 "whether a cold start sets the ports' interfaces down; auto: as SONiC needs it where swss was restarted, else not"},
 	{"sonic", "track_port_config_done", KEY_BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
-	 "PortConfigDone's count follows the ports that come and go, so that a later warm start accepts it"},
+	 "PortConfigDone's count follows added and deleted ports, so that a later warm start accepts it"},
 
 	{"security", "sandbox", KEY_CHOICE, 0, 0, "on", AT(sandbox), &switches,
 	 "give up what is not needed once it runs; off: for debugging only"},
@@ -147,16 +147,16 @@ const struct key key_table[] = {
 	{"recorder", "bytes", KEY_INTEGER, 0, 134217728, "8388608", AT(recorder_bytes), NULL,
 	 "memory of the flight recorder, in which the last messages of the kernel and decisions are kept; at least 1 MiB is taken; 0: off"},
 	{"recorder", "folder", KEY_PATH, 0, ROOM(recorder_folder), "/var/log/swss", AT(recorder_folder), NULL,
-	 "where recordings are written when something went wrong, the last 5 are kept; empty: nowhere"},
+	 "where recordings are written after a fault, the last 5 are kept; empty: nowhere"},
 
-	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "least weight of the lines that are logged"},
+	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "lowest severity of the lines that are logged"},
 	{"log", "target", KEY_CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
 	{"log", "rfc5424_to", KEY_DESTINATION, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
 	 "where lines of target rfc5424 go"},
 	{"log", "limit_secs", KEY_INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
-	 "the time in which only so many lines of one kind are logged; 0: no limits"},
+	 "window of the limits on lines of one kind; 0: no limits"},
 	{"log", "limit_lines", KEY_INTEGER, 1, 1000000, NULL, AT(log_limit_lines), NULL,
-	 "how many, of each kind that has a limit; not set: as docs/logging.md says of each"},
+	 "lines in that window, of each kind that has a limit; not set: as docs/logging.md says"},
 	{"log", "audit", KEY_BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "make the records of the audit trail"},
 };
 /* clang-format on */

@@ -321,7 +321,7 @@ static void follow_awaited(const json_t *awaited, bool init_done, json_t *chain)
 	size_t n = json_array_size(awaited);
 
 	if (init_done)
-		add_step(chain, "ports", CHAIN_OK, NULL, "none is waited for any more");
+		add_step(chain, "ports", CHAIN_OK, NULL, "none is awaited any more");
 	else if (n == 0)
 		add_step(chain, "ports", CHAIN_OK, NULL, "none is waited for");
 	else

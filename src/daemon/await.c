@@ -41,7 +41,7 @@ static void tell(struct await *a, const char *error)
 		return;
 	(void)snprintf(a->told, sizeof(a->told), "%s", error);
 	log_warning(KIND_DATABASES_AWAITED,
-		    "it is not known yet where Redis is, so it is not spoken to: %.*s; that file is waited for. On a "
+		    "it is not known yet where Redis is, so it is not contacted: %.*s; that file is awaited. On a "
 		    "system without SONiC the configuration says it: [database] redis_unix_socket or redis_host",
 		    len, error);
 	notify_send(a->d->notify, "READY=1\nSTATUS=waits for the file that says where Redis is: %.*s", len, error);
@@ -73,7 +73,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *user)
 	if (r < 0)
 		daemon_fail(a->d, "%s", error);
 	else
-		log_notice(KIND_DATABASES_KNOWN, "the file that says where Redis is has come");
+		log_notice(KIND_DATABASES_KNOWN, "the file that says where Redis is exists now");
 	a->outcome = r;
 	return sd_event_exit(a->d->event, 0);
 }
