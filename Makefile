@@ -33,12 +33,18 @@ export CC BUILD FUZZ_SECONDS
 
 C_FILES = $(shell find src tests bench -name '*.[ch]')
 
-.PHONY: all everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
+.PHONY: all help everything deps demo test bench bench-short bench-programs profile chaos soak lint fuzz install deb system-test format clean
 .PHONY: fuzz-coverage coverage tsan valgrind mutants kernel-test platforms cross-test model model-long
 .NOTPARALLEL:
 
+# build/portsyncd and build/portsyncctl; CC=clang make: build-clang/...
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) portsyncd portsyncctl
+
+# This list.
+help:
+	@awk '/^# / { text = text (text ? " " : "") substr($$0, 3); next } \
+	    /^[a-z][a-z -]*:/ && text { sub(/:.*/, ""); printf "make %-14s %s\n", $$0, text } { text = "" }' Makefile
 
 # With the unit tests, and what other tests need.
 everything: $(BUILD)/build.ninja
@@ -50,14 +56,16 @@ $(BUILD)/build.ninja:
 deps:
 	@scripts/install-deps
 
-# KEEP=1: all stays until Ctrl-C
+# 32 real links and a real Redis, and STATE_DB following them. KEEP=1: all stays until Ctrl-C
 demo: deps all
 	@PORTSYNCD=$(BUILD)/portsyncd KEEP=$(KEEP) scripts/demo
 
+# All tests; as root, since they make network namespaces. TEST_PATIENCE=4: for a slow machine
 test: deps
 	@scripts/test
 
-# PEER=/path/to/portsyncd: also compare with that one. BENCH: more options, see bench/run --help
+# Speed and cost, see bench/README.md. PEER=/path/to/portsyncd: also compare with that one. BENCH: more options, see
+# bench/run --help
 bench: deps bench-programs instructions
 	@bench/run --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench $(if $(PEER),--peer $(PEER)) $(BENCH)
 
@@ -87,7 +95,7 @@ chaos: deps everything
 soak: deps bench-programs
 	@bench/soak --daemon $(BUILD)/portsyncd --programs $(BUILD)/bench --minutes $(MINUTES)
 
-# Do the unit tests notice what is broken on purpose?
+# Faults on purpose, each noticed by a unit test? ONLY=links: some of them
 mutants: deps
 	@tests/mutants/run $(ONLY)
 
@@ -96,12 +104,15 @@ model: deps everything
 	@proof/check $(ONLY)
 	@proof/conform $(BUILD)/tests/proof/proof_trace
 
+# The same of larger models.
 model-long: deps
 	@proof/check --long $(ONLY)
 
+# Format, includes, sizes, warnings of gcc and clang, clang-tidy, cppcheck.
 lint: deps
 	@scripts/lint
 
+# Every fuzz target for FUZZ_SECONDS (60).
 fuzz: deps
 	@scripts/fuzz
 
@@ -109,11 +120,12 @@ fuzz: deps
 fuzz-coverage: deps
 	@scripts/fuzz --coverage
 
-# What the tests reach; the threads under ThreadSanitizer; the daemon under memcheck. `make test` has short forms of the
-# last two.
+# What the tests reach (ports/links, stage, rules, linkmsg, watch, publish need 95 %); the threads under ThreadSanitizer;
+# the daemon under memcheck. `make test` has short forms of the last two.
 coverage tsan valgrind: deps
 	@scripts/test $@
 
+# Below DESTDIR and PREFIX (/usr).
 install: $(BUILD)/build.ninja
 	@meson configure $(BUILD) --prefix=$(PREFIX)
 	@ninja -C $(BUILD) portsyncd portsyncctl
@@ -163,8 +175,10 @@ platforms: deps
 release-check: deps
 	@scripts/release-check $(CHECK)
 
+# clang-format 14 over all C files.
 format:
 	@clang-format -i $(C_FILES)
 
+# Removes the build directories.
 clean:
 	@rm -rf build build-*
