@@ -17,14 +17,27 @@ static uint64_t started_nsec(struct pages *p)
 	return p->started_nsec;
 }
 
+/* ?ports=no: a fleet's Prometheus keeps no series of each port. False: another value than "no" and "yes". */
+static bool read_ports(const struct visit *visit, bool *without)
+{
+	const char *text = http_argument(visit->request, "ports");
+
+	*without = text && strcmp(text, "no") == 0;
+	return !text || *without || strcmp(text, "yes") == 0;
+}
+
 void page_metrics(const struct visit *visit)
 {
-	bool open = prometheus_wants_open(visit->request->accept);
+	bool without_ports, open = prometheus_wants_open(visit->request->accept);
 	struct exchange_answer answer = ask(visit);
 	struct health_report health = health_of(visit, &answer);
 	struct text text = {0};
 	struct procstat proc;
 
+	if (!read_ports(visit, &without_ports)) {
+		answer_json(visit->out, 400, json_pack("{s:s}", "error", "ports is neither yes nor no"));
+		return;
+	}
 	procstat_read(&proc, visit->pages->proc, answer.snapshot->socket_inode);
 	prometheus_write(&text, open,
 			 &(struct prometheus_input){
@@ -38,6 +51,7 @@ void page_metrics(const struct visit *visit)
 				 .now_nsec = now_nsec(),
 				 .epoch_nsec = epoch_nsec(visit->pages),
 				 .started_nsec = started_nsec(visit->pages),
+				 .without_ports = without_ports,
 			 });
 	answer_text(visit->out, open ? PROMETHEUS_OPEN_TYPE : PROMETHEUS_TEXT_TYPE, &text);
 }

@@ -361,6 +361,7 @@ static void write_sums(struct exposition *e, const struct snapshot *s)
 	gauge(e, "portsyncd_ports_waiting", "Ports with an interface but no row in APPL_DB", sums->waiting);
 	gauge(e, "portsyncd_ports_awaited", "Ports that PortInitDone waits for", sums->awaited);
 	gauge(e, "portsyncd_ports_in_sync", "Configured ports whose row Redis has acknowledged", sums->in_sync);
+	counter(e, "portsyncd_flaps_total", "Changes of the oper status of all ports since start", s->links.flaps);
 }
 
 /* Of port_labels. */
@@ -656,7 +657,7 @@ void prometheus_write(struct text *out, bool open, const struct prometheus_input
 	const struct snapshot *s = in->answer->snapshot;
 	struct exposition e = {.out = out, .open = open, .in = in};
 
-	text_reserve(out, REST_BYTES + s->n_ports * PORT_BYTES);
+	text_reserve(out, REST_BYTES + (in->without_ports ? 0 : s->n_ports * PORT_BYTES));
 	write_health(&e, in->health);
 	write_netlink(&e, s);
 	write_socket(&e, in->proc);
@@ -664,7 +665,8 @@ void prometheus_write(struct text *out, bool open, const struct prometheus_input
 	write_publish(&e, s);
 	write_redis(&e, s);
 	write_sums(&e, s);
-	write_ports(&e);
+	if (!in->without_ports)
+		write_ports(&e);
 	write_loop(&e, in->answer);
 	write_thread(&e, in->proc);
 	write_process(&e, in->proc);

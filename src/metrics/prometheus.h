@@ -36,6 +36,7 @@ struct prometheus_input {
 	uint64_t now_nsec;               /* CLOCK_MONOTONIC */
 	uint64_t epoch_nsec;             /* added to a time of that clock it makes one since the epoch */
 	uint64_t started_nsec;           /* since the epoch */
+	bool without_ports;              /* no family that has a sample for each port */
 };
 
 /* True when a header Accept prefers OpenMetrics to plain text; NULL: there is none. */

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import SwitchFactory
 from lib.faults import NO_AUDIT, QUICK, change_all
@@ -341,6 +342,22 @@ def test_build_and_pages(switch: SwitchFactory) -> None:
     assert figures("portsyncd_http_answers_total", **{"class": "2xx"}) == 3
     assert figures("portsyncd_pages_cpu_seconds_total") > 0
     assert figures("portsyncd_log_lines_written_total") > 0
+
+
+def test_a_fleet_leaves_out_the_series_of_each_port(switch: SwitchFactory) -> None:
+    """They are nine for each port: all else is there, and the ports' flaps as one figure."""
+    sw = switch(ports=4)
+    flap(sw, "Ethernet0", 2)
+    page = sw.pages.get("/metrics?ports=no")
+    assert_clean(page.text)
+    few = Figures(list(text_string_to_metric_families(page.text)))
+    every = sw.pages.metrics()
+    names = label_names(every)
+    assert label_names(few) == {name: shape for name, shape in names.items() if "port" not in shape[1]}
+    assert every("portsyncd_flaps_total") == sum(every(FLAPS, port=port) for port in sw.ports)
+    assert sw.pages.get("/metrics?ports=yes").text.count(FLAPS) == sw.pages.get("/metrics").text.count(FLAPS)
+    refused = sw.pages.get("/metrics?ports=none")
+    assert refused.status == 400 and "neither yes nor no" in refused.text
 
 
 def curl(sw: Switch, target: str, *options: str) -> bytes:

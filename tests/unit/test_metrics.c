@@ -248,6 +248,21 @@ static void test_names_of_ports(void **state)
 			"1700000000.000000001\n");
 }
 
+static void test_without_the_series_of_ports(void **state)
+{
+	struct page_fixture *f = *state;
+
+	f->snapshot.n_ports = 1;
+	f->ports[0] = (struct snapshot_port){.name = "Ethernet0", .link = {.ifindex = 1}};
+	f->snapshot.links.flaps = 3;
+	f->in.without_ports = true;
+	write_page(f, true);
+	assert_lines(f, "portsyncd_flaps_total 3\n");
+	assert_null(strstr(f->text, "portsyncd_port_flaps"));
+	assert_null(strstr(f->text, "port=\""));
+	assert_non_null(strstr(f->text, "# EOF\n"));
+}
+
 static void test_which_format(void **state)
 {
 	static const struct {
@@ -303,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_time_without_sync, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_old_figures_tell_their_age, set_up, clean_up),
 		cmocka_unit_test_setup_teardown(test_names_of_ports, set_up, clean_up),
+		cmocka_unit_test_setup_teardown(test_without_the_series_of_ports, set_up, clean_up),
 		cmocka_unit_test(test_which_format),
 	};
 
