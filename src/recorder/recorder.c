@@ -16,6 +16,7 @@
 #define LINE 64 /* of the caches: an entry begins on one */
 #define HEAD sizeof(struct recorder_entry)
 #define HUGE_PAGE (2U << 20)
+#define PAGE 4096U     /* the least of any kernel */
 #define CHECKPOINTS 16 /* remembered; an eighth of the ring apart, more than there can be */
 #define PARTS 8
 #define IN_DUMP 1U /* a position is a multiple of LINE */
@@ -89,6 +90,13 @@ static unsigned char *map(size_t size)
 	return all + before;
 }
 
+/* No event waits for a page. They are zero already: a byte of each is enough. */
+static void touch(volatile unsigned char *bytes, size_t size)
+{
+	for (size_t at = 0; at < size; at += PAGE)
+		bytes[at] = 0;
+}
+
 int recorder_start(size_t bytes)
 {
 	unsigned char *mapped;
@@ -102,7 +110,7 @@ int recorder_start(size_t bytes)
 		return -ENOMEM;
 	(void)madvise(mapped, size, MADV_HUGEPAGE);
 	(void)madvise(mapped, size, MADV_DONTDUMP);
-	memset(mapped, 0, size); /* no event waits for a page */
+	touch(mapped, size);
 	/* A copy goes back to the kernel at once: else glibc would learn from its size to keep such ones. */
 	(void)mallopt(M_MMAP_THRESHOLD, (int)RECORDER_MIN_BYTES);
 	memset(&ring, 0, sizeof(ring));

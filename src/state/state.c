@@ -18,6 +18,10 @@
 #define SEAL_HEAD ",\n \"sha256\": \""
 #define SEAL_TAIL "\"\n}\n"
 #define SEAL_BYTES (sizeof(SEAL_HEAD) - 1 + HASH_HEX + sizeof(SEAL_TAIL) - 1)
+#define INTEGER_DIGITS 18 /* no sum overflows, and no bound is as large */
+#define CHANGES_HEAD ",\n \"changes\": ["
+#define CHANGES_TAIL "\n ]"
+#define CHANGE_BYTES 256 /* more than any change takes */
 #define FORMAT_FLAGS (JSON_INDENT(1) | JSON_ENSURE_ASCII)
 
 /* Members of the file and of a port. A missing or extra one means that the file is not of this version. */
@@ -254,16 +258,17 @@ static int read_ports(const struct complaint *c, json_t *ports, struct state *s)
 /* One integer of a change, and the character that ends it. False: it is not of that range. */
 static bool read_integer(const char **at, char end, int64_t least, int64_t most, int64_t *out)
 {
-	char *rest;
+	bool negative = **at == '-';
+	const char *digit = *at + negative, *first = digit;
+	int64_t value = 0;
 
-	if (**at != '-' && (**at < '0' || **at > '9'))
+	for (; *digit >= '0' && *digit <= '9' && digit - first < INTEGER_DIGITS; digit++)
+		value = value * 10 + (*digit - '0');
+	if (digit == first || *digit != end)
 		return false;
-	errno = 0;
-	*out = strtoll(*at, &rest, 10);
-	if (errno != 0 || *rest != end || *out < least || *out > most)
-		return false;
-	*at = rest + 1;
-	return true;
+	*out = negative ? -value : value;
+	*at = digit + 1;
+	return *out >= least && *out <= most;
 }
 
 /* "-", or state,oper,admin,mtu of a row that has at least one of them. */
@@ -312,11 +317,24 @@ static const char *read_change(const char *text, struct change *out)
 	return NULL;
 }
 
-/* Their numbers ascend, up to the last one that was issued. */
+/* Their numbers ascend, up to the last one that was issued. As read_change(). */
+static const char *take_change(struct state *s, const char *text)
+{
+	struct change change = {0};
+	const char *wrong = read_change(text, &change);
+
+	if (wrong)
+		return wrong;
+	if (change.number <= (s->n_changes > 0 ? s->changes[s->n_changes - 1].number : 0) ||
+	    change.number > s->event_id)
+		return "its number is not between that before and event_id";
+	s->changes[s->n_changes++] = change;
+	return NULL;
+}
+
 static int read_changes(const struct complaint *c, const json_t *changes, struct state *s)
 {
 	const json_t *value;
-	uint64_t before = 0;
 	size_t i;
 	int r;
 
@@ -329,20 +347,16 @@ static int read_changes(const struct complaint *c, const json_t *changes, struct
 		return refuse(c, r, "out of memory");
 	json_array_foreach(changes, i, value)
 	{
-		struct change change = {0};
-		const char *wrong = read_change(json_string_value(value), &change);
+		const char *wrong = take_change(s, json_string_value(value));
 
-		if (!wrong && (change.number <= before || change.number > s->event_id))
-			wrong = "its number is not between that before and event_id";
 		if (wrong)
 			return refuse(c, -EINVAL, "change %zu: %s", i + 1, wrong);
-		before = change.number;
-		s->changes[s->n_changes++] = change;
 	}
 	return 0;
 }
 
-static int read_members(const struct complaint *c, json_t *root, struct state *s)
+/* apart: without the changes and the checksum. */
+static int read_members(const struct complaint *c, json_t *root, struct state *s, bool apart)
 {
 	const json_t *clean = json_object_get(root, "clean");
 	uint64_t version = 0;
@@ -350,7 +364,8 @@ static int read_members(const struct complaint *c, json_t *root, struct state *s
 
 	if (r < 0)
 		return r;
-	if (json_object_size(root) != (version == 1 ? FILE_MEMBERS_1 : FILE_MEMBERS) || !json_is_boolean(clean))
+	if (json_object_size(root) + (apart ? 2 : 0) != (version == 1 ? FILE_MEMBERS_1 : FILE_MEMBERS) ||
+	    !json_is_boolean(clean))
 		return refuse(c, -EINVAL, "it does not have exactly the members of version %d", STATE_VERSION);
 	s->clean = json_is_true(clean);
 	r = read_number(c, root, "saved_at", &s->saved_msec);
@@ -362,9 +377,84 @@ static int read_members(const struct complaint *c, json_t *root, struct state *s
 		r = read_number(c, root, "audit_sequence", &s->audit_seq);
 	if (r == 0)
 		r = read_ports(c, json_object_get(root, "ports"), s);
-	if (r == 0 && version > 1)
+	if (r == 0 && version > 1 && !apart)
 		r = read_changes(c, json_object_get(root, "changes"), s);
 	return r;
+}
+
+/* --- reading what we wrote --- */
+
+static size_t count_lines(const char *at, const char *end)
+{
+	size_t n = 0;
+
+	while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+/* All but the changes, which begin at this length, as a file of its own. */
+static int read_head(struct state *s, const char *bytes, size_t len)
+{
+	char *head cleanup(free_ptr) = malloc(len + 1), why[1];
+	const struct complaint c = {why, sizeof(why)};
+	json_t *root cleanup(free_json) = NULL;
+
+	if (!head)
+		return -ENOMEM;
+	memcpy(head, bytes, len);
+	head[len] = '}';
+	root = json_loadb(head, len + 1, JSON_REJECT_DUPLICATES, NULL);
+	return json_is_object(root) ? read_members(&c, root, s, true) : -EINVAL;
+}
+
+/* Past the text that is there. */
+static bool skip(const char **at, const char *end, const char *text)
+{
+	size_t len = strlen(text);
+
+	if ((size_t)(end - *at) < len || memcmp(*at, text, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+/* A string in which nothing is escaped. */
+static bool take_plain_change(struct state *s, const char **at, const char *end)
+{
+	char text[CHANGE_BYTES];
+	size_t len = 0;
+
+	for (; *at < end && **at != '"'; len++, ++*at) {
+		if (len == sizeof(text) - 1 || **at < ' ' || **at > '~' || **at == '\\')
+			return false;
+		text[len] = **at;
+	}
+	text[len] = '\0';
+	return skip(at, end, "\"") && take_change(s, text) == NULL;
+}
+
+/*
+ * The changes stand at the end, a line each, where put_changes() wrote them: jansson would need longer for them than
+ * all else takes at a start. Where anything is otherwise it reads the whole file, and finds the words for what is
+ * wrong.
+ */
+static int read_by_lines(struct state *s, const char *bytes, size_t len)
+{
+	const char *at = memmem(bytes, len, CHANGES_HEAD, strlen(CHANGES_HEAD)), *end = bytes + len;
+	int r = at ? read_head(s, bytes, (size_t)(at - bytes)) : -EINVAL;
+
+	if (r == 0)
+		r = state_reserve_changes(s, count_lines(at, end));
+	if (r < 0)
+		return r;
+	at += strlen(CHANGES_HEAD);
+	for (const char *line = "\n  \""; skip(&at, end, line); line = ",\n  \"")
+		if (s->n_changes == s->changes_capacity || !take_plain_change(s, &at, end))
+			return -EINVAL;
+	return skip(&at, end, s->n_changes > 0 ? CHANGES_TAIL : "]") && at == end ? 0 : -EINVAL;
 }
 
 int state_parse(struct state *s, const char *bytes, size_t len, char *why, size_t size)
@@ -379,8 +469,11 @@ int state_parse(struct state *s, const char *bytes, size_t len, char *why, size_
 	r = check_seal(bytes, len, &wrong);
 	if (r < 0)
 		return refuse(&c, r, "%s", wrong);
+	if (read_by_lines(s, bytes, len - SEAL_BYTES) == 0)
+		return 0;
+	state_done(s);
 	root = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
-	r = json_is_object(root) ? read_members(&c, root, s) : refuse(&c, -EINVAL, "it is not a JSON object");
+	r = json_is_object(root) ? read_members(&c, root, s, false) : refuse(&c, -EINVAL, "it is not a JSON object");
 	if (r < 0)
 		state_done(s);
 	return r;
@@ -436,6 +529,17 @@ static void put_number(struct text *out, uint64_t value)
 	text_put(out, " ");
 }
 
+/* Of characters that state_keeps(). */
+static void put_name(struct text *out, const char *name)
+{
+	for (size_t plain; *name; name += plain) {
+		if (*name == '"' || *name == '\\')
+			text_put(out, "\\");
+		plain = 1 + strcspn(name + 1, "\"\\");
+		text_add(out, name, plain);
+	}
+}
+
 static void put_change(struct text *out, const struct change *change)
 {
 	put_number(out, change->number);
@@ -444,25 +548,20 @@ static void put_change(struct text *out, const struct change *change)
 	put_row(out, change->before);
 	put_row(out, change->after);
 	put_number(out, change->fields);
-	text_add(out, change->port, strlen(change->port) + 1);
+	put_name(out, change->port);
 }
 
 /* By hand, a string each: there are thousands, and as values of their own jansson would need 4 MiB and 20 ms to read
  * what they consist of. */
 static void put_changes(struct text *out, const struct state *s)
 {
-	struct text line = {0};
-
-	text_put(out, ",\n \"changes\": [");
-	for (size_t i = 0; i < s->n_changes && !line.failed; i++) {
-		line.len = 0;
-		put_change(&line, &s->changes[i]);
-		text_put(out, i == 0 ? "\n  " : ",\n  ");
-		text_json(out, line.failed ? "" : line.data);
+	text_put(out, CHANGES_HEAD);
+	for (size_t i = 0; i < s->n_changes; i++) {
+		text_put(out, i == 0 ? "\n  \"" : ",\n  \"");
+		put_change(out, &s->changes[i]);
+		text_put(out, "\"");
 	}
-	text_put(out, s->n_changes > 0 ? "\n ]" : "]");
-	out->failed = out->failed || line.failed;
-	free(line.data);
+	text_put(out, s->n_changes > 0 ? CHANGES_TAIL : "]");
 }
 
 static int seal_with_changes(const struct state *s, const char *root, char **ret, size_t *len)

@@ -350,6 +350,39 @@ static void all_changes_fit(void **state)
 	state_done(&out);
 }
 
+/* The changes of a file as we lay it out are read in a short way; of any other, as JSON. */
+static void any_layout_is_read(void **state)
+{
+	static const struct row up = {{1, 1, 1, 9100}}, down = {{1, 0, 1, 1500}};
+	static const char end[] = "\n ]", spaced_end[] = "\n  ]";
+	struct state s = {.boot_id = BOOT, .event_id = 3}, ours = {0}, other = {0};
+	char *bytes cleanup(free_ptr) = NULL, *members cleanup(free_ptr) = NULL, *spaced cleanup(free_ptr) = NULL;
+	size_t len, n;
+	char *at;
+
+	(void)state;
+	assert_int_equal(state_reserve_changes(&s, 3), 0);
+	add_change(&s, 1, "Ethernet0", NULL, &up);
+	add_change(&s, 2, "Ethernet124", &up, &down);
+	add_change(&s, 3, "E", &down, NULL);
+	assert_int_equal(state_format(&s, &bytes, &len), 0);
+	assert_int_equal(parse(&ours, bytes, len), 0);
+	assert_same(&s, &ours);
+
+	members = strndup(bytes, len);
+	assert_non_null(members);
+	at = strstr(members, end);
+	assert_non_null(at);
+	n = (size_t)(at - members);
+	memcpy(at, spaced_end, sizeof(spaced_end));
+	assert_int_equal(state_seal(members, n + strlen(spaced_end), &spaced, &len), 0);
+	assert_int_equal(parse(&other, spaced, len), 0);
+	assert_same(&s, &other);
+	state_done(&s);
+	state_done(&ours);
+	state_done(&other);
+}
+
 /* Up to the end that was noted; not those of names that cannot be kept. */
 static void changes_are_collected_from_the_ring(void **state)
 {
@@ -389,6 +422,7 @@ int main(void)
 		cmocka_unit_test(names_that_are_kept),
 		cmocka_unit_test(capacity_is_bounded),
 		cmocka_unit_test(all_changes_fit),
+		cmocka_unit_test(any_layout_is_read),
 		cmocka_unit_test(changes_are_collected_from_the_ring),
 	};
 
