@@ -17,6 +17,10 @@ from test_real_links import BOND, TEAM, fixture_end, fixture_switch, scene
 __all__ = ["fixture_end", "fixture_switch", "scene"]
 # As tests/kernel/machine.py has them.
 CARDS = {"virtio0": "52:54:00:00:01:00", "virtio1": "52:54:00:00:01:01", "e10000": "52:54:00:00:02:00"}
+# Those that are unplugged: how qemu calls their kind, and where they were on machines of ARM, which alone have a port for
+# each card. The old card is behind a bridge, which has a slower kind of hot plug (SHPC).
+DRIVERS = {"virtio1": "virtio-net-pci", "e10000": "e1000"}
+PLACES = {"virtio1": {"bus": "port-virtio1"}, "e10000": {"bus": "old", "addr": "1"}}
 NET = Path("/sys/class/net")
 
 
@@ -129,33 +133,28 @@ def test_driver_is_unbound_in_a_team(scene: Scene, card: str) -> None:
     give_back(scene, card)
 
 
+@pytest.mark.parametrize("card", DRIVERS, ids=["virtio-net", "e1000"])
 @pytest.mark.parametrize("master", ["bond", "team"])
-def test_card_is_unplugged_while_enslaved(scene: Scene, qemu: Qemu, master: str) -> None:
+def test_card_is_unplugged_while_enslaved(scene: Scene, qemu: Qemu, master: str, card: str) -> None:
     """PCI hot unplug; then a new card in its place."""
-    take(scene, "virtio1")
+    take(scene, card)
     scene.do(BOND if master == "bond" else TEAM, "link set dev PortChannel1 mtu 1400", "link set dev PortChannel1 up")
     enslave(scene, "PortChannel1", ("Ethernet100", "Ethernet0"))
     scene.check(5)
-    bus = qemu_bus()
-    qemu.do("device_del", id="virtio1")
+    qemu.do("device_del", id=card)
     scene.wait_link("Ethernet100", lambda link: not link, "is unplugged")
     scene.check()
-    add = {"driver": "virtio-net-pci", "id": "virtio1", "netdev": "net-virtio1", "mac": CARDS["virtio1"], "romfile": ""}
-    wait_for(lambda: added(qemu, add | bus), what="a card is plugged in")
-    take(scene, "virtio1")
+    wait_for(lambda: added(qemu, card), what="a card is plugged in")
+    take(scene, card)
     scene.check(5)
-    give_back(scene, "virtio1")
+    give_back(scene, card)
 
 
-def qemu_bus() -> dict[str, str]:
-    """Where it was: only machines of ARM have a port for each card."""
-    return {} if os.uname().machine == "x86_64" else {"bus": "port-virtio1"}
-
-
-def added(qemu: Qemu, add: dict[str, str]) -> bool:
+def added(qemu: Qemu, card: str) -> bool:
     """qemu still has the old one for a moment."""
+    place = {} if os.uname().machine == "x86_64" else PLACES[card]
     try:
-        qemu.do("device_add", **add)
+        qemu.do("device_add", driver=DRIVERS[card], id=card, netdev=f"net-{card}", mac=CARDS[card], romfile="", **place)
     except AssertionError as error:
         if "Duplicate" in str(error) or "in use" in str(error):
             return False
