@@ -95,6 +95,12 @@ static void forget_oldest(struct notify *n)
 	memmove(n->waiting[0], n->waiting[1], n->n_waiting * MESSAGE_BYTES);
 }
 
+static void send_waiting(struct notify *n)
+{
+	while (n->n_waiting > 0 && try_send(n, n->waiting[0]))
+		forget_oldest(n);
+}
+
 static bool is_status(const char *text)
 {
 	return strncmp(text, "STATUS=", strlen("STATUS=")) == 0;
@@ -121,6 +127,7 @@ void notify_send(struct notify *n, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	send_waiting(n);
 	if (n->n_waiting > 0 || !try_send(n, text))
 		wait_for_room(n, text);
 }
@@ -130,8 +137,7 @@ static int on_again(sd_event_source *source, uint64_t usec, void *user)
 	struct notify *n = user;
 
 	(void)usec;
-	while (n->n_waiting > 0 && try_send(n, n->waiting[0]))
-		forget_oldest(n);
+	send_waiting(n);
 	if (n->n_waiting > 0)
 		timer_start(source, AGAIN_USEC);
 	return 0;
@@ -171,6 +177,7 @@ void notify_detach(struct notify *n)
 {
 	if (!n)
 		return;
+	send_waiting(n);
 	n->again = sd_event_source_disable_unref(n->again);
 	n->watchdog = sd_event_source_disable_unref(n->watchdog);
 }

@@ -18,7 +18,7 @@ void notify_free(struct notify *n);
 
 /* From now on the loop sends what did not fit, and WATCHDOG=1 as WATCHDOG_USEC asks for it. 0 or negative errno. */
 int notify_attach(struct notify *n, sd_event *event);
-/* Before that loop is freed. */
+/* Before that loop is freed. What still waits is tried once more: it may be STOPPING=1. */
 void notify_detach(struct notify *n);
 
 /* Lines of sd_notify(3), "READY=1"; they arrive in order. A STATUS= that was not sent yet gives way to a newer one. */

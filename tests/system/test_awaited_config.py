@@ -95,8 +95,7 @@ def test_it_can_be_stopped_while_it_waits(number: signal.Signals, switch: Switch
     for other in (signal.SIGHUP, signal.SIGUSR1):
         sw.daemon.send(other)
     notified.wait("WATCHDOG=1", 3)
-    sw.daemon.stop(number)
-    notified.wait("STOPPING=1")
+    notified.stop(sw.daemon, number)
     assert sw.redis.client().info("keyspace") == {"db4": sw.redis.client().info("keyspace")["db4"]}, "CONFIG_DB alone"
 
 

@@ -355,8 +355,7 @@ def test_a_supervisor_with_an_abstract_socket_is_told(switch: SwitchFactory) -> 
         sw.start()
         notified.wait("READY=1")
         notified.wait("WATCHDOG=1", 4)
-        sw.daemon.stop()
-        notified.wait("STOPPING=1")
+        notified.stop(sw.daemon)
     finally:
         notified.close()
 

@@ -2,9 +2,11 @@
 """A stand-in for the socket on which systemd hears of readiness, status and the watchdog."""
 
 import contextlib
+import signal
 import socket
 from pathlib import Path
 
+from lib.daemon import Daemon
 from lib.wait import wait_for
 
 
@@ -33,6 +35,13 @@ class Notified:
 
     def wait(self, line: str, count: int = 1) -> None:
         wait_for(lambda: self.seen.count(line) >= count, 30, lambda: f"{count} times {line}: {self.seen}")
+
+    def stop(self, daemon: Daemon, number: int = signal.SIGTERM) -> None:
+        """Reads meanwhile, as systemd does: a socket takes only eleven messages that nobody reads
+        (net.unix.max_dgram_qlen), and the watchdog of a slow machine sends more."""
+        daemon.send(number)
+        self.wait("STOPPING=1")
+        assert daemon.wait_exit() == 0
 
     def close(self) -> None:
         self._socket.close()
