@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the flight recorder costs the events: a daemon with it and one without, in turns.
+"""What the flight recorder costs the events: a daemon with it and one without, in turns; beside it, of the same run,
+what plain stores of as many bytes take (bench/stores).
 
 Each has links and a Redis of its own, and both daemons with all their threads the same CPU, all else the others: where
 a wake-up happens to go would hide what is measured.
 """
 
+import json
 import os
 import statistics
+import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -68,9 +71,16 @@ def joined(starts: Sequence[dict[str, list[Result]]]) -> Result:
     return {way: [turn for one in starts for turn in one[way]] for way in WAYS} | {"ratios": ratios}
 
 
+def ceiling(bench: Bench, cpu: int) -> Result:
+    """Nanoseconds an event."""
+    command = ["taskset", "--cpu-list", str(cpu), str(bench.programs / "stores")]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def measure(bench: Bench) -> None:
     cpu = max(os.sched_getaffinity(0))
     ways = tuple(WAYS)
+    bench.result["recorder_ceiling"] = ceiling(bench, cpu)
     with beside({cpu}):
         starts = [
             one_start(bench, ways if number % 2 == 0 else ways[::-1], cpu)
@@ -85,7 +95,20 @@ def tables(result: Result) -> list[str]:
         for way in WAYS:
             cost = f"{statistics.median(one['cpu_us'] for one in found[way]):.2f}"
             rows.append((way, label_of(rate), *latency_cells(found[way], "from_message"), cost))
-    return [table(HEADING, rows)]
+    alone = result["recorder_ceiling"]
+    return [
+        table(HEADING, rows),
+        f"Of a whole datagram and its three decisions, in batches of 20: bare stores {alone['stores']:.0f} ns an event, "
+        f"the recorder {alone['recorder']:.0f} ns.",
+    ]
+
+
+def beside_stores(result: Result, rate: str, name: str) -> str:
+    """What the stores alone make of it."""
+    if name != "cpu":
+        return ""
+    off = statistics.median(one["cpu_us"] for one in result["recorder_cost"][rate]["off"])
+    return f"; its stores alone {1 + result['recorder_ceiling']['stores'] / 1000 / off:.3f}"
 
 
 def musts(result: Result) -> list[Must]:
@@ -95,7 +118,8 @@ def musts(result: Result) -> list[Must]:
         for name, (what, limit) in names.items():
             ratio = one["ratios"][name]
             label = f"{label_of(rate)}: {what}, with the recorder to without"
-            found.append(most(label, ratio["median"], limit, text=shown(ratio), ci=LOOSE))
+            text = shown(ratio) + beside_stores(result, rate, name)
+            found.append(most(label, ratio["median"], limit, text=text, ci=LOOSE))
     return found
 
 
