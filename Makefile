@@ -107,6 +107,7 @@ model: deps everything
 # The same of larger models.
 model-long: deps
 	@proof/check --long $(ONLY)
+	@proof/conform --broken
 
 # Format, includes, sizes, warnings of gcc and clang, clang-tidy, cppcheck.
 lint: deps

@@ -84,10 +84,16 @@ inline links_present(n, new)
 	fi
 }
 
+#ifdef MUT_MASTER_HIDES_END
+#define HIDDEN_END(x) MASTER(x)
+#else
+#define HIDDEN_END(x) 0
+#endif
+
 inline links_gone(n, old)
 {
 	if
-	:: link[n] && INDEX(link[n]) == INDEX(old) -> detach(n)
+	:: link[n] && INDEX(link[n]) == INDEX(old) && !HIDDEN_END(old) -> detach(n)
 	:: else
 	fi
 }

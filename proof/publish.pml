@@ -191,7 +191,11 @@ inline take_row(n, found)
 	:: else ->
 		acked[n] = found;
 		known[n] = 1;
+#ifdef MUT_LEFT_ROW_STAYS
+		mine[n] = 0;
+#else
 		mine[n] = ROW_OPER(found) != 0;
+#endif
 		mark_dirty(n)
 	fi
 }

@@ -71,8 +71,13 @@ active proctype publisher()
 	:: atomic {
 		connected && nempty(answers) ->
 		do
-		:: nempty(answers) -> take_answer()
-		:: break
+		:: nempty(answers) ->
+			take_answer();
+			if
+			:: skip
+			:: break
+			fi
+		:: empty(answers) -> break
 		od;
 		flush()
 	}

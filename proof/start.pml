@@ -43,6 +43,7 @@ byte link[PORTS];
 /* The daemon's */
 bit begun; /* what was there before is settled */
 bit connected, decided;
+bit checked; /* the last step was a judgement: for the liveness property */
 bit old[PORTS];       /* ignored until it is deleted */
 bit expected[PORTS];  /* holds back PortInitDone */
 bit published[PORTS];
@@ -138,16 +139,25 @@ inline go_on()
 	:: state == READING_ROWS && kind == COLD && next < PORTS && CAPACITY >= 2 ->
 		if
 		:: !pushed[next] ->
+#ifdef MUT_ASKS_AFTER_PUSH
+			commands!PUSH, next;
+			under_way++;
+#endif
 			if
 			:: admin[next] == 0 -> commands!ASK, next; admin[next] = 1; under_way++
 			:: else
 			fi;
+#ifndef MUT_ASKS_AFTER_PUSH
 			commands!PUSH, next;
 			under_way++
+#endif
 		:: else
 		fi;
 		next++;
 		end_reading()
+#ifdef MUT_FULL_IS_FORGOTTEN
+	:: state == READING_ROWS && kind == COLD && next < PORTS && CAPACITY < 2 -> next++; end_reading()
+#endif
 	:: state == CONFIG_DONE_DUE && CAPACITY -> commands!PUSH_CONFIG_DONE, 0; state = CONFIG_DONE_SENT
 	:: state == ROWS_UNPROVED && CAPACITY -> commands!COUNT_FIRST_ROW, first; state = PROVING_ROWS
 	:: state == AWAITS_LINKS && CAPACITY && (expected[0] + expected[LAST] == 0) ->
@@ -155,8 +165,13 @@ inline go_on()
 		state = INIT_DONE_SENT
 	fi
 }
+#ifdef MUT_FULL_IS_FORGOTTEN
+#define ROOM 1
+#else
+#define ROOM (CAPACITY >= 2)
+#endif
 #define CAN_GO_ON (state == READING_ROWS && kind == WARM || \
-	state == READING_ROWS && next < PORTS && CAPACITY >= 2 || \
+	state == READING_ROWS && next < PORTS && ROOM || \
 	(state == CONFIG_DONE_DUE || state == ROWS_UNPROVED) && CAPACITY || \
 	state == AWAITS_LINKS && CAPACITY && (expected[0] + expected[LAST] == 0))
 
@@ -183,8 +198,9 @@ inline take_answer()
 	:: k == PUSH_CONFIG_DONE && state == CONFIG_DONE_SENT ->
 		if
 		:: x == 2 -> state = CONFIG_DONE_DUE; held = 1
-		:: x != 2 && CAPACITY -> commands!COUNT_FIRST_ROW, first; state = PROVING_ROWS
-		:: x != 2 && !CAPACITY -> state = ROWS_UNPROVED; held = 1
+		:: x != 2 && first == NOBODY -> state = AWAITS_LINKS
+		:: x != 2 && first != NOBODY && CAPACITY -> commands!COUNT_FIRST_ROW, first; state = PROVING_ROWS
+		:: x != 2 && first != NOBODY && !CAPACITY -> state = ROWS_UNPROVED; held = 1
 		fi
 	:: k == COUNT_FIRST_ROW && state == PROVING_ROWS ->
 #ifdef MUT_ROWS_NOT_PROVED
@@ -209,15 +225,23 @@ inline take_answer()
 	fi
 }
 
+/* Redis may have carried out both question and push: what is asked from now on may tell of our own row. */
+#ifdef MUT_LOST_PUSH_FORGOTTEN
+#define PUSH_LOST(n) admin[n]
+#else
+#define PUSH_LOST(n) (admin[n] == 0 -> 2 : admin[n])
+#endif
+#define LOST_IS(k, n) (k == ASK -> 0 : (k == PUSH -> PUSH_LOST(n) : admin[n]))
+
 inline lose_connection()
 {
 	connected = 0;
 	do
-	:: nempty(answers) -> answers?k, n, x; admin[n] = (k == ASK -> 0 : admin[n])
+	:: nempty(answers) -> answers?k, n, x; admin[n] = LOST_IS(k, n)
 	:: empty(answers) -> break
 	od;
 	do
-	:: nempty(commands) -> commands?k, n; admin[n] = (k == ASK -> 0 : admin[n])
+	:: nempty(commands) -> commands?k, n; admin[n] = LOST_IS(k, n)
 	:: empty(commands) -> break
 	od;
 	under_way = 0;
@@ -266,7 +290,7 @@ active proctype appl_db()
 	:: atomic { connected && calm == STORM -> lose_connection() }
 	/* Others empty it, or delete the last marker. */
 	:: atomic {
-		calm == STORM && config_done ->
+		calm == STORM && config_done && (is_warm || decided) ->
 		emptied = 1;
 		config_done = 0;
 		init_done = 0;
@@ -282,14 +306,21 @@ active proctype appl_db()
 /* Notifications tell the daemon of a row at once. */
 #define TAKE(n) \
 	:: atomic { row[n] == 1 -> row[n] = 2 } \
+	:: atomic { row[n] == 1 -> row[n] = 2; row_admin[n] = 1 /* CONFIG_DB's row has it */ } \
 	:: atomic { row[n] == 2 && !row_admin[n] && (link[n] == CREATED || config_done == 2) -> row_admin[n] = 1 } \
-	:: atomic { link[n] == OLD && !is_warm -> link[n] = NONE; old[n] = 0; state_row[n] = 0; published[n] = 0 } \
+	:: atomic { link[n] == OLD && !is_warm -> link[n] = NONE; END_OLD(n); state_row[n] = 0; published[n] = 0 } \
 	:: atomic { \
 		link[n] == NONE && row[n] == 2 && config_done == 2 -> \
 		link[n] = CREATED; \
 		FORGET_LINK(n) \
 	} \
 	:: atomic { configured[n] != (row[n] == 2) -> configured[n] = (row[n] == 2) }
+
+#ifdef MUT_OLD_FOR_EVER
+#define END_OLD(n) skip
+#else
+#define END_OLD(n) old[n] = 0
+#endif
 
 #ifdef MUT_LINK_BEFORE_ROW_FORGOTTEN
 bit forgotten[PORTS];
@@ -327,6 +358,13 @@ active proctype orchagent()
 #define READY(n) published[n]
 #endif
 
+/* APPL_DB has PortInitDone: only the daemon was restarted, and nobody will delete the links. */
+#ifdef MUT_KEPT_LINKS_ARE_OLD
+#define KEPT 0
+#else
+#define KEPT init_done
+#endif
+
 active proctype daemon()
 {
 	do
@@ -341,7 +379,7 @@ active proctype daemon()
 			kind = COLD;
 			decided = 1;
 			for (q : 0 .. LAST) {
-				old[q] = (link[q] != NONE)
+				old[q] = (link[q] != NONE && !KEPT)
 			}
 		:: else
 		fi;
@@ -369,7 +407,10 @@ active proctype weather()
 {
 	atomic {
 		if
-		:: is_warm = 1;
+		:: if
+			:: is_warm = 1
+			:: skip /* the daemon alone is restarted */
+			fi;
 			config_done = 2;
 			init_done = 2;
 			for (q : 0 .. LAST) {
@@ -388,14 +429,19 @@ active proctype weather()
 		begun = 1
 	};
 	do
-	:: atomic { calm == STORM -> calm = CALM }
+	:: atomic { calm == STORM -> calm = CALM; checked = 0 }
 	:: atomic { calm == CALM && timeout -> calm = RECONCILED; ask_for_markers() }
 	:: atomic {
 		calm == RECONCILED && timeout ->
 		assert(state == DONE && config_done && init_done && row[0] && row[LAST]);
 		assert(state_row[0] && state_row[LAST] && link[0] == CREATED && link[LAST] == CREATED);
 		emptied = 0;
+		checked = 1;
 		calm = STORM
 	}
 	od
 }
+
+#ifdef LIVENESS
+ltl converges { [] ((calm == CALM) -> <> checked) }
+#endif

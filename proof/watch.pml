@@ -301,11 +301,7 @@ active proctype asker()
 	}
 	:: atomic {
 		ANY(asked) ->
-#ifdef MUT_ANSWER_BEFORE_EVENTS
-		drained = 1;
-#else
 		read_events();
-#endif
 		if
 		:: drained && watch == SYNCED ->
 			for (q : 0 .. 2 * PORTS - 1) {

@@ -152,6 +152,24 @@ static void settle(struct row_item *item, bool pushed)
 	item->pushed = pushed;
 }
 
+/*
+ * Redis may have carried out both the question for the row and its push, and nobody heard: to ask again would find our
+ * own row, as orchagent has taken it, and PortInitDone would not wait for the port's link (M3). So it waits.
+ */
+static void push_lost(struct portrows *r, const char *name)
+{
+	struct port *port = links_get(r->deps.links, name);
+
+	r->lost = true;
+	if (!port)
+		return;
+	if (port->appl.admin == ADMIN_UNKNOWN) {
+		port->appl.admin = ADMIN_ABSENT;
+		links_hold(port);
+	}
+	links_release(r->deps.links, port);
+}
+
 static void on_pushed(bool ok, const struct resp_value *error, void *user)
 {
 	struct row_item *item = user;
@@ -164,7 +182,7 @@ static void on_pushed(bool ok, const struct resp_value *error, void *user)
 	} else if (error) {
 		row_refused(r, item, error);
 	} else {
-		r->lost = true;
+		push_lost(r, item->name);
 	}
 	answered(r);
 }

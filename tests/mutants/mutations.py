@@ -375,6 +375,11 @@ MUTATIONS = [
         ("different += d->of[i] != d->of[i - 1]", "different++"),
     ),
     *of(
+        "sonic/portrows.c",
+        "startup",
+        ("port->appl.admin = ADMIN_ABSENT;\n\t\tlinks_hold(port);", "links_hold(port);"),
+    ),
+    *of(
         "sonic/startup.c",
         "startup",
         ("if (s->kind == START_UNDECIDED)", "if (1)"),

@@ -6,6 +6,7 @@
  */
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,9 +238,21 @@ static void show(const struct recorder_entry *entry)
 	}
 }
 
+/* What fuzz_model itself notices ends the run, and the recording is told up to there. */
+static jmp_buf noticed;
+
+void __wrap_abort(void);
+
+void __wrap_abort(void)
+{
+	longjmp(noticed, 1);
+}
+
+/* 3: fuzz_model noticed something. */
 int main(int argc, char **argv)
 {
 	static struct input in;
+	volatile int status = 0;
 	struct recorder_copy copy;
 	const struct recorder_entry *entry;
 
@@ -251,7 +264,10 @@ int main(int argc, char **argv)
 	make_input(&in);
 	if (recorder_start(RING) < 0)
 		return 1;
-	(void)LLVMFuzzerTestOneInput(in.bytes, in.n);
+	if (setjmp(noticed) == 0)
+		(void)LLVMFuzzerTestOneInput(in.bytes, in.n);
+	else
+		status = 3;
 	recorder_publish();
 	if (recorder_copy(&copy) < 0)
 		return 1;
@@ -259,5 +275,5 @@ int main(int argc, char **argv)
 		show(entry);
 	recorder_copy_free(&copy);
 	recorder_stop();
-	return 0;
+	return status;
 }

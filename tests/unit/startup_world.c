@@ -232,20 +232,35 @@ static void answer(const struct command *cmd)
 	w.commands++;
 }
 
+static void answer_queued(size_t at)
+{
+	struct command cmd = w.queue[at];
+
+	memmove(w.queue + at, w.queue + at + 1, (--w.queued - at) * sizeof(*w.queue));
+	answer(&cmd);
+	startup_turn(w.startup);
+}
+
 bool step(void)
 {
-	struct command cmd;
-
 	if (w.queued == 0) {
 		startup_turn(w.startup);
 		if (w.queued == 0)
 			return false;
 	}
-	cmd = w.queue[0];
-	memmove(w.queue, w.queue + 1, --w.queued * sizeof(*w.queue));
-	answer(&cmd);
-	startup_turn(w.startup);
+	answer_queued(0);
 	return true;
+}
+
+bool step_of(unsigned database)
+{
+	for (size_t i = 0; i < w.queued; i++) {
+		if (w.queue[i].database == database) {
+			answer_queued(i);
+			return true;
+		}
+	}
+	return false;
 }
 
 void run(void)

@@ -67,6 +67,8 @@ void drop(unsigned database, const char *name);
 const char *value_of(unsigned database, const char *name);
 /* The oldest command is answered, then the turn of the loop ends. False when there was none. */
 bool step(void);
+/* The oldest of one database: its connection is quicker than the others. */
+bool step_of(unsigned database);
 void run(void);
 /* What a refusal put off comes as well. */
 void run_until(bool (*condition)(void));

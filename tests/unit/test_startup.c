@@ -387,6 +387,33 @@ static void any_command_may_be_refused(void **state)
 	}
 }
 
+/* --- whose rows APPL_DB has --- */
+
+/* Redis carries out question and push, orchagent takes the row, and the connection goes before either answer is read.
+ */
+static void a_row_whose_push_nobody_heard_of_is_not_an_earlier_ones(void **state)
+{
+	(void)state;
+	put(CONFIG, "PORT|Ethernet0", "admin_status", "up");
+	put(CONFIG, "PORT|Ethernet4", "admin_status", "up");
+	startup_links_known(w.startup);
+	connect_all();
+	while (w.queued == 0 || strcmp(w.queue[0].argv[0], "HGET") != 0 || w.queue[0].database != APPL)
+		assert_true(step());
+	while (step_of(CONFIG))
+		;
+	lose(APPL);
+	put(APPL, "PORT_TABLE:Ethernet0", "admin_status", "up");
+	put(APPL, "PORT_TABLE:Ethernet4", "admin_status", "up");
+	connect_to(APPL);
+	run();
+	assert_true(startup_config_done(w.startup));
+	assert_null(value_of(APPL, INIT_DONE));
+	links_come();
+	run();
+	assert_true(startup_init_done(w.startup));
+}
+
 /* --- are the rows behind PortConfigDone? --- */
 
 static void walk_to_the_question(void)
@@ -480,6 +507,7 @@ int main(void)
 		TEST(appl_db_may_be_emptied_at_any_time),
 		TEST(capacity_may_end_at_any_time),
 		TEST(any_command_may_be_refused),
+		TEST(a_row_whose_push_nobody_heard_of_is_not_an_earlier_ones),
 		TEST(a_refused_question_proves_no_rows),
 		TEST(the_question_is_asked_again_and_the_marker_stands),
 		TEST(all_is_pushed_again_after_a_lost_question),
