@@ -226,11 +226,7 @@ inline complete_dump()
 #ifdef REREAD
 	failures = 0;
 	partial = y;
-#ifdef MUT_PARTIAL_SWEEPS
-	commit(1);
-#else
 	commit(!partial);
-#endif
 #else
 	commit(1);
 #endif
