@@ -299,12 +299,15 @@ static int run_turn(struct daemon *d)
 /* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
 static int run_loop(struct daemon *d)
 {
-	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
+	int state = sd_event_get_state(d->event);
+
+	while (state != SD_EVENT_FINISHED) {
 		int r = run_turn(d);
 
 		if (r < 0)
 			return r;
-		if (sd_event_get_state(d->event) == SD_EVENT_INITIAL) {
+		state = sd_event_get_state(d->event);
+		if (state == SD_EVENT_INITIAL) {
 			watch_turn(d->watch);
 			end_turn(d);
 		}

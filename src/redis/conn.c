@@ -57,6 +57,7 @@ struct conn {
 	struct lookup_waiter lookup;
 
 	sd_event *event;
+	uint64_t turn_usec; /* the loop's time, once it was looked up in this turn; 0: it was not */
 	sd_event_source *io, *timer, *kick, *patience;
 	bool timer_armed, wants_output;
 	bool patient;          /* answers wait to be collected: nothing wakes us for them */
@@ -286,7 +287,7 @@ static bool follows_soon(const struct conn *c, uint64_t now)
 /* While commands follow each other the next turn of the loop reads the answers too: to be woken for each costs more. */
 static void choose_patience(struct conn *c)
 {
-	uint64_t now = loop_usec(c);
+	uint64_t now = c->turn_usec ? c->turn_usec : loop_usec(c);
 	bool goes_on = follows_soon(c, now);
 
 	if (c->state != CONN_READY)
@@ -338,6 +339,7 @@ void conn_flush(struct conn *c)
 {
 	if (c->state >= CONN_SETUP && !c->wants_output && c->write_error == 0)
 		write_output(c);
+	c->turn_usec = 0;
 }
 
 /* --- set-up --- */
@@ -805,7 +807,6 @@ size_t conn_in_flight(const struct conn *c)
 int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
 		      const struct resp_arg *argv)
 {
-	uint64_t now = loop_usec(c);
 	int r;
 
 	if (!takes_commands(c))
@@ -817,11 +818,14 @@ int conn_command_lazy(struct conn *c, conn_reply_fn fn, void *user, void *item, 
 		return -EAGAIN;
 	if (r < 0)
 		return r;
-	pending_put(&c->pending,
-		    (struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = now});
+	if (c->turn_usec == 0)
+		c->turn_usec = loop_usec(c);
+	pending_put(
+		&c->pending,
+		(struct pending){.fn = fn, .user = user, .item = item, .cookie = cookie, .sent_usec = c->turn_usec});
 	c->stats.commands++;
 	if (!c->timer_armed)
-		arm_timer(c, now + c->opt.timeout_usec);
+		arm_timer(c, c->turn_usec + c->opt.timeout_usec);
 	return 0;
 }
 
