@@ -24,7 +24,7 @@
 #define BATCH 20
 #define ROUND 2000 /* events */
 #define ROUNDS 400
-#define BEST (ROUNDS / 10)
+#define BEST 40 /* a tenth of them */
 #define LINE 64
 #define LINES ((DATAGRAM + LINE - 1) / LINE)
 #define DECISIONS 3

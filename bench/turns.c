@@ -300,10 +300,10 @@ int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
 }
 
 int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents, const struct timespec *timeout,
-		 const sigset_t *sigmask)
+		 const sigset_t *ss)
 {
 	if (!is_played())
-		return (int)syscall(SYS_epoll_pwait2, epfd, events, maxevents, timeout, sigmask, 8);
+		return (int)syscall(SYS_epoll_pwait2, epfd, events, maxevents, timeout, ss, 8);
 	return sleep_until(epfd, events, maxevents, timeout ? now + nsec_of(timeout) : NEVER);
 }
 
