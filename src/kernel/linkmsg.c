@@ -71,7 +71,7 @@ static inline int read_attribute(const struct nlattr *attribute, const struct ru
 {
 	size_t type = attribute->nla_type & (unsigned)NLA_TYPE_MASK;
 
-	if (type >= WANTED_TYPES || !(rules->wanted & BIT(type)))
+	if (type >= WANTED_TYPES || !(rules->wanted & BIT(type)) || !rules->rule[type].read)
 		return 0;
 	return rules->rule[type].read(attribute, out, rules->rule[type].field);
 }
