@@ -294,12 +294,17 @@ def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
     """M12: 20,000 ever new names leave no memory behind."""
     sw = switch(ports=2, audit_secs=SELDOM)
     churn(sw, range(4))
-    before = Proc(sw.daemon.pid).rss_kib
     # A sanitizer keeps what was freed: with one a few show that nothing is used that is gone.
     sanitized = b"__asan_init" in binary().read_bytes()
-    churn(sw, range(4, 6 if sanitized else 20))
-    growth = Proc(sw.daemon.pid).rss_kib - before
-    assert growth < 1024 or sanitized, f"{growth} KiB more"
+    rounds, grown = 2 if sanitized else 16, []
+    # What waits at most for a slow Redis is memory once; what is never given back, each time.
+    for attempt in range(3):
+        before = Proc(sw.daemon.pid).rss_kib
+        churn(sw, range(4 + attempt * rounds, 4 + (attempt + 1) * rounds))
+        grown.append(Proc(sw.daemon.pid).rss_kib - before)
+        if grown[-1] < 1024 or sanitized:
+            return
+    raise AssertionError(f"{grown} KiB more")
 
 
 @pytest.mark.parametrize(

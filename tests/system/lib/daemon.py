@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lib.proc import is_stopped
 from lib.wait import comes, patient, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -110,7 +111,10 @@ class Daemon:
         )
 
     def send(self, number: int) -> None:
+        """SIGSTOP is over when the last thread has stopped: on a busy machine one may go on for a while."""
         os.kill(self.pid, number)
+        if number == signal.SIGSTOP:
+            wait_for(lambda: is_stopped(self.pid), what="it is stopped")
 
     def pause(self) -> None:
         self.send(signal.SIGSTOP)

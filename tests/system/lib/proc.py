@@ -9,6 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def is_stopped(pid: int) -> bool:
+    """Each of its threads; or it is no more."""
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            if path.read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
+
+
 @dataclass(frozen=True)
 class Spent:
     """What a process did in a measured time."""

@@ -15,6 +15,7 @@ import redis
 
 from lib import redis_acl
 from lib.databases import Instance
+from lib.proc import is_stopped
 from lib.wait import wait_for
 
 START_TIMEOUT_SECS = 30.0
@@ -105,6 +106,7 @@ class RedisServer:
 
     def pause(self) -> None:
         self._running().send_signal(signal.SIGSTOP)
+        wait_for(lambda: is_stopped(self.pid), what="redis-server is stopped")
 
     def resume(self) -> None:
         self._running().send_signal(signal.SIGCONT)
