@@ -53,7 +53,7 @@ def waiting(debian: Path, packages: list[Path], tmp_path: Path) -> Iterator["sub
     command = [*before, sys.executable, "-m", "pytest", "-q", "-p", "booting", "-p", "no:cacheprovider", str(tmp_path)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: told.exists() and told.read_text(), 60, "the test waits")
+        wait_for(lambda: told.exists() and told.read_text(), 180, "the test waits: its machine boots first")
         yield process
     finally:
         process.kill()
