@@ -397,6 +397,7 @@ MUTATIONS = [
         ("else if (is_gone(reply))\n\t\tappl_db_emptied(s);", ""),
         ("if (reply->type != RESP_INTEGER)\n\t\tfirst_row_untold(s, reply);\n\telse", ""),
         ("if (forbidden) {", "if (0) {"),
+        ("stop_reading(s); /* begun anew once all are connected */", "(void)0;"),
         ("s->state = STARTUP_ROWS_UNPROVED;\n\tretry_later(s);", "s->state = STARTUP_CONFIG_DONE_DUE;\n\tretry_later(s);"),
     ),
     *of(

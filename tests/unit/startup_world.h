@@ -47,6 +47,7 @@ struct world {
 	const char *refused;         /* a command with this argument is refused, once */
 	const char *forbidden;       /* and one with this always, by the access list */
 	unsigned refusals, commands; /* answered so far */
+	bool unheard;                /* the answer is lost */
 	bool scanned;                /* appl_ports_known() */
 	size_t counted;              /* appl_ports_rows() */
 	sd_event *event;
@@ -73,6 +74,8 @@ void run(void);
 /* What a refusal put off comes as well. */
 void run_until(bool (*condition)(void));
 void lose(unsigned database);
+/* Some of its commands are carried out first, though nobody hears of it. */
+void lose_after(unsigned database, unsigned carried_out);
 void connect_to(unsigned database);
 void connect_all(void);
 
@@ -81,6 +84,8 @@ void connect_all(void);
 /* The links come, APPL_DB has their rows, STATE_DB acknowledges them. */
 void links_come(void);
 void fill_config(void);
+/* What an earlier boot left, with this count of ports. */
+void enable_warm(const char *count);
 void check(void);
 bool is_done(void);
 bool awaits_links(void);

@@ -65,17 +65,6 @@ static void a_fabric_switch_is_refused(void **state)
 	nothing_is_promised();
 }
 
-static void enable_warm(const char *count)
-{
-	put(STATE, "WARM_RESTART_ENABLE_TABLE|swss", "enable", "true");
-	put(STATE, "WARM_RESTART_TABLE|portsyncd", "restore_count", "3");
-	put(APPL, "PORT_TABLE:Ethernet0", "lanes", "1");
-	put(APPL, "PORT_TABLE:Ethernet4", "lanes", "2");
-	put(APPL, CONFIG_DONE, "count", count);
-	put(APPL, INIT_DONE, "lanes", "0");
-	w.counted = 2;
-}
-
 static void a_warm_start_pushes_no_row_and_mends_the_count_first(void **state)
 {
 	(void)state;
@@ -266,6 +255,26 @@ static void emptied_while_config_db_is_away(void **state)
 	nothing_is_promised();
 	connect_to(CONFIG);
 	run();
+	all_is_in();
+}
+
+/* A refusal's back-off ends while STATE_DB is away, of which nobody tells the start again before it comes. */
+static void a_retry_while_state_db_is_away_is_not_forgotten(void **state)
+{
+	(void)state;
+	start_cold();
+	flush(APPL);
+	assert_true(startup_check(w.startup));
+	lose(STATE);
+	w.refused = "SCAN";
+	run();
+	assert_int_equal(w.refusals, 1);
+	while (sd_event_run(w.event, 30 * USEC_PER_SEC) == 0)
+		;
+	connect_to(STATE);
+	run_until(awaits_links);
+	links_come();
+	run_until(is_done);
 	all_is_in();
 }
 
@@ -501,6 +510,7 @@ int main(void)
 		TEST(a_check_that_finds_all_changes_nothing),
 		TEST(a_check_without_capacity_is_owed),
 		TEST(emptied_while_config_db_is_away),
+		TEST(a_retry_while_state_db_is_away_is_not_forgotten),
 		TEST(nothing_is_checked_before_there_is_a_marker),
 		TEST(a_connection_may_go_at_any_time),
 		TEST(all_connections_may_go_at_any_time),

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Covers: src/sonic/startup.c src/sonic/portrows.c src/sonic/producer.c src/sonic/warm.c src/sonic/portcount.c */
+/*
+ * The start under faults: startup, portrows, producer, warm and portcount before three small databases. The input is a
+ * list of steps: a database answers, its connection goes after some commands that nobody heard of, or comes; APPL_DB
+ * alone or with CONFIG_DB is emptied, a marker deleted, a command refused, the pipeline is full, time passes, the links
+ * come. PortInitDone must not be in APPL_DB before the links, and when the faults cease all must be in.
+ */
+#include "sonic/startup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "log/log.h"
+#include "model_loop.h"
+#include "startup_world.h"
+
+#define ROUNDS 200
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct run {
+	const uint8_t *at, *end;
+	bool links;    /* they are there, and their rows in STATE_DB */
+	bool promised; /* APPL_DB had PortInitDone before, or was emptied since the links came */
+} run_now;
+
+/* There are only timers. */
+bool loop_fd_readable(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+static unsigned take(struct run *r)
+{
+	return r->at < r->end ? *r->at++ : 0;
+}
+
+static void check_that(bool good, const char *what)
+{
+	if (good)
+		return;
+	(void)fprintf(stderr, "fuzz_start: %s\n", what);
+	abort();
+}
+
+static void judge(const struct run *r)
+{
+	check_that(r->links || r->promised || !value_of(APPL, INIT_DONE), "PortInitDone before the links");
+	check_that(!startup_init_done(w.startup) || startup_config_done(w.startup),
+		   "PortInitDone without PortConfigDone");
+	check_that(w.decided <= 1, "decided twice");
+}
+
+static bool all_connected(void)
+{
+	return w.connected[CONFIG] && w.connected[APPL] && w.connected[STATE];
+}
+
+/* --- steps --- */
+
+static void step_answer(struct run *r)
+{
+	unsigned what = take(r);
+
+	for (unsigned i = 0; i <= what >> 4; i++)
+		if (what & 3)
+			(void)step_of((what & 3) - 1);
+		else
+			(void)step();
+}
+
+static void step_lose(struct run *r)
+{
+	unsigned what = take(r);
+
+	lose_after(what % DATABASES, what >> 4);
+}
+
+static void step_connect(struct run *r)
+{
+	unsigned database = take(r) % DATABASES;
+
+	if (!w.connected[database])
+		connect_to(database);
+}
+
+static void step_empty(struct run *r)
+{
+	if (take(r) & 1 && startup_config_done(w.startup))
+		flush(CONFIG);
+	flush(APPL);
+	r->promised = r->promised || r->links;
+}
+
+static void step_delete(struct run *r)
+{
+	drop(APPL, take(r) & 1 ? INIT_DONE : CONFIG_DONE);
+}
+
+static void step_refuse(struct run *r)
+{
+	static const char *const words[] = {"EXISTS", "HGET", "SCAN", "EVALSHA", "HGETALL", "HSET", "SCRIPT"};
+
+	w.refused = words[take(r) % ARRAY_SIZE(words)];
+}
+
+static void step_capacity(struct run *r)
+{
+	static const size_t capacities[] = {0, 1, 2, 4, 32};
+
+	w.capacity = capacities[take(r) % ARRAY_SIZE(capacities)];
+}
+
+static void step_time(struct run *r)
+{
+	(void)r;
+	if (loop_next_usec() == UINT64_MAX)
+		return;
+	loop_advance_to(loop_next_usec());
+	(void)loop_turn(0);
+	startup_turn(w.startup);
+}
+
+static void step_links(struct run *r)
+{
+	r->links = true;
+	links_come();
+}
+
+static void step_check(struct run *r)
+{
+	(void)r;
+	(void)startup_check(w.startup);
+	startup_turn(w.startup);
+}
+
+static void step_kernel(struct run *r)
+{
+	(void)r;
+	startup_links_known(w.startup);
+}
+
+/* --- the end --- */
+
+static void rest(void)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		run();
+		if (startup_init_done(w.startup) || loop_next_usec() == UINT64_MAX)
+			return;
+		step_time(&run_now);
+	}
+	check_that(false, "does not come to rest");
+}
+
+static void finish(struct run *r)
+{
+	w.refused = NULL;
+	w.capacity = 32;
+	fill_config();
+	for (unsigned i = 0; i < DATABASES; i++)
+		if (!w.connected[i])
+			connect_to(i);
+	startup_links_known(w.startup);
+	rest();
+	for (unsigned i = 0; i < 2; i++) {
+		judge(r);
+		step_links(r);
+		rest();
+		step_check(r);
+		rest();
+	}
+	step_links(r);
+	rest();
+	check_that(startup_init_done(w.startup), "PortInitDone never comes");
+	all_is_in();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const steps[])(struct run * r) = {
+		step_answer, step_answer,   step_answer, step_lose,  step_connect, step_empty, step_delete,
+		step_refuse, step_capacity, step_time,   step_links, step_check,   step_kernel};
+	struct run *r = &run_now;
+	unsigned options;
+
+	log_set_level(LOG_EMERG);
+	*r = (struct run){.at = data, .end = data + size};
+	options = take(r);
+	loop_reset();
+	begin(NULL);
+	if (options & 1)
+		enable_warm(options & 2 ? "7" : "2");
+	r->promised = options & 1;
+	startup_links_known(w.startup);
+	if (options & 4)
+		connect_all();
+	while (r->at < r->end) {
+		steps[take(r) % ARRAY_SIZE(steps)](r);
+		judge(r);
+	}
+	finish(r);
+	check_that(all_connected(), "a connection is lost");
+	end();
+	return 0;
+}
