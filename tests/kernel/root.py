@@ -13,7 +13,7 @@ from packages import Apt, fingerprint, run, unpack
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 PACKAGES = (
-    "base-files", "bash", "busybox-static", "coreutils", "findutils", "gawk", "grep", "hostname", "iproute2", "kmod", "libc-bin",
+    "base-files", "bash", "busybox-static", "coreutils", "curl", "findutils", "gawk", "grep", "hostname", "iproute2", "kmod", "libc-bin",
     "libteam-utils", "login", "mount", "procps", "psmisc", "python3", "python3-cryptography", "python3-prometheus-client", "python3-pytest",
     "python3-redis", "redis-server", "sed", "strace", "tar", "util-linux",
 )  # fmt: skip
