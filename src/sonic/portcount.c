@@ -8,6 +8,10 @@
 #include "base/util.h"
 #include "log/log.h"
 
+/* APPL_DB may be emptied behind the reading: a count alone would say that nothing was lost. */
+static const char write_if_there[] = "if redis.call('exists', KEYS[1]) == 1 then "
+				     "return redis.call('hset', KEYS[1], 'count', ARGV[1]) end return -1";
+
 struct portcount {
 	struct conn *conn;
 	char key[40];
@@ -51,11 +55,12 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	answered(p, reply);
 }
 
-static bool ask(struct portcount *p, conn_reply_fn fn, const char *verb, const char *count)
+static bool write_count(struct portcount *p, const char *count)
 {
-	const struct resp_arg argv[] = {RESP_STR(verb), RESP_STR(p->key), RESP_STR("count"), RESP_STR(count)};
+	const struct resp_arg argv[] = {RESP_STR("EVAL"), RESP_STR(write_if_there), RESP_STR("1"), RESP_STR(p->key),
+					RESP_STR(count)};
 
-	return conn_command(p->conn, fn, p, NULL, 0, *count ? 4 : 3, argv) == 0;
+	return conn_command(p->conn, on_written, p, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
 }
 
 static void on_read(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
@@ -73,17 +78,19 @@ static void on_read(const struct resp_value *reply, void *user, void *item, uint
 	}
 	log_notice(KIND_PORT_COUNT_MENDED, "%s: count is %s, but there are %s ports: mended", p->key,
 		   printable(reply->str, reply->len, found, sizeof(found)), wanted);
-	if (!ask(p, on_written, "HSET", wanted))
+	if (!write_count(p, wanted))
 		answered(p, NULL);
 }
 
 void portcount_want(struct portcount *p, size_t rows)
 {
+	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(p->key), RESP_STR("count")};
+
 	if (p->busy || (p->tried && p->rows == rows))
 		return;
 	p->rows = rows;
 	p->tried = false;
-	p->busy = ask(p, on_read, "HGET", "");
+	p->busy = conn_command(p->conn, on_read, p, NULL, 0, ARRAY_SIZE(argv), argv) == 0;
 }
 
 bool portcount_settled(const struct portcount *p)

@@ -103,7 +103,7 @@ static void step_delete(struct run *r)
 
 static void step_refuse(struct run *r)
 {
-	static const char *const words[] = {"EXISTS", "HGET", "SCAN", "EVALSHA", "HGETALL", "HSET", "SCRIPT"};
+	static const char *const words[] = {"EXISTS", "HGET", "SCAN", "EVALSHA", "HGETALL", "HSET", "SCRIPT", "EVAL"};
 
 	w.refused = words[take(r) % ARRAY_SIZE(words)];
 }

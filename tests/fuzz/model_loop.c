@@ -232,9 +232,9 @@ sd_event_source *sd_event_source_disable_unref(sd_event_source *s)
 	return NULL;
 }
 
-int sd_event_new(sd_event **ret)
+int sd_event_new(sd_event **e)
 {
-	*ret = &loop;
+	*e = &loop;
 	return 0;
 }
 

@@ -223,6 +223,12 @@ static void answer(const struct command *cmd)
 	} else if (strcmp(verb, "HSET") == 0) {
 		put(cmd->database, cmd->argv[1], cmd->argv[2], cmd->argv[3]);
 		reply(cmd, integer(0));
+	} else if (strcmp(verb, "EVAL") == 0 && strcmp(cmd->argv[2], "1") == 0) {
+		bool there = find(cmd->database, cmd->argv[3]) != NULL;
+
+		if (there)
+			put(cmd->database, cmd->argv[3], "count", cmd->argv[4]);
+		reply(cmd, integer(there ? 0 : -1));
 	} else if (strcmp(verb, "EVALSHA") == 0 || strcmp(verb, "EVAL") == 0) {
 		put(cmd->database, cmd->argv[5], cmd->argv[8], cmd->argv[9]);
 		reply(cmd, integer(1));

@@ -108,13 +108,34 @@ static void a_wrong_count_is_mended_before_init_done(void **state)
 	all_is_in();
 }
 
+/* Between the reading of the count and its writing: a PortConfigDone of ours alone would hide it. */
+static void an_emptied_appl_db_gets_no_count_alone(void **state)
+{
+	(void)state;
+	enable_warm("7");
+	startup_links_known(w.startup);
+	connect_all();
+	while (strcmp(w.queued ? w.queue[w.queued - 1].argv[0] : "", "EVAL") != 0)
+		assert_true(step());
+	flush(APPL);
+	assert_true(step());
+	assert_null(value_of(APPL, CONFIG_DONE));
+	run();
+	check();
+	run();
+	assert_non_null(value_of(APPL, "PORT_TABLE:Ethernet0"));
+	links_come();
+	run();
+	all_is_in();
+}
+
 static void a_refused_count_holds_nothing_up_and_is_mended_by_a_check(void **state)
 {
 	(void)state;
 	enable_warm("7");
 	startup_links_known(w.startup);
 	connect_all();
-	while (strcmp(w.queued ? w.queue[w.queued - 1].argv[0] : "", "HSET") != 0 ||
+	while (strcmp(w.queued ? w.queue[w.queued - 1].argv[0] : "", "EVAL") != 0 ||
 	       w.queue[w.queued - 1].database != APPL)
 		assert_true(step());
 	w.refused = CONFIG_DONE;
@@ -501,6 +522,7 @@ int main(void)
 		TEST(a_fabric_switch_is_refused),
 		TEST(a_warm_start_pushes_no_row_and_mends_the_count_first),
 		TEST(a_wrong_count_is_mended_before_init_done),
+		TEST(an_emptied_appl_db_gets_no_count_alone),
 		TEST(a_refused_count_holds_nothing_up_and_is_mended_by_a_check),
 		TEST(the_count_is_followed_where_that_is_asked_for),
 		TEST(after_flushall_no_marker_is_promised_until_config_db_is_back),
