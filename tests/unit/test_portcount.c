@@ -5,9 +5,9 @@
 
 #define KEY "$25\r\nPORT_TABLE:PortConfigDone\r\n"
 #define READ "*3\r\n$4\r\nHGET\r\n" KEY "$5\r\ncount\r\n"
-#define WRITE(len, count) \
-	"*5\r\n$4\r\nEVAL\r\n$109\r\nif redis.call('exists', KEYS[1]) == 1 then " \
-	"return redis.call('hset', KEYS[1], 'count', ARGV[1]) end return -1\r\n$1\r\n1\r\n" KEY "$" #len "\r\n" count \
+#define WRITE(len, count)                                                                                              \
+	"*5\r\n$4\r\nEVAL\r\n$109\r\nif redis.call('exists', KEYS[1]) == 1 then "                                      \
+	"return redis.call('hset', KEYS[1], 'count', ARGV[1]) end return -1\r\n$1\r\n1\r\n" KEY "$" #len "\r\n" count  \
 	"\r\n"
 
 struct own {
