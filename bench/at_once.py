@@ -56,7 +56,7 @@ def goals(result: Result) -> list[Must]:
     ]
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     turns = result["at_once"]["apart"]["daemon"]
     name = f"{result['ports']} changes at once: P99 from the message, µs"
     return {name: [one["latency"]["from_message_usec"]["p99"] for one in turns]}

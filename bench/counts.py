@@ -138,7 +138,7 @@ def musts(result: Result) -> list[Must]:
     return found
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     return {
         f"{label_of(label)}: system calls per event": [one["system_calls_per_event"]]
         for label, one in result["counts"].items()

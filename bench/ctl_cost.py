@@ -103,6 +103,6 @@ def musts(result: Result) -> list[Must]:
     ]
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     found = result["ctl_cost"].items()
     return {f"{result['ports']} ports, {name}, ms": times for name, times in found if name.startswith("portsyncctl")}

@@ -89,7 +89,7 @@ def acknowledgement(result: Result) -> list[Must]:
     return [most(label, value, ACKNOWLEDGED_LIMIT_USEC, " µs")]
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     """Also to the floor's of the same turn: what the machine does that day meets both."""
     found: dict[str, list[float]] = {}
     for rate, one in result["latency"]["rates"].items():

@@ -56,6 +56,6 @@ def musts(result: Result) -> list[Must]:
     return found
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     found = {f"{result['ports']} ports, {name}: CPU, ms": one["ms"] for name, one in result["pages"].items()}
     return found | {f"{result['ports']} ports, {name}: kB": [one["bytes"] / 1000] for name, one in result["pages"].items()}

@@ -123,7 +123,7 @@ def musts(result: Result) -> list[Must]:
     return found
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     return {
         f"{result['ports']} ports, {label_of(rate)}, recorder on: CPU an event, µs": [turn["cpu_us"] for turn in one["on"]]
         for rate, one in result["recorder_cost"].items()

@@ -62,5 +62,5 @@ def musts(result: Result) -> list[Must]:
     ]
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     return {f"{result['ports']} ports: RSS, KiB": [result["rest"]["rss_kib"]]}

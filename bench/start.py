@@ -147,6 +147,6 @@ def musts(result: Result) -> list[Must]:
     ]
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     own = ("ready", "rows", "writing")
     return {f"{result['ports']} ports, start, {ROWS[name]}, ms": result["start"][name] for name in own}

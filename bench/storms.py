@@ -171,7 +171,7 @@ def musts(result: Result) -> list[Must]:
     ]
 
 
-def figures(result: Result) -> dict[str, list[float]]:
+def compared(result: Result) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for label, runs in result["storms"].items():
         name = f"{result['ports']} ports, storm, {label_of(label)}"
