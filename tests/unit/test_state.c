@@ -133,6 +133,7 @@ static void numbers_stay_in_range(void **state)
 	assert_int_equal(state_format(&in, &bytes, &len), 0);
 	assert_int_equal(parse(&out, bytes, len), 0);
 	assert_int_equal(out.event_id, STATE_MAX_NUMBER);
+	state_done(&out);
 }
 
 static void each_flipped_bit_is_seen(void **state)
