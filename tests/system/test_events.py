@@ -131,6 +131,8 @@ def test_after_a_gap_each_port_has_one_event(switch: SwitchFactory, gap: Callabl
     rows = {port: sw.row(port) for port in sw.ports}
     quiet = sw.ports[1:-1]  # the last one's storm overruns the buffer
     with subscriber(sw) as heard:
+        # Its first readings are over: the gap may take away its connection, too.
+        wait_for(lambda: heard.table.keys() == set(sw.ports), 30, "it has read the table")
         gap(sw)
         wait_for(lambda: all(events_of(heard, port) for port in quiet), 30, "an event of each port")
         sw.wait_equal(30, ports=4)
