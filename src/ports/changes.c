@@ -50,12 +50,13 @@ struct changes *changes_new(size_t kept)
 		return NULL;
 	c->kept = MIN(kept, (size_t)CHANGES_KEPT_MAX);
 	c->slots = slots_for(c->kept);
-	c->slot = calloc(c->slots, sizeof(*c->slot));
+	c->slot = aligned_alloc(sizeof(*c->slot), c->slots * sizeof(*c->slot));
 	atomic_init(&c->listener, -1);
 	if (!c->slot) {
 		free(c);
 		return NULL;
 	}
+	memset((void *)c->slot, 0, c->slots * sizeof(*c->slot)); /* no change waits for a page */
 	return c;
 }
 

@@ -14,7 +14,7 @@ static const char write_if_there[] = "if redis.call('exists', KEYS[1]) == 1 then
 
 struct portcount {
 	struct conn *conn;
-	char key[40];
+	char key[40], found[32]; /* found: with busy, the count that is wrong */
 	bool busy, tried;
 	bool refused; /* with tried */
 	size_t rows;  /* with busy or tried: the count that is wanted */
@@ -52,6 +52,9 @@ static void on_written(const struct resp_value *reply, void *user, void *item, u
 	if (reply && reply->type == RESP_ERROR)
 		log_warning(KIND_PORT_COUNT_REFUSED,
 			    "%s: count cannot be written, the next reconciliation tries again: %s", p->key, reply->str);
+	else if (reply && reply->type == RESP_INTEGER && reply->integer >= 0)
+		log_notice(KIND_PORT_COUNT_MENDED, "%s: count is %s, but there are %zu ports: mended", p->key, p->found,
+			   p->rows);
 	answered(p, reply);
 }
 
@@ -66,7 +69,7 @@ static bool write_count(struct portcount *p, const char *count)
 static void on_read(const struct resp_value *reply, void *user, void *item, uint64_t cookie)
 {
 	struct portcount *p = user;
-	char wanted[24], found[32];
+	char wanted[24];
 
 	(void)item;
 	(void)cookie;
@@ -76,8 +79,7 @@ static void on_read(const struct resp_value *reply, void *user, void *item, uint
 		answered(p, reply);
 		return;
 	}
-	log_notice(KIND_PORT_COUNT_MENDED, "%s: count is %s, but there are %s ports: mended", p->key,
-		   printable(reply->str, reply->len, found, sizeof(found)), wanted);
+	(void)printable(reply->str, reply->len, p->found, sizeof(p->found));
 	if (!write_count(p, wanted))
 		answered(p, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "log_catcher.h"
 
+#include <stdlib.h>
+
 void catcher_listen(struct log_catcher *k)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -10,6 +12,23 @@ void catcher_listen(struct log_catcher *k)
 	k->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_true(k->fd >= 0);
 	assert_int_equal(bind(k->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+void catcher_manages(struct log_catcher *k)
+{
+	(void)snprintf(k->folder, sizeof(k->folder), "/tmp/portsyncd-manager.XXXXXX");
+	assert_non_null(mkdtemp(k->folder));
+	(void)snprintf(k->path, sizeof(k->path), "%s/notify", k->folder);
+	catcher_listen(k);
+	assert_int_equal(setenv("NOTIFY_SOCKET", k->path, 1), 0);
+}
+
+void catcher_manages_no_more(struct log_catcher *k)
+{
+	(void)unsetenv("NOTIFY_SOCKET");
+	(void)close(k->fd);
+	(void)unlink(k->path);
+	(void)rmdir(k->folder);
 }
 
 void catcher_open(enum log_target_type type, int level, const char *syslog_path)

@@ -25,6 +25,9 @@ struct log_catcher {
 };
 
 void catcher_listen(struct log_catcher *k);
+/* Stands in for the service manager: NOTIFY_SOCKET leads here. */
+void catcher_manages(struct log_catcher *k);
+void catcher_manages_no_more(struct log_catcher *k);
 
 /* Without the audit trail, which is looked at apart. */
 void catcher_open(enum log_target_type type, int level, const char *syslog_path);

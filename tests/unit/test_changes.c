@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -277,9 +278,35 @@ static void no_ring_is_missed(void **state)
 	changes_free(r.c);
 }
 
+#ifndef __SANITIZE_THREAD__ /* which has memory of its own for each byte, that comes with its first use */
+static long page_faults(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_THREAD, &usage), 0);
+	return usage.ru_minflt;
+}
+
+/* The loop adds: its memory is there before. */
+static void no_change_waits_for_a_page(void **state)
+{
+	const size_t kept = 16384, pages = kept * sizeof(struct change) / 4096;
+	struct changes *c = new_changes(kept);
+	long before = page_faults();
+
+	(void)state;
+	add(c, 1, kept + 1);
+	assert_in_range(page_faults() - before, 0, pages / 2);
+	changes_free(c);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#ifndef __SANITIZE_THREAD__
+		cmocka_unit_test(no_change_waits_for_a_page),
+#endif
 		cmocka_unit_test(what_was_added_is_read_in_order),
 		cmocka_unit_test(only_so_many_are_kept),
 		cmocka_unit_test(no_more_is_kept_than_a_file_takes),

@@ -67,11 +67,7 @@ static int setup(void **state)
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
 	assert_non_null(fx);
-	(void)snprintf(fx->manager.folder, sizeof(fx->manager.folder), "/tmp/portsyncd-judge.XXXXXX");
-	assert_non_null(mkdtemp(fx->manager.folder));
-	(void)snprintf(fx->manager.path, sizeof(fx->manager.path), "%s/notify", fx->manager.folder);
-	catcher_listen(&fx->manager);
-	assert_int_equal(setenv("NOTIFY_SOCKET", fx->manager.path, 1), 0);
+	catcher_manages(&fx->manager);
 	config_defaults(&fx->config);
 	fx->daemon.config = &fx->config;
 	watched = (struct watch_stats){0};
@@ -100,10 +96,7 @@ static int teardown(void **state)
 	notify_detach(fx->daemon.notify);
 	notify_free(fx->daemon.notify);
 	sd_event_unref(fx->daemon.event);
-	(void)unsetenv("NOTIFY_SOCKET");
-	(void)close(fx->manager.fd);
-	(void)unlink(fx->manager.path);
-	(void)rmdir(fx->manager.folder);
+	catcher_manages_no_more(&fx->manager);
 	free(fx);
 	return 0;
 }

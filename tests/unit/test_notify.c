@@ -18,11 +18,7 @@ static int setup(void **state)
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
 	assert_non_null(fx);
-	(void)snprintf(fx->manager.folder, sizeof(fx->manager.folder), "/tmp/portsyncd-notify.XXXXXX");
-	assert_non_null(mkdtemp(fx->manager.folder));
-	(void)snprintf(fx->manager.path, sizeof(fx->manager.path), "%s/notify", fx->manager.folder);
-	catcher_listen(&fx->manager);
-	assert_int_equal(setenv("NOTIFY_SOCKET", fx->manager.path, 1), 0);
+	catcher_manages(&fx->manager);
 	assert_int_equal(sd_event_new(&fx->event), 0);
 	assert_int_equal(notify_new(&fx->notify), 0);
 	assert_int_equal(notify_attach(fx->notify, fx->event), 0);
@@ -36,10 +32,7 @@ static int teardown(void **state)
 
 	notify_free(fx->notify);
 	sd_event_unref(fx->event);
-	(void)unsetenv("NOTIFY_SOCKET");
-	(void)close(fx->manager.fd);
-	(void)unlink(fx->manager.path);
-	(void)rmdir(fx->manager.folder);
+	catcher_manages_no_more(&fx->manager);
 	free(fx);
 	return 0;
 }

@@ -236,11 +236,25 @@ static void a_refused_count_is_not_done(void **state)
 	assert_false(portcount_done(x->own->count));
 }
 
+/* APPL_DB was emptied behind the reading: nothing was written, and nobody says so. */
+static void a_count_that_is_gone_is_not_mended(void **state)
+{
+	struct fixture *x = *state;
+
+	follow(x, 8);
+	expect_and_answer(x, READ, "$1\r\n5\r\n");
+	expect_and_answer(x, WRITE(1, "8"), ":-1\r\n");
+	expect_silence(x);
+	assert_true(portcount_settled(x->own->count));
+	assert_false(catcher_next(&x->log));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_right_count_is_not_written),
 		TEST(a_refused_count_is_not_done),
+		TEST(a_count_that_is_gone_is_not_mended),
 		TEST(a_wrong_count_is_mended),
 		TEST(a_count_with_a_nul_is_wrong),
 		TEST(without_a_count_nothing_is_invented),

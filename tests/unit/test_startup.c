@@ -108,6 +108,13 @@ static void a_wrong_count_is_mended_before_init_done(void **state)
 	all_is_in();
 }
 
+/* Its writing is the next that Redis does. */
+static void run_to_the_count(void)
+{
+	while (strcmp(w.queued ? w.queue[w.queued - 1].argv[0] : "", "EVAL") != 0)
+		assert_true(step());
+}
+
 /* Between the reading of the count and its writing: a PortConfigDone of ours alone would hide it. */
 static void an_emptied_appl_db_gets_no_count_alone(void **state)
 {
@@ -115,8 +122,7 @@ static void an_emptied_appl_db_gets_no_count_alone(void **state)
 	enable_warm("7");
 	startup_links_known(w.startup);
 	connect_all();
-	while (strcmp(w.queued ? w.queue[w.queued - 1].argv[0] : "", "EVAL") != 0)
-		assert_true(step());
+	run_to_the_count();
 	flush(APPL);
 	assert_true(step());
 	assert_null(value_of(APPL, CONFIG_DONE));
@@ -135,9 +141,7 @@ static void a_refused_count_holds_nothing_up_and_is_mended_by_a_check(void **sta
 	enable_warm("7");
 	startup_links_known(w.startup);
 	connect_all();
-	while (strcmp(w.queued ? w.queue[w.queued - 1].argv[0] : "", "EVAL") != 0 ||
-	       w.queue[w.queued - 1].database != APPL)
-		assert_true(step());
+	run_to_the_count();
 	w.refused = CONFIG_DONE;
 	run();
 	links_come();
