@@ -8,9 +8,9 @@
 const struct advice log_advice[KINDS] = {
 	[KIND_REDIS_AWAY] = {
 		"No connection to Redis",
-		"Redis does not run, does not answer, or closed or refused the connection; the reason says which.",
-		"Nothing is lost: all rows are compared once Redis is back. Look at the database container and at "
-		"the socket that database_config.json names.",
+		"Redis does not run, does not answer, or refused or closed the connection; the reason says which.",
+		"Nothing is lost: all rows are compared once Redis is back. Look at the database container and the "
+		"socket that database_config.json names.",
 	},
 	[KIND_REDIS_RETRY] = {
 		"Another attempt to connect to Redis failed",
@@ -49,9 +49,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_EVENTS_LOST] = {
 		"Link events were lost",
-		"More link events came than the receive buffer holds, or one could not be read.",
-		"The daemon reads all links again. If it happens often, raise performance.receive_buffer_bytes, or "
-		"give the daemon more CPU time.",
+		"More link events came than the receive buffer holds, or one was unreadable.",
+		"All links are read again. If this repeats, raise performance.receive_buffer_bytes, or give the "
+		"daemon more CPU time.",
 	},
 	[KIND_LINKS_REREAD] = {
 		"All links are read again",
@@ -60,8 +60,8 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_DUMP_FAILED] = {
 		"Reading all links failed",
-		"The links changed while the kernel listed them, or it lacks time or memory to list them.",
-		"The daemon tries again. If this goes on, find out who creates and deletes links: ip monitor link.",
+		"The links changed while the kernel listed them, or it lacks time or memory.",
+		"It is tried again. If this goes on, find out who creates and deletes links: ip monitor link.",
 	},
 	[KIND_DUMP_PARTIAL] = {
 		"An interrupted list of links was used",
@@ -82,9 +82,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_SILENT_CHANGE] = {
 		"A link changed without a message of the kernel",
-		"A link differed from the kernel's messages when it was read again; STATE_DB is corrected. A "
-		"deleted bond does this to its members' MTU.",
-		"If it happens otherwise, find the driver that changes links silently, and report it.",
+		"A link that was read again differed from the kernel's messages.",
+		"STATE_DB is corrected. A deleted bond does this to its members' MTU; otherwise find the driver that "
+		"changes links silently, and report it.",
 	},
 	[KIND_KEPT_ROWS_END] = {
 		"Ports have no link some time after a warm start",
@@ -121,8 +121,8 @@ const struct advice log_advice[KINDS] = {
 	[KIND_WRITE_REFUSED] = {
 		"Redis refused a write of @PORT@",
 		"REASON is Redis' answer. NOPERM: its access list forbids the command; READONLY: it is a replica; "
-		"OOM: maxmemory is reached; MISCONF: it cannot save to its disk.",
-		"Mend what Redis complains of; deploy/redis has an access list. The daemon tries again.",
+		"OOM: maxmemory is reached; MISCONF: it cannot save to disk.",
+		"Mend what Redis complains of (deploy/redis has an access list); it is tried again.",
 	},
 	[KIND_WRITE_ACCEPTED] = {
 		"@PORT@ was written again",
@@ -139,8 +139,8 @@ const struct advice log_advice[KINDS] = {
 	[KIND_DRIFT_REPAIRED] = {
 		"The row of @PORT@ was changed by somebody else",
 		"Another program changed or deleted the row; it was repaired.",
-		"Only portsyncd may write these fields. Find the writer: redis-cli MONITOR shows each command and "
-		"its client.",
+		"Only portsyncd may write these fields. Find the writer: redis-cli MONITOR shows commands and "
+		"clients.",
 	},
 	[KIND_READ_REFUSED] = {
 		"Rows of STATE_DB cannot be read back",
@@ -150,7 +150,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_LOOKUP_REFUSED] = {
 		"Rows of APPL_DB cannot be looked up",
 		"Redis refuses to say whether a port is configured.",
-		"Mend what Redis complains of. The daemon tries again.",
+		"Mend what Redis complains of; it is tried again.",
 	},
 	[KIND_CONFIG_ROW_BAD] = {
 		"A PORT row of CONFIG_DB is left out",
@@ -165,7 +165,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_PUSH_REFUSED] = {
 		"Redis refused a row for APPL_DB",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of. The daemon tries again.",
+		"Mend what Redis complains of; it is tried again.",
 	},
 	[KIND_KEY_REPLACED] = {
 		"A key of portsyncd had another type and was replaced",
@@ -175,7 +175,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_CONFIG_SCAN_REFUSED] = {
 		"CONFIG_DB cannot be read",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of. The daemon tries again.",
+		"Mend what Redis complains of; it is tried again.",
 	},
 	[KIND_CONFIG_DB_LOST] = {
 		"CONFIG_DB has lost its PORT rows",
@@ -190,7 +190,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_ROWS_UNPROVED] = {
 		"APPL_DB does not say whether it still has the ports",
 		"Redis refuses to look for the first port's row after PortConfigDone; the message has its answer.",
-		"The daemon asks again, and PortInitDone waits. With NOPERM it goes on without: grant its user EXISTS of "
+		"It is asked again, and PortInitDone waits. With NOPERM the start goes on without: grant EXISTS of "
 		"PORT_TABLE:* and _PORT_TABLE:* (deploy/redis).",
 	},
 	[KIND_MARKER_GONE] = {
@@ -205,10 +205,10 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_OLD_LINKS_RETIRED] = {
 		"Old interfaces are ignored",
-		"A cold start of swss found links of the previous switch process, set them down, and ignores them "
-		"until they are deleted and created again.",
-		"On a switch wait for syncd. Where no syncd creates interfaces: sonic.retire_old_links = never, "
-		"restart portsyncd, ip link set dev NAME up.",
+		"A cold start of swss found the previous switch process's links and set them down. They are ignored "
+		"until deleted and created again.",
+		"On a switch wait for syncd. Without a syncd: sonic.retire_old_links = never, restart portsyncd, ip "
+		"link set dev NAME up.",
 	},
 	[KIND_OLD_LINK_SET_DOWN] = {
 		"An interface was set down",
@@ -245,10 +245,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_PORTS_AWAITED] = {
 		"Configured ports are awaited",
-		"They are in CONFIG_DB and have no host interface, or no row in STATE_DB. PortInitDone waits for "
-		"them, and other daemons for it.",
-		"portsyncctl why init names what each lacks; look for these ports in the logs of orchagent and "
-		"syncd.",
+		"They are in CONFIG_DB without a host interface, or without a row in STATE_DB. PortInitDone waits "
+		"for them, and other daemons for it.",
+		"portsyncctl why init names what each lacks; look for them in the logs of orchagent and syncd.",
 	},
 	[KIND_PORT_COUNT_MENDED] = {
 		"The count of PortConfigDone was repaired",
@@ -258,7 +257,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_PORT_COUNT_REFUSED] = {
 		"The count of PortConfigDone cannot be written",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of. The daemon tries again.",
+		"Mend what Redis complains of; it is tried again.",
 	},
 	[KIND_WARM_START] = {
 		"Warm start",
@@ -273,7 +272,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_WARM_TABLES_REFUSED] = {
 		"The warm start tables cannot be used",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of. The daemon tries again.",
+		"Mend what Redis complains of; it is tried again.",
 	},
 	[KIND_LOGGER_VALUE_BAD] = {
 		"LOGGER:portsyncd has a value without meaning",
@@ -352,15 +351,14 @@ const struct advice log_advice[KINDS] = {
 	[KIND_RECORDING_FAILED] = {
 		"A recording could not be written",
 		"The folder is missing, full or not writable; the message says which. Ports are not affected.",
-		"Make room, or create the folder of recorder.folder and restart the daemon. portsyncctl record -o "
-		"FILE saves what memory still has.",
+		"Make room, or create recorder.folder and restart. portsyncctl record -o FILE saves what memory has.",
 	},
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",
 		"The disk is full or read-only, or the folder missing or not writable. A restart loses what was "
 		"counted since, and may repeat numbers of events and audit records.",
-		"Free the disk, or make the folder of state.file writable. It tries again each "
-		"state.save_interval_secs; a folder that was missing at the start needs a restart.",
+		"Free the disk, or make the folder of state.file writable; it is tried again each "
+		"state.save_interval_secs. A folder missing at the start needs a restart.",
 	},
 	[KIND_STATE_SAVED_AGAIN] = {
 		"The state file could be saved again",
@@ -406,9 +404,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_PREVIOUS_STOP] = {
 		"The previous process did not stop in order",
-		"systemd says how it ended. watchdog: its loop hung; core-dump, signal: it was killed; oom-kill: "
-		"memory ran out; exit-code, timeout. All links were read again, so no event is missing.",
-		"See the lines before this one, and those of systemd. After \"watchdog\" see "
+		"systemd says how it ended: watchdog (its loop hung), core-dump or signal (killed), oom-kill (out of "
+		"memory), exit-code, timeout. All links were read again, so no event is missing.",
+		"See the lines before this one, and systemd's. After watchdog see "
 		"portsyncd_loop_longest_turn_seconds and portsyncd_loop_run_delay_seconds_total: mostly a starved "
 		"process.",
 	},
@@ -445,10 +443,10 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_CONFIG_REFUSED] = {
 		"The configuration was refused",
-		"Each fault has a line, with the key and what is allowed. A reload keeps the old configuration; a "
-		"start uses the defaults of those keys.",
-		"Correct it: portsyncd --check-config names each fault. Then send SIGHUP, or, after a start with "
-		"faults, restart.",
+		"Each fault has a line with the key and what is allowed. A reload keeps the old configuration; a "
+		"start uses those keys' defaults.",
+		"Correct it: portsyncd --check-config names each fault. Then send SIGHUP; after a start with faults, "
+		"restart.",
 	},
 	[KIND_CONFIG_NEEDS_RESTART] = {
 		"A part of the configuration needs a restart",
@@ -507,9 +505,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_HTTP_PARTLY] = {
 		"One of the HTTP addresses could not be used",
-		"The message says which failed and why, and which process has it. The others work.",
-		"Free the address: it is tried again at least every 15 s. If this machine lacks the address family, "
-		"remove the address from http.listen.",
+		"The message says which failed, why, and which process has it. The others work.",
+		"Free the address: it is tried again at least every 15 s. If the machine lacks the address family, "
+		"remove it from http.listen.",
 	},
 	[KIND_LINES_HELD_BACK] = {
 		"Lines were suppressed",
@@ -518,7 +516,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_LINES_DROPPED] = {
 		"Lines were dropped",
-		"The log target was too slow, or gone, and the ring of lines was full. Events were not delayed.",
+		"The log target was too slow, or gone, and the ring of lines full. Events were not delayed.",
 		"Look at the journal or syslog daemon (systemctl status systemd-journald rsyslog).",
 	},
 	[AUDIT_START] = {
@@ -585,7 +583,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_SPOOF] = {
 		"Spoofed netlink messages were dropped",
-		"Audit record: a process of the network namespace sends messages to the daemon's socket. They were "
+		"Audit record: a process of the network namespace sends messages to the daemon's socket; they were "
 		"ignored.",
 		"Find it by the port id in the record (ss --netlink --processes): it may try to forge link states.",
 	},
@@ -629,8 +627,8 @@ const struct advice_case log_advice_cases[] = {
 		"Permission denied",
 		{
 			"Redis' socket is closed to portsyncd",
-			"Owner, group or mode of the socket, or of its folder, keep the daemon's user out; the "
-			"reason names them.",
+			"Owner, group or mode of the socket or its folder keep the daemon's user out; the reason "
+			"names them.",
 			"For the socket: unixsocketperm 770 in redis.conf, and the daemon's user in its group; for "
 			"the folder: its mode. As root in a container: CAP_DAC_OVERRIDE.",
 		},
@@ -640,9 +638,9 @@ const struct advice_case log_advice_cases[] = {
 		"Redis says",
 		{
 			"Redis refuses the connection",
-			"Redis has as many clients as maxclients allows, is in protected mode, or still loads its "
-			"data; the reason has its own words.",
-			"Mend what Redis complains of. The daemon tries again.",
+			"Redis has maxclients clients, is in protected mode, or still loads its data; the reason has "
+			"its words.",
+			"Mend what Redis complains of; it is tried again.",
 		},
 	},
 	{
@@ -650,7 +648,7 @@ const struct advice_case log_advice_cases[] = {
 		"AUTH",
 		{
 			"Redis refuses the password",
-			"The user is unknown, or the password is missing or wrong.",
+			"The user is unknown, or the password missing or wrong.",
 			"Compare redis_username and redis_password_file with Redis' access list. The file is read "
 			"for each attempt: no restart is needed.",
 		},
@@ -660,9 +658,9 @@ const struct advice_case log_advice_cases[] = {
 		"refused: ",
 		{
 			"Redis refuses a step of the set-up",
-			"The user lacks a right, Redis has as many clients as maxclients allows, or still loads its "
-			"data; the reason has its own words.",
-			"Mend what Redis complains of; deploy/redis has an access list. The daemon tries again.",
+			"The user lacks a right, Redis has maxclients clients, or still loads its data; the reason "
+			"has its words.",
+			"Mend what Redis complains of (deploy/redis has an access list); it is tried again.",
 		},
 	},
 	{
@@ -672,7 +670,7 @@ const struct advice_case log_advice_cases[] = {
 			"It is not known where Redis is",
 			"SONiC's database_config.json, or the global file that names it, does not exist yet.",
 			"On a switch: look at the database container, which writes it. Elsewhere set [database] "
-			"redis_unix_socket or redis_host in portsyncd.conf, and restart.",
+			"redis_unix_socket or redis_host, and restart.",
 		},
 	},
 	{.words = NULL},

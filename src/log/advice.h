@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What each kind of line means: what happened and why, and what to do about it. This is the one place where that is
- * written. scripts/advice-docs makes of it the journal's catalogue (deploy/portsyncd.catalog, journalctl -x) and two
- * columns of docs/troubleshooting.md; /status, `portsyncctl status` and `portsyncctl explain` show it.
+ * written. scripts/advice-docs makes of it the journal's catalogue (deploy/portsyncd.catalog, journalctl -x) and
+ * the remedies of docs/troubleshooting.md; /status, `portsyncctl status` and `portsyncctl explain` show it.
  */
 #ifndef PORTSYNCD_LOG_ADVICE_H
 #define PORTSYNCD_LOG_ADVICE_H

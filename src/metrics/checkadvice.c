@@ -11,50 +11,51 @@ static const struct advice own[HEALTH_CHECKS] = {
 	},
 	[HEALTH_KERNEL] = {
 		"Not in sync with the kernel",
-		"All links have to be read again, after the start or a loss of events. It lasts where links come "
-		"and go all the time, or another process holds the kernel's lock of links (RTNL).",
-		"Wait some seconds. If it goes on, see the lines dump_failed of the log, and ip monitor link.",
+		"All links must be read again, after the start or a loss of events. It lasts where links come and go "
+		"all the time, or a process holds the kernel's lock of links (RTNL).",
+		"Wait some seconds. If it goes on, see the log's lines dump_failed, and ip monitor link.",
 	},
 	[HEALTH_MARKERS] = {
 		"APPL_DB lacks PortConfigDone or PortInitDone",
 		"They were not sent yet, since CONFIG_DB was not read or a port is awaited; or one was deleted.",
-		"See what they wait for: portsyncctl why init. A deleted one is sent again.",
+		"portsyncctl why init says what they wait for. A deleted one is sent again.",
 	},
 	[HEALTH_NO_PORTS] = {
 		"There are interfaces of ports, but no port is configured",
 		"CONFIG_DB has no PORT rows, or the daemon reads another Redis than orchagent.",
 		"List the rows: redis-cli -n 4 KEYS 'PORT|*'; on a switch config reload brings them back. Compare "
-		"[database] of portsyncd.conf with orchagent's Redis.",
+		"[database] with orchagent's Redis.",
 	},
 	[HEALTH_PORTS] = {
 		"Too few ports are in sync",
-		"Rows of STATE_DB differ from the kernel's links, or ports lack their link or row of APPL_DB: Redis "
-		"does not take the rows, or orchagent or syncd is not ready.",
+		"Rows of STATE_DB differ from the kernel's links, or ports lack a link or APPL_DB row: Redis does "
+		"not take rows, or orchagent or syncd is not ready.",
 		"portsyncctl ports marks them; portsyncctl why PORT names what one lacks.",
 	},
 	[HEALTH_LATENCY] = {
 		"Events reach Redis late",
 		"Redis is slow (portsyncd_redis_latency_seconds), or the CPU is taken "
 		"(portsyncd_loop_run_delay_seconds_total).",
-		"SLOWLOG GET of Redis names slow commands. Give the daemon a CPU of its own, or a lower Nice= in "
-		"its unit.",
+		"SLOWLOG GET of Redis names slow commands. Give the daemon a CPU of its own, or a lower Nice= in its "
+		"unit.",
 	},
 	[HEALTH_FAILURES] = {
 		"Events fail",
-		"Redis refuses rows (portsyncd_redis_errors_total), messages of the kernel are malformed "
+		"Redis refuses rows (portsyncd_redis_errors_total), the kernel's messages are malformed "
 		"(portsyncd_netlink_malformed_total), or memory is short.",
-		"The log has a line for each: write_refused has Redis' answer. Mend what it complains of.",
+		"The log has a line for each; write_refused has Redis' answer. Mend what it complains of.",
 	},
 	[HEALTH_LOG_TARGET] = {
 		"The log takes no lines",
-		"The folder of the log is missing or not writable, its disk is full, or nobody listens at "
-		"log.target. Lines wait; events are not affected.",
-		"Mend what stderr of the daemon says of it (systemctl status systemd-journald rsyslog).",
+		"The log's folder is missing or not writable, its disk full, or nobody listens at log.target. Lines "
+		"wait; events are not affected.",
+		"The daemon's stderr says what to mend (systemctl status systemd-journald rsyslog).",
 	},
 	[HEALTH_MEMORY] = {
 		"The daemon uses much memory",
 		"There are very many links (some 700 bytes each), or health.max_memory_mb is low.",
-		"Count the links: ip link | wc -l. Raise health.max_memory_mb if they are meant; else report a leak.",
+		"Count the links: ip link | wc -l. If they are meant, raise health.max_memory_mb; else report a "
+		"leak.",
 	},
 };
 /* clang-format on */

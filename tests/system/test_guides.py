@@ -68,7 +68,7 @@ def advice_docs(ctl: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([ROOT / "scripts" / "advice-docs", *options], capture_output=True, text=True, check=False)
 
 
-def test_causes_and_remedies_are_those_of_the_program() -> None:
+def test_remedies_are_those_of_the_program() -> None:
     """The journal's catalogue and docs/troubleshooting.md are as scripts/advice-docs writes them."""
     done = advice_docs(program())
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
