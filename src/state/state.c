@@ -19,10 +19,12 @@
 #define SEAL_TAIL "\"\n}\n"
 #define SEAL_BYTES (sizeof(SEAL_HEAD) - 1 + HASH_HEX + sizeof(SEAL_TAIL) - 1)
 #define INTEGER_DIGITS 18 /* no sum overflows, and no bound is as large */
+#define PORTS_HEAD ",\n \"ports\": {"
+#define PORTS_TAIL "\n }"
 #define CHANGES_HEAD ",\n \"changes\": ["
 #define CHANGES_TAIL "\n ]"
 #define CHANGE_BYTES 256 /* more than any change takes */
-#define FORMAT_FLAGS (JSON_INDENT(1) | JSON_ENSURE_ASCII)
+#define LINES_A_PORT 4
 
 /* Members of the file and of a port. A missing or extra one means that the file is not of this version. */
 #define FILE_MEMBERS 9
@@ -355,7 +357,7 @@ static int read_changes(const struct complaint *c, const json_t *changes, struct
 	return 0;
 }
 
-/* apart: without the changes and the checksum. */
+/* apart: without ports, changes and checksum. */
 static int read_members(const struct complaint *c, json_t *root, struct state *s, bool apart)
 {
 	const json_t *clean = json_object_get(root, "clean");
@@ -364,7 +366,7 @@ static int read_members(const struct complaint *c, json_t *root, struct state *s
 
 	if (r < 0)
 		return r;
-	if (json_object_size(root) + (apart ? 2 : 0) != (version == 1 ? FILE_MEMBERS_1 : FILE_MEMBERS) ||
+	if (json_object_size(root) + (apart ? 3 : 0) != (version == 1 ? FILE_MEMBERS_1 : FILE_MEMBERS) ||
 	    !json_is_boolean(clean))
 		return refuse(c, -EINVAL, "it does not have exactly the members of version %d", STATE_VERSION);
 	s->clean = json_is_true(clean);
@@ -375,7 +377,7 @@ static int read_members(const struct complaint *c, json_t *root, struct state *s
 		r = read_number(c, root, "event_id", &s->event_id);
 	if (r == 0)
 		r = read_number(c, root, "audit_sequence", &s->audit_seq);
-	if (r == 0)
+	if (r == 0 && !apart)
 		r = read_ports(c, json_object_get(root, "ports"), s);
 	if (r == 0 && version > 1 && !apart)
 		r = read_changes(c, json_object_get(root, "changes"), s);
@@ -395,7 +397,7 @@ static size_t count_lines(const char *at, const char *end)
 	return n;
 }
 
-/* All but the changes, which begin at this length, as a file of its own. */
+/* All before the ports, which begin at this length, as a file of its own. */
 static int read_head(struct state *s, const char *bytes, size_t len)
 {
 	char *head cleanup(free_ptr) = malloc(len + 1), why[1];
@@ -421,40 +423,108 @@ static bool skip(const char **at, const char *end, const char *text)
 	return true;
 }
 
-/* A string in which nothing is escaped. */
-static bool take_plain_change(struct state *s, const char **at, const char *end)
+/* The rest of a string in which nothing is escaped. */
+static bool take_plain(const char **at, const char *end, char *text, size_t size)
 {
-	char text[CHANGE_BYTES];
 	size_t len = 0;
 
 	for (; *at < end && **at != '"'; len++, ++*at) {
-		if (len == sizeof(text) - 1 || **at < ' ' || **at > '~' || **at == '\\')
+		if (len == size - 1 || **at < ' ' || **at > '~' || **at == '\\')
 			return false;
 		text[len] = **at;
 	}
 	text[len] = '\0';
-	return skip(at, end, "\"") && take_change(s, text) == NULL;
+	return skip(at, end, "\"");
 }
 
-/*
- * The changes stand at the end, a line each, where put_changes() wrote them: jansson would need longer for them than
- * all else takes at a start. Where anything is otherwise it reads the whole file, and finds the words for what is
- * wrong.
- */
-static int read_by_lines(struct state *s, const char *bytes, size_t len)
+static bool take_plain_change(struct state *s, const char **at, const char *end)
 {
-	const char *at = memmem(bytes, len, CHANGES_HEAD, strlen(CHANGES_HEAD)), *end = bytes + len;
-	int r = at ? read_head(s, bytes, (size_t)(at - bytes)) : -EINVAL;
+	char text[CHANGE_BYTES];
 
-	if (r == 0)
-		r = state_reserve_changes(s, count_lines(at, end));
+	return take_plain(at, end, text, sizeof(text)) && take_change(s, text) == NULL;
+}
+
+/* As JSON writes one, and the character after it. At the end there is a comma, so no digit is read past it. */
+static bool take_number(const char **at, const char *end, char after, uint64_t *out)
+{
+	int64_t value;
+
+	if (**at == '-' || (**at == '0' && (*at)[1] != after) || !read_integer(at, after, 0, STATE_MAX_NUMBER, &value))
+		return false;
+	*out = (uint64_t)value;
+	return *at <= end;
+}
+
+static bool take_plain_port(struct state *s, const char **at, const char *end)
+{
+	uint64_t flaps, changed;
+	char name[IFNAMSIZ];
+
+	return take_plain(at, end, name, sizeof(name)) && skip(at, end, ": {\n   \"flaps\": ") &&
+	       take_number(at, end, ',', &flaps) && skip(at, end, "\n   \"last_change\": ") &&
+	       take_number(at, end, '\n', &changed) && skip(at, end, "  }") && state_add(s, name, flaps, changed);
+}
+
+static int compare_names(const void *one, const void *other)
+{
+	return strcmp((*(const struct state_port *const *)one)->name, (*(const struct state_port *const *)other)->name);
+}
+
+static bool names_differ(const struct state *s)
+{
+	const struct state_port **sorted cleanup(free_ptr) = calloc(s->n_ports + 1, sizeof(*sorted));
+
+	for (size_t i = 0; sorted && i < s->n_ports; i++)
+		sorted[i] = &s->ports[i];
+	if (sorted)
+		qsort(sorted, s->n_ports, sizeof(*sorted), compare_names);
+	for (size_t i = 1; sorted && i < s->n_ports; i++)
+		if (compare_names(&sorted[i - 1], &sorted[i]) == 0)
+			return false;
+	return sorted;
+}
+
+static int read_plain_ports(struct state *s, const char *at, const char *end)
+{
+	int r = state_reserve(s, count_lines(at, end) / LINES_A_PORT);
+
 	if (r < 0)
 		return r;
-	at += strlen(CHANGES_HEAD);
+	for (const char *line = "\n  \""; skip(&at, end, line); line = ",\n  \"")
+		if (!take_plain_port(s, &at, end))
+			return -EINVAL;
+	return skip(&at, end, s->n_ports > 0 ? PORTS_TAIL : "}") && at == end && names_differ(s) ? 0 : -EINVAL;
+}
+
+static int read_plain_changes(struct state *s, const char *at, const char *end)
+{
+	int r = state_reserve_changes(s, count_lines(at, end));
+
+	if (r < 0)
+		return r;
 	for (const char *line = "\n  \""; skip(&at, end, line); line = ",\n  \"")
 		if (s->n_changes == s->changes_capacity || !take_plain_change(s, &at, end))
 			return -EINVAL;
 	return skip(&at, end, s->n_changes > 0 ? CHANGES_TAIL : "]") && at == end ? 0 : -EINVAL;
+}
+
+/*
+ * Ports and changes stand at the end, where state_format() wrote them: jansson would need longer for them than all else
+ * takes at a start. Where anything is otherwise it reads the whole file, and finds the words for what is wrong.
+ */
+static int read_by_lines(struct state *s, const char *bytes, size_t len)
+{
+	const char *end = bytes + len, *ports = memmem(bytes, len, PORTS_HEAD, strlen(PORTS_HEAD)), *changes;
+	int r = ports ? read_head(s, bytes, (size_t)(ports - bytes)) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	ports += strlen(PORTS_HEAD);
+	changes = memmem(ports, (size_t)(end - ports), CHANGES_HEAD, strlen(CHANGES_HEAD));
+	if (!changes)
+		return -EINVAL;
+	r = read_plain_ports(s, ports, changes);
+	return r < 0 ? r : read_plain_changes(s, changes + strlen(CHANGES_HEAD), end);
 }
 
 int state_parse(struct state *s, const char *bytes, size_t len, char *why, size_t size)
@@ -480,28 +550,6 @@ int state_parse(struct state *s, const char *bytes, size_t len, char *why, size_
 }
 
 /* --- writing --- */
-
-static json_int_t number(uint64_t value)
-{
-	return (json_int_t)MIN(value, STATE_MAX_NUMBER);
-}
-
-static json_t *ports_json(const struct state *s)
-{
-	json_t *ports = json_object();
-
-	for (size_t i = 0; i < s->n_ports; i++) {
-		const struct state_port *p = &s->ports[i];
-
-		if (json_object_set_new(ports, p->name,
-					json_pack("{s:I, s:I}", "flaps", number(p->flaps), "last_change",
-						  number(p->changed_msec))) == 0)
-			continue;
-		json_decref(ports);
-		return NULL;
-	}
-	return ports;
-}
 
 static void put_integer(struct text *out, int64_t value)
 {
@@ -551,8 +599,8 @@ static void put_change(struct text *out, const struct change *change)
 	put_name(out, change->port);
 }
 
-/* By hand, a string each: there are thousands, and as values of their own jansson would need 4 MiB and 20 ms to read
- * what they consist of. */
+/* A string each: there are thousands, and as values of their own jansson would need 4 MiB and 20 ms to read what they
+ * consist of. */
 static void put_changes(struct text *out, const struct state *s)
 {
 	text_put(out, CHANGES_HEAD);
@@ -564,31 +612,42 @@ static void put_changes(struct text *out, const struct state *s)
 	text_put(out, s->n_changes > 0 ? CHANGES_TAIL : "]");
 }
 
-static int seal_with_changes(const struct state *s, const char *root, char **ret, size_t *len)
+static void put_member(struct text *out, const char *head, uint64_t value)
+{
+	text_put(out, head);
+	text_number(out, MIN(value, STATE_MAX_NUMBER));
+}
+
+static void put_ports(struct text *out, const struct state *s)
+{
+	text_put(out, PORTS_HEAD);
+	for (size_t i = 0; i < s->n_ports; i++) {
+		text_put(out, i == 0 ? "\n  \"" : ",\n  \"");
+		put_name(out, s->ports[i].name);
+		put_member(out, "\": {\n   \"flaps\": ", s->ports[i].flaps);
+		put_member(out, ",\n   \"last_change\": ", s->ports[i].changed_msec);
+		text_put(out, "\n  }");
+	}
+	text_put(out, s->n_ports > 0 ? PORTS_TAIL : "}");
+}
+
+/* By hand, as the changes: a start writes this text before anything else can begin. */
+int state_format(const struct state *s, char **ret, size_t *len)
 {
 	struct text members = {0};
 	int r = -ENOMEM;
 
-	text_add(&members, root, strlen(root) - strlen("\n}"));
+	put_member(&members, "{\n \"version\": ", STATE_VERSION);
+	put_member(&members, ",\n \"saved_at\": ", s->saved_msec);
+	text_put(&members, s->clean ? ",\n \"clean\": true" : ",\n \"clean\": false");
+	text_put(&members, ",\n \"boot_id\": \"");
+	text_put(&members, s->boot_id);
+	put_member(&members, "\",\n \"event_id\": ", s->event_id);
+	put_member(&members, ",\n \"audit_sequence\": ", s->audit_seq);
+	put_ports(&members, s);
 	put_changes(&members, s);
 	if (!members.failed)
 		r = state_seal(members.data, members.len, ret, len);
 	free(members.data);
 	return r;
-}
-
-int state_format(const struct state *s, char **ret, size_t *len)
-{
-	json_t *ports = ports_json(s), *root cleanup(free_json) = NULL;
-	char *text cleanup(free_ptr) = NULL;
-
-	if (!ports)
-		return -ENOMEM;
-	root = json_pack("{s:i, s:I, s:b, s:s, s:I, s:I, s:o}", "version", STATE_VERSION, "saved_at",
-			 number(s->saved_msec), "clean", s->clean, "boot_id", s->boot_id, "event_id",
-			 number(s->event_id), "audit_sequence", number(s->audit_seq), "ports", ports);
-	text = root ? json_dumps(root, FORMAT_FLAGS) : NULL;
-	if (!text)
-		return -ENOMEM;
-	return seal_with_changes(s, text, ret, len);
 }

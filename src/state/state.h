@@ -46,7 +46,7 @@ struct state {
 void state_done(struct state *s);
 /* Makes capacity for that many ports, at most STATE_MAX_PORTS. 0, -E2BIG or -ENOMEM. */
 int state_reserve(struct state *s, size_t ports);
-/* Adds a port; false if there is no capacity left or state_keeps() refuses the name. */
+/* Adds a port, of another name than those before; false if there is no capacity left or state_keeps() refuses it. */
 bool state_add(struct state *s, const char *name, uint64_t flaps, uint64_t changed_msec);
 
 /* Makes capacity for that many changes, at most CHANGES_KEPT_MAX. 0, -E2BIG or -ENOMEM. */

@@ -351,7 +351,7 @@ static void all_changes_fit(void **state)
 	state_done(&out);
 }
 
-/* The changes of a file as we lay it out are read in a short way; of any other, as JSON. */
+/* Ports and changes of a file as we lay it out are read in a short way; of any other, as JSON. */
 static void any_layout_is_read(void **state)
 {
 	static const struct row up = {{1, 1, 1, 9100}}, down = {{1, 0, 1, 1500}};
@@ -382,6 +382,58 @@ static void any_layout_is_read(void **state)
 	state_done(&s);
 	state_done(&ours);
 	state_done(&other);
+}
+
+static void replace_in(char *text, const char *old, const char *new)
+{
+	char *at = strstr(text, old);
+
+	assert_non_null(at);
+	assert_int_equal(strlen(old), strlen(new));
+	memcpy(at, new, strlen(new));
+}
+
+/* The short way is as strict: what is no JSON, or has a name twice, is refused in our own layout, too. */
+static void our_layout_is_read_strictly(void **state)
+{
+	static const struct {
+		const char *old, *new, *why;
+	} cases[] = {
+		{"Ethernet4\"", "Ethernet0\"", "JSON"},
+		{"\"flaps\": 33,", "\"flaps\": 03,", "JSON"},
+		{"\"flaps\": 33,", "\"flaps\": -3,", "flaps"},
+		{"\"flaps\": 33,", "\"flaps\": 3 }", "JSON"},
+		{"\"last_change\": 44", "\"last_change\": -4", "last_change"},
+		{"\"last_change\": 44", "\"last_change\": 4.", "JSON"},
+		{"Ethernet4\"", "Ethernet \"", "name"},
+		{"Ethernet4\"", "Ethernet\\\"", "JSON"},
+		{"\"flaps\": 33", "\"flips\": 33", "flaps"},
+		{"\n }", "\n  ", "JSON"},
+		{"4\n  }\n }", "4,      ", "JSON"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct state s = {.boot_id = BOOT}, out = {0};
+		char *bytes cleanup(free_ptr) = NULL, *members cleanup(free_ptr) = NULL, why[256];
+		size_t len;
+
+		assert_int_equal(state_reserve(&s, 2), 0);
+		assert_true(state_add(&s, "Ethernet0", 1, 2));
+		assert_true(state_add(&s, "Ethernet4", 33, 44));
+		assert_int_equal(state_format(&s, &bytes, &len), 0);
+		members = strdup(bytes);
+		assert_non_null(members);
+		*strstr(members, ",\n \"sha256\"") = '\0';
+		assert_int_equal(parse_sealed(&out, members, why, sizeof(why)), 0);
+		assert_same(&s, &out);
+		state_done(&out);
+		replace_in(members, cases[i].old, cases[i].new);
+		assert_int_equal(parse_sealed(&out, members, why, sizeof(why)), -EINVAL);
+		if (!strstr(why, cases[i].why))
+			fail_msg("%s: \"%s\" does not name %s", cases[i].new, why, cases[i].why);
+		state_done(&s);
+	}
 }
 
 /* Up to the end that was noted; not those of names that cannot be kept. */
@@ -424,6 +476,7 @@ int main(void)
 		cmocka_unit_test(capacity_is_bounded),
 		cmocka_unit_test(all_changes_fit),
 		cmocka_unit_test(any_layout_is_read),
+		cmocka_unit_test(our_layout_is_read_strictly),
 		cmocka_unit_test(changes_are_collected_from_the_ring),
 	};
 

@@ -390,8 +390,12 @@ static void the_thread_saves(void **state)
 		assert_int_equal(s->n_ports, 0);
 		memcpy(s->boot_id, boot, sizeof(s->boot_id));
 		s->event_id = event;
-		for (uint64_t i = 0; i < event; i++)
-			assert_true(state_add(s, "Ethernet0", i, i));
+		for (uint64_t i = 0; i < event; i++) {
+			char name[IFNAMSIZ];
+
+			(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i);
+			assert_true(state_add(s, name, i, i));
+		}
 		saver_give(saver);
 		assert_true(saver_wait(saver, PATIENCE_USEC));
 		assert_true(saver_take(saver, &r, why));
