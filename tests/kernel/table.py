@@ -61,11 +61,12 @@ def cases(tests: Mapping[str, str]) -> dict[str, list[tuple[str, bool]]]:
     return found
 
 
-def cell(outcomes: list[tuple[str, bool]]) -> str:
+def columns_of(kernel: str, outcomes: list[tuple[str, bool]]) -> dict[str, str]:
     failed = [case or "all" for case, good in outcomes if not good]
-    if failed:
-        return f"fails: {', '.join(failed)}"
-    return "holds" if len(outcomes) == 1 else "holds: " + ", ".join(case for case, _ in outcomes)
+    return {
+        "cases": ", ".join(case for case, _ in outcomes if case),
+        kernel: f"fails: {', '.join(failed)}" if failed else "holds",
+    }
 
 
 def put_down(kernel: str, release: str, seconds: float, tests: Mapping[str, str]) -> None:
@@ -73,7 +74,7 @@ def put_down(kernel: str, release: str, seconds: float, tests: Mapping[str, str]
     if kernel not in columns:
         columns.append(kernel)
     told = cases(tests)
-    rows = {name: table.get(name, {}) | ({kernel: cell(told[name])} if name in told else {}) for name in scenarios()}
+    rows = {name: table.get(name, {}) | (columns_of(kernel, told[name]) if name in told else {}) for name in scenarios()}
     write(SCENARIOS, columns, rows)
     if told.keys() < set(scenarios()):
         return  # of a part nothing is said of the whole
