@@ -5,11 +5,26 @@ import statistics
 
 from harness import Bench, Must, Result, most, table
 from latency import HEADING, compare, rows_of
-from outside import METHOD, latency_cells, shown
+from outside import METHOD, cells, latency_cells, shown, spread
 
 TIMES_PER_SEC = 10
 LIMIT_MS = 5
+SPAN = 1.3  # P99 from the message, to the time that the kernel takes to send the messages of a batch
 PLACES = ("apart", "as scheduled")  # linkstorm on a CPU of its own, and where the scheduler likes to have it
+
+
+def kernel_spans(bench: Bench, *storm: object) -> Result:
+    """From the first message of a batch to the last, where nobody but a bare listener listens."""
+    with bench.beside("listener", netns=bench.bare.name) as listener:
+        bench.linkstorm(*storm, netns=bench.bare.name)
+    return listener["spans_usec"]
+
+
+def spans_and_turns(bench: Bench, *storm: object) -> Result:
+    """The spans before and after the turns, too: what the machine does meanwhile meets both."""
+    before = [kernel_spans(bench, *storm) for _ in range(bench.plan.rounds)]
+    found = compare(bench, *storm)
+    return found | {"spans": [*before, *(kernel_spans(bench, *storm) for _ in range(bench.plan.rounds))]}
 
 
 def measure(bench: Bench) -> None:
@@ -17,7 +32,7 @@ def measure(bench: Bench) -> None:
     rate = TIMES_PER_SEC * ports
     storm = ("--rate", rate, "--batch", ports, "--count", rate * bench.plan.at_once_secs)
     with bench.apart():
-        apart = compare(bench, *storm)
+        apart = spans_and_turns(bench, *storm)
     bench.result["at_once"] = {"method": METHOD, "apart": apart, "as scheduled": compare(bench, *storm)}
 
 
@@ -29,11 +44,19 @@ def tables(result: Result) -> list[str]:
         rows += rows_of(label, found)
         kernel = latency_cells(found["daemon"], "request_to_message")
         rows.append(("kernel, from the request to the message", label, *kernel, ""))
+        if "spans" in found:
+            rows.append(("kernel, from a batch's first message to its last", label, *cells(found["spans"]), ""))
     return [table(HEADING, rows)]
 
 
 def p99_ms(found: Result, clock: str) -> float:
     return statistics.median(one["latency"][f"from_{clock}_usec"]["p99"] for one in found["daemon"]) / 1000
+
+
+def to_span(found: Result) -> Result:
+    """P99 from the message to the kernel's span of a batch, which is its median."""
+    span = statistics.median(one["p50"] for one in found["spans"])
+    return spread([one["latency"]["from_message_usec"]["p99"] / span for one in found["daemon"]])
 
 
 def musts(result: Result) -> list[Must]:
@@ -50,8 +73,10 @@ def goals(result: Result) -> list[Must]:
     """The kernel's own time for so many changes is part of the first one; the scheduler's habits of the second."""
     found = result["at_once"]
     label = f"{result['ports']} changes at once: P99"
+    ratio = to_span(found["apart"])
     return [
         most(f"{label} from the request", p99_ms(found["apart"], "request"), LIMIT_MS, " ms"),
+        most(f"{label} from the message to the kernel's span of sending them", ratio["median"], SPAN, text=shown(ratio)),
         most(f"{label} from the message, as scheduled", p99_ms(found["as scheduled"], "message"), LIMIT_MS, " ms"),
     ]
 

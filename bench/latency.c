@@ -10,7 +10,8 @@
  * notification may be one of a change that was counted already. At moderate rates no row is read, so that the probe
  * costs Redis little.
  *
- * Says "ready", and one line of JSON on SIGTERM.
+ * Says "ready", and one line of JSON on SIGTERM. --values: a file for every change, in the order in which they were
+ * seen.
  */
 #include <err.h>
 #include <errno.h>
@@ -28,11 +29,17 @@
 #include "stamps.h"
 
 #define MTU_UNKNOWN 0U
+#define VALUES_BUFFER (1U << 20) /* of 65,536 changes: hardly anything is written before the end */
 
 struct port {
 	unsigned mtu; /* of the oldest change that was not seen yet, or of the next one */
 	bool read;    /* its row is always read */
 	bool wanted;  /* its row is to be read now */
+};
+
+/* In --values, as outside.py reads it. */
+struct value {
+	uint64_t message_nsec, took_nsec; /* when the kernel reported, and how long after that it was seen */
 };
 
 struct probe {
@@ -44,6 +51,7 @@ struct probe {
 	struct stamps *shared;
 	_Atomic uint64_t *kernel;
 	struct hist from_request, from_message, to_message;
+	FILE *values;              /* NULL: not wanted */
 	uint64_t reads, last_nsec; /* last: when a change was seen */
 	char prefix[64];           /* of a port's channel */
 	char line[256];            /* of Redis' answers, as far as it has come */
@@ -58,6 +66,14 @@ static uint64_t told(const struct probe *p, unsigned port, unsigned mtu)
 	return atomic_load(&p->kernel[stamps_at(port, mtu)]);
 }
 
+static void keep_value(struct probe *p, uint64_t message, uint64_t now)
+{
+	const struct value value = {.message_nsec = message, .took_nsec = now - message};
+
+	if (p->values && fwrite(&value, sizeof(value), 1, p->values) != 1)
+		err(1, "values");
+}
+
 static void seen(struct probe *p, unsigned number, uint64_t now)
 {
 	struct port *port = &p->port[number];
@@ -67,6 +83,7 @@ static void seen(struct probe *p, unsigned number, uint64_t now)
 	hist_add(&p->from_request, now - request);
 	hist_add(&p->from_message, now - message);
 	hist_add(&p->to_message, message - request);
+	keep_value(p, message, now);
 	port->mtu = stamps_next_mtu(port->mtu);
 	p->last_nsec = now;
 	atomic_fetch_add(&p->shared->visible, 1);
@@ -229,22 +246,40 @@ static void find_ports(struct probe *p)
 	p->kernel = stamps_of_kernel(found, p->n_ports);
 }
 
+static FILE *open_values(const char *path)
+{
+	FILE *values = path ? fopen(path, "wb") : NULL;
+	char *buffer = values ? malloc(VALUES_BUFFER) : NULL;
+
+	if (path && (!buffer || setvbuf(values, buffer, _IOFBF, VALUES_BUFFER) != 0))
+		err(1, "%s", path);
+	/* A page's first touch would fall into a latency. */
+	if (buffer)
+		memset(buffer, 0, VALUES_BUFFER);
+	return values;
+}
+
 struct options {
-	const char *netns, *redis, *stamps;
+	const char *netns, *redis, *stamps, *values;
 	unsigned long database, ports;
 };
 
 static _Noreturn void usage(void)
 {
-	errx(2, "usage: latency --redis SOCKET --stamps FILE [--database N] [--ports N] [--netns NAME]");
+	errx(2, "usage: latency --redis SOCKET --stamps FILE [--database N] [--ports N] [--netns NAME] "
+		"[--values FILE]");
 }
 
 static void read_options(struct options *opt, int argc, char *argv[])
 {
 	static const struct option known[] = {
-		{"netns", required_argument, NULL, 'n'},  {"redis", required_argument, NULL, 'r'},
-		{"stamps", required_argument, NULL, 's'}, {"database", required_argument, NULL, 'd'},
-		{"ports", required_argument, NULL, 'p'},  {NULL, 0, NULL, 0},
+		{"netns", required_argument, NULL, 'n'},
+		{"redis", required_argument, NULL, 'r'},
+		{"stamps", required_argument, NULL, 's'},
+		{"database", required_argument, NULL, 'd'},
+		{"ports", required_argument, NULL, 'p'},
+		{"values", required_argument, NULL, 'v'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -255,6 +290,8 @@ static void read_options(struct options *opt, int argc, char *argv[])
 			opt->redis = optarg;
 		else if (option == 's')
 			opt->stamps = optarg;
+		else if (option == 'v')
+			opt->values = optarg;
 		else if (option == 'd')
 			opt->database = parse_number("database", optarg, 0, 1000);
 		else if (option == 'p')
@@ -291,11 +328,14 @@ int main(int argc, char *argv[])
 	probe.n_ports = (unsigned)opt.ports;
 	rows = open_redis(&probe, opt.redis);
 	probe.shared = stamps_map(opt.stamps, probe.n_ports);
+	probe.values = open_values(opt.values);
 	enter_netns(opt.netns);
 	find_ports(&probe);
 	catch_stop();
 	say_ready();
 	follow(&probe, rows);
+	if (probe.values && fclose(probe.values) != 0)
+		err(1, "%s", opt.values);
 	print(&probe);
 	(void)fclose(rows);
 	close_fd(&probe.events);

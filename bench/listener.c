@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ceiling of receiving: takes every link message of the kernel and does nothing with it. Says "ready", and one line
- * of JSON on SIGTERM.
+ * of JSON on SIGTERM. Its spans: where changes come in bursts, from the first message of one to the last.
  */
 #include <err.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 #define BATCH 64
 #define DATAGRAM (8U * 1024)
+#define PAUSE_NSEC (20 * NSEC_PER_MSEC) /* after it another burst begins */
 
 struct batch {
 	struct mmsghdr headers[BATCH];
@@ -25,6 +26,8 @@ struct batch {
 struct tally {
 	uint64_t events, overruns;
 	uint64_t first_nsec, last_nsec; /* when the first and the last batch came */
+	uint64_t burst_nsec;            /* when the present burst began */
+	struct hist spans;
 };
 
 static void make_batch(struct batch *b)
@@ -35,11 +38,23 @@ static void make_batch(struct batch *b)
 	}
 }
 
+static void end_burst(struct tally *t)
+{
+	if (t->burst_nsec)
+		hist_add(&t->spans, t->last_nsec - t->burst_nsec);
+}
+
 static void count(struct tally *t, unsigned n)
 {
-	t->last_nsec = now_nsec();
+	uint64_t now = now_nsec();
+
 	if (!t->events)
-		t->first_nsec = t->last_nsec;
+		t->first_nsec = now;
+	if (now - t->last_nsec > PAUSE_NSEC) {
+		end_burst(t);
+		t->burst_nsec = now;
+	}
+	t->last_nsec = now;
 	t->events += n;
 }
 
@@ -60,7 +75,7 @@ static void follow(int fd, struct batch *b, struct tally *t)
 int main(int argc, char *argv[])
 {
 	static struct batch batch;
-	struct tally tally = {0};
+	static struct tally tally;
 	int fd;
 
 	if (argc > 1 && (argc != 3 || strcmp(argv[1], "--netns") != 0))
@@ -72,10 +87,13 @@ int main(int argc, char *argv[])
 	catch_stop();
 	say_ready();
 	follow(fd, &batch, &tally);
+	end_burst(&tally);
 	(void)printf("{\"events\": %" PRIu64 ", \"overruns\": %" PRIu64 ", \"dropped\": %" PRIu64
-		     ", \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n",
+		     ", \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"spans_usec\": ",
 		     tally.events, tally.overruns, socket_drops(fd),
 		     (double)(tally.last_nsec - tally.first_nsec) / (double)NSEC_PER_SEC, cpu_seconds());
+	hist_print(&tally.spans, stdout);
+	(void)puts("}");
 	close_fd(&fd);
 	return 0;
 }

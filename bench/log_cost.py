@@ -36,14 +36,14 @@ HEADING = ("logging", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "loop µ
 class Log:
     """The log of a switch's daemon, which SIGHUP turns from one way to another."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, way: str = "info") -> None:
         self._switch = switch
         self._path = switch.folder / "log-cost.log"
         # Flags would override the file.
         for flag in ("--log-level", "--log-target"):
             at = switch.daemon.command.index(flag)
             del switch.daemon.command[at : at + 2]
-        self._write("info")
+        self._write(way)
 
     def turn_to(self, way: str) -> None:
         """At INFO it says so; at EMERG, which is silent, the file was opened again."""

@@ -12,6 +12,7 @@ import statistics
 import struct
 import tempfile
 import time
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,19 +100,28 @@ def wait_visible(stamps: Path) -> None:
         pass
 
 
-def observe(bench: Bench, subject: Subject, *options: object) -> Result:
-    """Of one storm."""
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="portsyncd-bench-") as file:
-        where = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", file.name)
-        probe = bench.beside("latency", *where, "--ports", len(bench.switch.ports), netns=subject.netns)
+def read_values(file: Path) -> list[tuple[float, float]]:
+    """Of each change when the kernel reported it, in seconds, and how many microseconds later it was seen."""
+    numbers = array("Q", file.read_bytes())
+    return [(message / 1e9, took / 1e3) for message, took in zip(numbers[::2], numbers[1::2])]
+
+
+def observe(bench: Bench, subject: Subject, *options: object, values: bool = False) -> Result:
+    """Of one storm; with the values of all changes, which are no JSON for a file, if they are wanted."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="portsyncd-bench-") as folder:
+        stamps, kept = Path(folder) / "stamps", Path(folder) / "values"
+        where = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", stamps)
+        what = ("--ports", len(bench.switch.ports), *(("--values", kept) if values else ()))
+        probe = bench.beside("latency", *where, *what, netns=subject.netns)
         with running(bench, subject) as own, probe as seen:
             cpu = cpu_seconds(own["pid"])
-            said = bench.linkstorm(*options, "--stamps", file.name, netns=subject.netns)
-            wait_visible(Path(file.name))
+            said = bench.linkstorm(*options, "--stamps", stamps, netns=subject.netns)
+            wait_visible(stamps)
             cpu = cpu_seconds(own["pid"]) - cpu
+        every = {"values": read_values(kept)} if values else {}
     assert said["emitted"] == said["requested"], "the kernel reported more, or less, than the changes"
     began = said["ended"] - said["seconds"]
-    return {
+    return every | {
         "storm": said,
         "latency": seen,
         "own": own,
@@ -214,8 +224,12 @@ def shown(ratio: Result) -> str:
 
 
 def latency_cells(found: Sequence[Result], clock: str) -> tuple[str, ...]:
-    """Of all runs n, of the runs' percentiles the median, of max the largest. clock: "from_message"."""
-    seen = [one["latency"][f"{clock}_usec"] for one in found]
+    """clock: "from_message"."""
+    return cells([one["latency"][f"{clock}_usec"] for one in found])
+
+
+def cells(seen: Sequence[Result]) -> tuple[str, ...]:
+    """Of all runs n, of the runs' percentiles the median, of max the largest."""
     middle = [f"{statistics.median(one[name] for one in seen):.0f}" for name in SHOWN[:-1]]
     return (f"{sum(one['n'] for one in seen)}", *middle, f"{max(one['max'] for one in seen):.0f}")
 

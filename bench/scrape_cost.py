@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scraping over TLS costs the events: the same daemon with a scraper and without one, in turns. And what clients
-cost it, and a scrape, that begin a handshake and say no more."""
+"""What scraping over TLS costs the events: the same daemon with a scraper and without one, in turns. Beside it the
+ceiling: what the floor's events pay where the same daemon, which has none, is scraped. And what clients cost it, and a
+scrape, that begin a handshake and say no more."""
 
 import json
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from harness import Bench, Must, Result, least, most, new_switch, table, warm_up
-from outside import cpu_seconds, daemon, label_of, latency_cells, observe, ratio_of_medians, shown
+from outside import Subject, cpu_seconds, daemon, floor, label_of, latency_cells, observe, ratio_of_medians, shown
 
 from lib.certificates import SERVER_NAME, Authority, Pair
 from lib.checker import socket_in
@@ -26,7 +27,9 @@ BEGUN = bytes.fromhex("1603010200010001")  # of a ClientHello
 SILENT_CPU, SILENT_CPU_LOOSE = 0.02, 0.25  # of one
 SILENT_LIMIT = 1.25  # how long a scrape takes, with to without
 ADDRESS, PORT = "127.0.0.1", 9443
-HEADING = ("scraped over TLS", "rate", "n", "P50", "P95", "P99", "P99.9", "max")
+WAYS = ("without", "with")
+SUBJECTS: dict[str, Callable[[Bench], Subject]] = {"daemon": daemon, "floor": floor}
+HEADING = ("events of the", "daemon scraped over TLS", "rate", "n", "P50", "P95", "P99", "P99.9", "max")
 
 
 @contextmanager
@@ -45,13 +48,29 @@ def scraping(bench: Bench, authority: Authority, client: Pair) -> Iterator[Resul
         said |= json.loads(process.stdout.read())
 
 
-def one_turn(bench: Bench, authority: Authority, client: Pair, scraped: bool) -> Result:
+def one_turn(bench: Bench, subject: Subject, authority: Authority, client: Pair, scraped: bool) -> Result:
     storm = ("--rate", RATE, "--seconds", TURN_SECS)
     if not scraped:
-        return observe(bench, daemon(bench), *storm)
+        return observe(bench, subject, *storm)
     with scraping(bench, authority, client) as said:
-        found = observe(bench, daemon(bench), *storm)
+        found = observe(bench, subject, *storm)
     return found | {"scraper": said}
+
+
+def compare(bench: Bench, authority: Authority, client: Pair) -> dict[str, Result]:
+    """By who follows the events."""
+    found: dict[str, Result] = {name: {way: [] for way in WAYS} for name in SUBJECTS}
+    for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
+        for name, subject in SUBJECTS.items():
+            for way in WAYS if number % 2 == 0 else reversed(WAYS):
+                found[name][way].append(one_turn(bench, subject(bench), authority, client, way == "with"))
+    for one in found.values():
+        one["p99_ratio"] = ratio_of_medians(*(one[way] for way in reversed(WAYS)), p99)
+    return found
+
+
+def p99(one: Result) -> float:
+    return one["latency"]["from_message_usec"]["p99"]
 
 
 @contextmanager
@@ -96,34 +115,35 @@ def measure(bench: Bench) -> None:
             switch.start()
             own = replace(bench, switch=switch, netns="")
             warm_up(own, switch)
-            found: dict[str, list[Result]] = {"without": [], "with": []}
-            for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
-                for way in ("without", "with") if number % 2 == 0 else ("with", "without"):
-                    found[way].append(one_turn(own, authority, client, way == "with"))
+            found = compare(own, authority, client)
             silent = beside_the_silent(own, authority, client)
             switch.daemon.stop()
         finally:
             switch.close()
-    by_p99 = ratio_of_medians(found["with"], found["without"], lambda one: one["latency"]["from_message_usec"]["p99"])
-    bench.result["scrape_cost"] = found | {"p99_ratio": by_p99, "silent": silent}
+    bench.result["scrape_cost"] = found | {"silent": silent}
 
 
 def tables(result: Result) -> list[str]:
     found = result["scrape_cost"]
     rows = [
-        (f"{SCRAPES}/s" if way == "with" else "no", label_of(str(RATE)), *latency_cells(found[way], "from_message"))
-        for way in ("without", "with")
+        (name, f"{SCRAPES}/s" if way == "with" else "no", label_of(str(RATE)),
+         *latency_cells(found[name][way], "from_message"))
+        for name in SUBJECTS
+        for way in WAYS
     ]
-    return [table(HEADING, rows)]
+    ceiling = shown(found["floor"]["p99_ratio"])
+    return [table(HEADING, rows), f"P99 with scrapes to without: of the floor's events {ceiling}, of the daemon's "
+            f"{shown(found['daemon']['p99_ratio'])}."]
 
 
 def musts(result: Result) -> list[Must]:
     found = result["scrape_cost"]
-    done = min(one["scraper"]["scrapes"] / one["scraper"]["seconds"] for one in found["with"])
+    ratio = found["daemon"]["p99_ratio"]
+    done = min(one["scraper"]["scrapes"] / one["scraper"]["seconds"] for one in found["daemon"]["with"])
     label = f"{label_of(str(RATE))}: P99 with {SCRAPES} scrapes a second over TLS to without"
     silent, clients = found["silent"], f"{SILENT} clients that begin a TLS handshake and say no more"
     return [
-        most(label, found["p99_ratio"]["median"], LIMIT, text=shown(found["p99_ratio"]), ci=LOOSE),
+        most(label, ratio["median"], LIMIT, text=shown(ratio), ci=LOOSE),
         least("scrapes a second over TLS", done, 0.95 * SCRAPES),
         most(f"{clients}: CPU time of the daemon", silent["cpu_share"], SILENT_CPU, ci=SILENT_CPU_LOOSE),
         most(f"a scrape beside {clients}, to one alone: P50", silent["p50_ratio"]["median"], SILENT_LIMIT,
