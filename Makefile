@@ -23,6 +23,7 @@ FIRST ?=
 SEQUENCES ?=
 ONLY ?=
 MINUTES ?= 60
+STEPS ?= 10000000
 KEEP ?=
 KERNEL ?=
 ARCH ?=
@@ -116,6 +117,11 @@ lint: deps
 # Every fuzz target for FUZZ_SECONDS (60).
 fuzz: deps
 	@scripts/fuzz
+
+.PHONY: simulate
+# The daemon's parts under random faults, STEPS (10 million) of two simulations each. SEED=n: from this input on
+simulate: deps
+	@scripts/fuzz --steps $(STEPS) $(SEED)
 
 # What the seeds of each target reach.
 fuzz-coverage: deps

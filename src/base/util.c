@@ -8,12 +8,22 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t now_nsec(void)
+static uint64_t nsec_of(clockid_t clock)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t now_nsec(void)
+{
+	return nsec_of(CLOCK_MONOTONIC);
+}
+
+uint64_t realtime_nsec(void)
+{
+	return nsec_of(CLOCK_REALTIME);
 }
 
 uint64_t now_usec(void)

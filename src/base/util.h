@@ -53,6 +53,8 @@ bool under_supervisord(void);
 /* CLOCK_MONOTONIC in microseconds, and in nanoseconds. */
 uint64_t now_usec(void);
 uint64_t now_nsec(void);
+/* CLOCK_REALTIME in nanoseconds. */
+uint64_t realtime_nsec(void);
 
 /* Writes all of buf to fd, across short writes and EINTR. 0 or negative errno. */
 int write_all(int fd, const void *buf, size_t len);

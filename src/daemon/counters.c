@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <systemd/sd-id128.h>
-#include <time.h>
 
 #include "base/timer.h"
 #include "daemon/end.h"
@@ -48,14 +47,6 @@ struct daemon_counters {
 };
 
 /* --- what is saved --- */
-
-static uint64_t realtime_nsec(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static struct marks marks(const struct daemon *d)
 {

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include "recorder/pcapng.h"
 #include "recorder/remark.h"
@@ -298,14 +297,6 @@ int export_copy(struct text *out, struct recorder_copy *copy, const char *reason
 	free(out->data);
 	*out = (struct text){0};
 	return -ENOMEM;
-}
-
-static uint64_t realtime_nsec(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
 int export_recording(struct text *out, const char *reason)

@@ -653,8 +653,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel_reset();
 	*w = (struct world){.at = data, .end = data + size};
 	build(w);
-	while (w->at < w->end)
+	while (w->at < w->end) {
+		loop_count_step();
 		steps[take(w) % ARRAY_SIZE(steps)](w);
+	}
 	w->checks = MIN(w->checks, CHECKS_MAX - 1);
 	step_check(w);
 	take_down(w);

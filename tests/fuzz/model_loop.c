@@ -28,7 +28,7 @@ struct sd_event_source {
 struct sd_event {
 	sd_event_source *sources[SOURCES];
 	size_t n;
-	uint64_t now, ticks;
+	uint64_t now, ticks, steps;
 };
 
 static struct sd_event loop;
@@ -60,7 +60,17 @@ void loop_reset(void)
 {
 	if (loop.n > 0)
 		abort(); /* something was not taken down */
-	loop = (struct sd_event){.now = START_USEC};
+	loop = (struct sd_event){.now = START_USEC, .steps = loop.steps};
+}
+
+uint64_t loop_steps(void)
+{
+	return loop.steps;
+}
+
+void loop_count_step(void)
+{
+	loop.steps++;
 }
 
 sd_event *loop_get(void)

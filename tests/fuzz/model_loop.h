@@ -26,6 +26,10 @@ void loop_advance_to(uint64_t usec);
 /* The order of what happens in the models: higher with each call. */
 uint64_t loop_tick(void);
 
+/* Steps of all inputs, for who counts them (simulate.c). */
+void loop_count_step(void);
+uint64_t loop_steps(void);
+
 /* Says which file descriptors are readable; the program's. */
 bool loop_fd_readable(int fd);
 
