@@ -270,7 +270,7 @@ static void follow_config_done(const struct chain_sources *s, json_t *chain)
 			"missing: the ports were not handed to orchagent");
 }
 
-/* orchagent creates the ports when it has so many; at a warm start it insists on it (docs/sonic.md, S8 and S9). */
+/* orchagent creates the ports when it has so many; at a warm start it insists on it (S8 and S9). */
 static void follow_count(const struct chain_sources *s, bool init_done, json_t *chain)
 {
 	const char *text = db_value(db_find(&s->appl, CONFIG_DONE), "count");

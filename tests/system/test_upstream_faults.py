@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measured faults M1 to M17 of upstream's portsyncd (docs/sonic.md), each shown not to be ours."""
+"""The measured faults M1 to M17 of upstream's portsyncd (docs/sonic-compatibility.md), each shown not to be ours."""
 
 import os
 import signal
