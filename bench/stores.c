@@ -154,6 +154,7 @@ int main(void)
 	ring = map(RING);
 	if (recorder_start(RING) < 0)
 		errx(1, "no memory for the recorder");
+	recorder_settle();
 	for (size_t i = 0; i < ROUNDS; i++)
 		for (enum way way = 0; way < WAYS; way++)
 			found[way][i] = one_round(way);

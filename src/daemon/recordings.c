@@ -268,8 +268,10 @@ void recordings_serve(struct daemon *d)
 {
 	int r;
 
-	if (!recorder_is_on() || d->config->recorder_folder[0] == '\0')
+	if (!recorder_is_on() || d->config->recorder_folder[0] == '\0') {
+		recorder_settle();
 		return;
+	}
 	d->recordings = calloc(1, sizeof(*d->recordings));
 	r = d->recordings ? add_sources(d) : -ENOMEM;
 	if (r == 0)
@@ -277,6 +279,7 @@ void recordings_serve(struct daemon *d)
 	log_warning(KIND_RECORDING_FAILED, "no recording is written into %s: there is no thread for it: %s",
 		    d->config->recorder_folder, strerror(-r));
 	(void)free_writer(d);
+	recorder_settle();
 }
 
 void recordings_finish(struct daemon *d)

@@ -62,6 +62,7 @@ static void *run(void *user)
 	int from;
 
 	thread_step_back();
+	recorder_settle();
 	for (;;) {
 		(void)eventfd_read(k->work_fd, &rung);
 		if (atomic_load(&k->owner) == OWNER_THREAD) {

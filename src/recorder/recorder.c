@@ -90,11 +90,17 @@ static unsigned char *map(size_t size)
 	return all + before;
 }
 
-/* No event waits for a page. They are zero already: a byte of each is enough. */
+/* They are zero already: a byte of each is enough. */
 static void touch(volatile unsigned char *bytes, size_t size)
 {
 	for (size_t at = 0; at < size; at += PAGE)
 		bytes[at] = 0;
+}
+
+/* Changes nothing that is there. Kernels before 5.14 cannot. */
+static bool populate(unsigned char *bytes, size_t size)
+{
+	return madvise(bytes, size, MADV_POPULATE_WRITE) == 0;
 }
 
 int recorder_start(size_t bytes)
@@ -110,13 +116,21 @@ int recorder_start(size_t bytes)
 		return -ENOMEM;
 	(void)madvise(mapped, size, MADV_HUGEPAGE);
 	(void)madvise(mapped, size, MADV_DONTDUMP);
-	touch(mapped, size);
+	if (!populate(mapped, MIN(size, HUGE_PAGE)))
+		touch(mapped, size);
 	/* A copy goes back to the kernel at once: else glibc would learn from its size to keep such ones. */
 	(void)mallopt(M_MMAP_THRESHOLD, (int)RECORDER_MIN_BYTES);
 	memset(&ring, 0, sizeof(ring));
 	ring.size = size;
 	ring.bytes = mapped;
 	return 0;
+}
+
+/* In steps: whoever maps or unmaps memory waits for one. */
+void recorder_settle(void)
+{
+	for (size_t at = HUGE_PAGE; ring.bytes && at < ring.size; at += HUGE_PAGE)
+		(void)populate(ring.bytes + at, MIN(ring.size - at, HUGE_PAGE));
 }
 
 void recorder_stop(void)

@@ -4,8 +4,8 @@
  * megabytes. The loop's thread writes it without an allocation, a system call or a lock; any thread copies it at any
  * time (recorder_copy()). docs/design/recorder.md has the reasons.
  *
- * The loop calls all but recorder_copy() and recorder_figures(). While the recorder is off they do nothing. Entries
- * bear the time that recorder_time() set last: an entry reads no clock.
+ * The loop calls all but recorder_copy(), recorder_figures() and recorder_settle(). While the recorder is off they do
+ * nothing. Entries bear the time that recorder_time() set last: an entry reads no clock.
  */
 #ifndef PORTSYNCD_RECORDER_RECORDER_H
 #define PORTSYNCD_RECORDER_RECORDER_H
@@ -66,8 +66,11 @@ enum recorder_why {
 	RECORDER_WHYS
 };
 
-/* Takes and touches the memory; 0 bytes: the recorder stays off. 0 or -ENOMEM. Before other threads start. */
+/* Takes the memory, and touches its first 2 MiB; 0 bytes: the recorder stays off. 0 or -ENOMEM. Before other threads
+ * start. */
 int recorder_start(size_t bytes);
+/* Touches the rest, so that no event waits for a page: a millisecond for 6 MiB. Any thread, while the loop writes. */
+void recorder_settle(void);
 /* When no other thread uses it. */
 void recorder_stop(void);
 bool recorder_is_on(void);
