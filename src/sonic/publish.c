@@ -18,7 +18,7 @@
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 30000
-#define TIMED_BATCHES 16 /* of so many one is timed, when answers may wait to be read */
+#define TIMED_BATCHES 64 /* of so many one is timed, when answers may wait to be read */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 enum write_kind { WRITE_SET, WRITE_DELETE };

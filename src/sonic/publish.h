@@ -69,7 +69,7 @@ uint64_t publish_last_event(const struct publish *p);
 const struct publish_stats *publish_stats(const struct publish *p);
 /*
  * Nanoseconds from the receipt of a port's oldest unwritten change to Redis' acknowledgement of the write. Only writes
- * whose answers are read at once are timed: in a storm one batch in sixteen.
+ * whose answers are read at once are timed: in a storm one batch in 64.
  */
 const struct hist *publish_latency(const struct publish *p);
 /* The number of rows that each batch wrote. */
