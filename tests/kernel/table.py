@@ -43,7 +43,7 @@ def read(path: Path) -> tuple[list[str], Table]:
 
 def write(path: Path, columns: list[str], table: Table) -> None:
     lines = [[HEADS[path], *columns], *([name, *(cells.get(one, "") for one in columns)] for name, cells in table.items())]
-    shown = [f"| {' | '.join(line)} |" for line in lines]
+    shown = [f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines]
     shown.insert(1, "|" + "---|" * (len(columns) + 1))
     text = path.read_text()
     start, end = span(text, HEADS[path])
@@ -65,7 +65,7 @@ def columns_of(kernel: str, outcomes: list[tuple[str, bool]]) -> dict[str, str]:
     failed = [case or "all" for case, good in outcomes if not good]
     return {
         "cases": ", ".join(case for case, _ in outcomes if case),
-        kernel: f"fails: {', '.join(failed)}" if failed else "holds",
+        kernel: f"✗ {', '.join(failed)}" if failed else "✓",
     }
 
 
