@@ -3,6 +3,8 @@
 
 import os
 import re
+import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from lib import ctl
 from lib.daemon import ROOT
 from lib.switch import Switch
 from lib.terminal import Terminal
+from lib.wait import patient, wait_for
 
 BASH_COMPLETION = "/usr/share/bash-completion/bash_completion"
 TAB = "\t"
@@ -104,3 +107,29 @@ def test_live_port_names(shell: str, tmp_path: Path, switch: SwitchFactory) -> N
         completed(terminal, line + "Ethernet1", "ports Ethernet100 ")
         listed = r"^Ethernet0 +(-- )?up, fortyGigE0/0\s*\nEthernet8 +(-- )?no carrier, .*\nEthernet100 "
         completed(terminal, line, listed, 3 * TAB)  # the first one adds what they have in common
+
+
+def offered(sw: Switch, *words: str) -> dict[str, str]:
+    """Each word that fits the last one, with what it means."""
+    command = [str(ctl.program()), "--complete", *shlex.split(switch_options(sw)), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(30))
+    assert done.stderr == ""
+    return dict(line.split("\t") for line in done.stdout.splitlines())
+
+
+def test_what_can_be_reached_is_offered(switch: SwitchFactory) -> None:
+    """A link that is set down, one that has gone, a Redis that is away; and the namespaces that there are."""
+    sw = switch(ports=[f"Ethernet{n}" for n in (0, 8, 100)])
+    sw.netns.set_admin("Ethernet8", "down")
+    sw.netns.delete_port("Ethernet100")
+    wait_for(lambda: offered(sw, "ports", "Ethernet1")["Ethernet100"].startswith("no link"), what="the link has gone")
+    wait_for(lambda: offered(sw, "ports", "")["Ethernet8"].startswith("set down"), what="the link is down")
+    # Behind "--" nothing is an option; a verb with as many words as it takes is offered no more.
+    assert set(offered(sw, "ports", "--", "")) == {"Ethernet0", "Ethernet8", "Ethernet100"}
+    assert offered(sw, "ports", "--", "--") == {}
+    assert offered(sw, "status", "") == {}
+    assert offered(sw, "--netns", sw.netns.name) == {sw.netns.name: "network namespace"}
+    assert offered(sw, f"--netns={sw.netns.name[:-1]}")[f"--netns={sw.netns.name}"] == "network namespace"
+    sw.redis.kill()
+    links = offered(sw, "ports", "Eth")
+    assert links["Ethernet8"] == "set down" and links["Ethernet0"] in ("up", "no carrier") and len(links) == 2

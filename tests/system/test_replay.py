@@ -290,6 +290,21 @@ def test_a_damaged_recording_is_refused(switch: SwitchFactory, tmp_path: Path) -
         assert re.search(rf"{re.escape(str(path))}: {complaint}", done.stderr), done.stderr
 
 
+def test_an_end_that_is_another_is_told(switch: SwitchFactory, tmp_path: Path) -> None:
+    """As when a daemon of another version decides otherwise: here the recording's end was altered."""
+    sw = switch(ports=2)
+    sw.netns.set_mtu("Ethernet0", 1600)
+    sw.wait_field("Ethernet0", "mtu", "1600")
+    path = record(sw, tmp_path / "altered.pcapng")
+    before, found, after = path.read_bytes().rpartition(b" mtu=1600")
+    assert found
+    path.write_bytes(before + b" mtu=1700" + after)
+    done = portsyncd("--replay", str(path), "--dry-run")
+    assert apply(done.stdout)["Ethernet0"]["mtu"] == "1600"
+    assert "Ethernet0: the recording ends with mtu 1700, the replay with mtu 1600" in done.stderr
+    assert "1 other than at the end of the recording" in done.stderr
+
+
 def test_it_says_where_to_write_or_nothing_is_written(tmp_path: Path) -> None:
     """On a switch, the Redis of the default is the one that its daemons use now."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PORTSYNCD_")}

@@ -52,6 +52,23 @@ void fixture_free(struct fixture *x)
 	free(x);
 }
 
+struct fixture *conn_begin(void **state, size_t own_size)
+{
+	struct fixture *x = fixture_new("TEST_DB", LOG_NOTICE, own_size);
+
+	*state = x;
+	return x;
+}
+
+int conn_end(void **state)
+{
+	struct fixture *x = *state;
+
+	conn_free(x->conn);
+	fixture_free(x);
+	return 0;
+}
+
 void open_conn(struct fixture *x)
 {
 	assert_int_equal(conn_new(&x->conn, x->event, &x->opt, x->ops, x), 0);

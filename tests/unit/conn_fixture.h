@@ -44,6 +44,11 @@ struct fixture *fixture_new(const char *label, int log_level, size_t own_size);
 
 /* Behind conn_free(): what commands in flight belong to must outlive the connection. */
 void fixture_free(struct fixture *x);
+
+/* Both for the tests of conn.c alone: a fixture of "TEST_DB", and its end with that of its connection. */
+struct fixture *conn_begin(void **state, size_t own_size);
+int conn_end(void **state);
+
 void open_conn(struct fixture *x);
 void connect_now(struct fixture *x);
 void reconnect(struct fixture *x);

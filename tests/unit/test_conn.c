@@ -65,22 +65,14 @@ static const struct conn_ops ops = {.ready = ready_then_send, .lost = on_lost, .
 
 static int setup(void **state)
 {
-	struct fixture *x = fixture_new("TEST_DB", LOG_NOTICE, sizeof(struct own));
+	struct fixture *x = conn_begin(state, sizeof(struct own));
 
 	x->ops = &ops;
 	x->opt.max_in_flight = 100;
-	*state = x;
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	conn_free(x->conn);
-	fixture_free(x);
-	return 0;
-}
+static int (*const teardown)(void **state) = conn_end;
 
 static void send_many(struct fixture *x, unsigned int n)
 {

@@ -9,18 +9,11 @@
 
 static int setup(void **state)
 {
-	*state = fixture_new("TEST_DB", LOG_NOTICE, 1);
+	(void)conn_begin(state, 1);
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	struct fixture *x = *state;
-
-	conn_free(x->conn);
-	fixture_free(x);
-	return 0;
-}
+static int (*const teardown)(void **state) = conn_end;
 
 /* ---- who we are ---- */
 

@@ -16,14 +16,42 @@
 static struct {
 	int down[LINKS + 1]; /* ifindexes, in the order of the requests */
 	size_t n, turn;      /* requests; those of one turn */
-	int result;
-	unsigned told;
+	int result, fault;   /* of each link; of the call */
+	unsigned told, untold;
 } kernel;
+
+/* EXISTS of PortInitDone, when APPL_DB is asked. */
+static struct {
+	conn_reply_fn fn;
+	void *user;
+	unsigned asked;
+	int result;
+} appl;
 
 int __wrap_nlsock_set_links_down(const int *ifindex, size_t n, int *results);
 
+int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv);
+
+int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item, uint64_t cookie, size_t argc,
+			const struct resp_arg *argv)
+{
+	(void)c;
+	(void)item;
+	(void)cookie;
+	assert_int_equal(argc, 3);
+	assert_string_equal(argv[1].data, "PORT_TABLE:PortInitDone");
+	assert_string_equal(argv[2].data, "_PORT_TABLE:PortInitDone");
+	appl.fn = fn;
+	appl.user = user;
+	appl.asked++;
+	return appl.result;
+}
+
 int __wrap_nlsock_set_links_down(const int *ifindex, size_t n, int *results)
 {
+	if (kernel.fault)
+		return kernel.fault;
 	for (size_t i = 0; i < n; i++) {
 		assert_true(kernel.n < ARRAY_SIZE(kernel.down));
 		kernel.down[kernel.n++] = ifindex[i];
@@ -36,8 +64,10 @@ int __wrap_nlsock_set_links_down(const int *ifindex, size_t n, int *results)
 static void on_settled(bool known, void *user)
 {
 	(void)user;
-	assert_true(known);
-	kernel.told++;
+	if (known)
+		kernel.told++;
+	else
+		kernel.untold++;
 }
 
 struct rig {
@@ -52,6 +82,7 @@ static int begin(void **state)
 
 	log_set_level(LOG_ERR);
 	memset(&kernel, 0, sizeof(kernel));
+	memset(&appl, 0, sizeof(appl));
 	*state = rig;
 	if (!rig || sd_event_new(&rig->event) < 0)
 		return -1;
@@ -179,6 +210,103 @@ static void a_decision_for_a_lost_connection_is_not_told(void **state)
 	assert_int_equal(kernel.told, 0);
 }
 
+/* Without a socket of the kernel: the start goes on all the same. */
+static void a_kernel_that_cannot_be_asked(void **state)
+{
+	const struct rig *rig = *state;
+
+	kernel.fault = -EPERM;
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	turns_until_told(rig);
+	assert_int_equal(kernel.n, 0);
+	assert_int_equal(oldlinks_set_down(rig->old), 0);
+	assert_true(links_find_ifindex(rig->links, 1)->link.old);
+}
+
+/* --- under SONiC's supervisord --- */
+
+static int begin_auto(void **state)
+{
+	struct rig *rig;
+
+	if (begin(state) < 0)
+		return -1;
+	rig = *state;
+	oldlinks_free(rig->old);
+	rig->old = oldlinks_new(rig->event, OLDLINKS_AUTO, rig->links, NULL, ":", on_settled, NULL);
+	(void)setenv("SUPERVISOR_ENABLED", "1", 1);
+	(void)setenv("SUPERVISOR_PROCESS_NAME", "portsyncd", 1);
+	return rig->old ? 0 : -1;
+}
+
+static int end_auto(void **state)
+{
+	(void)unsetenv("SUPERVISOR_ENABLED");
+	(void)unsetenv("SUPERVISOR_PROCESS_NAME");
+	return end(state);
+}
+
+static void answer(const struct resp_value *reply)
+{
+	appl.fn(reply, appl.user, NULL, 0);
+}
+
+static void without_supervisord_links_carry_traffic(void **state)
+{
+	const struct rig *rig = *state;
+
+	(void)unsetenv("SUPERVISOR_ENABLED");
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	assert_int_equal(appl.asked, 0);
+	assert_int_equal(kernel.told, 1);
+	assert_int_equal(turn(rig), 0);
+	assert_false(links_find_ifindex(rig->links, 1)->link.old);
+}
+
+/* swss.sh deletes the marker with all of APPL_DB when swss is stopped. */
+static void with_the_marker_only_this_process_had_died(void **state)
+{
+	const struct rig *rig = *state;
+
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	assert_int_equal(kernel.told, 0);
+	answer(&(struct resp_value){.type = RESP_INTEGER, .integer = 1});
+	assert_int_equal(kernel.told, 1);
+	assert_int_equal(turn(rig), 0);
+	assert_false(links_find_ifindex(rig->links, 1)->link.old);
+}
+
+static void without_the_marker_links_are_an_earlier_swss(void **state)
+{
+	const struct rig *rig = *state;
+
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	answer(&(struct resp_value){.type = RESP_INTEGER});
+	turns_until_told(rig);
+	assert_int_equal(kernel.n, LINKS);
+}
+
+/* To set links down on a guess would be an outage. */
+static void what_redis_refuses_to_say_is_asked_again(void **state)
+{
+	const struct rig *rig = *state;
+
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(oldlinks_settle(rig->old), 0);
+		answer(i == 1 ? &(struct resp_value){.type = RESP_ERROR, .str = "NOPERM no", .len = 9}
+			      : &(struct resp_value){.type = RESP_NIL});
+		assert_int_equal(kernel.untold, i);
+	}
+	assert_int_equal(oldlinks_settle(rig->old), 0);
+	answer(NULL); /* the connection is lost: oldlinks_lost() follows */
+	assert_int_equal(kernel.told, 0);
+	assert_int_equal(kernel.untold, 2);
+	assert_int_equal(kernel.n, 0);
+	appl.result = -ENOTCONN;
+	assert_int_equal(oldlinks_settle(rig->old), -ENOTCONN);
+}
+
+#define AUTO_TEST(name) cmocka_unit_test_setup_teardown(name, begin_auto, end_auto)
 #define OLD_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -189,6 +317,11 @@ int main(void)
 		OLD_TEST(a_kernel_that_does_not_answer_is_not_asked_on),
 		OLD_TEST(a_lost_connection_waits_for_the_rest),
 		OLD_TEST(a_decision_for_a_lost_connection_is_not_told),
+		OLD_TEST(a_kernel_that_cannot_be_asked),
+		AUTO_TEST(without_supervisord_links_carry_traffic),
+		AUTO_TEST(with_the_marker_only_this_process_had_died),
+		AUTO_TEST(without_the_marker_links_are_an_earlier_swss),
+		AUTO_TEST(what_redis_refuses_to_say_is_asked_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recordings are written by a thread: on request, and when a signal ends the process. */
+#include "recorder/keeper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "patience.h"
+#include "test.h"
+
+#define RING (64U << 10)
+#define ENDED_BY_SIGNAL 77
+
+struct fixture {
+	char path[64];
+	struct keeper *keeper;
+};
+
+/* The signal comes again and ends the process then: so it ends here, and what it has reached is counted. */
+int __wrap_raise(int number);
+
+int __wrap_raise(int number)
+{
+	(void)number;
+	_exit(ENDED_BY_SIGNAL);
+}
+
+static int setup(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+
+	assert_non_null(fx);
+	(void)snprintf(fx->path, sizeof(fx->path), "/tmp/portsyncd-keeper.XXXXXX");
+	assert_non_null(mkdtemp(fx->path));
+	assert_int_equal(recorder_start(RING), 0);
+	recorder_time(1);
+	recorder_checkpoint_begins(0, "synced", false);
+	recorder_checkpoint_ends();
+	recorder_publish();
+	assert_int_equal(keeper_new(&fx->keeper, fx->path), 0);
+	*state = fx;
+	return 0;
+}
+
+/* The names of the recordings, or their number. */
+static size_t recordings(const char *path, char name[FOLDER_NAME_BYTES])
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+	size_t n = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		(void)snprintf(name, FOLDER_NAME_BYTES, "%.*s", FOLDER_NAME_BYTES - 1, entry->d_name);
+		n++;
+	}
+	if (dir)
+		(void)closedir(dir);
+	return n;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fx = *state;
+	char name[FOLDER_NAME_BYTES], path[192];
+
+	assert_true(keeper_free(fx->keeper, 30 * USEC_PER_SEC));
+	recorder_stop();
+	while (recordings(fx->path, name) > 0) {
+		(void)snprintf(path, sizeof(path), "%s/%s", fx->path, name);
+		assert_int_equal(unlink(path), 0);
+	}
+	(void)rmdir(fx->path);
+	free(fx);
+	return 0;
+}
+
+static bool holds(const struct fixture *fx, const char *name, const char *text)
+{
+	char path[192], *bytes = calloc(1, 2 * RING);
+	FILE *file;
+	size_t len;
+	bool found;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", fx->path, name);
+	file = fopen(path, "re");
+	assert_true(file && bytes);
+	len = fread(bytes, 1, 2 * RING, file);
+	found = memmem(bytes, len, text, strlen(text)) != NULL;
+	(void)fclose(file);
+	free(bytes);
+	return found;
+}
+
+static void a_recording_bears_its_reason(void **state)
+{
+	struct fixture *fx = *state;
+	struct keeper_outcome outcome;
+	char name[FOLDER_NAME_BYTES];
+
+	assert_false(keeper_take(fx->keeper, &outcome));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_DRIFT, "Ethernet0 was written by others"));
+	/* One at a time: until its outcome is taken. */
+	assert_false(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another"));
+	assert_true(keeper_wait(fx->keeper, 30 * USEC_PER_SEC));
+	assert_false(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another"));
+	assert_true(keeper_take(fx->keeper, &outcome));
+	assert_int_equal(outcome.error, 0);
+	assert_int_equal(outcome.why, RECORDER_WHY_DRIFT);
+	assert_int_equal(recordings(fx->path, name), 1);
+	assert_string_equal(outcome.name, name);
+	assert_true(holds(fx, name, "Ethernet0 was written by others"));
+	assert_false(keeper_take(fx->keeper, &outcome));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another"));
+}
+
+static void a_folder_that_is_not_there(void **state)
+{
+	struct fixture *fx = *state;
+	struct keeper_outcome outcome;
+
+	assert_int_equal(rmdir(fx->path), 0);
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked"));
+	assert_true(keeper_wait(fx->keeper, 30 * USEC_PER_SEC));
+	assert_true(keeper_take(fx->keeper, &outcome));
+	assert_int_equal(outcome.error, -ENOENT);
+}
+
+static void an_empty_ring_is_no_recording(void **state)
+{
+	struct fixture *fx = *state;
+	struct keeper_outcome outcome;
+	char name[FOLDER_NAME_BYTES];
+
+	recorder_stop();
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked"));
+	assert_true(keeper_wait(fx->keeper, 30 * USEC_PER_SEC));
+	assert_true(keeper_take(fx->keeper, &outcome));
+	assert_int_equal(outcome.error, -ENODATA);
+	assert_int_equal(recordings(fx->path, name), 0);
+}
+
+/* In a child, with a keeper of its own. given: one is being written, or its outcome was not taken, when it comes. */
+static void end_by(const struct fixture *fx, int number, bool given)
+{
+	struct keeper *keeper;
+
+	(void)signal(number, SIG_DFL); /* the parent's */
+	if (keeper_new(&keeper, fx->path) < 0)
+		_exit(1);
+	if (given)
+		(void)keeper_give(keeper, RECORDER_WHY_REQUEST, "somebody asked");
+	recorder_note("the last words");
+	(void)kill(getpid(), number);
+	_exit(2);
+}
+
+static void a_signal_that_ends_the_process_leaves_one(void **state)
+{
+	static const struct {
+		int number;
+		const char *reason;
+		bool given;
+	} cases[] = {
+		{SIGABRT, "SIGABRT: the loop did not turn", false},
+		{SIGSEGV, "SIGSEGV: a bad address", false},
+		{SIGBUS, "SIGBUS", false},
+		{SIGFPE, "SIGFPE", true},
+		{SIGILL, "SIGILL", false},
+	};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char name[FOLDER_NAME_BYTES], path[192];
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			end_by(fx, cases[i].number, cases[i].given);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), ENDED_BY_SIGNAL);
+		assert_int_equal(recordings(fx->path, name), 1);
+		/* What was being written is not begun anew. */
+		if (!cases[i].given) {
+			assert_true(holds(fx, name, cases[i].reason));
+			assert_true(holds(fx, name, "note after=0 text=the%20last%20words"));
+		}
+		(void)snprintf(path, sizeof(path), "%s/%s", fx->path, name);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_recording_bears_its_reason),
+		TEST(a_folder_that_is_not_there),
+		TEST(an_empty_ring_is_no_recording),
+		TEST(a_signal_that_ends_the_process_leaves_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
