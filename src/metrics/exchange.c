@@ -156,6 +156,8 @@ void exchange_turn_ends(struct exchange *x)
 
 void exchange_leave(struct exchange *x)
 {
+	if (!x)
+		return;
 	atomic_store(&x->left, true);
 	ring(x->done_fd);
 }

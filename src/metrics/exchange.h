@@ -31,7 +31,7 @@ void exchange_serve(struct exchange *x, exchange_fill_fn fill, void *user);
 bool exchange_wants_markers(const struct exchange *x);
 /* The request was heard, and exchange_serve() will follow. */
 void exchange_hush(struct exchange *x);
-/* The loop ends: a caller that waits for an answer, or asks later, gets the last one at once. */
+/* The loop ends: a caller that waits for an answer, or asks later, gets the last one at once. NULL is fine. */
 void exchange_leave(struct exchange *x);
 /* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0), and it ends. */
 void exchange_turn_begins(struct exchange *x, uint64_t usec);
