@@ -54,7 +54,8 @@ static bool read_command(FILE *in, char out[256])
 
 		if (!read_line(in, line, sizeof(line)) || !read_line(in, line, sizeof(line)))
 			return false;
-		(void)snprintf(out + len, 256 - len, "%s%s", i ? " " : "", line);
+		if ((size_t)snprintf(out + len, 256 - len, "%s%s", i ? " " : "", line) >= 256 - len)
+			return false;
 	}
 	return true;
 }
