@@ -20,8 +20,9 @@
 #include "state/saver.h"
 
 #define ACCURACY_USEC (250 * USEC_PER_MSEC)
-#define STOP_USEC USEC_PER_SEC /* for a save under way, and as long again for the last one */
-#define SPARE_PORTS 64         /* that may come before the buffer has to grow */
+/* For a save under way, and as long again for the last one: with the rows before, below the 10 s of `docker stop`. */
+#define STOP_USEC (3 * USEC_PER_SEC)
+#define SPARE_PORTS 64 /* that may come before the buffer has to grow */
 
 /* Figures whose change calls for a save. */
 struct marks {

@@ -590,7 +590,9 @@ def assert_shown(shown: Shown, kind: str, metric: str) -> None:
 
 def page_of_a_scrape(watched: Watched, name: str) -> Page | None:
     page = watched.page(name)
-    return page if any(cell.text == "up" for row in page.cells for cell in row) else None
+    counted = [tile.text for tile in page.tiles if TILES[name].get(tile.title, (FLAG, ""))[0] == FAULT]
+    up = any(cell.text == "up" for row in page.cells for cell in row)
+    return page if up and "-" not in counted else None
 
 
 @pytest.mark.parametrize("name", TILES)

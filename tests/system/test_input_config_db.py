@@ -73,8 +73,9 @@ def test_a_row_that_is_no_hash(kind: str, switch: SwitchFactory) -> None:
 
 
 def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
-    """Those of CONFIG_DB are named and left out, in STATE_DB they are ours to write; no connection is lost."""
-    sw = switch.build(ports=3)
+    """Those of CONFIG_DB are named and left out, in STATE_DB they are ours to write; no connection is lost. (Redis has
+    much to do for them, and on a busy machine more than the 5 s that an answer may take.)"""
+    sw = switch.build(ports=3, settings={"database": {"connection_timeout_secs": 600}})
     sw.config_db.client.hset("PORT|Ethernet96", mapping={"lanes": "77", "alias": "x" * (70 << 20)})
     fill = "for i = 1, 600000 do redis.call('HSET', KEYS[1], i, i) end"
     sw.config_db.client.eval(fill, 1, "PORT|Ethernet97")

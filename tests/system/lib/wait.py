@@ -13,9 +13,15 @@ LEAST_SECS = 30.0
 FACTOR = max(1.0, float(os.environ.get("TEST_PATIENCE", "1")))
 
 
+def crowd() -> float:
+    """How many processes share a processor: each gets that much less of it. At least 1, at most 20."""
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 20.0)
+
+
 def patient(seconds: float = LEAST_SECS) -> float:
-    """A deadline that may decide a test: at least 30 s, and longer by TEST_PATIENCE, a factor for slow machines."""
-    return max(seconds, LEAST_SECS) * FACTOR
+    """A deadline that may decide a test: at least 30 s, and longer by TEST_PATIENCE, a factor for slow machines, and
+    where others have work at the same time."""
+    return max(seconds, LEAST_SECS) * max(FACTOR, crowd())
 
 
 def comes(condition: Callable[[], T], seconds: float) -> bool:
@@ -30,12 +36,13 @@ def comes(condition: Callable[[], T], seconds: float) -> bool:
 
 def wait_for(condition: Callable[[], T], timeout: float = LEAST_SECS, what: str | Callable[[], str] = "condition") -> T:
     """The first true value that condition returns. AssertionError naming `what` if none comes in patient(timeout)."""
-    deadline = time.monotonic() + patient(timeout)
+    began = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > patient(timeout):
             text = what() if callable(what) else what
-            raise AssertionError(f"not within {patient(timeout):g} s: {text}")
+            raise AssertionError(f"not within {waited:.0f} s: {text}")
         time.sleep(INTERVAL_SECS)
