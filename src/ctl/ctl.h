@@ -13,7 +13,7 @@
 #include "config/config.h"
 
 #define CTL_SCHEMA 1       /* version of the JSON documents, docs/portsyncctl.schema.json */
-#define CTL_ANSWER_SECS 2  /* how long a daemon, a Redis or the kernel may be silent */
+#define CTL_ANSWER_SECS 5  /* how long a daemon, a Redis or the kernel may be silent */
 #define CTL_OPTIONS_MAX 16 /* of one verb */
 
 /* Exit codes. A verb returns one. */

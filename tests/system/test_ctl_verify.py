@@ -148,11 +148,16 @@ def test_an_old_link_is_a_known_state(switch: SwitchFactory) -> None:
 def test_what_is_mended_within_the_grace_does_not_count(paused: Switch) -> None:
     sw = paused
     sw.netns.set_mtu(PORT, 1400)
+    with Monitor(sw.redis.client()) as seen:
+        assert ctl.run(sw, "verify", "--grace", "0", "--json").code == ctl.NEGATIVE
+        sw.redis.client().echo("that was one look")
+        wait_for(lambda: seen.named("ECHO"), what="the end of one look")
+        one_look = len(seen.named("SCAN"))
     with subprocess.Popen(
         [str(ctl.program()), *ctl.arguments(sw), "verify", "--grace", "60", "--json"], stdout=subprocess.PIPE, text=True
     ) as running:
         with Monitor(sw.redis.client()) as seen:
-            wait_for(lambda: seen.named("SCAN"), what="it looks")
+            wait_for(lambda: len(seen.named("SCAN")) > one_look, what="it looks again")
         sw.daemon.resume()
         out, _ = running.communicate(timeout=patient(60))
     document = json.loads(out)

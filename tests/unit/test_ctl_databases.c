@@ -222,7 +222,7 @@ static void a_server_that_says_nothing(void **state)
 	struct fixture *fx = *state;
 
 	SERVE(fx, SILENCE, SILENCE);
-	refused_at_opening(fx, "has not answered for 2 s");
+	refused_at_opening(fx, "has not answered for 5 s");
 	assert_non_null(strstr(fx->ctl.error.remedy, "stopped"));
 }
 
