@@ -74,7 +74,7 @@ def test_a_file_that_may_not_grow(switch: SwitchFactory) -> None:
     sw.start()
     sw.netns.set_carrier("Ethernet4", "down")
     sw.wait_oper("Ethernet4", "down")
-    sw.pages.wait("portsyncd_state_save_errors_total", 1)
+    wait_for(lambda: sw.pages.metrics()("portsyncd_state_save_errors_total") > 0, what="a save fails")
     sw.daemon.stop()
     with os.fdopen(reader, errors="replace") as pipe:
         said = pipe.read()
