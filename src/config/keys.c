@@ -87,7 +87,8 @@ const struct key key_table[] = {
 	{"performance", "redis_pipeline_depth", KEY_INTEGER, 16, 1000000, "1000", AT(redis_pipeline_depth), NULL,
 	 "commands in flight on a connection: sent, and not answered yet"},
 	{"performance", "gather_usecs", KEY_INTEGER, 0, 10000, "1000", AT(gather_usecs), NULL,
-	 "how long link events gather between two reads when more than 15 come in a millisecond; 0: never"},
+	 "how long link events gather between two reads of a storm, which is 15 in a millisecond, seen over ten; 0: "
+	 "never"},
 	{"performance", "settle_ms", KEY_INTEGER, 0, 60000, "100", AT(settle_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},
 	{"performance", "reply_delay_usecs", KEY_INTEGER, 0, 100000, "10000", AT(reply_delay_usecs), NULL,

@@ -3,7 +3,7 @@
 
 #include "base/util.h"
 
-#define WINDOW_USEC 2000
+#define WINDOW_USEC 10000
 #define BEGIN_PER_MSEC 15
 #define END_PER_MSEC 12
 

@@ -13,8 +13,9 @@ struct pace {
 };
 
 /*
- * After a read: true when events come so fast that letting them gather pays. total: events so far. A storm begins
- * with 15 in a millisecond, seen over two, and ends below 12: a burst that was only read late is not a storm.
+ * After a read: true when events come so fast, for so long, that letting them gather pays. total: events so far. A
+ * storm begins with 15 in a millisecond, seen over ten, and ends below 12: a burst, say of all ports of a switch, is
+ * not one, and its last events do not wait.
  */
 bool pace_is_storm(struct pace *p, uint64_t now_usec, uint64_t total);
 
