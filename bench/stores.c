@@ -2,8 +2,8 @@
 /*
  * What the flight recorder's stores cost on this machine and now. Datagrams of a link's length are received in batches,
  * which is a copy into a pool as the daemon has one, and parsed; then the same with plain stores of each datagram and
- * of three lines of decisions into a ring, and with the recorder. In turns; the least disturbed tenth of the rounds
- * counts. Prints one line of JSON, nanoseconds an event; the last two are more than without both.
+ * of as many lines as their decisions take into a ring, and with the recorder. In turns; the least disturbed tenth of
+ * the rounds counts. Prints one line of JSON, nanoseconds an event; the last two are more than without both.
  */
 #include <err.h>
 #include <linux/rtnetlink.h>
@@ -27,8 +27,8 @@
 #define BEST 40 /* a tenth of them */
 #define LINE 64
 #define LINES ((DATAGRAM + LINE - 1) / LINE)
-#define DECISIONS 3
-#define POOL_STRIDE (32U << 10) /* the daemon's netlink.datagram_bytes */
+#define DECISIONS (BATCH / 2 + BATCH / 3 + 1) /* their lines */
+#define POOL_STRIDE (32U << 10)               /* the daemon's netlink.datagram_bytes */
 #define RING (8U << 20)
 #define HUGE_PAGE (2U << 20)
 #define ATTRIBUTE 24
@@ -37,6 +37,7 @@ enum way { WAY_NONE, WAY_STORES, WAY_RECORDER, WAYS };
 
 static _Alignas(struct nlmsghdr) unsigned char message[DATAGRAM];
 static unsigned char *pool, *ring;
+static const char port[16] = "Ethernet0";
 static size_t ring_at;
 
 static void make_message(void)
@@ -75,25 +76,33 @@ static void store_line(unsigned char *to, const unsigned char *from)
 #endif
 }
 
-/* Of the datagram's own lines the first three are repeated as decisions. */
-static void store(const unsigned char *datagram)
+static void store_lines(const unsigned char *from, size_t lines)
 {
-	if (RING - ring_at < (LINES + DECISIONS) * LINE)
+	if (RING - ring_at < lines * LINE)
 		ring_at = 0;
-	for (size_t i = 0; i < LINES; i++, ring_at += LINE)
-		store_line(ring + ring_at, datagram + i * LINE);
-	for (size_t i = 0; i < DECISIONS; i++, ring_at += LINE)
-		store_line(ring + ring_at, datagram + i * LINE);
+	for (size_t i = 0; i < lines; i++, ring_at += LINE)
+		store_line(ring + ring_at, from + i * LINE);
 }
 
 static void record(const unsigned char *datagram)
 {
-	static const char port[16] = "Ethernet0";
-
 	recorder_datagram(RECORDER_EVENTS, datagram, DATAGRAM);
-	recorder_decision(RECORDER_OWED, port, 1, RECORDER_NO_ROW);
-	recorder_decision(RECORDER_SENT, port, 1, RECORDER_NO_ROW);
-	recorder_decision(RECORDER_ACKED, port, 1, RECORDER_NO_ROW);
+	recorder_owed(port, 1);
+}
+
+/* Of a batch, each decision as often as it has datagrams. */
+static void decide(enum way way)
+{
+	if (way == WAY_STORES)
+		store_lines(pool, DECISIONS);
+	if (way != WAY_RECORDER)
+		return;
+	for (size_t i = 0; i < BATCH; i++)
+		recorder_sent(port, 1, RECORDER_NO_ROW);
+	for (size_t i = 0; i < BATCH; i++)
+		recorder_acked(port, 1);
+	recorder_turn_ends();
+	recorder_publish();
 }
 
 static void take(enum way way, const unsigned char *datagram)
@@ -101,7 +110,7 @@ static void take(enum way way, const unsigned char *datagram)
 	struct link_msg msg;
 
 	if (way == WAY_STORES)
-		store(datagram);
+		store_lines(datagram, LINES);
 	else if (way == WAY_RECORDER)
 		record(datagram);
 	if (linkmsg_parse((const void *)datagram, &msg) < 0)
@@ -114,8 +123,7 @@ static void batch(enum way way)
 		memcpy(pool + i * POOL_STRIDE, message, DATAGRAM);
 	for (size_t i = 0; i < BATCH; i++)
 		take(way, pool + i * POOL_STRIDE);
-	if (way == WAY_RECORDER)
-		recorder_publish();
+	decide(way);
 }
 
 static double one_round(enum way way)

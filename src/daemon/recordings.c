@@ -146,7 +146,7 @@ void recordings_turn(struct daemon *d)
 {
 	if (recorder_checkpoint_due(is_dumping(d)))
 		checkpoint(d);
-	recorder_publish();
+	recorder_turn_ends();
 	if (recorder_is_triggered() && d->status == EXIT_SUCCESS)
 		take_trigger(d);
 }

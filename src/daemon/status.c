@@ -248,6 +248,8 @@ void status_note_turn(struct daemon *d)
 {
 	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) < 0)
 		return;
+	/* Of the last turn: while the loop slept it went to memory, and no fence waits for that. */
+	recorder_publish();
 	recorder_time(d->status_page->turn_usec * NSEC_PER_USEC);
 	exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
 }

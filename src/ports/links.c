@@ -367,7 +367,7 @@ static void set_master(struct links *l, struct port *port, uint32_t master)
 
 static void note_owed(const struct port *port, unsigned fields)
 {
-	recorder_decision(RECORDER_OWED, port->name, fields, RECORDER_NO_ROW);
+	recorder_owed(port->name, fields);
 }
 
 static void note_change(struct links *l, struct port *port, uint64_t received_nsec)

@@ -223,24 +223,25 @@ static bool is_of_checkpoint(const struct recorder_entry *entry)
 	return begins_ports(entry) || entry->kind == RECORDER_ENTRY_PORT || entry->kind == RECORDER_ENTRY_END;
 }
 
-/* Where the last checkpoint begins, and how many datagrams there are. */
-static const struct recorder_entry *survey(struct recorder_copy *copy, uint64_t *datagrams)
+/* The data of the entry that begins the last checkpoint, and how many datagrams there are. */
+static const unsigned char *survey(struct recorder_copy *copy, uint64_t *datagrams)
 {
-	const struct recorder_entry *last = NULL, *entry;
+	const struct recorder_entry *entry;
+	const unsigned char *last = NULL;
 
 	*datagrams = 0;
-	copy->at = 0;
+	recorder_rewind(copy);
 	while ((entry = recorder_next(copy))) {
 		if (begins_ports(entry))
-			last = entry;
+			last = entry->data;
 		*datagrams += entry->kind == RECORDER_ENTRY_DATAGRAM;
 	}
-	copy->at = 0;
+	recorder_rewind(copy);
 	return last;
 }
 
 /* Of the checkpoints only the first and the last say what the entries between them do not. */
-static void put_entries(struct export *x, struct recorder_copy *copy, const struct recorder_entry *last)
+static void put_entries(struct export *x, struct recorder_copy *copy, const unsigned char *last)
 {
 	const struct recorder_entry *entry;
 	unsigned checkpoints = 0;
@@ -248,7 +249,7 @@ static void put_entries(struct export *x, struct recorder_copy *copy, const stru
 
 	while ((entry = recorder_next(copy))) {
 		if (begins_ports(entry))
-			wanted = checkpoints++ == 0 || entry == last;
+			wanted = checkpoints++ == 0 || entry->data == last;
 		if (wanted || !is_of_checkpoint(entry))
 			put_entry(x, entry);
 	}
@@ -281,7 +282,7 @@ int export_copy(struct text *out, struct recorder_copy *copy, const char *reason
 {
 	struct export x = {.out = out, .epoch_nsec = epoch_nsec};
 	struct text remark_text cleanup(free_text) = {0};
-	const struct recorder_entry *last;
+	const unsigned char *last;
 	uint64_t datagrams;
 
 	text_reserve(out, copy->len + copy->len / 4);

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef __x86_64__
+#include <immintrin.h>
 #endif
 
 #define LINE 64 /* of the caches: an entry begins on one */
-#define HEAD sizeof(struct recorder_entry)
+#define HEAD sizeof(struct stored)
 #define HUGE_PAGE (2U << 20)
 #define PAGE 4096U     /* the least of any kernel */
 #define CHECKPOINTS 16 /* remembered; an eighth of the ring apart, more than there can be */
@@ -22,10 +22,43 @@
 #define IN_DUMP 1U /* a position is a multiple of LINE */
 #define COPIES 4
 #define STEPS 64 /* the writer reserves the ring in */
+#define NAMES 3
+#define ROWS 2
+
+/*
+ * An entry of the ring. Decisions are packed: of a datagram the first one stands in front of its bytes, and the first
+ * byte there is 0 if there is none; else up to NAMES or ROWS of the same act and time share a line.
+ */
+struct stored {
+	uint64_t nsec;
+	uint32_t len;          /* of the data */
+	uint16_t kind, detail; /* enum recorder_kind or PACKED + enum recorder_act; of these detail counts */
+	unsigned char data[];
+};
+#define PACKED (RECORDER_ENTRY_PAD + 1U)
+#define OTHER RECORDER_ENTRY_PAD
+
+/* The name's last byte, which is 0 in a name, has the fields. */
+struct packed {
+	char port[NAMES][IFNAMSIZ];
+};
+struct packed_rows {
+	char port[ROWS][IFNAMSIZ];
+	struct recorder_row row[ROWS];
+};
 
 _Static_assert(HEAD == 16 && IFNAMSIZ == HEAD && sizeof(struct recorder_row) == 8, "each is one store, or a half");
-_Static_assert(sizeof(struct recorder_decision) == 32, "a decision with its header fits in a line");
+_Static_assert(HEAD + sizeof(struct packed) == LINE && HEAD + sizeof(struct packed_rows) == LINE, "each is a line");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "positions are written and read without a lock");
+
+/* What one instruction stores. */
+#ifdef __x86_64__
+typedef __m128i chunk;
+#else
+typedef struct {
+	_Alignas(HEAD) uint64_t words[2];
+} chunk;
+#endif
 
 /*
  * Positions count bytes since the start and only grow; a byte's place is its position modulo the size. Bytes between
@@ -44,6 +77,15 @@ static struct {
 	uint64_t datagrams;
 	uint64_t nsec;
 
+	/* The first line of the last entry, which decisions may be added to: it goes into the ring with what follows.
+	 */
+	_Alignas(LINE) chunk line[LINE / HEAD];
+	unsigned char *line_to; /* NULL: it is there */
+	unsigned takes;         /* of what kind it is; OTHER: it takes no decision */
+	uint16_t taken;
+	bool wide;    /* store_lines() */
+	bool in_dump; /* the last checkpoint was made while a dump was being read */
+
 	/* Everybody's: */
 	_Atomic uint64_t reserved; /* the writer may be overwriting up to here, less the size */
 	_Atomic uint64_t committed;
@@ -54,7 +96,6 @@ static struct {
 	/* The loop's, too: */
 	uint64_t checkpoint; /* position of the last one */
 	uint64_t due;        /* where the next one should be */
-	bool in_dump;        /* the last one was made while a dump was being read */
 	enum recorder_why why;
 	bool triggered;
 	char text[RECORDER_TEXT_MAX];
@@ -71,6 +112,15 @@ static size_t rounded(size_t bytes, size_t to)
 static size_t whole_length(size_t len)
 {
 	return rounded(HEAD + len, LINE);
+}
+
+static bool has_wide_stores(void)
+{
+#ifdef __x86_64__
+	return __builtin_cpu_supports("avx2");
+#else
+	return true;
+#endif
 }
 
 /* On the boundary of a huge page, which the kernel then may use. */
@@ -122,6 +172,8 @@ int recorder_start(size_t bytes)
 	(void)mallopt(M_MMAP_THRESHOLD, (int)RECORDER_MIN_BYTES);
 	memset(&ring, 0, sizeof(ring));
 	ring.size = size;
+	ring.takes = OTHER;
+	ring.wide = has_wide_stores();
 	ring.bytes = mapped;
 	return 0;
 }
@@ -151,9 +203,7 @@ bool recorder_is_on(void)
  * Lines of the ring are written whole, past the caches: to read them first, though nobody wants what is there, would
  * cost three times as much (docs/design/recorder.md).
  */
-#ifdef __SSE2__
-typedef __m128i chunk;
-
+#ifdef __x86_64__
 static chunk load(const void *from)
 {
 	return _mm_loadu_si128(from);
@@ -169,28 +219,37 @@ static chunk make(uint64_t first, uint64_t second)
 	return _mm_set_epi64x((int64_t)second, (int64_t)first);
 }
 
-/* Up to 8 bytes, and zeros. */
-static uint64_t load_word(const unsigned char *from, size_t len)
+static chunk either(chunk a, chunk b)
 {
-	uint32_t first, last;
-	uint64_t word = 0;
-
-	if (len >= sizeof(first)) {
-		memcpy(&first, from, sizeof(first));
-		memcpy(&last, from + len - sizeof(last), sizeof(last));
-		return first | (uint64_t)last << 8 * (len - sizeof(last));
-	}
-	for (size_t i = 0; i < len; i++)
-		word |= (uint64_t)from[i] << 8 * i;
-	return word;
+	return _mm_or_si128(a, b);
 }
 
-/* Less than a whole one, and zeros; in registers, as head_of() says. */
-__attribute__((noinline)) static chunk load_part(const unsigned char *from, size_t len)
+/* The last len % 16 bytes of so many, and zeros; in registers, as head_of() says. */
+static chunk load_end(const unsigned char *data, size_t len)
 {
-	const size_t first = MIN(len, sizeof(uint64_t));
+	__extension__ unsigned __int128 last = 0;
 
-	return make(load_word(from, first), load_word(from + first, len - first));
+	if (len >= HEAD) {
+		memcpy(&last, data + len - HEAD, HEAD);
+		last >>= 8 * (HEAD - len % HEAD);
+	} else {
+		memcpy(&last, data, len);
+	}
+	return make((uint64_t)last, (uint64_t)(last >> 64));
+}
+
+/* Whole lines, with half as many stores. Returns where the data go on. */
+__attribute__((target("avx2"))) static size_t store_lines(unsigned char *to, const unsigned char *data, size_t at,
+							  size_t len)
+{
+	for (; at + LINE <= len; at += LINE, to += LINE) {
+		__m256i first = _mm256_loadu_si256((const void *)(data + at));
+		__m256i second = _mm256_loadu_si256((const void *)(data + at + LINE / 2));
+
+		_mm256_stream_si256((void *)to, first);
+		_mm256_stream_si256((void *)(to + LINE / 2), second);
+	}
+	return at;
 }
 
 static void fence(void)
@@ -198,10 +257,6 @@ static void fence(void)
 	_mm_sfence();
 }
 #else
-typedef struct {
-	uint64_t words[2];
-} chunk;
-
 static chunk load(const void *from)
 {
 	chunk value;
@@ -220,13 +275,26 @@ static chunk make(uint64_t first, uint64_t second)
 	return (chunk){{first, second}};
 }
 
-/* Less than a whole one, and zeros. */
-static chunk load_part(const unsigned char *from, size_t len)
+static chunk either(chunk a, chunk b)
+{
+	return make(a.words[0] | b.words[0], a.words[1] | b.words[1]);
+}
+
+/* The last len % 16 bytes of so many, and zeros. */
+static chunk load_end(const unsigned char *data, size_t len)
 {
 	chunk value = {{0}};
 
-	memcpy(&value, from, len);
+	memcpy(&value, data + len / HEAD * HEAD, len % HEAD);
 	return value;
+}
+
+static size_t store_lines(unsigned char *to, const unsigned char *data, size_t at, size_t len)
+{
+	const size_t whole = (len - at) / LINE * LINE;
+
+	memcpy(to, data + at, whole);
+	return at + whole;
 }
 
 static void fence(void)
@@ -236,10 +304,10 @@ static void fence(void)
 #endif
 
 /*
- * struct recorder_entry, made in registers: a load of what was just stored in smaller pieces would wait for all of
+ * struct stored, made in registers: a load of what was just stored in smaller pieces would wait for all of
  * them.
  */
-static chunk head_of(enum recorder_kind kind, unsigned detail, size_t len)
+static chunk head_of(unsigned kind, unsigned detail, size_t len)
 {
 	const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 	const unsigned at_len = little ? 0 : 32, at_kind = little ? 32 : 16, at_detail = little ? 48 : 0;
@@ -258,21 +326,6 @@ static void reserve(size_t len)
 	fence();
 }
 
-void recorder_publish(void)
-{
-	if (ring.head == ring.published)
-		return;
-	/* So that it is rarely due amid a turn. */
-	if (ring.reserved_to - ring.head < ring.size / STEPS / 2) {
-		ring.reserved_to = ring.head + ring.size / STEPS;
-		atomic_store_explicit(&ring.reserved, ring.reserved_to, memory_order_relaxed);
-	}
-	fence();
-	ring.published = ring.head;
-	atomic_store_explicit(&ring.received, ring.datagrams, memory_order_relaxed);
-	atomic_store_explicit(&ring.committed, ring.head, memory_order_release);
-}
-
 /* Where the next entry begins. */
 static unsigned char *here(void)
 {
@@ -285,6 +338,43 @@ static void advance(size_t whole)
 	ring.offset += whole;
 	if (ring.offset == ring.size)
 		ring.offset = 0;
+}
+
+static inline void store_line(unsigned char *to, chunk a, chunk b, chunk c, chunk d)
+{
+	store(to, a);
+	store(to + HEAD, b);
+	store(to + 2 * HEAD, c);
+	store(to + 3 * HEAD, d);
+}
+
+static inline void close_line(void)
+{
+	if (ring.line_to)
+		store_line(ring.line_to, ring.line[0], ring.line[1], ring.line[2], ring.line[3]);
+	ring.line_to = NULL;
+	ring.takes = OTHER;
+}
+
+void recorder_turn_ends(void)
+{
+	close_line();
+}
+
+void recorder_publish(void)
+{
+	if (ring.head == ring.published)
+		return;
+	close_line();
+	/* So that it is rarely due amid a turn. */
+	if (ring.reserved_to - ring.head < ring.size / STEPS / 2) {
+		ring.reserved_to = ring.head + ring.size / STEPS;
+		atomic_store_explicit(&ring.reserved, ring.reserved_to, memory_order_relaxed);
+	}
+	fence();
+	ring.published = ring.head;
+	atomic_store_explicit(&ring.received, ring.datagrams, memory_order_relaxed);
+	atomic_store_explicit(&ring.committed, ring.head, memory_order_release);
 }
 
 /* The rest of a round, which is too short for what comes, is passed over; its bytes stay as they are. */
@@ -304,38 +394,59 @@ static inline void make_way(size_t whole)
 	reserve(whole);
 }
 
-static inline void store_line(unsigned char *to, chunk a, chunk b, chunk c, chunk d)
-{
-	store(to, a);
-	store(to + HEAD, b);
-	store(to + 2 * HEAD, c);
-	store(to + 3 * HEAD, d);
-}
-
 /* What there is from here on, and zeros. */
 static inline chunk load_rest(const unsigned char *data, size_t at, size_t len)
 {
 	if (at + HEAD <= len)
 		return load(data + at);
-	return at < len ? load_part(data + at, len - at) : make(0, 0);
+	return at < len ? load_end(data, len) : make(0, 0);
+}
+
+/* All from there on, and zeros up to the end of a line. */
+static inline void store_rest(unsigned char *to, const unsigned char *data, size_t at, size_t len)
+{
+	for (; at + HEAD <= len; at += HEAD, to += HEAD)
+		store(to, load(data + at));
+	if (at < len) {
+		store(to, load_end(data, len));
+		to += HEAD;
+	}
+	for (; (uintptr_t)to % LINE != 0; to += HEAD)
+		store(to, make(0, 0));
 }
 
 static void write_entry(enum recorder_kind kind, unsigned detail, const unsigned char *data, size_t len)
 {
 	const size_t whole = whole_length(len);
-	size_t at = LINE - HEAD;
+
+	close_line();
+	make_way(whole);
+	store(here(), head_of(kind, detail, len));
+	store_rest(here() + HEAD, data, 0, len);
+	advance(whole);
+}
+
+/* With a place for a decision. */
+static void write_datagram(enum recorder_source source, const unsigned char *data, size_t len)
+{
+	const size_t whole = whole_length(IFNAMSIZ + len);
+	size_t at = 2 * HEAD;
 	unsigned char *to;
 
+	close_line();
 	make_way(whole);
-	to = here();
-	store_line(to, head_of(kind, detail, len), load_rest(data, 0, len), load_rest(data, HEAD, len),
-		   load_rest(data, 2 * HEAD, len));
-	for (to += LINE; at + LINE <= len; at += LINE, to += LINE)
-		store_line(to, load(data + at), load(data + at + HEAD), load(data + at + 2 * HEAD),
-			   load(data + at + 3 * HEAD));
-	if (at < len)
-		store_line(to, load_rest(data, at, len), load_rest(data, at + HEAD, len),
-			   load_rest(data, at + 2 * HEAD, len), load_rest(data, at + 3 * HEAD, len));
+	ring.line[0] = head_of(RECORDER_ENTRY_DATAGRAM, source, IFNAMSIZ + len);
+	ring.line[1] = make(0, 0);
+	ring.line[2] = load_rest(data, 0, len);
+	ring.line[3] = load_rest(data, HEAD, len);
+	ring.line_to = here();
+	ring.takes = RECORDER_ENTRY_DATAGRAM;
+	to = here() + LINE;
+	if (ring.wide && at < len) {
+		at = store_lines(to, data, at, len);
+		to += at - 2 * HEAD;
+	}
+	store_rest(to, data, at, len);
 	advance(whole);
 }
 
@@ -348,6 +459,7 @@ static void put(enum recorder_kind kind, unsigned detail, const void *data, size
 void recorder_time(uint64_t nsec)
 {
 	ring.nsec = nsec;
+	ring.takes = OTHER;
 }
 
 void recorder_datagram(enum recorder_source source, const void *data, size_t len)
@@ -359,7 +471,7 @@ void recorder_datagram(enum recorder_source source, const void *data, size_t len
 		return;
 	}
 	ring.datagrams++;
-	write_entry(RECORDER_ENTRY_DATAGRAM, source, data, len);
+	write_datagram(source, data, len);
 }
 
 void recorder_lost(enum recorder_loss loss)
@@ -372,18 +484,60 @@ void recorder_state(unsigned state, const char *name)
 	put(RECORDER_ENTRY_STATE, state, name, strlen(name) + 1);
 }
 
-/* One line, for which there is always a place: struct recorder_decision, in registers. */
-void recorder_decision(enum recorder_act act, const char *port, unsigned fields, struct recorder_row row)
+static chunk named(const char *port, unsigned fields)
 {
-	uint64_t values;
+	const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+
+	return either(load(port), make(0, (uint64_t)fields << (little ? 56 : 0)));
+}
+
+/* A line of its own, for which there is always a place. */
+static void begin_line(unsigned kind)
+{
+	close_line();
+	reserve(LINE);
+	ring.line_to = here();
+	ring.takes = kind;
+	ring.taken = 0;
+	advance(LINE);
+}
+
+/* As which of the decisions that share a line. */
+static inline unsigned add(unsigned kind, unsigned most, chunk name)
+{
+	if (ring.takes != kind || ring.taken == most)
+		begin_line(kind);
+	ring.line[1 + ring.taken] = name;
+	ring.line[0] = head_of(kind, ring.taken + 1, LINE - HEAD);
+	return ring.taken++;
+}
+
+void recorder_owed(const char *port, unsigned fields)
+{
+	if (!ring.bytes)
+		return;
+	if (ring.takes != RECORDER_ENTRY_DATAGRAM) {
+		(void)add(PACKED + RECORDER_OWED, NAMES, named(port, fields));
+		return;
+	}
+	ring.line[1] = named(port, fields);
+	ring.takes = OTHER;
+}
+
+void recorder_sent(const char *port, unsigned fields, struct recorder_row row)
+{
+	unsigned at;
 
 	if (!ring.bytes)
 		return;
-	reserve(LINE);
-	memcpy(&values, &row, sizeof(values));
-	store_line(here(), head_of(RECORDER_ENTRY_DECISION, act, sizeof(struct recorder_decision)), load(port),
-		   make(values, fields), make(0, 0));
-	advance(LINE);
+	at = add(PACKED + RECORDER_SENT, ROWS, named(port, fields));
+	memcpy((char *)&ring.line[1 + ROWS] + at * sizeof(row), &row, sizeof(row));
+}
+
+void recorder_acked(const char *port, unsigned fields)
+{
+	if (ring.bytes)
+		(void)add(PACKED + RECORDER_ACKED, NAMES, named(port, fields));
 }
 
 void recorder_refused(const char *port, unsigned fields, const char *answer)
@@ -612,16 +766,67 @@ void recorder_copy_free(struct recorder_copy *copy)
 	*copy = (struct recorder_copy){0};
 }
 
+/* How many entries it is shown as. */
+static unsigned parts_of(const struct stored *stored)
+{
+	if (stored->kind >= PACKED)
+		return stored->detail;
+	if (stored->kind == RECORDER_ENTRY_DATAGRAM)
+		return stored->data[0] ? 2 : 1;
+	return stored->kind != RECORDER_ENTRY_PAD;
+}
+
+static const struct recorder_entry *show_decision(struct recorder_copy *copy, const struct stored *stored,
+						  enum recorder_act act, unsigned at)
+{
+	const struct packed *names = (const void *)stored->data;
+	const struct packed_rows *rows = (const void *)stored->data;
+	struct recorder_decision *decision = &copy->decision;
+
+	*decision = (struct recorder_decision){.row = act == RECORDER_SENT ? rows->row[at] : RECORDER_NO_ROW};
+	memcpy(decision->port, names->port[at], sizeof(decision->port));
+	decision->fields = (unsigned char)decision->port[IFNAMSIZ - 1];
+	decision->port[IFNAMSIZ - 1] = '\0';
+	copy->entry = (struct recorder_entry){.nsec = stored->nsec,
+					      .len = sizeof(*decision),
+					      .kind = RECORDER_ENTRY_DECISION,
+					      .detail = act,
+					      .data = (const void *)decision};
+	return &copy->entry;
+}
+
+static const struct recorder_entry *show(struct recorder_copy *copy, const struct stored *stored, unsigned part)
+{
+	const size_t before = stored->kind == RECORDER_ENTRY_DATAGRAM ? IFNAMSIZ : 0;
+
+	if (stored->kind >= PACKED)
+		return show_decision(copy, stored, stored->kind - PACKED, part);
+	if (part > 0)
+		return show_decision(copy, stored, RECORDER_OWED, 0);
+	copy->entry = (struct recorder_entry){.nsec = stored->nsec,
+					      .len = stored->len - before,
+					      .kind = stored->kind,
+					      .detail = stored->detail,
+					      .data = stored->data + before};
+	return &copy->entry;
+}
+
 const struct recorder_entry *recorder_next(struct recorder_copy *copy)
 {
 	while (copy->at < copy->len) {
-		const struct recorder_entry *entry = (const void *)(copy->bytes + copy->at);
+		const struct stored *stored = (const void *)(copy->bytes + copy->at);
 
-		copy->at += whole_length(entry->len);
-		if (entry->kind != RECORDER_ENTRY_PAD)
-			return entry;
+		if (copy->part < parts_of(stored))
+			return show(copy, stored, copy->part++);
+		copy->at += whole_length(stored->len);
+		copy->part = 0;
 	}
 	return NULL;
+}
+
+void recorder_rewind(struct recorder_copy *copy)
+{
+	copy->at = copy->part = 0;
 }
 
 struct recorder_figures recorder_figures(void)

@@ -77,7 +77,10 @@ bool recorder_is_on(void);
 
 /* CLOCK_MONOTONIC: of the entries that follow. */
 void recorder_time(uint64_t nsec);
-/* Lets readers see what was written; at the end of each turn of the loop. A checkpoint does it, too. */
+/* Brings what was written into the ring; at the end of each turn of the loop. */
+void recorder_turn_ends(void);
+/* Lets readers see it; at the beginning of the next turn, when nothing has to wait any more until it is in memory. A
+ * checkpoint does both. */
 void recorder_publish(void);
 
 /* A datagram of the kernel. One that is longer than a quarter of the ring is left out, and that is noted. */
@@ -85,8 +88,10 @@ void recorder_datagram(enum recorder_source source, const void *data, size_t len
 void recorder_lost(enum recorder_loss loss);
 /* The watch came into this state. */
 void recorder_state(unsigned state, const char *name);
-/* port: a name with all its IFNAMSIZ bytes. */
-void recorder_decision(enum recorder_act act, const char *port, unsigned fields, struct recorder_row row);
+/* Decisions. port: a name with all its IFNAMSIZ bytes. */
+void recorder_owed(const char *port, unsigned fields);
+void recorder_sent(const char *port, unsigned fields, struct recorder_row row);
+void recorder_acked(const char *port, unsigned fields);
 /* Redis refused a row, or its deletion, and said this. */
 void recorder_refused(const char *port, unsigned fields, const char *answer);
 /* A connection is there, or was lost for this reason. */
@@ -139,21 +144,26 @@ struct recorder_decision {
 	uint64_t fields;
 };
 
-/* Texts end with a NUL within their length. */
+/* As recorder_next() shows it. Texts end with a NUL within their length. */
 struct recorder_entry {
 	uint64_t nsec; /* CLOCK_MONOTONIC */
-	uint32_t len;  /* of the data */
-	uint16_t kind, detail;
-	unsigned char data[];
+	size_t len;    /* of the data */
+	unsigned kind, detail;
+	const unsigned char *data;
 };
 
 /* Part of the ring as it was, entry after entry. */
 struct recorder_copy {
 	unsigned char *bytes;
 	size_t len;
-	size_t at;          /* for recorder_next() */
 	bool whole;         /* it begins with a checkpoint */
 	uint64_t datagrams; /* since the start */
+
+	/* recorder_next()'s: where it is, and what it showed last. */
+	size_t at;
+	unsigned part;
+	struct recorder_entry entry;
+	struct recorder_decision decision;
 };
 
 /*
@@ -162,8 +172,10 @@ struct recorder_copy {
  */
 int recorder_copy(struct recorder_copy *ret);
 void recorder_copy_free(struct recorder_copy *copy);
-/* The next entry, NULL after the last one. */
+/* The next entry, valid until the next call; NULL after the last one. The data of all but decisions stay. */
 const struct recorder_entry *recorder_next(struct recorder_copy *copy);
+/* The next entry is the first one again. */
+void recorder_rewind(struct recorder_copy *copy);
 
 struct recorder_figures {
 	uint64_t bytes;     /* the ring's size; 0: off */

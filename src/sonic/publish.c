@@ -127,7 +127,7 @@ static void note_repair(struct publish *p, struct port *port)
 
 static void accepted(struct publish *p, struct port *port, enum write_kind kind)
 {
-	recorder_decision(RECORDER_ACKED, port->name, fields_of(port, kind), RECORDER_NO_ROW);
+	recorder_acked(port->name, fields_of(port, kind));
 	if (kind == WRITE_SET)
 		port->row.announced = 0;
 	if (port->row.writing > 0 || port->row.known != ROW_READ)
@@ -275,7 +275,7 @@ static void send_delete(struct publish *p, struct port *port)
 	port->row.acked = row_nil;
 	port->row.mine = port->row.rewrite = false;
 	p->stats.deletes++;
-	recorder_decision(RECORDER_SENT, port->name, RECORDER_DELETION, RECORDER_NO_ROW);
+	recorder_sent(port->name, RECORDER_DELETION, RECORDER_NO_ROW);
 	portlog_deleted(port, &was, publish_last_event(p));
 	send_write(p, port, WRITE_DELETE, &cmd);
 }
@@ -302,7 +302,7 @@ static void send_set(struct publish *p, struct port *port, const struct row *wan
 	port->owed.fields = 0;
 	p->stats.sets++;
 	p->stats.repeats += differing == 0;
-	recorder_decision(RECORDER_SENT, port->name, port->row.announced, row_recorded(want));
+	recorder_sent(port->name, port->row.announced, row_recorded(want));
 	log_change(p, port, want, changed, port->row.announced & OWED_DOUBT);
 	send_write(p, port, WRITE_SET, &cmd);
 }

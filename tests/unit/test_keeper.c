@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,13 +199,52 @@ static void a_signal_that_ends_the_process_leaves_one(void **state)
 	}
 }
 
+static void on_fault(int number)
+{
+	(void)number;
+}
+
+static void (*handler_of(int number))(int)
+{
+	struct sigaction now;
+
+	assert_int_equal(sigaction(number, NULL, &now), 0);
+	return now.sa_handler;
+}
+
+/* A sanitizer's, for example; and none of ours is left behind. */
+static void another_handler_stays(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_true(keeper_free(fx->keeper, 30 * USEC_PER_SEC));
+	(void)signal(SIGILL, SIG_DFL); /* cmocka's */
+	(void)signal(SIGFPE, on_fault);
+	assert_int_equal(keeper_new(&fx->keeper, fx->path), 0);
+	assert_ptr_not_equal(handler_of(SIGILL), SIG_DFL);
+	assert_ptr_equal(handler_of(SIGFPE), on_fault);
+	(void)signal(SIGFPE, SIG_DFL);
+	assert_true(keeper_free(fx->keeper, 30 * USEC_PER_SEC));
+	fx->keeper = NULL;
+	assert_ptr_equal(handler_of(SIGILL), SIG_DFL);
+}
+
+/* The loop sleeps until then. */
+static void it_is_said_when_one_was_written(void **state)
+{
+	struct fixture *fx = *state;
+	struct pollfd done = {.fd = keeper_fd(fx->keeper), .events = POLLIN};
+
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked"));
+	assert_int_equal(poll(&done, 1, (int)(30 * MSEC_PER_SEC)), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_recording_bears_its_reason),
-		TEST(a_folder_that_is_not_there),
-		TEST(an_empty_ring_is_no_recording),
-		TEST(a_signal_that_ends_the_process_leaves_one),
+		TEST(a_recording_bears_its_reason),  TEST(a_folder_that_is_not_there),
+		TEST(an_empty_ring_is_no_recording), TEST(a_signal_that_ends_the_process_leaves_one),
+		TEST(another_handler_stays),         TEST(it_is_said_when_one_was_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

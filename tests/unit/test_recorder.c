@@ -68,12 +68,25 @@ static void put_checkpoint(unsigned ports, bool dumping)
 	recorder_checkpoint_ends();
 }
 
+/* After the datagram, where it was put as the loop does. */
+static unsigned decisions_of(uint32_t number)
+{
+	return 1 + number % 4;
+}
+
 static void put_as_the_loop(uint32_t number)
 {
+	static const char port[IFNAMSIZ] = "Ethernet0";
+
+	recorder_publish();
+	recorder_time(number);
 	put_datagram(number);
+	recorder_owed(port, 1);
+	for (unsigned i = 1; i < decisions_of(number); i++)
+		recorder_sent(port, 1, RECORDER_NO_ROW);
 	if (recorder_checkpoint_due(false))
 		put_checkpoint(4, false);
-	recorder_publish();
+	recorder_turn_ends();
 }
 
 /* The datagram's number, after a look at its bytes. */
@@ -88,11 +101,15 @@ static uint32_t number_of(const struct recorder_entry *entry)
 	return number;
 }
 
-/* Every datagram is whole, and none is missing between the first and the last. Returns how many there were. */
+/*
+ * Every datagram is whole, and none is missing between the first and the last, nor a decision on one. Returns how many
+ * datagrams there were.
+ */
 static size_t check_copy(struct recorder_copy *copy, uint32_t *last)
 {
 	const struct recorder_entry *entry = recorder_next(copy);
 	size_t n = 0;
+	unsigned decisions = 0;
 
 	assert_non_null(entry);
 	if (copy->whole)
@@ -100,12 +117,16 @@ static size_t check_copy(struct recorder_copy *copy, uint32_t *last)
 	for (; entry; entry = recorder_next(copy)) {
 		uint32_t number;
 
+		decisions += entry->kind == RECORDER_ENTRY_DECISION;
 		if (entry->kind != RECORDER_ENTRY_DATAGRAM)
 			continue;
 		number = number_of(entry);
-		if (n++ > 0)
+		if (n++ > 0) {
 			assert_int_equal(number, *last + 1);
+			assert_true(decisions == 0 || decisions == decisions_of(*last));
+		}
 		*last = number;
+		decisions = 0;
 	}
 	return n;
 }
@@ -116,7 +137,7 @@ static void off_does_nothing(void **state)
 
 	(void)state;
 	recorder_datagram(RECORDER_EVENTS, "x", 1);
-	recorder_decision(RECORDER_OWED, "Ethernet0\0\0\0\0\0\0", 1, RECORDER_NO_ROW);
+	recorder_owed("Ethernet0\0\0\0\0\0\0", 1);
 	recorder_trigger(RECORDER_WHY_DRIFT, "nobody listens");
 	assert_false(recorder_is_triggered());
 	assert_false(recorder_checkpoint_due(false));
@@ -146,7 +167,7 @@ static void entries_come_back(void **state)
 	recorder_time(5);
 	recorder_datagram(RECORDER_ANSWER, "abc", 3);
 	recorder_time(6);
-	recorder_decision(RECORDER_SENT, port, 6, row);
+	recorder_sent(port, 6, row);
 	recorder_lost(RECORDER_OVERRUN);
 	recorder_connection("STATE_DB", false, "gone");
 	assert_int_equal(copy_now(&copy), 0);
@@ -174,6 +195,113 @@ static void entries_come_back(void **state)
 	entry = recorder_next(&copy);
 	assert_int_equal(entry->kind, RECORDER_ENTRY_CONNECTION);
 	assert_string_equal((const char *)entry->data, "STATE_DB: gone");
+	assert_null(recorder_next(&copy));
+	recorder_copy_free(&copy);
+}
+
+#define ALL_FIELDS 63U
+#define DECISIONS 40
+
+static void assert_decision(struct recorder_copy *copy, uint64_t nsec, enum recorder_act act, const char *port,
+			    unsigned fields)
+{
+	const struct recorder_entry *entry = recorder_next(copy);
+	const struct recorder_decision *decision;
+
+	assert_non_null(entry);
+	decision = (const void *)entry->data;
+	assert_int_equal(entry->kind, RECORDER_ENTRY_DECISION);
+	assert_int_equal(entry->nsec, nsec);
+	assert_int_equal(entry->detail, act);
+	assert_string_equal(decision->port, port);
+	assert_int_equal(decision->fields, fields);
+	if (act == RECORDER_SENT)
+		assert_int_equal(decision->row.mtu, fields);
+	else
+		assert_int_equal(decision->row.mtu, -1);
+}
+
+static void assert_datagram(struct recorder_copy *copy, const char *bytes)
+{
+	const struct recorder_entry *entry = recorder_next(copy);
+
+	assert_non_null(entry);
+	assert_int_equal(entry->kind, RECORDER_ENTRY_DATAGRAM);
+	assert_int_equal(entry->len, strlen(bytes));
+	assert_memory_equal(entry->data, bytes, strlen(bytes));
+}
+
+static struct recorder_row row_with(unsigned mtu)
+{
+	return (struct recorder_row){.mtu = (int32_t)mtu, .state = 1, .oper = -2, .admin = -1};
+}
+
+static void decisions_come_back_in_their_order(void **state)
+{
+	static const char shortest[IFNAMSIZ] = "E", longest[IFNAMSIZ] = "Ethernet0123456";
+	struct recorder_copy copy;
+
+	(void)state;
+	recorder_owed(longest, ALL_FIELDS); /* of no datagram */
+	recorder_datagram(RECORDER_EVENTS, "first", 5);
+	recorder_owed(longest, 0);
+	recorder_owed(shortest, 2);
+	recorder_datagram(RECORDER_EVENTS, "second", 6);
+	recorder_time(7);
+	recorder_owed(shortest, 3); /* later than the datagram */
+	recorder_datagram(RECORDER_EVENTS, "third", 5);
+	recorder_sent(longest, ALL_FIELDS, row_with(ALL_FIELDS));
+	recorder_owed(shortest, 4);
+	recorder_time(8);
+	recorder_owed(shortest, 5);
+	recorder_turn_ends();
+	recorder_owed(shortest, 6);
+	assert_int_equal(copy_now(&copy), 0);
+	for (int i = 0; i < 2; i++, recorder_rewind(&copy)) {
+		assert_decision(&copy, 0, RECORDER_OWED, longest, ALL_FIELDS);
+		assert_datagram(&copy, "first");
+		assert_decision(&copy, 0, RECORDER_OWED, longest, 0);
+		assert_decision(&copy, 0, RECORDER_OWED, shortest, 2);
+		assert_datagram(&copy, "second");
+		assert_decision(&copy, 7, RECORDER_OWED, shortest, 3);
+		assert_datagram(&copy, "third");
+		assert_decision(&copy, 7, RECORDER_SENT, longest, ALL_FIELDS);
+		assert_decision(&copy, 7, RECORDER_OWED, shortest, 4);
+		assert_decision(&copy, 8, RECORDER_OWED, shortest, 5);
+		assert_decision(&copy, 8, RECORDER_OWED, shortest, 6);
+	}
+	recorder_copy_free(&copy);
+}
+
+/* Of each act any number one behind the other. */
+static void many_decisions_come_back(void **state)
+{
+	struct recorder_copy copy;
+
+	(void)state;
+	for (unsigned n = 1; n <= DECISIONS; n++) {
+		char port[IFNAMSIZ] = "";
+
+		(void)snprintf(port, sizeof(port), "Ethernet%u", n);
+		for (unsigned i = 0; i < n; i++)
+			recorder_owed(port, n);
+		for (unsigned i = 0; i < n; i++)
+			recorder_sent(port, n, row_with(n));
+		for (unsigned i = 0; i < n; i++)
+			recorder_acked(port, n);
+	}
+	assert_int_equal(copy_now(&copy), 0);
+	for (unsigned n = 1; n <= DECISIONS; n++) {
+		char port[IFNAMSIZ] = "";
+
+		(void)snprintf(port, sizeof(port), "Ethernet%u", n);
+		for (unsigned i = 0; i < n; i++)
+			assert_decision(&copy, 0, RECORDER_OWED, port, n);
+		for (unsigned i = 0; i < n; i++)
+			assert_decision(&copy, 0, RECORDER_SENT, port, n);
+		for (unsigned i = 0; i < n; i++)
+			assert_decision(&copy, 0, RECORDER_ACKED, port, n);
+	}
 	assert_null(recorder_next(&copy));
 	recorder_copy_free(&copy);
 }
@@ -375,6 +503,8 @@ int main(void)
 		cmocka_unit_test(off_does_nothing),
 		cmocka_unit_test_setup_teardown(empty_has_nothing, start, stop),
 		cmocka_unit_test_setup_teardown(entries_come_back, start, stop),
+		cmocka_unit_test_setup_teardown(decisions_come_back_in_their_order, start, stop),
+		cmocka_unit_test_setup_teardown(many_decisions_come_back, start, stop),
 		cmocka_unit_test_setup_teardown(every_length_comes_back, start, stop),
 		cmocka_unit_test_setup_teardown(a_copy_holds_most_of_the_ring_and_ends_with_the_newest, start, stop),
 		cmocka_unit_test_setup_teardown(a_checkpoint_amid_a_dump_is_the_last_resort, start, stop),
