@@ -172,6 +172,8 @@ def renamed(sw: Switch) -> None:
     sw.netns.set_mtu(second, 2600)
     for old, new in ((second, "swap"), (third, second), ("swap", third)):
         sw.netns.rename_port(old, new)
+    for port in (second, third):  # each is set down and up again, and the kernel tells of its carrier later
+        sw.wait_field(port, "netdev_oper_status", "up")
 
 
 def flaps(sw: Switch) -> None:

@@ -152,6 +152,8 @@ def test_killed_is_unexpected_and_a_warm_start_is_hitless(
     sw = switch.build(ports=4)
     supervisor = supervise(sw)
     pid = run_switch(sw, supervisor)
+    for port in sw.ports:  # the kernel may tell of a carrier after PortInitDone
+        sw.wait_field(port, "netdev_oper_status", "up")
     sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
     os.kill(pid, number)
     ended = supervisor.wait_event("portsyncd", "EXITED")

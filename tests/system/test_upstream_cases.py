@@ -158,6 +158,7 @@ def test_system_warmreboot_neighbor_syncup(switch: SwitchFactory) -> None:
     sw.netns.add_ports(sw.ports)
     sw.wait_equal(ports=4)
     for port in sw.ports:
+        sw.wait_field(port, "netdev_oper_status", "up")
         assert sw.row(port) == {**UP, "host_tx_ready": "true"}
 
 
