@@ -404,7 +404,7 @@ void lives_burst(unsigned numbers)
 			issue(which, numbers);
 		else
 			must(lives.ill || lives.threadless || lives.file.damaged || !lives.file.there ||
-				     lives.saver.saving == SAVING,
+				     lives.saver.saving != SAVING_NOTHING, /* how it ended is not heard */
 			     "it was not saved in time");
 	}
 }
@@ -576,8 +576,13 @@ static void forget_process(void)
 /* The thread lives as long as the process, so it may still write what it has, or not. */
 static void end_thread(bool lands)
 {
-	if (lives.saver.saving == SAVING && lands)
+	enum lives_disk disk = lives.disk;
+
+	if (disk == DISK_HANGS)
+		lives.disk = DISK_GOOD; /* in the end */
+	if (lands)
 		write_in_hand();
+	lives.disk = disk;
 	lives.saver.saving = SAVING_NOTHING;
 }
 
