@@ -27,6 +27,7 @@
 #include "base/util.h"
 #include "host/landlock.h"
 #include "host/syscalls.h"
+#include "scratch.h"
 #include "test.h"
 
 #define ATTEMPTS 24
@@ -43,7 +44,7 @@ struct found {
 };
 
 struct fixture {
-	char folder[64], built[PATH_MAX];
+	char folder[SCRATCH_BYTES], built[PATH_MAX];
 	struct found *found;
 };
 
@@ -53,8 +54,7 @@ static int setup(void **state)
 	char *slash;
 
 	assert_non_null(fx);
-	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/test-confine-XXXXXX");
-	assert_non_null(mkdtemp(fx->folder));
+	scratch_make(fx->folder);
 	/* A build that counts what is reached writes below its root, build/tests/unit/test_confine being this. */
 	assert_true(readlink("/proc/self/exe", fx->built, sizeof(fx->built) - 1) > 0);
 	for (int i = 0; i < 3 && (slash = strrchr(fx->built, '/')); i++)
@@ -68,10 +68,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *fx = *state;
-	char command[128];
 
-	(void)snprintf(command, sizeof(command), "rm -rf %s", fx->folder);
-	assert_int_equal(system(command), 0);
+	scratch_remove(fx->folder);
 	(void)munmap(fx->found, sizeof(*fx->found));
 	free(fx);
 	return 0;

@@ -198,9 +198,10 @@ static void another_version(void **state)
 
 static void no_daemon_at_all(void **state)
 {
+	static const char html[] = OK "<html>";
 	struct fixture *fx = *state;
 
-	SERVE(fx, "-ERR unknown command\r\n\r\n", "", "HTTP/1.0 200 OK\r\n", OK "<html>", OK);
+	SERVE(fx, "-ERR unknown command\r\n\r\n", "", "HTTP/1.0 200 OK\r\n", html, OK);
 	no_document(fx, "Protocol error", "");
 	no_document(fx, "Protocol error", "");
 	no_document(fx, "Protocol error", "");
@@ -213,9 +214,11 @@ static void a_head_without_an_end(void **state)
 	struct fixture *fx = *state;
 	static char head[65536];
 	static const char *const answers[] = {head};
+	const char *begin = "HTTP/1.0 200 ";
 
 	memset(head, 'x', sizeof(head) - 1);
-	memcpy(head, "HTTP/1.0 200 ", 13);
+	for (size_t i = 0; begin[i]; i++)
+		head[i] = begin[i];
 	serve_answers(fx, answers, 1);
 	no_document(fx, "Protocol error", "");
 }

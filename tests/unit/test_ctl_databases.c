@@ -52,7 +52,9 @@ static bool read_command(FILE *in, char out[256])
 	for (long i = 0; i < words; i++) {
 		size_t len = strlen(out);
 
-		if (!read_line(in, line, sizeof(line)) || !read_line(in, line, sizeof(line)))
+		if (!read_line(in, line, sizeof(line))) /* its length */
+			return false;
+		if (!read_line(in, line, sizeof(line)))
 			return false;
 		if ((size_t)snprintf(out + len, 256 - len, "%s%s", i ? " " : "", line) >= 256 - len)
 			return false;
@@ -241,8 +243,8 @@ static void refused_at_reading(struct fixture *fx, const char *name, const char 
 	database_close(db);
 }
 
-#define ONE_KEY(cursor) "*2\r\n$1\r\n" cursor "\r\n*1\r\n$20\r\nPORT_TABLE|Ethernet0\r\n"
-#define ONE_KEY_APPL "*2\r\n$1\r\n0\r\n*1\r\n$20\r\nPORT_TABLE:Ethernet0\r\n"
+static const char one_key[] = "*2\r\n$1\r\n0\r\n*1\r\n$20\r\nPORT_TABLE|Ethernet0\r\n";
+static const char one_key_appl[] = "*2\r\n$1\r\n0\r\n*1\r\n$20\r\nPORT_TABLE:Ethernet0\r\n";
 
 static void no_right_to_look(void **state)
 {
@@ -289,7 +291,7 @@ static void fields_that_are_numbers(void **state)
 {
 	struct fixture *fx = *state;
 
-	SERVE(fx, HANDSHAKE, ONE_KEY("0"), "*2\r\n:1\r\n:2\r\n", SILENCE);
+	SERVE(fx, HANDSHAKE, one_key, "*2\r\n:1\r\n:2\r\n", SILENCE);
 	refused_at_reading(fx, "STATE_DB", NULL, "Protocol error");
 }
 
@@ -297,7 +299,7 @@ static void values_that_are_numbers(void **state)
 {
 	struct fixture *fx = *state;
 
-	SERVE(fx, HANDSHAKE, ONE_KEY("0"), "*2\r\n$3\r\nmtu\r\n:9100\r\n", SILENCE);
+	SERVE(fx, HANDSHAKE, one_key, "*2\r\n$3\r\nmtu\r\n:9100\r\n", SILENCE);
 	refused_at_reading(fx, "STATE_DB", NULL, "Protocol error");
 }
 
@@ -306,7 +308,7 @@ static void fewer_values_than_were_asked_for(void **state)
 	static const char *const fields[] = {"mtu", "state", NULL};
 	struct fixture *fx = *state;
 
-	SERVE(fx, HANDSHAKE, ONE_KEY("0"), "*1\r\n$4\r\n9100\r\n", SILENCE);
+	SERVE(fx, HANDSHAKE, one_key, "*1\r\n$4\r\n9100\r\n", SILENCE);
 	refused_at_reading(fx, "STATE_DB", fields, "HMGET: an answer of another type");
 }
 
@@ -315,7 +317,7 @@ static void rows_that_may_not_be_read(void **state)
 	static const char *const fields[] = {"oper_status", "speed", NULL};
 	struct fixture *fx = *state;
 
-	SERVE(fx, HANDSHAKE, ONE_KEY_APPL, "-NOPERM No permissions to access a key\r\n", SILENCE);
+	SERVE(fx, HANDSHAKE, one_key_appl, "-NOPERM No permissions to access a key\r\n", SILENCE);
 	refused_at_reading(fx, "APPL_DB", fields, "HGET: NOPERM");
 }
 
@@ -323,7 +325,7 @@ static void it_hangs_up_amid_the_rows(void **state)
 {
 	struct fixture *fx = *state;
 
-	SERVE(fx, HANDSHAKE, ONE_KEY("0"), END);
+	SERVE(fx, HANDSHAKE, one_key, END);
 	refused_at_reading(fx, "STATE_DB", NULL, "reset");
 }
 

@@ -14,10 +14,11 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "scratch.h"
 #include "test.h"
 
 struct fixture {
-	char folder[64], path[128];
+	char folder[SCRATCH_BYTES], path[128];
 	struct http_socket_file file;
 };
 
@@ -26,8 +27,7 @@ static int setup(void **state)
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
 	assert_non_null(fx);
-	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/test-listen-XXXXXX");
-	assert_non_null(mkdtemp(fx->folder));
+	scratch_make(fx->folder);
 	(void)snprintf(fx->path, sizeof(fx->path), "%s/run/http.sock", fx->folder);
 	*state = fx;
 	return 0;
@@ -36,11 +36,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *fx = *state;
-	char command[128];
 
-	(void)snprintf(command, sizeof(command), "rm -rf %s", fx->folder);
+	scratch_remove(fx->folder);
 	free(fx);
-	return system(command);
+	return 0;
 }
 
 static int listen_there(struct fixture *fx)

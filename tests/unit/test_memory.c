@@ -20,6 +20,7 @@
 #include "redis/conn.h"
 #include "redis/lookup.h"
 #include "redis/resp.h"
+#include "scratch.h"
 #include "sonic/appl_ports.h"
 #include "sonic/dbconfig.h"
 #include "sonic/producer.h"
@@ -64,7 +65,7 @@ WRAP(strndup, (const char *text, size_t n), (text, n))
 /* --- what they are made of --- */
 
 static struct rig {
-	char folder[64], path[96];
+	char folder[SCRATCH_BYTES], path[96];
 	struct config config;
 	sd_event *event;
 	struct links *links;
@@ -104,8 +105,7 @@ static int begin(void **state)
 
 	(void)state;
 	memset(&rig, 0, sizeof(rig));
-	(void)snprintf(rig.folder, sizeof(rig.folder), "/tmp/test-memory-XXXXXX");
-	assert_non_null(mkdtemp(rig.folder));
+	scratch_make(rig.folder);
 	(void)snprintf(rig.path, sizeof(rig.path), "%s/file", rig.folder);
 	config_defaults(&rig.config);
 	access_init(&rig.access, NULL, "", NULL, NULL);
@@ -124,8 +124,6 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	char command[128];
-
 	(void)state;
 	granted = ALWAYS;
 	exchange_leave(rig.exchange);
@@ -135,8 +133,8 @@ static int end(void **state)
 	links_free(rig.links);
 	sd_event_unref(rig.event);
 	free(rig.state_text);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", rig.folder);
-	return system(command);
+	scratch_remove(rig.folder);
+	return 0;
 }
 
 /* --- the things: made and taken down; 0, or what the maker gave --- */
