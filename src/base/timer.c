@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/timer.h"
 
+#include "base/util.h"
+
+/* Of the only loop that sleeps by itself. */
+static uint64_t turn_usec;
+static bool touched;
+
 int timer_add(sd_event_source **ret, sd_event *event, uint64_t accuracy_usec, sd_event_time_handler_t handler,
 	      void *user)
 {
@@ -13,14 +19,16 @@ int timer_add(sd_event_source **ret, sd_event *event, uint64_t accuracy_usec, sd
 
 void timer_start(sd_event_source *timer, uint64_t delay_usec)
 {
-	(void)sd_event_source_set_time_relative(timer, delay_usec);
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+	const uint64_t now = timer_now(sd_event_source_get_event(timer));
+
+	timer_start_at(timer, delay_usec < UINT64_MAX - now ? now + delay_usec : UINT64_MAX);
 }
 
 void timer_start_at(sd_event_source *timer, uint64_t usec)
 {
 	(void)sd_event_source_set_time(timer, usec);
 	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+	timer_touch();
 }
 
 void timer_start_by(sd_event_source *timer, uint64_t usec)
@@ -43,4 +51,29 @@ bool timer_is_running(sd_event_source *timer)
 	int enabled = SD_EVENT_OFF;
 
 	return sd_event_source_get_enabled(timer, &enabled) > 0;
+}
+
+uint64_t timer_now(sd_event *event)
+{
+	uint64_t usec = turn_usec;
+
+	return usec || sd_event_now(event, CLOCK_MONOTONIC, &usec) >= 0 ? usec : now_usec();
+}
+
+void timer_set_now(uint64_t usec)
+{
+	turn_usec = usec;
+}
+
+void timer_touch(void)
+{
+	touched = true;
+}
+
+bool timer_take_touch(void)
+{
+	const bool was = touched;
+
+	touched = false;
+	return was;
 }

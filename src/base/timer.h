@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One-shot timers of an sd-event loop, on CLOCK_MONOTONIC. Free them with sd_event_source_disable_unref(). */
+/*
+ * One-shot timers of an sd-event loop, on CLOCK_MONOTONIC. Free them with sd_event_source_disable_unref().
+ *
+ * A turn of the daemon's loop that only reads link events leaves sd-event as it is (daemon/turn.h): so the time comes
+ * from here, and sd-event prepares again only after timer_touch().
+ */
 #ifndef PORTSYNCD_TIMER_H
 #define PORTSYNCD_TIMER_H
 
@@ -22,5 +27,15 @@ void timer_start_by(sd_event_source *timer, uint64_t usec);
 
 void timer_stop(sd_event_source *timer);
 bool timer_is_running(sd_event_source *timer);
+
+/* Of this turn of the loop: when it began. */
+uint64_t timer_now(sd_event *event);
+/* What sd-event says is old: the turn began then; 0: sd-event is right again. */
+void timer_set_now(uint64_t usec);
+
+/* After what sd-event must look at before it sleeps, but a file descriptor: a timer, a deferred source, its exit. The
+ * calls above do it. */
+void timer_touch(void);
+bool timer_take_touch(void); /* since the last call */
 
 #endif

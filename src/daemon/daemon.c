@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <systemd/sd-event.h>
 
 #include "base/timer.h"
@@ -92,6 +93,7 @@ static void finish_stop(struct daemon *d)
 {
 	log_summary(d);
 	(void)sd_event_exit(d->event, d->status);
+	timer_touch();
 }
 
 static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
@@ -284,12 +286,53 @@ static bool events_are_due(const struct daemon *d)
 	return due != UINT64_MAX && due <= now_usec();
 }
 
-/* As sd_event_run(), but notes when work begins, of a source or of gathered events. */
+/* As sd_event_prepare(), which is left out where nothing has changed since the last one. */
+static int prepare(struct daemon *d)
+{
+	const bool touched = timer_take_touch();
+	int r = 0;
+
+	if (sd_event_get_state(d->event) == SD_EVENT_ARMED) {
+		if (!touched)
+			return 0;
+		r = sd_event_wait(d->event, 0);
+	}
+	return r == 0 ? sd_event_prepare(d->event) : r;
+}
+
+/* Sleeps until there are link events, which it reads, or sd-event has something; as sd_event_wait(). */
+static int sleep_for_either(struct daemon *d)
+{
+	struct epoll_event ready[2];
+	bool events = false, sources = false;
+	int n = epoll_wait(d->sleep_fd, ready, ARRAY_SIZE(ready), -1);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < n; i++)
+		if (ready[i].data.ptr == d->event)
+			sources = true;
+		else
+			events = true;
+	if (events) {
+		timer_set_now(now_usec());
+		status_note_turn(d);
+		watch_read(d->watch);
+	}
+	return sources ? sd_event_wait(d->event, 0) : 0;
+}
+
+/*
+ * As sd_event_run(), but notes when work begins, of a source or of gathered events. A turn for link events alone goes
+ * past sd-event: what that does for a source was a third of the instructions of an event at 1,000/s.
+ */
 static int run_turn(struct daemon *d)
 {
-	int r = sd_event_prepare(d->event);
+	int r = prepare(d);
 
-	if (r == 0)
+	if (r == 0 && d->sleep_fd >= 0 && watch_due(d->watch) == UINT64_MAX)
+		r = sleep_for_either(d);
+	else if (r == 0)
 		r = sd_event_wait(d->event, longest_sleep(d));
 	if (r > 0 || (r == 0 && events_are_due(d)))
 		status_note_turn(d);
@@ -299,19 +342,17 @@ static int run_turn(struct daemon *d)
 /* As sd_event_loop(), but the end of a turn is a call: a post source would cost one more epoll_wait() an event. */
 static int run_loop(struct daemon *d)
 {
-	int state = sd_event_get_state(d->event);
-
-	while (state != SD_EVENT_FINISHED) {
+	while (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
 		int r = run_turn(d);
 
 		if (r < 0)
 			return r;
-		state = sd_event_get_state(d->event);
-		if (state == SD_EVENT_INITIAL) {
+		if (sd_event_get_state(d->event) != SD_EVENT_FINISHED) {
 			watch_turn(d->watch);
 			end_turn(d);
 		}
 		status_note_turn_end(d);
+		timer_set_now(0);
 	}
 	return 0;
 }
@@ -337,6 +378,21 @@ static int on_audit(sd_event_source *source, uint64_t usec, void *user)
 }
 
 /* --- building --- */
+
+/* Without it, as in a dry run, sd-event sleeps for link events too. */
+static void prepare_sleep(struct daemon *d)
+{
+	struct epoll_event sources = {.events = EPOLLIN, .data.ptr = d->event};
+
+	if (d->config->dry_run)
+		return;
+	d->sleep_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (d->sleep_fd >= 0 && epoll_ctl(d->sleep_fd, EPOLL_CTL_ADD, sd_event_get_fd(d->event), &sources) == 0 &&
+	    watch_wait_in(d->watch, d->sleep_fd) == 0)
+		return;
+	close_fd(&d->sleep_fd);
+	d->sleep_fd = -1;
+}
 
 static const struct {
 	int number;
@@ -446,6 +502,8 @@ static int build(struct daemon *d, int netns)
 	if (r >= 0)
 		r = kernel_build(d);
 	if (r >= 0)
+		prepare_sleep(d);
+	if (r >= 0)
 		r = judge_build(d);
 	if (r >= 0)
 		r = status_build(d);
@@ -460,6 +518,7 @@ static void take_down(struct daemon *d)
 {
 	counters_free(d);
 	mirror_free(d->mirror);
+	close_fd(&d->sleep_fd);
 	connections_free(d);
 	status_free(d);
 	changes_free(d->changes);
@@ -495,7 +554,7 @@ static void tell_start(const struct daemon *d)
 
 int daemon_run(const struct config *config, char *complaints)
 {
-	struct daemon d = {.config = config, .single = -1};
+	struct daemon d = {.config = config, .sleep_fd = -1, .single = -1};
 	int netns = netns_enter(&d), r;
 
 	if (netns == 0 && single_claim(&d) < 0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/timer.h"
 #include "host/notify.h"
 #include "log/audit.h"
 #include "recorder/recorder.h"
@@ -28,6 +29,7 @@ void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, 
 	d->status = EXIT_FAILURE;
 	if (d->event)
 		(void)sd_event_exit(d->event, EXIT_FAILURE);
+	timer_touch();
 }
 
 void daemon_report_suppressed(struct daemon *d, bool end)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/timer.h"
 #include "daemon/end.h"
 #include "daemon/status.h"
 #include "host/notify.h"
@@ -40,9 +41,10 @@ void kernel_end_keeping_later(struct daemon *d)
 
 	if (d->keeping || links_kept(d->links) == 0)
 		return;
-	if (sd_event_add_time_relative(d->event, &d->keeping, CLOCK_MONOTONIC, delay, USEC_PER_SEC / 4,
-				       on_keeping_ended, d) < 0)
+	if (timer_add(&d->keeping, d->event, USEC_PER_SEC / 4, on_keeping_ended, d) < 0)
 		(void)on_keeping_ended(NULL, 0, d);
+	else
+		timer_start(d->keeping, delay);
 }
 
 static void on_watch_state(enum watch_state state, void *user)

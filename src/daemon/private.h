@@ -37,6 +37,7 @@ struct daemon {
 	const struct config *config; /* in force, but for [log] */
 	struct config *reread;       /* by the last SIGHUP; NULL: by none yet */
 	sd_event *event;
+	int sleep_fd; /* epoll: link events, and event's own; -1: event sleeps */
 	struct dbconfig *dbconfig;
 	struct dbconfig_db config_db, appl_db, state_db; /* with the configuration's overrides */
 	const char *awaited; /* why the databases are not known yet, so nothing is built; NULL: they are known */

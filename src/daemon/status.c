@@ -243,11 +243,9 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 
 /* --- counted for the figures only --- */
 
-/* The loop's own clock was read when it woke up. */
 void status_note_turn(struct daemon *d)
 {
-	if (sd_event_now(d->event, CLOCK_MONOTONIC, &d->status_page->turn_usec) < 0)
-		return;
+	d->status_page->turn_usec = timer_now(d->event);
 	/* Of the last turn: while the loop slept it went to memory, and no fence waits for that. */
 	recorder_publish();
 	recorder_time(d->status_page->turn_usec * NSEC_PER_USEC);

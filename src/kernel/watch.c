@@ -32,6 +32,7 @@ struct watch {
 	uint64_t since; /* when we came into sync, or fell out of it */
 
 	struct nlsock *events, *dump; /* dump: only in DUMPING */
+	int epoll_fd;                 /* waits for events; -1: the loop does, by events_source */
 	sd_event_source *events_source, *dump_source, *resync_source;
 	uint64_t gathered_usec; /* the next read in a storm, while events_source is off; 0: it is on */
 	bool broken;            /* the event socket failed: it is left alone until the timer */
@@ -190,13 +191,24 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	}
 }
 
+/* While it has it already, or no longer, epoll says so, and that is all. */
+static void listen_to_events(struct watch *w, bool on)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (w->epoll_fd >= 0)
+		(void)epoll_ctl(w->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, nlsock_fd(w->events), &event);
+	else
+		(void)sd_event_source_set_enabled(w->events_source, on ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
 /* An error that stays would keep the loop spinning: the socket is left alone until the back-off is over. */
 static void events_failed(struct watch *w, int error)
 {
 	w->stats.socket_errors++;
 	recorder_lost(RECORDER_SOCKET_ERROR);
 	report_loss(w, strerror(-error), false);
-	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
+	listen_to_events(w, false);
 	w->broken = true;
 	w->gathered_usec = 0;
 	abort_dump(w);
@@ -380,13 +392,13 @@ static void start_dump(struct watch *w)
 /* After a read: leaves the socket alone for a while, or gives it back to epoll, at once when it holds more. */
 static void set_pace(struct watch *w, bool empty)
 {
-	uint64_t now = now_usec();
+	const uint64_t now = w->received_nsec / NSEC_PER_USEC;
 	bool gather = w->opt.gather_usec > 0 && pace_is_storm(&w->pace, now, w->stats.datagrams) && empty;
 
 	if (w->broken)
 		return;
 	if (gather != (w->gathered_usec > 0))
-		(void)sd_event_source_set_enabled(w->events_source, gather ? SD_EVENT_OFF : SD_EVENT_ON);
+		listen_to_events(w, !gather);
 	w->gathered_usec = gather ? now + w->opt.gather_usec : 0;
 }
 
@@ -496,6 +508,22 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
+int watch_wait_in(struct watch *w, int epoll_fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, nlsock_fd(w->events), &event) < 0)
+		return -errno;
+	(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
+	w->epoll_fd = epoll_fd;
+	return 0;
+}
+
+void watch_read(struct watch *w)
+{
+	(void)read_now(w);
+}
+
 uint64_t watch_due(const struct watch *w)
 {
 	return w->gathered_usec ? w->gathered_usec : UINT64_MAX;
@@ -535,7 +563,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	case WATCH_UNSYNCED:
 		w->due = true;
 		if (w->broken)
-			(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_ON);
+			listen_to_events(w, true);
 		w->broken = false;
 		(void)read_events(w);
 		break;
@@ -599,7 +627,7 @@ int watch_new(struct watch **ret, sd_event *event, const struct watch_options *o
 
 	if (!w)
 		return -ENOMEM;
-	*w = (struct watch){.event = sd_event_ref(event), .ops = ops, .user = user, .opt = *opt};
+	*w = (struct watch){.event = sd_event_ref(event), .epoll_fd = -1, .ops = ops, .user = user, .opt = *opt};
 	w->retry = w->storm = (struct backoff){.initial_ms = opt->retry_initial_ms, .max_ms = opt->retry_max_ms};
 	w->since = now_usec();
 	w->aloud = true;
@@ -662,6 +690,7 @@ void watch_resync(struct watch *w, const char *why)
 		log_line(LOG_NOTICE, KIND_LINKS_REREAD, LOG_HERE, NULL, "all links will be read again: %s", why);
 	}
 	(void)sd_event_source_set_enabled(w->resync_source, SD_EVENT_ONESHOT);
+	timer_touch();
 }
 
 void watch_free(struct watch *w)

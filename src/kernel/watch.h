@@ -86,6 +86,13 @@ struct watch_socket watch_socket(const struct watch *w);
  */
 uint64_t watch_due(const struct watch *w);
 void watch_turn(struct watch *w);
+/*
+ * From now on the event socket is waited for in this instance of epoll, which is the caller's, not in the loop: what
+ * wakes up there calls watch_read(). 0 or negative errno, and all is as it was. While events gather it is not waited
+ * for at all.
+ */
+int watch_wait_in(struct watch *w, int epoll_fd);
+void watch_read(struct watch *w);
 /* Events may have been missed: dump again, from the next turn of the loop on. why is for the log. */
 void watch_resync(struct watch *w, const char *why);
 /*

@@ -158,9 +158,7 @@ static void outage_end(struct conn_outage *outage, uint64_t now_usec)
 /* The loop's time: no system call for each command. */
 static uint64_t loop_usec(const struct conn *c)
 {
-	uint64_t usec;
-
-	return sd_event_now(c->event, CLOCK_MONOTONIC, &usec) >= 0 ? usec : now_usec();
+	return timer_now(c->event);
 }
 
 static void arm_timer(struct conn *c, uint64_t usec)
@@ -305,12 +303,13 @@ static void write_failed(struct conn *c)
 	c->write_error = errno;
 	want_output(c, false);
 	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT);
+	timer_touch();
 }
 
 static void write_output(struct conn *c)
 {
 	while (c->out.len > 0) {
-		uint64_t begun = now_nsec();
+		uint64_t begun = c->patient && !answer_awaited(c) ? 0 : now_nsec();
 		ssize_t n = send(c->fd, c->out.data + c->out.start, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -324,7 +323,7 @@ static void write_output(struct conn *c)
 			return;
 		}
 		choose_patience(c);
-		if (!c->patient && (size_t)n == c->out.len && c->pending.n > 0)
+		if (begun > 0 && !c->patient && (size_t)n == c->out.len && c->pending.n > 0)
 			rtt_sent(&c->rtt, c->stats.commands, begun);
 		c->stats.flushes++;
 		c->stats.bytes_out += (uint64_t)n;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/timer.h"
 #include "base/util.h"
 #include "kernel/nlsock.h"
 #include "log/log.h"
@@ -153,6 +154,7 @@ static bool retire(struct oldlinks *o)
 		return false;
 	o->n = MIN(links_mark_old(o->links, o->ifindex, max), max);
 	o->next = o->failed = 0;
+	timer_touch();
 	if (o->n > 0 && sd_event_source_set_enabled(o->turn, SD_EVENT_ON) >= 0) {
 		log_notice(KIND_OLD_LINKS_RETIRED, "%zu old interfaces are set down and ignored until they are deleted",
 			   o->n);

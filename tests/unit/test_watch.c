@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "watch_fixture.h"
 
+#include <sys/epoll.h>
+
+#include "base/timer.h"
+
 static void normal(void **state)
 {
 	struct fixture *fx = *state;
@@ -276,6 +280,96 @@ static void single_events_never_wait(void **state)
 		run_dry(fx);
 		assert_int_equal(fake_events_left(), 0);
 	}
+}
+
+/* ---- somebody else waits ---- */
+
+static bool epoll_has_it(int epoll_fd)
+{
+	struct epoll_event ready;
+
+	return epoll_wait(epoll_fd, &ready, 1, 0) == 1;
+}
+
+/* The loop no longer does. Whoever waits is told again until all was read. */
+static void another_epoll_waits(void **state)
+{
+	struct fixture *fx = *state;
+	int epoll_fd cleanup(close_fd) = epoll_create1(EPOLL_CLOEXEC);
+
+	start_synced(fx);
+	assert_int_equal(watch_wait_in(fx->watch, -1), -EBADF);
+	link_event(7);
+	run_dry(fx);
+	assert_string_equal(fx->heard, "e7");
+	assert_int_equal(watch_wait_in(fx->watch, epoll_fd), 0);
+	assert_false(epoll_has_it(epoll_fd));
+	link_event(9);
+	run_dry(fx);
+	assert_int_equal(fake_events_left(), 1);
+	assert_true(epoll_has_it(epoll_fd));
+	watch_read(fx->watch);
+	assert_string_equal(fx->heard, "e7e9");
+	assert_false(epoll_has_it(epoll_fd));
+}
+
+/* While events gather nobody is woken; then both go on. */
+static void another_epoll_waits_for_no_storm(void **state)
+{
+	struct fixture *fx = *state;
+	int epoll_fd cleanup(close_fd) = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t deadline = patience_ends_usec();
+
+	fx->opt.gather_usec = GATHER_USEC;
+	start_synced(fx);
+	assert_int_equal(watch_wait_in(fx->watch, epoll_fd), 0);
+	while (watch_due(fx->watch) == UINT64_MAX) {
+		assert_true(now_usec() < deadline);
+		fx->heard_len = 0;
+		for (int i = 0; i < STORM; i++)
+			link_event(2);
+		assert_true(epoll_has_it(epoll_fd));
+		watch_read(fx->watch);
+	}
+	link_event(9);
+	assert_false(epoll_has_it(epoll_fd));
+	run_until(fx, all_events_read);
+	assert_int_equal(watch_due(fx->watch), UINT64_MAX);
+	link_event(8);
+	assert_true(epoll_has_it(epoll_fd));
+	watch_read(fx->watch);
+	assert_string_equal(fx->heard + fx->heard_len - 4, "e9e8");
+}
+
+/* A socket that fails is left alone, and comes back. */
+static void another_epoll_is_spared_a_broken_socket(void **state)
+{
+	struct fixture *fx = *state;
+	int epoll_fd cleanup(close_fd) = epoll_create1(EPOLL_CLOEXEC);
+
+	start_synced(fx);
+	assert_int_equal(watch_wait_in(fx->watch, epoll_fd), 0);
+	fake_event_outcome(NLSOCK_ERROR, -EIO);
+	link_event(9);
+	watch_read(fx->watch);
+	assert_false(epoll_has_it(epoll_fd));
+	good_dump(1);
+	run_until(fx, is_synced);
+	assert_false(epoll_has_it(epoll_fd));
+	link_event(8);
+	assert_true(epoll_has_it(epoll_fd));
+}
+
+/* sd-event only looks at it when it is told to prepare again. */
+static void a_resync_is_seen_by_who_sleeps(void **state)
+{
+	struct fixture *fx = *state;
+
+	start_synced(fx);
+	(void)timer_take_touch();
+	watch_resync(fx->watch, "because");
+	assert_true(timer_take_touch());
+	assert_false(timer_take_touch());
 }
 
 /* A daemon that ends still takes what waits in the socket. */
@@ -642,6 +736,10 @@ int main(void)
 		TEST(read_error_during_dump),
 		TEST(losses_in_a_row),
 		TEST(losses_far_apart),
+		TEST(another_epoll_waits),
+		TEST(another_epoll_waits_for_no_storm),
+		TEST(another_epoll_is_spared_a_broken_socket),
+		TEST(a_resync_is_seen_by_who_sleeps),
 		TEST(resync_in_callbacks),
 		TEST(resync_in_an_event),
 		TEST(resync_aborts_a_dump),
