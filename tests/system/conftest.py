@@ -35,8 +35,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 # `make test` runs all tests twice, confined as on a switch ("plain") and as the Redis user of deploy/redis with the
 # sanitizers, which allow no seccomp and no Landlock. The second run proves nothing new of these files: the build stands
-# for nothing in those of "plain" (documents, consoles, alerts, or a wait for a constant), and nothing is confined in
-# those of "sanitized" (the HTTP server alone, or what is read before Redis is asked).
+# for nothing in those of "plain" (documents, consoles, alerts, a wait for a constant, or descriptors that sanitizers
+# need themselves), and nothing is confined in those of "sanitized" (the HTTP server alone, or what is read before Redis
+# is asked).
 ONCE = {
     "plain": (
         "test_alerts",
@@ -45,6 +46,7 @@ ONCE = {
         "test_deploy",
         "test_deploy_sonic",
         "test_docs",
+        "test_few_descriptors",
         "test_guides",
         "test_page",
         "test_prometheus",
