@@ -222,8 +222,7 @@ def own_syslog(sw: Switch) -> Iterator[Collector]:
     """The daemon gets a /dev of its own, in which log is our collector."""
     folder = sw.folder / "dev"
     folder.mkdir()
-    own_dev = ["unshare", "--mount", "sh", "-c", f'mount --bind {folder} /dev && exec "$@"', "sh"]
-    sw.daemon.command = [*own_dev, *sw.daemon.command, "--log-target", "syslog"]
+    sw.daemon.command = [*in_own_mounts({folder: "/dev"}), *sw.daemon.command, "--log-target", "syslog"]
     collector = Collector(folder / "log")
     try:
         yield collector

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
+from lib.collectors import in_own_mounts
 from lib.daemon import binary
 from lib.fence import at_rest, fence, init_done_pushed
 from lib.figures import figures, parse, stop_figures
@@ -133,8 +134,7 @@ def hung_syslog(sw: Switch) -> Iterator[socket.socket]:
     """The daemon gets a /dev of its own, in which log is a collector that does not read."""
     folder = sw.folder / "dev"
     folder.mkdir()
-    own_dev = ["unshare", "--mount", "sh", "-c", f'mount --bind {folder} /dev && exec "$@"', "sh"]
-    sw.daemon.command = [*own_dev, *sw.daemon.command, "--log-target", "syslog"]
+    sw.daemon.command = [*in_own_mounts({folder: "/dev"}), *sw.daemon.command, "--log-target", "syslog"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
         collector.bind(str(folder / "log"))
         yield collector

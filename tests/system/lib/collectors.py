@@ -24,8 +24,13 @@ Record = dict[str, Any]
 
 
 def in_own_mounts(mounts: Mapping[Path, str]) -> list[str]:
-    """What to put before a command that is to see these folders at those places."""
-    script = "".join(f"mount --bind {shlex.quote(str(here))} {there} && " for here, there in mounts.items())
+    """What to put before a command that is to see these folders at those places. What is below /dev/shm stays there."""
+    script = ""
+    for folder, there in mounts.items():
+        here = shlex.quote(str(folder))
+        if there == "/dev":
+            script += f"mkdir -p {here}/shm && mount --rbind /dev/shm {here}/shm && "
+        script += f"mount --rbind {here} {there} && "
     return ["unshare", "--mount", "sh", "-c", f'{script}exec "$@"', "sh"]
 
 
