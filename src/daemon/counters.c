@@ -20,7 +20,7 @@
 #include "state/saver.h"
 
 #define ACCURACY_USEC (250 * USEC_PER_MSEC)
-/* For a save under way, and as long again for the last one: with the rows before, below the 10 s of `docker stop`. */
+/* For a save under way and the last one: with what else a stop waits for, below the 10 s of `docker stop`. */
 #define STOP_USEC (3 * USEC_PER_SEC)
 #define SPARE_PORTS 64 /* that may come before the buffer has to grow */
 
@@ -394,11 +394,14 @@ void counters_build(struct daemon *d)
 static bool save_by_thread(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
+	const uint64_t until = now_usec() + STOP_USEC;
+	uint64_t now;
 
 	if (!saver_wait(s->saver, STOP_USEC))
 		return false;
 	take_outcome(s);
-	if (!begin_save(d, true) || !saver_wait(s->saver, STOP_USEC))
+	now = now_usec();
+	if (!begin_save(d, true) || !saver_wait(s->saver, now < until ? until - now : 0))
 		return false;
 	take_outcome(s);
 	return true;
