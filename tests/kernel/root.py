@@ -183,8 +183,11 @@ def initramfs(cache: Path, arch: str, modules: Modules, build: Path, arguments: 
 
 
 def default_build(arch: str) -> Path:
-    own = run("dpkg", "--print-architecture").strip()
-    return TOP / ("build" if arch == own else f"build-{arch}")
+    """What is tested if nothing else is named. Another architecture's is cross-built."""
+    if arch == run("dpkg", "--print-architecture").strip():
+        return TOP / "build"
+    subprocess.run([TOP / "scripts" / "cross", "build", arch], check=False)
+    return TOP / f"build-{arch}"
 
 
 def cache_folder() -> Path:
