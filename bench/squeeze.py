@@ -65,6 +65,7 @@ class Way:
     name: str
     hogs: bool = True
     quota_usec: int = 0  # of the daemon, in each period; 0: no limit
+    own_group: bool = False  # as systemd gives each unit, of the same weight
     weight: int = 100
     nice: int = 0
     fifo: bool = False
@@ -75,7 +76,8 @@ WAYS = (
     Way("alone", hogs=False),
     Way(f"{100 * QUOTA_USEC // PERIOD_USEC} % of one CPU", hogs=False, quota_usec=QUOTA_USEC),
     Way("busy"),
-    Way(f"busy, CPUWeight={WEIGHT}", weight=WEIGHT),
+    Way("busy, a unit of its own", own_group=True),
+    Way(f"busy, CPUWeight={WEIGHT}", own_group=True, weight=WEIGHT),
     Way(f"busy, Nice={NICE}", nice=NICE),
     Way(f"busy, Nice={NICE}, Redis too", nice=NICE, redis_too=True),
     Way("busy, SCHED_FIFO", fifo=True),
@@ -123,7 +125,7 @@ def squeezed(way: Way, switches: Iterable[Switch]) -> Iterator[None]:
         for number, switch in enumerate(switches):
             # One of version 1 has no real time to give.
             if not way.fifo:
-                own = stack.enter_context(group(f"own{number}")) if way.quota_usec or way.weight != 100 else mates
+                own = stack.enter_context(group(f"own{number}")) if way.quota_usec or way.own_group else mates
                 limit_and_weigh(own, way)
                 (own / "cgroup.procs").write_text(str(switch.daemon.pid))
             for pid in (switch.daemon.pid, *((switch.redis.pid,) if way.redis_too else ())):
