@@ -34,7 +34,7 @@ static uint64_t next(uint64_t *state)
 static void run(void)
 {
 	uint64_t state = seed;
-	size_t size = 1 + next(&state) % BYTES_MAX;
+	size_t size = 1 + (size_t)(next(&state) % BYTES_MAX);
 	uint8_t *data = malloc(size);
 
 	last_words_len = (size_t)snprintf(last_words, sizeof(last_words), "seed %" PRIu64 " breaks it\n", seed);
