@@ -60,20 +60,25 @@ class Watch:
 @contextmanager
 def watching(sw: Switch, *words: str) -> Iterator[Watch]:
     """With --json: its first line was read, so that no later change is missed."""
+    others = streams(sw)
     watch = Watch(sw, *words)
     try:
         if "--json" in words:
             assert set(watch.json()["hello"]) == {"version"}
         else:
-            wait_streams(sw, 1)
+            wait_streams(sw, others + 1)
         yield watch
     finally:
         watch.process.kill()
         watch.process.communicate()
 
 
-def wait_streams(sw: Switch, number: int) -> None:
-    wait_for(lambda: sw.pages.metrics()("portsyncd_http_streams") == number, what=f"{number} streams")
+def streams(sw: Switch) -> float:
+    return sw.pages.metrics()("portsyncd_http_streams")
+
+
+def wait_streams(sw: Switch, number: float) -> None:
+    wait_for(lambda: streams(sw) == number, what=f"{number} streams")
 
 
 def test_each_change_is_a_line(switch: SwitchFactory) -> None:
@@ -152,6 +157,7 @@ def test_it_ends_quietly(switch: SwitchFactory) -> None:
     with watching(sw) as watch:
         watch.process.send_signal(signal.SIGINT)
         assert watch.end() == (130, "", "")
+    wait_streams(sw, 0)
     with watching(sw) as watch:
         assert watch.process.stdout is not None and watch.process.stderr is not None
         watch.process.stdout.close()

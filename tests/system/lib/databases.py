@@ -11,6 +11,9 @@ import redis
 
 from lib.wait import patient
 
+# redis-py names them in what it says of a connection that is reset, and one by a Unix socket has none.
+redis.UnixDomainSocketConnection.host, redis.UnixDomainSocketConnection.port = "localhost", 0
+
 
 @dataclass(frozen=True)
 class Instance:
