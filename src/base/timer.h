@@ -2,7 +2,7 @@
 /*
  * One-shot timers of an sd-event loop, on CLOCK_MONOTONIC. Free them with sd_event_source_disable_unref().
  *
- * A turn of the daemon's loop that only reads link events leaves sd-event as it is (daemon/turn.h): so the time comes
+ * A turn of the daemon's loop that only reads link events leaves sd-event as it is (daemon/daemon.c): so the time comes
  * from here, and sd-event prepares again only after timer_touch().
  */
 #ifndef PORTSYNCD_TIMER_H
