@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "ctl/follow.h"
+#include "scratch.h"
 #include "test.h"
 
 #define OK "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -23,7 +24,7 @@
 
 struct fixture {
 	struct ctl ctl;
-	char folder[64];
+	char folder[SCRATCH_BYTES];
 	int listener;
 	bool serves;
 	pthread_t thread;
@@ -40,8 +41,7 @@ static int setup(void **state)
 
 	assert_non_null(fx);
 	config_defaults(&fx->ctl.config);
-	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/test-daemonhttp-XXXXXX");
-	assert_non_null(mkdtemp(fx->folder));
+	scratch_make(fx->folder);
 	(void)snprintf(fx->ctl.config.http_unix_socket, sizeof(fx->ctl.config.http_unix_socket), "%s/http", fx->folder);
 	fx->listener = -1;
 	*state = fx;
@@ -55,8 +55,7 @@ static int teardown(void **state)
 	if (fx->serves)
 		assert_int_equal(pthread_join(fx->thread, NULL), 0);
 	close_fd(&fx->listener);
-	(void)unlink(fx->ctl.config.http_unix_socket);
-	(void)rmdir(fx->folder);
+	scratch_remove(fx->folder);
 	free(fx);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "ctl/databases.h"
+#include "scratch.h"
 #include "test.h"
 
 #define COMMANDS 16
@@ -20,7 +21,7 @@
 
 struct fixture {
 	struct ctl ctl;
-	char folder[64];
+	char folder[SCRATCH_BYTES];
 	int listener;
 	pthread_t thread;
 	const char *const *script;
@@ -100,8 +101,7 @@ static int setup(void **state)
 
 	assert_non_null(fx);
 	config_defaults(&fx->ctl.config);
-	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/test-databases-XXXXXX");
-	assert_non_null(mkdtemp(fx->folder));
+	scratch_make(fx->folder);
 	(void)snprintf(fx->ctl.config.redis_unix_socket, sizeof(fx->ctl.config.redis_unix_socket), "%s/redis",
 		       fx->folder);
 	fx->listener = -1;
@@ -118,8 +118,7 @@ static int teardown(void **state)
 		assert_int_equal(pthread_join(fx->thread, NULL), 0);
 		(void)close(fx->listener);
 	}
-	(void)unlink(fx->ctl.config.redis_unix_socket);
-	(void)rmdir(fx->folder);
+	scratch_remove(fx->folder);
 	free(fx);
 	return 0;
 }
