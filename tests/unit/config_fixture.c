@@ -9,9 +9,10 @@
 
 #include "base/util.h"
 #include "config/file.h"
+#include "scratch.h"
 #include "settings/settings.h"
 
-static char directory[] = "/tmp/portsyncd-test-config-XXXXXX";
+static char directory[SCRATCH_BYTES];
 
 char *captured;
 size_t captured_len;
@@ -83,17 +84,14 @@ enum config_outcome load(struct config *config, const char *const *args)
 int config_setup(void **state)
 {
 	(void)state;
-	return !mkdtemp(directory) || chdir(directory) < 0 || unsetenv("PORTSYNCD_LOG_LEVEL") < 0 ||
-	       unsetenv("CREDENTIALS_DIRECTORY") < 0;
+	scratch_make(directory);
+	return chdir(directory) < 0 || unsetenv("PORTSYNCD_LOG_LEVEL") < 0 || unsetenv("CREDENTIALS_DIRECTORY") < 0;
 }
 
 int config_teardown(void **state)
 {
-	static const char *const files[] = {"F", "G", "fifo"};
-
 	(void)state;
 	forget();
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		(void)unlink(files[i]);
-	return rmdir(directory);
+	scratch_remove(directory);
+	return 0;
 }

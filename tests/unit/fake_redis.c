@@ -113,8 +113,7 @@ void fake_init(struct fake_redis *f, sd_event *event)
 	*f = (struct fake_redis){.event = event, .listener = -1, .client = -1};
 	f->setup = SETUP_0;
 	f->setup_answer = SETUP_0_ANSWER;
-	(void)snprintf(f->folder, sizeof(f->folder), "/tmp/portsyncd-redis.XXXXXX");
-	assert_non_null(mkdtemp(f->folder));
+	scratch_make(f->folder);
 	(void)snprintf(f->path, sizeof(f->path), "%s/sock", f->folder);
 }
 
@@ -131,7 +130,7 @@ void fake_done(struct fake_redis *f)
 {
 	fake_hang_up(f);
 	fake_stop_listening(f);
-	(void)rmdir(f->folder);
+	scratch_remove(f->folder);
 	free(f->in);
 }
 

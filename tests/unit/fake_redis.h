@@ -25,6 +25,7 @@
 #include "base/util.h"
 
 #include "patience.h"
+#include "scratch.h"
 
 #define SETUP_0 "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$4\r\nPING\r\n"
 #define SETUP_0_ANSWER "+OK\r\n+PONG\r\n"
@@ -33,7 +34,7 @@ struct fake_redis {
 	sd_event *event;
 	sd_event_source *accepting, *reading;
 	int listener, client;
-	char folder[64], path[96];
+	char folder[SCRATCH_BYTES], path[96];
 	uint16_t port;
 	const char *setup, *setup_answer; /* what a new connection must say first, and what it hears then */
 	const char *last_words;           /* sent to a new connection, which is then closed; NULL: none */

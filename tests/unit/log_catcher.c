@@ -16,8 +16,7 @@ void catcher_listen(struct log_catcher *k)
 
 void catcher_manages(struct log_catcher *k)
 {
-	(void)snprintf(k->folder, sizeof(k->folder), "/tmp/portsyncd-manager.XXXXXX");
-	assert_non_null(mkdtemp(k->folder));
+	scratch_make(k->folder);
 	(void)snprintf(k->path, sizeof(k->path), "%s/notify", k->folder);
 	catcher_listen(k);
 	assert_int_equal(setenv("NOTIFY_SOCKET", k->path, 1), 0);
@@ -27,8 +26,7 @@ void catcher_manages_no_more(struct log_catcher *k)
 {
 	(void)unsetenv("NOTIFY_SOCKET");
 	(void)close(k->fd);
-	(void)unlink(k->path);
-	(void)rmdir(k->folder);
+	scratch_remove(k->folder);
 }
 
 void catcher_open(enum log_target_type type, int level, const char *syslog_path)
@@ -43,8 +41,7 @@ void catcher_open(enum log_target_type type, int level, const char *syslog_path)
 
 void catcher_start(struct log_catcher *k, int level)
 {
-	(void)snprintf(k->folder, sizeof(k->folder), "/tmp/portsyncd-log.XXXXXX");
-	assert_non_null(mkdtemp(k->folder));
+	scratch_make(k->folder);
 	(void)snprintf(k->path, sizeof(k->path), "%s/log", k->folder);
 	catcher_listen(k);
 	catcher_open(LOG_TO_SYSLOG, level, k->path);
@@ -55,8 +52,7 @@ void catcher_stop(struct log_catcher *k)
 	log_close();
 	catcher_open(LOG_TO_STDERR, LOG_NOTICE, "");
 	(void)close(k->fd);
-	(void)unlink(k->path);
-	(void)rmdir(k->folder);
+	scratch_remove(k->folder);
 }
 
 bool catcher_next(struct log_catcher *k)

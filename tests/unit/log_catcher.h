@@ -17,10 +17,11 @@
 
 #include "log/audit.h"
 #include "log/limit.h"
+#include "scratch.h"
 
 struct log_catcher {
 	int fd;
-	char folder[64], path[96];
+	char folder[SCRATCH_BYTES], path[96];
 	char line[2048]; /* the last one */
 };
 

@@ -21,6 +21,7 @@
 #include "metrics/changejson.h"
 #include "metrics/page.h"
 #include "recorder/folder.h"
+#include "scratch.h"
 #include "test.h"
 
 #define LATE_SEC UINT64_C(2380435750) /* date -ud '2045-06-07 08:09:10' +%s */
@@ -67,7 +68,7 @@ static const char until_9999[] = "-----BEGIN CERTIFICATE-----\n"
 				 "-----END CERTIFICATE-----\n";
 
 struct fixture {
-	char folder[64], cert[96], key[96];
+	char folder[SCRATCH_BYTES], cert[96], key[96];
 };
 
 static int setup(void **state)
@@ -75,8 +76,7 @@ static int setup(void **state)
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
 	assert_non_null(fx);
-	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/portsyncd-dates.XXXXXX");
-	assert_non_null(mkdtemp(fx->folder));
+	scratch_make(fx->folder);
 	(void)snprintf(fx->cert, sizeof(fx->cert), "%s/cert", fx->folder);
 	(void)snprintf(fx->key, sizeof(fx->key), "%s/key", fx->folder);
 	*state = fx;
@@ -87,9 +87,7 @@ static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
-	(void)unlink(fx->cert);
-	(void)unlink(fx->key);
-	assert_int_equal(rmdir(fx->folder), 0);
+	scratch_remove(fx->folder);
 	free(fx);
 	return 0;
 }

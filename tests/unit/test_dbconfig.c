@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "scratch.h"
 
 #define INSTANCE "\"r\":{\"unix_socket_path\":\"/r\"}"
 #define CONFIG_DB "\"CONFIG_DB\":{\"id\":4,\"separator\":\"|\",\"instance\":\"r\"}"
@@ -124,11 +125,14 @@ static void test_missing_file(void **state)
 
 static void test_what_is_no_file(void **state)
 {
-	char path[] = "/tmp/portsyncd-test-dbconfig-XXXXXX", error[256];
-	int fd = mkostemp(path, O_CLOEXEC);
+	char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 2], error[256];
 	struct dbconfig *c;
+	int fd;
 
 	(void)state;
+	scratch_make(folder);
+	(void)snprintf(path, sizeof(path), "%s/F", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(dbconfig_load(&c, "/", true, error, sizeof(error)), -EISDIR);
 	assert_string_equal(error, "/: Is a directory" ALLOWED_SIZE);
@@ -140,8 +144,8 @@ static void test_what_is_no_file(void **state)
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(dbconfig_load(&c, path, true, error, sizeof(error)), -EINVAL);
 	assert_string_equal(error + strlen(path), ":1:0: not JSON: '[' or '{' expected near end of file" ALLOWED_JSON);
-	assert_int_equal(unlink(path), 0);
 	assert_int_equal(close(fd), 0);
+	scratch_remove(folder);
 	assert_int_equal(dbconfig_parse(&c, "F", "", DBCONFIG_MAX_BYTES + 1, error, sizeof(error)), -EFBIG);
 	assert_string_equal(error, "F: File too large" ALLOWED_SIZE);
 }

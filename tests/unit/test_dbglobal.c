@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "scratch.h"
 
 #define FILE_OF(entries) "{\"INCLUDES\":[" entries "],\"VERSION\":\"1.0\"}"
 #define HOST "{\"include\":\"../../redis/sonic-db/database_config.json\"}"
@@ -27,7 +28,7 @@
 #define ALLOWED_INCLUDE "; allowed: the path of a database_config.json"
 
 /* The tests run in a directory of their own, so that messages hold short names. */
-static char directory[] = "/tmp/portsyncd-test-dbglobal-XXXXXX";
+static char directory[SCRATCH_BYTES];
 
 static void write_text(const char *path, const char *text)
 {
@@ -214,14 +215,15 @@ static void test_small_error_buffer(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	return !mkdtemp(directory) || chdir(directory) < 0;
+	scratch_make(directory);
+	return chdir(directory) < 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	(void)unlink("G");
-	return rmdir(directory);
+	scratch_remove(directory);
+	return 0;
 }
 
 int main(void)

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "scratch.h"
 #include "test.h"
 
 #define NOON 1792152000 /* 2026-10-16 12:00:00 UTC */
 #define TEMPORARY "swss.portsyncd.pcapng.tmp"
 
 struct fixture {
-	char path[64], name[FOLDER_NAME_BYTES];
+	char path[SCRATCH_BYTES], name[FOLDER_NAME_BYTES];
 	int fd;
 };
 
@@ -27,8 +28,7 @@ static int setup(void **state)
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
 	assert_non_null(fx);
-	(void)snprintf(fx->path, sizeof(fx->path), "/tmp/portsyncd-folder.XXXXXX");
-	assert_non_null(mkdtemp(fx->path));
+	scratch_make(fx->path);
 	fx->fd = open(fx->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fx->fd >= 0);
 	*state = fx;
@@ -38,14 +38,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fixture *fx = *state;
-	DIR *dir = fdopendir(fx->fd);
-	const struct dirent *entry;
 
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	(void)closedir(dir);
-	(void)rmdir(fx->path);
+	(void)close(fx->fd);
+	scratch_remove(fx->path);
 	free(fx);
 	return 0;
 }

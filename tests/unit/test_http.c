@@ -18,6 +18,7 @@
 
 #include "base/util.h"
 #include "log_catcher.h"
+#include "scratch.h"
 #include "test.h"
 
 #define NO_ADDRESS "is not an address; allowed: 127.0.0.1:10187, [::1]:10187"
@@ -25,8 +26,8 @@
 
 struct fixture {
 	struct log_catcher catcher;
-	char folder[64], path[96]; /* where the Unix socket is to be */
-	char address[32];          /* on a loopback address of this process alone */
+	char folder[SCRATCH_BYTES], path[96]; /* where the Unix socket is to be */
+	char address[32];                     /* on a loopback address of this process alone */
 	char error[512];
 	struct http *http;
 	unsigned handled;
@@ -486,8 +487,7 @@ static int setup(void **state)
 
 	memset(&fx, 0, sizeof(fx));
 	catcher_start(&fx.catcher, LOG_DEBUG);
-	(void)snprintf(fx.folder, sizeof(fx.folder), "/tmp/portsyncd-http.XXXXXX");
-	assert_non_null(mkdtemp(fx.folder));
+	scratch_make(fx.folder);
 	(void)snprintf(fx.path, sizeof(fx.path), "%s/http.sock", fx.folder);
 	(void)snprintf(fx.address, sizeof(fx.address), "127.%u.%u.%u:10187", 32 + pid / 65536 % 32, pid / 256 % 256,
 		       pid % 256);
@@ -500,9 +500,9 @@ static int teardown(void **state)
 	struct fixture *fx = *state;
 
 	http_free(fx->http);
-	(void)unlink(fx->path);
 	catcher_stop(&fx->catcher);
-	return rmdir(fx->folder);
+	scratch_remove(fx->folder);
+	return 0;
 }
 
 int main(void)

@@ -21,12 +21,13 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "scratch.h"
 #include "test.h"
 
 #define TEXT "what happened"
 #define LIMIT 10 /* bytes of a line that a full disk takes */
 
-static char folder[64], path[96];
+static char folder[SCRATCH_BYTES], path[96];
 static struct logtarget target;
 
 /* Writes when it is due again, as the log thread does. */
@@ -77,8 +78,7 @@ static size_t read_file(char *out, size_t size)
 static int setup(void **state)
 {
 	(void)state;
-	(void)snprintf(folder, sizeof(folder), "/tmp/portsyncd-target.XXXXXX");
-	assert_non_null(mkdtemp(folder));
+	scratch_make(folder);
 	(void)snprintf(path, sizeof(path), "%s/log", folder);
 	target = (struct logtarget){.fd = -1};
 	return 0;
@@ -88,8 +88,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	logtarget_close(&target);
-	(void)unlink(path);
-	(void)rmdir(folder);
+	scratch_remove(folder);
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/procstat.h"
 
-#include <ftw.h>
 #include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -18,8 +17,9 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "scratch.h"
 
-static char folder[] = "/tmp/test_procstat.XXXXXX";
+static char folder[SCRATCH_BYTES];
 
 static void make(const char *name, const char *text)
 {
@@ -27,7 +27,7 @@ static void make(const char *name, const char *text)
 	FILE *file;
 
 	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	for (slash = strchr(path + sizeof(folder), '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (slash = strchr(path + strlen(folder) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		(void)mkdir(path, 0700);
 		*slash = '/';
@@ -46,25 +46,18 @@ static void make_task(const char *name, const char *text)
 	make(path, text);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
-	memcpy(folder + sizeof(folder) - sizeof("XXXXXX"), "XXXXXX", sizeof("XXXXXX"));
-	return mkdtemp(folder) ? 0 : -1;
+	scratch_make(folder);
+	return 0;
 }
 
 static int clean_up(void **state)
 {
 	(void)state;
-	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(folder);
+	return 0;
 }
 
 /* Ticks are hundredths of a second everywhere Linux runs portsyncd. */

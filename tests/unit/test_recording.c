@@ -4,6 +4,7 @@
 #include "recorder/recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "scratch.h"
 #include "tape.h"
 
 #define ETHERNET0                                                                                                      \
@@ -218,10 +220,13 @@ static void a_file_is_loaded(void **state)
 {
 	struct tape t cleanup(free_tape) = sample();
 	struct recording *r cleanup(free_it) = NULL;
-	char path[] = "/tmp/test_recording.XXXXXX", why[RECORDING_WHY_MAX];
-	int fd = mkstemp(path);
+	char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 2], why[RECORDING_WHY_MAX];
+	int fd;
 
 	(void)state;
+	scratch_make(folder);
+	(void)snprintf(path, sizeof(path), "%s/F", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write_all(fd, t.out.data, t.out.len), 0);
 	(void)close(fd);
@@ -237,6 +242,7 @@ static void a_file_is_loaded(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(recording_load(&r, path, why, sizeof(why)), -ENOENT);
 	assert_int_equal(recording_load(&r, "/", why, sizeof(why)), -EISDIR);
+	scratch_remove(folder);
 }
 
 int main(void)

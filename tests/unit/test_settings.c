@@ -18,11 +18,12 @@
 #include <cmocka.h>
 
 #include "http/options.h"
+#include "scratch.h"
 #include "test.h"
 
 struct fixture {
 	struct config config;
-	char folder[32], path[64], error[256];
+	char folder[SCRATCH_BYTES], path[96], error[256];
 	struct secret password;
 };
 
@@ -32,8 +33,7 @@ static int setup(void **state)
 
 	assert_non_null(fx);
 	config_defaults(&fx->config);
-	(void)snprintf(fx->folder, sizeof(fx->folder), "/tmp/portsyncd-settings.XXXXXX");
-	assert_non_null(mkdtemp(fx->folder));
+	scratch_make(fx->folder);
 	(void)snprintf(fx->path, sizeof(fx->path), "%s/redis_password", fx->folder);
 	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
 	*state = fx;
@@ -45,8 +45,7 @@ static int teardown(void **state)
 	struct fixture *fx = *state;
 
 	secret_wipe(&fx->password);
-	(void)unlink(fx->path);
-	(void)rmdir(fx->folder);
+	scratch_remove(fx->folder);
 	free(fx);
 	return 0;
 }

@@ -20,12 +20,13 @@
 
 #include "base/util.h"
 #include "patience.h"
+#include "scratch.h"
 #include "test.h"
 
 #define PATIENCE_USEC (patience_ends_usec() - now_usec())
 
 struct place {
-	char root[64], folder[80], file[96], refused[112], temporary[112];
+	char root[SCRATCH_BYTES], folder[80], file[96], refused[112], temporary[112];
 };
 
 /* With the path as $P. */
@@ -39,8 +40,7 @@ static int setup(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
-	(void)snprintf(p->root, sizeof(p->root), "/tmp/portsyncd-state.XXXXXX");
-	assert_non_null(mkdtemp(p->root));
+	scratch_make(p->root);
 	(void)snprintf(p->folder, sizeof(p->folder), "%s/folder", p->root);
 	(void)snprintf(p->file, sizeof(p->file), "%s/state.json", p->folder);
 	(void)snprintf(p->refused, sizeof(p->refused), "%s.refused", p->file);
@@ -51,7 +51,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	run("rm -rf $P", ((struct place *)*state)->root);
+	scratch_remove(((struct place *)*state)->root);
 	free(*state);
 	return 0;
 }
