@@ -54,7 +54,7 @@ def test_log_lines_and_records_exist() -> None:
 
 def test_metrics_and_checks_exist() -> None:
     """docs/metrics.md is compared with the daemon by test_metrics.py."""
-    known = set(re.findall(r"^\| `(\w+)` \|", text_of(DOCS / "metrics.md"), re.MULTILINE))
+    known = set(re.findall(r"^(?:\| |- )`(\w+)`", text_of(DOCS / "metrics.md"), re.MULTILINE))
     named = set(re.findall(r"`((?:portsyncd|process)_\w+)`", text_of(DOCS / "troubleshooting.md")))
     assert named and sorted(named - known) == []
     checks = named_after("check")

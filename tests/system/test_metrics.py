@@ -73,7 +73,7 @@ def test_both_formats_are_clean(switch: SwitchFactory) -> None:
 
 def differences(served: dict[str, Shape], promised: dict[str, Shape]) -> list[str]:
     """One line for each metric that the page and its documentation do not agree on, with the file to edit."""
-    missing = [f"{name}: it is served, but has no row: add one to docs/metrics.md" for name in served.keys() - promised]
+    missing = [f"{name}: it is served, but not documented: add it to docs/metrics.md" for name in served.keys() - promised]
     unserved = [f"{name}: docs/metrics.md has it, but no page: see {EXPORTER}" for name in promised.keys() - served]
     unequal = [
         f"{name}: {EXPORTER} has {served[name]}, docs/metrics.md {promised[name]}"

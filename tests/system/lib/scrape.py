@@ -110,10 +110,11 @@ class Pages:
 
 
 def documented(path: Path) -> dict[str, tuple[str, frozenset[str]]]:
-    """Name -> type and labels of the tables in docs/metrics.md. A histogram's meaning says so."""
-    row = r"^\| `((?:portsyncd|process)_\w+)` \| ([\w, ]*?) ?\| ?(.*?) ?\|$"
+    """Name -> type and labels of the lists and tables in docs/metrics.md, where labels come first, in italics. A
+    histogram's note says so."""
+    row = r"^(?:\| |- )`((?:portsyncd|process)_\w+)`(?: \| ((?:\*\w+\*(?:, |; |: )?)*)(.*?) \|)?$"
     return {
-        name: ("counter" if name.endswith("_total") else "histogram" if meaning.startswith("histogram") else "gauge",
+        name: ("counter" if name.endswith("_total") else "histogram" if note.startswith("histogram") else "gauge",
                frozenset(re.findall(r"\w+", labels)))
-        for name, labels, meaning in re.findall(row, path.read_text(), re.MULTILINE)
+        for name, labels, note in re.findall(row, path.read_text(), re.MULTILINE)
     }
