@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One file, though a long one: what MHD calls, what is polled and who is dropped all work on the same lists of clients,
+ * and no two of them could be read apart. What needs no list has files of its own: addresses, identity, stream,
+ * content.
+ */
 #include "http/server.h"
 
 #include <errno.h>
