@@ -23,7 +23,7 @@
 #define UTF8 "allowed: UTF-8 without control characters\n"
 #define SHAPE "allowed: a value bare or in double quotes, without quotes or \\ in it"
 
-static void test_defaults(void **state)
+static void defaults(void **state)
 {
 	struct config c;
 
@@ -81,7 +81,7 @@ static const struct {
 };
 
 /* The line names what replaces the key; what is good counts, as beside any other fault. */
-static void test_replaced_keys(void **state)
+static void replaced_keys(void **state)
 {
 	struct config c;
 	char text[256];
@@ -95,7 +95,7 @@ static void test_replaced_keys(void **state)
 	}
 }
 
-static void test_own_keys(void **state)
+static void own_keys(void **state)
 {
 	struct config c;
 
@@ -159,7 +159,7 @@ static void assert_read_as_it_is(const char *name, const char *value, size_t fie
 	assert_string_equal(text, value);
 }
 
-static void test_ranges_of_the_tuning_keys(void **state)
+static void ranges_of_the_tuning_keys(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tuning_ranges); i++) {
@@ -170,7 +170,7 @@ static void test_ranges_of_the_tuning_keys(void **state)
 	}
 }
 
-static void test_lock_memory(void **state)
+static void memory_is_locked(void **state)
 {
 	struct config c;
 
@@ -179,7 +179,7 @@ static void test_lock_memory(void **state)
 	assert_false(c.lock_memory);
 }
 
-static void test_cpu_affinity(void **state)
+static void affinity_of_cpus(void **state)
 {
 	static const struct {
 		const char *value, *same;
@@ -198,7 +198,7 @@ static void test_cpu_affinity(void **state)
 	}
 }
 
-static void test_http_addresses(void **state)
+static void http_addresses(void **state)
 {
 	struct config c;
 
@@ -215,7 +215,7 @@ static void test_http_addresses(void **state)
 	assert_int_equal(c.http_listen.n, 8);
 }
 
-static void test_http_options(void **state)
+static void options_of_http(void **state)
 {
 	struct http_options http;
 	struct config c;
@@ -236,7 +236,7 @@ static void test_http_options(void **state)
 }
 
 /* Then nothing else of [http] is looked at. */
-static void test_http_switched_off(void **state)
+static void http_switched_off(void **state)
 {
 	struct http_options http;
 	struct config c;
@@ -250,7 +250,7 @@ static void test_http_switched_off(void **state)
 	assert_string_equal(captured, "portsyncd: http.ca: set without http.cert and http.key; allowed: all three\n");
 }
 
-static void test_section_may_come_again(void **state)
+static void section_may_come_again(void **state)
 {
 	struct config c;
 
@@ -260,7 +260,7 @@ static void test_section_may_come_again(void **state)
 	assert_string_equal(c.redis_host, "a");
 }
 
-static void test_host_and_port_complete_each_other(void **state)
+static void host_and_port_complete_each_other(void **state)
 {
 	struct config c;
 
@@ -373,7 +373,7 @@ static const struct {
 	 "F:7: sonic.reconcile_interval_secs: \"a\" is not an integer; allowed: an integer 1..86400\n"},
 };
 
-static void test_faults_in_a_file(void **state)
+static void faults_in_a_file(void **state)
 {
 	struct config c;
 
@@ -384,7 +384,7 @@ static void test_faults_in_a_file(void **state)
 	}
 }
 
-static void test_nul_byte(void **state)
+static void nul_byte(void **state)
 {
 	static const char text[] = "[log]\nlevel = info\0rmation\n";
 	struct config c;
@@ -395,7 +395,7 @@ static void test_nul_byte(void **state)
 	assert_string_equal(captured, "F:2: byte 0x00 at 13; " UTF8);
 }
 
-static void test_long_values(void **state)
+static void long_values(void **state)
 {
 	char text[6000], value[5001];
 	struct config c;
@@ -424,7 +424,7 @@ static void test_long_values(void **state)
 	assert_string_equal(captured, "F:1: line of 4350 bytes; allowed: at most 4349\n");
 }
 
-static void test_many_faults_are_bounded(void **state)
+static void many_faults_are_bounded(void **state)
 {
 	char text[2000] = "[log]\n";
 	struct config c;
@@ -441,7 +441,7 @@ static void test_many_faults_are_bounded(void **state)
 	assert_non_null(strstr(captured, "\nportsyncd: F: 10 more faults\n"));
 }
 
-static void test_what_is_no_file(void **state)
+static void what_is_no_file(void **state)
 {
 	static char big[(1 << 20) + 1];
 	struct config c;
@@ -475,22 +475,22 @@ static void test_what_is_no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_replaced_keys),
-		cmocka_unit_test(test_own_keys),
-		cmocka_unit_test(test_ranges_of_the_tuning_keys),
-		cmocka_unit_test(test_lock_memory),
-		cmocka_unit_test(test_cpu_affinity),
-		cmocka_unit_test(test_http_addresses),
-		cmocka_unit_test(test_http_options),
-		cmocka_unit_test(test_http_switched_off),
-		cmocka_unit_test(test_section_may_come_again),
-		cmocka_unit_test(test_host_and_port_complete_each_other),
-		cmocka_unit_test(test_faults_in_a_file),
-		cmocka_unit_test(test_nul_byte),
-		cmocka_unit_test(test_long_values),
-		cmocka_unit_test(test_many_faults_are_bounded),
-		cmocka_unit_test(test_what_is_no_file),
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(replaced_keys),
+		cmocka_unit_test(own_keys),
+		cmocka_unit_test(ranges_of_the_tuning_keys),
+		cmocka_unit_test(memory_is_locked),
+		cmocka_unit_test(affinity_of_cpus),
+		cmocka_unit_test(http_addresses),
+		cmocka_unit_test(options_of_http),
+		cmocka_unit_test(http_switched_off),
+		cmocka_unit_test(section_may_come_again),
+		cmocka_unit_test(host_and_port_complete_each_other),
+		cmocka_unit_test(faults_in_a_file),
+		cmocka_unit_test(nul_byte),
+		cmocka_unit_test(long_values),
+		cmocka_unit_test(many_faults_are_bounded),
+		cmocka_unit_test(what_is_no_file),
 	};
 
 	return cmocka_run_group_tests(tests, config_setup, config_teardown);

@@ -22,7 +22,7 @@ static void assert_set(const cpu_set_t *cpus, const char *members)
 	}
 }
 
-static void test_lists(void **state)
+static void lists_of_cpus(void **state)
 {
 	static const struct {
 		const char *list, *members;
@@ -49,7 +49,7 @@ static void test_lists(void **state)
 	assert_int_equal(CPU_COUNT(&cpus), CPU_SETSIZE);
 }
 
-static void test_what_is_no_list(void **state)
+static void what_is_no_list(void **state)
 {
 	static const char *const bad[] = {
 		",",
@@ -86,7 +86,7 @@ static void test_what_is_no_list(void **state)
 		assert_int_equal(cpulist_parse(bad[i], &cpus), -EINVAL);
 }
 
-static void test_there_and_back(void **state)
+static void there_and_back(void **state)
 {
 	static const char *const lists[] = {"", "0", "0-1", "0,2", "0-1,3", "1-3,5-6,63-64,1023", "0-1023"};
 	cpu_set_t cpus;
@@ -99,7 +99,7 @@ static void test_there_and_back(void **state)
 	}
 }
 
-static void test_what_is_too_long_is_cut(void **state)
+static void what_is_too_long_is_cut(void **state)
 {
 	cpu_set_t cpus;
 	char text[8];
@@ -115,10 +115,10 @@ static void test_what_is_too_long_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_what_is_no_list),
-		cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_what_is_too_long_is_cut),
+		cmocka_unit_test(lists_of_cpus),
+		cmocka_unit_test(what_is_no_list),
+		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(what_is_too_long_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

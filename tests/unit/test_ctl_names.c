@@ -15,7 +15,7 @@ static int sign(int value)
 	return (value > 0) - (value < 0);
 }
 
-static void test_natural_order(void **state)
+static void natural_order(void **state)
 {
 	/* Each before the next. */
 	static const char *const sorted[] = {
@@ -52,7 +52,7 @@ static void assert_match(const char *pattern, const char *name, bool expected)
 		fail_msg("%s %s %s", pattern, expected ? "does not fit" : "fits", name);
 }
 
-static void test_patterns(void **state)
+static void patterns_of_names(void **state)
 {
 	char pattern[300];
 
@@ -76,7 +76,7 @@ static void test_patterns(void **state)
 	}
 }
 
-static void test_ranges(void **state)
+static void ranges_of_names(void **state)
 {
 	(void)state;
 	assert_match("Ethernet168-180", "Ethernet168", true);
@@ -103,9 +103,9 @@ static void test_ranges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_natural_order),
-		cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(natural_order),
+		cmocka_unit_test(patterns_of_names),
+		cmocka_unit_test(ranges_of_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ static void assert_db(const struct dbconfig *c, const char *name, unsigned numbe
 		assert_null(db->unix_socket);
 }
 
-static void test_single_instance(void **state)
+static void single_instance(void **state)
 {
 	struct dbconfig *c;
 	char error[256];
@@ -55,7 +55,7 @@ static void test_single_instance(void **state)
 	dbconfig_free(c);
 }
 
-static void test_several_instances(void **state)
+static void several_instances(void **state)
 {
 	struct dbconfig *c;
 	char error[256];
@@ -71,7 +71,7 @@ static void test_several_instances(void **state)
 }
 
 /* swss-common#1020: off unless named, and never for another table or database. */
-static void test_event_tables(void **state)
+static void tables_with_events(void **state)
 {
 	static const struct {
 		const char *with_database, *whole;
@@ -105,7 +105,7 @@ static void test_event_tables(void **state)
 	}
 }
 
-static void test_missing_file(void **state)
+static void missing_file(void **state)
 {
 	struct dbconfig *c;
 	char error[256];
@@ -123,7 +123,7 @@ static void test_missing_file(void **state)
 	dbconfig_free(NULL);
 }
 
-static void test_what_is_no_file(void **state)
+static void what_is_no_file(void **state)
 {
 	char folder[SCRATCH_BYTES], path[SCRATCH_BYTES + 2], error[256];
 	struct dbconfig *c;
@@ -160,7 +160,7 @@ static const char *const good[] = {
 	FILE_OF(INSTANCE ",\"\xc3\xa4\":{}", CONFIG_DB "," APPL_DB "," STATE_DB ",\"OTHER_DB\":{\"id\":\"x\"}"),
 };
 
-static void test_good_texts(void **state)
+static void good_texts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -236,7 +236,7 @@ static const struct {
 	{FILE_OF(INSTANCE, CONFIG_DB "," APPL_DB), "F: DATABASES.STATE_DB: is missing" ALLOWED_DATABASE},
 };
 
-static void test_bad_texts(void **state)
+static void bad_texts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -250,7 +250,7 @@ static void test_bad_texts(void **state)
 	}
 }
 
-static void test_length_of_socket_path(void **state)
+static void length_of_socket_path(void **state)
 {
 	char text[1024], path[110], error[512];
 	struct dbconfig *c;
@@ -268,7 +268,7 @@ static void test_length_of_socket_path(void **state)
 	assert_non_null(strstr(error, "...\" is too long; allowed: an absolute path of at most 107 bytes"));
 }
 
-static void test_nul_byte_inside(void **state)
+static void nul_byte_inside(void **state)
 {
 	static const char text[] = "{\"INSTANCES\":\0{}}";
 	struct dbconfig *c;
@@ -280,7 +280,7 @@ static void test_nul_byte_inside(void **state)
 	assert_null(c);
 }
 
-static void test_small_error_buffer(void **state)
+static void small_error_buffer(void **state)
 {
 	struct dbconfig *c;
 	char error[8];
@@ -293,11 +293,11 @@ static void test_small_error_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_single_instance), cmocka_unit_test(test_several_instances),
-		cmocka_unit_test(test_event_tables),    cmocka_unit_test(test_missing_file),
-		cmocka_unit_test(test_what_is_no_file), cmocka_unit_test(test_good_texts),
-		cmocka_unit_test(test_bad_texts),       cmocka_unit_test(test_length_of_socket_path),
-		cmocka_unit_test(test_nul_byte_inside), cmocka_unit_test(test_small_error_buffer),
+		cmocka_unit_test(single_instance),    cmocka_unit_test(several_instances),
+		cmocka_unit_test(tables_with_events), cmocka_unit_test(missing_file),
+		cmocka_unit_test(what_is_no_file),    cmocka_unit_test(good_texts),
+		cmocka_unit_test(bad_texts),          cmocka_unit_test(length_of_socket_path),
+		cmocka_unit_test(nul_byte_inside),    cmocka_unit_test(small_error_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

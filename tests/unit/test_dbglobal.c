@@ -58,9 +58,9 @@ static void assert_refused(const char *file, const char *name, int expected, con
 	assert_string_equal(path, "");
 }
 
-static void test_names_of_sonic(void **state)
+static void names_of_sonic(void **state)
 {
-	char file[64], expected[128];
+	char file[80], expected[128];
 
 	(void)state;
 	write_text("G", SONIC);
@@ -72,7 +72,7 @@ static void test_names_of_sonic(void **state)
 	assert_resolved(file, "asic1", "/abs/database_config.json");
 }
 
-static void test_path_of_the_global_file(void **state)
+static void path_of_the_global_file(void **state)
 {
 	(void)state;
 	write_text("G", FILE_OF("{\"namespace\":\"a\",\"include\":\"b/c.json\"}"));
@@ -95,7 +95,7 @@ static const struct {
 	{FILE_OF("{\"namespace\":\"b\"},{\"namespace\":\"b\"},{\"namespace\":\"a\",\"include\":\"/d\"}"), "a", "/d"},
 };
 
-static void test_good_texts(void **state)
+static void good_texts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
@@ -143,7 +143,7 @@ static const struct {
 	 "G: INCLUDES[0].include: \"/x\\x0a\" has control characters; allowed: a path without control characters"},
 };
 
-static void test_bad_texts(void **state)
+static void bad_texts(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -152,7 +152,7 @@ static void test_bad_texts(void **state)
 	}
 }
 
-static void test_what_is_no_file(void **state)
+static void what_is_no_file(void **state)
 {
 	(void)state;
 	assert_refused("none", "a", -ENOENT, "none: No such file or directory" ALLOWED_SIZE);
@@ -163,7 +163,7 @@ static void test_what_is_no_file(void **state)
 	assert_refused("G", "a", -EFBIG, "G: File too large" ALLOWED_SIZE);
 }
 
-static void test_length_of_the_path(void **state)
+static void length_of_the_path(void **state)
 {
 	char text[8192], include[5001], path[16], error[256] = "";
 
@@ -184,7 +184,7 @@ static void test_length_of_the_path(void **state)
 }
 
 /* However many names there are, and however long, the line ends. */
-static void test_many_names(void **state)
+static void many_names(void **state)
 {
 	char text[8192] = "{\"INCLUDES\":[", path[64], error[1024];
 	size_t at = strlen(text), len;
@@ -202,7 +202,7 @@ static void test_many_names(void **state)
 	assert_string_equal(error + len - 3, "...");
 }
 
-static void test_small_error_buffer(void **state)
+static void small_error_buffer(void **state)
 {
 	char path[64], error[8];
 
@@ -212,14 +212,14 @@ static void test_small_error_buffer(void **state)
 	assert_string_equal(error, "G: is a");
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	(void)state;
 	scratch_make(directory);
 	return chdir(directory) < 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	scratch_remove(directory);
@@ -229,11 +229,11 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_of_sonic),  cmocka_unit_test(test_path_of_the_global_file),
-		cmocka_unit_test(test_good_texts),      cmocka_unit_test(test_bad_texts),
-		cmocka_unit_test(test_what_is_no_file), cmocka_unit_test(test_length_of_the_path),
-		cmocka_unit_test(test_many_names),      cmocka_unit_test(test_small_error_buffer),
+		cmocka_unit_test(names_of_sonic),  cmocka_unit_test(path_of_the_global_file),
+		cmocka_unit_test(good_texts),      cmocka_unit_test(bad_texts),
+		cmocka_unit_test(what_is_no_file), cmocka_unit_test(length_of_the_path),
+		cmocka_unit_test(many_names),      cmocka_unit_test(small_error_buffer),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -4,7 +4,7 @@
 #define PATIENCE (10 * NSEC_PER_SEC) /* a loop that answers does so much sooner */
 #define NO_PATIENCE NSEC_PER_MSEC
 
-static void test_every_answer_is_whole_and_new(void **state)
+static void every_answer_is_whole_and_new(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	uint64_t before = 0;
@@ -29,7 +29,7 @@ static void test_every_answer_is_whole_and_new(void **state)
 	snapshot_fixture_free(loop);
 }
 
-static void test_more_ports_than_capacity_are_requested_again(void **state)
+static void more_ports_than_capacity_are_requested_again(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer;
@@ -50,7 +50,7 @@ static void test_more_ports_than_capacity_are_requested_again(void **state)
 	snapshot_fixture_free(loop);
 }
 
-static void test_a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
+static void a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer = exchange_get(loop->exchange, NO_PATIENCE, false);
@@ -106,7 +106,7 @@ static void *ask_for_ever(void *user)
 }
 
 /* Otherwise a request would hold up the end. */
-static void test_nobody_waits_for_a_loop_that_left(void **state)
+static void nobody_waits_for_a_loop_that_left(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
@@ -123,7 +123,7 @@ static void test_nobody_waits_for_a_loop_that_left(void **state)
 	snapshot_fixture_free(loop);
 }
 
-static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
+static void a_buffer_that_is_being_filled_is_left_alone(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
@@ -138,7 +138,7 @@ static void test_a_buffer_that_is_being_filled_is_left_alone(void **state)
 	snapshot_fixture_free(loop);
 }
 
-static void test_a_long_turn_shows_as_a_stall(void **state)
+static void a_long_turn_shows_as_a_stall(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer;
@@ -160,7 +160,7 @@ static void test_a_long_turn_shows_as_a_stall(void **state)
 }
 
 /* A loop that never wakes up has begun no turn. */
-static void test_requests_without_an_answer_are_a_stall(void **state)
+static void requests_without_an_answer_are_a_stall(void **state)
 {
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct exchange_answer answer;
@@ -183,13 +183,13 @@ static void test_requests_without_an_answer_are_a_stall(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_answer_is_whole_and_new),
-		cmocka_unit_test(test_more_ports_than_capacity_are_requested_again),
-		cmocka_unit_test(test_a_loop_that_does_not_answer_leaves_the_last_figures),
-		cmocka_unit_test(test_nobody_waits_for_a_loop_that_left),
-		cmocka_unit_test(test_a_buffer_that_is_being_filled_is_left_alone),
-		cmocka_unit_test(test_a_long_turn_shows_as_a_stall),
-		cmocka_unit_test(test_requests_without_an_answer_are_a_stall),
+		cmocka_unit_test(every_answer_is_whole_and_new),
+		cmocka_unit_test(more_ports_than_capacity_are_requested_again),
+		cmocka_unit_test(a_loop_that_does_not_answer_leaves_the_last_figures),
+		cmocka_unit_test(nobody_waits_for_a_loop_that_left),
+		cmocka_unit_test(a_buffer_that_is_being_filled_is_left_alone),
+		cmocka_unit_test(a_long_turn_shows_as_a_stall),
+		cmocka_unit_test(requests_without_an_answer_are_a_stall),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

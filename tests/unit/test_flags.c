@@ -63,7 +63,7 @@ static const struct {
 	{{"-c", "none"}, "portsyncd: --config: none: No such file or directory; allowed: a file that exists\n"},
 };
 
-static void test_bad_command_lines(void **state)
+static void bad_command_lines(void **state)
 {
 	struct config c;
 
@@ -75,7 +75,7 @@ static void test_bad_command_lines(void **state)
 	}
 }
 
-static void test_long_names_of_flags(void **state)
+static void long_names_of_flags(void **state)
 {
 	char name[PATH_MAX + 1];
 	struct config c;
@@ -98,7 +98,7 @@ static void test_long_names_of_flags(void **state)
 	assert_string_equal(c.database_global, name + 1);
 }
 
-static void test_help_and_version(void **state)
+static void help_and_version(void **state)
 {
 	static const char *const shown[] = {"-c, --config FILE ",
 					    "--database-config FILE ",
@@ -137,7 +137,7 @@ static void test_help_and_version(void **state)
 	assert_string_equal(captured, "");
 }
 
-static void test_flags(void **state)
+static void every_flag(void **state)
 {
 	struct config c;
 
@@ -155,7 +155,7 @@ static void test_flags(void **state)
 	assert_int_equal(c.log_target, LOG_TARGET_JOURNAL);
 }
 
-static void test_namespace(void **state)
+static void flag_of_a_namespace(void **state)
 {
 	struct config c;
 
@@ -173,7 +173,7 @@ static void test_namespace(void **state)
 }
 
 /* What the file says was not chosen: LOGGER in CONFIG_DB overrides it. */
-static void test_who_chose_the_log(void **state)
+static void who_chose_the_log(void **state)
 {
 	struct config c;
 
@@ -197,7 +197,7 @@ static void test_who_chose_the_log(void **state)
 }
 
 /* flags > environment > file > default, wherever -c stands */
-static void test_precedence(void **state)
+static void order_of_precedence(void **state)
 {
 	struct config c;
 
@@ -225,7 +225,7 @@ static void test_precedence(void **state)
 	assert_int_equal(unsetenv("PORTSYNCD_LOG_LEVEL"), 0);
 }
 
-static void test_check_config(void **state)
+static void configuration_is_checked(void **state)
 {
 	static const char databases[] = TEST_DATA "/database_config.json";
 	static const char broken[] = "portsyncd: none.json: No such file or directory; "
@@ -248,7 +248,7 @@ static void test_check_config(void **state)
 	assert_string_equal(captured, "F:2: log.level: \"3\" is not a level; allowed: " LEVELS "\n");
 }
 
-static void test_check_config_of_a_namespace(void **state)
+static void check_config_of_a_namespace(void **state)
 {
 	static const char unknown[] = "portsyncd: G: INCLUDES: \"asic1\" is the name of no entry; "
 				      "allowed: asic0, dpu0\n";
@@ -271,15 +271,15 @@ static void test_check_config_of_a_namespace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_command_lines),
-		cmocka_unit_test(test_long_names_of_flags),
-		cmocka_unit_test(test_help_and_version),
-		cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_namespace),
-		cmocka_unit_test(test_who_chose_the_log),
-		cmocka_unit_test(test_precedence),
-		cmocka_unit_test(test_check_config),
-		cmocka_unit_test(test_check_config_of_a_namespace),
+		cmocka_unit_test(bad_command_lines),
+		cmocka_unit_test(long_names_of_flags),
+		cmocka_unit_test(help_and_version),
+		cmocka_unit_test(every_flag),
+		cmocka_unit_test(flag_of_a_namespace),
+		cmocka_unit_test(who_chose_the_log),
+		cmocka_unit_test(order_of_precedence),
+		cmocka_unit_test(configuration_is_checked),
+		cmocka_unit_test(check_config_of_a_namespace),
 	};
 
 	return cmocka_run_group_tests(tests, config_setup, config_teardown);

@@ -38,7 +38,7 @@ static void judge_at(struct health *h, const struct snapshot *v, uint64_t nsec)
 	health_judge(h, &in, &limits);
 }
 
-static void test_a_quiet_switch_is_healthy(void **state)
+static void a_quiet_switch_is_healthy(void **state)
 {
 	struct health h = {0};
 
@@ -272,7 +272,7 @@ static const struct moment moments[] = {
 };
 
 /* However long nobody asked. */
-static void test_what_was_lost_a_minute_ago_is_over(void **state)
+static void what_was_lost_a_minute_ago_is_over(void **state)
 {
 	struct snapshot v = quiet;
 	struct health h = {0};
@@ -290,7 +290,7 @@ static void test_what_was_lost_a_minute_ago_is_over(void **state)
 	assert_float_equal(h.report.checks[HEALTH_OVERRUNS].value, 0, 1e-6);
 }
 
-static void test_each_check(void **state)
+static void each_check(void **state)
 {
 	(void)state;
 	for (const struct moment *m = moments; m < moments + ARRAY_SIZE(moments); m++) {
@@ -316,7 +316,7 @@ static void test_each_check(void **state)
 }
 
 /* What lasts becomes worse, and all is well when it is over. */
-static void test_redis_away_for_long(void **state)
+static void redis_away_for_long(void **state)
 {
 	struct snapshot away = quiet, deaf = quiet;
 	struct health h = {0};
@@ -340,7 +340,7 @@ static void test_redis_away_for_long(void **state)
 }
 
 /* Also when nobody asked meanwhile. */
-static void test_redis_was_away_long_before_the_first_look(void **state)
+static void redis_was_away_long_before_the_first_look(void **state)
 {
 	struct snapshot away = quiet;
 	struct health h = {0};
@@ -360,7 +360,7 @@ static void test_redis_was_away_long_before_the_first_look(void **state)
 	assert_float_equal(h.report.checks[HEALTH_REDIS].value, 507, 1e-6);
 }
 
-static void test_ports_out_of_sync_for_long(void **state)
+static void ports_out_of_sync_for_long(void **state)
 {
 	struct snapshot low = quiet;
 	struct health h = {0};
@@ -381,7 +381,7 @@ static void test_ports_out_of_sync_for_long(void **state)
 }
 
 /* However often it is judged: an event of the last minute counts for a minute. */
-static void test_the_last_minute(void **state)
+static void the_last_minute(void **state)
 {
 	static const uint64_t steps[] = {S / 50, S, 7 * S, 15 * S, 59 * S};
 
@@ -409,7 +409,7 @@ static void test_the_last_minute(void **state)
 	}
 }
 
-static void test_a_limit_of_zero_is_none(void **state)
+static void a_limit_of_zero_is_none(void **state)
 {
 	const struct health_limits none = {.min_success_percent = 99, .max_failure_percent = 5, .min_sync_percent = 90};
 	struct snapshot v = quiet;
@@ -425,7 +425,7 @@ static void test_a_limit_of_zero_is_none(void **state)
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
 }
 
-static void test_live_and_ready(void **state)
+static void live_and_ready(void **state)
 {
 	struct snapshot v = quiet;
 
@@ -449,7 +449,7 @@ static void test_live_and_ready(void **state)
 	assert_true(health_is_ready(&v));
 }
 
-static void test_a_loop_that_hangs(void **state)
+static void a_loop_that_hangs(void **state)
 {
 	struct health h = {0};
 	struct health_report report;
@@ -468,7 +468,7 @@ static void test_a_loop_that_hangs(void **state)
 }
 
 /* The clock: nothing to wait for while all is well, else the moment at which time alone makes a difference. */
-static void test_when_to_judge_again(void **state)
+static void when_to_judge_again(void **state)
 {
 	struct snapshot v = quiet;
 	struct health h = {0};
@@ -499,7 +499,7 @@ static void test_when_to_judge_again(void **state)
 }
 
 /* Judged when something happened and when it is due, as the loop does: what is of the minute is over with it. */
-static void test_what_failed_is_over_by_the_clock(void **state)
+static void what_failed_is_over_by_the_clock(void **state)
 {
 	struct snapshot v = quiet;
 	struct health h = {0};
@@ -522,7 +522,7 @@ static void test_what_failed_is_over_by_the_clock(void **state)
 }
 
 /* Since all was well, by the fault that began first, also when another one follows it. */
-static void test_since_the_first_of_several_faults(void **state)
+static void since_the_first_of_several_faults(void **state)
 {
 	struct snapshot v = quiet;
 	struct health h = {0};
@@ -546,7 +546,7 @@ static void test_since_the_first_of_several_faults(void **state)
 	assert_int_equal(h.report.since_nsec, T0 + 21 * S);
 }
 
-static void test_reasons(void **state)
+static void reasons_of_checks(void **state)
 {
 	struct snapshot v = quiet;
 	struct health h = {0};
@@ -566,20 +566,20 @@ static void test_reasons(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_quiet_switch_is_healthy),
-		cmocka_unit_test(test_what_was_lost_a_minute_ago_is_over),
-		cmocka_unit_test(test_each_check),
-		cmocka_unit_test(test_redis_away_for_long),
-		cmocka_unit_test(test_redis_was_away_long_before_the_first_look),
-		cmocka_unit_test(test_ports_out_of_sync_for_long),
-		cmocka_unit_test(test_the_last_minute),
-		cmocka_unit_test(test_a_limit_of_zero_is_none),
-		cmocka_unit_test(test_live_and_ready),
-		cmocka_unit_test(test_a_loop_that_hangs),
-		cmocka_unit_test(test_when_to_judge_again),
-		cmocka_unit_test(test_what_failed_is_over_by_the_clock),
-		cmocka_unit_test(test_since_the_first_of_several_faults),
-		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(a_quiet_switch_is_healthy),
+		cmocka_unit_test(what_was_lost_a_minute_ago_is_over),
+		cmocka_unit_test(each_check),
+		cmocka_unit_test(redis_away_for_long),
+		cmocka_unit_test(redis_was_away_long_before_the_first_look),
+		cmocka_unit_test(ports_out_of_sync_for_long),
+		cmocka_unit_test(the_last_minute),
+		cmocka_unit_test(a_limit_of_zero_is_none),
+		cmocka_unit_test(live_and_ready),
+		cmocka_unit_test(a_loop_that_hangs),
+		cmocka_unit_test(when_to_judge_again),
+		cmocka_unit_test(what_failed_is_over_by_the_clock),
+		cmocka_unit_test(since_the_first_of_several_faults),
+		cmocka_unit_test(reasons_of_checks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 static const uint64_t bounds[] = {1, 5, 63, 64, 128, 5000, 1000000};
 #define N ARRAY_SIZE(bounds)
 
-static void test_an_empty_one(void **state)
+static void an_empty_one(void **state)
 {
 	static const struct hist h;
 	uint64_t counts[N];
@@ -23,7 +23,7 @@ static void test_an_empty_one(void **state)
 	assert_int_equal(hist_quantile(&h, 0.5), 0);
 }
 
-static void test_values_up_to_each_bound(void **state)
+static void values_up_to_each_bound(void **state)
 {
 	static const uint64_t expected[N] = {2, 2, 2, 3, 4, 5, 6};
 	static struct hist h;
@@ -46,7 +46,7 @@ static void test_values_up_to_each_bound(void **state)
 }
 
 /* A value that is more than 1/64 above a bound is never counted as below it, one below never as above. */
-static void test_every_bound_is_exact_to_a_64th(void **state)
+static void every_bound_is_exact_to_a_64th(void **state)
 {
 	(void)state;
 	for (uint64_t value = 3; value < UINT64_C(1) << 40; value += 1 + value / 50) {
@@ -63,7 +63,7 @@ static void test_every_bound_is_exact_to_a_64th(void **state)
 	}
 }
 
-static void test_the_largest_value_of_all(void **state)
+static void the_largest_value_of_all(void **state)
 {
 	static struct hist h;
 	const uint64_t bound[] = {1000, UINT64_MAX};
@@ -76,7 +76,7 @@ static void test_the_largest_value_of_all(void **state)
 	assert_int_equal(counts[1], 1);
 }
 
-static void test_the_largest_is_kept(void **state)
+static void the_largest_is_kept(void **state)
 {
 	static struct hist h;
 
@@ -91,11 +91,11 @@ static void test_the_largest_is_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_empty_one),
-		cmocka_unit_test(test_values_up_to_each_bound),
-		cmocka_unit_test(test_every_bound_is_exact_to_a_64th),
-		cmocka_unit_test(test_the_largest_value_of_all),
-		cmocka_unit_test(test_the_largest_is_kept),
+		cmocka_unit_test(an_empty_one),
+		cmocka_unit_test(values_up_to_each_bound),
+		cmocka_unit_test(every_bound_is_exact_to_a_64th),
+		cmocka_unit_test(the_largest_value_of_all),
+		cmocka_unit_test(the_largest_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

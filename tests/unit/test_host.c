@@ -40,7 +40,7 @@ static rlim_t set_soft_limit(__rlimit_resource_t resource, rlim_t value)
 	return limit.rlim_cur;
 }
 
-/* Only the effective ones go, so tear_down() can take them back. */
+/* Only the effective ones go, so teardown() can take them back. */
 static void drop_capabilities(const struct fixture *fx)
 {
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
@@ -93,7 +93,7 @@ static void assert_unlocked_under(struct fixture *fx, rlim_t wanted)
 }
 
 /* The last is more than this process has mapped: the lock itself would be granted. */
-static void test_a_limit_on_locked_memory_does_not_become_one_on_memory(void **state)
+static void a_limit_on_locked_memory_does_not_become_one_on_memory(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -115,7 +115,7 @@ static cpu_set_t first_cpu(const struct fixture *fx)
 	return one;
 }
 
-static void test_cpus_that_are_there(void **state)
+static void cpus_that_are_there(void **state)
 {
 	struct fixture *fx = *state;
 	cpu_set_t one = first_cpu(fx), now;
@@ -128,7 +128,7 @@ static void test_cpus_that_are_there(void **state)
 }
 
 /* Alone, and beside one that does, where the kernel would have passed over it in silence. */
-static void test_a_cpu_that_does_not_exist(void **state)
+static void a_cpu_that_does_not_exist(void **state)
 {
 	struct fixture *fx = *state;
 	cpu_set_t cpus, before = first_cpu(fx), now;
@@ -147,7 +147,7 @@ static void test_a_cpu_that_does_not_exist(void **state)
 	}
 }
 
-static void test_all_is_refused(void **state)
+static void all_is_refused(void **state)
 {
 	struct fixture *fx = *state;
 	struct tuning_options options = {.lock_memory = true};
@@ -161,7 +161,7 @@ static void test_all_is_refused(void **state)
 	ASSERT_NO_LINE(fx);
 }
 
-static void test_what_is_granted_is_said(void **state)
+static void what_is_granted_is_said(void **state)
 {
 	struct fixture *fx = *state;
 	struct tuning_options options = {0};
@@ -175,7 +175,7 @@ static void test_what_is_granted_is_said(void **state)
 }
 
 /* Versions 1 (Linux 5.13), 4 (6.7), 6 (6.12), as Documentation/userspace-api/landlock.rst has them. */
-static void test_what_a_kernel_leaves_open_is_named(void **state)
+static void what_a_kernel_leaves_open_is_named(void **state)
 {
 	(void)state;
 	for (int version = 1; version < 6; version++) {
@@ -214,12 +214,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_a_limit_on_locked_memory_does_not_become_one_on_memory),
-		TEST(test_cpus_that_are_there),
-		TEST(test_a_cpu_that_does_not_exist),
-		TEST(test_all_is_refused),
-		TEST(test_what_is_granted_is_said),
-		cmocka_unit_test(test_what_a_kernel_leaves_open_is_named),
+		TEST(a_limit_on_locked_memory_does_not_become_one_on_memory),
+		TEST(cpus_that_are_there),
+		TEST(a_cpu_that_does_not_exist),
+		TEST(all_is_refused),
+		TEST(what_is_granted_is_said),
+		cmocka_unit_test(what_a_kernel_leaves_open_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

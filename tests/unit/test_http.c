@@ -50,7 +50,7 @@ static const struct {
 	{"[2001:db8::127.0.0.1]:1", false},
 };
 
-static void test_addresses(void **state)
+static void addresses_it_listens_on(void **state)
 {
 	struct address address;
 
@@ -91,7 +91,7 @@ static const char *const no_addresses[] = {
 	"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd:eeee]:1",
 };
 
-static void test_what_is_no_address(void **state)
+static void what_is_no_address(void **state)
 {
 	struct address address;
 
@@ -114,7 +114,7 @@ static void assert_refused(struct fixture *fx, const struct http_options *opt, c
 	assert_string_equal(fx->error, text);
 }
 
-static void test_options_that_do_not_fit(void **state)
+static void options_that_do_not_fit(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -138,7 +138,7 @@ static void test_options_that_do_not_fit(void **state)
 }
 
 /* Files are not read for the first verdict; an address that would need more is refused before they are. */
-static void test_addresses_for_other_machines(void **state)
+static void addresses_for_other_machines(void **state)
 {
 	static const char text[] = "http.listen: 192.0.2.1:1 can be reached from other machines and asks for no client "
 				   "certificate; allowed: set http.cert, http.key and http.ca, or listen on 127.0.0.1 "
@@ -237,7 +237,7 @@ static void ask(const struct fixture *fx, const char *path, char *answer, size_t
 	ask_method(fx, "GET", path, answer, size);
 }
 
-static void test_pages_are_the_handlers(void **state)
+static void pages_are_the_handlers(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -259,7 +259,7 @@ static void test_pages_are_the_handlers(void **state)
 	assert_int_equal(fx->handled, 2);
 }
 
-static void test_arguments_of_a_query(void **state)
+static void arguments_of_a_query(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -277,7 +277,7 @@ static void test_arguments_of_a_query(void **state)
 }
 
 /* The Unix socket has a POST for pages that take one; what TCP has not is in tests/system/test_http.py. */
-static void test_a_post(void **state)
+static void a_post(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -356,7 +356,7 @@ static void expect_page(int fd)
 	assert_int_equal(close(fd), 0);
 }
 
-static void test_clients_arrive_late(void **state)
+static void clients_arrive_late(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -376,7 +376,7 @@ static void test_clients_arrive_late(void **state)
 }
 
 /* A client that MHD drops before it arrived is counted no longer. */
-static void test_a_client_that_never_arrives(void **state)
+static void a_client_that_never_arrives(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -397,7 +397,7 @@ static void test_a_client_that_never_arrives(void **state)
 }
 
 /* With clients there, too. */
-static void test_the_end_leaves_nothing_behind(void **state)
+static void the_end_leaves_nothing_behind(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -415,7 +415,7 @@ static void test_the_end_leaves_nothing_behind(void **state)
 }
 
 /* Two servers of the same addresses: the second has nothing until the first ends. */
-static void test_addresses_that_are_taken(void **state)
+static void addresses_that_are_taken(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -439,7 +439,7 @@ static void test_addresses_that_are_taken(void **state)
 	assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
 }
 
-static void test_a_file_in_the_place_of_the_socket_stays(void **state)
+static void a_file_in_the_place_of_the_socket_stays(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -455,7 +455,7 @@ static void test_a_file_in_the_place_of_the_socket_stays(void **state)
 }
 
 /* Somebody has taken over our name: it is theirs. */
-static void test_a_socket_of_another_process_stays(void **state)
+static void a_socket_of_another_process_stays(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -467,7 +467,7 @@ static void test_a_socket_of_another_process_stays(void **state)
 	assert_int_equal(access(fx->path, F_OK), 0);
 }
 
-static void test_a_folder_that_cannot_be_made(void **state)
+static void a_folder_that_cannot_be_made(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
@@ -508,20 +508,20 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_addresses),
-		TEST(test_what_is_no_address),
-		TEST(test_options_that_do_not_fit),
-		TEST(test_addresses_for_other_machines),
-		TEST(test_pages_are_the_handlers),
-		TEST(test_arguments_of_a_query),
-		TEST(test_a_post),
-		TEST(test_clients_arrive_late),
-		TEST(test_a_client_that_never_arrives),
-		TEST(test_the_end_leaves_nothing_behind),
-		TEST(test_addresses_that_are_taken),
-		TEST(test_a_file_in_the_place_of_the_socket_stays),
-		TEST(test_a_socket_of_another_process_stays),
-		TEST(test_a_folder_that_cannot_be_made),
+		TEST(addresses_it_listens_on),
+		TEST(what_is_no_address),
+		TEST(options_that_do_not_fit),
+		TEST(addresses_for_other_machines),
+		TEST(pages_are_the_handlers),
+		TEST(arguments_of_a_query),
+		TEST(a_post),
+		TEST(clients_arrive_late),
+		TEST(a_client_that_never_arrives),
+		TEST(the_end_leaves_nothing_behind),
+		TEST(addresses_that_are_taken),
+		TEST(a_file_in_the_place_of_the_socket_stays),
+		TEST(a_socket_of_another_process_stays),
+		TEST(a_folder_that_cannot_be_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #include "base/util.h"
 
 /* RFC 9112, 3.2. */
-static void test_the_path_of_a_target(void **state)
+static void the_path_of_a_target(void **state)
 {
 	static const char *const targets[][2] = {
 		{"/metrics", "/metrics"},
@@ -35,7 +35,7 @@ static void test_the_path_of_a_target(void **state)
 }
 
 /* RFC 9110, 12.5.3. */
-static void test_who_wants_gzip(void **state)
+static void who_wants_gzip(void **state)
 {
 	static const char *const yes[] = {
 		"gzip",
@@ -74,7 +74,7 @@ static void test_who_wants_gzip(void **state)
 		assert_false(http_wants_gzip(no[i]));
 }
 
-static void test_who_wants_html(void **state)
+static void who_wants_html(void **state)
 {
 	static const char *const yes[] = {"text/html", "text/html,application/xhtml+xml,*/*;q=0.8",
 					  "a/b, TEXT/HTML;q=0.1"};
@@ -88,7 +88,7 @@ static void test_who_wants_html(void **state)
 		assert_false(http_wants_html(no[i]));
 }
 
-static void test_gzip_gives_the_same_bytes(void **state)
+static void gzip_gives_the_same_bytes(void **state)
 {
 	enum { LEN = 300000 };
 	char *text = calloc(1, LEN), *back = calloc(1, LEN), *small;
@@ -110,7 +110,7 @@ static void test_gzip_gives_the_same_bytes(void **state)
 	free(small);
 }
 
-static void test_gzip_leaves_alone_what_gets_no_smaller(void **state)
+static void gzip_leaves_alone_what_gets_no_smaller(void **state)
 {
 	char noise[4096];
 	uint32_t x = 1;
@@ -129,11 +129,11 @@ static void test_gzip_leaves_alone_what_gets_no_smaller(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_path_of_a_target),
-		cmocka_unit_test(test_who_wants_gzip),
-		cmocka_unit_test(test_who_wants_html),
-		cmocka_unit_test(test_gzip_gives_the_same_bytes),
-		cmocka_unit_test(test_gzip_leaves_alone_what_gets_no_smaller),
+		cmocka_unit_test(the_path_of_a_target),
+		cmocka_unit_test(who_wants_gzip),
+		cmocka_unit_test(who_wants_html),
+		cmocka_unit_test(gzip_gives_the_same_bytes),
+		cmocka_unit_test(gzip_leaves_alone_what_gets_no_smaller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

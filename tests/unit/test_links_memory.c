@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "test.h"
+
 #define ALWAYS SIZE_MAX
 
 static size_t granted = ALWAYS; /* calls that still succeed */
@@ -34,7 +36,7 @@ void *__wrap_malloc(size_t size)
 	return grant() ? __real_malloc(size) : NULL;
 }
 
-static int done_with_memory(void **state)
+static int teardown_memory(void **state)
 {
 	granted = ALWAYS;
 	return teardown(state);
@@ -141,16 +143,15 @@ static void a_dump_without_memory_for_ports_fails(void **state)
 	assert_int_equal(links_stats(l)->present, 65);
 }
 
-#define MEMORY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, done_with_memory)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		MEMORY_TEST(a_model_is_made_whole_or_not_at_all),
-		MEMORY_TEST(a_link_without_memory_is_counted_and_taken_later),
-		MEMORY_TEST(a_rename_without_memory_ends_the_old_name),
-		MEMORY_TEST(a_dump_without_memory_fails),
-		MEMORY_TEST(a_dump_without_memory_for_ports_fails),
+		cmocka_unit_test_setup_teardown(a_model_is_made_whole_or_not_at_all, setup, teardown_memory),
+		cmocka_unit_test_setup_teardown(a_link_without_memory_is_counted_and_taken_later, setup,
+						teardown_memory),
+		cmocka_unit_test_setup_teardown(a_rename_without_memory_ends_the_old_name, setup, teardown_memory),
+		cmocka_unit_test_setup_teardown(a_dump_without_memory_fails, setup, teardown_memory),
+		cmocka_unit_test_setup_teardown(a_dump_without_memory_for_ports_fails, setup, teardown_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define STEP (LIVE_STEP_SECS * USEC_PER_SEC)
 #define NOW (UINT64_C(358306645) * STEP) /* a time in 2026, where a step begins */
@@ -63,7 +64,7 @@ static enum live_state state_of(const struct fixture *fx, const char *name)
 	return 0;
 }
 
-static void test_ports_in_the_order_of_the_switch(void **state)
+static void ports_in_the_order_of_the_switch(void **state)
 {
 	static const char *const names[] = {"Ethernet100", "Ethernet4", "Ethernet0", "Ethernet12"};
 	struct fixture *fx = *state;
@@ -87,7 +88,7 @@ static void test_ports_in_the_order_of_the_switch(void **state)
 }
 
 /* Three changes within a minute, until the first of them is older. */
-static void test_a_port_that_flaps(void **state)
+static void a_port_that_flaps(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -111,7 +112,7 @@ static void test_a_port_that_flaps(void **state)
 }
 
 /* It comes up soon: its row, and its link's own changes, are no flaps. */
-static void test_a_port_that_comes(void **state)
+static void a_port_that_comes(void **state)
 {
 	static const struct row down = {{1, 0, 0, 9100}};
 	struct fixture *fx = *state;
@@ -125,7 +126,7 @@ static void test_a_port_that_comes(void **state)
 	assert_int_equal(state_of(fx, "Ethernet0"), LIVE_UP);
 }
 
-static void test_why_a_port_is_out_of_sync(void **state)
+static void why_a_port_is_out_of_sync(void **state)
 {
 	struct fixture *fx = *state;
 	struct snapshot_port *port = fx->snapshot.ports;
@@ -157,7 +158,7 @@ static void assert_step(const struct fixture *fx, unsigned back, unsigned change
 }
 
 /* From before anybody looked, too; what is too old, and a clock that was set back. */
-static void test_the_last_15_minutes(void **state)
+static void the_last_15_minutes(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -184,7 +185,7 @@ static void test_the_last_15_minutes(void **state)
 	assert_int_equal(fx->live.known_from_usec, 0);
 }
 
-static void test_what_the_ring_has_forgotten(void **state)
+static void what_the_ring_has_forgotten(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -201,7 +202,7 @@ static void test_what_the_ring_has_forgotten(void **state)
 	assert_true(fx->live.n_changes < 5000);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	struct fixture *fx = calloc(1, sizeof(*fx));
 
@@ -213,7 +214,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int clean_up(void **state)
+static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -224,17 +225,11 @@ static int clean_up(void **state)
 	return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, clean_up)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_ports_in_the_order_of_the_switch),
-		TEST(test_a_port_that_flaps),
-		TEST(test_a_port_that_comes),
-		TEST(test_why_a_port_is_out_of_sync),
-		TEST(test_the_last_15_minutes),
-		TEST(test_what_the_ring_has_forgotten),
+		TEST(ports_in_the_order_of_the_switch), TEST(a_port_that_flaps),   TEST(a_port_that_comes),
+		TEST(why_a_port_is_out_of_sync),        TEST(the_last_15_minutes), TEST(what_the_ring_has_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 #define EPOCH (UINT64_C(1700000000) * NSEC_PER_SEC)
 
@@ -23,7 +24,7 @@ struct page_fixture {
 	char *text;
 };
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	struct page_fixture *f = calloc(1, sizeof(*f));
 
@@ -48,7 +49,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int clean_up(void **state)
+static int teardown(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -79,7 +80,7 @@ static void assert_lines(const struct page_fixture *f, const char *lines)
 	assert_true(found == f->text || found[-1] == '\n');
 }
 
-static void test_both_formats_name_a_counter_as_they_must(void **state)
+static void both_formats_name_a_counter_as_they_must(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -101,7 +102,7 @@ static void test_both_formats_name_a_counter_as_they_must(void **state)
 	assert_string_equal(f->text + strlen(f->text) - 6, "# EOF\n");
 }
 
-static void test_figures_stand_where_they_belong(void **state)
+static void figures_stand_where_they_belong(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -141,7 +142,7 @@ static void test_figures_stand_where_they_belong(void **state)
 	assert_lines(f, "portsyncd_pages_served_total{page=\"metrics\"} 3\n");
 }
 
-static void test_a_histogram_is_cumulative(void **state)
+static void a_histogram_is_cumulative(void **state)
 {
 	struct page_fixture *f = *state;
 	static struct hist h;
@@ -173,7 +174,7 @@ static void test_a_histogram_is_cumulative(void **state)
 	assert_lines(f, "portsyncd_redis_batch_rows_sum 128\n");
 }
 
-static void test_what_is_not_known_is_not_there(void **state)
+static void what_is_not_known_is_not_there(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -195,7 +196,7 @@ static void test_what_is_not_known_is_not_there(void **state)
 	assert_lines(f, "portsyncd_netlink_drops_total 0\n");
 }
 
-static void test_time_without_sync(void **state)
+static void time_without_sync(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -207,7 +208,7 @@ static void test_time_without_sync(void **state)
 	assert_lines(f, "portsyncd_unsynced_seconds 0\n");
 }
 
-static void test_old_figures_tell_their_age(void **state)
+static void old_figures_tell_their_age(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -220,7 +221,7 @@ static void test_old_figures_tell_their_age(void **state)
 }
 
 /* Any byte but blanks and a slash may stand in the name of a link. */
-static void test_names_of_ports(void **state)
+static void names_of_ports(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -248,7 +249,7 @@ static void test_names_of_ports(void **state)
 			"1700000000.000000001\n");
 }
 
-static void test_without_the_series_of_ports(void **state)
+static void without_the_series_of_ports(void **state)
 {
 	struct page_fixture *f = *state;
 
@@ -263,7 +264,7 @@ static void test_without_the_series_of_ports(void **state)
 	assert_non_null(strstr(f->text, "# EOF\n"));
 }
 
-static void test_which_format(void **state)
+static void which_format(void **state)
 {
 	static const struct {
 		const char *accept;
@@ -311,15 +312,15 @@ static void test_which_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_both_formats_name_a_counter_as_they_must, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_figures_stand_where_they_belong, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_a_histogram_is_cumulative, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_what_is_not_known_is_not_there, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_time_without_sync, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_old_figures_tell_their_age, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_names_of_ports, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_without_the_series_of_ports, set_up, clean_up),
-		cmocka_unit_test(test_which_format),
+		TEST(both_formats_name_a_counter_as_they_must),
+		TEST(figures_stand_where_they_belong),
+		TEST(a_histogram_is_cumulative),
+		TEST(what_is_not_known_is_not_there),
+		TEST(time_without_sync),
+		TEST(old_figures_tell_their_age),
+		TEST(names_of_ports),
+		TEST(without_the_series_of_ports),
+		cmocka_unit_test(which_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static void change_link(unsigned times)
 	assert_int_equal(close(fd), 0);
 }
 
-static void test_a_receive_takes_no_more_than_the_pool(void **state)
+static void a_receive_takes_no_more_than_the_pool(void **state)
 {
 	struct nlsock *s = open_events(3, 32768);
 	struct nlsock_batch batch;
@@ -62,7 +62,7 @@ static void test_a_receive_takes_no_more_than_the_pool(void **state)
 	nlsock_free(s);
 }
 
-static void test_one_receive_may_take_1024(void **state)
+static void one_receive_may_take_1024(void **state)
 {
 	struct nlsock *s = open_events(1024, 32768);
 	struct nlsock_batch batch;
@@ -76,7 +76,7 @@ static void test_one_receive_may_take_1024(void **state)
 }
 
 /* One loss, however much longer than the buffers a datagram is. */
-static void test_buffers_grow_to_what_was_truncated(void **state)
+static void buffers_grow_to_what_was_truncated(void **state)
 {
 	struct nlsock *s = open_events(1, 64);
 	struct nlsock_batch batch;
@@ -93,7 +93,7 @@ static void test_buffers_grow_to_what_was_truncated(void **state)
 	nlsock_free(s);
 }
 
-static void test_all_of_a_pool_may_be_truncated(void **state)
+static void all_of_a_pool_may_be_truncated(void **state)
 {
 	struct nlsock *s = open_events(4, 64);
 	struct nlsock_batch batch;
@@ -110,7 +110,7 @@ static void test_all_of_a_pool_may_be_truncated(void **state)
 }
 
 /* A dump socket could not learn: it has long buffers from the start. */
-static void test_a_dump_needs_no_growth(void **state)
+static void a_dump_needs_no_growth(void **state)
 {
 	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
 	struct nlsock *s = NULL;
@@ -138,7 +138,7 @@ static const struct nlmsghdr *await_answer(struct nlsock *s)
 }
 
 /* By the thread, one question after the other. */
-static void test_questions_are_answered_in_order(void **state)
+static void questions_are_answered_in_order(void **state)
 {
 	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
 	const struct nlmsghdr *nlh;
@@ -169,7 +169,7 @@ static void test_questions_are_answered_in_order(void **state)
 }
 
 /* Nobody reads the answers, and the thread ends all the same. */
-static void test_an_asking_socket_is_closed_amid_questions(void **state)
+static void an_asking_socket_is_closed_amid_questions(void **state)
 {
 	const struct nlsock_options options = {SIZES, .datagram_bytes = 64};
 	struct nlsock *s = NULL;
@@ -194,13 +194,13 @@ static int enter_namespace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_receive_takes_no_more_than_the_pool),
-		cmocka_unit_test(test_one_receive_may_take_1024),
-		cmocka_unit_test(test_buffers_grow_to_what_was_truncated),
-		cmocka_unit_test(test_all_of_a_pool_may_be_truncated),
-		cmocka_unit_test(test_a_dump_needs_no_growth),
-		cmocka_unit_test(test_questions_are_answered_in_order),
-		cmocka_unit_test(test_an_asking_socket_is_closed_amid_questions),
+		cmocka_unit_test(a_receive_takes_no_more_than_the_pool),
+		cmocka_unit_test(one_receive_may_take_1024),
+		cmocka_unit_test(buffers_grow_to_what_was_truncated),
+		cmocka_unit_test(all_of_a_pool_may_be_truncated),
+		cmocka_unit_test(a_dump_needs_no_growth),
+		cmocka_unit_test(questions_are_answered_in_order),
+		cmocka_unit_test(an_asking_socket_is_closed_amid_questions),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

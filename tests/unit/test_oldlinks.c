@@ -76,7 +76,7 @@ struct rig {
 	struct oldlinks *old;
 };
 
-static int begin(void **state)
+static int setup_old(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 
@@ -94,7 +94,7 @@ static int begin(void **state)
 	return rig->old ? 0 : -1;
 }
 
-static int end(void **state)
+static int teardown_old(void **state)
 {
 	struct rig *rig = *state;
 
@@ -198,7 +198,7 @@ static void a_lost_connection_waits_for_the_rest(void **state)
 	assert_int_equal(kernel.n, LINKS);
 }
 
-static void a_decision_for_a_lost_connection_is_not_told(void **state)
+static void a_decision_for_a_lost_connection_is_not_reported(void **state)
 {
 	const struct rig *rig = *state;
 
@@ -225,11 +225,11 @@ static void a_kernel_that_cannot_be_asked(void **state)
 
 /* --- under SONiC's supervisord --- */
 
-static int begin_auto(void **state)
+static int setup_auto(void **state)
 {
 	struct rig *rig;
 
-	if (begin(state) < 0)
+	if (setup_old(state) < 0)
 		return -1;
 	rig = *state;
 	oldlinks_free(rig->old);
@@ -239,11 +239,11 @@ static int begin_auto(void **state)
 	return rig->old ? 0 : -1;
 }
 
-static int end_auto(void **state)
+static int teardown_auto(void **state)
 {
 	(void)unsetenv("SUPERVISOR_ENABLED");
 	(void)unsetenv("SUPERVISOR_PROCESS_NAME");
-	return end(state);
+	return teardown_old(state);
 }
 
 static void answer(const struct resp_value *reply)
@@ -306,22 +306,21 @@ static void what_redis_refuses_to_say_is_asked_again(void **state)
 	assert_int_equal(oldlinks_settle(rig->old), -ENOTCONN);
 }
 
-#define AUTO_TEST(name) cmocka_unit_test_setup_teardown(name, begin_auto, end_auto)
-#define OLD_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OLD_TEST(a_turn_sets_some_down),
-		OLD_TEST(a_link_that_comes_meanwhile_stays_up),
-		OLD_TEST(a_kernel_that_does_not_answer_is_not_asked_on),
-		OLD_TEST(a_lost_connection_waits_for_the_rest),
-		OLD_TEST(a_decision_for_a_lost_connection_is_not_told),
-		OLD_TEST(a_kernel_that_cannot_be_asked),
-		AUTO_TEST(without_supervisord_links_carry_traffic),
-		AUTO_TEST(with_the_marker_only_this_process_had_died),
-		AUTO_TEST(without_the_marker_links_are_an_earlier_swss),
-		AUTO_TEST(what_redis_refuses_to_say_is_asked_again),
+		cmocka_unit_test_setup_teardown(a_turn_sets_some_down, setup_old, teardown_old),
+		cmocka_unit_test_setup_teardown(a_link_that_comes_meanwhile_stays_up, setup_old, teardown_old),
+		cmocka_unit_test_setup_teardown(a_kernel_that_does_not_answer_is_not_asked_on, setup_old, teardown_old),
+		cmocka_unit_test_setup_teardown(a_lost_connection_waits_for_the_rest, setup_old, teardown_old),
+		cmocka_unit_test_setup_teardown(a_decision_for_a_lost_connection_is_not_reported, setup_old,
+						teardown_old),
+		cmocka_unit_test_setup_teardown(a_kernel_that_cannot_be_asked, setup_old, teardown_old),
+		cmocka_unit_test_setup_teardown(without_supervisord_links_carry_traffic, setup_auto, teardown_auto),
+		cmocka_unit_test_setup_teardown(with_the_marker_only_this_process_had_died, setup_auto, teardown_auto),
+		cmocka_unit_test_setup_teardown(without_the_marker_links_are_an_earlier_swss, setup_auto,
+						teardown_auto),
+		cmocka_unit_test_setup_teardown(what_redis_refuses_to_say_is_asked_again, setup_auto, teardown_auto),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

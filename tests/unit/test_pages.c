@@ -5,6 +5,7 @@
 
 #include "metrics/prometheus.h"
 #include "snapshot_fixture.h"
+#include "test.h"
 
 static const struct health_limits limits = {
 	.stall_nsec = 10 * NSEC_PER_SEC,
@@ -19,7 +20,7 @@ struct site {
 	struct pages *pages;
 };
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	struct site *s = calloc(1, sizeof(*s));
 
@@ -37,7 +38,7 @@ static int set_up(void **state)
 	return s->pages ? 0 : -1;
 }
 
-static int clean_up(void **state)
+static int teardown(void **state)
 {
 	struct site *s = *state;
 
@@ -79,7 +80,7 @@ static json_t *get_json(const struct site *s, const char *path, unsigned status)
 	return json;
 }
 
-static void test_live(void **state)
+static void page_of_liveness(void **state)
 {
 	const struct site *s = *state;
 	json_t *json = get_json(s, "/livez", 200);
@@ -98,7 +99,7 @@ static void test_live(void **state)
 	json_decref(get_json(s, "/livez", 200));
 }
 
-static void test_ready(void **state)
+static void page_of_readiness(void **state)
 {
 	const struct site *s = *state;
 	json_t *json = get_json(s, "/readyz", 200);
@@ -120,7 +121,7 @@ static void test_ready(void **state)
 	json_decref(json);
 }
 
-static void test_health(void **state)
+static void page_of_health(void **state)
 {
 	const struct site *s = *state;
 	json_t *json = get_json(s, "/healthz", 200);
@@ -152,7 +153,7 @@ static const char *text_at(const json_t *json, const char *key)
 	return json_string_value(json_object_get(json, key));
 }
 
-static void test_status(void **state)
+static void page_of_status(void **state)
 {
 	const struct site *s = *state;
 	json_t *json = get_json(s, "/status", 200);
@@ -182,7 +183,7 @@ static void test_status(void **state)
 }
 
 /* What Redis answers is no UTF-8: the problem is shown all the same. */
-static void test_status_with_strange_words(void **state)
+static void status_with_strange_words(void **state)
 {
 	const struct site *s = *state;
 	json_t *json;
@@ -194,7 +195,7 @@ static void test_status_with_strange_words(void **state)
 	json_decref(json);
 }
 
-static void test_ports(void **state)
+static void page_of_ports(void **state)
 {
 	const struct site *s = *state;
 	json_t *json;
@@ -222,7 +223,7 @@ static void test_ports(void **state)
 }
 
 /* A name that is no UTF-8 is found by its bytes and by how /ports writes it. */
-static void test_a_port_with_a_strange_name(void **state)
+static void a_port_with_a_strange_name(void **state)
 {
 	static const char *const paths[] = {"/ports/Ethernet\xff", "/ports/Ethernet\\xff"};
 	const struct site *s = *state;
@@ -236,7 +237,7 @@ static void test_a_port_with_a_strange_name(void **state)
 	}
 }
 
-static void test_metrics_in_both_formats(void **state)
+static void metrics_in_both_formats(void **state)
 {
 	const struct site *s = *state;
 	char *text = get(s, "/metrics", NULL, 200, PROMETHEUS_TEXT_TYPE);
@@ -251,7 +252,7 @@ static void test_metrics_in_both_formats(void **state)
 	free(text);
 }
 
-static void test_the_server_is_told_of(void **state)
+static void the_server_is_reported(void **state)
 {
 	static struct http_stats stats;
 	const struct site *s = *state;
@@ -271,7 +272,7 @@ static void test_the_server_is_told_of(void **state)
 }
 
 /* Else a port would seem to change at each scrape. */
-static void test_a_timestamp_stays(void **state)
+static void a_timestamp_stays(void **state)
 {
 	static const char start[] = "\nportsyncd_port_last_change_timestamp_seconds{port=\"Ethernet0\"} ";
 	const struct site *s = *state;
@@ -291,7 +292,7 @@ static void test_a_timestamp_stays(void **state)
 	}
 }
 
-static void test_the_index_names_what_there_is(void **state)
+static void the_index_names_what_there_is(void **state)
 {
 	static const char *const paths[] = {"/metrics", "/healthz", "/status",  "/livez",
 					    "/readyz",  "/ports",   "/history", "/config"};
@@ -314,7 +315,7 @@ static void test_the_index_names_what_there_is(void **state)
 }
 
 /* Its own style and script run, and nothing else. */
-static void test_the_page_for_a_browser(void **state)
+static void the_page_for_a_browser(void **state)
 {
 	const struct site *s = *state;
 	struct http_answer page;
@@ -369,7 +370,7 @@ static void *read_config(void *user)
 }
 
 /* The loop leaves new ones meanwhile, and waits for nobody. */
-static void test_the_newest_configuration_is_shown(void **state)
+static void the_newest_configuration_is_shown(void **state)
 {
 	struct site *s = *state;
 	pthread_t threads[2];
@@ -446,7 +447,7 @@ static void assert_history(const struct site *s, const char *port, const char *l
 	free(page.body);
 }
 
-static void test_the_history_is_of_all_or_of_one(void **state)
+static void the_history_is_of_all_or_of_one(void **state)
 {
 	static const struct row down = {{1, 0, 1, 9100}};
 	struct changes *changes = changes_new(4);
@@ -470,7 +471,7 @@ static void test_the_history_is_of_all_or_of_one(void **state)
 	forget_changes(s, changes);
 }
 
-static void test_a_change_says_all_of_it(void **state)
+static void a_change_says_all_of_it(void **state)
 {
 	static const struct row odd = {{1, 0, ROW_NIL, ROW_OTHER}};
 	static const char *const lines[] = {
@@ -543,7 +544,7 @@ static bool rings(const struct site *s)
 	return poll(&fd, 1, 0) == 1;
 }
 
-static void test_changes_are_watched(void **state)
+static void changes_are_watched(void **state)
 {
 	static const struct row down = {{1, 0, 1, 9100}};
 	struct changes *changes = changes_new(16);
@@ -588,7 +589,7 @@ static void test_changes_are_watched(void **state)
 }
 
 /* It hears how many it missed, then what is still there, a batch at a time. */
-static void test_who_watches_too_slowly_is_told(void **state)
+static void a_slow_watcher_learns_of_it(void **state)
 {
 	struct changes *changes = changes_new(16);
 	const struct site *s = *state;
@@ -629,7 +630,7 @@ static void show_port(const struct site *s, size_t i, bool configured, bool in_s
 	port->link.flags = flags;
 }
 
-static void test_the_text_shows_each_port(void **state)
+static void the_text_shows_each_port(void **state)
 {
 	const struct site *s = *state;
 	char *text;
@@ -688,7 +689,7 @@ static size_t ports_in(json_t *event)
 	return json_array_size(json_object_get(event, "ports"));
 }
 
-static void test_the_stream_of_the_page(void **state)
+static void the_stream_of_the_page(void **state)
 {
 	const struct site *s = *state;
 	struct http_answer first, second;
@@ -729,7 +730,7 @@ static void test_the_stream_of_the_page(void **state)
 	second.source.end(second.source.user);
 }
 
-static void test_pages_without_a_post(void **state)
+static void pages_without_a_post(void **state)
 {
 	const struct site *s = *state;
 	struct http_answer page = {.status = 500};
@@ -739,7 +740,7 @@ static void test_pages_without_a_post(void **state)
 	free(page.body);
 }
 
-static void test_several_threads(void **state)
+static void several_threads(void **state)
 {
 	struct site *s = *state;
 	pthread_t threads[3];
@@ -753,27 +754,27 @@ static void test_several_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_live, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_ready, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_health, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_status, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_status_with_strange_words, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_ports, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_a_port_with_a_strange_name, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_metrics_in_both_formats, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_server_is_told_of, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_a_timestamp_stays, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_index_names_what_there_is, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_newest_configuration_is_shown, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_history_is_of_all_or_of_one, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_a_change_says_all_of_it, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_changes_are_watched, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_who_watches_too_slowly_is_told, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_page_for_a_browser, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_text_shows_each_port, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_the_stream_of_the_page, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_pages_without_a_post, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_several_threads, set_up, clean_up),
+		TEST(page_of_liveness),
+		TEST(page_of_readiness),
+		TEST(page_of_health),
+		TEST(page_of_status),
+		TEST(status_with_strange_words),
+		TEST(page_of_ports),
+		TEST(a_port_with_a_strange_name),
+		TEST(metrics_in_both_formats),
+		TEST(the_server_is_reported),
+		TEST(a_timestamp_stays),
+		TEST(the_index_names_what_there_is),
+		TEST(the_newest_configuration_is_shown),
+		TEST(the_history_is_of_all_or_of_one),
+		TEST(a_change_says_all_of_it),
+		TEST(changes_are_watched),
+		TEST(a_slow_watcher_learns_of_it),
+		TEST(the_page_for_a_browser),
+		TEST(the_text_shows_each_port),
+		TEST(the_stream_of_the_page),
+		TEST(pages_without_a_post),
+		TEST(several_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

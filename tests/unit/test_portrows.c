@@ -13,6 +13,7 @@
 
 #include "base/util.h"
 #include "redis/scan.h"
+#include "test.h"
 
 static struct scene {
 	struct links *links;
@@ -114,7 +115,7 @@ static void on_outcome(enum portrows_outcome outcome, size_t count, void *user)
 	scene.outcome = outcome;
 }
 
-static int begin(void **state)
+static int setup(void **state)
 {
 	struct portrows_deps deps = {.config_separator = "|", .appl_separator = ":"};
 
@@ -125,7 +126,7 @@ static int begin(void **state)
 	return scene.links && scene.rows ? 0 : -1;
 }
 
-static int end(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	portrows_free(scene.rows);
@@ -361,22 +362,20 @@ static void names_that_no_port_can_have_are_left_out(void **state)
 	assert_string_equal(portrows_first(scene.rows), "Ethernet0");
 }
 
-#define ROWS_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROWS_TEST(no_memory_to_begin_is_tried_again),
-		ROWS_TEST(no_connection_is_waited_for),
-		ROWS_TEST(a_reading_that_breaks_off_tells_why),
-		ROWS_TEST(without_room_it_waits_for_room),
-		ROWS_TEST(a_row_that_cannot_be_pushed_now_is_read_again),
-		ROWS_TEST(a_row_that_no_command_can_hold_is_left_out),
-		ROWS_TEST(no_memory_for_a_push_is_tried_again),
-		ROWS_TEST(a_new_run_begins_once_the_earlier_one_is_answered),
-		ROWS_TEST(a_new_run_begins_once_the_scan_has_ended),
-		ROWS_TEST(a_port_whose_push_nobody_heard_of_is_waited_for),
-		ROWS_TEST(names_that_no_port_can_have_are_left_out),
+		TEST(no_memory_to_begin_is_tried_again),
+		TEST(no_connection_is_waited_for),
+		TEST(a_reading_that_breaks_off_tells_why),
+		TEST(without_room_it_waits_for_room),
+		TEST(a_row_that_cannot_be_pushed_now_is_read_again),
+		TEST(a_row_that_no_command_can_hold_is_left_out),
+		TEST(no_memory_for_a_push_is_tried_again),
+		TEST(a_new_run_begins_once_the_earlier_one_is_answered),
+		TEST(a_new_run_begins_once_the_scan_has_ended),
+		TEST(a_port_whose_push_nobody_heard_of_is_waited_for),
+		TEST(names_that_no_port_can_have_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 
 #include "base/util.h"
 #include "scratch.h"
+#include "test.h"
 
 static char folder[SCRATCH_BYTES];
 
@@ -46,14 +47,14 @@ static void make_task(const char *name, const char *text)
 	make(path, text);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
 	(void)state;
 	scratch_make(folder);
 	return 0;
 }
 
-static int clean_up(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	scratch_remove(folder);
@@ -63,7 +64,7 @@ static int clean_up(void **state)
 /* Ticks are hundredths of a second everywhere Linux runs portsyncd. */
 #define TICK (10 * NSEC_PER_MSEC)
 
-static void test_the_columns_of_proc(void **state)
+static void the_columns_of_proc(void **state)
 {
 	struct procstat p;
 
@@ -102,7 +103,7 @@ static void test_the_columns_of_proc(void **state)
 	assert_int_equal(p.netlink_drops, 5);
 }
 
-static void test_what_is_not_told_is_not_made_up(void **state)
+static void what_is_not_reported_is_not_made_up(void **state)
 {
 	struct procstat p;
 
@@ -117,7 +118,7 @@ static void test_what_is_not_told_is_not_made_up(void **state)
 	assert_false(p.has_netlink);
 }
 
-static void test_our_own_process(void **state)
+static void our_own_process(void **state)
 {
 	struct rlimit limit;
 	struct procstat p;
@@ -147,9 +148,9 @@ static void test_our_own_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_the_columns_of_proc, set_up, clean_up),
-		cmocka_unit_test_setup_teardown(test_what_is_not_told_is_not_made_up, set_up, clean_up),
-		cmocka_unit_test(test_our_own_process),
+		TEST(the_columns_of_proc),
+		TEST(what_is_not_reported_is_not_made_up),
+		cmocka_unit_test(our_own_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

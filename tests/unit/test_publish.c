@@ -446,7 +446,7 @@ static void each_write_is_published(void **state)
 }
 
 /* It is no fault of the row; and one line an episode. */
-static void refused_events_are_told_once(void **state)
+static void refused_events_are_reported_once(void **state)
 {
 	static const char *const answers[] = {"-NOPERM no channel\r\n", "-NOPERM no channel\r\n", NONE_HEARD,
 					      NONE_HEARD};
@@ -496,7 +496,7 @@ int main(void)
 		TEST(latency_ends_with_the_last_answer),
 		TEST(a_large_batch_goes_out_in_parts),
 		cmocka_unit_test_setup_teardown(each_write_is_published, publish_setup_events, teardown),
-		cmocka_unit_test_setup_teardown(refused_events_are_told_once, publish_setup_events, teardown),
+		cmocka_unit_test_setup_teardown(refused_events_are_reported_once, publish_setup_events, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "test.h"
+
 #define RING RECORDER_MIN_BYTES
 #define DATAGRAM 1400
 #define LENGTHS 300
@@ -28,13 +30,13 @@ static int copy_now(struct recorder_copy *copy)
 	return recorder_copy(copy);
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
 	(void)state;
 	return recorder_start(RING);
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
 	(void)state;
 	recorder_stop();
@@ -501,20 +503,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(off_does_nothing),
-		cmocka_unit_test_setup_teardown(empty_has_nothing, start, stop),
-		cmocka_unit_test_setup_teardown(entries_come_back, start, stop),
-		cmocka_unit_test_setup_teardown(decisions_come_back_in_their_order, start, stop),
-		cmocka_unit_test_setup_teardown(many_decisions_come_back, start, stop),
-		cmocka_unit_test_setup_teardown(every_length_comes_back, start, stop),
-		cmocka_unit_test_setup_teardown(a_copy_holds_most_of_the_ring_and_ends_with_the_newest, start, stop),
-		cmocka_unit_test_setup_teardown(a_checkpoint_amid_a_dump_is_the_last_resort, start, stop),
-		cmocka_unit_test_setup_teardown(without_a_checkpoint_it_begins_where_an_entry_does, start, stop),
-		cmocka_unit_test_setup_teardown(what_is_too_long_is_noted, start, stop),
-		cmocka_unit_test_setup_teardown(the_first_trigger_waits, start, stop),
+		TEST(empty_has_nothing),
+		TEST(entries_come_back),
+		TEST(decisions_come_back_in_their_order),
+		TEST(many_decisions_come_back),
+		TEST(every_length_comes_back),
+		TEST(a_copy_holds_most_of_the_ring_and_ends_with_the_newest),
+		TEST(a_checkpoint_amid_a_dump_is_the_last_resort),
+		TEST(without_a_checkpoint_it_begins_where_an_entry_does),
+		TEST(what_is_too_long_is_noted),
+		TEST(the_first_trigger_waits),
 #ifndef __SANITIZE_THREAD__
-		cmocka_unit_test_setup_teardown(no_entry_waits_for_a_page, start, stop),
+		TEST(no_entry_waits_for_a_page),
 #endif
-		cmocka_unit_test_setup_teardown(a_reader_never_sees_what_is_half_written, start, stop),
+		TEST(a_reader_never_sees_what_is_half_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "test.h"
 
 /* ---- commands ---- */
 
@@ -105,13 +106,13 @@ static void keeps_order_in_any_mix(void **state)
 
 /* ---- replies ---- */
 
-static int new_reader(void **state)
+static int setup(void **state)
 {
 	*state = resp_reader_new();
 	return *state ? 0 : -1;
 }
 
-static int free_reader(void **state)
+static int teardown(void **state)
 {
 	resp_reader_free(*state);
 	return 0;
@@ -542,8 +543,6 @@ static void tells_errors_by_their_first_word(void **state)
 	assert_false(resp_is_error(&v, "NOSCRIPT"));
 }
 
-#define READER_TEST(name) cmocka_unit_test_setup_teardown(name, new_reader, free_reader)
-
 /* Else a buffer that is emptied again and again would be moved, or grow. */
 static void an_empty_buffer_begins_at_its_front(void **state)
 {
@@ -567,22 +566,22 @@ int main(void)
 		cmocka_unit_test(appends_behind_what_waits),
 		cmocka_unit_test(refuses_what_no_buffer_may_hold),
 		cmocka_unit_test(keeps_order_in_any_mix),
-		READER_TEST(many_answers_at_once_need_no_memory),
-		READER_TEST(reads_every_type),
-		READER_TEST(strings_may_hold_any_byte),
-		READER_TEST(what_looks_like_a_digit_stays_in_its_place),
-		READER_TEST(reads_nested_arrays_byte_by_byte),
-		READER_TEST(reads_a_long_array),
-		READER_TEST(any_pieces_give_the_same_replies),
+		TEST(many_answers_at_once_need_no_memory),
+		TEST(reads_every_type),
+		TEST(strings_may_hold_any_byte),
+		TEST(what_looks_like_a_digit_stays_in_its_place),
+		TEST(reads_nested_arrays_byte_by_byte),
+		TEST(reads_a_long_array),
+		TEST(any_pieces_give_the_same_replies),
 		cmocka_unit_test(refuses_what_is_no_resp),
 		cmocka_unit_test(refuses_every_type_of_resp3),
-		READER_TEST(a_claimed_array_takes_no_memory),
-		READER_TEST(an_endless_line_is_refused),
-		READER_TEST(a_string_too_large_is_an_error_in_its_place),
-		READER_TEST(a_string_of_just_the_bound_is_read),
-		READER_TEST(a_string_read_over_must_end_well),
-		READER_TEST(an_array_too_long_is_an_error),
-		READER_TEST(a_reply_of_too_much_memory_is_an_error),
+		TEST(a_claimed_array_takes_no_memory),
+		TEST(an_endless_line_is_refused),
+		TEST(a_string_too_large_is_an_error_in_its_place),
+		TEST(a_string_of_just_the_bound_is_read),
+		TEST(a_string_read_over_must_end_well),
+		TEST(an_array_too_long_is_an_error),
+		TEST(a_reply_of_too_much_memory_is_an_error),
 		cmocka_unit_test(tells_errors_by_their_first_word),
 	};
 

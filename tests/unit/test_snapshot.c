@@ -10,7 +10,7 @@
 
 #include "base/util.h"
 
-static void test_bounds_ascend_and_labels_say_the_same(void **state)
+static void bounds_ascend_and_labels_say_the_same(void **state)
 {
 	static const struct {
 		const struct snapshot_bounds *bounds;
@@ -32,7 +32,7 @@ static void test_bounds_ascend_and_labels_say_the_same(void **state)
 }
 
 /* Those beyond the capacity are counted, too. */
-static void test_ports_are_summed_up(void **state)
+static void ports_are_summed_up(void **state)
 {
 	static const struct snapshot_port ports[] = {
 		{.name = "up",
@@ -65,8 +65,8 @@ static void test_ports_are_summed_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds_ascend_and_labels_say_the_same),
-		cmocka_unit_test(test_ports_are_summed_up),
+		cmocka_unit_test(bounds_ascend_and_labels_say_the_same),
+		cmocka_unit_test(ports_are_summed_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

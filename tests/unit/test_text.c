@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-static void test_a_value_of_a_label(void **state)
+static void a_value_of_a_label(void **state)
 {
 	struct text text = {0};
 
@@ -18,7 +18,7 @@ static void test_a_value_of_a_label(void **state)
 	free(text.data);
 }
 
-static void test_a_string_of_json(void **state)
+static void a_string_of_json(void **state)
 {
 	struct text text = {0};
 
@@ -29,7 +29,7 @@ static void test_a_string_of_json(void **state)
 	free(text.data);
 }
 
-static void test_names_become_utf8(void **state)
+static void names_become_utf8(void **state)
 {
 	static const struct {
 		const char *name, *text;
@@ -50,7 +50,7 @@ static void test_names_become_utf8(void **state)
 		assert_string_equal(text_utf8(cases[i].name, out), cases[i].text);
 }
 
-static void test_seconds(void **state)
+static void seconds_are_exact(void **state)
 {
 	static const struct {
 		uint64_t nsec;
@@ -76,7 +76,7 @@ static void test_seconds(void **state)
 }
 
 /* The expectations are what date(1) says. */
-static void test_stamps(void **state)
+static void stamps_of_times(void **state)
 {
 	static const struct {
 		uint64_t usec;
@@ -102,7 +102,7 @@ static void test_stamps(void **state)
 	}
 }
 
-static void test_digits(void **state)
+static void digits_of_a_number(void **state)
 {
 	static const struct {
 		uint64_t value;
@@ -117,7 +117,7 @@ static void test_digits(void **state)
 	}
 }
 
-static void test_items_are_appended(void **state)
+static void items_are_appended(void **state)
 {
 	char out[16] = "";
 
@@ -131,7 +131,7 @@ static void test_items_are_appended(void **state)
 }
 
 /* Whether it is the item or the separator that no longer fits. */
-static void test_what_does_not_fit_is_cut(void **state)
+static void what_does_not_fit_is_cut(void **state)
 {
 	char out[16] = "";
 
@@ -151,14 +151,10 @@ static void test_what_does_not_fit_is_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_value_of_a_label),
-		cmocka_unit_test(test_a_string_of_json),
-		cmocka_unit_test(test_names_become_utf8),
-		cmocka_unit_test(test_seconds),
-		cmocka_unit_test(test_stamps),
-		cmocka_unit_test(test_digits),
-		cmocka_unit_test(test_items_are_appended),
-		cmocka_unit_test(test_what_does_not_fit_is_cut),
+		cmocka_unit_test(a_value_of_a_label), cmocka_unit_test(a_string_of_json),
+		cmocka_unit_test(names_become_utf8),  cmocka_unit_test(seconds_are_exact),
+		cmocka_unit_test(stamps_of_times),    cmocka_unit_test(digits_of_a_number),
+		cmocka_unit_test(items_are_appended), cmocka_unit_test(what_does_not_fit_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
