@@ -2,7 +2,8 @@
 /*
  * What outlives a restart: when it is read, when it is saved, what is logged of it. While a process issues numbers, the
  * file says that it is not clean. A process that finds it so cannot know which numbers were issued later, and skips
- * STATE_STRIDE, so that no number comes twice.
+ * STATE_STRIDE, so that no number comes twice. Where the disk does not take that (docs/design/state-file.md), a process
+ * has numbers of its own, from the clock.
  */
 #include "daemon/counters.h"
 
@@ -13,6 +14,7 @@
 #include <sys/epoll.h>
 #include <systemd/sd-id128.h>
 
+#include "base/text.h"
 #include "base/timer.h"
 #include "daemon/end.h"
 #include "log/audit.h"
@@ -36,6 +38,8 @@ struct daemon_counters {
 	struct state state;  /* as it was read, but with the numbers to continue from */
 	sd_event_source *timer, *done;
 	struct marks given; /* at the last save, whether or not it succeeded */
+	struct marks saved; /* at the last one that did */
+	struct marks apart; /* where numbers of the process' own begin; 0: nowhere */
 	enum statefile_found found;
 	bool orderly;         /* an orderly stop wrote the file that was found */
 	const char *previous; /* how the process that wrote it ended; NULL: not known */
@@ -44,7 +48,7 @@ struct daemon_counters {
 	bool building, failing, told;
 	char why[STATEFILE_WHY_BYTES];
 	struct snapshot_saves stats;
-	char note[96];
+	char note[160];
 };
 
 /* --- what is saved --- */
@@ -126,6 +130,7 @@ static void note_save(struct daemon_counters *s, int r)
 	} else {
 		s->stats.saves++;
 		s->stats.last_nsec = now_nsec();
+		s->saved = s->given;
 	}
 	s->failing = r < 0;
 	tell_outcome(s);
@@ -198,11 +203,57 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 	return 0;
 }
 
-/* Saves early, long before more numbers were issued than the next start would skip. */
-static bool runs_ahead(const struct daemon_counters *s, const struct marks *now)
+static bool is_ahead(const struct marks *now, const struct marks *of, uint64_t numbers)
 {
-	return !s->failing &&
-	       (now->event - s->given.event >= STATE_STRIDE / 2 || now->audit - s->given.audit >= STATE_STRIDE / 2);
+	return now->event - of->event >= numbers || now->audit - of->audit >= numbers;
+}
+
+/* The file has none of the numbers of the process' own. */
+static bool is_apart(const struct daemon_counters *s)
+{
+	return s->saved.audit < s->apart.audit;
+}
+
+/*
+ * What this process issues from here on may never get into the file, and the next one starts from what is there, also
+ * if nothing can be saved then. So it takes the numbers of this microsecond: at a later time those are others, since no
+ * process issues one a microsecond.
+ */
+static uint64_t go_apart(struct daemon *d)
+{
+	struct daemon_counters *s = d->counters;
+	const uint64_t jump = STATE_APART + realtime_nsec() / NSEC_PER_USEC % STATE_APART_SPAN;
+
+	if (d->publish)
+		publish_skip_events(d->publish, jump);
+	else
+		s->state.event_id += jump;
+	audit_skip(jump);
+	s->apart = marks(d);
+	return jump;
+}
+
+/* The disk takes nothing, or hangs, or there is no thread: before more numbers were issued than the next start would
+ * skip. */
+static void go_apart_in_time(struct daemon *d, const struct marks *now)
+{
+	uint64_t jump;
+
+	if (is_apart(d->counters) || !is_ahead(now, &d->counters->saved, STATE_STRIDE / 2))
+		return;
+	jump = go_apart(d);
+	log_warning(KIND_STATE_NOT_SAVED, "%s was not saved for long: numbers jump by %" PRIu64, d->counters->path,
+		    jump);
+}
+
+/* Saves early, long before more numbers were issued than the next start would skip. */
+static void hurry(struct daemon *d, const struct marks *now)
+{
+	const struct daemon_counters *s = d->counters;
+
+	if (s->timer && !s->failing && is_ahead(now, &s->given, STATE_STRIDE / 4))
+		(void)begin_save(d, false);
+	go_apart_in_time(d, now);
 }
 
 void counters_turn(struct daemon *d)
@@ -210,13 +261,14 @@ void counters_turn(struct daemon *d)
 	struct daemon_counters *s = d->counters;
 	struct marks now;
 
-	if (!s || !s->timer)
+	if (!s)
 		return;
 	now = marks(d);
-	if (!s->owed && (now.event != s->given.event || now.audit != s->given.audit || now.changes != s->given.changes))
+	if (!s->owed && s->timer &&
+	    (now.event != s->given.event || now.audit != s->given.audit || now.changes != s->given.changes))
 		arm(d);
-	if (runs_ahead(s, &now))
-		(void)begin_save(d, false);
+	if (is_ahead(&now, &s->saved, STATE_STRIDE / 4))
+		hurry(d, &now);
 }
 
 /* Without the thread, while no loop runs. */
@@ -236,13 +288,12 @@ static void save_now(struct daemon *d, struct state *out, bool clean)
 
 /* --- loading --- */
 
-static void refuse(struct daemon_counters *s, const char *why, bool stuck)
+static void refuse(const struct daemon_counters *s, const char *why)
 {
-	const char *where = stuck ? "" : "; it is kept aside as *.refused";
+	const char *where = s->found == STATEFILE_STUCK ? "" : "; it is kept aside as *.refused";
 
 	audit_event(LOG_WARNING, KIND_STATE_REFUSED, AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(),
 		    "%s is refused: %s%s; counters begin again", s->path, why, where);
-	(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin again");
 }
 
 static void go_on(struct daemon_counters *s)
@@ -266,17 +317,26 @@ static void go_on(struct daemon_counters *s)
 	audit_go_on(s->state.audit_seq);
 }
 
-static void read_file(struct daemon_counters *s)
+static void read_file(struct daemon_counters *s, char why[STATEFILE_WHY_BYTES])
 {
-	char why[STATEFILE_WHY_BYTES];
-
 	s->found = statefile_load(s->file, &s->state, why);
 	if (s->found == STATEFILE_LOADED)
 		go_on(s);
 	else if (s->found == STATEFILE_MISSING)
 		(void)snprintf(s->note, sizeof(s->note), "; numbers begin at 1");
 	else
-		refuse(s, why, s->found == STATEFILE_STUCK);
+		(void)snprintf(s->note, sizeof(s->note), "; the state file was refused, numbers begin again");
+}
+
+/* Before the first number is issued, the file must stop claiming that it has the last one. */
+static void mark_file(struct daemon *d)
+{
+	struct daemon_counters *s = d->counters;
+
+	save_now(d, &s->state, false);
+	if (s->failing)
+		text_append(s->note, sizeof(s->note), ", ",
+			    "and %" PRIu64 " are left out since the state file cannot be written", go_apart(d));
 }
 
 /* Good news waits until all is built: a daemon that cannot start says why, and nothing else. */
@@ -291,6 +351,7 @@ static void tell_found(const struct daemon_counters *s)
 void counters_load(struct daemon *d)
 {
 	const char *path = d->config->state_file;
+	char why[STATEFILE_WHY_BYTES];
 	struct daemon_counters *s;
 	int r;
 
@@ -310,9 +371,10 @@ void counters_load(struct daemon *d)
 	d->counters = s;
 	s->path = path;
 	s->building = true;
-	read_file(s);
-	/* Before the first number is issued, the file must stop claiming that it has the last one. */
-	save_now(d, &s->state, false);
+	read_file(s, why);
+	mark_file(d);
+	if (s->found == STATEFILE_REFUSED || s->found == STATEFILE_STUCK)
+		refuse(s, why);
 }
 
 const char *counters_previous_stop(const struct daemon *d)

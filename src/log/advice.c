@@ -356,7 +356,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",
 		"The disk is full or read-only, or the folder missing or not writable. A restart loses what was "
-		"counted since, and may repeat numbers of events and audit records.",
+		"counted since. Numbers of events and audit records may jump, so that none comes twice.",
 		"Free the disk, or make the folder of state.file writable; it is tried again each "
 		"state.save_interval_secs. A folder missing at the start needs a restart.",
 	},

@@ -4,10 +4,10 @@
  * of its own class: facility authpriv, fields AUDIT_EVENT, AUDIT_SEQ, AUDIT_OUTCOME, AUDIT_SUBJECT and BOOT_ID. It is
  * independent of the log level, numbered without gaps across all processes that share a state file (state/), and has
  * slots of its own in the ring. A gap in the numbers is a lost record or a killed process: the next process continues
- * STATE_STRIDE above the last saved number, and its start record says so. Records go to journal, syslog and rfc5424,
- * which can keep them apart, never to stderr or stdout. An event with a log line and a record is written once: the line
- * carries the record's fields. Syslog has no fields, so it gets both, with facilities that go to different files. A
- * storm of a limited kind suppresses records, which is itself a record.
+ * STATE_STRIDE above the last saved number, and its start record says so. One that cannot save skips more. Records go
+ * to journal, syslog and rfc5424, which can keep them apart, never to stderr or stdout. An event with a log line and a
+ * record is written once: the line carries the record's fields. Syslog has no fields, so it gets both, with facilities
+ * that go to different files. A storm of a limited kind suppresses records, which is itself a record.
  */
 #ifndef PORTSYNCD_LOG_AUDIT_H
 #define PORTSYNCD_LOG_AUDIT_H
@@ -29,6 +29,8 @@ bool audit_enabled(void);
 /* The last number issued, initially 0. audit_go_on() sets another one, before the first record. */
 uint64_t audit_last(void);
 void audit_go_on(uint64_t last);
+/* Leaves numbers out; other threads may make records meanwhile. */
+void audit_skip(uint64_t numbers);
 
 /* The subject: this process, or the sender of a signal ("pid 7 uid 0"). */
 const char *audit_self(void);

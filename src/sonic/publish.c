@@ -39,7 +39,7 @@ struct publish {
 	struct eventpub *events; /* NULL: rows alone are written */
 	struct changes *changes; /* NULL: nobody wants to know */
 	size_t batch_size;
-	uint64_t last_event; /* of an earlier process */
+	uint64_t last_event; /* of an earlier process, and what was left out */
 	sd_event_source *retry_ports, *retry_readback;
 	struct backoff readback_backoff;
 	bool enabled, held;
@@ -584,6 +584,11 @@ bool publish_is_in_doubt(const struct publish *p)
 uint64_t publish_last_event(const struct publish *p)
 {
 	return p->last_event + written(p);
+}
+
+void publish_skip_events(struct publish *p, uint64_t numbers)
+{
+	p->last_event += numbers;
 }
 
 const struct publish_stats *publish_stats(const struct publish *p)

@@ -66,6 +66,8 @@ bool publish_owes(const struct port *port);
 bool publish_is_in_doubt(const struct publish *p);
 /* The number of the last port change that was sent. */
 uint64_t publish_last_event(const struct publish *p);
+/* Leaves numbers out. */
+void publish_skip_events(struct publish *p, uint64_t numbers);
 const struct publish_stats *publish_stats(const struct publish *p);
 /*
  * Nanoseconds from the receipt of a port's oldest unwritten change to Redis' acknowledgement of the write. Only writes

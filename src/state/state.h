@@ -22,6 +22,9 @@
 
 /* After an unclean end nobody knows which numbers were issued after the last save, so this many are skipped. */
 #define STATE_STRIDE UINT64_C(1000000)
+/* A process that nothing is saved of skips these, and so many microseconds of the clock modulo the span. */
+#define STATE_APART UINT64_C(1000000000000)
+#define STATE_APART_SPAN UINT64_C(9123456789127) /* 105 days; no round number, as clocks are set to */
 
 struct state_port {
 	char name[IFNAMSIZ];

@@ -162,7 +162,7 @@ static void step_flap(struct run *r)
 
 static void step_burst(struct run *r)
 {
-	lives_burst((take(r) + 1) * 1900); /* less than half of STATE_STRIDE */
+	lives_burst((take(r) + 1) * 900); /* less than a quarter of STATE_STRIDE */
 }
 
 static void step_disk(struct run *r)

@@ -19,6 +19,7 @@
 #define PORTS 2
 #define KEPT 8      /* changes */
 #define ISSUED 8192 /* changes in all lives */
+#define RANGES 8192 /* of numbers in all lives */
 #define SAVE_SECS 60
 #define SAVER_FD 1000 /* no real one */
 #define FIRST_WALL (UINT64_C(1700000000) * USEC_PER_SEC)
@@ -36,6 +37,12 @@ struct truth {
 	size_t issued, at_hand; /* changes, and how many of the last ones the process knows */
 	uint64_t saved_msec;
 	unsigned boot;
+};
+
+/* Numbers that were issued: those after the first, up to the last. */
+struct range {
+	uint64_t after, last;
+	bool apart; /* from the clock, since the disk took nothing */
 };
 
 struct port_life {
@@ -69,12 +76,13 @@ static struct lives {
 		struct truth truth;
 	} file;
 	/* all lives' */
-	uint64_t highest[NUMBERS]; /* ever issued */
-	bool unmarked;             /* the file said "clean" while numbers were issued: the disk took nothing */
+	struct range ranges[NUMBERS][RANGES];
+	size_t n_ranges[NUMBERS];
+	uint64_t latest_apart; /* when numbers were issued from the clock: CLOCK_REALTIME */
 	struct change issued[ISSUED];
 	size_t n_issued;
 	/* of one life */
-	bool alive, threadless, collecting;
+	bool alive, threadless, collecting, apart;
 	struct config config;
 	struct daemon daemon;
 	struct changes *changes;
@@ -142,14 +150,50 @@ static struct truth truth_now(bool clean)
 	return t;
 }
 
+static struct range *find_range(enum number which, uint64_t last)
+{
+	struct range *r = lives.ranges[which];
+
+	for (size_t i = 0; i < lives.n_ranges[which]; i++)
+		if (r[i].last == last)
+			return &r[i];
+	must(lives.n_ranges[which] < RANGES, "too many lives");
+	r += lives.n_ranges[which]++;
+	*r = (struct range){.after = last, .last = last, .apart = lives.apart};
+	return r;
+}
+
+/* A machine takes longer than a microsecond for each. */
 static void issue(enum number which, uint64_t n)
 {
-	must(lives.unmarked || lives.number[which] >= lives.highest[which], "a number comes twice");
-	lives.unmarked = lives.unmarked || (lives.file.there && !lives.file.damaged && lives.file.truth.clean);
+	const uint64_t after = lives.number[which];
+
+	for (const struct range *r = lives.ranges[which]; r < &lives.ranges[which][lives.n_ranges[which]]; r++)
+		must(after >= r->last || after + n <= r->after, "a number comes twice");
+	find_range(which, after)->last = after + n;
 	lives.number[which] += n;
-	lives.highest[which] = MAX(lives.highest[which], lives.number[which]);
 	if (which == AUDIT)
 		audit_go_on(audit_last() + n);
+	loop_advance_to(loop_now() + n);
+	if (lives.apart)
+		lives.latest_apart = MAX(lives.latest_apart, lives_clock());
+}
+
+/* From here on numbers come from the clock. One that was set back may show an earlier time again. */
+static void go_apart(void)
+{
+	lives.apart = true;
+	if (lives_clock() >= lives.latest_apart)
+		return;
+	for (enum number which = 0; which < NUMBERS; which++) {
+		struct range *r = lives.ranges[which];
+		size_t n = 0;
+
+		for (size_t i = 0; i < lives.n_ranges[which]; i++)
+			if (!r[i].apart)
+				r[n++] = r[i];
+		lives.n_ranges[which] = n;
+	}
 }
 
 /* --- the file, in place of state/statefile.c --- */
@@ -375,6 +419,7 @@ void lives_rewrite(unsigned version)
 /* --- numbers, in place of sonic/publish.c --- */
 
 uint64_t __wrap_publish_last_event(const struct publish *p);
+void __wrap_publish_skip_events(struct publish *p, uint64_t numbers);
 
 uint64_t __wrap_publish_last_event(const struct publish *p)
 {
@@ -382,12 +427,16 @@ uint64_t __wrap_publish_last_event(const struct publish *p)
 	return lives.number[EVENT];
 }
 
-/* Once a disk took nothing for so many numbers, a kill may make them come twice: that is told apart. */
-static bool may_issue(enum number which, uint64_t numbers)
+/* Those of the records, too. */
+void __wrap_publish_skip_events(struct publish *p, uint64_t numbers)
 {
-	uint64_t saved = lives.file.there ? lives.file.truth.number[which] : 0;
-
-	return lives.number[which] - saved + numbers < STATE_STRIDE;
+	(void)p;
+	must(lives.ill || lives.threadless || lives.file.damaged || !lives.file.there ||
+		     lives.saver.saving != SAVING_NOTHING, /* how it ended is not heard */
+	     "it was not saved in time");
+	for (enum number which = 0; which < NUMBERS; which++)
+		lives.number[which] += numbers;
+	go_apart();
 }
 
 void lives_burst(unsigned numbers)
@@ -399,14 +448,8 @@ void lives_burst(unsigned numbers)
 		if (!lives.ill && lives.disk == DISK_GOOD)
 			lives_disk_turn();
 	}
-	for (enum number which = 0; which < NUMBERS; which++) {
-		if (may_issue(which, numbers))
-			issue(which, numbers);
-		else
-			must(lives.ill || lives.threadless || lives.file.damaged || !lives.file.there ||
-				     lives.saver.saving != SAVING_NOTHING, /* how it ended is not heard */
-			     "it was not saved in time");
-	}
+	for (enum number which = 0; which < NUMBERS; which++)
+		issue(which, numbers);
 }
 
 static void send_link(unsigned port)
@@ -426,8 +469,7 @@ void lives_link_came(unsigned port)
 
 	if (p->present && p->running) {
 		p->flaps++;
-		if (may_issue(EVENT, 1))
-			issue(EVENT, 1); /* the row is written */
+		issue(EVENT, 1); /* the row is written */
 	}
 	p->present = true;
 	p->running = false;
@@ -439,7 +481,7 @@ void lives_flap(unsigned port)
 	struct change change = {.at_usec = lives_clock(), .kind = CHANGE_SET, .fields = ROW_BIT(ROW_OPER)};
 	struct row row = row_nil;
 
-	if (!lives.alive || !p->present || lives.n_issued == ISSUED || !may_issue(EVENT, 1))
+	if (!lives.alive || !p->present || lives.n_issued == ISSUED)
 		return;
 	p->running = !p->running;
 	p->flaps++;
@@ -474,14 +516,25 @@ static void expect(void)
 	for (enum number which = 0; which < NUMBERS; which++) {
 		lives.number[which] = used ? t->number[which] + (t->clean ? 0 : STATE_STRIDE) : 0;
 		/* Numbers begin again, and the start says so. */
-		if (!used || lives.unmarked)
-			lives.highest[which] = lives.number[which];
+		if (lives.file.damaged)
+			lives.n_ranges[which] = 0;
 	}
-	lives.unmarked = false;
 	for (unsigned i = 0; used && i < PORTS; i++) {
 		lives.ports[i].flaps = t->flaps[i];
 		lives.ports[i].changed_msec = t->changed_msec[i];
 	}
+}
+
+/* A disk that took nothing: the next life finds what this one found. */
+static void expect_apart(void)
+{
+	const uint64_t found[NUMBERS] = {[EVENT] = counters_last_event(&lives.daemon), [AUDIT] = audit_last()};
+
+	for (enum number which = 0; which < NUMBERS; which++) {
+		must(found[which] > lives.number[which], "numbers are those of a life that is saved");
+		lives.number[which] = found[which];
+	}
+	go_apart();
 }
 
 static const char *expected_end(void)
@@ -540,9 +593,12 @@ void lives_begin(struct links *links, bool threadless)
 	*d = (struct daemon){.config = &lives.config, .single = -1};
 	lives.alive = true;
 	lives.threadless = threadless;
+	lives.apart = false;
 	audit_go_on(0);
 	expect();
 	counters_load(d);
+	if (lives.ill)
+		expect_apart();
 	must(strcmp(counters_previous_stop(d), end) == 0, "the end before is told wrongly");
 	must(counters_last_event(d) == lives.number[EVENT], "events go on from another number");
 	must(audit_last() == lives.number[AUDIT], "records go on from another number");

@@ -5,8 +5,8 @@
  * what the disk took of it. A start must go on from there, and no number come twice.
  *
  * The saver's thread is a step of the input, and so is what becomes of its write: it is done, refused, or hangs.
- * Linked into a program, these statefile_*(), saver_*(), publish_last_event() and realtime_nsec() are wrapped by the
- * linker (meson.build).
+ * Linked into a program, these statefile_*(), saver_*(), publish_last_event(), publish_skip_events() and
+ * realtime_nsec() are wrapped by the linker (meson.build).
  */
 #ifndef PORTSYNCD_MODEL_LIVES_H
 #define PORTSYNCD_MODEL_LIVES_H
