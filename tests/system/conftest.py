@@ -36,11 +36,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 # `make test` runs all tests twice, confined as on a switch ("plain") and as the Redis user of deploy/redis with the
 # sanitizers, which allow no seccomp and no Landlock. The second run proves nothing new of these files: the build stands
 # for nothing in those of "plain" (documents, consoles, alerts, a wait for a constant, or descriptors that sanitizers
-# need themselves), and nothing is confined in those of "sanitized" (the HTTP server alone, or what is read before Redis
-# is asked).
+# need themselves), and nothing that is confined matters in those of "sanitized" (the HTTP server alone, what is read
+# before Redis is asked or is in its rows, and portsyncctl, but where the daemon writes for it).
 ONCE = {
     "plain": (
         "test_alerts",
+        "test_bench_changes",
         "test_dashboards",
         "test_demo",
         "test_deploy",
@@ -52,7 +53,27 @@ ONCE = {
         "test_prometheus",
         "test_supervisor",
     ),
-    "sanitized": ("test_cli", "test_http", "test_http_tls", "test_input_database_config"),
+    "sanitized": (
+        "test_cli",
+        "test_ctl",
+        "test_ctl_completion",
+        "test_ctl_doctor",
+        "test_ctl_explain",
+        "test_ctl_history",
+        "test_ctl_ports",
+        "test_ctl_status",
+        "test_ctl_top",
+        "test_ctl_verify",
+        "test_ctl_wait",
+        "test_ctl_watch",
+        "test_ctl_why",
+        "test_dry_run",
+        "test_health_checks",
+        "test_http",
+        "test_http_tls",
+        "test_input_config_db",
+        "test_input_database_config",
+    ),
 }
 # Their fixtures are of the module: one process of pytest-xdist has all of it. Slow, so they begin.
 IN_ONE_PROCESS = ("test_alerts", "test_dashboards", "test_deploy")
