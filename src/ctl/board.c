@@ -19,7 +19,7 @@
 #define PANEL_COLUMN 16
 #define PANEL_GROUP 8
 
-enum state { STATE_UP, STATE_DOWN, STATE_SHUT, STATE_NONE, STATES };
+enum shown_state { STATE_UP, STATE_DOWN, STATE_SHUT, STATE_NONE, STATES };
 
 static const struct {
 	const char *glyph, *plain, *meaning;
@@ -232,7 +232,7 @@ uint64_t board_fades_usec(const struct board *b)
 	return first;
 }
 
-static enum state state_of(const struct board_port *port)
+static enum shown_state state_of(const struct board_port *port)
 {
 	if (!port->link)
 		return STATE_NONE;
@@ -254,7 +254,7 @@ PRINTF_LIKE(2, 3) static void put(struct text *out, const char *format, ...)
 	text_put(out, line);
 }
 
-static const char *glyph(const struct board *b, enum state state)
+static const char *glyph(const struct board *b, enum shown_state state)
 {
 	return b->unicode ? states[state].glyph : states[state].plain;
 }
@@ -267,7 +267,7 @@ static const char *reverse(const struct board *b, bool on)
 /* The name is cut off, or filled up; an exclamation mark behind the glyph: STATE_DB is behind. */
 static void put_cell(const struct board *b, struct text *out, const struct board_port *port, unsigned name, bool mtu)
 {
-	enum state state = state_of(port);
+	enum shown_state state = state_of(port);
 	char number[24] = "";
 
 	if (mtu && port->link)
@@ -307,7 +307,7 @@ static void put_panel(const struct board *b, struct text *out, unsigned per_line
 
 	for (size_t i = 0; i < b->n; i++) {
 		const struct board_port *port = &b->ports[i];
-		enum state state = state_of(port);
+		enum shown_state state = state_of(port);
 
 		if (i % per_line == 0)
 			put(out, "%s %-*.*s", i > 0 ? "\n" : "", PANEL_COLUMN - 2, PANEL_COLUMN - 2, port->name);
@@ -370,7 +370,7 @@ static void put_head(const struct board *b, struct text *out)
 static void put_legend(const struct board *b, struct text *out)
 {
 	text_put(out, "\n ");
-	for (enum state state = 0; state < STATES; state++)
+	for (enum shown_state state = 0; state < STATES; state++)
 		put(out, "%s%s %s%s   ", out_on(b->ctl, states[state].style), glyph(b, state), states[state].meaning,
 		    out_off(b->ctl, states[state].style));
 	put(out, "! not in sync%s%s%s\n", b->ctl->color ? "   \033[7m" : "", b->ctl->color ? "just changed" : "",

@@ -44,7 +44,7 @@ const struct ctl_option options_common[] = {
 	[COMMONS] = {0, NULL, NULL, NULL},
 };
 
-struct reading {
+struct option_table {
 	const struct ctl_option *options[ALL_MAX]; /* common ones first */
 	size_t n;
 	struct option longs[ALL_MAX + 1];
@@ -98,7 +98,7 @@ static void print_verb_help(const struct ctl_verb *verb)
 
 /* --- getopt_long(3) --- */
 
-static void add_option(struct reading *r, const struct ctl_option *option)
+static void add_option(struct option_table *r, const struct ctl_option *option)
 {
 	r->longs[r->n] = (struct option){
 		.name = option->name,
@@ -115,9 +115,9 @@ static void add_option(struct reading *r, const struct ctl_option *option)
 }
 
 /* before: the verb is not known yet, so the first word ends the options. */
-static void make_reading(struct reading *r, const struct ctl_verb *verb, bool before)
+static void make_reading(struct option_table *r, const struct ctl_verb *verb, bool before)
 {
-	*r = (struct reading){0};
+	*r = (struct option_table){0};
 	(void)snprintf(r->letters, sizeof(r->letters), before ? "+:" : ":");
 	for (size_t i = 0; i < COMMONS; i++)
 		add_option(r, &options_common[i]);
@@ -126,7 +126,7 @@ static void make_reading(struct reading *r, const struct ctl_verb *verb, bool be
 }
 
 /* Which option getopt_long() has found; r->n: none. */
-static size_t found_option(const struct reading *r, int found)
+static size_t found_option(const struct option_table *r, int found)
 {
 	if (found >= FIRST_LONG)
 		return (size_t)(found - FIRST_LONG);
@@ -220,7 +220,7 @@ struct asked {
 /* Reads options of words[1] and on, until optind. 0 or -1. */
 static int take_options(struct ctl *ctl, bool before, int n, char *words[], struct asked *asked)
 {
-	struct reading r;
+	struct option_table r;
 	int found;
 
 	make_reading(&r, ctl->verb, before);

@@ -21,7 +21,7 @@
 	"<?xml version=\"1.0\"?><methodCall><methodName>supervisor.getProcessInfo</methodName><params><param><value>"  \
 	"<string>portsyncd</string></value></param></params></methodCall>"
 
-struct server {
+struct rpc_server {
 	char file[VALUE_BYTES], username[VALUE_BYTES], password[VALUE_BYTES];
 };
 
@@ -52,13 +52,13 @@ static void close_file(FILE **file)
 		(void)fclose(*file);
 }
 
-static bool read_configuration(struct server *ret)
+static bool read_configuration(struct rpc_server *ret)
 {
 	FILE *file cleanup(close_file) = fopen(CONFIGURATION, "re");
 	char line[LINE_BYTES];
 	bool inside = false;
 
-	*ret = (struct server){.file = ""};
+	*ret = (struct rpc_server){.file = ""};
 	while (file && fgets(line, sizeof(line), file)) {
 		if (line[0] == '[')
 			inside = strncmp(line, SECTION, strlen(SECTION)) == 0;
@@ -74,7 +74,7 @@ static bool read_configuration(struct server *ret)
 /* --- the call --- */
 
 /* The header with name and password; "" without them. */
-static void authorize(const struct server *server, char *out, size_t size)
+static void authorize(const struct rpc_server *server, char *out, size_t size)
 {
 	char plain[2 * VALUE_BYTES];
 	gnutls_datum_t coded = {.data = NULL}, raw = {.data = (unsigned char *)plain};
@@ -89,7 +89,7 @@ static void authorize(const struct server *server, char *out, size_t size)
 	gnutls_free(coded.data);
 }
 
-static int connect_to(const struct server *server)
+static int connect_to(const struct rpc_server *server)
 {
 	struct endpoint endpoint;
 	int r = endpoint_unix(&endpoint, server->file);
@@ -97,7 +97,7 @@ static int connect_to(const struct server *server)
 	return r < 0 ? r : endpoint_connect(&endpoint.addresses[0], NULL);
 }
 
-static bool send_call(int fd, const struct server *server)
+static bool send_call(int fd, const struct rpc_server *server)
 {
 	char request[REQUEST_BYTES], authorization[REQUEST_BYTES / 2];
 	int len;
@@ -168,7 +168,7 @@ static json_t *describe(const char *xml)
 
 json_t *supervisor_ask(void)
 {
-	struct server server;
+	struct rpc_server server;
 	struct text answer = {0};
 	json_t *found = NULL;
 	int fd cleanup(close_fd) = -1;

@@ -57,7 +57,7 @@ static const struct {
 #define VALUE_BYTES 64
 #define NOT_A_HASH "not a hash"
 
-struct port {
+struct port_line {
 	const char *name;
 	bool in[COLUMNS];                 /* there is a row, or a link, that could have the value */
 	char value[COLUMNS][VALUE_BYTES]; /* "": there is none */
@@ -187,13 +187,13 @@ static struct names list_names(const struct sources *s)
 
 /* --- one port --- */
 
-static void set(struct port *p, enum column column, const char *value, size_t len)
+static void set(struct port_line *p, enum column column, const char *value, size_t len)
 {
 	if (value)
 		(void)printable(value, len, p->value[column], sizeof(p->value[column]));
 }
 
-static void set_row(struct port *p, const struct db_row *row, enum column from, enum column to)
+static void set_row(struct port_line *p, const struct db_row *row, enum column from, enum column to)
 {
 	for (unsigned i = from; i <= to; i++) {
 		const struct db_field *field = db_field(row, columns[i].member);
@@ -208,7 +208,7 @@ static void set_row(struct port *p, const struct db_row *row, enum column from, 
 	}
 }
 
-static void set_link(struct port *p, const struct link_msg *link)
+static void set_link(struct port_line *p, const struct link_msg *link)
 {
 	char mtu[16];
 
@@ -222,14 +222,14 @@ static void set_link(struct port *p, const struct link_msg *link)
 }
 
 /* The value is to be that of the other column, where that has one. */
-static void expect(struct port *p, enum column column, enum column other, enum out_style style)
+static void expect(struct port_line *p, enum column column, enum column other, enum out_style style)
 {
 	if (p->value[other][0] != '\0' && strcmp(p->value[column], p->value[other]) != 0)
 		p->differs[column] = style;
 }
 
 /* A row of STATE_DB that is not the kernel's is portsyncd's fault; the rest may be on its way, or meant. */
-static void find_differences(struct port *p)
+static void find_differences(struct port_line *p)
 {
 	expect(p, APPL_ADMIN, CONFIG_ADMIN, OUT_WARN);
 	expect(p, APPL_MTU, CONFIG_MTU, OUT_WARN);
@@ -248,7 +248,7 @@ static void find_differences(struct port *p)
 }
 
 /* "2 h": since "2026-11-27T09:30:14.813Z". */
-static void set_age(struct port *p, const char *stamp)
+static void set_age(struct port_line *p, const char *stamp)
 {
 	static const struct {
 		double seconds;
@@ -266,7 +266,7 @@ static void set_age(struct port *p, const char *stamp)
 	(void)snprintf(p->value[LAST_CHANGE], VALUE_BYTES, "%.0f %s ago", age / units[i].seconds, units[i].unit);
 }
 
-static void set_daemon(struct port *p, const json_t *daemon)
+static void set_daemon(struct port_line *p, const json_t *daemon)
 {
 	const char *stamp;
 
@@ -280,9 +280,9 @@ static void set_daemon(struct port *p, const json_t *daemon)
 		set_age(p, stamp);
 }
 
-static struct port look_at(const struct sources *s, const char *name)
+static struct port_line look_at(const struct sources *s, const char *name)
 {
-	struct port p = {.name = name};
+	struct port_line p = {.name = name};
 
 	set(&p, PORT, name, strlen(name));
 	set_row(&p, db_find(&s->config, name), CONFIG_ADMIN, CONFIG_MTU);
@@ -309,7 +309,7 @@ static struct out_table *begin_table(const struct ctl *ctl)
 	return t;
 }
 
-static void add_port(struct out_table *t, const struct port *p)
+static void add_port(struct out_table *t, const struct port_line *p)
 {
 	for (size_t i = 0; i < COLUMNS; i++)
 		out_cell(t, p->differs[i], "%s%s", p->value[i][0] ? p->value[i] : "-", p->differs[i] ? MARK : "");
@@ -327,13 +327,13 @@ static void print_legend(const struct ctl *ctl)
 
 /* --- as JSON --- */
 
-static json_t *value_json(const struct port *p, enum column column)
+static json_t *value_json(const struct port_line *p, enum column column)
 {
 	return p->value[column][0] != '\0' ? json_string(p->value[column]) : json_null();
 }
 
 /* {"admin_status": "up", ...}, or null: no row, no link. */
-static json_t *group_json(const struct port *p, enum column from, enum column to)
+static json_t *group_json(const struct port_line *p, enum column from, enum column to)
 {
 	json_t *object;
 
@@ -345,7 +345,7 @@ static json_t *group_json(const struct port *p, enum column from, enum column to
 	return object;
 }
 
-static json_t *differences_json(const struct port *p)
+static json_t *differences_json(const struct port_line *p)
 {
 	json_t *list = json_array();
 
@@ -355,14 +355,14 @@ static json_t *differences_json(const struct port *p)
 	return list;
 }
 
-static json_t *daemon_json(const struct port *p, enum column column)
+static json_t *daemon_json(const struct port_line *p, enum column column)
 {
 	json_t *value = json_object_get(p->daemon, columns[column].member);
 
 	return value ? json_incref(value) : json_null();
 }
 
-static json_t *port_json(const struct port *p)
+static json_t *port_json(const struct port_line *p)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", value_json(p, PORT), "config_db",
 			 group_json(p, CONFIG_ADMIN, CONFIG_MTU), "appl_db", group_json(p, APPL_ADMIN, APPL_MTU),
@@ -381,7 +381,7 @@ static size_t print_ports(const struct ctl *ctl, const struct sources *s, const 
 	size_t printed = 0;
 
 	for (size_t i = 0; i < names->n; i++) {
-		struct port p;
+		struct port_line p;
 
 		if (!names_match(names->list[i], n, patterns))
 			continue;

@@ -13,7 +13,7 @@
 
 #define COUNT_MAX 999999999
 
-struct watch {
+struct watching {
 	struct ctl *ctl;
 	int n;
 	char **patterns;
@@ -50,7 +50,7 @@ static void print_change(const struct ctl *ctl, const json_t *change)
 
 static bool on_change(json_t *change, void *user)
 {
-	struct watch *w = user;
+	struct watching *w = user;
 
 	if (!names_match(changetext_port(change), w->n, w->patterns))
 		return true;
@@ -63,7 +63,7 @@ static bool on_change(json_t *change, void *user)
 
 static void on_lost(long long lost, void *user)
 {
-	const struct ctl *ctl = ((struct watch *)user)->ctl;
+	const struct ctl *ctl = ((struct watching *)user)->ctl;
 
 	if (ctl->json)
 		out_json(ctl, json_pack("{s:I}", "lost", (json_int_t)lost));
@@ -74,7 +74,7 @@ static void on_lost(long long lost, void *user)
 
 static void on_hello(const char *version, void *user)
 {
-	const struct ctl *ctl = ((struct watch *)user)->ctl;
+	const struct ctl *ctl = ((struct watching *)user)->ctl;
 
 	if (ctl->json)
 		out_json_line(ctl, json_pack("{s:{s:s}}", "hello", "version", version));
@@ -98,7 +98,7 @@ static int wait_for_more(const struct follow *f)
 int verb_watch(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct follow_ops ops = {on_hello, on_change, on_lost};
-	struct watch w = {.ctl = ctl, .n = argc, .patterns = argv};
+	struct watching w = {.ctl = ctl, .n = argc, .patterns = argv};
 	enum follow_outcome outcome;
 	struct follow *f;
 

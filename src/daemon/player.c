@@ -25,7 +25,7 @@
 #define FAST_TIMEOUT_USEC (1 * USEC_PER_SEC)
 #define FAST_RETRY_MAX_MS 20
 
-enum phase {
+enum player_phase {
 	CONNECTING, /* until the rows that STATE_DB has are known: else its first changes would be one */
 	PLAYING,
 	COMPARING, /* the links are read once more: what the kernel changed without a message */
@@ -36,7 +36,7 @@ struct player {
 	struct daemon d; /* with the parts that a replay has */
 	struct recording *recording;
 	struct replay *replay;
-	enum phase phase;
+	enum player_phase phase;
 	uint64_t reconciliations; /* after which foreign rows were looked for */
 };
 

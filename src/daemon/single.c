@@ -32,7 +32,7 @@
 #define TRIES 50 /* while the holder is starting or ending */
 #define TRY_USEC (10 * USEC_PER_MSEC)
 
-struct holder {
+struct name_holder {
 	pid_t pid; /* 0: it is in another PID namespace */
 	uid_t uid;
 };
@@ -105,7 +105,7 @@ static bool may_administer(pid_t pid)
 }
 
 /* False: no process listens, or it is not known which. */
-static bool find_holder(const struct sockaddr_un *name, socklen_t len, struct holder *ret)
+static bool find_holder(const struct sockaddr_un *name, socklen_t len, struct name_holder *ret)
 {
 	int fd cleanup(close_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct ucred peer;
@@ -114,11 +114,11 @@ static bool find_holder(const struct sockaddr_un *name, socklen_t len, struct ho
 	if (fd < 0 || connect(fd, (const struct sockaddr *)name, len) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
-	*ret = (struct holder){peer.pid, peer.uid};
+	*ret = (struct name_holder){peer.pid, peer.uid};
 	return true;
 }
 
-static int tell_holder(const struct sockaddr_un *name, const struct holder *holder)
+static int tell_holder(const struct sockaddr_un *name, const struct name_holder *holder)
 {
 	char text[256];
 
@@ -133,7 +133,7 @@ static int tell_holder(const struct sockaddr_un *name, const struct holder *hold
 }
 
 /* -EADDRINUSE: it is another portsyncd. 0: it is not. */
-static int judge_holder(const struct sockaddr_un *name, const struct holder *holder)
+static int judge_holder(const struct sockaddr_un *name, const struct name_holder *holder)
 {
 	if (holder->uid == 0 || holder->uid == geteuid() || may_administer(holder->pid))
 		return tell_holder(name, holder);
@@ -153,7 +153,7 @@ static bool hold(int fd, const struct sockaddr_un *name, socklen_t len)
 /* A process that has bound the name but does not listen is starting or ending, or cannot be reached. */
 static int claim(int fd, const struct sockaddr_un *name, socklen_t len)
 {
-	struct holder holder;
+	struct name_holder holder;
 
 	for (unsigned i = 0; i < TRIES; i++) {
 		if (hold(fd, name, len))

@@ -26,12 +26,12 @@ struct known {
 	uint32_t event, named;          /* the dump since which an event, or anything, named it */
 };
 
-struct question {
+struct replay_question {
 	int ifindex; /* 0: all */
 	uint32_t seq;
 };
 
-enum answer {
+enum dump_answer {
 	ANSWER_NONE,     /* no dump was asked for */
 	ANSWER_AWAITED,  /* one was; the recorded one has not begun */
 	ANSWER_RECORDED, /* the recorded one goes on */
@@ -53,13 +53,13 @@ struct replay {
 	bool base;     /* the first dump is that of the first checkpoint, and nothing is played before it */
 	bool complete; /* the watch takes its links for all there are */
 	bool loss;     /* is delivered next, so that the watch asks */
-	enum answer answer;
+	enum dump_answer answer;
 	bool overtaken;     /* events were delivered since the dump was asked for, before it began in the recording */
 	bool ended;         /* no recorded dump goes on */
 	bool interrupted;   /* a message of it said so */
 	uint32_t dump, seq; /* counts the dumps; the number that the watch gave this one */
 	size_t row;         /* of a dump that is made: the next of known[] */
-	struct question questions[QUESTIONS];
+	struct replay_question questions[QUESTIONS];
 	size_t n_questions, asked_row;
 
 	struct replay_socket *sockets[SOCKETS];
@@ -441,7 +441,7 @@ static void receive_dump(struct replay_socket *s, struct nlsock_batch *batch)
 
 static void answer_question(struct replay *r, struct text *out)
 {
-	const struct question *question = &r->questions[0];
+	const struct replay_question *question = &r->questions[0];
 	const struct known *known = find(r, question->ifindex);
 	bool over = true;
 
@@ -490,7 +490,7 @@ static int ask(struct replay *r, int ifindex, uint32_t seq)
 {
 	if (r->n_questions == QUESTIONS)
 		return -EAGAIN;
-	r->questions[r->n_questions++] = (struct question){.ifindex = ifindex, .seq = seq};
+	r->questions[r->n_questions++] = (struct replay_question){.ifindex = ifindex, .seq = seq};
 	return 0;
 }
 

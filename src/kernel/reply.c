@@ -8,7 +8,7 @@
 
 #define ERRNO_MAX 4095 /* of the kernel: MAX_ERRNO in linux/err.h */
 
-struct reading {
+struct reply_reading {
 	struct reply *reply;
 	const struct reply_ops *ops;
 	void *user;
@@ -24,7 +24,7 @@ int reply_error(const struct nlmsghdr *nlh)
 	return error > 0 || error < -ERRNO_MAX ? -EBADMSG : error;
 }
 
-static int read_row(const struct reading *r, const struct nlmsghdr *nlh)
+static int read_row(const struct reply_reading *r, const struct nlmsghdr *nlh)
 {
 	struct link_msg msg;
 	int result;
@@ -41,7 +41,7 @@ static int read_row(const struct reading *r, const struct nlmsghdr *nlh)
 
 static int read_message(const struct nlmsghdr *nlh, void *user)
 {
-	const struct reading *r = user;
+	const struct reply_reading *r = user;
 	int error;
 
 	if (nlh->nlmsg_seq != r->reply->seq)
@@ -66,7 +66,7 @@ static int read_message(const struct nlmsghdr *nlh, void *user)
 
 int reply_read(struct reply *reply, const struct nlsock_batch *batch, const struct reply_ops *ops, void *user)
 {
-	struct reading reading = {.reply = reply, .ops = ops, .user = user};
+	struct reply_reading reading = {.reply = reply, .ops = ops, .user = user};
 
 	for (size_t i = 0; i < batch->n; i++) {
 		int r = linkmsg_walk(batch->datagram[i].data, batch->datagram[i].len, read_message, &reading);

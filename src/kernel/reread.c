@@ -25,7 +25,7 @@
 #define STALL_USEC (30 * USEC_PER_SEC) /* a reading of all that did not end by then never will */
 #define TIMER_ACCURACY_USEC 1000
 
-struct question {
+struct reread_question {
 	int ifindex;
 	uint32_t seq;
 	bool answered, overtaken;
@@ -47,7 +47,7 @@ struct reread {
 	struct reply reply;
 	uint32_t seq;
 
-	struct question questions[REREAD_AT_ONCE]; /* under way */
+	struct reread_question questions[REREAD_AT_ONCE]; /* under way */
 	size_t n_questions;
 	int waiting[REREAD_WAITING];
 	size_t n_waiting;
@@ -99,7 +99,7 @@ void reread_overtake(struct reread *r, int ifindex)
 }
 
 /* Moves the questions under way to out. */
-static size_t take_questions(struct reread *r, struct question *out)
+static size_t take_questions(struct reread *r, struct reread_question *out)
 {
 	size_t n = r->n_questions;
 
@@ -110,7 +110,7 @@ static size_t take_questions(struct reread *r, struct question *out)
 
 static void ask_again(struct reread *r)
 {
-	struct question lost[REREAD_AT_ONCE];
+	struct reread_question lost[REREAD_AT_ONCE];
 	size_t n = take_questions(r, lost);
 
 	for (size_t i = 0; i < n; i++)
@@ -124,9 +124,9 @@ static void ask(struct reread *r)
 	if (r->n_waiting == 0)
 		return;
 	while (n < r->n_waiting && r->n_questions < REREAD_AT_ONCE) {
-		struct question *question = &r->questions[r->n_questions];
+		struct reread_question *question = &r->questions[r->n_questions];
 
-		*question = (struct question){.ifindex = r->waiting[n], .seq = ++r->seq};
+		*question = (struct reread_question){.ifindex = r->waiting[n], .seq = ++r->seq};
 		if (nlsock_request_link(r->socket, question->ifindex, question->seq) < 0) {
 			r->stats.failures++;
 			break;
@@ -150,7 +150,7 @@ static bool all_answered(const struct reread *r)
 
 static void apply(struct reread *r)
 {
-	struct question answered[REREAD_AT_ONCE];
+	struct reread_question answered[REREAD_AT_ONCE];
 	size_t n = take_questions(r, answered);
 
 	for (size_t i = 0; i < n && r->running; i++) {
@@ -183,7 +183,7 @@ static void settle(struct reread *r)
 	note_idle(r);
 }
 
-static int read_answer(const struct nlmsghdr *nlh, struct question *question)
+static int read_answer(const struct nlmsghdr *nlh, struct reread_question *question)
 {
 	int r;
 
@@ -201,7 +201,7 @@ static int on_answer(const struct nlmsghdr *nlh, void *user)
 	struct reread *r = user;
 
 	for (size_t i = 0; i < r->n_questions; i++) {
-		struct question *question = &r->questions[i];
+		struct reread_question *question = &r->questions[i];
 
 		if (question->seq != nlh->nlmsg_seq || question->answered)
 			continue;

@@ -17,7 +17,7 @@
 #define TRIES 4
 
 /* Who owns the buffer "work", and what it is for. */
-enum phase {
+enum exchange_phase {
 	PHASE_IDLE,    /* the other thread */
 	PHASE_ASKED,   /* the loop may take it, the other thread may take it back */
 	PHASE_FILLING, /* the loop */

@@ -20,7 +20,7 @@
 
 #define LOG_MOMENT_NSEC NSEC_PER_SEC /* a log target may be busy for so long */
 
-enum type { COUNTER, GAUGE, HISTOGRAM };
+enum metric_type { COUNTER, GAUGE, HISTOGRAM };
 enum form { NUMBER, SECONDS };
 
 /* The page on its way; name is that of the family whose samples are written. */
@@ -36,7 +36,7 @@ struct exposition {
 /* --- lines --- */
 
 /* A counter's samples end in _total. OpenMetrics calls its family by the name before that. */
-static size_t family_length(const struct exposition *e, enum type type)
+static size_t family_length(const struct exposition *e, enum metric_type type)
 {
 	return e->name_len - (type == COUNTER && e->open ? strlen("_total") : 0);
 }
@@ -58,7 +58,7 @@ static void put_about(const struct exposition *e, const char *what, size_t name_
 }
 
 /* Begins a family. Its full name stands here in one piece, so that a search finds it; a counter's ends in _total. */
-static void family(struct exposition *e, enum type type, const char *name, const char *help)
+static void family(struct exposition *e, enum metric_type type, const char *name, const char *help)
 {
 	static const char *const types[] = {"counter", "gauge", "histogram"};
 	size_t len;

@@ -15,7 +15,7 @@
 #define WORDS (sizeof(struct change) / sizeof(uint64_t))
 #define SLOTS_MIN 1024 /* what a reader may be behind where little or nothing is remembered */
 
-struct slot {
+struct change_slot {
 	_Atomic uint64_t turn; /* 2 * position + 1 while it is written, + 2 when it is complete */
 	_Atomic uint64_t words[WORDS];
 };
@@ -25,11 +25,11 @@ struct changes {
 	size_t kept, slots;  /* slots: a power of two */
 	atomic_int listener; /* an eventfd; -1: there is none */
 	atomic_bool rung;
-	struct slot *slot;
+	struct change_slot *slot;
 };
 
 _Static_assert(sizeof(struct change) % sizeof(uint64_t) == 0, "a change is whole words");
-_Static_assert(sizeof(struct slot) == 64, "a slot is a cache line");
+_Static_assert(sizeof(struct change_slot) == 64, "a slot is a cache line");
 
 /* --- building --- */
 
@@ -70,7 +70,7 @@ void changes_free(struct changes *c)
 
 /* --- adding --- */
 
-static struct slot *slot_at(const struct changes *c, uint64_t position)
+static struct change_slot *slot_at(const struct changes *c, uint64_t position)
 {
 	return &c->slot[position & (c->slots - 1)];
 }
@@ -84,7 +84,7 @@ static void ring(struct changes *c, int listener)
 void changes_add(struct changes *c, const struct change *change)
 {
 	uint64_t position = atomic_load_explicit(&c->end, memory_order_relaxed), words[WORDS];
-	struct slot *slot = slot_at(c, position);
+	struct change_slot *slot = slot_at(c, position);
 	int listener;
 
 	memcpy(words, change, sizeof(words));
@@ -120,7 +120,7 @@ size_t changes_kept(const struct changes *c)
 /* False: it was overwritten, before or meanwhile. */
 static bool copy(const struct changes *c, uint64_t position, struct change *out)
 {
-	struct slot *slot = slot_at(c, position);
+	struct change_slot *slot = slot_at(c, position);
 	uint64_t complete = 2 * position + 2, words[WORDS];
 
 	if (atomic_load_explicit(&slot->turn, memory_order_acquire) != complete)

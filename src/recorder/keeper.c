@@ -19,7 +19,7 @@
 #define CRASH_MSEC 2000
 
 /* Whose the outcome is. */
-enum owner {
+enum keeper_owner {
 	OWNER_LOOP,
 	OWNER_THREAD,
 	OWNER_DONE, /* the loop's, which has not seen it */

@@ -53,7 +53,7 @@ struct packet {
 	uint32_t captured, original;
 };
 
-struct option {
+struct option_head {
 	uint16_t code, length;
 };
 
@@ -82,7 +82,7 @@ static void begin(struct pcapng_block *b, struct text *out, uint32_t type)
 
 static void add_option(struct text *out, uint16_t code, const void *value, size_t len)
 {
-	const struct option option = {.code = code, .length = (uint16_t)len};
+	const struct option_head option = {.code = code, .length = (uint16_t)len};
 
 	add(out, &option, sizeof(option));
 	add(out, value, len);
@@ -213,7 +213,7 @@ static int next_block(struct pcapng_reader *r, struct body *body)
 }
 
 /* NULL: there is none. */
-static const unsigned char *option_value(const unsigned char *at, const unsigned char *end, struct option *option)
+static const unsigned char *option_value(const unsigned char *at, const unsigned char *end, struct option_head *option)
 {
 	if ((size_t)(end - at) < sizeof(*option))
 		return NULL;
@@ -224,7 +224,7 @@ static const unsigned char *option_value(const unsigned char *at, const unsigned
 static int check_options(struct pcapng_reader *r, const struct body *body, const unsigned char *at)
 {
 	const unsigned char *value;
-	struct option option;
+	struct option_head option;
 
 	for (; (value = option_value(at, body->end, &option)) != NULL; at = value + padded(option.length))
 		if (padded(option.length) > (size_t)(body->end - value))
@@ -235,7 +235,7 @@ static int check_options(struct pcapng_reader *r, const struct body *body, const
 bool pcapng_next_comment(struct pcapng_comments *left, const char **text, size_t *len)
 {
 	const unsigned char *value;
-	struct option option;
+	struct option_head option;
 
 	while ((value = option_value(left->options, left->end, &option)) != NULL) {
 		left->options = value + padded(option.length);
@@ -265,7 +265,7 @@ static int read_section(struct pcapng_reader *r, const struct body *body)
 static int check_resolution(struct pcapng_reader *r, const struct body *body, const unsigned char *at)
 {
 	const unsigned char *value;
-	struct option option;
+	struct option_head option;
 
 	for (; (value = option_value(at, body->end, &option)) != NULL; at = value + padded(option.length))
 		if (option.code == OPTION_TIME && option.length == 1 && *value == NANOSECONDS)

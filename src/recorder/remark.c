@@ -14,11 +14,11 @@ static const char *const states[] = {"unsynced", "dumping", "settling", "synced"
 static const char *const bools[] = {"0", "1", NULL};
 static const char *const owed[] = {"state", "oper", "admin", "mtu", "doubt", "deletion", NULL};
 
-enum type { NUMBER, ROW_FIELD, CHOICE, BITS, WORD };
+enum remark_type { NUMBER, ROW_FIELD, CHOICE, BITS, WORD };
 
-struct key {
+struct remark_key {
 	const char *name;
-	enum type type;
+	enum remark_type type;
 	size_t field;
 	size_t size;              /* of a WORD's buffer */
 	const char *const *names; /* of CHOICE and BITS */
@@ -58,7 +58,7 @@ enum key_number {
 	PACKETS,
 };
 
-static const struct key keys[] = {
+static const struct remark_key keys[] = {
 	[VERSION] = {"version", NUMBER, FIELD(version)},
 	[REASON] = WORD_KEY("reason", text),
 	[DAEMON] = WORD_KEY("daemon", daemon),
@@ -124,7 +124,7 @@ static void put_word(struct text *out, const char *word)
 		}
 }
 
-static void put_bits(struct text *out, const struct key *key, uint64_t value)
+static void put_bits(struct text *out, const struct remark_key *key, uint64_t value)
 {
 	const char *separator = "";
 
@@ -147,7 +147,7 @@ static void put_row_field(struct text *out, int64_t value)
 		text_put(out, value == -1 ? "-" : "?");
 }
 
-static void put_value(struct text *out, const struct key *key, const void *field)
+static void put_value(struct text *out, const struct remark_key *key, const void *field)
 {
 	uint64_t number = 0;
 
@@ -177,7 +177,7 @@ void remark_format(struct text *out, const struct remark *remark)
 	text_put(out, REMARK_PREFIX);
 	text_put(out, kinds[remark->kind].name);
 	for (const enum key_number *number = kinds[remark->kind].keys; *number != NONE; number++) {
-		const struct key *key = &keys[*number];
+		const struct remark_key *key = &keys[*number];
 
 		text_put(out, " ");
 		text_put(out, key->name);
@@ -189,16 +189,16 @@ void remark_format(struct text *out, const struct remark *remark)
 /* --- reading --- */
 
 /* What is left of a comment. */
-struct rest {
+struct piece {
 	const char *at;
 	size_t len;
 };
 
 /* Takes the text up to the character, and that; all when it does not come. */
-static struct rest take(struct rest *rest, char until)
+static struct piece take(struct piece *rest, char until)
 {
 	const char *found = memchr(rest->at, until, rest->len);
-	struct rest taken = {.at = rest->at, .len = found ? (size_t)(found - rest->at) : rest->len};
+	struct piece taken = {.at = rest->at, .len = found ? (size_t)(found - rest->at) : rest->len};
 	size_t used = taken.len + (found != NULL);
 
 	rest->at += used;
@@ -206,13 +206,13 @@ static struct rest take(struct rest *rest, char until)
 	return taken;
 }
 
-static bool is(struct rest text, const char *name)
+static bool is(struct piece text, const char *name)
 {
 	return text.len == strlen(name) && memcmp(text.at, name, text.len) == 0;
 }
 
 /* Decimal digits without a leading 0. */
-static bool read_number(struct rest text, uint64_t *ret)
+static bool read_number(struct piece text, uint64_t *ret)
 {
 	uint64_t value = 0;
 
@@ -229,7 +229,7 @@ static bool read_number(struct rest text, uint64_t *ret)
 	return true;
 }
 
-static bool read_row_field(struct rest text, uint64_t *ret)
+static bool read_row_field(struct piece text, uint64_t *ret)
 {
 	if (is(text, "-") || is(text, "?")) {
 		*ret = (uint64_t)(text.at[0] == '-' ? -1 : -2);
@@ -238,7 +238,7 @@ static bool read_row_field(struct rest text, uint64_t *ret)
 	return read_number(text, ret) && *ret <= INT64_MAX;
 }
 
-static bool read_choice(const struct key *key, struct rest text, uint64_t *ret)
+static bool read_choice(const struct remark_key *key, struct piece text, uint64_t *ret)
 {
 	for (size_t i = 0; key->names[i]; i++)
 		if (is(text, key->names[i])) {
@@ -249,7 +249,7 @@ static bool read_choice(const struct key *key, struct rest text, uint64_t *ret)
 }
 
 /* In the table's order, each once. */
-static bool read_bits(const struct key *key, struct rest text, uint64_t *ret)
+static bool read_bits(const struct remark_key *key, struct piece text, uint64_t *ret)
 {
 	*ret = 0;
 	if (is(text, "-"))
@@ -271,7 +271,7 @@ static int hex_digit(char c)
 }
 
 /* One byte of a word; 0: it is no byte of one. */
-static char read_byte(struct rest *text)
+static char read_byte(struct piece *text)
 {
 	int high, low;
 
@@ -288,7 +288,7 @@ static char read_byte(struct rest *text)
 	return (char)(high << 4 | low);
 }
 
-static bool read_word(const struct key *key, struct rest text, char *out)
+static bool read_word(const struct remark_key *key, struct piece text, char *out)
 {
 	size_t n = 0;
 
@@ -306,7 +306,7 @@ static bool read_word(const struct key *key, struct rest text, char *out)
 	return true;
 }
 
-static bool read_value(const struct key *key, struct rest text, void *field)
+static bool read_value(const struct remark_key *key, struct piece text, void *field)
 {
 	uint64_t number = 0;
 	bool good = false;
@@ -332,7 +332,7 @@ static bool read_value(const struct key *key, struct rest text, void *field)
 	return good;
 }
 
-static bool find_kind(struct rest name, enum remark_kind *ret)
+static bool find_kind(struct piece name, enum remark_kind *ret)
 {
 	for (enum remark_kind kind = 0; kind < REMARK_KINDS; kind++)
 		if (is(name, kinds[kind].name)) {
@@ -348,16 +348,16 @@ static bool is_newer(const struct remark *remark)
 }
 
 /* Which key is wrong, or NONE. */
-static enum key_number read_keys(struct rest *rest, struct remark *ret)
+static enum key_number read_keys(struct piece *rest, struct remark *ret)
 {
 	for (const enum key_number *number = kinds[ret->kind].keys; *number != NONE; number++) {
-		const struct key *key = &keys[*number];
-		struct rest value = take(rest, ' ');
+		const struct remark_key *key = &keys[*number];
+		struct piece value = take(rest, ' ');
 
 		if (!is(take(&value, '='), key->name) || !read_value(key, value, (char *)ret + key->field))
 			return *number;
 		if (is_newer(ret)) {
-			*rest = (struct rest){.at = rest->at};
+			*rest = (struct piece){.at = rest->at};
 			return NONE;
 		}
 	}
@@ -366,7 +366,7 @@ static enum key_number read_keys(struct rest *rest, struct remark *ret)
 
 enum remark_outcome remark_parse(const char *text, size_t len, struct remark *ret, char *why, size_t size)
 {
-	struct rest rest = {.at = text, .len = len}, name;
+	struct piece rest = {.at = text, .len = len}, name;
 	char quote[48];
 	enum key_number wrong;
 

@@ -121,11 +121,11 @@ int endpoint_tcp(struct endpoint *e, const char *host, uint16_t port)
 
 /* --- connecting --- */
 
-struct option {
+struct socket_option {
 	int level, name, value;
 };
 
-static void set_options(int fd, const struct option *options, size_t n)
+static void set_options(int fd, const struct socket_option *options, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
@@ -138,13 +138,13 @@ static void set_options(int fd, const struct option *options, size_t n)
 static void set_socket_options(int fd, int family)
 {
 	/* What waits in a Unix socket is on the sender's account: there is no buffer for receiving. */
-	static const struct option any[] = {{SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES}};
+	static const struct socket_option any[] = {{SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES}};
 	/*
 	 * A size that was set ends TCP's own tuning, which begins small; but somebody waits for the first batch after a
 	 * quiet time. The subscriptions send nothing: without keepalive they would never notice that the other end is
 	 * gone.
 	 */
-	static const struct option tcp[] = {
+	static const struct socket_option tcp[] = {
 		{SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES},
 		{IPPROTO_TCP, TCP_NODELAY, 1},
 		{SOL_SOCKET, SO_KEEPALIVE, 1},

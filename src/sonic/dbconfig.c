@@ -137,14 +137,14 @@ static int get_optional_text(const struct jsonfile *at, const json_t *object, co
 
 /* --- database_config.json --- */
 
-struct database {
+struct named_db {
 	const char *name;
 	struct dbconfig_db db;
 };
 
 struct dbconfig {
 	json_t *root; /* owns every text below */
-	struct database databases[DATABASES];
+	struct named_db databases[DATABASES];
 };
 
 static const char defaults[] = "{\"INSTANCES\":{\"redis\":{\"hostname\":\"127.0.0.1\",\"port\":6379,"

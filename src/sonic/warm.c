@@ -11,7 +11,7 @@
 
 #define KEY_BYTES 48
 
-enum question { ASK_SYSTEM, ASK_SWSS, ASK_COUNT, QUESTIONS };
+enum warm_question { ASK_SYSTEM, ASK_SWSS, ASK_COUNT, QUESTIONS };
 
 struct warm {
 	struct conn *conn;
@@ -180,7 +180,7 @@ static void decide(struct warm *w)
 	log_notice(KIND_WARM_START, "warm start, restore count %" PRIu32, w->count);
 }
 
-static void take_answer(struct warm *w, enum question question, const struct resp_value *reply)
+static void take_answer(struct warm *w, enum warm_question question, const struct resp_value *reply)
 {
 	/* A key that is not a hash counts as missing, as does a value too large; any other refusal is temporary. */
 	if (reply->type == RESP_ERROR && !resp_is_error(reply, "WRONGTYPE") && !resp_too_large(reply)) {
@@ -204,7 +204,7 @@ static void on_answer(const struct resp_value *reply, void *user, void *item, ui
 	(void)item;
 	if (!reply)
 		return;
-	take_answer(w, (enum question)question, reply);
+	take_answer(w, (enum warm_question)question, reply);
 	if (question != ASK_COUNT)
 		return;
 	if (w->refused) {
@@ -216,7 +216,7 @@ static void on_answer(const struct resp_value *reply, void *user, void *item, ui
 	w->fn(w->answer, w->user);
 }
 
-static int ask_enable(struct warm *w, enum question question)
+static int ask_enable(struct warm *w, enum warm_question question)
 {
 	const struct resp_arg argv[] = {RESP_STR("HGET"), RESP_STR(w->enable_keys[question]), RESP_STR("enable")};
 

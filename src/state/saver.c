@@ -16,7 +16,7 @@
 #define STACK_BYTES (256U * 1024)
 
 /* Whose the buffer and the outcome are. */
-enum owner {
+enum saver_owner {
 	OWNER_LOOP,
 	OWNER_THREAD,
 	OWNER_DONE, /* the loop's, with an outcome that it has not seen */
