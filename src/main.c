@@ -29,7 +29,7 @@ static int answered(void)
 	return EXIT_FAILURE;
 }
 
-/* What is wrong is told on stderr, and kept in *complaints for the log, if there is memory for it. */
+/* What is wrong is reported on stderr, and kept in *complaints for the log, if there is memory for it. */
 static enum config_outcome load(struct config *config, int argc, char *argv[], char **complaints)
 {
 	size_t size = 0;

@@ -3,7 +3,7 @@
 
 #include "base/util.h"
 
-/* Of the only loop that sleeps by itself. */
+/* Of the only loop that sleeps without sd-event. */
 static uint64_t turn_usec;
 static bool touched;
 

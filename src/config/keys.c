@@ -63,15 +63,15 @@ static const struct key_choices switches = {
 };
 
 #define AT(member) offsetof(struct config, member)
-#define ROOM(member) ((long)sizeof(((struct config *)NULL)->member) - 1)
+#define TEXT_MAX(member) ((long)sizeof(((struct config *)NULL)->member) - 1)
 #define SOCKET_PATH_MAX ((long)sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define YEAR_SECS 31536000
 
 /* clang-format off */
 const struct key key_table[] = {
-	{"database", "database_config", KEY_PATH, 0, ROOM(database_config), NULL, AT(database_config), NULL,
+	{"database", "database_config", KEY_PATH, 0, TEXT_MAX(database_config), NULL, AT(database_config), NULL,
 	 "which database_config.json to read; a missing one is awaited"},
-	{"database", "redis_host", KEY_TEXT, 0, ROOM(redis_host), NULL, AT(redis_host), NULL,
+	{"database", "redis_host", KEY_TEXT, 0, TEXT_MAX(redis_host), NULL, AT(redis_host), NULL,
 	 "Redis by TCP for all databases, in place of database_config.json; with only a port: 127.0.0.1; a name is looked up before each attempt"},
 	{"database", "redis_port", KEY_INTEGER, 1, 65535, NULL, AT(redis_port), NULL,
 	 "its port; with only a host: 6379"},
@@ -79,9 +79,9 @@ const struct key key_table[] = {
 	 "Redis by Unix socket for all databases; not together with redis_host or redis_port"},
 	{"database", "connection_timeout_secs", KEY_INTEGER, 1, 3600, "5", AT(connection_timeout_secs), NULL,
 	 "how long connecting, or any command, may take"},
-	{"database", "redis_username", KEY_TEXT, 0, ROOM(redis_username), NULL, AT(redis_username), NULL,
+	{"database", "redis_username", KEY_TEXT, 0, TEXT_MAX(redis_username), NULL, AT(redis_username), NULL,
 	 "Redis user"},
-	{"database", "redis_password_file", KEY_PATH, 0, ROOM(redis_password_file), NULL, AT(redis_password_file),
+	{"database", "redis_password_file", KEY_PATH, 0, TEXT_MAX(redis_password_file), NULL, AT(redis_password_file),
 	 NULL, "file with the Redis password, mode 0600"},
 
 	{"performance", "redis_pipeline_depth", KEY_INTEGER, 16, 1000000, "1000", AT(redis_pipeline_depth), NULL,
@@ -115,10 +115,10 @@ const struct key key_table[] = {
 	 "TCP addresses to listen on; other than loopback they need cert, key and ca; empty: none"},
 	{"http", "unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
 	 "Unix socket to listen on, mode 0660, always without TLS; empty: none, and without listen no HTTP either"},
-	{"http", "cert", KEY_PATH, 0, ROOM(http_cert), NULL, AT(http_cert), NULL,
+	{"http", "cert", KEY_PATH, 0, TEXT_MAX(http_cert), NULL, AT(http_cert), NULL,
 	 "certificate with a P-384 key, and its chain, in PEM; then TCP speaks TLS 1.3 only"},
-	{"http", "key", KEY_PATH, 0, ROOM(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
-	{"http", "ca", KEY_PATH, 0, ROOM(http_ca), NULL, AT(http_ca), NULL,
+	{"http", "key", KEY_PATH, 0, TEXT_MAX(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
+	{"http", "ca", KEY_PATH, 0, TEXT_MAX(http_ca), NULL, AT(http_ca), NULL,
 	 "certificates in PEM of the authorities that sign the clients'"},
 	{"http", "max_clients", KEY_INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
 	 "clients at once, fewer where descriptors are few; for one more, the one that has waited longest is dropped; "
@@ -138,7 +138,7 @@ const struct key key_table[] = {
 	{"security", "sandbox", KEY_CHOICE, 0, 0, "on", AT(sandbox), &switches,
 	 "give up what is not needed once it runs; off: for debugging only"},
 
-	{"state", "file", KEY_PATH, 0, ROOM(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
+	{"state", "file", KEY_PATH, 0, TEXT_MAX(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
 	 "what outlives a restart: flaps, last changes, history, event and audit numbers; empty: nothing"},
 	{"state", "save_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
 	 "how long after a change it is saved; nothing is written while nothing changes"},
@@ -147,12 +147,12 @@ const struct key key_table[] = {
 
 	{"recorder", "bytes", KEY_INTEGER, 0, 134217728, "8388608", AT(recorder_bytes), NULL,
 	 "memory of the flight recorder, in which the last messages of the kernel and decisions are kept; at least 1 MiB is taken; 0: off"},
-	{"recorder", "folder", KEY_PATH, 0, ROOM(recorder_folder), "/var/log/swss", AT(recorder_folder), NULL,
+	{"recorder", "folder", KEY_PATH, 0, TEXT_MAX(recorder_folder), "/var/log/swss", AT(recorder_folder), NULL,
 	 "where recordings are written after a fault, the last 5 are kept; empty: nowhere"},
 
 	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "lowest severity of the lines that are logged"},
 	{"log", "target", KEY_CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
-	{"log", "rfc5424_to", KEY_DESTINATION, 0, ROOM(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
+	{"log", "rfc5424_to", KEY_DESTINATION, 0, TEXT_MAX(log_rfc5424_to), "unix:/dev/log", AT(log_rfc5424_to), NULL,
 	 "where lines of target rfc5424 go"},
 	{"log", "limit_secs", KEY_INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
 	 "window of the limits on lines of one kind; 0: no limits"},

@@ -188,7 +188,7 @@ static void log_change(struct board *b, const json_t *change)
 	b->changes++;
 }
 
-/* A port that is new has more to tell than this. */
+/* A port that is new has more to show than this. */
 void board_change(struct board *b, const json_t *change)
 {
 	const char *name = changetext_port(change);

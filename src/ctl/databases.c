@@ -15,10 +15,10 @@
 
 #define REQUEST_BYTES (16U << 20) /* of commands that wait to be sent */
 #define READ_BYTES (256U << 10)
-#define SCAN_COUNT "4096" /* keys that Redis looks at in one step, a millisecond or less */
-#define FIELDS_MAX 8      /* asked for in one command */
-#define AT_ONCE 512       /* rows that are asked for before an answer is read */
-#define TOLD (-ECANCELED) /* what is wrong has been put down */
+#define SCAN_COUNT "4096"     /* keys that Redis looks at in one step, a millisecond or less */
+#define FIELDS_MAX 8          /* asked for in one command */
+#define AT_ONCE 512           /* rows that are asked for before an answer is read */
+#define REPORTED (-ECANCELED) /* what is wrong has been put down */
 
 struct database {
 	const char *name;
@@ -322,7 +322,7 @@ static int ask(struct database *db, size_t argc, const struct resp_arg *argv, co
 	return r < 0 ? r : next_answer(db, ret);
 }
 
-/* Redis does not do it. Returns TOLD. */
+/* Redis does not do it. Returns REPORTED. */
 static int not_done(struct ctl *ctl, const struct database *db, const char *command, const struct resp_value *answer)
 {
 	char shown[256];
@@ -335,7 +335,7 @@ static int not_done(struct ctl *ctl, const struct database *db, const char *comm
 			    resp_is_error(answer, "NOPERM") ? "the rights in deploy/redis/portsyncd.acl are enough"
 							    : NULL,
 			    "%s: Redis at %s: %s: %s", db->name, db->endpoint.text, command, shown);
-	return TOLD;
+	return REPORTED;
 }
 
 static bool is_step(const struct resp_value *v)
@@ -381,7 +381,7 @@ int database_keys(struct ctl *ctl, struct database *db, const char *table, struc
 			r = not_done(ctl, db, "SCAN", answer);
 		if (r < 0) {
 			db_rows_done(ret);
-			return r == TOLD ? -1 : give_up(ctl, db, r);
+			return r == REPORTED ? -1 : give_up(ctl, db, r);
 		}
 	} while (strcmp(cursor, "0") != 0);
 	sort(ret);
@@ -504,7 +504,7 @@ static int take_answer(const struct asking *a, struct db_rows *rows, struct db_r
 	return r;
 }
 
-/* 0, TOLD, or another negative errno. */
+/* 0, REPORTED, or another negative errno. */
 static int take_row(const struct asking *a, struct db_rows *rows, struct db_row *row)
 {
 	int r = a->fields ? make_fields(rows, row, a->n_fields) : 0;
@@ -550,7 +550,7 @@ static int read_rows(const struct asking *a, struct db_rows *rows)
 	if (r == 0)
 		return 0;
 	db_rows_done(rows);
-	return r == TOLD ? -1 : give_up(a->ctl, a->db, r);
+	return r == REPORTED ? -1 : give_up(a->ctl, a->db, r);
 }
 
 int database_table(struct ctl *ctl, struct database *db, const char *table, const char *const *fields,

@@ -111,7 +111,7 @@ static bool take_daemons_options(struct doctor *d)
 /* --- faults --- */
 
 /* "FILE:LINE: key: what is wrong; allowed: what is" */
-static void tell_fault(struct doctor *d, char *line)
+static void report_fault(struct doctor *d, char *line)
 {
 	char *allowed = strstr(line, ALLOWED);
 	size_t prefix = strncmp(line, "portsyncd: ", 11) == 0 ? 11 : 0;
@@ -123,11 +123,11 @@ static void tell_fault(struct doctor *d, char *line)
 		   line + prefix);
 }
 
-static void tell_faults(struct doctor *d, char *lines)
+static void report_faults(struct doctor *d, char *lines)
 {
 	for (char *line = strsep(&lines, "\n"); line; line = strsep(&lines, "\n"))
 		if (line[0] != '\0')
-			tell_fault(d, line);
+			report_fault(d, line);
 }
 
 /* As the daemon's user: also whether it may read the files that are named. */
@@ -147,7 +147,7 @@ static int check_config(const struct doctor *d, const void *arg, FILE *out)
 	return 0;
 }
 
-static void tell_file(struct doctor *d, unsigned before)
+static void report_file(struct doctor *d, unsigned before)
 {
 	const struct config *config = &d->ctl->config;
 	struct stat st;
@@ -206,6 +206,6 @@ void doctor_config(struct doctor *d)
 		doctor_add(d, DOCTOR_WARN, "user", "run it as root",
 			   "it is not known what user %s, whom the daemon runs as, may read and write", d->user.name);
 	else if (said)
-		tell_faults(d, said);
-	tell_file(d, before);
+		report_faults(d, said);
+	report_file(d, before);
 }

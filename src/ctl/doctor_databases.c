@@ -53,7 +53,7 @@ static void describe_socket(const char *path, char *out, size_t size)
 			       doctor_group_name(st.st_gid, group, sizeof(group)), (unsigned)st.st_mode & 07777);
 }
 
-static void tell_closed(struct doctor *d, const struct place *place, char *said)
+static void report_closed(struct doctor *d, const struct place *place, char *said)
 {
 	char *helps = said ? strstr(said, HELPS) : NULL;
 
@@ -63,7 +63,7 @@ static void tell_closed(struct doctor *d, const struct place *place, char *said)
 		   "%s: user %s does not get in: %s", place->name, d->user.name, said);
 }
 
-static void tell_unreachable(struct doctor *d, const struct place *place, int error)
+static void report_unreachable(struct doctor *d, const struct place *place, int error)
 {
 	const char *path = place->at.unix_socket;
 
@@ -95,9 +95,9 @@ static bool check_socket(struct doctor *d, const struct place *place)
 	if (r == -ENOTSUP)
 		return true;
 	if (r == -EACCES)
-		tell_closed(d, place, said);
+		report_closed(d, place, said);
 	else if (r < 0)
-		tell_unreachable(d, place, r);
+		report_unreachable(d, place, r);
 	else {
 		describe_socket(place->at.unix_socket, what, sizeof(what));
 		doctor_add(d, DOCTOR_OK, CHECK, NULL, "%s: %s%s is open to user %s", place->name, place->at.unix_socket,
@@ -108,7 +108,7 @@ static bool check_socket(struct doctor *d, const struct place *place)
 
 /* --- as a client --- */
 
-static void tell_error(struct doctor *d, const char *check)
+static void report_error(struct doctor *d, const char *check)
 {
 	const struct ctl_error *error = &d->ctl->error;
 
@@ -140,7 +140,7 @@ static bool check_log_in(struct doctor *d, const struct place *place)
 	struct database *db cleanup(database_close_ptr) = NULL;
 
 	if (database_open(d->ctl, place->name, &db) < 0) {
-		tell_error(d, CHECK);
+		report_error(d, CHECK);
 		return false;
 	}
 	check_notifications(d, db, place->name);
@@ -156,7 +156,7 @@ static void check_links(struct doctor *d, const struct db_rows *rows)
 	size_t n = 0;
 
 	if (ctl_links_read(d->ctl, &links) < 0) {
-		tell_error(d, "links");
+		report_error(d, "links");
 		return;
 	}
 	for (size_t i = 0; i < rows->n; i++) {
@@ -182,7 +182,7 @@ static void check_rows(struct doctor *d)
 	struct db_rows rows = {0};
 
 	if (database_open(d->ctl, "CONFIG_DB", &db) < 0 || database_keys(d->ctl, db, "PORT", &rows) < 0) {
-		tell_error(d, "ports");
+		report_error(d, "ports");
 		return;
 	}
 	if (rows.n == 0)

@@ -48,7 +48,7 @@ static bool check_state(struct doctor *d)
 }
 
 /* Who may be the cause: "", or "; process 12 traces it". */
-static const char *tell_tracer(const struct doctor *d, char *out, size_t size)
+static const char *report_tracer(const struct doctor *d, char *out, size_t size)
 {
 	char *status cleanup(free_ptr) = proc_read(d->pid, "status", NULL);
 	const char *tracer = status ? proc_field(status, "TracerPid") : NULL;
@@ -73,11 +73,11 @@ static void check_answer(struct doctor *d)
 	if (daemonhttp_get(d->ctl, "/livez", &body, &status) < 0)
 		doctor_add(d, DOCTOR_FAIL, "daemon", d->ctl->error.remedy[0] ? d->ctl->error.remedy : "restart it",
 			   "process %d: %s%s", (int)d->pid, d->ctl->error.message,
-			   tell_tracer(d, tracer, sizeof(tracer)));
+			   report_tracer(d, tracer, sizeof(tracer)));
 	else if (status != 200)
 		doctor_add(d, DOCTOR_FAIL, "daemon", "restart it; portsyncctl dump keeps what is known for a report",
 			   "process %d: its loop has stopped turning%s", (int)d->pid,
-			   tell_tracer(d, tracer, sizeof(tracer)));
+			   report_tracer(d, tracer, sizeof(tracer)));
 	else
 		doctor_add(d, DOCTOR_OK, "daemon", NULL, "process %d runs, as user %s, and answers", (int)d->pid,
 			   d->user.name);

@@ -137,17 +137,17 @@ static int show(const struct ctl *ctl, const struct goal *goal, bool reached, do
 }
 
 /* Once for each reason: what cannot be read may come about, or be a mistake that nobody mends. */
-static void report_error(struct ctl *ctl, char *told, size_t size)
+static void report_error(struct ctl *ctl, char *reported, size_t size)
 {
-	if (ctl->error.message[0] == '\0' || strcmp(told, ctl->error.message) == 0)
+	if (ctl->error.message[0] == '\0' || strcmp(reported, ctl->error.message) == 0)
 		return;
-	(void)snprintf(told, size, "%s", ctl->error.message);
-	ctl_say(ctl, "waits: %s", told);
+	(void)snprintf(reported, size, "%s", ctl->error.message);
+	ctl_say(ctl, "waits: %s", reported);
 }
 
 static int wait_for(struct ctl *ctl, const struct goal *goal, double timeout)
 {
-	char why[sizeof(ctl->error.message)], told[sizeof(ctl->error.message)] = "";
+	char why[sizeof(ctl->error.message)], reported[sizeof(ctl->error.message)] = "";
 	uint64_t begun_usec = now_usec();
 
 	for (;;) {
@@ -160,7 +160,7 @@ static int wait_for(struct ctl *ctl, const struct goal *goal, double timeout)
 		passed = seconds_since(begun_usec);
 		if (reached || passed >= timeout)
 			return show(ctl, goal, reached, passed, why);
-		report_error(ctl, told, sizeof(told));
+		report_error(ctl, reported, sizeof(reported));
 		wait_seconds(MIN(MAX(goal->pause, RESTS * seconds_since(look_usec)), timeout - passed));
 	}
 }

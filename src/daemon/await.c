@@ -26,20 +26,20 @@
 struct await {
 	struct daemon *d;
 	sd_event_source *look;
-	char told[ERROR_BYTES];
+	char reported[ERROR_BYTES];
 	uint64_t faulty_since; /* since when the file exists but cannot be used; 0: it does not exist */
 	int outcome;
 };
 
 /* Once for each reason: the global file may exist before the one that it names. */
-static void tell(struct await *a, const char *error)
+static void report(struct await *a, const char *error)
 {
 	const char *allowed = strstr(error, "; allowed: ");
 	int len = allowed ? (int)(allowed - error) : (int)strlen(error);
 
-	if (strcmp(a->told, error) == 0)
+	if (strcmp(a->reported, error) == 0)
 		return;
-	(void)snprintf(a->told, sizeof(a->told), "%s", error);
+	(void)snprintf(a->reported, sizeof(a->reported), "%s", error);
 	log_warning(KIND_DATABASES_AWAITED,
 		    "it is not known yet where Redis is, so it is not contacted: %.*s; that file is awaited. On a "
 		    "system without SONiC the configuration says it: [database] redis_unix_socket or redis_host",
@@ -66,7 +66,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *user)
 	int r = connections_read(a->d, error, sizeof(error));
 
 	if (goes_on(a, r)) {
-		tell(a, error);
+		report(a, error);
 		(void)sd_event_source_set_time(source, usec + LOOK_USEC);
 		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	}
@@ -116,8 +116,8 @@ int connections_await(struct daemon *d, const char *error)
 
 	if (r < 0)
 		return r;
-	tell(&a, error);
-	d->awaited = a.told;
+	report(&a, error);
+	d->awaited = a.reported;
 	r = judge_build(d);
 	if (r >= 0)
 		r = status_build(d);

@@ -45,7 +45,7 @@ struct daemon_counters {
 	const char *previous; /* how the process that wrote it ended; NULL: not known */
 	bool handed_over;     /* the model has the ports that were read */
 	bool owed;            /* the timer is armed */
-	bool building, failing, told;
+	bool building, failing, reported;
 	char why[STATEFILE_WHY_BYTES];
 	struct snapshot_saves stats;
 	char note[160];
@@ -113,13 +113,13 @@ static void fill_ports(const struct links *links, struct state *out)
 /* --- saving --- */
 
 /* One line an episode; none if the start fails for another reason, which must be the last line then. */
-static void tell_outcome(struct daemon_counters *s)
+static void report_outcome(struct daemon_counters *s)
 {
-	if (!s->building && s->failing && !s->told)
+	if (!s->building && s->failing && !s->reported)
 		log_warning(KIND_STATE_NOT_SAVED, "counters are not saved for a restart: %s: %s", s->path, s->why);
-	else if (!s->failing && s->told)
+	else if (!s->failing && s->reported)
 		log_notice(KIND_STATE_SAVED_AGAIN, "counters are saved for a restart again");
-	s->told = s->failing && !s->building;
+	s->reported = s->failing && !s->building;
 }
 
 /* After a failure s->why says why. */
@@ -133,7 +133,7 @@ static void note_save(struct daemon_counters *s, int r)
 		s->saved = s->given;
 	}
 	s->failing = r < 0;
-	tell_outcome(s);
+	report_outcome(s);
 }
 
 static void fail(struct daemon_counters *s, int r, const char *why)
@@ -340,7 +340,7 @@ static void mark_file(struct daemon *d)
 }
 
 /* Good news waits until all is built: a daemon that cannot start says why, and nothing else. */
-static void tell_found(const struct daemon_counters *s)
+static void report_found(const struct daemon_counters *s)
 {
 	if (s->found == STATEFILE_MISSING)
 		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
@@ -442,8 +442,8 @@ void counters_build(struct daemon *d)
 	if (r >= 0)
 		r = add_sources(d);
 	d->counters->building = false;
-	tell_found(d->counters);
-	tell_outcome(d->counters);
+	report_found(d->counters);
+	report_outcome(d->counters);
 	if (r < 0)
 		fail(d->counters, r, strerror(-r));
 	else if (d->counters->failing)

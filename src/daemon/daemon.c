@@ -37,7 +37,7 @@
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
 #define DRAIN_READS 64 /* after so many the loop has its turn again */
-#define AUDIT_ACCURACY_USEC (250 * USEC_PER_MSEC)
+#define RECONCILE_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 /* --- ends --- */
 
@@ -357,7 +357,7 @@ static int run_loop(struct daemon *d)
 	return 0;
 }
 
-static int on_audit(sd_event_source *source, uint64_t usec, void *user)
+static int on_reconcile(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct daemon *d = user;
 
@@ -428,13 +428,13 @@ static int add_sources(struct daemon *d)
 	if (r >= 0)
 		r = timer_add(&d->stop_limit, d->event, 0, on_stop_limit, d);
 	if (r >= 0)
-		r = timer_add(&d->suppressed, d->event, AUDIT_ACCURACY_USEC, on_suppressed, d);
+		r = timer_add(&d->suppressed, d->event, RECONCILE_ACCURACY_USEC, on_suppressed, d);
 	if (r >= 0)
 		r = notify_attach(d->notify, d->event);
 	if (r >= 0 && !d->config->dry_run)
-		r = sd_event_add_time_relative(d->event, &d->audit, CLOCK_MONOTONIC,
+		r = sd_event_add_time_relative(d->event, &d->reconciling, CLOCK_MONOTONIC,
 					       (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC,
-					       AUDIT_ACCURACY_USEC, on_audit, d);
+					       RECONCILE_ACCURACY_USEC, on_reconcile, d);
 	return r < 0 ? r : 0;
 }
 
@@ -472,7 +472,7 @@ static int build(struct daemon *d, int netns)
 	if (r == 0)
 		r = confine_seal(d);
 	if (r == 0 && netns < 0) {
-		netns_tell_missing(d, netns);
+		netns_report_missing(d, netns);
 		return netns;
 	}
 	if (r == 0)
@@ -530,7 +530,7 @@ static void take_down(struct daemon *d)
 	sd_event_source_disable_unref(d->stop_limit);
 	sd_event_source_disable_unref(d->writable);
 	sd_event_source_disable_unref(d->suppressed);
-	sd_event_source_disable_unref(d->audit);
+	sd_event_source_disable_unref(d->reconciling);
 	sd_event_source_disable_unref(d->keeping);
 	sd_event_source_disable_unref(d->netns_watch);
 	sd_event_source_disable_unref(d->single_asked);
@@ -542,8 +542,8 @@ static void take_down(struct daemon *d)
 	free(d->reread);
 }
 
-/* Other lines tell the rest: the trail, which is read without them, has it in the record. */
-static void tell_start(const struct daemon *d)
+/* Other lines say the rest: the trail, which is read without them, has it in the record. */
+static void report_start(const struct daemon *d)
 {
 	bool kept = audit_is_kept();
 
@@ -559,18 +559,18 @@ int daemon_run(const struct config *config, char *complaints)
 
 	if (netns == 0 && single_claim(&d) < 0)
 		return EXIT_FAILURE;
-	process_tell();
+	process_report();
 	counters_load(&d);
 	previous_load(&d);
 	if (config->faults == 0)
 		audit_record(AUDIT_CONFIG_LOADED, AUDIT_SUCCESS, audit_self(), NULL,
 			     "the configuration was read and is good");
 	else
-		tell_faults(config, complaints);
+		reload_report_faults(config, complaints);
 	r = build(&d, netns);
 
 	if (r >= 0) {
-		tell_start(&d);
+		report_start(&d);
 		if (config->log_audit && !config->dry_run && !audit_is_kept())
 			log_notice(KIND_NO_AUDIT_TRAIL, "there is no audit trail: it is not written to stderr");
 		r = run_loop(&d);

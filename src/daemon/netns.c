@@ -36,7 +36,7 @@ int netns_enter(struct daemon *d)
 	return 0;
 }
 
-void netns_tell_missing(struct daemon *d, int error)
+void netns_report_missing(struct daemon *d, int error)
 {
 	daemon_fail(d, "network namespace " FOLDER "/%s: %s", d->config->netns, strerror(-error));
 }

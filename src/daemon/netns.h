@@ -5,9 +5,9 @@
 
 #include "daemon/private.h"
 
-/* Enters the network namespace of --netns. 0, or negative errno, which netns_tell_missing() then logs. */
+/* Enters the network namespace of --netns. 0, or negative errno, which netns_report_missing() then logs. */
 int netns_enter(struct daemon *d);
-void netns_tell_missing(struct daemon *d, int error);
+void netns_report_missing(struct daemon *d, int error);
 
 /* Ends the daemon once that name is gone or belongs to another namespace. */
 void netns_watch(struct daemon *d);

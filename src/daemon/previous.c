@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How the process before this one ended. systemd knows it (SERVICE_RESULT, systemd.exec(5)): the unit's ExecStopPost=
- * leaves its word in the runtime directory. Where nobody does, the state file tells whether there was an orderly stop.
+ * leaves its word in the runtime directory. Where nobody does, the state file says whether there was an orderly stop.
  */
 #include "daemon/previous.h"
 

@@ -55,11 +55,11 @@ struct daemon {
 	struct producer *producer;
 	struct startup *startup;
 	struct publish *publish;
-	sd_event_source *audit, *stop_limit, *keeping, *suppressed, *signals[5];
+	sd_event_source *reconciling, *stop_limit, *keeping, *suppressed, *signals[5];
 	sd_event_source *writable; /* stdout in a dry run; NULL until it was full once */
 	uint64_t suppressed_due;   /* what suppressed is set to, 0: off */
 	bool synced_once, stopping, drained;
-	uint64_t no_memory; /* links_stats' at the last audit */
+	uint64_t no_memory; /* links_stats' at the last reconciliation */
 	unsigned settings_refused;
 	struct stat netns; /* what --netns named at the start */
 	sd_event_source *netns_watch;

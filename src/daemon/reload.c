@@ -15,7 +15,7 @@
 
 #define LIVE_SECTION "log"
 
-static void tell_lines(char *complaints)
+static void report_lines(char *complaints)
 {
 	char *rest = complaints;
 	const char *line;
@@ -25,7 +25,7 @@ static void tell_lines(char *complaints)
 			log_warning(KIND_CONFIG_REFUSED, "%s", line);
 }
 
-void tell_faults(const struct config *config, char *complaints)
+void reload_report_faults(const struct config *config, char *complaints)
 {
 	audit_event(
 		LOG_WARNING, KIND_CONFIG_REFUSED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(),
@@ -33,18 +33,18 @@ void tell_faults(const struct config *config, char *complaints)
 		"the place of what is bad%s%s; mend it, then restart: %s",
 		config->database_is_bad ? ", of all of [database]" : "",
 		config->http_is_bad ? ", and without HTTP by TCP" : "", "health is degraded until then");
-	tell_lines(complaints);
+	report_lines(complaints);
 }
 
 /* Logs every fault of it, a line each. */
-static void tell_refused(char *complaints, const char *who)
+static void report_refused(char *complaints, const char *who)
 {
 	audit_event(LOG_WARNING, KIND_CONFIG_REFUSED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, who,
 		    "the configuration is refused, the one in force stays");
-	tell_lines(complaints);
+	report_lines(complaints);
 }
 
-/* Of what was said while reading only a refusal counts: what has no effect was told at the start. */
+/* Of what was said while reading only a refusal counts: what has no effect was reported at the start. */
 static int read_again(const struct config *config, struct config *fresh, const char *who)
 {
 	char *complaints cleanup(free_ptr) = NULL;
@@ -59,7 +59,7 @@ static int read_again(const struct config *config, struct config *fresh, const c
 		return -ENOMEM;
 	if (outcome == CONFIG_RUN && fresh->faults == 0)
 		return 0;
-	tell_refused(complaints, who);
+	report_refused(complaints, who);
 	return -EINVAL;
 }
 
@@ -78,7 +78,7 @@ static bool same_target(const struct config *before, const struct config *fresh)
 	return before->log_target == fresh->log_target && strcmp(before->log_rfc5424_to, fresh->log_rfc5424_to) == 0;
 }
 
-static void tell_change(const char *changed, const char *who)
+static void report_change(const char *changed, const char *who)
 {
 	audit_event(LOG_NOTICE, KIND_CONFIG_READ, AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who,
 		    "the configuration was read again; in force now: %s", changed);
@@ -92,14 +92,14 @@ static void change_log(struct daemon *d, const struct config *before, const stru
 
 	daemon_report_suppressed(d, true);
 	if (same && ends)
-		tell_change(changed, who);
+		report_change(changed, who);
 	else if (audit_is_kept() && !same)
 		audit_record(AUDIT_CONFIG_CHANGED, AUDIT_SUCCESS, who, NULL, "changed by SIGHUP: %s", changed);
 	settings_change_log(before, fresh, who);
 	if (d->loglevel)
 		loglevel_set_target(d->loglevel, settings_log_target(fresh));
 	if (!same || !ends)
-		tell_change(changed, who);
+		report_change(changed, who);
 }
 
 static void take(struct daemon *d, struct config *fresh, const char *who)

@@ -6,7 +6,7 @@
 #include "daemon/private.h"
 
 /* The configuration has faults and is used all the same. complaints may be NULL, and is changed. */
-void tell_faults(const struct config *config, char *complaints);
+void reload_report_faults(const struct config *config, char *complaints);
 
 /* Reads the configuration again; who is the requester, for the audit record. A bad one is logged and changes nothing.
  */

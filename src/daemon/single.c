@@ -2,7 +2,7 @@
 /*
  * One daemon at a time on the same databases and links. Who runs holds an abstract Unix socket named by STATE_DB: such
  * names are the network namespace's own, also where containers share it but no folder, and go with the process. It
- * listens, so that the kernel tells who the holder is.
+ * listens, so that the kernel names the holder.
  *
  * Any user can take such a name. Who holds it must therefore be root, we ourselves, or have CAP_NET_ADMIN; for anybody
  * else nobody is kept from starting.
@@ -118,7 +118,7 @@ static bool find_holder(const struct sockaddr_un *name, socklen_t len, struct na
 	return true;
 }
 
-static int tell_holder(const struct sockaddr_un *name, const struct name_holder *holder)
+static int report_holder(const struct sockaddr_un *name, const struct name_holder *holder)
 {
 	char text[256];
 
@@ -136,7 +136,7 @@ static int tell_holder(const struct sockaddr_un *name, const struct name_holder 
 static int judge_holder(const struct sockaddr_un *name, const struct name_holder *holder)
 {
 	if (holder->uid == 0 || holder->uid == geteuid() || may_administer(holder->pid))
-		return tell_holder(name, holder);
+		return report_holder(name, holder);
 	log_warning(
 		KIND_LOCK_TAKEN,
 		"the name that keeps a second portsyncd from starting (%s) is held by a process that has no business "

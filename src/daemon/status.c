@@ -315,7 +315,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-static void tell_missing(struct daemon_status *own)
+static void report_missing(struct daemon_status *own)
 {
 	note_missing(own);
 	if (own->http_state.missing == 0)
@@ -349,7 +349,7 @@ static void listen_for_clients(struct daemon *d)
 		note_down(own, options.n_listen + (options.unix_socket != NULL), text);
 		return;
 	}
-	tell_missing(own);
+	report_missing(own);
 	pages_set_server(own->pages, http_stats(own->http));
 	http_follow(own->http, pages_changes_fd(own->pages), pages_changes_heard, own->pages);
 }

@@ -89,7 +89,7 @@ static bool limit_binds(rlim_t limit)
 	return false;
 }
 
-static void tell_refused(const struct rlimit *limit, int error)
+static void report_refused(const struct rlimit *limit, int error)
 {
 	char value[32] = "unlimited";
 
@@ -112,7 +112,7 @@ int memory_lock(void)
 		r = -EAGAIN;
 	}
 	if (r < 0)
-		tell_refused(&limit, r);
+		report_refused(&limit, r);
 	locked = r == 0;
 	return r;
 }

@@ -80,7 +80,7 @@ void notify_free(struct notify *n)
 	free(n);
 }
 
-/* False when there is no room. A manager that is gone hears nothing, and nobody misses it. */
+/* False when nothing more fits. A manager that is gone hears nothing, and nobody misses it. */
 static bool try_send(const struct notify *n, const char *text)
 {
 	const struct sockaddr *to = (const struct sockaddr *)&n->address;

@@ -64,7 +64,7 @@ int process_prepare(void)
 	return r;
 }
 
-static void tell_limit(__rlimit_resource_t resource, const char *name, const char *unit, const char *then)
+static void report_limit(__rlimit_resource_t resource, const char *name, const char *unit, const char *then)
 {
 	struct rlimit limit;
 
@@ -74,12 +74,12 @@ static void tell_limit(__rlimit_resource_t resource, const char *name, const cha
 			    (uint64_t)limit.rlim_max, unit, then);
 }
 
-void process_tell(void)
+void process_report(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (were_closed[fd])
 			log_warning(KIND_DESCRIPTOR_CLOSED, "descriptor %d was closed at the start%s", fd,
 				    fd == STDERR_FILENO ? ": what is said on stderr is lost" : "");
-	tell_limit(RLIMIT_CPU, "RLIMIT_CPU", "seconds", "the kernel kills this process after so much CPU time");
-	tell_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", "bytes", "no file can grow beyond it, the state file neither");
+	report_limit(RLIMIT_CPU, "RLIMIT_CPU", "seconds", "the kernel kills this process after so much CPU time");
+	report_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", "bytes", "no file can grow beyond it, the state file neither");
 }

@@ -10,6 +10,6 @@
  */
 int process_prepare(void);
 /* Warns of what process_prepare() could not change. Call it once the log is open. */
-void process_tell(void);
+void process_report(void);
 
 #endif

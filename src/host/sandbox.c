@@ -45,7 +45,7 @@ struct sandbox {
 	bool names;    /* host names are looked up */
 	bool override; /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
 	struct sandbox_parts parts;
-	char told[1024]; /* what is in force */
+	char in_force[1024]; /* what is in force */
 };
 
 int sandbox_seal(void)
@@ -169,12 +169,12 @@ bool sandbox_may_connect(const struct sandbox *s, uint16_t port)
 
 /* --- what is in force --- */
 
-PRINTF_LIKE(2, 3) static void tell(struct sandbox *s, const char *format, ...)
+PRINTF_LIKE(2, 3) static void note(struct sandbox *s, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	text_append_args(s->told, sizeof(s->told), "", format, args);
+	text_append_args(s->in_force, sizeof(s->in_force), "", format, args);
 	va_end(args);
 }
 
@@ -207,28 +207,28 @@ static int enter_landlock(struct sandbox *s)
 	int r;
 
 	if (!WITH_LANDLOCK) {
-		tell(s, ", Landlock left out of this build");
+		note(s, ", Landlock left out of this build");
 		return 0;
 	}
 	r = landlock_confine(&allowed);
 	if (r == -ENOSYS || r == -EOPNOTSUPP) {
 		s->missing = true;
-		tell(s, ", no Landlock (the kernel, or a container's filter: %s)", strerror(-r));
+		note(s, ", no Landlock (the kernel, or a container's filter: %s)", strerror(-r));
 		return 0;
 	}
 	if (r < 0)
 		return r;
 	note_landlock(s, r);
-	tell(s, ", Landlock %d (writes in", r);
+	note(s, ", Landlock %d (writes in", r);
 	for (size_t i = 0; i < s->n_folders; i++)
-		tell(s, " %s%s", s->folders[i], access(s->folders[i], F_OK) < 0 ? " (missing)" : "");
-	tell(s, "%s", s->n_folders == 0 ? " no folder" : "");
-	tell(s, "%s", s->listens ? "; may still listen on what the HTTP server lacks" : "");
+		note(s, " %s%s", s->folders[i], access(s->folders[i], F_OK) < 0 ? " (missing)" : "");
+	note(s, "%s", s->n_folders == 0 ? " no folder" : "");
+	note(s, "%s", s->listens ? "; may still listen on what the HTTP server lacks" : "");
 	if (s->gaps)
-		tell(s, "; this kernel leaves open: %s", landlock_gaps(r));
+		note(s, "; this kernel leaves open: %s", landlock_gaps(r));
 	else if (s->abstract_sockets)
-		tell(s, "; abstract Unix sockets stay open: NOTIFY_SOCKET is one");
-	tell(s, ")");
+		note(s, "; abstract Unix sockets stay open: NOTIFY_SOCKET is one");
+	note(s, ")");
 	return 0;
 }
 
@@ -238,10 +238,10 @@ static int enter_capabilities(struct sandbox *s)
 	int r;
 
 	if (memory_settle() < 0)
-		tell(s, ", memory no longer locked");
+		note(s, ", memory no longer locked");
 	r = capabilities_give_up(s->override, &whole);
 	if (r == 0)
-		tell(s, ", capabilities %s%s%s", net_admin ? "CAP_NET_ADMIN" : "none",
+		note(s, ", capabilities %s%s%s", net_admin ? "CAP_NET_ADMIN" : "none",
 		     s->override ? " and, to connect to Redis' Unix sockets alone, CAP_DAC_OVERRIDE" : "",
 		     whole ? "" : " (sets that no_new_privs makes void stay)");
 	return r;
@@ -253,7 +253,7 @@ int sandbox_enter(struct sandbox *s, char *error, size_t size)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return refuse(-errno, "no_new_privs", error, size);
-	tell(s, "no_new_privs");
+	note(s, "no_new_privs");
 	r = enter_landlock(s);
 	if (r < 0)
 		return refuse(r, "Landlock", error, size);
@@ -274,10 +274,10 @@ int sandbox_lock(struct sandbox *s, char *error, size_t size)
 			return refuse(r, "seccomp", error, size);
 		s->parts.system_calls = true;
 	}
-	tell(s, WITH_SECCOMP ? ", seccomp" : ", seccomp left out of this build");
+	note(s, WITH_SECCOMP ? ", seccomp" : ", seccomp left out of this build");
 	audit_event(s->missing ? LOG_WARNING : LOG_NOTICE, KIND_SANDBOX_IN_FORCE, AUDIT_SANDBOX,
 		    s->missing || s->gaps || !WITH_SECCOMP || !WITH_LANDLOCK ? AUDIT_FAILURE : AUDIT_SUCCESS,
-		    audit_self(), "sandbox in force: %s", s->told);
+		    audit_self(), "sandbox in force: %s", s->in_force);
 	return 0;
 }
 

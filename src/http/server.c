@@ -300,7 +300,7 @@ static void client_arrived(struct http *h, struct MHD_Connection *connection, vo
 		begin_tls(c, tls->tls_session);
 }
 
-/* GnuTLS tells a client without a certificate nothing, so the log does. */
+/* GnuTLS gives a client without a certificate no reason, so the log has it. */
 static void handshake_failed(const struct client *c)
 {
 	count(&c->http->stats.handshakes_failed);

@@ -301,7 +301,7 @@ static int receive_batch(struct nlsock *s)
 
 	for (unsigned i = 0; i < s->used; i++)
 		s->headers[i].msg_hdr.msg_namelen = sizeof(s->slots[i].sender);
-	do /* MSG_TRUNC: msg_len tells the whole length of a datagram that was cut */
+	do /* MSG_TRUNC: msg_len is the whole length of a datagram that was cut */
 		n = recvmmsg(s->fd, s->headers, s->n_buffers, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	while (n < 0 && errno == EINTR);
 	s->used = (unsigned)MAX(n, 0);

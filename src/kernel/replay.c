@@ -91,7 +91,7 @@ static struct known *find(const struct replay *r, int ifindex)
 	return NULL;
 }
 
-/* There is room for each message of the recording. */
+/* It has the capacity for each message of the recording. */
 static struct known *find_or_add(struct replay *r, int ifindex)
 {
 	struct known *known = find(r, ifindex);

@@ -84,14 +84,14 @@ static bool same_file(int a, int b)
  * stderr, so compare. */
 static bool stderr_is_journal(void)
 {
-	const char *told = getenv("JOURNAL_STREAM");
+	const char *given = getenv("JOURNAL_STREAM");
 	char stream[64];
 	struct stat st;
 
-	if (!told || fstat(STDERR_FILENO, &st) < 0)
+	if (!given || fstat(STDERR_FILENO, &st) < 0)
 		return false;
 	(void)snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
-	return strcmp(told, stream) == 0;
+	return strcmp(given, stream) == 0;
 }
 
 /* SONiC's supervisord sends its programs' stderr to syslog (deploy/supervisord). */

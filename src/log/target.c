@@ -29,13 +29,13 @@ static bool wants_colour(int fd)
 	return isatty(fd) && (!no_color || no_color[0] == '\0') && (!term || strcmp(term, "dumb") != 0);
 }
 
-/* A unit with ProcSubset=pid hides it from us, and tells it. */
+/* A unit with ProcSubset=pid hides the boot id from us, and passes it in the environment. */
 static void learn_boot_id(char out[SD_ID128_STRING_MAX])
 {
-	const char *told = getenv("PORTSYNCD_BOOT_ID");
+	const char *given = getenv("PORTSYNCD_BOOT_ID");
 	sd_id128_t boot;
 
-	if (sd_id128_get_boot(&boot) >= 0 || (told && sd_id128_from_string(told, &boot) >= 0))
+	if (sd_id128_get_boot(&boot) >= 0 || (given && sd_id128_from_string(given, &boot) >= 0))
 		(void)sd_id128_to_string(boot, out);
 }
 
@@ -321,10 +321,10 @@ static int write_datagram(struct logtarget *target)
 static void add_entry(struct logtarget *target, struct iovec *entry, const char *name, const char *value)
 {
 	char *at = target->line + target->len;
-	size_t room = sizeof(target->line) - target->len;
-	int n = snprintf(at, room, "%s=%s", name, value);
+	size_t capacity = sizeof(target->line) - target->len;
+	int n = snprintf(at, capacity, "%s=%s", name, value);
 
-	*entry = (struct iovec){at, MIN((size_t)n, room - 1)};
+	*entry = (struct iovec){at, MIN((size_t)n, capacity - 1)};
 	target->len += entry->iov_len;
 }
 

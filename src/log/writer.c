@@ -24,10 +24,10 @@
 #define STOP_USEC USEC_PER_SEC
 #define PATIENCE_USEC USEC_PER_SEC
 #define JOIN_MS 2000                    /* longer than the thread needs to stop */
-#define MOMENT_USEC USEC_PER_SEC        /* a collector may be busy for so long */
+#define MOMENT_USEC USEC_PER_SEC        /* a target may be busy for so long */
 #define CROWDED (LOG_RING_ORDINARY / 2) /* wake the thread at once from here on */
 
-enum told { NOTHING, OF_ANOTHER, OF_THIS }; /* the target whose failure stderr has reported last */
+enum reported { NOTHING, OF_ANOTHER, OF_THIS }; /* the target whose failure stderr has reported last */
 
 enum rest { AWAKE, GATHERING, ASLEEP };
 
@@ -59,8 +59,8 @@ static struct {
 	/* Owned by the consumer: */
 	struct logtarget target;
 	unsigned granted; /* desired settings that were applied */
-	bool tells;       /* once the thread runs: if a start fails, stderr has only the reason */
-	enum told told;
+	bool reports;     /* once the thread runs: if a start fails, stderr has only the reason */
+	enum reported reported;
 	bool rung;                                     /* because lines are refused */
 	uint64_t announced, announcing_to;             /* of the dropped lines */
 	uint64_t announced_audit, announcing_audit_to; /* of them, audit records */
@@ -116,8 +116,8 @@ static void grant_wishes(void)
 	logtarget_init(&writer.target, &settings);
 	writer.granted = wishes;
 	writer.failing = false;
-	if (writer.told == OF_THIS)
-		writer.told = OF_ANOTHER;
+	if (writer.reported == OF_THIS)
+		writer.reported = OF_ANOTHER;
 }
 
 /* Do not alert anybody to a target that is busy for a moment. */
@@ -143,15 +143,15 @@ static void note_result(int result)
 	int fault = logtarget_fault(target);
 
 	note_refusal(result);
-	if (!writer.tells || target->settings.type == LOG_TO_STDERR)
+	if (!writer.reports || target->settings.type == LOG_TO_STDERR)
 		return;
-	if (result == 0 && writer.told != NOTHING) {
+	if (result == 0 && writer.reported != NOTHING) {
 		say_on_stderr(0, "portsyncd: log lines go to %s again", logtarget_name(target));
-		writer.told = NOTHING;
-	} else if (result < 0 && fault != 0 && writer.told != OF_THIS) {
+		writer.reported = NOTHING;
+	} else if (result < 0 && fault != 0 && writer.reported != OF_THIS) {
 		say_on_stderr(0, "portsyncd: log lines cannot be written to %s: %s", logtarget_name(target),
 			      strerror(fault));
-		writer.told = OF_THIS;
+		writer.reported = OF_THIS;
 	}
 }
 
@@ -283,7 +283,7 @@ static void *run(void *unused)
 	bool any;
 
 	schedule_self();
-	writer.tells = true;
+	writer.reports = true;
 	for (;;) {
 		int r = write_records(&any);
 		uint64_t stop_at = atomic_load(&writer.stop_at);
@@ -405,7 +405,7 @@ static void end_thread(void)
 		return;
 	}
 	(void)pthread_join(writer.thread, NULL);
-	writer.tells = false;
+	writer.reports = false;
 	close_fds();
 }
 

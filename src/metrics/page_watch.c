@@ -32,7 +32,7 @@ static void put_line(struct text *out, json_t *json)
 	free(line);
 }
 
-/* One by one, so that what was lost is told in its place. */
+/* One by one, so that a loss is reported in its place. */
 static void put_changes(struct text *out, struct watcher *w)
 {
 	for (unsigned i = 0; i < BATCH; i++) {

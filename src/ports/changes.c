@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each slot has a turn: even when its change is complete, and then it tells which one. The words of a change are
+ * Each slot has a turn: even when its change is complete, and then it says which one. The words of a change are
  * atomic and each is released, so that a reader who got a word of a newer change also sees its turn.
  */
 #include "ports/changes.h"

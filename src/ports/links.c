@@ -539,8 +539,8 @@ void links_dump_row(struct links *l, const struct link_msg *msg)
 }
 
 /*
- * The end of an old link was lost, and another one has its ifindex now: a link's own counters never go back. Only told
- * of a row, which is not older than any event before the dump; an event may be older than a row.
+ * The end of an old link was lost, and another one has its ifindex now: a link's own counters never go back. Only for
+ * a row, which is not older than any event before the dump; an event may be older than a row.
  */
 static void drop_if_replaced(struct links *l, const struct link_msg *row)
 {

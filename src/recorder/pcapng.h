@@ -19,7 +19,7 @@
 
 /* The block that is being written. */
 struct pcapng_block {
-	struct text *out; /* out->failed tells at the end whether memory sufficed */
+	struct text *out; /* out->failed says at the end that memory was short */
 	size_t begin;
 };
 

@@ -35,7 +35,7 @@ static int PRINTF_LIKE(3, 4) bad(const struct reading *in, size_t offset, const 
 	return -EBADMSG;
 }
 
-/* Makes room for one more. 0 or -ENOMEM. */
+/* Grows the array for one more. 0 or -ENOMEM. */
 static int grow(void *array, size_t n, size_t *size, size_t bytes)
 {
 	size_t want = *size ? 2 * *size : 64;
@@ -272,7 +272,7 @@ int recording_parse(struct recording **ret, void *bytes, size_t len, char *why, 
 	return 0;
 }
 
-static int tell(int error, char *why, size_t size)
+static int give_up(int error, char *why, size_t size)
 {
 	(void)snprintf(why, size, "%s", file_error(error));
 	return error;
@@ -286,15 +286,15 @@ int recording_load(struct recording **ret, const char *path, char *why, size_t s
 	ssize_t n;
 
 	if (fd < 0)
-		return tell(fd, why, size);
+		return give_up(fd, why, size);
 	bytes = malloc((size_t)st.st_size + 1);
 	if (!bytes)
-		return tell(-ENOMEM, why, size);
+		return give_up(-ENOMEM, why, size);
 	n = file_read(fd, bytes, (size_t)st.st_size);
 	if (n >= 0)
 		return recording_parse(ret, bytes, (size_t)n, why, size);
 	free(bytes);
-	return tell((int)n, why, size);
+	return give_up((int)n, why, size);
 }
 
 const struct recording_checkpoint *recording_first(const struct recording *r)

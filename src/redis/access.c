@@ -23,7 +23,7 @@ const char *access_describe(const struct access *access, char *out, size_t size)
 	return out;
 }
 
-static bool server_is_told(const struct access *access, const struct access_entry *entry)
+static bool server_refused_before(const struct access *access, const struct access_entry *entry)
 {
 	for (const struct list *at = access->refused.next; at != &access->refused; at = at->next)
 		if (strcmp(container_of(at, struct access_entry, link)->endpoint, entry->endpoint) == 0)
@@ -33,11 +33,11 @@ static bool server_is_told(const struct access *access, const struct access_entr
 
 bool access_refused(struct access *access, struct access_entry *entry)
 {
-	bool told = server_is_told(access, entry);
+	bool before = server_refused_before(access, entry);
 
 	list_remove(&entry->link);
 	list_append(&access->refused, &entry->link);
-	return !told;
+	return !before;
 }
 
 void access_granted(struct access_entry *entry)

@@ -77,7 +77,7 @@ static void *run(void *user)
 
 /* ---- the loop's side ---- */
 
-static void tell(struct lookup_waiter *w, const struct answer *answer)
+static void deliver(struct lookup_waiter *w, const struct answer *answer)
 {
 	char why[128];
 
@@ -109,7 +109,7 @@ static void take_answer(struct lookup *l, const struct answer *answer)
 		struct list *first = answered.next;
 
 		list_remove(first);
-		tell(container_of(first, struct lookup_waiter, link), answer);
+		deliver(container_of(first, struct lookup_waiter, link), answer);
 	}
 }
 

@@ -176,7 +176,7 @@ const struct resp_value *resp_too_large(const struct resp_value *v)
 /* An array whose elements are still coming. */
 struct level {
 	struct resp_value *array;
-	size_t cap, left; /* elements there is room for, and those to come */
+	size_t cap, left; /* elements it can hold, and those to come */
 };
 
 struct resp_reader {

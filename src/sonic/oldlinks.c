@@ -165,7 +165,7 @@ static bool retire(struct oldlinks *o)
 	return false;
 }
 
-static void retire_then_tell(struct oldlinks *o)
+static void retire_then_report(struct oldlinks *o)
 {
 	o->awaited = retire(o);
 	if (!o->awaited)
@@ -191,7 +191,7 @@ static void on_init_done_counted(const struct resp_value *reply, void *user, voi
 		return;
 	}
 	if (reply->integer == 0) {
-		retire_then_tell(o);
+		retire_then_report(o);
 		return;
 	}
 	log_notice(KIND_OLD_LINKS_KEPT,
@@ -211,7 +211,7 @@ int oldlinks_settle(struct oldlinks *o)
 	if (o->policy == OLDLINKS_AUTO && under_supervisord())
 		return ask(o);
 	if (o->policy == OLDLINKS_ALWAYS)
-		retire_then_tell(o);
+		retire_then_report(o);
 	else
 		o->fn(true, o->user);
 	return 0;

@@ -451,7 +451,7 @@ static int on_retry(sd_event_source *timer, uint64_t usec, void *user)
 	if (reads_rows(s) && connected(s))
 		portrows_again(s->rows);
 	else if (reads_rows(s))
-		stop_reading(s); /* begun anew once all are connected */
+		stop_reading(s); /* begun again once all are connected */
 	return 0;
 }
 

@@ -381,7 +381,7 @@ MUTATIONS = [
         (
             "if (!write_count(p, wanted))\n\t\tanswered(p, NULL);",
             "(void)write_count(p, wanted);",
-            "an answer has just made room: it takes a lack of memory",
+            "an answer has just freed capacity: it takes a lack of memory",
         ),
     ),
     *of(
@@ -434,7 +434,7 @@ MUTATIONS = [
         ("else if (is_gone(reply))\n\t\tappl_db_emptied(s);", ""),
         ("if (reply->type != RESP_INTEGER)\n\t\tfirst_row_untold(s, reply);\n\telse", ""),
         ("if (forbidden) {", "if (0) {"),
-        ("stop_reading(s); /* begun anew once all are connected */", "(void)0;"),
+        ("stop_reading(s); /* begun again once all are connected */", "(void)0;"),
         ("s->state = STARTUP_ROWS_UNPROVED;\n\tretry_later(s);", "s->state = STARTUP_CONFIG_DONE_DUE;\n\tretry_later(s);"),
     ),
     *of(
@@ -515,7 +515,7 @@ MUTATIONS = [
         ("if (outcome == CONFIG_RUN && fresh->faults == 0)", "if (outcome == CONFIG_RUN)"),
         ("d->reread ? d->reread : d->config", "d->config"),
         ("config_list_other_changes(d->config, fresh", "config_list_other_changes(before, fresh"),
-        ("if (same && ends)\n\t\ttell_change", "if (0)\n\t\ttell_change"),
+        ("if (same && ends)\n\t\treport_change", "if (0)\n\t\treport_change"),
         ("else if (audit_is_kept() && !same)", "else if (0)"),
         ("if (!confine_allows_log(d, fresh)) {", "if (0) {"),
         ("take(d, fresh, who);\n\t\tstatus_reload(d, who);", "take(d, fresh, who);"),

@@ -147,7 +147,7 @@ static void a_missing_one_is_named(void **state)
 
 	assert_int_equal(r, -ENOENT);
 	same_as_home(fx, true);
-	netns_tell_missing(&fx->daemon, r);
+	netns_report_missing(&fx->daemon, r);
 	assert_int_equal(fx->daemon.status, EXIT_FAILURE);
 	assert_true(catcher_next(&fx->log));
 	assert_non_null(strstr(fx->log.line, fx->path));

@@ -40,11 +40,11 @@ static void it_is_in_no_core_dump(void **state)
 
 	(void)state;
 	assert_int_equal(secret_new(&s, 4096), 0);
-	assert_int_equal(s.room, 4096);
+	assert_int_equal(s.capacity, 4096);
 	assert_int_equal(s.len, 0);
 	assert_string_equal(s.text, "");
-	memset(s.text, 'x', s.room);
-	assert_int_equal(strlen(s.text), s.room);
+	memset(s.text, 'x', s.capacity);
+	assert_int_equal(strlen(s.text), s.capacity);
 	flags_of(s.text, flags, sizeof(flags));
 	assert_non_null(strstr(flags, " dd"));
 	assert_non_null(strstr(flags, " wf"));
