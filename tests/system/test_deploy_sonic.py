@@ -193,6 +193,20 @@ def test_a_file_is_one_of_the_host(switch: SwitchFactory, host: Host) -> None:
     assert host.files == []
 
 
+def test_an_archive_is_made_whatever_stands_before_the_verb(switch: SwitchFactory, host: Host) -> None:
+    host.add("swss", switch.build(ports=1))
+    done = host.run("--color", "never", "dump")
+    assert (done.code, done.err, done.out) == (ctl.GOOD, "", f"{host.files[0]}\n")
+    assert any(name.endswith("/README") for name in read_archive((host.home / host.files[0]).read_bytes()))
+
+
+@pytest.mark.parametrize("words", [["dump", "--help"], ["-h", "dump"], ["record", "-o", "x", "-h"], ["dump", "-V"]])
+def test_help_is_no_archive(words: list[str], switch: SwitchFactory, host: Host) -> None:
+    host.add("swss", switch.build(ports=1))
+    done = host.run(*words)
+    assert (done.code, done.err, host.files) == (ctl.GOOD, "", []) and done.out.startswith(("Usage: ", "portsyncctl "))
+
+
 def test_an_error_leaves_no_file(switch: SwitchFactory, host: Host) -> None:
     host.add("swss", switch.build(ports=1))
     done = host.run("record", "-o", "recording.pcapng")
