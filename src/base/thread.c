@@ -4,17 +4,16 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/util.h"
 
 #define WEAKEST_NICE 19
-#define THREAD_NAME_BYTES 16 /* pthread_setname_np(3) */
 
-int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*run)(void *), void *arg)
+int thread_start(pthread_t *ret, size_t stack_bytes, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attributes;
-	char own_name[THREAD_NAME_BYTES] = "";
 	sigset_t all, before;
 	int r = pthread_attr_init(&attributes);
 
@@ -24,15 +23,17 @@ int thread_start(pthread_t *ret, const char *name, size_t stack_bytes, void *(*r
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (stack_bytes > 0)
 		r = pthread_attr_setstacksize(&attributes, MAX(stack_bytes, (size_t)PTHREAD_STACK_MIN));
-	/* It inherits the name: another thread's would be a file of /proc to write, which the sandbox forbids. */
-	(void)pthread_getname_np(pthread_self(), own_name, sizeof(own_name));
-	(void)pthread_setname_np(pthread_self(), name);
 	if (r == 0)
 		r = pthread_create(ret, &attributes, run, arg);
-	(void)pthread_setname_np(pthread_self(), own_name);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attributes);
 	return -r;
+}
+
+/* Not by who starts it: another thread's name is a file of /proc to write, which the sandbox forbids. */
+void thread_name_self(const char *name)
+{
+	(void)prctl(PR_SET_NAME, name);
 }
 
 /* Of this thread alone (setpriority(2), "C library/kernel differences"). */

@@ -677,6 +677,7 @@ static void *run(void *user)
 	struct http *h = user;
 	eventfd_t rung;
 
+	thread_name_self("http");
 	thread_step_back();
 	for (;;) {
 		wait_for_work(h, &polled);
@@ -760,7 +761,7 @@ int http_start(struct http *h)
 	h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (h->wake < 0)
 		return -errno;
-	r = thread_start(&h->thread, "http", 0, run, h);
+	r = thread_start(&h->thread, 0, run, h);
 	h->started = r == 0;
 	return r;
 }

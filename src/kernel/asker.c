@@ -83,6 +83,7 @@ static void *serve(void *user)
 	const struct asker *a = user;
 	struct link_request question;
 
+	thread_name_self("links");
 	for (;;) {
 		ssize_t n = recv(a->questions[1], &question, sizeof(question), 0);
 
@@ -146,7 +147,7 @@ int asker_new(struct asker **ret, int netlink)
 
 int asker_start(struct asker *a)
 {
-	int r = thread_start(&a->thread, "links", STACK_BYTES, serve, a);
+	int r = thread_start(&a->thread, STACK_BYTES, serve, a);
 
 	a->started = r == 0;
 	return r;

@@ -282,6 +282,7 @@ static void *run(void *unused)
 {
 	bool any;
 
+	thread_name_self("log");
 	schedule_self();
 	writer.reports = true;
 	for (;;) {
@@ -382,7 +383,7 @@ int logwriter_start(void)
 		return r;
 	atomic_store(&writer.stop_at, 0);
 	atomic_store(&writer.rest, AWAKE);
-	r = thread_start(&writer.thread, "log", STACK_BYTES, run, NULL);
+	r = thread_start(&writer.thread, STACK_BYTES, run, NULL);
 	if (r < 0) {
 		close_fds();
 		return r;

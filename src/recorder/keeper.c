@@ -61,6 +61,7 @@ static void *run(void *user)
 	eventfd_t rung;
 	int from;
 
+	thread_name_self("recorder");
 	thread_step_back();
 	recorder_settle();
 	for (;;) {
@@ -202,7 +203,7 @@ int keeper_new(struct keeper **ret, const char *folder)
 	if (k->work_fd < 0 || k->done_fd < 0)
 		r = -errno;
 	if (r == 0)
-		r = thread_start(&k->thread, "recorder", STACK_BYTES, run, k);
+		r = thread_start(&k->thread, STACK_BYTES, run, k);
 	if (r < 0) {
 		release(k);
 		return r;

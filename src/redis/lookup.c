@@ -65,6 +65,7 @@ static void *run(void *user)
 	struct host_query question;
 	struct answer answer;
 
+	thread_name_self("lookup");
 	thread_step_back();
 	while (recv(fd, &question, sizeof(question), 0) == (ssize_t)sizeof(question)) {
 		look_up(&question, &answer);
@@ -190,7 +191,7 @@ void lookup_cancel(struct lookup_waiter *waiter)
 int lookup_start(struct lookup *l)
 {
 	pthread_t thread;
-	int r = thread_start(&thread, "lookup", STACK_BYTES, run, (void *)(intptr_t)l->theirs);
+	int r = thread_start(&thread, STACK_BYTES, run, (void *)(intptr_t)l->theirs);
 
 	if (r < 0)
 		return r;

@@ -56,6 +56,7 @@ static void *run(void *user)
 	eventfd_t rung;
 	int from;
 
+	thread_name_self("state");
 	thread_step_back();
 	for (;;) {
 		(void)eventfd_read(s->work_fd, &rung);
@@ -145,7 +146,7 @@ int saver_new(struct saver **ret, struct statefile *file)
 	if (s->work_fd < 0 || s->done_fd < 0)
 		r = -errno;
 	if (r == 0)
-		r = thread_start(&s->thread, "state", STACK_BYTES, run, s);
+		r = thread_start(&s->thread, STACK_BYTES, run, s);
 	if (r < 0) {
 		release(s);
 		return r;

@@ -78,7 +78,7 @@ def threads(probe: HttpProbe) -> list[str]:
 
 
 def http_thread(probe: HttpProbe) -> Path:
-    """Not the first thread, which has that name for a moment, too: a new one inherits it."""
+    """A new one gives itself its name."""
 
     def found() -> Path | None:
         tasks = Path(f"/proc/{probe.pid}/task").iterdir()
