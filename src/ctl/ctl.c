@@ -14,6 +14,7 @@ int ctl_set_error(struct ctl *ctl, enum ctl_exit code, const char *remedy, const
 	va_list args;
 
 	ctl->error.code = code;
+	ctl->error.denied = false;
 	(void)snprintf(ctl->error.remedy, sizeof(ctl->error.remedy), "%s", remedy ? remedy : "");
 	va_start(args, format);
 	(void)vsnprintf(ctl->error.message, sizeof(ctl->error.message), format, args);

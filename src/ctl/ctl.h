@@ -28,6 +28,7 @@ enum ctl_exit {
 /* What went wrong, for people: what, and what helps ("": nothing known). */
 struct ctl_error {
 	enum ctl_exit code;
+	bool denied; /* the daemon's socket is there, and not for us */
 	char message[1024];
 	char remedy[512];
 };

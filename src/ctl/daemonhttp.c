@@ -49,8 +49,10 @@ static int refuse_access(struct ctl *ctl, const struct endpoint_address *address
 
 	(void)endpoint_explain(address, -EACCES, why, sizeof(why));
 	why[strcspn(why, ";")] = '\0'; /* what helps there is for Redis */
-	return ctl_set_error(ctl, CTL_NO_DAEMON, "run it as root, or as a member of the socket's group",
-			     "portsyncd at %s: %s", ctl->config.http_unix_socket, why);
+	(void)ctl_set_error(ctl, CTL_NO_DAEMON, "run it as root, or as a member of the socket's group",
+			    "portsyncd at %s: %s", ctl->config.http_unix_socket, why);
+	ctl->error.denied = true;
+	return -1;
 }
 
 /* A connected socket; or -1, ctl_fail() is due. */

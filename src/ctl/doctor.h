@@ -29,7 +29,8 @@ struct doctor_user {
 
 struct doctor {
 	struct ctl *ctl;     /* its config is the daemon's own */
-	pid_t pid;           /* of the daemon; 0: none runs */
+	pid_t pid;           /* of the daemon; 0: none runs, or we may not know it */
+	bool hidden;         /* there may be one: its socket, or a process of its name, is not for us to look at */
 	bool config_is_good; /* else ctl->config is what is good of it */
 	struct doctor_user user;
 	char *arguments[DOCTOR_ARGUMENTS_MAX]; /* the daemon's; ends with NULL */

@@ -114,10 +114,12 @@ static void check_another(struct doctor *d)
 
 void doctor_daemon(struct doctor *d)
 {
-	if (!d->pid) {
+	if (d->hidden)
+		doctor_add(d, DOCTOR_WARN, "daemon", "run it as root", "it is not known whether portsyncd runs here");
+	else if (!d->pid)
 		doctor_add(d, DOCTOR_WARN, "daemon", manage(d), "portsyncd does not run here");
+	if (!d->pid)
 		return;
-	}
 	if (is_upstream(d->pid))
 		doctor_add(d, DOCTOR_WARN, "daemon", "docs/deployment.md puts ours in its place",
 			   "process %d is SONiC's own portsyncd", (int)d->pid);

@@ -20,6 +20,7 @@
 
 /* --- the process --- */
 
+/* 0: nobody; -EACCES: it is not for us to ask. */
 static pid_t serving(const char *path)
 {
 	struct endpoint endpoint;
@@ -29,6 +30,8 @@ static pid_t serving(const char *path)
 
 	if (fd == 0)
 		fd = endpoint_connect(&endpoint.addresses[0], NULL);
+	if (fd == -EACCES)
+		return -EACCES;
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return 0;
 	return proc_is_called(peer.pid, "portsyncd") ? peer.pid : 0;
@@ -50,25 +53,33 @@ static bool wanted_netns(const struct config *config, struct stat *ret)
 	return doctor_netns(config, path, sizeof(path)) ? stat(path, ret) == 0 : proc_netns(0, ret);
 }
 
+/* 0: nobody; -EACCES: of a process of that name it cannot be known. */
 static pid_t running_in(const struct stat *netns)
 {
 	struct stat found;
-	pid_t pid = 0;
+	pid_t pid = 0, ret = 0;
 
-	while (proc_next("portsyncd", &pid))
-		if (proc_netns(pid, &found) && found.st_ino == netns->st_ino && found.st_dev == netns->st_dev)
+	while (proc_next("portsyncd", &pid)) {
+		if (!proc_netns(pid, &found))
+			ret = errno == EACCES ? -EACCES : ret;
+		else if (found.st_ino == netns->st_ino && found.st_dev == netns->st_dev)
 			return pid;
-	return 0;
+	}
+	return ret;
 }
 
 void doctor_find_daemon(struct doctor *d)
 {
 	const struct config *config = &d->ctl->config;
+	pid_t pid = serving(config->http_unix_socket), other;
 	struct stat netns;
 
-	d->pid = serving(config->http_unix_socket);
-	if (!d->pid && wanted_netns(config, &netns))
-		d->pid = running_in(&netns);
+	if (pid <= 0 && wanted_netns(config, &netns)) {
+		other = running_in(&netns);
+		pid = other ? other : pid;
+	}
+	d->pid = MAX(pid, 0);
+	d->hidden = pid < 0;
 }
 
 /* --- its user --- */

@@ -152,10 +152,12 @@ static json_t *read_markers(struct ctl *ctl)
 	return json;
 }
 
-static const char *verdict_without(const json_t *processes)
+static const char *verdict_without(const struct ctl_error *error, const json_t *processes)
 {
 	const json_t *first = json_array_get(processes, 0);
 
+	if (error->denied)
+		return "not answering"; /* us */
 	if (!first)
 		return "not running";
 	return strcmp(prose_text(first, "state"), "stopped") == 0 ? "stopped" : "not answering";
@@ -214,9 +216,11 @@ static void print_known(const json_t *known)
 			     i + 1 < MARKERS ? "," : "\n");
 }
 
-static const char *remedy_without(const json_t *processes)
+static const char *remedy_without(const struct ctl_error *error, const json_t *processes)
 {
-	if (strcmp(verdict_without(processes), "stopped") == 0)
+	if (error->denied)
+		return error->remedy;
+	if (strcmp(verdict_without(error, processes), "stopped") == 0)
 		return "let it run: kill -CONT, or end the debugger; portsyncctl doctor looks at everything it needs";
 	return "systemctl status portsyncd, in SONiC: docker exec swss supervisorctl status portsyncd; portsyncctl "
 	       "doctor looks at everything it needs";
@@ -225,13 +229,14 @@ static const char *remedy_without(const json_t *processes)
 /* ctl->error says how it cannot be reached. */
 static int show_without(struct ctl *ctl)
 {
-	struct ctl_error error = ctl->error;
+	const struct ctl_error noted = ctl->error;
+	struct ctl_error error = noted;
 	json_t *processes = absence_processes(ctl);
-	json_t *known = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "verdict", verdict_without(processes), "processes",
-				  processes, "unit", absence_unit(), "program", absence_program(), "last_line",
-				  absence_last_line(), "appl_db", read_markers(ctl));
+	json_t *known = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "verdict", verdict_without(&noted, processes),
+				  "processes", processes, "unit", absence_unit(), "program", absence_program(),
+				  "last_line", absence_last_line(), "appl_db", read_markers(ctl));
 
-	(void)snprintf(error.remedy, sizeof(error.remedy), "%s", remedy_without(processes));
+	(void)snprintf(error.remedy, sizeof(error.remedy), "%s", remedy_without(&noted, processes));
 	if (ctl->json) {
 		(void)json_object_set_new(known, "error", out_json_error(&error));
 		out_json(ctl, known);

@@ -3,6 +3,7 @@
 answer. test_health_checks.py makes every check fail and compares the page that this shows."""
 
 import contextlib
+import shutil
 import signal
 import socket
 import threading
@@ -167,6 +168,21 @@ def test_it_hangs(switch: SwitchFactory) -> None:
     assert "kill -CONT" in document["error"]["remedy"]
     sw.daemon.resume()
     wait_for(lambda: ctl.run(sw, "status").code != ctl.NO_DAEMON, what="it answers")
+
+
+def test_who_may_not_ask_it(switch: SwitchFactory) -> None:
+    """It runs and is well: what helps is not to look after it."""
+    sw = switch(ports=1, least_rights=False)
+    sw.folder.chmod(0o755)
+    program = shutil.copy(ctl.program(), sw.folder / "portsyncctl")
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    done = ctl.run(sw, "status", "--json", before=nobody, at=Path(program))
+    error = done.json["error"]
+    assert (done.code, done.json["verdict"]) == (ctl.NO_DAEMON, "not answering")
+    assert "Permission denied" in error["message"] and error["remedy"].startswith("run it as root")
+    doctor = ctl.run(sw, "doctor", "--json", before=nobody, at=Path(program))
+    (found,) = [check for check in doctor.json["checks"] if check["check"] == "daemon"]
+    assert (found["level"], found["remedy"]) == ("WARN", "run it as root") and "not known" in found["text"]
 
 
 def test_it_was_never_started_and_neither_was_redis(switch: SwitchFactory) -> None:
