@@ -46,6 +46,7 @@ class Plan:
     bursts: int
     burst_secs: int
     latency_secs: dict[int, float]  # by events a second
+    calm_storms: int  # of a pair at once
     tails_runs: int
     tails_secs: dict[int, int]  # a run, by events a second
     at_once_secs: int
@@ -66,6 +67,7 @@ FULL = Plan(
     bursts=4,
     burst_secs=5,
     latency_secs={100: 6, 1_000: 4, 10_000: 2},
+    calm_storms=20,
     tails_runs=10,
     tails_secs={100: 20, 300: 10, 1_000: 5, 3_000: 4},
     at_once_secs=3,
@@ -85,6 +87,7 @@ SHORT = Plan(
     bursts=1,
     burst_secs=2,
     latency_secs={100: 1, 1_000: 1, 10_000: 1},
+    calm_storms=6,
     tails_runs=3,
     tails_secs={100: 4, 300: 3, 1_000: 2, 3_000: 1},
     at_once_secs=1,
@@ -94,7 +97,9 @@ SHORT = Plan(
     idle_secs=5,
 )
 # More turns than a short run, since the neighbours of a CI machine disturb some of them.
-CI = replace(SHORT, pairs=5, storm_secs={1_000: 1, 5_000: 1, 20_000: 2}, latency_secs={1_000: 0.6, 10_000: 0.6})
+CI = replace(
+    SHORT, pairs=5, storm_secs={1_000: 1, 5_000: 1, 20_000: 2}, latency_secs={1_000: 0.6, 10_000: 0.6}, calm_storms=0
+)
 
 
 @dataclass

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's latency to the floor's, both seen from outside in turns."""
+"""The daemon's latency to the floor's, both seen from outside in turns, and its CPU time to the floor's, at once."""
 
 import statistics
 
 from harness import Bench, Must, Result, most, new_switch, table
 from lib.figures import figures
-from outside import METHOD, SHOWN, daemon, floor, in_turns, label_of, latency_cells, ratios, shown
+from outside import METHOD, SHOWN, cpu_at_once, daemon, floor, in_turns, label_of, latency_cells, median_ratio, ratios, shown
 
 LIMITS = {"p50": (1.25, 3.0), "p99": (1.5, 5.0)}  # to the floor's; on a noisy machine
+CALM_RATE, CALM_SECS = 1_000, 2
+CPU_LIMIT = 1.10  # to the floor's
 ACKNOWLEDGED = "latency p50 us"  # the daemon's own figure: from receive to Redis' acknowledgement
 ACKNOWLEDGED_RATE = 1_000
 ACKNOWLEDGED_LIMIT_USEC = 100
@@ -45,9 +47,14 @@ def measure(bench: Bench) -> None:
         str(rate): compare(bench, "--rate", rate, "--count", int(rate * seconds))
         for rate, seconds in bench.plan.latency_secs.items()
     }
+    with bench.apart():
+        calm = ("--rate", CALM_RATE, "--seconds", CALM_SECS)
+        both = (floor(bench), daemon(bench))
+        spent = [cpu_at_once(bench, both, *calm) for _ in range(bench.plan.calm_storms)]
     bench.result["latency"] = {
         "method": METHOD,
         "rates": rates,
+        "cpu_usec": {subject.name: [one[subject.name]["all"] for one in spent] for subject in both},
         "acknowledged_p50_usec": acknowledged_p50(bench),
     }
 
@@ -76,6 +83,15 @@ def musts(result: Result) -> list[Must]:
             label = f"{label_of(rate)}: {name.upper()} to the floor's"
             found.append(most(label, ratio["median"], limit, text=shown(ratio), ci=loose))
     return found + acknowledgement(result)
+
+
+def goals(result: Result) -> list[Must]:
+    spent = result["latency"]["cpu_usec"]
+    if not spent["floor"]:
+        return []
+    ratio = median_ratio(spent["daemon"], spent["floor"])
+    text = f"{shown(ratio)}; the floor {statistics.median(spent['floor']):.1f} µs"
+    return [most(f"{label_of(str(CALM_RATE))}: CPU an event to the floor's, at once", ratio["median"], CPU_LIMIT, text=text)]
 
 
 def acknowledgement(result: Result) -> list[Must]:

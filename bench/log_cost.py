@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What logging costs the events: the same daemon with all of it and with none, in turns.
+"""What logging costs the events: a daemon with all of it and one with none. CPU time is taken of both at once (see
+recorder_cost.py), latency in turns of the same.
 
 "info" logs at INFO with the audit trail, "off" at EMERG without one, "each" as info but without rate limits: a line
-and a record for every change that is written. Lines go to a file as RFC 5424. The daemon, its log thread included, has
-one CPU, all else the others: where a wake-up happens to go would hide what is measured.
+and a record for every change that is written. Lines go to a file as RFC 5424. The daemons, their log threads included,
+have one CPU, all else the others: where a wake-up happens to go would hide what is measured.
 """
 
 import os
 import signal
 import statistics
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from harness import Bench, Must, Result, least, most, new_switch, table, warm_up
-from outside import beside, daemon, label_of, latency_cells, observe, ratio_of_medians, shown
+from outside import (
+    beside,
+    cpu_at_once,
+    label_of,
+    latency_cells,
+    median_ratio,
+    observe,
+    ratio_of_medians,
+    shown,
+    subject_of,
+)
 
 from lib.daemon import write_settings
 from lib.switch import Switch
@@ -22,7 +34,7 @@ from lib.wait import wait_for
 
 RATES = (1_000, 20_000)
 # Short ones and many: a machine is not the same from one second to the next.
-TURN_SECS, PAIRS_TO_PLAN = 2, 6
+STORM_SECS, PAIRS_TO_PLAN = 2, 3
 EACH_SELDOM = 5  # pairs to a turn of "each", which no must depends on
 LIMIT, LOOSE = 1.05, 1.5
 WAYS = {
@@ -73,64 +85,79 @@ class Log:
         write_settings(self._switch.config_file, settings | {"log": target | WAYS[way]})
 
 
-def loop_seconds(pid: int) -> float:
-    """CPU time of the first thread."""
-    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
-def one_turn(bench: Bench, log: Log, way: str, rate: int) -> Result:
-    log.turn_to(way)
-    subject = daemon(bench)
-    lines, loop = log.lines(), loop_seconds(subject.pid)
-    found = observe(bench, subject, "--rate", rate, "--seconds", TURN_SECS)
-    emitted = found["storm"]["emitted"]
-    found["loop_us"] = (loop_seconds(subject.pid) - loop) / emitted * 1e6
-    found["all_us"] = found["cpu_per_100k"] * 10
-    found["lines"] = (log.lines() - lines) / emitted
-    return found
-
-
-def compare(bench: Bench, log: Log, rate: int) -> Result:
-    """A B, B A, ...: what the machine does meanwhile, and what one leaves to the next, meets both."""
-    found: dict[str, list[Result]] = {way: [] for way in WAYS}
-    for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
-        ways = ("off", "info") if number % 2 == 0 else ("info", "off")
-        for way in (*ways, "each") if number % EACH_SELDOM == 0 else ways:
-            found[way].append(one_turn(bench, log, way, rate))
-    figures = {
-        "loop": lambda one: one["loop_us"],
-        "all": lambda one: one["all_us"],
-        "p50": lambda one: one["latency"]["from_message_usec"]["p50"],
-        "p99": lambda one: one["latency"]["from_message_usec"]["p99"],
-    }
-    pair = found["info"], found["off"]
-    return found | {"ratios": {name: ratio_of_medians(*pair, figure) for name, figure in figures.items()}}
-
-
-def measure(bench: Bench) -> None:
-    """With a daemon of its own, since that of the bench logs elsewhere."""
-    cpu = max(os.sched_getaffinity(0))
-    switch = new_switch(len(bench.switch.ports), {"performance": {"cpu_affinity": cpu}})
-    try:
-        with beside({cpu}):
+@contextmanager
+def two_switches(bench: Bench, cpu: int) -> Iterator[list[tuple[Switch, Log]]]:
+    """Of their own, since the bench's daemon logs elsewhere."""
+    with ExitStack() as stack:
+        found: list[tuple[Switch, Log]] = []
+        for _ in range(2):
+            switch = new_switch(len(bench.switch.ports), {"performance": {"cpu_affinity": cpu}})
+            stack.callback(switch.close)
             switch.build()
             log = Log(switch)
             switch.start()
-            own = replace(bench, switch=switch)
-            warm_up(own, switch)
-            bench.result["log_cost"] = {str(rate): compare(own, log, rate) for rate in RATES}
+            warm_up(replace(bench, switch=switch, netns=""), switch)
+            found.append((switch, log))
+        yield found
+        for switch, _ in found:
             switch.daemon.stop()
-    finally:
-        switch.close()
+
+
+def one_turn(bench: Bench, switch: Switch, log: Log, way: str, *storm: object) -> Result:
+    log.turn_to(way)
+    lines = log.lines()
+    found = observe(bench, subject_of(way, switch), *storm)
+    return found | {"lines": (log.lines() - lines) / found["storm"]["emitted"]}
+
+
+def at_once(bench: Bench, ways: dict[str, tuple[Switch, Log]], *storm: object) -> dict[str, dict[str, float]]:
+    for way, (_, log) in ways.items():
+        log.turn_to(way)
+    return cpu_at_once(bench, [subject_of(way, switch) for way, (switch, _) in ways.items()], *storm)
+
+
+def both_ways(bench: Bench, switches: Sequence[tuple[Switch, Log]], *storm: object) -> dict[str, dict[str, float]]:
+    """Each daemon has been each of the two: what its start made dearer meets both."""
+    one, other = (at_once(bench, dict(zip(order, switches)), *storm) for order in (("off", "info"), ("info", "off")))
+    return {way: {clock: (one[way][clock] + other[way][clock]) / 2 for clock in one[way]} for way in one}
+
+
+def compare(bench: Bench, switches: Sequence[tuple[Switch, Log]], rate: int) -> Result:
+    """CPU time of both at once, latency A B, B A, ...: what the machine does meanwhile, and what one leaves to the next,
+    meets both."""
+    found: dict[str, list[Result]] = {way: [] for way in WAYS}
+    spent: list[dict[str, dict[str, float]]] = []
+    storm = ("--rate", rate, "--seconds", STORM_SECS)
+    for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
+        spent.append(both_ways(bench, switches, *storm))
+        ways = ("off", "info") if number % 2 == 0 else ("info", "off")
+        for way in (*ways, "each") if number % EACH_SELDOM == 0 else ways:
+            found[way].append(one_turn(bench, *switches[0], way, *storm))
+    pair = found["info"], found["off"]
+    by_latency = {
+        name: ratio_of_medians(*pair, lambda one: one["latency"]["from_message_usec"][name]) for name in ("p50", "p99")
+    }
+    cpu = {way: {clock: [one[way][clock] for one in spent] for clock in ("loop", "all")} for way in ("off", "info")}
+    by_cpu = {clock: median_ratio(cpu["info"][clock], cpu["off"][clock]) for clock in ("loop", "all")}
+    return found | {"cpu_us": cpu, "ratios": by_cpu | by_latency}
+
+
+def measure(bench: Bench) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    with beside({cpu}), two_switches(bench, cpu) as switches:
+        others = os.sched_getaffinity(0)
+        own = replace(bench, storm_cpus=others, other_cpus=others)
+        bench.result["log_cost"] = {str(rate): compare(own, switches, rate) for rate in RATES}
 
 
 def tables(result: Result) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for rate, found in result["log_cost"].items():
         for way in WAYS:
-            names = ("loop_us", "all_us", "lines")
-            cost = [f"{statistics.median(one[name] for one in found[way]):.2f}" for name in names]
-            rows.append((way, label_of(rate), *latency_cells(found[way], "from_message"), *cost))
+            cpu = found["cpu_us"].get(way)
+            cost = [f"{statistics.median(cpu[clock]):.2f}" if cpu else "" for clock in ("loop", "all")]
+            lines = f"{statistics.median(one['lines'] for one in found[way]):.2f}"
+            rows.append((way, label_of(rate), *latency_cells(found[way], "from_message"), *cost, lines))
     return [table(HEADING, rows)]
 
 

@@ -14,7 +14,8 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -77,6 +78,11 @@ def cpu_seconds(pid: int) -> float:
     """Finer than the ticks of /proc/<pid>/stat."""
     tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+
+def loop_seconds(pid: int) -> float:
+    """CPU time of the first thread."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def sleeps(pid: int) -> int:
@@ -193,19 +199,42 @@ def ratios(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result]
     return spread([figure(one) / figure(other) for one, other in zip(of, to)])
 
 
-def ratio_of_medians(of: Sequence[T], to: Sequence[T], figure: Callable[[T], float]) -> Result:
-    """Of runs that took turns, where the difference is smaller than what the machine does from run to run.
-
-    min and max: between them lie 95 % of what other choices of the same runs give (bootstrap of pairs).
-    """
-    pairs = [(figure(one), figure(other)) for one, other in zip(of, to)]
+def bootstrapped(pairs: Sequence[T], ratio: Callable[[Sequence[T]], float], times: int = BOOTSTRAPS) -> Result:
+    """The ratio that these pairs have. min and max: between them lie 95 % of what other choices of the same pairs give."""
     choices = random.Random(len(pairs))
+    others = sorted(ratio(choices.choices(pairs, k=len(pairs))) for _ in range(times))
+    return {"min": others[times // 40], "median": ratio(pairs), "max": others[-times // 40]}
+
+
+def ratio_of_medians(of: Sequence[T], to: Sequence[T], figure: Callable[[T], float]) -> Result:
+    """Of runs that took turns, where the difference is smaller than what the machine does from run to run."""
 
     def ratio(chosen: Sequence[tuple[float, float]]) -> float:
         return statistics.median(one for one, _ in chosen) / statistics.median(other for _, other in chosen)
 
-    others = sorted(ratio(choices.choices(pairs, k=len(pairs))) for _ in range(BOOTSTRAPS))
-    return {"min": others[BOOTSTRAPS // 40], "median": ratio(pairs), "max": others[-BOOTSTRAPS // 40]}
+    return bootstrapped([(figure(one), figure(other)) for one, other in zip(of, to)], ratio)
+
+
+def median_ratio(of: Sequence[float], to: Sequence[float]) -> Result:
+    """Of what was measured at once: what the machine did then is in both of a pair."""
+    return bootstrapped([one / other for one, other in zip(of, to)], statistics.median)
+
+
+def cpu_at_once(bench: Bench, subjects: Sequence[Subject], *storm: object) -> dict[str, dict[str, float]]:
+    """Microseconds of CPU time that an event takes each of them, "all" threads and the "loop" alone, with all at work at
+    the same time, each over links of its own: what the machine does meanwhile meets them all. Without the probe."""
+    clocks = {"all": cpu_seconds, "loop": loop_seconds}
+    with ExitStack() as stack, ThreadPoolExecutor(len(subjects)) as pool:
+        pids = {one.name: stack.enter_context(running(bench, one))["pid"] for one in subjects}
+        before = {name: {clock: read(pid) for clock, read in clocks.items()} for name, pid in pids.items()}
+        storms = {one.name: pool.submit(bench.linkstorm, *storm, netns=one.netns) for one in subjects}
+        emitted = {name: one.result()["emitted"] for name, one in storms.items()}
+        for pid in pids.values():
+            wait_quiet(pid)
+        return {
+            name: {clock: (read(pid) - before[name][clock]) / emitted[name] * 1e6 for clock, read in clocks.items()}
+            for name, pid in pids.items()
+        }
 
 
 @contextmanager

@@ -5,12 +5,11 @@ Runs take turns. Percentiles are those of the events of all runs together. Of a 
 95 % of what other choices of the same pairs of runs give lie (bootstrap).
 """
 
-import random
 import statistics
 from collections.abc import Sequence
 
 from harness import Bench, Must, Result, most, table
-from outside import METHOD, daemon, floor, label_of, observe, shown
+from outside import METHOD, bootstrapped, daemon, floor, label_of, observe, shown
 
 LIMIT = 1.5  # P99.9 to the floor's
 SHARES = {"p99": 0.01, "p999": 0.001}  # of the events that took longer
@@ -30,15 +29,11 @@ def slowest(runs: Runs, rank: int) -> float:
 
 
 def ratio_of(of: Runs, to: Runs, share: float) -> Result:
-    pairs = list(zip(of, to))
-    choices = random.Random(len(pairs))
-
     def ratio(chosen: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
         one, other = ([pair[side] for pair in chosen] for side in (0, 1))
         return slowest(one, rank_of(one, share)) / slowest(other, rank_of(other, share))
 
-    others = sorted(ratio(choices.choices(pairs, k=len(pairs))) for _ in range(BOOTSTRAPS))
-    return {"min": others[BOOTSTRAPS // 40], "median": ratio(pairs), "max": others[-BOOTSTRAPS // 40]}
+    return bootstrapped(list(zip(of, to)), ratio, BOOTSTRAPS)
 
 
 def summary(runs: Runs) -> Result:
@@ -48,12 +43,16 @@ def summary(runs: Runs) -> Result:
     return {"n": len(every), "p50": statistics.median(every), "max": max(every)} | found | by_run
 
 
+def slowest_first(observed: Result) -> list[float]:
+    return sorted((took for _, took in observed["values"]), reverse=True)
+
+
 def compare(bench: Bench, rate: int, seconds: int) -> Result:
     runs: dict[str, list[list[float]]] = {"floor": [], "daemon": []}
     for _ in range(bench.plan.tails_runs):
         for subject in (floor(bench), daemon(bench)):
-            values = observe(bench, subject, "--rate", rate, "--count", rate * seconds, values=True)["values"]
-            runs[subject.name].append(sorted((took for _, took in values), reverse=True))
+            found = observe(bench, subject, "--rate", rate, "--count", rate * seconds, values=True)
+            runs[subject.name].append(slowest_first(found))
     ratios = {name: ratio_of(runs["daemon"], runs["floor"], share) for name, share in SHARES.items()}
     return {name: summary(found) for name, found in runs.items()} | {"ratios": ratios}
 
