@@ -7,6 +7,11 @@
 static uint64_t turn_usec;
 static bool touched;
 
+static void touch(void)
+{
+	touched = true;
+}
+
 int timer_add(sd_event_source **ret, sd_event *event, uint64_t accuracy_usec, sd_event_time_handler_t handler,
 	      void *user)
 {
@@ -27,8 +32,7 @@ void timer_start(sd_event_source *timer, uint64_t delay_usec)
 void timer_start_at(sd_event_source *timer, uint64_t usec)
 {
 	(void)sd_event_source_set_time(timer, usec);
-	(void)sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
-	timer_touch();
+	(void)timer_enable(timer, SD_EVENT_ONESHOT);
 }
 
 void timer_start_by(sd_event_source *timer, uint64_t usec)
@@ -65,9 +69,25 @@ void timer_set_now(uint64_t usec)
 	turn_usec = usec;
 }
 
-void timer_touch(void)
+int timer_add_deferred(sd_event_source **ret, sd_event *event, sd_event_handler_t handler, void *user)
 {
-	touched = true;
+	int r = sd_event_add_defer(event, ret, handler, user);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+	return r < 0 ? r : 0;
+}
+
+int timer_enable(sd_event_source *source, int how)
+{
+	touch();
+	return sd_event_source_set_enabled(source, how);
+}
+
+int timer_exit(sd_event *event, int code)
+{
+	touch();
+	return sd_event_exit(event, code);
 }
 
 bool timer_take_touch(void)

@@ -3,7 +3,8 @@
  * One-shot timers of an sd-event loop, on CLOCK_MONOTONIC. Free them with sd_event_source_disable_unref().
  *
  * A turn of the daemon's loop that only reads link events leaves sd-event as it is (daemon/daemon.c): so the time comes
- * from here, and sd-event prepares again only after timer_touch().
+ * from here, and sd-event prepares again only after something was touched: started, enabled, or its exit asked for. So
+ * nobody else asks sd-event for these (scripts/check-includes); to disable a source needs no touch.
  */
 #ifndef PORTSYNCD_TIMER_H
 #define PORTSYNCD_TIMER_H
@@ -33,9 +34,13 @@ uint64_t timer_now(sd_event *event);
 /* What sd-event says is old: the turn began then; 0: sd-event is right again. */
 void timer_set_now(uint64_t usec);
 
-/* After what sd-event must look at before it sleeps, but a file descriptor: a timer, a deferred source, its exit. The
- * calls above do it. */
-void timer_touch(void);
+/* A deferred source that is not enabled yet. 0 or negative errno. */
+int timer_add_deferred(sd_event_source **ret, sd_event *event, sd_event_handler_t handler, void *user);
+/* Enables any source: SD_EVENT_ON, SD_EVENT_ONESHOT. 0 or negative errno. */
+int timer_enable(sd_event_source *source, int how);
+/* The loop ends after this turn, with the code. */
+int timer_exit(sd_event *event, int code);
+
 bool timer_take_touch(void); /* since the last call */
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/timer.h"
 #include "daemon/end.h"
 #include "daemon/judge.h"
 #include "daemon/status.h"
@@ -67,15 +68,15 @@ static int on_look(sd_event_source *source, uint64_t usec, void *user)
 
 	if (goes_on(a, r)) {
 		report(a, error);
-		(void)sd_event_source_set_time(source, usec + LOOK_USEC);
-		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		timer_start_at(source, usec + LOOK_USEC);
+		return 0;
 	}
 	if (r < 0)
 		daemon_fail(a->d, "%s", error);
 	else
 		log_notice(KIND_DATABASES_KNOWN, "the file that says where Redis is exists now");
 	a->outcome = r;
-	return sd_event_exit(a->d->event, 0);
+	return timer_exit(a->d->event, 0);
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
@@ -85,7 +86,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 	(void)source;
 	daemon_stops(a->d, info);
 	a->outcome = -ECANCELED;
-	return sd_event_exit(a->d->event, 0);
+	return timer_exit(a->d->event, 0);
 }
 
 static int run(struct await *a)
@@ -98,8 +99,9 @@ static int run(struct await *a)
 	if (r >= 0)
 		r = notify_attach(d->notify, d->event);
 	if (r >= 0)
-		r = sd_event_add_time_relative(d->event, &a->look, CLOCK_MONOTONIC, LOOK_USEC, LOOK_ACCURACY_USEC,
-					       on_look, a);
+		r = timer_add(&a->look, d->event, LOOK_ACCURACY_USEC, on_look, a);
+	if (a->look)
+		timer_start(a->look, LOOK_USEC);
 	if (r >= 0)
 		r = sd_event_loop(d->event);
 	notify_detach(d->notify);

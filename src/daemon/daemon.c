@@ -92,8 +92,7 @@ static void log_summary(const struct daemon *d)
 static void finish_stop(struct daemon *d)
 {
 	log_summary(d);
-	(void)sd_event_exit(d->event, d->status);
-	timer_touch();
+	(void)timer_exit(d->event, d->status);
 }
 
 static int on_stop_limit(sd_event_source *source, uint64_t usec, void *user)
@@ -181,7 +180,7 @@ static int wait_for_room(struct daemon *d)
 
 	if (!d->writable)
 		r = sd_event_add_io(d->event, &d->writable, STDOUT_FILENO, EPOLLOUT, on_writable, d);
-	return r < 0 ? r : sd_event_source_set_enabled(d->writable, SD_EVENT_ONESHOT);
+	return r < 0 ? r : timer_enable(d->writable, SD_EVENT_ONESHOT);
 }
 
 static int print_dirty(struct daemon *d)
@@ -373,8 +372,8 @@ static int on_reconcile(sd_event_source *source, uint64_t usec, void *user)
 	loglevel_read(d->loglevel);
 	(void)startup_check(d->startup);
 	judge_now(d);
-	(void)sd_event_source_set_time(source, usec + (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	timer_start_at(source, usec + (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC);
+	return 0;
 }
 
 /* --- building --- */
@@ -432,9 +431,9 @@ static int add_sources(struct daemon *d)
 	if (r >= 0)
 		r = notify_attach(d->notify, d->event);
 	if (r >= 0 && !d->config->dry_run)
-		r = sd_event_add_time_relative(d->event, &d->reconciling, CLOCK_MONOTONIC,
-					       (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC,
-					       RECONCILE_ACCURACY_USEC, on_reconcile, d);
+		r = timer_add(&d->reconciling, d->event, RECONCILE_ACCURACY_USEC, on_reconcile, d);
+	if (d->reconciling)
+		timer_start(d->reconciling, (uint64_t)d->config->reconcile_interval_secs * USEC_PER_SEC);
 	return r < 0 ? r : 0;
 }
 

@@ -28,8 +28,7 @@ void daemon_fail_for(struct daemon *d, enum log_kind event, const char *format, 
 	recorder_trigger(RECORDER_WHY_FATAL, "%s", text);
 	d->status = EXIT_FAILURE;
 	if (d->event)
-		(void)sd_event_exit(d->event, EXIT_FAILURE);
-	timer_touch();
+		(void)timer_exit(d->event, EXIT_FAILURE);
 }
 
 void daemon_report_suppressed(struct daemon *d, bool end)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/timer.h"
 #include "daemon/await.h"
 #include "daemon/connections.h"
 #include "daemon/end.h"
@@ -233,7 +234,7 @@ static void next_phase(struct player *p)
 	if (p->phase == COMPARING && watch_is_certain(d->watch) && !mirror_is_reading(d->mirror))
 		p->phase = WRITING;
 	if (p->phase == WRITING && all_written(d))
-		(void)sd_event_exit(d->event, EXIT_SUCCESS);
+		(void)timer_exit(d->event, EXIT_SUCCESS);
 }
 
 static int run(struct player *p)

@@ -198,8 +198,10 @@ static void listen_to_events(struct watch *w, bool on)
 
 	if (w->epoll_fd >= 0)
 		(void)epoll_ctl(w->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, nlsock_fd(w->events), &event);
+	else if (on)
+		(void)timer_enable(w->events_source, SD_EVENT_ON);
 	else
-		(void)sd_event_source_set_enabled(w->events_source, on ? SD_EVENT_ON : SD_EVENT_OFF);
+		(void)sd_event_source_set_enabled(w->events_source, SD_EVENT_OFF);
 }
 
 /* An error that stays would keep the loop spinning: the socket is left alone until the back-off is over. */
@@ -601,10 +603,7 @@ static int add_sources(struct watch *w)
 	if (r < 0)
 		return r;
 	timer_start(w->timer, 0);
-	r = sd_event_add_defer(w->event, &w->resync_source, on_resync, w);
-	if (r < 0)
-		return r;
-	return sd_event_source_set_enabled(w->resync_source, SD_EVENT_OFF);
+	return timer_add_deferred(&w->resync_source, w->event, on_resync, w);
 }
 
 static void report_buffer(size_t got, size_t asked, bool limited)
@@ -689,8 +688,7 @@ void watch_resync(struct watch *w, const char *why)
 		w->aloud = true;
 		log_line(LOG_NOTICE, KIND_LINKS_REREAD, LOG_HERE, NULL, "all links will be read again: %s", why);
 	}
-	(void)sd_event_source_set_enabled(w->resync_source, SD_EVENT_ONESHOT);
-	timer_touch();
+	(void)timer_enable(w->resync_source, SD_EVENT_ONESHOT);
 }
 
 void watch_free(struct watch *w)

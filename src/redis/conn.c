@@ -302,8 +302,7 @@ static void write_failed(struct conn *c)
 {
 	c->write_error = errno;
 	want_output(c, false);
-	(void)sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT);
-	timer_touch();
+	(void)timer_enable(c->kick, SD_EVENT_ONESHOT);
 }
 
 static void write_output(struct conn *c)
@@ -710,9 +709,7 @@ static int add_sources(struct conn *c, sd_event *event)
 	if (r >= 0)
 		r = timer_add(&c->patience, event, PATIENCE_ACCURACY_USEC, on_patience, c);
 	if (r >= 0)
-		r = sd_event_add_defer(event, &c->kick, on_kick, c);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(c->kick, SD_EVENT_OFF);
+		r = timer_add_deferred(&c->kick, event, on_kick, c);
 	return r;
 }
 

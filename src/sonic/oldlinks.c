@@ -47,8 +47,7 @@ struct oldlinks *oldlinks_new(sd_event *event, enum oldlinks_policy policy, stru
 	o->user = user;
 	(void)snprintf(o->moved, sizeof(o->moved), "PORT_TABLE%sPortInitDone", appl_separator);
 	(void)snprintf(o->waiting, sizeof(o->waiting), "_%s", o->moved);
-	if (sd_event_add_defer(event, &o->turn, on_turn, o) < 0 ||
-	    sd_event_source_set_enabled(o->turn, SD_EVENT_OFF) < 0) {
+	if (timer_add_deferred(&o->turn, event, on_turn, o) < 0) {
 		oldlinks_free(o);
 		return NULL;
 	}
@@ -154,8 +153,7 @@ static bool retire(struct oldlinks *o)
 		return false;
 	o->n = MIN(links_mark_old(o->links, o->ifindex, max), max);
 	o->next = o->failed = 0;
-	timer_touch();
-	if (o->n > 0 && sd_event_source_set_enabled(o->turn, SD_EVENT_ON) >= 0) {
+	if (o->n > 0 && timer_enable(o->turn, SD_EVENT_ON) >= 0) {
 		log_notice(KIND_OLD_LINKS_RETIRED, "%zu old interfaces are set down and ignored until they are deleted",
 			   o->n);
 		return true;
