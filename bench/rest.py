@@ -13,7 +13,9 @@ from outside import sleeps
 
 REST_SECS = 7  # longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too
 SAVE_SECS = 2  # shorter than REST_SECS
-RSS_LIMIT_MIB = 16 + 8  # of the flight recorder
+RECORDER_MIB = 8
+RSS_LIMIT_MIB = 16 + RECORDER_MIB
+FEW_PORTS, FEW_GOAL_MIB = 64, 6  # without the flight recorder's
 
 
 @contextmanager
@@ -60,6 +62,13 @@ def musts(result: Result) -> list[Must]:
         most(f"{ports}, idle and saving every {SAVE_SECS} s what changed: wake-ups", found["wakeups_saved"], 0, ci=0),
         most(f"{ports}: RSS", found["rss_kib"] / 1024, RSS_LIMIT_MIB, " MiB", ci=RSS_LIMIT_MIB),
     ]
+
+
+def goals(result: Result) -> list[Must]:
+    if result["ports"] != FEW_PORTS:
+        return []
+    rss = result["rest"]["rss_kib"] / 1024 - RECORDER_MIB
+    return [most(f"{FEW_PORTS} ports: RSS but for the flight recorder's {RECORDER_MIB} MiB", rss, FEW_GOAL_MIB, " MiB")]
 
 
 def compared(result: Result) -> dict[str, list[float]]:

@@ -97,9 +97,17 @@ static void pending_done(struct pending_ring *ring)
 	free(ring->items);
 }
 
+/* So many after the oldest. */
+static size_t pending_at(const struct pending_ring *ring, size_t after)
+{
+	size_t at = ring->head + after;
+
+	return at < ring->size ? at : at - ring->size;
+}
+
 static void pending_put(struct pending_ring *ring, struct pending command)
 {
-	ring->items[(ring->head + ring->n) % ring->size] = command;
+	ring->items[pending_at(ring, ring->n)] = command;
 	ring->n++;
 }
 
@@ -107,8 +115,9 @@ static struct pending pending_take(struct pending_ring *ring)
 {
 	struct pending oldest = ring->items[ring->head];
 
-	ring->head = (ring->head + 1) % ring->size;
 	ring->n--;
+	/* An empty one begins at its beginning: in a calm the same few items serve, which are in the cache. */
+	ring->head = ring->n > 0 ? pending_at(ring, 1) : 0;
 	return oldest;
 }
 

@@ -385,6 +385,7 @@ static size_t commands_a_port(const struct publish *p)
 void publish_flush(struct publish *p)
 {
 	uint64_t before = written(p);
+	size_t left = p->batch_size;
 	struct port *port;
 	bool sample;
 
@@ -392,11 +393,12 @@ void publish_flush(struct publish *p)
 		return;
 	sample = p->stats.batches % TIMED_BATCHES == 0;
 	p->timing = sample || conn_replies_are_immediate(p->conn);
-	for (size_t n = 1; conn_capacity(p->conn) >= commands_a_port(p) && (port = links_pop_dirty(p->links)) != NULL;
-	     n++) {
+	while (conn_capacity(p->conn) >= commands_a_port(p) && (port = links_pop_dirty(p->links)) != NULL) {
 		publish_port(p, port);
-		if (n % p->batch_size == 0)
-			conn_flush(p->conn);
+		if (--left > 0)
+			continue;
+		conn_flush(p->conn);
+		left = p->batch_size;
 	}
 	if (sample || links_any_dirty(p->links))
 		conn_expedite(p->conn);

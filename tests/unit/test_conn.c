@@ -303,6 +303,28 @@ static void in_flight_bound(void **state)
 	assert_int_equal(x->own->out_of_order, 0);
 }
 
+/* Each answer makes way for one command: never empty, it goes round several times. */
+static void a_pipeline_that_is_always_full(void **state)
+{
+	enum { DEPTH = 3, COMMANDS = 4 * DEPTH };
+	struct fixture *x = *state;
+
+	x->opt.max_in_flight = DEPTH;
+	connect_now(x);
+	send_many(x, DEPTH);
+	for (unsigned int sent = DEPTH; sent < COMMANDS; sent++) {
+		expect_and_answer(x, sent == DEPTH ? PING PING PING : PING, "+1\r\n");
+		RUN_UNTIL(x->event, conn_capacity(x->conn) == 1);
+		assert_int_equal(send_numbered(x, sent), 0);
+		assert_int_equal(conn_capacity(x->conn), 0);
+		conn_flush(x->conn);
+	}
+	expect_and_answer(x, PING, "+2\r\n+3\r\n+4\r\n");
+	RUN_UNTIL(x->event, x->own->answers == COMMANDS);
+	assert_int_equal(x->own->out_of_order, 0);
+	assert_string_equal(x->own->last, "4");
+}
+
 static void many_commands_are_one_write(void **state)
 {
 	struct fixture *x = *state;
@@ -726,6 +748,7 @@ int main(void)
 		TEST(ready_may_send),
 		TEST(callbacks_of_a_lost_connection_may_not_send),
 		TEST(in_flight_bound),
+		TEST(a_pipeline_that_is_always_full),
 		TEST(many_commands_are_one_write),
 		TEST(slow_reader),
 		TEST(output_bound),
