@@ -64,16 +64,26 @@ def bench_programs() -> Path:
     return BENCH_BUILD / "bench"
 
 
-def test_the_profile_names_what_the_daemon_does_in_a_storm(bench_programs: Path, tmp_path: Path) -> None:
-    """The flame graph holds our functions, the kernel's and the whole way up to main()."""
-    options = ("--daemon", str(binary()), "--programs", str(bench_programs), "--out", str(tmp_path))
-    command = (str(ROOT / "scripts" / "profile"), *options, "--ports", "8", "--seconds", "3")
+def profile(programs: Path, out: Path, seconds: int) -> set[str]:
+    """What the flame graph names."""
+    options = ("--daemon", str(binary()), "--programs", str(programs), "--out", str(out))
+    command = (str(ROOT / "scripts" / "profile"), *options, "--ports", "8", "--seconds", str(seconds))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    titles = [title.text or "" for title in ElementTree.parse(tmp_path / "flamegraph.svg").iter(f"{SVG}title")]
-    named = {title.partition(":")[0] for title in titles}
+    titles = [title.text or "" for title in ElementTree.parse(out / "flamegraph.svg").iter(f"{SVG}title")]
+    return {title.partition(":")[0] for title in titles}
+
+
+def test_the_profile_names_what_the_daemon_does_in_a_storm(bench_programs: Path, tmp_path: Path) -> None:
+    """The flame graph holds our functions, the kernel's and the whole way up to main(), when there are samples enough:
+    on a busy machine they come slowly."""
     ours = {f"{name} [portsyncd]" for name in ("main", "daemon_run", "nlsock_receive", "linkmsg_parse")}
-    assert ours | {"netlink_recvmsg [kernel]"} <= named, sorted(named)
+    wanted = ours | {"netlink_recvmsg [kernel]"}
+    for seconds in (3, 10, 30):
+        missing = wanted - profile(bench_programs, tmp_path, seconds)
+        if not missing:
+            break
+    assert not missing
     folded = (tmp_path / "stacks.folded").read_text()
     assert re.search(r"^.*main \[portsyncd\];.*daemon_run.*;linkmsg_parse \[portsyncd\].* \d+$", folded, re.MULTILINE)
     assert "linkmsg_parse" in (tmp_path / "callgraph.txt").read_text()
