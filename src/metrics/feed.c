@@ -27,7 +27,7 @@ static void look(struct pages *p, struct feed *f)
 	f->health = health_of(&visit, &answer);
 	f->fresh = answer.fresh;
 	json_decref(f->problems);
-	f->problems = status_problems(&visit, answer.snapshot, &f->health);
+	f->problems = page_problems(&visit, answer.snapshot, &f->health);
 	f->snapshot = *answer.snapshot;
 	f->snapshot.ports = NULL;
 	f->snapshot.n_ports = f->snapshot.capacity = 0;

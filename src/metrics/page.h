@@ -86,7 +86,7 @@ struct exchange_answer ask_redis_too(const struct visit *visit);
 struct health_report health_of(const struct visit *visit, const struct exchange_answer *answer);
 
 /* Each check that is not healthy, as /status has it: an array. */
-json_t *status_problems(const struct visit *visit, const struct snapshot *s, const struct health_report *health);
+json_t *page_problems(const struct visit *visit, const struct snapshot *s, const struct health_report *health);
 /* NULL is fine. */
 void feed_free(struct feed *f);
 

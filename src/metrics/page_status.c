@@ -85,7 +85,7 @@ static json_t *state(const struct visit *visit, const struct exchange_answer *an
 			 "ports", counts(&s->sums));
 }
 
-json_t *status_problems(const struct visit *visit, const struct snapshot *s, const struct health_report *health)
+json_t *page_problems(const struct visit *visit, const struct snapshot *s, const struct health_report *health)
 {
 	json_t *problems = json_array();
 
@@ -106,7 +106,7 @@ void page_status(const struct visit *visit)
 			(void)json_array_append_new(healthy, json_string(health_check_name(i)));
 	(void)json_object_set_new(status, "verdict", json_string(health_level_name(health.level)));
 	(void)json_object_set_new(status, "since", stamp(visit->pages, health.since_nsec));
-	(void)json_object_set_new(status, "problems", status_problems(visit, answer.snapshot, &health));
+	(void)json_object_set_new(status, "problems", page_problems(visit, answer.snapshot, &health));
 	(void)json_object_set_new(status, "healthy", healthy);
 	answer_json(visit->out, 200, status);
 }
