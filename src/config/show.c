@@ -150,7 +150,7 @@ static json_t *text_json(const char *value)
 	if (!value)
 		return json_null();
 	text = json_string(value);
-	/* Bytes that are no UTF-8. */
+	/* Bytes that are not UTF-8. */
 	return text || !value ? text : json_string(printable(value, strlen(value), quote, sizeof(quote)));
 }
 

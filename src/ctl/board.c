@@ -300,7 +300,7 @@ static void put_cells(const struct board *b, struct text *out, unsigned per_line
 	}
 }
 
-/* A glyph a port, for those of whom there are hundreds. */
+/* A glyph a port, where there are hundreds. */
 static void put_panel(const struct board *b, struct text *out, unsigned per_line)
 {
 	uint64_t now = now_usec();

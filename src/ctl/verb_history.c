@@ -34,7 +34,7 @@ static int read_last(struct ctl *ctl, unsigned long *last)
 			     printable(text, strlen(text), quote, sizeof(quote)), LAST_MAX);
 }
 
-/* The daemon picks all, or those of one port, so that little is read; what is no plain name is picked here. */
+/* The daemon picks all, or those of one port, so that little is read; what is not a plain name is picked here. */
 static const char *target_for(int argc, char **argv, unsigned long last, char out[TARGET_BYTES])
 {
 	if (argc == 0)

@@ -26,7 +26,7 @@ static int answer(struct ctl *ctl, const char *file, const char *why)
 	return file ? CTL_GOOD : CTL_NEGATIVE;
 }
 
-/* Of an answer of the daemon that is none we wanted. */
+/* The daemon answered, but not with a recording. */
 static int negative(struct ctl *ctl, const struct text *body, unsigned status)
 {
 	json_t *json = json_loadb(body->data ? body->data : "", body->len, 0, NULL);

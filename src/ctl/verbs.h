@@ -27,7 +27,7 @@ struct ctl_verb {
 	const char *details;   /* more lines of its --help, each with its newline; may be NULL */
 	const struct ctl_option *options;                   /* ends with one without a name; may be NULL */
 	bool bad_config;                                    /* it says itself what is wrong with the configuration */
-	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv: the arguments that are no options */
+	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv: the arguments that are not options */
 };
 
 /* Ends with one without a name. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One daemon at a time on the same databases and links. Who runs holds an abstract Unix socket named by STATE_DB: such
- * names are the network namespace's own, also where containers share it but no folder, and go with the process. It
- * listens, so that the kernel names the holder.
+ * One daemon at a time on the same databases and links. A running daemon holds an abstract Unix socket named by
+ * STATE_DB: such names are the network namespace's own, also where containers share it but no folder, and go with the
+ * process. It listens, so that the kernel names the holder.
  *
- * Any user can take such a name. Who holds it must therefore be root, we ourselves, or have CAP_NET_ADMIN; for anybody
+ * Any user can take such a name. Its holder must therefore be root, we ourselves, or have CAP_NET_ADMIN; for anybody
  * else nobody is kept from starting.
  */
 #include "daemon/single.h"

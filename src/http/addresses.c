@@ -91,7 +91,7 @@ void http_addresses_open(struct http_addresses *a, const struct http_options *op
 	}
 }
 
-/* Who had it at the start is not looked up again: confined, the process may not be allowed to. */
+/* The process that had it at the start is not looked up again: confined, the process may not be allowed to. */
 static bool had_now(struct http_addresses *a, struct http_missing *m)
 {
 	int fd = listen_on(a, m->name, m->tcp);

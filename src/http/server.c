@@ -453,7 +453,7 @@ static enum MHD_Result add_argument(void *user, enum MHD_ValueKind kind, const c
 	return request->n_query < HTTP_ARGUMENTS_MAX ? MHD_YES : MHD_NO;
 }
 
-/* A page may do something only for who can use the Unix socket, which its mode guards. */
+/* A page may do something only for a client of the Unix socket, which its mode guards. */
 static bool is_served(const struct client *c, const char *method)
 {
 	return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0 ||

@@ -119,7 +119,7 @@ int http_start(struct http *h);
 bool http_retry(struct http *h);
 /* The missing addresses and why: "127.0.0.1:10187: in use by prometheus, process 1234", or "". */
 void http_explain_missing(const struct http *h, char *out, size_t size);
-/* The i-th missing address as it was configured, or NULL; tcp: it is no Unix socket. */
+/* The i-th missing address as it was configured, or NULL; tcp: it is not a Unix socket. */
 const char *http_missing(const struct http *h, size_t i, bool *tcp);
 /*
  * Reads certificate, key and CA again from the files that opt names. New clients get them, present ones keep theirs.

@@ -37,7 +37,7 @@ struct exchange {
 	_Atomic(uint64_t) turn_began_usec; /* 0: the loop sleeps */
 	_Atomic(uint64_t) unanswered_nsec; /* since when no request was answered; 0: the last one was */
 	atomic_bool markers;               /* the request wants them */
-	atomic_bool left;                  /* by the loop: it answers no more */
+	atomic_bool left;                  /* by the loop: it no longer answers */
 };
 
 /* --- memory --- */

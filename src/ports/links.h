@@ -215,7 +215,7 @@ struct links_stats {
 	size_t chunks;           /* growths of the port memory */
 	uint64_t flaps, changes; /* of oper status, admin status or MTU, the latter as events */
 	uint64_t no_memory;
-	uint64_t ignored; /* events of links that are no ports */
+	uint64_t ignored; /* events of links that are not ports */
 };
 const struct links_stats *links_stats(const struct links *l);
 

@@ -102,7 +102,7 @@ void recorder_note(const char *format, ...) PRINTF_LIKE(1, 2);
  * A checkpoint: all that is known of the ports. A copy begins with one, so that it is complete. One is due when an
  * eighth of the ring was written since the last one; it is made between recorder_checkpoint_begins() and _ends(), where
  * only recorder_port() is called. While a dump is being read (dumping) it is due later, since what the dump's rows said
- * so far is missing in it: a copy begins with such a one only where there is no other.
+ * so far is missing in it: a copy begins with one only where there is no other.
  */
 bool recorder_checkpoint_due(bool dumping);
 void recorder_checkpoint_begins(unsigned watch_state, const char *state_name, bool dumping);

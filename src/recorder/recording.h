@@ -53,7 +53,7 @@ struct recording {
 };
 
 /*
- * Takes over the bytes (malloc'ed, or NULL with len 0), also on an error. 0; -EBADMSG: they are no recording, or not
+ * Takes over the bytes (malloc'ed, or NULL with len 0), also on an error. 0; -EBADMSG: they are not a recording, or not
  * all of one; -EPROTO: a newer version; -ENOMEM. why says which byte is wrong and how. Memory is in proportion to len.
  */
 int recording_parse(struct recording **ret, void *bytes, size_t len, char *why, size_t size);

@@ -270,7 +270,7 @@ static int hex_digit(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of a word; 0: it is no byte of one. */
+/* One byte of a word; 0: it is not part of one. */
 static char read_byte(struct piece *text)
 {
 	int high, low;

@@ -167,7 +167,7 @@ static uint64_t realtime_usec(void)
 	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
 }
 
-/* A row that was only repeated is no change. */
+/* A row that was only repeated is not a change. */
 static void note_change(struct publish *p, struct port *port, const struct write *write, uint64_t took_nsec)
 {
 	struct port_noted *noted = &port->noted;

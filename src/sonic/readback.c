@@ -89,7 +89,7 @@ static struct row parse_row(const struct resp_value *reply)
 	for (enum row_field field = 0; field < ROW_FIELDS; field++) {
 		const struct resp_value *value = reply->elem[field];
 
-		/* A value that is too large is there, but is none that we would write. */
+		/* A value that is too large is there, but not one that we would write. */
 		row.value[field] = row_parse(field, value->type == RESP_NIL ? NULL : value->str, value->len);
 	}
 	return row;

@@ -513,7 +513,7 @@ static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 }
 
 /*
- * Who may never ask goes on as upstream does, which never asks: orchagent acts on PortConfigDone alone, and
+ * A daemon that may never ask goes on as upstream does, which never asks: orchagent acts on PortConfigDone alone, and
  * PortInitDone stays true, since it waits for each port's link, which orchagent makes of a row. To hold it back would
  * keep all that waits for it (xcvrd, lldpmgrd, featured's services) down for ever. Rows that were lost show as ports
  * without a link.
