@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "daemon/end.h"
 #include "daemon/judge.h"
+#include "daemon/single.h"
 #include "daemon/status.h"
 #include "host/notify.h"
 #include "log/log.h"
@@ -99,12 +100,15 @@ static int run(struct await *a)
 	if (r >= 0)
 		r = notify_attach(d->notify, d->event);
 	if (r >= 0)
+		r = single_serve(d);
+	if (r >= 0)
 		r = timer_add(&a->look, d->event, LOOK_ACCURACY_USEC, on_look, a);
 	if (a->look)
 		timer_start(a->look, LOOK_USEC);
 	if (r >= 0)
 		r = sd_event_loop(d->event);
 	notify_detach(d->notify);
+	d->single_asked = sd_event_source_disable_unref(d->single_asked);
 	a->look = sd_event_source_disable_unref(a->look);
 	for (size_t i = 0; i < 2; i++)
 		d->signals[i] = sd_event_source_disable_unref(d->signals[i]);

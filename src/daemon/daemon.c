@@ -430,6 +430,8 @@ static int add_sources(struct daemon *d)
 		r = timer_add(&d->suppressed, d->event, RECONCILE_ACCURACY_USEC, on_suppressed, d);
 	if (r >= 0)
 		r = notify_attach(d->notify, d->event);
+	if (r >= 0)
+		r = single_serve(d);
 	if (r >= 0 && !d->config->dry_run)
 		r = timer_add(&d->reconciling, d->event, RECONCILE_ACCURACY_USEC, on_reconcile, d);
 	if (d->reconciling)

@@ -8,7 +8,8 @@
 /*
  * Before anything is touched: -EADDRINUSE, with a log line, when another daemon runs on the same STATE_DB in this
  * network namespace, else 0. single_claim_known() does the same once the databases are known, if they were not at
- * first. single_serve() lets others learn which process this is. 0 or negative errno.
+ * first. single_serve() answers those who ask which process this is, as long as d->event runs: a full queue of them
+ * would let another daemon start. 0 or negative errno.
  */
 int single_claim(struct daemon *d);
 int single_claim_known(struct daemon *d);

@@ -10,7 +10,7 @@ from lib.daemon import Daemon
 from lib.fence import at_rest
 from lib.monitor import WRITES, Monitor
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 UID = 23456
 STAYS = {"sonic": {"retire_old_links": "never"}}  # of the links, over a restart of the daemon
@@ -21,6 +21,12 @@ def second(sw: Switch, *arguments: str) -> Daemon:
     made = Daemon([*sw.daemon.command[1:], *arguments], sw.folder / "second.log", {})
     made.start()
     return made
+
+
+def lock_name(sw: Switch) -> str:
+    """Of the abstract socket, without the NUL."""
+    sockets = sw.netns.exec("cat", "/proc/net/unix").splitlines()
+    return next(line[line.index("@portsyncd") + 1 :] for line in sockets if "@portsyncd" in line)
 
 
 def files(sw: Switch) -> dict[str, tuple[int, int]]:
@@ -52,6 +58,24 @@ def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -
     mark = sw.daemon.mark()
     sw.daemon.start()
     sw.daemon.wait_log("PortInitDone$", 30, since=mark)
+
+
+def test_the_twentieth_learns_it_too(switch: SwitchFactory) -> None:
+    """No question stays in the queue of the name: one that is full would let a second daemon start."""
+    sw = switch(ports=2, settings=STAYS)
+    # A full queue lets connect() wait, as long as this option says.
+    code = """
+import socket, struct, sys
+for _ in range(20):
+    asker = socket.socket(socket.AF_UNIX)
+    asker.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(float(sys.argv[2])), 0))
+    asker.connect(chr(0) + sys.argv[1])
+"""
+    sw.netns.exec("/usr/bin/python3", "-c", code, lock_name(sw), str(patient()))
+    other = second(sw)
+    assert other.wait_exit() == 1
+    assert f"pid {sw.daemon.pid}, user 0" in other.log
+    assert sw.daemon.alive
 
 
 def test_two_that_are_typed_at_once(switch: SwitchFactory) -> None:
@@ -86,8 +110,7 @@ def test_side_by_side_they_run(switch: SwitchFactory) -> None:
 def test_another_user_cannot_keep_it_from_starting(switch: SwitchFactory, listens: bool) -> None:
     """Names of abstract sockets are free for everybody. A process without any right takes ours: a warning, and no more."""
     sw = switch(ports=2, settings=STAYS)
-    sockets = sw.netns.exec("cat", "/proc/net/unix").splitlines()
-    name = next(line[line.index("@portsyncd") + 1 :] for line in sockets if "@portsyncd" in line)
+    name = lock_name(sw)
     sw.daemon.stop()
     code = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.bind(chr(0) + sys.argv[1])\n"
     code += "s.listen(5)\n" if listens else ""
