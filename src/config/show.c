@@ -135,7 +135,7 @@ void config_show_settings(const struct config *config, FILE *out)
 		if (!value || origin_of(config, key) == CONFIG_BY_DEFAULT)
 			continue;
 		(void)fprintf(out, "%s.%s = %s  (%s)\n", key->section, key->name,
-			      printable(value, strlen(value), shown, sizeof(shown)),
+			      value[0] != '\0' ? printable(value, strlen(value), shown, sizeof(shown)) : "\"\"",
 			      describe(config, key, whence, sizeof(whence)));
 	}
 }

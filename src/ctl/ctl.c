@@ -58,7 +58,7 @@ const char *ctl_option(const struct ctl *ctl, const char *name)
 	return NULL;
 }
 
-int ctl_seconds(struct ctl *ctl, const char *name, double fallback, double max, double *ret)
+int ctl_seconds(struct ctl *ctl, const char *name, double fallback, double min, double max, double *ret)
 {
 	const char *text = ctl_option(ctl, name);
 	char quote[64], *end;
@@ -67,8 +67,8 @@ int ctl_seconds(struct ctl *ctl, const char *name, double fallback, double max, 
 	if (!text)
 		return 0;
 	*ret = strtod(text, &end);
-	if (end != text && *end == '\0' && isfinite(*ret) && *ret >= 0 && *ret <= max)
+	if (end != text && *end == '\0' && isfinite(*ret) && *ret >= min && *ret <= max)
 		return 0;
-	return ctl_set_error(ctl, CTL_USAGE, NULL, "--%s: \"%s\" is not a number of seconds; allowed: 0 to %g", name,
-			     printable(text, strlen(text), quote, sizeof(quote)), max);
+	return ctl_set_error(ctl, CTL_USAGE, NULL, "--%s: \"%s\" is not a number of seconds; allowed: %g to %.0f", name,
+			     printable(text, strlen(text), quote, sizeof(quote)), min, max);
 }

@@ -62,6 +62,6 @@ void ctl_say(const struct ctl *ctl, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The value of an option of the verb; "" for one that takes none; NULL: not given. */
 const char *ctl_option(const struct ctl *ctl, const char *name);
 /* The same as seconds, fractions allowed; fallback if not given. 0; or -1, ctl_fail() is due. */
-int ctl_seconds(struct ctl *ctl, const char *name, double fallback, double max, double *ret);
+int ctl_seconds(struct ctl *ctl, const char *name, double fallback, double min, double max, double *ret);
 
 #endif

@@ -37,7 +37,8 @@ static int give_up(struct ctl *ctl, int error)
 	case EAGAIN:
 	case ETIMEDOUT:
 		return ctl_set_error(ctl, CTL_NO_DAEMON, "is the process stopped (T), or the machine overloaded?",
-				     "portsyncd does not answer: nothing at %s for %d s", path, CTL_ANSWER_SECS);
+				     "portsyncd does not answer: nothing at %s for %.0f s", path,
+				     wait_answer_seconds());
 	default:
 		return ctl_set_error(ctl, CTL_NO_DAEMON, NULL, "portsyncd at %s: %s", path, strerror(-error));
 	}

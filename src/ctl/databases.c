@@ -38,11 +38,15 @@ struct database {
 
 static int find_server(struct ctl *ctl, struct database *db)
 {
+	bool global = ctl->config.namespace_name[0] != '\0' && ctl->config.database_config[0] == '\0';
 	char error[PATH_MAX + 512];
 	int r = settings_read_databases(&ctl->config, &db->dbconfig, error, sizeof(error));
 
 	if (r < 0)
-		return ctl_set_error(ctl, CTL_NO_SOURCE, "--database-config names another file", "%s", error);
+		return ctl_set_error(ctl, CTL_NO_SOURCE,
+				     global ? "--database-global names another file"
+					    : "--database-config names another file",
+				     "%s", error);
 	db->at = *dbconfig_get(db->dbconfig, db->name);
 	settings_override_database(&ctl->config, &db->at);
 	r = db->at.unix_socket ? endpoint_unix(&db->endpoint, db->at.unix_socket)
@@ -80,8 +84,8 @@ static int give_up(struct ctl *ctl, const struct database *db, int error)
 {
 	if (error == -ETIMEDOUT)
 		return ctl_set_error(ctl, CTL_NO_SOURCE, "look at Redis: is it stopped, or busy with a slow command?",
-				     "%s: Redis at %s has not answered for %d s", db->name, db->endpoint.text,
-				     CTL_ANSWER_SECS);
+				     "%s: Redis at %s has not answered for %.0f s", db->name, db->endpoint.text,
+				     wait_answer_seconds());
 	return ctl_set_error(ctl, CTL_NO_SOURCE, "is redis-server running there?", "%s: Redis at %s: %s", db->name,
 			     db->endpoint.text, strerror(-error));
 }

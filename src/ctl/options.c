@@ -78,7 +78,7 @@ static void print_help(void)
 		(void)printf("  %-10s %s\n", verb->name, verb->help);
 	(void)printf("\nOptions, before or behind the verb:\n");
 	print_options(options_common);
-	(void)printf("\nExit codes: 0 good; 1 a negative answer; 2 wrong usage; 3 portsyncd cannot be reached;\n"
+	(void)printf("\nExit status: 0 good; 1 a negative answer; 2 wrong usage; 3 portsyncd cannot be reached;\n"
 		     "4 Redis or the kernel cannot be reached\n");
 }
 

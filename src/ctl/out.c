@@ -166,8 +166,9 @@ static void print(const struct ctl *ctl, json_t *members, size_t flags)
 	if (document && ctl->verb)
 		(void)json_object_set_new(document, "verb", json_string(ctl->verb->name));
 	if (!document || !members || json_object_update(document, members) < 0 ||
-	    json_dumpf(document, stdout, flags) < 0) {
-		(void)fputs("portsyncctl: no memory\n", stderr);
+	    json_dumpf(document, stdout, flags | JSON_REAL_PRECISION(9)) < 0) {
+		if (out_finish() == CTL_GOOD) /* stdout is not the fault */
+			(void)fputs("portsyncctl: no memory\n", stderr);
 		exit(CTL_NO_SOURCE);
 	}
 	(void)putchar('\n');

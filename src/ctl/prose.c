@@ -2,6 +2,7 @@
 #include "ctl/prose.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -28,6 +29,15 @@ const char *prose_duration(double seconds, char out[PROSE_DURATION_BYTES])
 		(void)snprintf(out, PROSE_DURATION_BYTES, "%" PRIu64 " h %" PRIu64 " min", s / HOUR, s % HOUR / MINUTE);
 	else
 		(void)snprintf(out, PROSE_DURATION_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / DAY, s % DAY / HOUR);
+	return out;
+}
+
+const char *prose_amount(double amount, char out[PROSE_AMOUNT_BYTES])
+{
+	if (fabs(amount) < 100)
+		(void)snprintf(out, PROSE_AMOUNT_BYTES, "%.3g", amount);
+	else
+		(void)snprintf(out, PROSE_AMOUNT_BYTES, "%.0f", amount);
 	return out;
 }
 

@@ -8,9 +8,12 @@
 #include "ctl/ctl.h"
 
 #define PROSE_DURATION_BYTES 40
+#define PROSE_AMOUNT_BYTES 32
 
 /* "250 ms", "12 s", "2 min 3 s", "3 h 2 min", "4 d 3 h". Returns out. */
 const char *prose_duration(double seconds, char out[PROSE_DURATION_BYTES]);
+/* Three digits, or all before the point: "0.042", "57.5", "10000". Returns out. */
+const char *prose_amount(double amount, char out[PROSE_AMOUNT_BYTES]);
 /* The label, and the text behind it, wrapped; further lines begin below the text. Nothing for no text (NULL, ""). */
 void prose_paragraph(const char *label, const char *text);
 /* "a, b, c" of an array of strings, "a, b and 7 more" of one with more than max. Returns out. */

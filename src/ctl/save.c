@@ -33,7 +33,7 @@ int save_begin(struct ctl *ctl, struct save *save, const char *path)
 	if ((size_t)snprintf(save->part, sizeof(save->part), "%s.part", path) >= sizeof(save->part))
 		return refuse(ctl, path, ENAMETOOLONG);
 	save->fd = open(save->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return save->fd < 0 ? refuse(ctl, save->part, errno) : 0;
+	return save->fd < 0 ? refuse(ctl, path, errno) : 0;
 }
 
 int save_write(struct ctl *ctl, struct save *save, const void *bytes, size_t len)

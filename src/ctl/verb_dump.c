@@ -31,7 +31,7 @@
 #define JOURNAL_LINES "2000"
 #define PROGRAM_SECS 10
 #define NAME_BYTES 96
-#define TEXT_FLAGS (JSON_INDENT(2) | JSON_ENSURE_ASCII)
+#define TEXT_FLAGS (JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9))
 
 struct dump {
 	struct ctl *ctl;

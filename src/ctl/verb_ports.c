@@ -373,19 +373,37 @@ static json_t *port_json(const struct port_line *p)
 
 /* --- all of them --- */
 
-static size_t print_ports(const struct ctl *ctl, const struct sources *s, const struct names *names, int n,
-			  char **patterns)
+/* Names the arguments that fit no port. Returns how many they are. */
+static int report_unknown(const struct ctl *ctl, const struct names *names, int n, char **patterns)
+{
+	int unknown = 0;
+
+	for (int i = 0; i < n; i++) {
+		char quote[128];
+		bool known = false;
+
+		for (size_t j = 0; j < names->n && !known; j++)
+			known = names_match(names->list[j], 1, &patterns[i]);
+		if (known)
+			continue;
+		unknown++;
+		ctl_say(ctl, "no port has such a name: %s",
+			printable(patterns[i], strlen(patterns[i]), quote, sizeof(quote)));
+	}
+	return unknown;
+}
+
+static void print_ports(const struct ctl *ctl, const struct sources *s, const struct names *names, int n,
+			char **patterns)
 {
 	struct out_table *t = ctl->json ? NULL : begin_table(ctl);
 	json_t *list = json_array();
-	size_t printed = 0;
 
 	for (size_t i = 0; i < names->n; i++) {
 		struct port_line p;
 
 		if (!names_match(names->list[i], n, patterns))
 			continue;
-		printed++;
 		p = look_at(s, names->list[i]);
 		if (ctl->json)
 			(void)json_array_append_new(list, port_json(&p));
@@ -394,29 +412,30 @@ static size_t print_ports(const struct ctl *ctl, const struct sources *s, const 
 	}
 	if (ctl->json) {
 		out_json(ctl, json_pack("{s:b, s:o}", "daemon_answers", s->daemon != NULL, "ports", list));
-		return printed;
+		return;
 	}
 	json_decref(list);
 	out_table_print(t);
 	print_legend(ctl);
-	return printed;
 }
 
 int verb_ports(struct ctl *ctl, int argc, char **argv)
 {
 	struct sources sources = {0};
 	struct names names;
-	size_t printed;
+	int unknown;
 
 	if (read_sources(ctl, &sources) < 0) {
 		done(&sources);
 		return ctl_fail(ctl);
 	}
 	names = list_names(&sources);
-	printed = print_ports(ctl, &sources, &names, argc, argv);
-	if (printed == 0)
-		ctl_say(ctl, argc > 0 ? "no port has such a name" : "there is no port");
+	unknown = report_unknown(ctl, &names, argc, argv);
+	if (names.n == 0 && argc == 0)
+		ctl_say(ctl, "there is no port");
+	if (ctl->json || (names.n > 0 && (argc == 0 || unknown < argc)))
+		print_ports(ctl, &sources, &names, argc, argv);
 	free(names.list);
 	done(&sources);
-	return printed == 0 && argc > 0 ? CTL_NEGATIVE : CTL_GOOD;
+	return unknown > 0 ? CTL_NEGATIVE : CTL_GOOD;
 }

@@ -79,14 +79,16 @@ static void print_problem(const struct ctl *ctl, const json_t *problem)
 {
 	const char *level = prose_text(problem, "level");
 	enum out_style style = style_of(level);
-	char duration[PROSE_DURATION_BYTES], names[LIST_BYTES], value[LIST_BYTES];
+	char duration[PROSE_DURATION_BYTES], names[LIST_BYTES], text[LIST_BYTES];
+	char value[PROSE_AMOUNT_BYTES], limit[PROSE_AMOUNT_BYTES];
 
 	(void)printf("\n%s%s%s: %s\n", out_on(ctl, style), prose_text(problem, "check"), out_off(ctl, style),
 		     prose_text(problem, "subject"));
-	(void)snprintf(value, sizeof(value), "%s for %s, since %s; %.6g %s, limit %.6g", level,
+	(void)snprintf(text, sizeof(text), "%s for %s, since %s; %s %s, limit %s", level,
 		       prose_duration(prose_number(problem, "seconds"), duration), prose_text(problem, "since"),
-		       prose_number(problem, "value"), prose_text(problem, "unit"), prose_number(problem, "limit"));
-	prose_paragraph("  ", value);
+		       prose_amount(prose_number(problem, "value"), value), prose_text(problem, "unit"),
+		       prose_amount(prose_number(problem, "limit"), limit));
+	prose_paragraph("  ", text);
 	prose_paragraph("  reason: ", prose_text(problem, "reason"));
 	prose_paragraph("  ports:  ", prose_list(json_object_get(problem, "ports"), NAMES_SHOWN, names, sizeof(names)));
 	prose_paragraph("  cause:  ", prose_text(problem, "cause"));

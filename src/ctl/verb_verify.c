@@ -15,6 +15,7 @@
  */
 #define GRACE_SECS 5.0
 #define GRACE_MAX_SECS 3600.0
+#define WATCH_MIN_SECS 0.1
 #define WATCH_MAX_SECS 86400.0
 /* Looks within the grace. */
 #define LOOKS 20.0
@@ -258,8 +259,8 @@ int verb_verify(struct ctl *ctl, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (ctl_seconds(ctl, "grace", GRACE_SECS, GRACE_MAX_SECS, &v.grace) < 0 ||
-	    ctl_seconds(ctl, "watch", -1, WATCH_MAX_SECS, &v.watch) < 0)
+	if (ctl_seconds(ctl, "grace", GRACE_SECS, 0, GRACE_MAX_SECS, &v.grace) < 0 ||
+	    ctl_seconds(ctl, "watch", -1, WATCH_MIN_SECS, WATCH_MAX_SECS, &v.watch) < 0)
 		return ctl_fail(ctl);
 	v.now = &v.looks[0];
 	v.before = &v.looks[1];

@@ -156,6 +156,7 @@ static int wait_for(struct ctl *ctl, const struct goal *goal, double timeout)
 		double passed;
 
 		ctl->error.message[0] = '\0';
+		wait_answers_for(timeout - seconds_since(begun_usec));
 		reached = goal->reached(ctl, why, sizeof(why));
 		passed = seconds_since(begun_usec);
 		if (reached || passed >= timeout)
@@ -175,7 +176,7 @@ int verb_wait(struct ctl *ctl, int argc, char **argv)
 		(void)ctl_set_error(ctl, CTL_USAGE, NULL, "wait for what? allowed: init-done, in-sync");
 		return ctl_fail(ctl);
 	}
-	if (ctl_seconds(ctl, "timeout", TIMEOUT_MAX, TIMEOUT_MAX, &timeout) < 0)
+	if (ctl_seconds(ctl, "timeout", TIMEOUT_MAX, 0, TIMEOUT_MAX, &timeout) < 0)
 		return ctl_fail(ctl);
 	return wait_for(ctl, goal, timeout);
 }

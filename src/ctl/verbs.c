@@ -125,7 +125,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "verify",
 		.help = "compare the kernel's links with STATE_DB, APPL_DB and CONFIG_DB, without the daemon's help",
 		.arguments = "",
-		.details = "Exit code 1 if something differs. What differs is looked at again until the grace\n"
+		.details = "Exit status 1: something differs. What differs is looked at again until the grace\n"
 			   "is over, as route_check does: a change takes its way from the kernel to Redis,\n"
 			   "and orchagent its time. A line for cron:\n"
 			   "  */5 * * * *  root  portsyncctl verify --quiet\n",

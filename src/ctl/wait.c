@@ -7,9 +7,23 @@
 #include "base/util.h"
 #include "ctl/ctl.h"
 
+#define LEAST_SECS 1.0
+
+static double answer_secs = CTL_ANSWER_SECS;
+
+void wait_answers_for(double seconds)
+{
+	answer_secs = MIN(MAX(seconds, LEAST_SECS), CTL_ANSWER_SECS);
+}
+
+double wait_answer_seconds(void)
+{
+	return answer_secs;
+}
+
 uint64_t wait_deadline(void)
 {
-	return now_usec() + CTL_ANSWER_SECS * USEC_PER_SEC;
+	return now_usec() + (uint64_t)(answer_secs * USEC_PER_SEC);
 }
 
 int wait_fd(int fd, short events, uint64_t deadline_usec)

@@ -2,6 +2,7 @@
 /* /status: the verdict, and each problem with its cause, how long it lasts, and its remedy. */
 #include "metrics/page.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,14 +35,25 @@ static bool concerns(enum health_check_index check, const struct snapshot_port *
 	}
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static json_t *ports_of(const struct snapshot *s, enum health_check_index check)
 {
+	const char **found cleanup(free_ptr) = calloc(s->n_ports + 1, sizeof(*found));
 	json_t *names = json_array();
 	char text[PORT_TEXT_BYTES];
+	size_t n = 0;
 
-	for (size_t i = 0; i < s->n_ports; i++)
+	for (size_t i = 0; found && i < s->n_ports; i++)
 		if (concerns(check, &s->ports[i]))
-			(void)json_array_append_new(names, json_string(text_utf8(s->ports[i].name, text)));
+			found[n++] = s->ports[i].name;
+	if (n > 0)
+		qsort(found, n, sizeof(*found), by_name);
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(names, json_string(text_utf8(found[i], text)));
 	return names;
 }
 

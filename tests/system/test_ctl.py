@@ -109,6 +109,19 @@ def test_the_commands_of_the_guide() -> None:
             assert verb in VERBS
 
 
+def test_the_file_that_is_wrong_is_the_one_to_change() -> None:
+    done = ctl.command("ports", "--json", "-n", "asic0", "--database-global", "/nowhere/global.json")
+    assert done.json["error"]["remedy"] == "--database-global names another file"
+    done = ctl.command("ports", "--json", "--database-config", "/nowhere/config.json")
+    assert done.json["error"]["remedy"] == "--database-config names another file"
+
+
+def test_how_long_silence_may_last_is_that_of_the_manual() -> None:
+    header = (ROOT / "src" / "ctl" / "ctl.h").read_text()
+    seconds = re.search(r"^#define CTL_ANSWER_SECS (\d+)", header, re.MULTILINE)
+    assert seconds and f"What says nothing for {seconds[1]} seconds counts as unreachable." in MANUAL.read_text()
+
+
 def test_version() -> None:
     assert re.fullmatch(r"portsyncctl \d+\.\d+\.\d+\n", ctl.command("--version").out)
 
@@ -152,6 +165,14 @@ def test_output_that_cannot_be_written(switch: SwitchFactory) -> None:
             [str(ctl.program()), *ctl.arguments(sw), "ports"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == ctl.NO_SOURCE and "standard output" in done.stderr
+
+
+def test_a_document_that_cannot_be_written() -> None:
+    """One that does not fit in the C library's buffer. A full disk is no lack of memory."""
+    assert len(ctl.command("explain", "--json").out) > 2 * 4096
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([str(ctl.program()), "explain", "-j"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ctl.NO_SOURCE and done.stderr == "portsyncctl: standard output: No space left on device\n"
 
 
 def test_it_only_reads(switch: SwitchFactory, tmp_path: Path) -> None:

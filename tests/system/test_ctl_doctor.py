@@ -82,6 +82,7 @@ def test_all_is_well(switch: SwitchFactory) -> None:
     report.assert_has("ok", "ports", "2 ports")
     text = ctl.run(sw, "doctor")
     assert text.code == ctl.GOOD and text.out.startswith("all is well (0 FAIL, 0 WARN, ")
+    assert '\nhttp.listen = ""  (' in text.out
 
 
 def test_a_daemon_that_does_not_run(built: Callable[..., Switch]) -> None:

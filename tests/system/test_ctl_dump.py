@@ -150,6 +150,7 @@ def test_where_it_goes(switch: SwitchFactory, tmp_path: Path) -> None:
 def test_where_it_cannot_go(path: str, switch: SwitchFactory, tmp_path: Path) -> None:
     done = ctl.run(switch.build(ports=1), "dump", "-o", path, environ={"TMPDIR": str(tmp_path)})
     assert done.code == ctl.NO_SOURCE and done.out == "" and len(done.err.splitlines()) == 2
+    assert path != "/nonexistent/dump.tar.gz" or done.err.startswith(f"portsyncctl: {path}: No such file or directory\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -77,7 +77,10 @@ def test_patterns_ranges_and_natural_order(switch: SwitchFactory) -> None:
     assert list(listed(sw, "Ethernet10*,Ethernet0")) == ["Ethernet0", "Ethernet100", "Ethernet104"]
     assert list(listed(sw, "*2", "Ethernet8")) == ["Ethernet8", "Ethernet12"]
     done = ctl.run(sw, "ports", "Ethernet9-11")
-    assert done.code == ctl.NEGATIVE and "no port has such a name" in done.err
+    assert (done.code, done.out, done.err) == (ctl.NEGATIVE, "", "portsyncctl: no port has such a name: Ethernet9-11\n")
+    done = ctl.run(sw, "ports", "Ethernet0", "Ethernt8")
+    assert (done.code, done.err) == (ctl.NEGATIVE, "portsyncctl: no port has such a name: Ethernt8\n")
+    assert "\nEthernet0 " in done.out
     assert ctl.run(sw, "ports", "-j", "Ethernet9-11").code == ctl.NEGATIVE
 
 

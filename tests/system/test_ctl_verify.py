@@ -243,7 +243,7 @@ def redis_answers(sw: Switch) -> bool:
         return False
 
 
-@pytest.mark.parametrize("words", [["--grace", "-1"], ["--grace", "x"], ["--grace"], ["--watch", "nan"], ["Ethernet0"]])
+@pytest.mark.parametrize("words", [["--grace", "-1"], ["--grace", "x"], ["--grace"], ["--watch", "nan"], ["--watch", "0"], ["Ethernet0"]])
 def test_bad_usage(words: list[str]) -> None:
     done = ctl.command("--json", "verify", *words)
     assert done.code == done.json["error"]["code"] == ctl.USAGE

@@ -111,6 +111,16 @@ def test_what_cannot_be_read_is_said_once(switch: SwitchFactory) -> None:
     assert done.code == ctl.NEGATIVE and done.err.count("waits: ") == 1 and "Redis at" in done.err
 
 
+def test_the_limit_is_one_for_redis_too(switch: SwitchFactory) -> None:
+    """Which does not answer at all; and one in numbers."""
+    sw = switch.build(ports=1)
+    sw.redis.pause()
+    done = ctl.run(sw, "wait", "init-done", "--timeout", "1")
+    assert done.code == ctl.NEGATIVE and "has not answered for 1 s" in done.err
+    sw.redis.resume()
+    assert "allowed: 0 to 31536000\n" in ctl.run(sw, "wait", "init-done", "--timeout", "soon").err
+
+
 def test_usage(switch: SwitchFactory) -> None:
     sw = switch.build(ports=1)
     for words in ([], ["peace"], ["in-sync", "--timeout", "soon"], ["in-sync", "init-done"], ["in-sync", "--timeout", "-1"]):

@@ -26,6 +26,23 @@ static void durations(void **state)
 		assert_string_equal(prose_duration(cases[i].seconds, text), cases[i].text);
 }
 
+static void amounts(void **state)
+{
+	static const struct {
+		double amount;
+		const char *text;
+	} cases[] = {
+		{0, "0"},         {8, "8"},       {1.98602, "1.99"}, {57.520975700000001, "57.5"},
+		{0.042, "0.042"}, {99.96, "100"}, {999.61, "1000"},  {10000000, "10000000"},
+		{-1, "-1"},
+	};
+	char text[PROSE_AMOUNT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(prose_amount(cases[i].amount, text), cases[i].text);
+}
+
 static void lists(void **state)
 {
 	json_t *names = json_pack("[s, s, s, s]", "a", "b", "c", "d");
@@ -109,10 +126,8 @@ static void documents(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(durations),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(paragraphs),
-		cmocka_unit_test(documents),
+		cmocka_unit_test(durations),  cmocka_unit_test(amounts),   cmocka_unit_test(lists),
+		cmocka_unit_test(paragraphs), cmocka_unit_test(documents),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

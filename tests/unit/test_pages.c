@@ -163,8 +163,9 @@ static void page_of_status(void **state)
 	assert_int_equal(json_array_size(json_object_get(json, "problems")), 0);
 	assert_int_equal(json_array_size(json_object_get(json, "healthy")), HEALTH_CHECKS);
 	json_decref(json);
-	s->loop->ports[1].appl.expected = true;
-	s->loop->figures.sums.awaited = 1;
+	s->loop->ports[0].appl.expected = s->loop->ports[1].appl.expected = true;
+	(void)strcpy(s->loop->ports[0].name, "Ethernet12"); /* in the order of the switch */
+	s->loop->figures.sums.awaited = 2;
 	s->loop->figures.conns[SNAPSHOT_STATE_DB].ready = false;
 	s->loop->figures.conns[SNAPSHOT_STATE_DB].outage_usec = now_usec() - 11 * USEC_PER_SEC;
 	(void)snprintf(s->loop->figures.redis_reason, SNAPSHOT_REASON_BYTES, "STATE_DB: Permission denied: x");
@@ -179,6 +180,7 @@ static void page_of_status(void **state)
 	problem = json_array_get(json_object_get(json, "problems"), 1);
 	assert_string_equal(text_at(problem, "check"), "ports_awaited");
 	assert_string_equal(json_string_value(json_array_get(json_object_get(problem, "ports"), 0)), "Ethernet4");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(problem, "ports"), 1)), "Ethernet12");
 	json_decref(json);
 }
 
