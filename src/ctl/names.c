@@ -74,7 +74,7 @@ static bool in_range(const char *name, const char *pattern)
 	       compare_numbers(name, len, to, to_len) <= 0;
 }
 
-bool names_match_one(const char *name, const char *pattern)
+static bool match_one(const char *name, const char *pattern)
 {
 	return strcmp(name, pattern) == 0 || fnmatch(pattern, name, 0) == 0 || in_range(name, pattern);
 }
@@ -89,7 +89,7 @@ static bool match_list(const char *name, const char *list)
 		if (len < sizeof(pattern)) {
 			memcpy(pattern, list, len);
 			pattern[len] = '\0';
-			if (names_match_one(name, pattern))
+			if (match_one(name, pattern))
 				return true;
 		}
 		if (list[len] == '\0')

@@ -15,7 +15,5 @@ int names_compare(const char *a, const char *b);
  * stand in one argument, separated by commas.
  */
 bool names_match(const char *name, int n, char *const *patterns);
-/* The same for one of them. */
-bool names_match_one(const char *name, const char *pattern);
 
 #endif
