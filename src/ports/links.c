@@ -477,7 +477,6 @@ static void count_carrier(struct links *l, const struct link_msg *msg)
 }
 
 /* port: the one whose link has the message's ifindex, or NULL. */
-/* port: the one whose link has the message's ifindex, or NULL. */
 static void apply(struct links *l, struct port *port, enum rule_verdict verdict, const struct link_msg *msg,
 		  uint64_t received_nsec)
 {

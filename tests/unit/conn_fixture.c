@@ -125,7 +125,7 @@ void expect_silence(struct fixture *x)
 	RUN_UNTIL(x->event, x->echoes > before);
 }
 
-size_t take_room(struct fixture *x)
+size_t take_capacity(struct fixture *x)
 {
 	const struct resp_arg argv[] = {RESP_STR("PING")};
 	size_t n = conn_capacity(x->conn);
@@ -136,7 +136,7 @@ size_t take_room(struct fixture *x)
 	return n;
 }
 
-void give_room(struct fixture *x, size_t n)
+void give_capacity(struct fixture *x, size_t n)
 {
 	char pings[256] = "";
 

@@ -62,9 +62,9 @@ void on_echo(const struct resp_value *reply, void *user, void *item, uint64_t co
 void expect_silence(struct fixture *x);
 
 /* Others hold all the room of the connection; how many commands that is. */
-size_t take_room(struct fixture *x);
+size_t take_capacity(struct fixture *x);
 
 /* Nothing else was sent meanwhile. */
-void give_room(struct fixture *x, size_t n);
+void give_capacity(struct fixture *x, size_t n);
 
 #endif

@@ -58,7 +58,7 @@ static void set_big(struct http_answer *answer)
 /* --- streams --- */
 
 struct source {
-	unsigned told; /* of rings */
+	unsigned reported; /* of rings */
 	unsigned lines;
 };
 
@@ -74,13 +74,13 @@ static void heard_rings(void *user)
 }
 
 /* A line for each /ring so far, "ring 1", which may be asked for in any order of streams and rings. */
-static uint64_t tell_rings(struct text *out, void *user)
+static uint64_t put_rings(struct text *out, void *user)
 {
 	struct source *s = user;
 
-	while (s->told < rings) {
+	while (s->reported < rings) {
 		text_put(out, "ring ");
-		text_number(out, ++s->told);
+		text_number(out, ++s->reported);
 		text_put(out, "\n");
 	}
 	return UINT64_MAX;
@@ -90,7 +90,7 @@ static uint64_t tell_rings(struct text *out, void *user)
 #define TICKS 3
 
 /* Three lines, by the clock; then the end. */
-static uint64_t tell_ticks(struct text *out, void *user)
+static uint64_t put_ticks(struct text *out, void *user)
 {
 	struct source *s = user;
 
@@ -99,7 +99,7 @@ static uint64_t tell_ticks(struct text *out, void *user)
 }
 
 /* There is always more. */
-static uint64_t tell_flood(struct text *out, void *user)
+static uint64_t put_flood(struct text *out, void *user)
 {
 	(void)user;
 	text_reserve(out, BIG_BYTES / 16);
@@ -114,7 +114,7 @@ static void set_stream(struct http_answer *answer, uint64_t (*more)(struct text 
 
 	if (!s)
 		return;
-	s->told = rings;
+	s->reported = rings;
 	answer->content_type = "text/plain; charset=utf-8";
 	answer->source = (struct http_source){more, free, s};
 }
@@ -139,11 +139,11 @@ static void handle(const struct http_request *request, struct http_answer *answe
 	} else if (strcmp(request->path, "/ring") == 0) {
 		ring(answer);
 	} else if (strcmp(request->path, "/rings") == 0) {
-		set_stream(answer, tell_rings);
+		set_stream(answer, put_rings);
 	} else if (strcmp(request->path, "/ticks") == 0) {
-		set_stream(answer, tell_ticks);
+		set_stream(answer, put_ticks);
 	} else if (strcmp(request->path, "/flood") == 0) {
-		set_stream(answer, tell_flood);
+		set_stream(answer, put_flood);
 	} else {
 		answer->status = 404;
 		set_text(answer, "no such page\n");

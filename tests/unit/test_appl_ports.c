@@ -107,7 +107,7 @@ static void audit(struct fixture *x)
 }
 
 /* The pipeline has room for three: the others are asked for when it has room, not at the next reconciliation. */
-static void lookups_without_room_are_owed(void **state)
+static void lookups_without_capacity_are_owed(void **state)
 {
 	static const char *const names[] = {ETH("0"), ETH("1"), ETH("2"), ETH("3"), ETH("4"), ETH("5")};
 	struct fixture *x = *state;
@@ -130,16 +130,16 @@ static void lookups_without_room_are_owed(void **state)
 }
 
 /* Others hold all of the room. */
-static void a_scan_without_room_is_owed(void **state)
+static void a_scan_without_capacity_is_owed(void **state)
 {
 	struct fixture *x = *state;
 	size_t taken;
 
 	start(x, SCANNED("0", "1", DONE));
-	taken = take_room(x);
+	taken = take_capacity(x);
 	audit(x);
 	turn(x);
-	give_room(x, taken);
+	give_capacity(x, taken);
 	turn(x);
 	expect_and_answer(x, SCAN("0"), SCANNED("0", "2", DONE KEY("20", ETH("0"))));
 	settle(x);
@@ -186,7 +186,7 @@ static void a_row_that_a_scan_misses_is_asked_for(void **state)
 }
 
 /* SCAN says that it may. */
-static void a_key_that_is_told_twice_counts_once(void **state)
+static void a_key_that_is_reported_twice_counts_once(void **state)
 {
 	struct fixture *x = *state;
 
@@ -235,7 +235,7 @@ static void a_deletion_beats_an_older_scan(void **state)
 }
 
 /* SCAN goes through all keys of APPL_DB, whosever they are. */
-static void where_redis_tells_of_changes_reconciliations_rarely_scan(void **state)
+static void where_redis_notifies_reconciliations_rarely_scan(void **state)
 {
 	struct fixture *x = *state;
 
@@ -299,7 +299,7 @@ static void a_link_without_a_row_is_looked_up_until_it_has_one(void **state)
 }
 
 /* Where it tells, one look-up is enough: the row may have come between the last scan and the link. */
-static void where_redis_tells_of_changes_a_link_is_looked_up_once(void **state)
+static void where_redis_notifies_a_link_is_looked_up_once(void **state)
 {
 	struct fixture *x = *state;
 	struct port *port = has_link(x, ETH("0"));
@@ -427,16 +427,16 @@ static void the_pattern_is_that_of_the_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(lookups_without_room_are_owed),
-		TEST(a_scan_without_room_is_owed),
+		TEST(lookups_without_capacity_are_owed),
+		TEST(a_scan_without_capacity_is_owed),
 		TEST(a_row_that_comes_during_a_scan_is_not_forgotten),
 		TEST(a_row_that_a_scan_misses_is_asked_for),
-		TEST(a_key_that_is_told_twice_counts_once),
+		TEST(a_key_that_is_reported_twice_counts_once),
 		TEST(an_event_during_a_look_up_is_looked_up_again),
 		TEST(a_deletion_beats_an_older_scan),
-		TEST(where_redis_tells_of_changes_reconciliations_rarely_scan),
+		TEST(where_redis_notifies_reconciliations_rarely_scan),
 		TEST(a_link_without_a_row_is_looked_up_until_it_has_one),
-		TEST(where_redis_tells_of_changes_a_link_is_looked_up_once),
+		TEST(where_redis_notifies_a_link_is_looked_up_once),
 		TEST(a_row_that_changes_while_it_is_looked_up_is_looked_up_again),
 		TEST(an_emptied_table_takes_no_port_away),
 		TEST(a_key_of_another_type_is_not_a_row_and_a_refusal_says_nothing),

@@ -26,7 +26,7 @@ static void doubles_up_to_the_bound(void **state)
 		check_delay(&b, 30000);
 }
 
-static void starts_anew(void **state)
+static void starts_again(void **state)
 {
 	struct backoff b = {.initial_ms = 100, .max_ms = 30000};
 
@@ -62,7 +62,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(doubles_up_to_the_bound),
-		cmocka_unit_test(starts_anew),
+		cmocka_unit_test(starts_again),
 		cmocka_unit_test(never_overflows),
 		cmocka_unit_test(has_jitter),
 	};

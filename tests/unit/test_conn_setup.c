@@ -113,7 +113,7 @@ static void refuse_for_a_while(struct fixture *x, const char *refusal, const cha
 	assert_false(catcher_next(&x->log));
 }
 
-static void wrong_password_is_told_once(void **state)
+static void wrong_password_is_reported_once(void **state)
 {
 	struct fixture *x = *state;
 
@@ -190,7 +190,7 @@ static void the_password_is_read_for_each_attempt(void **state)
 	assert_int_equal(catcher_count(&x->log, "no connection"), 1);
 }
 
-static void missing_password_is_told_once(void **state)
+static void missing_password_is_reported_once(void **state)
 {
 	refuse_for_a_while(*state, "-NOAUTH Authentication \x01 required.\r\n-NOAUTH\r\n", SETUP_0_ANSWER,
 			   "SELECT refused: NOAUTH Authentication \\x01 required. (user \"default\", no password: "
@@ -225,7 +225,7 @@ static void forbidden_ping_is_an_answer(void **state)
 	connect_now(x);
 }
 
-static void last_words_are_told(void **state)
+static void last_words_are_reported(void **state)
 {
 	struct fixture *x = *state;
 
@@ -389,7 +389,7 @@ int main(void)
 		TEST(authenticates_without_user),
 		TEST(a_sent_password_stays_nowhere),
 		TEST(a_repeated_password_stays_nowhere),
-		TEST(wrong_password_is_told_once),
+		TEST(wrong_password_is_reported_once),
 		TEST(auth_at_a_full_server),
 		TEST(auth_while_loading),
 		TEST(auth_where_no_password_is_set),
@@ -397,13 +397,13 @@ int main(void)
 		TEST(auth_of_a_server_that_repeats_the_password),
 		TEST(auth_of_a_server_that_says_what_nobody_knows),
 		TEST(the_password_is_read_for_each_attempt),
-		TEST(missing_password_is_told_once),
+		TEST(missing_password_is_reported_once),
 		TEST(select_while_loading),
 		TEST(ping_while_loading),
 		TEST(bad_database),
 		TEST(odd_setup_answer),
 		TEST(forbidden_ping_is_an_answer),
-		TEST(last_words_are_told),
+		TEST(last_words_are_reported),
 		TEST(refused_subscription),
 		TEST(hung_setup_times_out),
 		TEST(connects_when_the_server_appears),

@@ -274,7 +274,7 @@ static void the_newest_changes_are_below(void **state)
 	shows_not(fx, "Ethernet1000");
 }
 
-static void what_was_lost_is_told(void **state)
+static void what_was_lost_is_reported(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -340,7 +340,7 @@ int main(void)
 		TEST(the_more_ports_the_less_of_each),
 		TEST(a_change_is_seen_at_once_and_fades),
 		TEST(the_newest_changes_are_below),
-		TEST(what_was_lost_is_told),
+		TEST(what_was_lost_is_reported),
 		TEST(what_a_page_lacks_is_not_made_up),
 		TEST(as_json),
 	};

@@ -116,7 +116,7 @@ static void serve_answers(struct fixture *fx, const char *const *answers, size_t
 	static const char *const answers[] = {__VA_ARGS__};                                                            \
 	serve_answers(fx, answers, ARRAY_SIZE(answers))
 
-static void assert_told(const struct fixture *fx, const char *message, const char *remedy)
+static void assert_reported(const struct fixture *fx, const char *message, const char *remedy)
 {
 	assert_int_equal(fx->ctl.error.code, CTL_NO_DAEMON);
 	if (!strstr(fx->ctl.error.message, message))
@@ -131,7 +131,7 @@ static void no_document(struct fixture *fx, const char *message, const char *rem
 
 	assert_int_equal(daemonhttp_json(&fx->ctl, "/ports", &json), -1);
 	assert_null(json);
-	assert_told(fx, message, remedy);
+	assert_reported(fx, message, remedy);
 }
 
 /* --- a page --- */
@@ -232,7 +232,7 @@ static void a_target_that_no_request_holds(void **state)
 	SERVE(fx, "");
 	memset(target, 'x', sizeof(target) - 1);
 	assert_int_equal(daemonhttp_get(&fx->ctl, target, &body, &status), -1);
-	assert_told(fx, "File name too long", "");
+	assert_reported(fx, "File name too long", "");
 	assert_null(body.data);
 }
 
@@ -298,10 +298,10 @@ static void lines_of_something_else(void **state)
 
 	SERVE(fx, OK "{\"hello\": {}}\n[1, 2]\n", OK "{\"port\"\n");
 	assert_int_equal(follow_to_the_end(fx), FOLLOW_FAILED);
-	assert_told(fx, "sent what is not a line of changes", "");
+	assert_reported(fx, "sent what is not a line of changes", "");
 	assert_string_equal(fx->version, "?");
 	assert_int_equal(follow_to_the_end(fx), FOLLOW_FAILED);
-	assert_told(fx, "sent what is not a line of changes", "");
+	assert_reported(fx, "sent what is not a line of changes", "");
 }
 
 /* It has ended, or only the stream has: who asks is told which. */
@@ -311,7 +311,7 @@ static void the_stream_ends(void **state)
 
 	SERVE(fx, OK "{}\n{\"cut", "HTTP/1.0 200 OK\r\n\r\n", OK);
 	assert_int_equal(follow_to_the_end(fx), FOLLOW_FAILED);
-	assert_told(fx, "has closed the stream: it was restarted", "");
+	assert_reported(fx, "has closed the stream: it was restarted", "");
 	assert_int_equal(pthread_cancel(fx->thread), 0);
 	assert_int_equal(pthread_join(fx->thread, NULL), 0);
 	fx->serves = false;
@@ -319,7 +319,7 @@ static void the_stream_ends(void **state)
 	fx->listener = -1;
 	assert_int_equal(unlink(fx->ctl.config.http_unix_socket), 0);
 	assert_null(follow_open(&fx->ctl, &ops, fx));
-	assert_told(fx, "does not exist", "systemctl");
+	assert_reported(fx, "does not exist", "systemctl");
 }
 
 static void the_daemon_ends(void **state)
@@ -338,7 +338,7 @@ static void the_daemon_ends(void **state)
 	while ((outcome = follow_read(f)) == FOLLOW_MORE)
 		;
 	assert_int_equal(outcome, FOLLOW_FAILED);
-	assert_told(fx, "has ended: there are no more changes", "doctor");
+	assert_reported(fx, "has ended: there are no more changes", "doctor");
 	follow_close(f);
 }
 
@@ -348,7 +348,7 @@ static void no_stream(void **state)
 
 	SERVE(fx, "HTTP/1.0 404 Not Found\r\n\r\n");
 	assert_null(follow_open(&fx->ctl, &ops, fx));
-	assert_told(fx, "answers /watch with status 404", "older version");
+	assert_reported(fx, "answers /watch with status 404", "older version");
 }
 
 int main(void)

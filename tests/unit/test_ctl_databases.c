@@ -136,7 +136,7 @@ static struct database *open_good(struct fixture *fx, const char *name)
 	return db;
 }
 
-static void assert_told(const struct fixture *fx, const char *text)
+static void assert_reported(const struct fixture *fx, const char *text)
 {
 	assert_int_equal(fx->ctl.error.code, CTL_NO_SOURCE);
 	if (!strstr(fx->ctl.error.message, text))
@@ -149,8 +149,8 @@ static void refused_at_opening(struct fixture *fx, const char *text)
 
 	assert_int_equal(database_open(&fx->ctl, "STATE_DB", &db), -1);
 	assert_null(db);
-	assert_told(fx, text);
-	assert_told(fx, "STATE_DB");
+	assert_reported(fx, text);
+	assert_reported(fx, "STATE_DB");
 }
 
 /* --- opening --- */
@@ -160,7 +160,7 @@ static void nobody_listens(void **state)
 	struct fixture *fx = *state;
 
 	refused_at_opening(fx, "No such file or directory");
-	assert_told(fx, fx->ctl.config.redis_unix_socket);
+	assert_reported(fx, fx->ctl.config.redis_unix_socket);
 }
 
 static void a_path_that_no_socket_can_have(void **state)
@@ -191,7 +191,7 @@ static void a_name_of_etc_hosts_is_looked_up(void **state)
 	fx->ctl.config.redis_port = 1; /* nobody's */
 	(void)snprintf(fx->ctl.config.redis_host, sizeof(fx->ctl.config.redis_host), "localhost");
 	refused_at_opening(fx, "Connection refused");
-	assert_told(fx, "localhost:1");
+	assert_reported(fx, "localhost:1");
 }
 
 static void a_server_that_still_loads(void **state)
@@ -237,8 +237,8 @@ static void refused_at_reading(struct fixture *fx, const char *name, const char 
 	assert_int_equal(database_table(&fx->ctl, db, "PORT_TABLE", fields, &rows), -1);
 	assert_int_equal(rows.n, 0);
 	assert_null(rows.rows);
-	assert_told(fx, text);
-	assert_told(fx, name);
+	assert_reported(fx, text);
+	assert_reported(fx, name);
 	database_close(db);
 }
 

@@ -111,14 +111,14 @@ static void nobody_waits_for_a_loop_that_left(void **state)
 	struct fixture_loop *loop = snapshot_fixture_new();
 	struct pollfd asked = {.fd = exchange_fd(loop->exchange), .events = POLLIN};
 	pthread_t asker;
-	void *told;
+	void *result;
 
 	(void)state;
 	assert_int_equal(pthread_create(&asker, NULL, ask_for_ever, loop), 0);
 	assert_int_equal(poll(&asked, 1, -1), 1);
 	exchange_leave(loop->exchange);
-	(void)pthread_join(asker, &told);
-	assert_ptr_equal(told, loop);
+	(void)pthread_join(asker, &result);
+	assert_ptr_equal(result, loop);
 	assert_ptr_equal(ask_for_ever(loop), loop);
 	snapshot_fixture_free(loop);
 }

@@ -75,7 +75,7 @@ static void tell(char said[SAID_MAX], const struct text *file)
 	}
 }
 
-static void told(char said[SAID_MAX])
+static void words_of_all(char said[SAID_MAX])
 {
 	struct recorder_copy copy cleanup(recorder_copy_free) = {0};
 	struct text file cleanup(free_text) = {0};
@@ -116,7 +116,7 @@ static void what_was_decided_stands_behind_its_datagram(void **state)
 	recorder_time(NSEC_PER_SEC + 2500);
 	recorder_acked(ethernet0, 11);
 	recorder_refused(ethernet0, 8, "OOM");
-	told(said);
+	words_of_all(said);
 	assert_says(said, "1000000000 600\n"
 			  "datagram socket=events\n"
 			  "owed after=0 port=Ethernet0 fields=state\n"
@@ -139,7 +139,7 @@ static void a_packet_has_at_most_64_comments(void **state)
 	put_datagram();
 	for (unsigned i = 0; i < MANY; i++)
 		recorder_lost(RECORDER_OVERRUN);
-	told(said);
+	words_of_all(said);
 	assert_int_equal(count(said, "lost after=0 what=overrun"), MANY);
 	assert_says(said, "end packets=2\n");
 }
@@ -154,7 +154,7 @@ static void what_is_older_than_its_packet_has_its_own(void **state)
 	put_datagram();
 	recorder_time(1000);
 	recorder_lost(RECORDER_OVERRUN);
-	told(said);
+	words_of_all(said);
 	assert_says(said, "1000 16\nlost after=0 what=overrun\n");
 }
 
@@ -176,25 +176,25 @@ static void a_port_has_its_link_and_its_row(void **state)
 
 	(void)state;
 	put_checkpoint(&port);
-	told(with_master);
+	words_of_all(with_master);
 	assert_says(with_master,
 		    "port port=Ethernet0 link=1 old=1 configured=0 known=1 owes=1 state=1 oper=0 admin=1 mtu=1500\n");
 	recorder_stop();
 	assert_int_equal(recorder_start(RECORDER_MIN_BYTES), 0);
 	free_port.master = 0;
 	put_checkpoint(&free_port);
-	told(without);
+	words_of_all(without);
 	assert_string_not_equal(with_master, without); /* the length of the link's message */
 }
 
-static void only_the_first_and_the_last_checkpoint_are_told(void **state)
+static void only_the_first_and_the_last_checkpoint_are_reported(void **state)
 {
 	char said[SAID_MAX];
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		put_checkpoint(NULL);
-	told(said);
+	words_of_all(said);
 	assert_int_equal(count(said, "checkpoint after=0 state=synced"), 2);
 }
 
@@ -206,7 +206,7 @@ static void what_follows_a_checkpoint_has_a_packet_of_its_own(void **state)
 	(void)state;
 	put_checkpoint(NULL);
 	recorder_lost(RECORDER_OVERRUN);
-	told(said);
+	words_of_all(said);
 	assert_says(said, "checkpoint after=0 state=synced\n0 16\nlost after=0 what=overrun\n");
 }
 
@@ -242,7 +242,7 @@ int main(void)
 		TEST(a_packet_has_at_most_64_comments),
 		TEST(what_is_older_than_its_packet_has_its_own),
 		TEST(a_port_has_its_link_and_its_row),
-		TEST(only_the_first_and_the_last_checkpoint_are_told),
+		TEST(only_the_first_and_the_last_checkpoint_are_reported),
 		TEST(what_follows_a_checkpoint_has_a_packet_of_its_own),
 		TEST(it_says_how_many_datagrams_are_gone),
 		TEST(an_empty_ring_has_no_recording),

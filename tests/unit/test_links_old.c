@@ -258,7 +258,7 @@ static void waits_for_every_port(void **state)
 }
 
 /* All is needed at the same time: what a link had does not count for the next one. */
-static void the_next_link_begins_anew(void **state)
+static void the_next_link_begins_again(void **state)
 {
 	struct links *l = *state;
 	struct port *port = links_get(l, "Ethernet0");
@@ -281,7 +281,7 @@ static void the_next_link_begins_anew(void **state)
 	assert_int_equal(links_expected(l), 0);
 }
 
-static void another_name_is_written_anew(void **state)
+static void another_name_is_written_again(void **state)
 {
 	struct links *l = *state;
 	struct port *second = configured(l, "Ethernet4");
@@ -352,8 +352,8 @@ int main(void)
 		TEST(old_through_a_swap_of_names),
 		TEST(initialised_in_every_order),
 		TEST(waits_for_every_port),
-		TEST(the_next_link_begins_anew),
-		TEST(another_name_is_written_anew),
+		TEST(the_next_link_begins_again),
+		TEST(another_name_is_written_again),
 		TEST(an_old_link_is_waited_for),
 		TEST(rows_of_appl_db_make_dirty),
 	};

@@ -128,18 +128,18 @@ static void collector_does_not_read(void **state)
 	static const char by[] = ":- announce: ";
 	struct log_catcher *k = *state;
 	unsigned int kept = 0;
-	char *told = NULL;
+	char *reported = NULL;
 
 	log_start();
 	for (unsigned int i = 0; i < 20000; i++)
 		log_notice(KIND_STARTED, "line");
-	while (!told && catcher_wait(k)) {
-		told = strstr(k->line, by);
-		kept += !told;
+	while (!reported && catcher_wait(k)) {
+		reported = strstr(k->line, by);
+		kept += !reported;
 	}
-	assert_non_null(told);
+	assert_non_null(reported);
 	assert_in_range(kept, 100, 19999);
-	assert_int_equal(strtoul(told + strlen(by), NULL, 10), 20000 - kept);
+	assert_int_equal(strtoul(reported + strlen(by), NULL, 10), 20000 - kept);
 	assert_int_equal(dropped(), 20000 - kept);
 }
 
@@ -352,10 +352,10 @@ static void stderr_line(void **state)
 }
 
 /* Lines that stderr refuses are lost. The next that it takes says how many; none is tried for ever. */
-static void lost_lines_are_told_when_it_works_again(void **state)
+static void lost_lines_are_reported_when_it_works_again(void **state)
 {
 	int ends[2], saved = dup(STDERR_FILENO), n = 0;
-	char text[1000] = "", told[100];
+	char text[1000] = "", reported[100];
 	uint64_t before = dropped();
 
 	(void)state;
@@ -372,9 +372,9 @@ static void lost_lines_are_told_when_it_works_again(void **state)
 	log_notice(KIND_STARTED, "here again");
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);
 	assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
-	(void)snprintf(told, sizeof(told), "%d lines were dropped, 0 of them", n);
+	(void)snprintf(reported, sizeof(reported), "%d lines were dropped, 0 of them", n);
 	assert_non_null(strstr(text, "here again\n"));
-	assert_non_null(strstr(text, told));
+	assert_non_null(strstr(text, reported));
 	assert_int_equal(dropped(), before + 3);
 	(void)close(ends[0]);
 	(void)close(ends[1]);
@@ -401,7 +401,7 @@ int main(void)
 		TEST(limit_holds_back),
 		TEST(limit_of_all_kinds),
 		TEST(stderr_line),
-		TEST(lost_lines_are_told_when_it_works_again),
+		TEST(lost_lines_are_reported_when_it_works_again),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

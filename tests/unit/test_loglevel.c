@@ -329,15 +329,15 @@ static void the_pattern_is_that_of_the_row(void **state)
 	assert_string_equal(loglevel_pattern(text, sizeof(text), "|", 4), "__keyspace@4__:LOGGER|portsyncd");
 }
 
-static void without_room_it_is_read_later(void **state)
+static void without_capacity_it_is_read_later(void **state)
 {
 	struct fixture *x = *state;
-	size_t taken = take_room(x);
+	size_t taken = take_capacity(x);
 
 	read_now(x);
 	loglevel_turn(x->own->level);
 	conn_flush(x->conn);
-	give_room(x, taken);
+	give_capacity(x, taken);
 	loglevel_turn(x->own->level);
 	conn_flush(x->conn);
 	fake_expect(&x->server, READ);
@@ -368,7 +368,7 @@ int main(void)
 		TEST(a_change_while_reading_is_read_again),
 		TEST(a_loss_while_reading_passes),
 		TEST(the_pattern_is_that_of_the_row),
-		TEST(without_room_it_is_read_later),
+		TEST(without_capacity_it_is_read_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void in_order(void **state)
 	}
 }
 
-static void room_for_audit(void **state)
+static void capacity_for_audit(void **state)
 {
 	(void)state;
 	for (int i = 0; i < LOG_RING_ORDINARY; i++)
@@ -187,7 +187,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_used_when_a_record_is), cmocka_unit_test_setup(in_order, start),
-		cmocka_unit_test_setup(room_for_audit, start),     cmocka_unit_test_setup(unfinished, start),
+		cmocka_unit_test_setup(capacity_for_audit, start), cmocka_unit_test_setup(unfinished, start),
 		cmocka_unit_test_setup(many_producers, start),
 	};
 

@@ -122,7 +122,7 @@ static void check_torn(void)
 }
 
 /* SIGHUP forgets the line under way. */
-static void file_opened_anew_after_half_a_line(void **state)
+static void file_reopened_after_half_a_line(void **state)
 {
 	const struct log_record record = record_of(TEXT);
 	char text[1000];
@@ -140,7 +140,7 @@ static void file_opened_anew_after_half_a_line(void **state)
 }
 
 /* Without that the rest of it follows. */
-static void file_with_room_again(void **state)
+static void file_with_space_again(void **state)
 {
 	const struct log_record record = record_of(TEXT);
 	char text[1000];
@@ -428,8 +428,8 @@ static void journal_entries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(file_opened_anew_after_half_a_line),
-		TEST(file_with_room_again),
+		TEST(file_reopened_after_half_a_line),
+		TEST(file_with_space_again),
 		TEST(whole_files_get_no_empty_line),
 		TEST(stderr_after_half_a_line),
 		TEST(file_is_no_link),

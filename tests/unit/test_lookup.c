@@ -115,7 +115,7 @@ static void a_name_that_nobody_has(void **state)
 }
 
 /* As with a name server that does not answer: here nobody asks it yet. */
-static void what_lasts_is_told(void **state)
+static void what_lasts_is_reported(void **state)
 {
 	struct fixture *fx = *state;
 
@@ -159,7 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_name_has_addresses),     TEST(a_name_that_nobody_has),
-		TEST(what_lasts_is_told),       TEST(who_waits_no_more_hears_nothing),
+		TEST(what_lasts_is_reported),   TEST(who_waits_no_more_hears_nothing),
 		TEST(there_is_an_end_to_names),
 	};
 

@@ -122,7 +122,7 @@ static void too_much_is_forgotten_from_the_oldest_on(void **state)
 }
 
 /* The loop tries again once the manager has read. */
-static void what_waits_is_sent_when_there_is_room(void **state)
+static void what_waits_is_sent_when_there_is_capacity(void **state)
 {
 	struct fixture *fx = *state;
 	uint64_t deadline = patience_ends_usec();
@@ -165,9 +165,9 @@ static void addresses_that_are_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_waited_goes_before_the_next),      TEST(what_waits_at_the_end_is_sent),
-		TEST(of_what_waits_the_last_words_count),    TEST(too_much_is_forgotten_from_the_oldest_on),
-		TEST(what_waits_is_sent_when_there_is_room), TEST(addresses_that_are_none),
+		TEST(what_waited_goes_before_the_next),          TEST(what_waits_at_the_end_is_sent),
+		TEST(of_what_waits_the_last_words_count),        TEST(too_much_is_forgotten_from_the_oldest_on),
+		TEST(what_waits_is_sent_when_there_is_capacity), TEST(addresses_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

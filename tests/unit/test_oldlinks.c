@@ -17,7 +17,7 @@ static struct {
 	int down[LINKS + 1]; /* ifindexes, in the order of the requests */
 	size_t n, turn;      /* requests; those of one turn */
 	int result, fault;   /* of each link; of the call */
-	unsigned told, untold;
+	unsigned reported, unreported;
 } kernel;
 
 /* EXISTS of PortInitDone, when APPL_DB is asked. */
@@ -65,9 +65,9 @@ static void on_settled(bool known, void *user)
 {
 	(void)user;
 	if (known)
-		kernel.told++;
+		kernel.reported++;
 	else
-		kernel.untold++;
+		kernel.unreported++;
 }
 
 struct rig {
@@ -113,11 +113,11 @@ static size_t turn(const struct rig *rig)
 	return kernel.turn;
 }
 
-static void turns_until_told(const struct rig *rig)
+static void turns_until_reported(const struct rig *rig)
 {
-	for (unsigned i = 0; i < LINKS && kernel.told == 0; i++)
+	for (unsigned i = 0; i < LINKS && kernel.reported == 0; i++)
 		(void)turn(rig);
-	assert_int_equal(kernel.told, 1);
+	assert_int_equal(kernel.reported, 1);
 }
 
 static void a_turn_sets_some_down(void **state)
@@ -129,17 +129,17 @@ static void a_turn_sets_some_down(void **state)
 	/* All are old from the first moment, and nothing may be pushed before the last one is down. */
 	for (int i = 1; i <= LINKS; i++)
 		assert_true(links_find_ifindex(rig->links, i)->link.old);
-	while (kernel.told == 0) {
+	while (kernel.reported == 0) {
 		size_t asked = turn(rig);
 
 		assert_true(asked > 0 && asked <= MOST_A_TURN);
-		assert_int_equal(kernel.told, kernel.n == LINKS);
+		assert_int_equal(kernel.reported, kernel.n == LINKS);
 		assert_int_equal(oldlinks_set_down(rig->old), kernel.n);
 	}
 	for (int i = 0; i < LINKS; i++)
 		assert_true(links_find_ifindex(rig->links, kernel.down[i]) != NULL);
 	assert_int_equal(turn(rig), 0);
-	assert_int_equal(kernel.told, 1);
+	assert_int_equal(kernel.reported, 1);
 }
 
 /* What goes meanwhile needs no request, and another link with its ifindex must not be set down. */
@@ -162,7 +162,7 @@ static void a_link_that_comes_meanwhile_stays_up(void **state)
 	assert_true(last > 0);
 	gone(rig->links, last, links_find_ifindex(rig->links, last)->name);
 	seen(rig->links, last, "Ethernet5000");
-	turns_until_told(rig);
+	turns_until_reported(rig);
 	assert_int_equal(kernel.n, LINKS - 1);
 	for (size_t i = 0; i < kernel.n; i++)
 		assert_int_not_equal(kernel.down[i], last);
@@ -175,7 +175,7 @@ static void a_kernel_that_does_not_answer_is_not_asked_on(void **state)
 
 	kernel.result = -ETIMEDOUT;
 	assert_int_equal(oldlinks_settle(rig->old), 0);
-	turns_until_told(rig);
+	turns_until_reported(rig);
 	assert_true(kernel.n <= MOST_A_TURN);
 	assert_int_equal(oldlinks_set_down(rig->old), 0);
 }
@@ -190,11 +190,11 @@ static void a_lost_connection_waits_for_the_rest(void **state)
 	oldlinks_lost(rig->old);
 	(void)turn(rig);
 	assert_int_equal(oldlinks_settle(rig->old), 0);
-	assert_int_equal(kernel.told, 0);
-	turns_until_told(rig);
+	assert_int_equal(kernel.reported, 0);
+	turns_until_reported(rig);
 	assert_int_equal(kernel.n, LINKS);
 	assert_int_equal(oldlinks_settle(rig->old), 0);
-	assert_int_equal(kernel.told, 2);
+	assert_int_equal(kernel.reported, 2);
 	assert_int_equal(kernel.n, LINKS);
 }
 
@@ -207,7 +207,7 @@ static void a_decision_for_a_lost_connection_is_not_reported(void **state)
 	while (turn(rig) > 0)
 		continue;
 	assert_int_equal(kernel.n, LINKS);
-	assert_int_equal(kernel.told, 0);
+	assert_int_equal(kernel.reported, 0);
 }
 
 /* Without a socket of the kernel: the start goes on all the same. */
@@ -217,7 +217,7 @@ static void a_kernel_that_cannot_be_asked(void **state)
 
 	kernel.fault = -EPERM;
 	assert_int_equal(oldlinks_settle(rig->old), 0);
-	turns_until_told(rig);
+	turns_until_reported(rig);
 	assert_int_equal(kernel.n, 0);
 	assert_int_equal(oldlinks_set_down(rig->old), 0);
 	assert_true(links_find_ifindex(rig->links, 1)->link.old);
@@ -258,7 +258,7 @@ static void without_supervisord_links_carry_traffic(void **state)
 	(void)unsetenv("SUPERVISOR_ENABLED");
 	assert_int_equal(oldlinks_settle(rig->old), 0);
 	assert_int_equal(appl.asked, 0);
-	assert_int_equal(kernel.told, 1);
+	assert_int_equal(kernel.reported, 1);
 	assert_int_equal(turn(rig), 0);
 	assert_false(links_find_ifindex(rig->links, 1)->link.old);
 }
@@ -269,9 +269,9 @@ static void with_the_marker_only_this_process_had_died(void **state)
 	const struct rig *rig = *state;
 
 	assert_int_equal(oldlinks_settle(rig->old), 0);
-	assert_int_equal(kernel.told, 0);
+	assert_int_equal(kernel.reported, 0);
 	answer(&(struct resp_value){.type = RESP_INTEGER, .integer = 1});
-	assert_int_equal(kernel.told, 1);
+	assert_int_equal(kernel.reported, 1);
 	assert_int_equal(turn(rig), 0);
 	assert_false(links_find_ifindex(rig->links, 1)->link.old);
 }
@@ -282,7 +282,7 @@ static void without_the_marker_links_are_an_earlier_swss(void **state)
 
 	assert_int_equal(oldlinks_settle(rig->old), 0);
 	answer(&(struct resp_value){.type = RESP_INTEGER});
-	turns_until_told(rig);
+	turns_until_reported(rig);
 	assert_int_equal(kernel.n, LINKS);
 }
 
@@ -295,12 +295,12 @@ static void what_redis_refuses_to_say_is_asked_again(void **state)
 		assert_int_equal(oldlinks_settle(rig->old), 0);
 		answer(i == 1 ? &(struct resp_value){.type = RESP_ERROR, .str = "NOPERM no", .len = 9}
 			      : &(struct resp_value){.type = RESP_NIL});
-		assert_int_equal(kernel.untold, i);
+		assert_int_equal(kernel.unreported, i);
 	}
 	assert_int_equal(oldlinks_settle(rig->old), 0);
 	answer(NULL); /* the connection is lost: oldlinks_lost() follows */
-	assert_int_equal(kernel.told, 0);
-	assert_int_equal(kernel.untold, 2);
+	assert_int_equal(kernel.reported, 0);
+	assert_int_equal(kernel.unreported, 2);
 	assert_int_equal(kernel.n, 0);
 	appl.result = -ENOTCONN;
 	assert_int_equal(oldlinks_settle(rig->old), -ENOTCONN);

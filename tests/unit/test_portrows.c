@@ -24,7 +24,7 @@ static struct scene {
 	const struct scan_ops *ops;
 	void *reader; /* to whom ops tell */
 	unsigned scans;
-	unsigned told;
+	unsigned reported;
 	enum portrows_outcome outcome;
 	size_t count;
 	size_t room; /* of both connections */
@@ -111,7 +111,7 @@ static void on_outcome(enum portrows_outcome outcome, size_t count, void *user)
 {
 	(void)user;
 	scene.count = count;
-	scene.told++;
+	scene.reported++;
 	scene.outcome = outcome;
 }
 
@@ -134,9 +134,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void was_told(enum portrows_outcome outcome, unsigned times)
+static void was_reported(enum portrows_outcome outcome, unsigned times)
 {
-	assert_int_equal(scene.told, times);
+	assert_int_equal(scene.reported, times);
 	assert_int_equal(scene.outcome, outcome);
 }
 
@@ -173,19 +173,19 @@ static void accept_all(void)
 static const char *const two_keys[] = {"PORT|Ethernet0", "PORT|Ethernet4"};
 
 /* Others' commands fill the pipeline of APPL_DB: no back-off, and no other is needed to go on. */
-static void without_room_it_waits_for_room(void **state)
+static void without_capacity_it_waits_for_capacity(void **state)
 {
 	(void)state;
 	portrows_start(scene.rows);
 	scan_names(two_keys, ARRAY_SIZE(two_keys));
 	assert_int_equal(scene.n_asked, 0);
 	portrows_turn(scene.rows);
-	assert_int_equal(scene.told, 0);
+	assert_int_equal(scene.reported, 0);
 	scene.room = 100;
 	portrows_turn(scene.rows);
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 1);
+	was_reported(PORTROWS_DONE, 1);
 	assert_int_equal(scene.count, 2);
 	portrows_turn(scene.rows);
 	assert_int_equal(scene.n_asked, 0);
@@ -200,12 +200,12 @@ static void a_row_that_cannot_be_pushed_now_is_read_again(void **state)
 	portrows_start(scene.rows);
 	scan_names(two_keys, ARRAY_SIZE(two_keys));
 	answer_all();
-	assert_int_equal(scene.told, 0);
+	assert_int_equal(scene.reported, 0);
 	scene.takes_push = 0;
 	portrows_turn(scene.rows);
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 1);
+	was_reported(PORTROWS_DONE, 1);
 	assert_int_equal(scene.count, 2);
 }
 
@@ -220,9 +220,9 @@ static void no_memory_to_begin_is_tried_again(void **state)
 	(void)state;
 	scene.begins = -ENOMEM;
 	portrows_start(scene.rows);
-	was_told(PORTROWS_AGAIN, 1);
+	was_reported(PORTROWS_AGAIN, 1);
 	portrows_again(scene.rows);
-	was_told(PORTROWS_AGAIN, 2);
+	was_reported(PORTROWS_AGAIN, 2);
 }
 
 static void no_connection_is_waited_for(void **state)
@@ -231,19 +231,19 @@ static void no_connection_is_waited_for(void **state)
 	scene.connected = false;
 	scene.begins = -ENOTCONN;
 	portrows_start(scene.rows);
-	was_told(PORTROWS_LOST, 1);
+	was_reported(PORTROWS_LOST, 1);
 }
 
-static void a_reading_that_breaks_off_tells_why(void **state)
+static void a_reading_that_breaks_off_reports_why(void **state)
 {
 	(void)state;
 	portrows_start(scene.rows);
 	scan_breaks_off();
-	was_told(PORTROWS_AGAIN, 1);
+	was_reported(PORTROWS_AGAIN, 1);
 	portrows_again(scene.rows);
 	scene.connected = false;
 	scan_breaks_off();
-	was_told(PORTROWS_LOST, 2);
+	was_reported(PORTROWS_LOST, 2);
 }
 
 static void begin_two(void)
@@ -260,7 +260,7 @@ static void a_row_that_no_command_can_hold_is_left_out(void **state)
 	scene.takes_push = -E2BIG;
 	begin_two();
 	answer_all();
-	was_told(PORTROWS_DONE, 1);
+	was_reported(PORTROWS_DONE, 1);
 	assert_int_equal(scene.count, 0);
 	assert_int_equal(links_expected(scene.links), 0);
 }
@@ -271,12 +271,12 @@ static void no_memory_for_a_push_is_tried_again(void **state)
 	scene.takes_push = -ENOMEM;
 	begin_two();
 	answer_all();
-	was_told(PORTROWS_AGAIN, 1);
+	was_reported(PORTROWS_AGAIN, 1);
 	scene.takes_push = 0;
 	portrows_again(scene.rows);
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 2);
+	was_reported(PORTROWS_DONE, 2);
 	assert_int_equal(scene.count, 2);
 }
 
@@ -290,12 +290,12 @@ static void a_new_run_begins_once_the_earlier_one_is_answered(void **state)
 	assert_int_equal(scene.scans, 1);
 	answer_all();
 	accept_all();
-	assert_int_equal(scene.told, 0);
+	assert_int_equal(scene.reported, 0);
 	assert_int_equal(scene.scans, 2);
 	scan_names(two_keys, 1);
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 1);
+	was_reported(PORTROWS_DONE, 1);
 	assert_int_equal(scene.count, 1);
 }
 
@@ -313,7 +313,7 @@ static void a_new_run_begins_once_the_scan_has_ended(void **state)
 	scan_names(two_keys, ARRAY_SIZE(two_keys));
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 1);
+	was_reported(PORTROWS_DONE, 1);
 	assert_int_equal(scene.count, 2);
 }
 
@@ -327,13 +327,13 @@ static void a_port_whose_push_nobody_heard_of_is_waited_for(void **state)
 	for (size_t i = 0; i < scene.n_pushed; i++)
 		scene.pushed[i](false, NULL, scene.items[i]);
 	scene.n_pushed = 0;
-	was_told(PORTROWS_LOST, 1);
+	was_reported(PORTROWS_LOST, 1);
 	assert_int_equal(links_find(scene.links, "Ethernet0")->appl.admin, ADMIN_ABSENT);
 	scene.connected = true;
 	begin_two();
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 2);
+	was_reported(PORTROWS_DONE, 2);
 	assert_int_equal(links_expected(scene.links), 2);
 	portrows_forget(scene.rows);
 	assert_int_equal(links_find(scene.links, "Ethernet0")->appl.admin, ADMIN_UNKNOWN);
@@ -357,7 +357,7 @@ static void names_that_no_port_can_have_are_left_out(void **state)
 	scan_names(keys, ARRAY_SIZE(keys));
 	answer_all();
 	accept_all();
-	was_told(PORTROWS_DONE, 1);
+	was_reported(PORTROWS_DONE, 1);
 	assert_int_equal(scene.count, 1);
 	assert_string_equal(portrows_first(scene.rows), "Ethernet0");
 }
@@ -367,8 +367,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(no_memory_to_begin_is_tried_again),
 		TEST(no_connection_is_waited_for),
-		TEST(a_reading_that_breaks_off_tells_why),
-		TEST(without_room_it_waits_for_room),
+		TEST(a_reading_that_breaks_off_reports_why),
+		TEST(without_capacity_it_waits_for_capacity),
 		TEST(a_row_that_cannot_be_pushed_now_is_read_again),
 		TEST(a_row_that_no_command_can_hold_is_left_out),
 		TEST(no_memory_for_a_push_is_tried_again),

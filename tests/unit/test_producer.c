@@ -170,7 +170,7 @@ int __wrap_conn_command(struct conn *c, conn_reply_fn fn, void *user, void *item
 	return no_memory ? -ENOMEM : __real_conn_command(c, fn, user, item, cookie, argc, argv);
 }
 
-static void noscript_that_cannot_be_mended_is_told(void **state)
+static void noscript_that_cannot_be_mended_is_reported(void **state)
 {
 	struct fixture *x = *state;
 
@@ -450,7 +450,7 @@ int main(void)
 		TEST(sends_the_exact_bytes),
 		TEST(text_until_the_sha_is_known),
 		TEST(noscript_is_mended),
-		TEST(noscript_that_cannot_be_mended_is_told),
+		TEST(noscript_that_cannot_be_mended_is_reported),
 		TEST(noscript_for_text_is_an_error),
 		TEST(errors_reach_done),
 		TEST(loss_reaches_done),

@@ -69,7 +69,7 @@ static void what_changed_and_came_back_is_written_again(void **state)
 }
 
 /* teammgrd enslaves a released member again when it hears of it. */
-static void a_new_master_is_told_by_the_state(void **state)
+static void a_new_master_is_reported_by_the_state(void **state)
 {
 	struct fixture *x = *state;
 
@@ -480,7 +480,7 @@ int main(void)
 		TEST(a_link_that_is_new_to_us_has_one_event),
 		TEST(only_the_difference_is_written),
 		TEST(what_changed_and_came_back_is_written_again),
-		TEST(a_new_master_is_told_by_the_state),
+		TEST(a_new_master_is_reported_by_the_state),
 		TEST(an_event_stays_owed_until_it_is_acknowledged),
 		TEST(after_a_gap_each_port_has_one_event),
 		TEST(nothing_is_written_before_it_is_enabled_or_while_held),

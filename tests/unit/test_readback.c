@@ -22,7 +22,7 @@
 #define AT_ONCE 64
 
 /* What was reported of a row; "" for a name: nothing. */
-struct told {
+struct reported {
 	char port[IFNAMSIZ];
 	bool is_hash;
 	struct row row;
@@ -32,7 +32,7 @@ struct told {
 struct own {
 	struct links *links;
 	struct readback *readback;
-	struct told told[MANY];
+	struct reported reported[MANY];
 	size_t rows;
 	unsigned ends;
 	bool complete;
@@ -41,14 +41,14 @@ struct own {
 static void on_row_read(struct port *port, const struct row *row, uint32_t generation, void *user)
 {
 	struct own *own = user;
-	struct told *told = &own->told[own->rows++];
+	struct reported *reported = &own->reported[own->rows++];
 
 	assert_true(own->rows <= MANY);
-	(void)snprintf(told->port, sizeof(told->port), "%s", port->name);
-	told->is_hash = row != NULL;
+	(void)snprintf(reported->port, sizeof(reported->port), "%s", port->name);
+	reported->is_hash = row != NULL;
 	if (row)
-		told->row = *row;
-	told->generation = generation;
+		reported->row = *row;
+	reported->generation = generation;
 }
 
 static void on_done(bool complete, void *user)
@@ -110,11 +110,11 @@ static struct port *know(struct fixture *x, const char *name)
 	return port;
 }
 
-static void told_is(const struct told *told, const char *port, int64_t mtu)
+static void reported_is(const struct reported *reported, const char *port, int64_t mtu)
 {
-	assert_string_equal(told->port, port);
-	assert_true(told->is_hash);
-	assert_int_equal(told->row.value[ROW_MTU], mtu);
+	assert_string_equal(reported->port, port);
+	assert_true(reported->is_hash);
+	assert_int_equal(reported->row.value[ROW_MTU], mtu);
 }
 
 static void rows_of_earlier_runs_and_of_known_ports_are_read(void **state)
@@ -126,13 +126,13 @@ static void rows_of_earlier_runs_and_of_known_ports_are_read(void **state)
 	expect_and_answer(x, READ0 READ4, HOLDS("9100") HOLDS_NOTHING);
 	wait_end(x, true);
 	assert_int_equal(x->own->rows, 2);
-	told_is(&x->own->told[0], "Ethernet0", 9100);
-	assert_int_equal(x->own->told[0].row.value[ROW_OPER], 1);
-	assert_int_equal(x->own->told[0].row.value[ROW_ADMIN], 0);
-	assert_int_equal(x->own->told[0].generation, 0);
-	told_is(&x->own->told[1], "Ethernet4", ROW_NIL);
-	assert_int_equal(x->own->told[1].row.value[ROW_OPER], ROW_NIL);
-	assert_int_equal(x->own->told[1].generation, 7);
+	reported_is(&x->own->reported[0], "Ethernet0", 9100);
+	assert_int_equal(x->own->reported[0].row.value[ROW_OPER], 1);
+	assert_int_equal(x->own->reported[0].row.value[ROW_ADMIN], 0);
+	assert_int_equal(x->own->reported[0].generation, 0);
+	reported_is(&x->own->reported[1], "Ethernet4", ROW_NIL);
+	assert_int_equal(x->own->reported[1].row.value[ROW_OPER], ROW_NIL);
+	assert_int_equal(x->own->reported[1].generation, 7);
 }
 
 /* A LAG's rows are teamsyncd's, a sub-interface's are intfmgrd's. */
@@ -164,7 +164,7 @@ static void a_key_that_scan_names_twice_is_read_once(void **state)
 	start(x, SCANNED("1", KEY0));
 	expect_and_answer(x, READ0, HOLDS("1500"));
 	wait_end(x, true);
-	told_is(&x->own->told[0], "Ethernet0", 1500);
+	reported_is(&x->own->reported[0], "Ethernet0", 1500);
 }
 
 static void a_key_that_is_not_a_hash_is_reported_as_such(void **state)
@@ -175,7 +175,7 @@ static void a_key_that_is_not_a_hash_is_reported_as_such(void **state)
 	expect_and_answer(x, READ0, WRONGTYPE);
 	wait_end(x, true);
 	assert_int_equal(x->own->rows, 1);
-	assert_false(x->own->told[0].is_hash);
+	assert_false(x->own->reported[0].is_hash);
 	assert_false(catcher_next(&x->log));
 }
 
@@ -189,7 +189,7 @@ static void one_row_that_is_refused_does_not_silence_the_others(void **state)
 	expect_and_answer(x, READ0 READ4, "-NOPERM no\r\n" HOLDS("9100"));
 	wait_end(x, true);
 	assert_int_equal(x->own->rows, 1);
-	told_is(&x->own->told[0], "Ethernet4", 9100);
+	reported_is(&x->own->reported[0], "Ethernet4", 9100);
 	assert_ptr_equal(links_pop_dirty(x->own->links), port);
 	assert_int_equal(catcher_count(&x->log, "PORT_TABLE|Ethernet0: cannot be read back: NOPERM no"), 1);
 }

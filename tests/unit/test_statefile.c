@@ -450,7 +450,7 @@ static void the_thread_collects_the_changes(void **state)
 	changes_free(ring);
 }
 
-static void the_thread_tells_of_a_failure(void **state)
+static void the_thread_reports_a_failure(void **state)
 {
 	const struct place *p = *state;
 	struct statefile *f = open_file(p);
@@ -485,7 +485,7 @@ int main(void)
 		TEST(what_cannot_be_moved_stays),
 		TEST(the_thread_saves),
 		TEST(the_thread_collects_the_changes),
-		TEST(the_thread_tells_of_a_failure),
+		TEST(the_thread_reports_a_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -387,16 +387,16 @@ static void nothing_is_settled_before_the_decision(void **state)
 	assert_int_equal(x->own->answers, 0);
 }
 
-static void without_room_it_is_written_later(void **state)
+static void without_capacity_it_is_written_later(void **state)
 {
 	struct fixture *x = *state;
 	size_t taken;
 
 	ask_and_answer(x, NIL, NIL, NIL);
 	expect_written(x, WRITE(1, "0"));
-	taken = take_room(x);
+	taken = take_capacity(x);
 	settle(x);
-	give_room(x, taken);
+	give_capacity(x, taken);
 	warm_turn(x->own->warm);
 	conn_flush(x->conn);
 	expect_and_answer(x, ASK_COUNT, NIL);
@@ -466,7 +466,7 @@ int main(void)
 		TEST(a_count_whose_fate_is_unknown_is_written_later),
 		TEST(a_count_whose_fate_is_unknown_is_written_by_itself),
 		TEST(nothing_is_settled_before_the_decision),
-		TEST(without_room_it_is_written_later),
+		TEST(without_capacity_it_is_written_later),
 		TEST(a_key_of_another_type_is_replaced),
 		TEST(the_separator_is_the_databases),
 	};
