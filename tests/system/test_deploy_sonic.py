@@ -84,7 +84,8 @@ class Host:
             path = self.inside / name / "portsyncctl"
             path.parent.mkdir()
             found = [word for word in ctl.arguments(sw) if word not in ("--netns", sw.netns.name)]
-            path.write_text(f'#!/bin/sh\nexec {shlex.join([str(ctl.program()), *found])} "$@"\n')
+            complete = f'[ "$1" != --complete ] || {{ shift; set -- --complete {shlex.join(found)} "$@"; found=; }}'
+            path.write_text(f'#!/bin/sh\nfound=1\n{complete}\nexec {ctl.program()} ${{found:+{shlex.join(found)}}} "$@"\n')
             path.chmod(0o755)
 
     def run(self, *words: str, shell: str = "dash") -> ctl.Done:
@@ -205,6 +206,18 @@ def test_help_is_no_archive(words: list[str], switch: SwitchFactory, host: Host)
     host.add("swss", switch.build(ports=1))
     done = host.run(*words)
     assert (done.code, done.err, host.files) == (ctl.GOOD, "", []) and done.out.startswith(("Usage: ", "portsyncctl "))
+
+
+def test_completion_asks_the_container(switch: SwitchFactory, host: Host) -> None:
+    """As completion/bash calls it; the last word is the one that is typed."""
+    sw = switch(ports=2)
+    host.add("swss1", sw)
+    asked = host.run("--complete", "-n", "asic1", "ports", "Ethernet")
+    assert (asked.code, asked.err) == (ctl.GOOD, "")
+    assert [line.split("\t")[0] for line in asked.out.splitlines()] == sw.ports
+    asked = host.run("--complete", "--namespace", "asic1", "dump", "-o", "")
+    assert (asked.code, asked.out, host.files) == (ctl.GOOD, ":files\n", [])
+    assert host.run("--complete", "dump", "--").out == "" and host.files == []
 
 
 def test_an_error_leaves_no_file(switch: SwitchFactory, host: Host) -> None:
