@@ -210,22 +210,15 @@ static void offer_kinds(const struct line *line)
 
 static void offer_words(struct line *line, struct ctl *ctl)
 {
-	const char *words = line->verb->words;
-
 	if (line->arguments >= line->verb->max)
 		return;
-	while (words && *words != '\0') {
-		size_t len = strcspn(words, " ");
-		char word[64];
-
-		(void)snprintf(word, sizeof(word), "%.*s", (int)len, words);
-		if (strcmp(word, CTL_WORDS_PORTS) == 0)
+	for (const struct ctl_word *it = line->verb->words; it && it->word; it++) {
+		if (strcmp(it->word, CTL_WORDS_PORTS) == 0)
 			offer_live_ports(line, ctl);
-		else if (strcmp(word, CTL_WORDS_KINDS) == 0)
+		else if (strcmp(it->word, CTL_WORDS_KINDS) == 0)
 			offer_kinds(line);
 		else
-			offer(line, word, line->verb->help);
-		words += len + (words[len] == ' ');
+			offer(line, it->word, it->help);
 	}
 }
 

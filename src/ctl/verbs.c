@@ -50,6 +50,21 @@ static const struct ctl_option wait_options[] = {
 	{0, NULL, NULL, NULL},
 };
 
+static const struct ctl_word a_port[] = {{CTL_WORDS_PORTS, NULL}, {NULL, NULL}};
+static const struct ctl_word a_kind[] = {{CTL_WORDS_KINDS, NULL}, {NULL, NULL}};
+
+static const struct ctl_word why_words[] = {
+	{CTL_WORDS_PORTS, NULL},
+	{"init", "why there is no PortInitDone"},
+	{NULL, NULL},
+};
+
+static const struct ctl_word wait_words[] = {
+	{"init-done", "PortInitDone is in APPL_DB"},
+	{"in-sync", "the databases equal the kernel's links"},
+	{NULL, NULL},
+};
+
 /* In the order of the help. */
 const struct ctl_verb ctl_verbs[] = {
 	{
@@ -67,7 +82,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.arguments = "PORT | init",
 		.min = 1,
 		.max = 1,
-		.words = CTL_WORDS_PORTS " init",
+		.words = why_words,
 		.details = "Of a port: why consumers do not see it, or see it down. init: why there is no "
 			   "PortInitDone. Without the\n"
 			   "daemon it is not known which interfaces are left over from before a cold start.\n"
@@ -80,7 +95,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "kernel, CONFIG_DB, APPL_DB and STATE_DB side by side, differences marked",
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
-		.words = CTL_WORDS_PORTS,
+		.words = a_port,
 		.options = no_options,
 		.run = verb_ports,
 	},
@@ -89,7 +104,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "the last changes of all ports or of some, over restarts",
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
-		.words = CTL_WORDS_PORTS,
+		.words = a_port,
 		.details =
 			"What Redis acknowledged, oldest first, also what changed and changed back before it was "
 			"written. LATENCY is\n"
@@ -104,7 +119,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "each change of a port as it comes, with the microseconds from the kernel to Redis",
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
-		.words = CTL_WORDS_PORTS,
+		.words = a_port,
 		.details = "Where lines are read too slowly, one says how many changes are missing. Exit status 3: the "
 			   "daemon has ended.\n",
 		.options = watch_options,
@@ -115,7 +130,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "a live picture of all ports; q ends it",
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
-		.words = CTL_WORDS_PORTS,
+		.words = a_port,
 		.details = "It is drawn when something changes, at most 20 times a second. Where stdout is not a "
 			   "terminal: once.\n",
 		.options = no_options,
@@ -149,7 +164,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.arguments = "init-done | in-sync",
 		.min = 1,
 		.max = 1,
-		.words = "init-done in-sync",
+		.words = wait_words,
 		.details = "init-done: APPL_DB has PortInitDone. in-sync: verify would find no difference. Redis, the "
 			   "daemon and the\n"
 			   "ports may all be missing yet. Exit status 0: reached; 1: timed out.\n",
@@ -161,7 +176,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "what a kind of log line, an audit record or a health check means, and the remedy",
 		.arguments = "[NAME...]",
 		.max = ANY_NUMBER,
-		.words = CTL_WORDS_KINDS,
+		.words = a_kind,
 		.details = "NAME is the kind of the line (MSGID in syslog), AUDIT_EVENT, or the check; without one all "
 			   "are listed.\n",
 		.options = no_options,

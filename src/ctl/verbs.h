@@ -14,19 +14,24 @@ struct ctl_option {
 	const char *help;  /* one line */
 };
 
-/* What completion offers for the arguments of a verb, besides words. */
+/* A word that may be an argument of a verb. */
+struct ctl_word {
+	const char *word; /* or what follows, for completion to fill in */
+	const char *help; /* one line */
+};
+
 #define CTL_WORDS_PORTS "PORT" /* live names of ports */
 #define CTL_WORDS_KINDS "KIND" /* of log lines, and health checks */
 
 struct ctl_verb {
 	const char *name;
-	const char *help;      /* one line, lower case, without a full stop */
-	const char *arguments; /* as in its usage: "[PATTERN...]"; "" for none */
-	size_t min, max;       /* how many */
-	const char *words;     /* what they can be, separated by spaces, or what CTL_WORDS_ stand for; NULL: nothing */
-	const char *details;   /* more lines of its --help, each with its newline; may be NULL */
-	const struct ctl_option *options;                   /* ends with one without a name; may be NULL */
-	bool bad_config;                                    /* it says itself what is wrong with the configuration */
+	const char *help;                 /* one line, lower case, without a full stop */
+	const char *arguments;            /* as in its usage: "[PATTERN...]"; "" for none */
+	size_t min, max;                  /* how many */
+	const struct ctl_word *words;     /* what they can be; ends with one without a word; NULL: nothing */
+	const char *details;              /* more lines of its --help, each with its newline; may be NULL */
+	const struct ctl_option *options; /* ends with one without a name; may be NULL */
+	bool bad_config;                  /* it says itself what is wrong with the configuration */
 	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv: the arguments that are not options */
 };
 

@@ -110,11 +110,22 @@ def test_live_port_names(shell: str, tmp_path: Path, switch: SwitchFactory) -> N
 
 
 def offered(sw: Switch, *words: str) -> dict[str, str]:
+    return offered_without(*shlex.split(switch_options(sw)), *words)
+
+
+def offered_without(*words: str) -> dict[str, str]:
     """Each word that fits the last one, with what it means."""
-    command = [str(ctl.program()), "--complete", *shlex.split(switch_options(sw)), *words]
+    command = [str(ctl.program()), "--complete", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(30))
     assert done.stderr == ""
     return dict(line.split("\t") for line in done.stdout.splitlines())
+
+
+def test_each_word_has_a_meaning_of_its_own() -> None:
+    assert offered_without("wait", "") == {
+        "init-done": "PortInitDone is in APPL_DB", "in-sync": "the databases equal the kernel's links"
+    }
+    assert offered_without("--config", "/nowhere", "why", "i") == {"init": "why there is no PortInitDone"}
 
 
 def test_what_can_be_reached_is_offered(switch: SwitchFactory) -> None:
