@@ -172,7 +172,7 @@ class Bench:
 
 def new_switch(ports: int, settings: Settings | None = None) -> Switch:
     settings = {"state": {"save_interval_secs": SELDOM_SECS}} | (settings or {})
-    return Switch(port_names(ports), audit_secs=SELDOM_SECS, log_level="notice", settings=settings)
+    return Switch(port_names(ports), reconcile_secs=SELDOM_SECS, log_level="notice", settings=settings)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ class Log:
     def _write(self, way: str) -> None:
         target = {"target": "rfc5424", "rfc5424_to": f"file:{self._path}"}
         settings = {section: dict(keys) for section, keys in self._switch.settings.items()}
-        settings.setdefault("sonic", {})["reconcile_interval_secs"] = self._switch.audit_secs
+        settings.setdefault("sonic", {})["reconcile_interval_secs"] = self._switch.reconcile_secs
         write_settings(self._switch.config_file, settings | {"log": target | WAYS[way]})
 
 

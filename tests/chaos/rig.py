@@ -19,7 +19,7 @@ from plan import Kind, Powers
 
 from lib.daemon import Settings, binary
 from lib.databases import open_database
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.managers import Managers
 from lib.netns import run
 from lib.proc import Proc
@@ -227,7 +227,7 @@ def rig(kind: Kind) -> Iterator[Rig]:
         made.switch = Switch(
             port_names(kind.ports),
             switch_type="dpu" if kind.dpu else None,
-            audit_secs=1 if kind.audited else NO_AUDIT,
+            reconcile_secs=1 if kind.audited else NO_RECONCILE,
             settings=settings_of(kind, made.proxy, disk),
             environment=preload(folder),
             server=server,

@@ -23,7 +23,7 @@ REDIS_SOCKET = "/run/redis/redis.sock"
 CONFIG_FILE = "/etc/sonic/portsyncd.conf"
 PASSWORD_FILE = "/etc/sonic/portsyncd/redis/password"
 DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
-# Each audit renews what `systemctl status` tells, and looks whether an emptied CONFIG_DB has been filled.
+# Each reconciliation renews what `systemctl status` tells, and looks whether an emptied CONFIG_DB has been filled.
 # And a busy machine is no fault.
 SETTINGS = {"sonic": {"reconcile_interval_secs": 1}, "health": {"max_latency_usecs": 1_000_000_000}}
 CHECKER = ROOT / "tests" / "system" / "lib" / "checker.py"

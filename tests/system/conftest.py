@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lib.daemon import Daemon, binary
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.netns import NetNs, remove_stale
 from lib.notified import Notified
 from lib.proxy import Proxy
@@ -180,7 +180,7 @@ def behind_proxy(
         def build(**options: Any) -> tuple[Switch, Proxy]:
             database = {**QUICK, "redis_unix_socket": proxy.path}
             settings = {"database": database, **options.pop("settings", {})}
-            options.setdefault("audit_secs", NO_AUDIT)
+            options.setdefault("reconcile_secs", NO_RECONCILE)
             return switch.build(server=server, settings=settings, **options), proxy
 
         yield build

@@ -15,7 +15,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.collectors import Record, boot_id, parse_rfc5424
 from lib.daemon import ROOT
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.fence import fence
 from lib.forge import RTM_NEWLINK, forge_link
 from lib.netns import NetNs
@@ -36,7 +36,7 @@ ABSENT_CPU = 1023
 def audited(switch: SwitchFactory, *log_keys: str, **options: object) -> Switch:
     """A switch whose daemon logs to a file as RFC 5424 has it; not started."""
     settings = {key: dict(values) for key, values in options.pop("settings", {}).items()}  # type: ignore[attr-defined]
-    sw = switch.build(audit_secs=NO_AUDIT, settings=settings, **options)
+    sw = switch.build(reconcile_secs=NO_RECONCILE, settings=settings, **options)
     at = sw.daemon.command.index("--log-target")
     sw.daemon.command[at + 1] = "rfc5424"
     sw.config_file.write_text(sw.config_file.read_text() + f"[log]\nrfc5424_to = file:{log_file(sw)}\n")
@@ -280,7 +280,7 @@ def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
     sw.start()
     fence(sw)
     assert not any(one["kind"] == "port_settings" for one in lines(sw))
-    text = sw.config_file.read_text().replace(f"reconcile_interval_secs = {NO_AUDIT}", "reconcile_interval_secs = 77")
+    text = sw.config_file.read_text().replace(f"reconcile_interval_secs = {NO_RECONCILE}", "reconcile_interval_secs = 77")
     sw.config_file.write_text(text)
     write_keys(sw, "level = info")
     hang_up(sw)

@@ -73,12 +73,12 @@ def assert_exactly(sw: Switch, ports: Sequence[str]) -> None:
 def test_ten_breakouts_and_back(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, links_first: bool
 ) -> None:
-    """No audit helps. Fields of the port before do not reach the one after (S16)."""
+    """No reconciliation helps. Fields of the port before do not reach the one after (S16)."""
     server = redis_server(notify_keyspace_events=notifications)
     # So slow a machine can be that a window ends, and its warning says how many lines of a port were held back.
     unlimited = {"log": {"limit_secs": 0}}
     ports = [*WHOLE, *sorted(KEPT)]
-    sw = switch(ports=ports, links="none", audit_secs=SELDOM, server=server, settings=unlimited, wait=False)
+    sw = switch(ports=ports, links="none", reconcile_secs=SELDOM, server=server, settings=unlimited, wait=False)
     sw.orch.wait_config_done()
     sw.netns.add_ports(sw.ports)
     sw.orch.wait_init_done()
@@ -96,7 +96,7 @@ def test_ten_breakouts_and_back(
 
 def test_a_deletion_is_overtaken_by_the_new_link(switch: SwitchFactory) -> None:
     """orchagent is slow: the old links are gone and the new ones are there before it takes any row."""
-    sw = switch(ports=[*WHOLE, *sorted(KEPT)], links="none", audit_secs=SELDOM, wait=False)
+    sw = switch(ports=[*WHOLE, *sorted(KEPT)], links="none", reconcile_secs=SELDOM, wait=False)
     sw.orch.wait_config_done()
     sw.netns.add_ports(sw.ports)
     sw.orch.wait_init_done()

@@ -472,7 +472,7 @@ def test_without_net_admin_it_follows_with_a_smaller_buffer(switch: SwitchFactor
     """Old links cannot be set down either; the log says all that, and the rest works."""
     asked = 2 * int(Path("/proc/sys/net/core/rmem_max").read_text())
     settings = {"performance": {"receive_buffer_bytes": asked}}
-    sw = switch.build(ports=2, links="before", audit_secs=3600, settings=settings)
+    sw = switch.build(ports=2, links="before", reconcile_secs=3600, settings=settings)
     sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
     sw.daemon.command += ["--sandbox", "off"]  # which insists on it
     sw.orch.start()

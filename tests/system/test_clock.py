@@ -41,7 +41,7 @@ def assert_times(sw: Switch, secs: int) -> None:
 def test_the_clock_is_set(secs: int, switch: SwitchFactory, tmp_path: Path) -> None:
     """As a switch without a battery does that hears of the time at last."""
     file = tmp_path / "clock"
-    sw = switch(ports=4, environment=environment(file), audit_secs=1)
+    sw = switch(ports=4, environment=environment(file), reconcile_secs=1)
     assert_times(sw, 0)
     set_clock(file, secs)
     for mtu in range(2000, 2020):

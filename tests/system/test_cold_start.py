@@ -23,7 +23,7 @@ def pushes(seen: Monitor) -> list[str]:
     return [c[PUSHED_KEY] for c in seen.named("EVAL", "EVALSHA") if f"{TABLE}_CHANNEL@0" in c]
 
 
-def wait_audit(sw: Switch) -> None:
+def wait_reconciliation(sw: Switch) -> None:
     before = figures(sw.daemon).get("reconciliations", 0)
     wait_for(lambda: figures(sw.daemon).get("reconciliations", 0) > before, what="a reconciliation passes")
 
@@ -120,7 +120,7 @@ def test_everything_comes_in_order_and_once(switch: SwitchFactory) -> None:
         sw.netns.delete_port("Ethernet8")
         sw.wait_no_row("Ethernet8")
         sw.netns.add_port("Ethernet8")
-        wait_audit(sw)
+        wait_reconciliation(sw)
         sw.wait_equal(ports=16)
         sw.daemon.stop()
     assert_order(seen, sw.ports)
@@ -135,7 +135,7 @@ def test_lost_connections_repeat_no_marker(switch: SwitchFactory) -> None:
         for name in ("CONFIG_DB", "APPL_DB", "STATE_DB"):
             sw.daemon.wait_log(f"{name}: connected to", since=mark)
         fence(sw)
-    wait_audit(sw)
+    wait_reconciliation(sw)
     keys = [taken.key for taken in sw.orch.taken]
     assert (keys.count(CONFIG_DONE), keys.count(INIT_DONE)) == (1, 1)
 

@@ -55,7 +55,7 @@ def start_without_orch(sw: Switch) -> None:
 
 def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> None:
     """More ports than a batch takes; links come, flap and go while both read."""
-    sw = switch.build(ports=BATCH + 20, links="none", audit_secs=SELDOM)
+    sw = switch.build(ports=BATCH + 20, links="none", reconcile_secs=SELDOM)
     with (
         StateTableConsumer(own_client(sw, "APPL_DB")) as orchagent,
         TableSubscriber(own_client(sw, "STATE_DB")) as portmgrd,
@@ -77,7 +77,7 @@ def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> Non
 
 def test_a_late_consumer_finds_everything(switch: SwitchFactory) -> None:
     """All rows are taken in full batches however late; the links then come up as ever."""
-    sw = switch.build(ports=BATCH + 20, links="none", audit_secs=1)
+    sw = switch.build(ports=BATCH + 20, links="none", reconcile_secs=1)
     start_without_orch(sw)
     reconciliations = figures(sw.daemon)["reconciliations"]
     wait_for(lambda: figures(sw.daemon)["reconciliations"] > reconciliations + 1, what="two reconciliations see that nobody took the rows")
@@ -97,7 +97,7 @@ def test_a_late_consumer_finds_everything(switch: SwitchFactory) -> None:
 
 def test_a_consumer_that_never_runs_changes_nothing(switch: SwitchFactory) -> None:
     """The rows wait, each once; no port is known: no row of STATE_DB, no PortInitDone; no drift, no repetition."""
-    sw = switch.build(ports=8, links="none", audit_secs=1)
+    sw = switch.build(ports=8, links="none", reconcile_secs=1)
     start_without_orch(sw)
     sw.netns.add_ports(sw.ports)
     flap(sw)
@@ -162,7 +162,7 @@ class Writers:
 
 def test_fields_of_concurrent_writers_survive_flapping_and_reconciliations(switch: SwitchFactory) -> None:
     """Whatever the moment, their last word stands beside ours; DELLINK takes all."""
-    sw = switch(ports=4, audit_secs=1)
+    sw = switch(ports=4, reconcile_secs=1)
     writers = Writers(sw)
     with writers.at_work():
         reconciliations = figures(sw.daemon)["reconciliations"]
@@ -183,7 +183,7 @@ def test_fields_of_concurrent_writers_survive_flapping_and_reconciliations(switc
 def test_a_row_of_orchagent_alone_is_not_ours(switch: SwitchFactory) -> None:
     """S15: it HSETs host_tx_ready right after our DEL. That row stays as it is, over reconciliations and a restart, is filled
     when the link is back, and goes with it."""
-    sw = switch(ports=2, audit_secs=1)
+    sw = switch(ports=2, reconcile_secs=1)
     orchagent = own_client(sw, "STATE_DB")
 
     def write_after_del(port: str, event: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib import ctl
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.freeze import held_in_its_turn
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -60,7 +60,7 @@ def test_all_is_well(switch: SwitchFactory) -> None:
 
 def test_each_problem_with_its_remedy(switch: SwitchFactory) -> None:
     """Two at once: two ports have no interface, and Redis goes."""
-    sw = switch.build(ports=3, links="none", settings={"database": dict(QUICK)}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=3, links="none", settings={"database": dict(QUICK)}, reconcile_secs=NO_RECONCILE)
     sw.start(wait=False)
     sw.orch.wait_config_done()
     sw.netns.add_port("Ethernet0")

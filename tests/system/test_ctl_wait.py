@@ -10,7 +10,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib import ctl
-from lib.faults import NO_AUDIT
+from lib.faults import NO_RECONCILE
 from lib.switch import Switch
 from lib.wait import patient, wait_for
 
@@ -81,7 +81,7 @@ def test_ports_that_are_awaited(switch: SwitchFactory) -> None:
 @pytest.mark.parametrize("how", ["stopped", "hung"])
 def test_rows_that_nobody_corrects(switch: SwitchFactory, how: str) -> None:
     """A daemon that is stopped, or hangs, leaves a wrong row: in-sync does not take its word."""
-    sw = switch(ports=2, audit_secs=NO_AUDIT, settings={"sonic": {"retire_old_links": "never"}})
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE, settings={"sonic": {"retire_old_links": "never"}})
     sw.wait_equal()
     sw.daemon.stop() if how == "stopped" else sw.daemon.pause()
     assert ctl.run(sw, "wait", "in-sync", *SOON).code == ctl.GOOD, "nothing has changed"

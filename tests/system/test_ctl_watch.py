@@ -179,7 +179,7 @@ def storm(sw: Switch, changes: int) -> None:
 def test_a_reader_that_is_too_slow(switch: SwitchFactory) -> None:
     """He learns how many changes he missed, in their place; the rows are right meanwhile."""
     settings = {"state": {"history_changes": 16}, "http": {"listen": '""', "timeout_secs": 600}}
-    sw = switch.build(ports=32, audit_secs=3600, settings=settings)
+    sw = switch.build(ports=32, reconcile_secs=3600, settings=settings)
     sw.config_file.write_text(sw.config_file.read_text().replace("[http]", f"[http]\nunix_socket = {sw.pages.path}"))
     sw.start()
     with watching(sw, "--json") as watch:

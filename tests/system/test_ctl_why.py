@@ -8,7 +8,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib import ctl
-from lib.faults import NO_AUDIT
+from lib.faults import NO_RECONCILE
 from lib.proxy import command
 from lib.switch import Switch
 from lib.wait import wait_for
@@ -124,7 +124,7 @@ BROKEN: dict[Callable[[Switch], None], tuple[str, str]] = {
 @pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: fault.__name__)
 def test_a_broken_link_is_named(switch: SwitchFactory, fault: Callable[[Switch], None]) -> None:
     """Nothing repairs it: no reconciliation is near."""
-    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.wait_oper(PORT, "up")
     fault(sw)
     wait_broken(sw, *BROKEN[fault])
@@ -196,7 +196,7 @@ def test_init_is_done(switch: SwitchFactory) -> None:
 
 
 def test_init_names_each_port_that_is_awaited_and_what_it_lacks(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=3, links="none", audit_secs=NO_AUDIT)
+    sw = switch.build(ports=3, links="none", reconcile_secs=NO_RECONCILE)
     sw.start(wait=False)
     sw.orch.wait_config_done()
     sw.netns.add_port("Ethernet0")
@@ -216,7 +216,7 @@ def test_init_names_each_port_that_is_awaited_and_what_it_lacks(switch: SwitchFa
 @pytest.mark.parametrize("count", ["5", "many"])
 def test_a_count_that_does_not_fit(switch: SwitchFactory, count: str) -> None:
     """S8, S9: before PortInitDone it holds orchagent back; afterwards only a later warm start."""
-    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.appl_db.client.hset("PORT_TABLE:PortConfigDone", "count", count)
     answer = why(sw, "init")
     assert answer["whole"]

@@ -48,7 +48,7 @@ def events_of(heard: TableSubscriber, port: str) -> int:
 )
 def test_a_round_trip_in_one_batch_has_an_event(switch: SwitchFactory, there: str, back: str) -> None:
     """As `ip -batch` makes them on a busy switch: nothing is different afterwards, but the kernel has done something meanwhile."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge(BRIDGE)
     with subscriber(sw) as heard:
         for done in range(ROUNDS):
@@ -60,7 +60,7 @@ def test_a_round_trip_in_one_batch_has_an_event(switch: SwitchFactory, there: st
 
 
 def test_what_changes_nothing_has_none(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with subscriber(sw) as heard:
         for word in ("alias x", "up", "mtu 9100", "alias y", "promisc on", "promisc off"):
@@ -72,7 +72,7 @@ def test_what_changes_nothing_has_none(switch: SwitchFactory) -> None:
 
 def test_a_link_local_address_is_put_back(switch: SwitchFactory) -> None:
     """A configured address goes with the link, and intfmgrd puts it back at the event that follows."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     with managers(sw) as intfmgrd:
         for done in range(ROUNDS):
             unseen(sw, ("down", "up"))
@@ -83,7 +83,7 @@ def test_a_link_local_address_is_put_back(switch: SwitchFactory) -> None:
 
 def test_a_released_member_is_enslaved_again(switch: SwitchFactory) -> None:
     """`nomaster` changes none of the row's fields; teammgrd waits for an event all the same."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     with managers(sw, members=(PORT,)) as teammgrd:
         wait_for(lambda: not teammgrd.undone([PORT]), 30, "it is a member at first")
         for done in range(ROUNDS):
@@ -126,7 +126,7 @@ def warm_restart_after_a_crash(sw: Switch) -> None:
 @pytest.mark.parametrize("gap", [overrun, lost_connection, warm_restart, warm_restart_after_a_crash])
 def test_after_a_gap_each_port_has_one_event(switch: SwitchFactory, gap: Callable[[Switch], None]) -> None:
     """A change may have come and gone unseen. The values stay, no row is deleted, and one event is enough."""
-    sw = switch(ports=4, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=4, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     at_rest(sw)
     rows = {port: sw.row(port) for port in sw.ports}
     quiet = sw.ports[1:-1]  # the last one's storm overruns the buffer
@@ -146,7 +146,7 @@ def test_after_a_gap_each_port_has_one_event(switch: SwitchFactory, gap: Callabl
 
 def test_an_event_is_owed_until_redis_has_taken_it(switch: SwitchFactory) -> None:
     """The round trip comes while Redis hangs; the connection is given up, and the event follows on the next one."""
-    sw = switch(ports=2, audit_secs=SELDOM, settings={"database": {"connection_timeout_secs": 1}})
+    sw = switch(ports=2, reconcile_secs=SELDOM, settings={"database": {"connection_timeout_secs": 1}})
     with managers(sw) as intfmgrd:
         sw.netns.batch(f"link set dev {PORT} {state}" for state in ("down", "up"))
         wait_for(lambda: not intfmgrd.undone([PORT]), 30, "the address is there at first")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import SwitchFactory
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.fence import at_rest
 from lib.freeze import frozen_thread
 from lib.notified import Notified
@@ -81,7 +81,7 @@ def test_not_ready_before_port_init_done(switch: SwitchFactory) -> None:
 
 
 def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, settings={"health": IMPATIENT, "database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, settings={"health": IMPATIENT, "database": QUICK}, reconcile_secs=NO_RECONCILE)
     wait_health(sw, "healthy")
     sw.redis.kill()
     wait_not_ready(sw, redis_connected=False)
@@ -97,7 +97,7 @@ def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
 
 
 def test_ports_out_of_sync_for_long(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, settings={"health": {**IMPATIENT, "min_sync_percent": "75.5"}}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"health": {**IMPATIENT, "min_sync_percent": "75.5"}}, reconcile_secs=NO_RECONCILE)
     wait_health(sw, "healthy")
     sw.netns.delete_port("Ethernet0")
     report = wait_health(sw, "degraded")
@@ -121,7 +121,7 @@ def test_limits_come_from_the_configuration(switch: SwitchFactory) -> None:
 def test_slow_events_are_told(switch: SwitchFactory) -> None:
     # Without patience for the answers every write is timed.
     settings = {"health": {"max_latency_usecs": 1}, "performance": {"reply_delay_usecs": 0}}
-    sw = switch(ports=24, settings=settings, audit_secs=NO_AUDIT)
+    sw = switch(ports=24, settings=settings, reconcile_secs=NO_RECONCILE)
     sw.netns.batch(f"link set dev {port} mtu 1500" for port in sw.ports)
     sw.wait_equal()
     figures = sw.pages.wait("portsyncd_ports_owed", 0)

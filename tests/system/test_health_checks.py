@@ -18,7 +18,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.daemon import ROOT
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.freeze import held_in_its_turn
 from lib.notified import Notified
 from lib.proxy import Proxy, command
@@ -48,7 +48,7 @@ class Bench:
     before: float = 0.0
 
     def options(self, **options: Any) -> dict[str, Any]:
-        options.setdefault("audit_secs", NO_AUDIT)
+        options.setdefault("reconcile_secs", NO_RECONCILE)
         # Or a busy machine is a fault, too.
         health = {"max_latency_usecs": 1_000_000_000, **self.settings.get("health", self.health)}
         return {
@@ -94,7 +94,7 @@ def redis_away(bench: Bench) -> Switch:
 
 def markers_missing(bench: Bench) -> Switch:
     """Redis tells nobody of a FLUSHALL."""
-    sw = bench.healthy(audit_secs=1)
+    sw = bench.healthy(reconcile_secs=1)
     bench.begins()
     sw.redis.client().flushall()
     return sw
@@ -355,7 +355,7 @@ def test_every_documented_check_is_driven() -> None:
 
 def test_what_is_over_is_told_unasked(bench: Bench) -> None:
     bench.settings["database"] = dict(QUICK)
-    sw = bench.healthy(audit_secs=1)
+    sw = bench.healthy(reconcile_secs=1)
     sw.redis.pause()
     bench.wait_status("redis_away")
     over = time.time()
@@ -371,7 +371,7 @@ def test_what_is_over_is_told_unasked(bench: Bench) -> None:
 
 def test_not_ready_once_the_markers_are_gone(switch: SwitchFactory) -> None:
     """Redis tells nobody of a FLUSHALL, and no reconciliation is near: a request finds out."""
-    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     wait_for(lambda: sw.pages.get("/readyz").status == 200, what="ready: Redis' answer to PortInitDone is there")
     sw.redis.client().flushall()
     for _ in range(20):
@@ -383,7 +383,7 @@ def test_not_ready_once_the_markers_are_gone(switch: SwitchFactory) -> None:
 
 
 def test_port_init_done_alone_is_sent_again(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.appl_db.client.delete("PORT_TABLE:PortInitDone")
     assert sw.pages.get("/readyz").status == 503
     wait_for(lambda: sw.appl_db.row("PORT_TABLE", "PortInitDone"), 30, "PortInitDone again")
@@ -392,7 +392,7 @@ def test_port_init_done_alone_is_sent_again(switch: SwitchFactory) -> None:
 
 
 def test_not_ready_while_redis_does_not_answer(switch: SwitchFactory) -> None:
-    sw = switch(ports=1, audit_secs=NO_AUDIT, settings={"database": {"connection_timeout_secs": 60}})
+    sw = switch(ports=1, reconcile_secs=NO_RECONCILE, settings={"database": {"connection_timeout_secs": 60}})
     sw.redis.pause()
     assert sw.pages.get("/readyz").status == 503
     assert sw.pages.get("/livez").json["stall_seconds"] == 0.0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.faults import NO_AUDIT, QUICK, change_all
+from lib.faults import NO_RECONCILE, QUICK, change_all
 from lib.http_probe import REFUSED, HttpProbe, Stream, ask
 from lib.netns import NetNs
 from lib.proc import Proc
@@ -404,7 +404,7 @@ def test_descriptors_that_are_taken_away(start: Start) -> None:
 
 def test_clients_leave_descriptors_to_the_rest(switch: SwitchFactory) -> None:
     """More clients are allowed, and come, than the process may have descriptors; Redis starts again meanwhile."""
-    sw = switch.build(ports=8, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=8, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.config_file.write_text(sw.config_file.read_text().replace("[http]\n", "[http]\nmax_clients = 1024\n"))
     sw.daemon.command[:0] = ["prlimit", "--nofile=128"]
     sw.start()

@@ -233,7 +233,7 @@ def test_a_row_of_appl_db_is_a_string(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("kind", ["string", "list"])
 def test_a_row_of_state_db_is_no_hash_at_start(kind: str, switch: SwitchFactory) -> None:
-    sw = switch.build(ports=3, audit_secs=3600)
+    sw = switch.build(ports=3, reconcile_secs=3600)
     if kind == "string":
         sw.state_db.client.set("PORT_TABLE|Ethernet4", "x")
     else:
@@ -243,7 +243,7 @@ def test_a_row_of_state_db_is_no_hash_at_start(kind: str, switch: SwitchFactory)
 
 
 def test_memory_is_used_up_at_start(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=3, audit_secs=3600)
+    sw = switch.build(ports=3, reconcile_secs=3600)
     sw.config_db.client.config_set("maxmemory", "1")
     sw.start(wait=False)
     sw.daemon.wait_log(r"PORT\|Ethernet\d+: Redis refused.*OOM")

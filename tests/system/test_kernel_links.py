@@ -44,7 +44,7 @@ def events_until(listener: redis.client.PubSub, last: str, then: str) -> list[st
 
 def test_a_bridge_member_keeps_its_row_and_its_truth(switch: SwitchFactory) -> None:
     """S11, S12: oper is followed in the bridge; leaving it (AF_BRIDGE DELLINK) does not remove the row."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     with Monitor(sw.redis.client()) as seen:
         sw.netns.set_master("Ethernet0", "Bridge")
@@ -61,7 +61,7 @@ def test_a_bridge_member_keeps_its_row_and_its_truth(switch: SwitchFactory) -> N
 def test_a_link_deleted_in_its_bridge_loses_its_row(switch: SwitchFactory) -> None:
     """S12: the row goes. Nothing more is proven here: this kernel's AF_UNSPEC DELLINK names no master (IFLA_MASTER), so
     that upstream would pass, too; that a master changes nothing is shown by unit/test_rules.c, whole_table."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     sw.netns.set_master("Ethernet0", "Bridge")
     fence(sw, "Ethernet4")
@@ -72,7 +72,7 @@ def test_a_link_deleted_in_its_bridge_loses_its_row(switch: SwitchFactory) -> No
 
 def test_a_bridge_deleted_under_its_members_leaves_their_rows(switch: SwitchFactory) -> None:
     """S12: the members are released, not deleted."""
-    sw = switch(ports=3, audit_secs=SELDOM)
+    sw = switch(ports=3, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     for port in ("Ethernet0", "Ethernet4"):
         sw.netns.set_master(port, "Bridge")
@@ -83,7 +83,7 @@ def test_a_bridge_deleted_under_its_members_leaves_their_rows(switch: SwitchFact
 
 def test_a_portchannel_never_gets_a_row(switch: SwitchFactory) -> None:
     """S10: neither in APPL_DB nor in STATE_DB, not even one that somebody gave a row in APPL_DB."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     sw.appl_db.client.hset("PORT_TABLE:PortChannel1", mapping={"admin_status": "up"})
     with Monitor(sw.redis.client()) as seen:
         sw.netns.add_port("PortChannel1")
@@ -101,7 +101,7 @@ def named(seen: Monitor, name: str) -> list[list[str]]:
 
 def test_other_links_cost_redis_nothing(switch: SwitchFactory) -> None:
     """A Vlan, a bridge, the peers' ends: no command names them."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     with Monitor(sw.redis.client()) as seen:
         sw.netns.add_bridge("Vlan1000")
         sw.netns.add_port("eth0")
@@ -126,7 +126,7 @@ def test_a_sub_interface_is_left_to_intfmgrd(switch: SwitchFactory) -> None:
 
 def test_a_chain_of_renames_ends_at_the_last_name(switch: SwitchFactory) -> None:
     """M15: through names that are ports and names that are none."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     chain = ["Ethernet0", "Ethernet100", "aside", "Ethernet104", "Ethernet0", "Ethernet108"]
     for name in chain[1:]:
         if name.startswith("Ethernet"):
@@ -140,7 +140,7 @@ def test_a_chain_of_renames_ends_at_the_last_name(switch: SwitchFactory) -> None
 
 def test_a_port_renamed_to_no_port_loses_its_row(switch: SwitchFactory) -> None:
     """M15: its new name means nothing to us, its old one is gone."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.rename_port("Ethernet0", "eth7")
     sw.wait_no_row("Ethernet0")
     sw.netns.rename_port("eth7", "Ethernet0")
@@ -150,7 +150,7 @@ def test_a_port_renamed_to_no_port_loses_its_row(switch: SwitchFactory) -> None:
 
 def test_two_links_swap_their_names(switch: SwitchFactory) -> None:
     """M15: in one batch, so that the daemon may learn of all of it at once."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.set_mtu("Ethernet0", 3000)
     sw.netns.set_mtu("Ethernet4", 4000)
     sw.wait_equal(ports=2)
@@ -165,7 +165,7 @@ def test_two_links_swap_their_names(switch: SwitchFactory) -> None:
 
 def test_deleted_and_back_within_a_batch_is_still_a_del(switch: SwitchFactory) -> None:
     """S16: consumers wait for the DEL; the fields of others go with it, and ours come back."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
     with row_events(sw, "Ethernet0") as listener:
         sw.daemon.pause()
@@ -197,14 +197,14 @@ def test_the_fields_of_others_survive_everything_but_the_end(switch: SwitchFacto
 @pytest.mark.parametrize("mtu", [68, 65535])
 def test_extreme_mtus_are_published(switch: SwitchFactory, mtu: int) -> None:
     """The least and the most that a veth takes."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     sw.netns.set_mtu("Ethernet0", mtu)
     sw.wait_field("Ethernet0", "mtu", str(mtu))
 
 
 def test_oper_is_running_not_carrier(switch: SwitchFactory) -> None:
     """S13: a dormant link has carrier (IFF_LOWER_UP) but does not run: it is down."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     sw.netns.batch(["link set dev Ethernet0 mode dormant", "link set dev Ethernet0 state dormant"])
     sw.wait_oper("Ethernet0", "down")
     flags = next(link["flags"] for link in sw.netns.links() if link["ifname"] == "Ethernet0")
@@ -233,7 +233,7 @@ def test_two_namespaces_do_not_see_each_other(switch: SwitchFactory) -> None:
 
 def test_a_port_moved_to_another_namespace_is_gone(switch: SwitchFactory, netns: NetNs) -> None:
     """The kernel says DELLINK here."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.batch([f"link set dev Ethernet0 netns {netns.name}"])
     sw.wait_no_row("Ethernet0")
     sw.wait_equal(ports=1)

@@ -10,7 +10,7 @@ SELDOM = 3600
 
 def test_a_thousand_ports_come_up_flap_and_converge(switch: SwitchFactory) -> None:
     """All rows, all flaps, all deletions."""
-    sw = switch(ports=1000, audit_secs=SELDOM)
+    sw = switch(ports=1000, reconcile_secs=SELDOM)
     assert sw.orch.fields("PortConfigDone") == {"count": "1000"}
     sw.wait_equal(ports=1000)
     sw.netns.batch(mixed_changes(sw.ports, 6000))
@@ -22,7 +22,7 @@ def test_a_thousand_ports_come_up_flap_and_converge(switch: SwitchFactory) -> No
 
 def test_all_cables_pulled_and_plugged_at_once(switch: SwitchFactory) -> None:
     """Carrier of every port: the peers go down and up in one batch each."""
-    sw = switch(ports=64, audit_secs=SELDOM)
+    sw = switch(ports=64, reconcile_secs=SELDOM)
     for state in ("down", "up", "down", "up", "down"):
         sw.netns.batch(f"link set dev {sw.netns.peer(port)} {state}" for port in sw.ports)
     for port in sw.ports:

@@ -57,7 +57,7 @@ def change_until(sw: Switch, rereads: int) -> bool:
 
 def test_a_released_member_is_read_again(switch: SwitchFactory) -> None:
     """As a deleted bond does: the message that it was released, then another MTU without one."""
-    sw = switch(ports=4, audit_secs=SELDOM)
+    sw = switch(ports=4, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     for port in ("Ethernet0", "Ethernet4"):
         sw.netns.set_master(port, "Bridge")

@@ -19,7 +19,7 @@ SELDOM = 3600
 
 def test_a_forced_overrun_ends_equal_and_says_so(switch: SwitchFactory) -> None:
     """Small buffer, SIGSTOP, thousands of changes, SIGCONT. One line says the loss, one its end."""
-    sw = switch(ports=8, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=8, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     mark, dumps = sw.daemon.mark(), figures(sw.daemon)["dumps"]
     overrun_while_stopped(sw, list(mixed_changes(sw.ports, 4002)))
     sw.wait_equal(ports=8)
@@ -31,7 +31,7 @@ def test_a_forced_overrun_ends_equal_and_says_so(switch: SwitchFactory) -> None:
 
 def test_links_made_in_an_overrun_are_found(switch: SwitchFactory) -> None:
     """S1, S2: a NEWLINK that was never heard of; a rename, a new MTU and a new owner of a name as well."""
-    sw = switch(ports=6, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=6, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     for port in ("Ethernet100", "Ethernet104"):
         sw.appl_db.client.hset(f"PORT_TABLE:{port}", mapping={"admin_status": "up"})
     overrun_while_stopped(
@@ -53,7 +53,7 @@ def test_links_made_in_an_overrun_are_found(switch: SwitchFactory) -> None:
 
 def test_names_swapped_in_an_overrun_are_swapped(switch: SwitchFactory) -> None:
     """A dump row gives a name that another link still holds in the model."""
-    sw = switch(ports=3, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=3, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     sw.netns.set_mtu("Ethernet0", 3000)
     sw.netns.set_mtu("Ethernet4", 4000)
     sw.wait_equal(ports=3)
@@ -67,7 +67,7 @@ def test_names_swapped_in_an_overrun_are_swapped(switch: SwitchFactory) -> None:
 
 def test_a_deletion_in_an_overrun_is_a_del_for_consumers(switch: SwitchFactory) -> None:
     """S16: deleted and back within the overrun, with another ifindex: the fields of others go with the old link."""
-    sw = switch(ports=3, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=3, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
     lines = ["link delete dev Ethernet0", "link add name Ethernet0 mtu 1234 type veth peer name again"]
     overrun_while_stopped(sw, lines)
@@ -77,7 +77,7 @@ def test_a_deletion_in_an_overrun_is_a_del_for_consumers(switch: SwitchFactory) 
 
 def test_old_links_replaced_in_an_overrun_count_again(switch: SwitchFactory) -> None:
     """S5, M7: the end of an old interface is seen in a dump as well, whether or not its ifindex is another one now."""
-    sw = switch(ports=3, audit_secs=SELDOM, links="before", wait=False, settings=SMALL_BUFFER)
+    sw = switch(ports=3, reconcile_secs=SELDOM, links="before", wait=False, settings=SMALL_BUFFER)
     sw.daemon.wait_log("3 old interfaces")
     sw.orch.wait_config_done()
     index = {sw.ports[0]: "", sw.ports[1]: f"index {sw.netns.ifindex(sw.ports[1])} "}
@@ -128,7 +128,7 @@ def flooded(sw: Switch, ports: Sequence[str]) -> Iterator[None]:
 
 def test_starts_in_the_middle_of_a_storm_end_equal(switch: SwitchFactory) -> None:
     """Each start's dump and the events around it contradict each other; the newer wins."""
-    sw = switch(ports=64, audit_secs=SELDOM, switch_type="dpu", links="before")
+    sw = switch(ports=64, reconcile_secs=SELDOM, switch_type="dpu", links="before")
     for _ in range(6):
         with flooded(sw, sw.ports):
             sw.daemon.stop()
@@ -140,7 +140,7 @@ def test_starts_in_the_middle_of_a_storm_end_equal(switch: SwitchFactory) -> Non
 
 def test_a_lost_deletion_is_found_while_the_storm_goes_on(switch: SwitchFactory) -> None:
     """S3: overruns without end do not keep the daemon from ever being in sync."""
-    sw = switch(ports=32, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=32, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     with flooded(sw, sw.ports[16:]):
         wait_for(lambda: figures(sw.daemon)["overruns"] > 0, 60, "the storm overruns the buffer")
         sw.netns.delete_port("Ethernet4")
@@ -158,7 +158,7 @@ def force_resync(sw: Switch) -> bool:
 
 def test_an_interrupted_dump_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
     """S1, S3: NLM_F_DUMP_INTR is met, counted, and not believed."""
-    sw = switch(ports=400, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=400, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     with links_coming_and_going(sw):
         wait_for(lambda: force_resync(sw), 60, lambda: f"a dump is interrupted: {figures(sw.daemon)}")
         sw.netns.batch(f"link set dev {port} mtu 3456" for port in sw.ports)
@@ -170,7 +170,7 @@ def test_an_interrupted_dump_ends_equal_to_the_kernel(switch: SwitchFactory) -> 
 
 def test_a_message_larger_than_the_buffers_is_a_loss_and_mended(switch: SwitchFactory) -> None:
     """MSG_TRUNC: the first change of a link with more alternative names than a buffer holds is read all the same."""
-    sw = switch.build(ports=2, audit_secs=SELDOM, switch_type="dpu", links="before")
+    sw = switch.build(ports=2, reconcile_secs=SELDOM, switch_type="dpu", links="before")
     sw.netns.batch(f"link property add dev Ethernet0 altname {'n' * 100}{i:03}" for i in range(400))
     sw.start()
     sw.netns.set_mtu("Ethernet0", 1777)

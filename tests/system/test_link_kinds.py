@@ -108,7 +108,7 @@ def keys_named(seen: Monitor) -> set[str]:
 
 def test_links_that_are_no_ports_cost_nothing(switch: SwitchFactory) -> None:
     """No row and no look-up, neither when they come nor for any of their events."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     others = ["eth0", "Vlan100", "Bridge", "PortChannel1.10", "Loopback0", "lo"]
     fence(sw)
     before = look_ups(sw.redis.client())
@@ -140,7 +140,7 @@ PORTCHANNELS = {
 @pytest.mark.parametrize("kind", PORTCHANNELS)
 def test_a_portchannel_of_any_kind_has_no_row(switch: SwitchFactory, kind: str) -> None:
     """S10, R5: nor is it waited for, even when somebody gave it a row in APPL_DB and a start finds it there."""
-    sw = switch.build(ports=1, links="before", audit_secs=1, switch_type="dpu")
+    sw = switch.build(ports=1, links="before", reconcile_secs=1, switch_type="dpu")
     sw.netns.batch([PORTCHANNELS[kind].format(name="PortChannel0001"), "link set dev PortChannel0001 up"])
     configure(sw, "PortChannel0001")
     sw.start()
@@ -156,7 +156,7 @@ def test_a_portchannel_of_any_kind_has_no_row(switch: SwitchFactory, kind: str) 
 
 def test_a_tunnel_is_no_port_unless_it_is_called_one(switch: SwitchFactory) -> None:
     """The name decides, not the kind: vtep-1 is nothing; Ethernet100, a vxlan with an APPL_DB row, is a port."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     configure(sw, "Ethernet100")
     configure(sw, "vtep-1")
     for i, name in enumerate(("Ethernet100", "vtep-1")):
@@ -186,7 +186,7 @@ def add_sub_interface(sw: Switch, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["veth", "macvlan", "vlan"])
 def test_a_sub_interface_is_asked_for_once_only(switch: SwitchFactory, kind: str) -> None:
     """R15: it might be a port, so its row is looked for when it comes; then never again, whatever it does."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     add_sub_interface(sw, kind)
     fence(sw)
     client = sw.redis.client()
@@ -202,7 +202,7 @@ def test_a_sub_interface_is_asked_for_once_only(switch: SwitchFactory, kind: str
 @pytest.mark.parametrize("kind", ["macvlan", "vlan"])
 def test_a_parent_takes_its_sub_interface_with_it(switch: SwitchFactory, kind: str) -> None:
     """R15: both links are deleted; our row goes, intfmgrd's {state: ok} is left to intfmgrd."""
-    sw = switch(ports=2, audit_secs=1)
+    sw = switch(ports=2, reconcile_secs=1)
     add_sub_interface(sw, kind)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0.10", "state", "ok")
     sw.netns.delete_port("Ethernet0")
@@ -217,7 +217,7 @@ def test_a_parent_takes_its_sub_interface_with_it(switch: SwitchFactory, kind: s
 
 def test_a_tap_runs_while_it_is_open(switch: SwitchFactory) -> None:
     """R5: admin up and no carrier is oper down (IFF_UP without IFF_RUNNING), again and again."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     tap = TapPort(sw, "Ethernet8")
     configure(sw, "Ethernet8")
     for _ in range(3):
@@ -232,7 +232,7 @@ def test_a_tap_runs_while_it_is_open(switch: SwitchFactory) -> None:
 
 def test_a_port_on_top_of_a_port_follows_it(switch: SwitchFactory) -> None:
     """A macvlan loses its carrier with its parent's: one pulled cable changes two rows; both go with the parent."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     configure(sw, "Ethernet100")
     sw.netns.batch(["link add link Ethernet0 name Ethernet100 type macvlan mode bridge", "link set dev Ethernet100 up"])
     sw.wait_oper("Ethernet100", "up")
@@ -248,7 +248,7 @@ def test_a_port_on_top_of_a_port_follows_it(switch: SwitchFactory) -> None:
 
 def test_a_macvlan_on_a_port_leaves_the_ports_row_alone(switch: SwitchFactory) -> None:
     """Nothing that we publish changes for the parent: not one write of its row."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
         for i in range(5):
@@ -260,7 +260,7 @@ def test_a_macvlan_on_a_port_leaves_the_ports_row_alone(switch: SwitchFactory) -
 
 def test_a_member_that_dies_and_comes_back_again_and_again(switch: SwitchFactory) -> None:
     """S12: enslaved, flapped, moved to another bridge, deleted there, made again, never released: no stale row."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     sw.netns.add_bridge("PortChannel0001")
     for turn in range(10):
@@ -279,7 +279,7 @@ def test_a_member_that_dies_and_comes_back_again_and_again(switch: SwitchFactory
 
 def test_a_bridge_may_be_a_port_itself(switch: SwitchFactory) -> None:
     """Its state follows its member's; that one's DELLINK of AF_BRIDGE is the end of neither."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     configure(sw, "Ethernet100")
     sw.netns.add_bridge("Ethernet100")
     sw.netns.set_master("Ethernet0", "Ethernet100")

@@ -54,7 +54,7 @@ def published(records: list[Record], oper: str) -> Record | None:
 
 def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
     """journalctl PORT=Ethernet0 finds the record, with its fields, and journalctl -x explains it."""
-    sw = switch.build(ports=2, audit_secs=SELDOM)
+    sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with journald(sw.folder / "journald") as journal:
         target(sw, "journal")
         sw.daemon.command = [*journal.before, *sw.daemon.command]
@@ -81,7 +81,7 @@ def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
 
 
 def test_journal_event_ids_rise(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=2, audit_secs=SELDOM)
+    sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with journald(sw.folder / "journald") as journal:
         target(sw, "journal")
         sw.daemon.command = [*journal.before, *sw.daemon.command]
@@ -96,7 +96,7 @@ def test_journal_event_ids_rise(switch: SwitchFactory) -> None:
 
 
 def test_auto_finds_the_journal(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     with journald(sw.folder / "journald") as journal:
         target(sw, "auto")
         sw.daemon.command = [*journal.before, *sw.daemon.command]
@@ -116,7 +116,7 @@ def without_net_admin(sw: Switch) -> None:
 
 def test_a_hung_journald_holds_no_start_up(switch: SwitchFactory) -> None:
     """Lines from before the log thread wait for it, as all do."""
-    sw = switch.build(ports=2, audit_secs=SELDOM)
+    sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with journald(sw.folder / "journald") as journal:
         target(sw, "journal")
         sw.daemon.command = [*journal.before, *sw.daemon.command]
@@ -173,7 +173,7 @@ def read_until(reader: int, wanted: bytes) -> bytes:
 
 def test_a_full_stderr_holds_no_start_up(switch: SwitchFactory) -> None:
     """What was said meanwhile comes once there is room, from the first line on."""
-    sw = switch.build(ports=2, audit_secs=SELDOM)
+    sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with full_stderr(sw) as reader:
         sw.start()
         first = b"receive buffer"
@@ -193,7 +193,7 @@ def test_a_start_that_fails_with_a_full_stderr_ends(switch: SwitchFactory, name:
 
 def test_a_journal_that_is_not_there_yet(switch: SwitchFactory) -> None:
     """sd_journal_sendv() would say that all is well. Lines wait for it."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     folder = sw.folder / "journald"
     (folder / "run" / "journal").mkdir(parents=True)
     target(sw, "journal")
@@ -211,7 +211,7 @@ def written(sw: Switch) -> float:
 
 def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
     """Its socket's name is still there. Lines wait for the next one."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     folder = sw.folder / "journald"
     target(sw, "journal")
     sw.daemon.command[:0] = before_journal_in(folder)
@@ -227,7 +227,7 @@ def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
 
 def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
     """On stderr once, by a metric and by the health; and once when it is there."""
-    sw = switch.build(ports=1, audit_secs=SELDOM, settings={"health": {"max_stall_secs": 1}})
+    sw = switch.build(ports=1, reconcile_secs=SELDOM, settings={"health": {"max_stall_secs": 1}})
     path = sw.folder / "collector"
     write_log_section(sw, f"rfc5424_to = unix:{path}")
     target(sw, "rfc5424")
@@ -252,7 +252,7 @@ def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
 )
 def test_why_a_target_cannot_be_reached(switch: SwitchFactory, to: str, why: str) -> None:
     """Told without waiting, also for each new one."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     sw.netns.ip("link", "set", "lo", "up")
     write_log_section(sw, f"rfc5424_to = {to}")
     target(sw, "rfc5424")
@@ -265,7 +265,7 @@ def test_why_a_target_cannot_be_reached(switch: SwitchFactory, to: str, why: str
 
 
 def test_a_new_host_name_is_in_the_next_line(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     path = sw.folder / "named.log"
     write_log_section(sw, f"rfc5424_to = file:{path}")
     target(sw, "rfc5424")
@@ -295,7 +295,7 @@ def dev_log(sw: Switch) -> Iterator[socket.socket]:
 @pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
 def test_auto_finds_syslog(switch: SwitchFactory, environment: dict[str, str]) -> None:
     """JOURNAL_STREAM alone, which a container inherits, takes no lines."""
-    sw = switch.build(ports=1, audit_secs=SELDOM, environment=environment)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM, environment=environment)
     target(sw, "auto")
     with dev_log(sw) as collector:
         sw.start()
@@ -306,7 +306,7 @@ def test_auto_finds_syslog(switch: SwitchFactory, environment: dict[str, str]) -
 
 @pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
 def test_auto_with_nothing_else_is_stderr(switch: SwitchFactory, environment: dict[str, str]) -> None:
-    sw = switch.build(ports=1, audit_secs=SELDOM, environment=environment)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM, environment=environment)
     target(sw, "auto")
     for name in ("dev", "run"):
         (sw.folder / name).mkdir()
@@ -328,7 +328,7 @@ def test_journald_takes_the_limits_of_deploy(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", ["unix", "tcp"])
 def test_rsyslogd_gets_the_structured_data(switch: SwitchFactory, way: str) -> None:
     """RFC 5424 by datagrams, and by TCP with octet counting: rsyslogd's JSON equals what was sent."""
-    sw = switch.build(ports=2, audit_secs=SELDOM)
+    sw = switch.build(ports=2, reconcile_secs=SELDOM)
     (sw.folder / "rsyslog").mkdir()
     with rsyslogd(sw.folder / "rsyslog", sw.netns) as collector:
         to = f"unix:{collector.socket}" if way == "unix" else "tcp:127.0.0.1:6514"
@@ -364,7 +364,7 @@ def write_log_section(sw: Switch, *lines: str) -> None:
 
 def test_tcp_collector_that_goes_and_comes(switch: SwitchFactory) -> None:
     """Lines wait for it; each frame is whole, whatever the connection did."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514")
     target(sw, "rfc5424")
     sw.netns.ip("link", "set", "lo", "up")
@@ -427,7 +427,7 @@ def frames(data: bytes) -> list[bytes]:
 def test_rotation_of_the_file(switch: SwitchFactory, user: int, group: int) -> None:
     """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost. Twice: the new one is as good
     as the first."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     path, config = sw.folder / "log" / "portsyncd.log", sw.folder / "logrotate.conf"
     path.parent.mkdir(mode=0o750)
     write_log_section(sw, f"rfc5424_to = file:{path}")
@@ -460,7 +460,7 @@ def test_rotation_of_the_file(switch: SwitchFactory, user: int, group: int) -> N
 
 def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Path) -> None:
     """A line that broke off when the disk was full ends there, and the next process begins another."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     folder = tmp_path / "small"
     folder.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder))
@@ -506,7 +506,7 @@ def test_deployed_rsyslog_is_good(tmp_path: Path) -> None:
 
 def test_a_hung_tcp_collector_holds_nothing_up(switch: SwitchFactory) -> None:
     """It accepts and never reads: events go on, and a stop does not wait for it."""
-    sw = switch.build(ports=2, audit_secs=SELDOM, settings={"log": {}}, log_level="debug")
+    sw = switch.build(ports=2, reconcile_secs=SELDOM, settings={"log": {}}, log_level="debug")
     write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514", "limit_secs = 0")
     target(sw, "rfc5424")
     sw.netns.ip("link", "set", "lo", "up")

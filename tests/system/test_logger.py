@@ -99,13 +99,13 @@ def exact_level(sw: Switch) -> str:
     return sw.daemon.wait_log(r"log level is (\w+) now, by SIGUSR1, was \w+$", since=mark)[1]
 
 
-@pytest.mark.parametrize("notifications, audit_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "not-notified"])
+@pytest.mark.parametrize("notifications, reconcile_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "not-notified"])
 def test_swssloglevel_is_followed_live(
-    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, reconcile_secs: int
 ) -> None:
     """swssloglevel -l DEBUG -c portsyncd, and back: at once where Redis tells of it, else with the next reconciliation."""
     server = redis_server(notify_keyspace_events=notifications)
-    sw = switch(ports=1, log_level="notice", server=server, audit_secs=audit_secs)
+    sw = switch(ports=1, log_level="notice", server=server, reconcile_secs=reconcile_secs)
     for level, notice in (("WARN", False), ("DEBUG", True), ("EMERG", False), ("NOTICE", True), ("ERROR", False)):
         set_field(sw, "LOGLEVEL", level)
         wait_for(lambda: says_notice(sw) == notice, what=f"{level} is in force")
@@ -113,7 +113,7 @@ def test_swssloglevel_is_followed_live(
 
 def test_debug_is_debug_and_back_is_notice(switch: SwitchFactory) -> None:
     """The exact level, not only that something changed."""
-    sw = switch(ports=1, log_level="notice", audit_secs=SELDOM)
+    sw = switch(ports=1, log_level="notice", reconcile_secs=SELDOM)
     for level in ("DEBUG", "INFO", "NOTICE"):
         set_field(sw, "LOGLEVEL", "WARN")
         wait_for(lambda: not says_notice(sw), what="WARN is in force")
@@ -149,7 +149,7 @@ def summary_goes_to(sw: Switch, stdout: Path) -> str:
 
 def test_logoutput_is_followed_live(switch: SwitchFactory) -> None:
     """STDOUT, STDERR, and SYSLOG for what the command line chose (stderr here)."""
-    sw = switch.build(ports=1, audit_secs=SELDOM)
+    sw = switch.build(ports=1, reconcile_secs=SELDOM)
     stdout = sw.folder / "stdout"
     stdout.touch()
     sw.daemon.command = ["sh", "-c", f'exec "$@" >>{stdout}', "sh", *sw.daemon.command]
@@ -269,7 +269,7 @@ def in_sonics_syslog(sw: Switch, folder: Path) -> None:
 
 def test_upstreams_lines_are_upstreams_to_the_byte(switch: SwitchFactory) -> None:
     """What test suites match in /var/log/syslog of a switch: each port has its line, however many there are."""
-    sw = switch.build(ports=210, audit_secs=SELDOM)
+    sw = switch.build(ports=210, reconcile_secs=SELDOM)
     with sonics_syslog(sw.folder / "syslog") as file:
         in_sonics_syslog(sw, file.parent)
         sw.start()
@@ -291,7 +291,7 @@ def held_back(sw: Switch) -> float:
 
 def test_the_last_state_of_a_port_that_flaps_has_its_line(switch: SwitchFactory) -> None:
     """A test suite waits for it: so it comes when the limit allows it, not with the next change or audit."""
-    sw = switch.build(ports=2, audit_secs=SELDOM)
+    sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with sonics_syslog(sw.folder / "syslog") as syslog:
         in_sonics_syslog(sw, syslog.parent)
         sw.config_file.write_text(sw.config_file.read_text() + "[log]\nlimit_secs = 2\nlimit_lines = 1\n")

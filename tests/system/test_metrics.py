@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import SwitchFactory
-from lib.faults import NO_AUDIT, QUICK, change_all
+from lib.faults import NO_RECONCILE, QUICK, change_all
 from lib.fence import at_rest
 from lib.forge import forge_link
 from lib.proc import Proc
@@ -129,7 +129,7 @@ def test_ports_are_told_as_the_kernel_has_them(switch: SwitchFactory) -> None:
 
 
 def test_a_port_disappears_after_its_row(switch: SwitchFactory) -> None:
-    sw = switch(ports=3, audit_secs=NO_AUDIT)
+    sw = switch(ports=3, reconcile_secs=NO_RECONCILE)
     sw.netns.delete_port("Ethernet4")
     sw.wait_no_row("Ethernet4")
     sw.pages.wait("portsyncd_ports_present", 2)
@@ -143,7 +143,7 @@ def test_a_port_disappears_after_its_row(switch: SwitchFactory) -> None:
 
 def test_a_port_whose_row_cannot_be_deleted_keeps_its_series(switch: SwitchFactory) -> None:
     """No interface, no row in APPL_DB: what is left to say is that STATE_DB has its row still."""
-    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     sw.pages.wait("portsyncd_ports_configured", 1)
     sw.redis.pause()
@@ -218,7 +218,7 @@ def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
 
 def test_the_turns_of_a_storm_are_counted(switch: SwitchFactory) -> None:
     """Also those that nothing but the end of the gathering began: Redis, which is stopped, wakes nobody."""
-    sw = switch(ports=8, audit_secs=NO_AUDIT, settings={"performance": {"gather_usecs": 2000}})
+    sw = switch(ports=8, reconcile_secs=NO_RECONCILE, settings={"performance": {"gather_usecs": 2000}})
     before = sw.pages.metrics()
     sw.redis.pause()
     began = time.monotonic()
@@ -258,7 +258,7 @@ def test_a_forged_message_is_counted(switch: SwitchFactory) -> None:
 
 
 def test_redis_goes_and_comes_back(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     figures = sw.pages.metrics()
     assert figures("portsyncd_redis_connected") == 1
     assert figures.labels("portsyncd_redis_connection_up", "connection") == CONNECTIONS
@@ -278,7 +278,7 @@ def test_redis_goes_and_comes_back(switch: SwitchFactory) -> None:
 
 
 def test_refusals_are_counted_by_kind(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, audit_secs=NO_AUDIT)
+    sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.state_db.client.config_set("maxmemory", 1)
     sw.netns.set_mtu("Ethernet0", 1500)
     # It is tried again, maybe more than once between two scrapes.
@@ -292,7 +292,7 @@ def test_refusals_are_counted_by_kind(switch: SwitchFactory) -> None:
 
 
 def test_drift_is_found_and_repaired(switch: SwitchFactory) -> None:
-    sw = switch(ports=2, audit_secs=1)
+    sw = switch(ports=2, reconcile_secs=1)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", "1")
     figures = sw.pages.wait("portsyncd_drift_repaired_total", 1)
     assert figures("portsyncd_drift_found_total") == 1
@@ -367,7 +367,7 @@ def curl(sw: Switch, target: str, *options: str) -> bytes:
 
 def test_gzip_for_who_asks_for_it(switch: SwitchFactory) -> None:
     """The same page, a tenth of it on the way; HEAD says what GET would."""
-    sw = switch(ports=16, audit_secs=3600)
+    sw = switch(ports=16, reconcile_secs=3600)
     at_rest(sw)
     plain = curl(sw, "http://portsyncd/ports")
     assert curl(sw, "http://portsyncd/ports", "--compressed") == plain
@@ -383,7 +383,7 @@ def test_gzip_for_who_asks_for_it(switch: SwitchFactory) -> None:
 @pytest.mark.parametrize("host", ["http://portsyncd", "HTTP://10.0.0.1:10187", "https://[::1]:10187", "http://user@h:1"])
 def test_a_target_with_scheme_and_host(switch: SwitchFactory, host: str) -> None:
     """RFC 9112, 3.2.2: a server must accept it, whatever the host; it is what a proxy sends."""
-    sw = switch(ports=1, audit_secs=3600)
+    sw = switch(ports=1, reconcile_secs=3600)
     assert sw.pages.get(f"{host}/livez").json["live"] is True
     assert sw.pages.get(f"{host}/livez?x=y").status == 200
     assert sw.pages.get(host).text.startswith("portsyncd ")
@@ -391,7 +391,7 @@ def test_a_target_with_scheme_and_host(switch: SwitchFactory, host: str) -> None
 
 
 def test_the_build_says_of_what_it_is(switch: SwitchFactory) -> None:
-    sw = switch(ports=1, audit_secs=3600)
+    sw = switch(ports=1, reconcile_secs=3600)
     figures = sw.pages.metrics()
     assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?|unknown", figures.labels("portsyncd_build_info", "commit").pop())
     assert re.match(r"(gcc|.*[Cc]lang) \d+\.", figures.labels("portsyncd_build_info", "compiler").pop())

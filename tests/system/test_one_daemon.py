@@ -145,7 +145,7 @@ def test_a_namespace_that_is_deleted_and_made_again(switch: SwitchFactory) -> No
 
 def test_a_namespace_that_was_replaced_unseen(switch: SwitchFactory) -> None:
     """Another one is mounted on the name, of which no file system tells: found at the next reconciliation."""
-    sw = switch(ports=2, audit_secs=1)
+    sw = switch(ports=2, reconcile_secs=1)
     other = switch.build(ports=1)
     subprocess.run(["mount", "--bind", f"/run/netns/{other.netns.name}", f"/run/netns/{sw.netns.name}"], check=True)
     try:

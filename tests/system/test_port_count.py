@@ -50,14 +50,14 @@ def table_keys_written(seen: Monitor) -> set[str]:
     return {word.removeprefix(f"{TABLE}:") for word in words if word.startswith(f"{TABLE}:")}
 
 
-@pytest.mark.parametrize("notifications, audit_secs", [("AKE", 3600), ("", 1)], ids=["notified", "not-notified"])
+@pytest.mark.parametrize("notifications, reconcile_secs", [("AKE", 3600), ("", 1)], ids=["notified", "not-notified"])
 def test_the_count_follows_ports_that_come_and_go(
-    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, reconcile_secs: int
 ) -> None:
     """S8: a breakout and back; by notification at once, else by the reconciliation. Nothing else is written, no key is
     added."""
     server = redis_server(notify_keyspace_events=notifications)
-    sw = switch(ports=3, settings=TRACK, server=server, audit_secs=audit_secs)
+    sw = switch(ports=3, settings=TRACK, server=server, reconcile_secs=reconcile_secs)
     with Monitor(sw.redis.client()) as seen:
         for port in PARTS:
             push_port(sw, port)
@@ -165,7 +165,7 @@ def assert_quiet(sw: Switch) -> None:
 
 def test_a_missing_config_done_is_not_asked_for_again_and_again(switch: SwitchFactory) -> None:
     """All of Redis was emptied and nobody fills it yet: there is no count to follow."""
-    sw = switch(ports=2, settings=TRACK, audit_secs=2)
+    sw = switch(ports=2, settings=TRACK, reconcile_secs=2)
     sw.redis.client().flushall()
     sw.daemon.wait_log("CONFIG_DB has lost its PORT rows")
     assert_quiet(sw)
@@ -176,7 +176,7 @@ def test_a_missing_config_done_is_not_asked_for_again_and_again(switch: SwitchFa
 def test_no_config_done_is_invented(switch: SwitchFactory) -> None:
     """APPL_DB is emptied, and portmgrd adds a port before the reconciliation notices: a PortConfigDone of ours would say that
     nothing was lost, and orchagent would never get its ports back."""
-    sw = switch(ports=2, settings=TRACK, audit_secs=3)
+    sw = switch(ports=2, settings=TRACK, reconcile_secs=3)
     mark = sw.daemon.mark()
     sw.orch.taken.clear()
     sw.appl_db.client.flushdb()

@@ -23,7 +23,7 @@ BREAKOUT = ["Ethernet4", "Ethernet5", "Ethernet6", "Ethernet7"]
 
 def test_a_port_added_later_gets_its_row(switch: SwitchFactory) -> None:
     """R6: portmgrd's row, orchagent's link, our row."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     push_port(sw, "Ethernet100", mtu=1600)
     sw.wait_oper("Ethernet100", "up")
     sw.wait_equal(ports=3)
@@ -35,16 +35,16 @@ def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
 ) -> None:
     """That it tells is known from the rows of the start: no look-up follows, however many reconciliations later, and none of
     those goes through all of APPL_DB."""
-    sw, proxy = behind_proxy(ports=2, audit_secs=1)
+    sw, proxy = behind_proxy(ports=2, reconcile_secs=1)
     sw.start()
     sw.netns.add_port("Ethernet100")
     look_up, scan = command("HLEN", f"{TABLE}:Ethernet100"), command("SCAN", f"{TABLE}:*")
     wait_for(lambda: proxy.count(look_up) > 0, what="it is looked up")
-    audit = command("SCAN", f"{TABLE}|*")
+    reading = command("SCAN", f"{TABLE}|*")
 
     def pass_reconciliations() -> None:
-        before = proxy.count(audit)
-        wait_for(lambda: proxy.count(audit) >= before + 2, what="two reconciliations")
+        before = proxy.count(reading)
+        wait_for(lambda: proxy.count(reading) >= before + 2, what="two reconciliations")
 
     pass_reconciliations()
     scans = proxy.count(scan)
@@ -54,7 +54,7 @@ def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
 
 def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
     """M8, R16: link first, row later; many in one transaction, more than the connection takes commands at once."""
-    sw = switch(ports=1, audit_secs=SELDOM, settings={"performance": {"redis_pipeline_depth": "16"}})
+    sw = switch(ports=1, reconcile_secs=SELDOM, settings={"performance": {"redis_pipeline_depth": "16"}})
     names = [f"Ethernet{100 + i}" for i in range(100)]
     sw.netns.add_ports(names)
     fence(sw)
@@ -81,7 +81,7 @@ def add_row_during_its_look_up(sw: Switch, orchagent: socket.socket, port: str) 
 
 def test_a_row_that_comes_during_its_look_up_is_not_missed(switch: SwitchFactory) -> None:
     """M8, R16: the notice of the row may be read before the answer that there is none. Which is, is left to chance."""
-    sw = switch(ports=1, audit_secs=SELDOM)
+    sw = switch(ports=1, reconcile_secs=SELDOM)
     with socket.socket(socket.AF_UNIX) as orchagent:
         orchagent.connect(sw.redis.unix_socket)
         orchagent.sendall(b"PING\r\n")
@@ -91,12 +91,12 @@ def test_a_row_that_comes_during_its_look_up_is_not_missed(switch: SwitchFactory
             sw.wait_oper(f"Ethernet{100 + i}", "up")
 
 
-@pytest.mark.parametrize("notifications, audit_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "audited"])
+@pytest.mark.parametrize("notifications, reconcile_secs", [("AKE", SELDOM), ("", 1)], ids=["notified", "audited"])
 def test_a_link_that_lost_its_row_in_appl_db_is_not_written_any_more(
-    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, audit_secs: int
+    switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, reconcile_secs: int
 ) -> None:
     """docs/sonic.md#messages: without an APPL_DB row nothing is written; when it is back, all is."""
-    sw = switch(ports=2, audit_secs=audit_secs, server=redis_server(notify_keyspace_events=notifications))
+    sw = switch(ports=2, reconcile_secs=reconcile_secs, server=redis_server(notify_keyspace_events=notifications))
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     fence(sw)
     wait_for(lambda: not reacts(sw, "Ethernet4"), 30, "Ethernet4 is not written any more")
@@ -112,7 +112,7 @@ def test_a_link_that_lost_its_row_in_appl_db_is_not_written_any_more(
 
 def test_a_link_deleted_after_its_row_in_appl_db_loses_its_row_too(switch: SwitchFactory) -> None:
     """S15: orchagent takes the row first and the link second; nothing is left behind in STATE_DB."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     wait_for(lambda: not reacts(sw, "Ethernet4"), 30, "Ethernet4 is not written any more")
     assert sw.row("Ethernet4")
@@ -130,7 +130,7 @@ def reacts(sw: Switch, port: str) -> bool:
 
 def test_breaking_out_and_back_leaves_no_row_behind(switch: SwitchFactory) -> None:
     """A breakout: 1x100G to 4x25G and back, again and again; Ethernet4 is in both."""
-    sw = switch(ports=3, audit_secs=SELDOM)
+    sw = switch(ports=3, reconcile_secs=SELDOM)
     for _ in range(4):
         break_out(sw, ["Ethernet4"], BREAKOUT)
         sw.wait_equal(ports=6)
@@ -142,7 +142,7 @@ def test_breaking_out_and_back_leaves_no_row_behind(switch: SwitchFactory) -> No
 
 def test_a_breakout_that_the_daemon_sees_at_once_is_a_del_of_the_old_row(switch: SwitchFactory) -> None:
     """S16: the links change while the daemon is stopped; fields of the old port do not reach the new one."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.state_db.client.hset("PORT_TABLE|Ethernet4", "NPU_SI_SETTINGS_SYNC_STATUS", "NPU_SI_SETTINGS_DONE")
     for port in BREAKOUT:
         sw.appl_db.client.hset(f"PORT_TABLE:{port}", mapping={"speed": "25000", "admin_status": "up"})
@@ -158,7 +158,7 @@ def test_a_breakout_that_the_daemon_sees_at_once_is_a_del_of_the_old_row(switch:
 
 def test_port_config_done_counts_only_what_config_db_has(switch: SwitchFactory) -> None:
     """S8: the count of the start; later ports add no key of their own to PORT_TABLE (S10)."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     push_port(sw, "Ethernet100")
     sw.wait_oper("Ethernet100", "up")
     assert set(sw.appl_db.keys(TABLE)) == {*sw.ports, "Ethernet100", "PortConfigDone", "PortInitDone"}

@@ -18,7 +18,7 @@ from conftest import SwitchFactory
 from lib import redis_acl
 from lib.collectors import in_own_mounts, journald
 from lib.daemon import ROOT
-from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
+from lib.faults import LABELS, NO_RECONCILE, QUICK, change_all
 from lib.fence import fence
 from lib.memory import places
 from lib.netns import NetNs, run
@@ -298,7 +298,7 @@ def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: P
     path = password_file(tmp_path, SECRET)
     database = {**QUICK, "redis_username": redis_acl.USER, "redis_password_file": path}
     log = {"rfc5424_to": f"file:{tmp_path / 'rfc5424.log'}"}
-    sw = switch.build(ports=1, settings={"database": database, "log": log}, log_level="debug", audit_secs=NO_AUDIT)
+    sw = switch.build(ports=1, settings={"database": database, "log": log}, log_level="debug", reconcile_secs=NO_RECONCILE)
     sw.redis.client().execute_command("ACL", "SETUSER", redis_acl.USER, f">{SECRET}", "on")
     sw.daemon.command[sw.daemon.command.index("--log-target") + 1] = target
     with COLLECTORS[target](tmp_path / "collector") as (before, said):

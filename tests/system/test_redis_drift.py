@@ -182,7 +182,7 @@ def test_a_row_of_ours_without_a_link_is_removed(when: str, switch: SwitchFactor
 
 
 def test_drift_during_a_storm(switch: SwitchFactory) -> None:
-    """An audit that crosses our own writes sees no drift that is none, and repairs what is one."""
+    """A reconciliation that crosses our own writes sees no drift where there is none, and repairs what is one."""
     sw = switch(ports=8)
     for i in range(40):
         sw.netns.batch(f"link set dev {port} mtu {2000 + i}" for port in sw.ports)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis refuses one command of a batch: the rest stands, the refused one is tried again with back-off, the log says so
-once. No audit helps: it is an hour away."""
+once. No reconciliation helps: it is an hour away."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from conftest import SwitchFactory
-from lib.faults import NO_AUDIT, change_all
+from lib.faults import NO_RECONCILE, change_all
 from lib.proxy import Proxy, Refusal, command
 from lib.switch import Switch
 from lib.wait import patient, wait_for
@@ -226,7 +226,7 @@ def test_a_real_script_flush(switch: SwitchFactory) -> None:
 
 
 def test_a_real_maxmemory(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.state_db.client.config_set("maxmemory-policy", "noeviction")
     sw.state_db.client.config_set("maxmemory", "1")
     one_batch(sw)
@@ -236,7 +236,7 @@ def test_a_real_maxmemory(switch: SwitchFactory) -> None:
 
 
 def test_a_real_replica(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.state_db.client.replicaof("127.0.0.1", "1")
     one_batch(sw)
     sw.daemon.wait_log(r"Ethernet0: Redis refused the write.*READONLY")
@@ -245,7 +245,7 @@ def test_a_real_replica(switch: SwitchFactory) -> None:
 
 
 def test_a_real_busy_script(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.state_db.client.config_set("busy-reply-threshold", "50")
     with ThreadPoolExecutor() as pool:
         spinning = pool.submit(sw.redis.client().eval, "while true do end", 0)
@@ -265,7 +265,7 @@ def is_busy(sw: Switch) -> bool:
 
 
 def test_a_real_key_of_another_type(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     pipe = sw.state_db.client.pipeline()
     pipe.delete(ROW)
     pipe.rpush(ROW, "something", "else")
@@ -275,7 +275,7 @@ def test_a_real_key_of_another_type(switch: SwitchFactory) -> None:
 
 
 def test_a_real_acl_for_one_key(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT, least_rights=False)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE, least_rights=False)
     client = sw.state_db.client
     allowed = [f"~PORT_TABLE|{port}" for port in sw.ports if port != PORT]
     client.execute_command("ACL", "SETUSER", "default", "resetkeys", "%R~*", *allowed)

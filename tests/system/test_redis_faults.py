@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redis absent, killed, emptied, hung, or cut off in the middle of a word: afterwards STATE_DB equals the kernel. The
-audit is far away where it could hide that a reconnection forgot something."""
+reconciliation is far away where it could hide that a reconnection forgot something."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.checker import FIELDS, Kernel
 from lib.databases import Instance, write_database_config
-from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
+from lib.faults import LABELS, NO_RECONCILE, QUICK, change_all
 from lib.netns import NetNs
 from lib.orch import INIT_DONE
 from lib.proxy import Command, Proxy, command
@@ -41,7 +41,7 @@ def lines_about(sw: Switch, text: str) -> int:
 
 
 def test_absent_at_start_then_there(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     hidden = sw.redis.unix_socket + ".hidden"
     os.rename(sw.redis.unix_socket, hidden)
     sw.orch.start()
@@ -73,7 +73,7 @@ def test_killed_and_restarted_empty_with_config_db_reloaded(switch: SwitchFactor
 
 def test_restarted_empty_and_config_db_stays_empty(switch: SwitchFactory) -> None:
     """What the kernel says is still true: the rows of the ports that were configured come back at once."""
-    sw = switch(ports=6, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=6, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.redis.kill()
     change_all(sw)
     sw.redis.start()
@@ -84,7 +84,7 @@ def test_restarted_empty_and_config_db_stays_empty(switch: SwitchFactory) -> Non
 
 
 def test_restarts_again_and_again(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     for mtu in range(2000, 2003):
         sw.redis.restart_empty()
         sw.netns.set_mtu("Ethernet4", mtu)
@@ -95,7 +95,7 @@ def test_restarts_again_and_again(switch: SwitchFactory) -> None:
 
 def test_links_deleted_while_redis_is_away_lose_their_rows(switch: SwitchFactory) -> None:
     """The server keeps its data this time: it is only out of reach."""
-    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     hidden = sw.redis.unix_socket + ".hidden"
     sw.state_db.client.ping()
     os.rename(sw.redis.unix_socket, hidden)
@@ -165,7 +165,7 @@ def test_a_reply_that_is_none(behind_proxy: Callable[..., tuple[Switch, Proxy]])
 
 
 def test_hung_until_the_command_timeout(switch: SwitchFactory) -> None:
-    sw = switch(ports=6, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=6, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
     sw.daemon.wait_log("STATE_DB: no connection to .*no answer within 1000 ms")
@@ -177,7 +177,7 @@ def test_hung_until_the_command_timeout(switch: SwitchFactory) -> None:
 
 
 def test_hung_for_less_than_the_command_timeout(switch: SwitchFactory) -> None:
-    sw = switch(ports=6, settings={"database": {"connection_timeout_secs": 600}}, audit_secs=NO_AUDIT)
+    sw = switch(ports=6, settings={"database": {"connection_timeout_secs": 600}}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
     sw.netns.delete_port("Ethernet20")
@@ -187,7 +187,7 @@ def test_hung_for_less_than_the_command_timeout(switch: SwitchFactory) -> None:
 
 
 def test_hung_at_start(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=3, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=3, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     sw.daemon.start()
     for label in LABELS:
@@ -201,7 +201,7 @@ def test_hung_at_start(switch: SwitchFactory) -> None:
 def test_a_daemon_that_was_stopped_itself_blames_nobody(switch: SwitchFactory) -> None:
     """Answers that waited in the socket while the process was stopped are no timeout."""
     # A busy machine has to stop the daemon within this time.
-    sw = switch(ports=4, settings={"database": {"connection_timeout_secs": 4}}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"database": {"connection_timeout_secs": 4}}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     sw.netns.set_mtu("Ethernet0", 2000)
     wait_for(lambda: sw.daemon.alive and pending(sw), 30, "the command is under way")
@@ -242,7 +242,7 @@ def test_slow_answers_under_a_storm_are_few_writes(behind_proxy: Callable[..., t
 def test_bounded_in_flight(bound: int, ports: int, switch: SwitchFactory) -> None:
     """The least that the table of keys allows has to work."""
     settings = {"performance": {"redis_pipeline_depth": bound}}
-    sw = switch(ports=ports, wait=False, audit_secs=NO_AUDIT, settings=settings)
+    sw = switch(ports=ports, wait=False, reconcile_secs=NO_RECONCILE, settings=settings)
     sw.wait_equal(ports=ports)
     sw.daemon.pause()
     sw.netns.batch(f"link set dev {port} mtu 1700" for port in sw.ports)
@@ -252,7 +252,7 @@ def test_bounded_in_flight(bound: int, ports: int, switch: SwitchFactory) -> Non
 
 def test_connections_closed_by_the_server(switch: SwitchFactory) -> None:
     """CLIENT KILL: a reset on a server that is well."""
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     for mtu in (1500, 1501, 1502):
         sw.state_db.client.client_kill_filter(_type="normal", skipme=True)
         sw.netns.set_mtu("Ethernet4", mtu)
@@ -273,7 +273,7 @@ def test_a_write_of_an_abandoned_connection_never_lands(
     the row as it should be, and the kernel must not repeat the old bytes."""
     server = redis_server("--bind", "*", "--protected-mode", "no", tcp=True, netns=netns.name)
     database = {**QUICK, "redis_host": FAR, "redis_port": server.port}
-    sw = switch.build(ports=2, server=server, settings={"database": database}, audit_secs=NO_AUDIT, log_level="debug")
+    sw = switch.build(ports=2, server=server, settings={"database": database}, reconcile_secs=NO_RECONCILE, log_level="debug")
     wire = Wire(sw.netns, netns)
     sw.start()
     mark = sw.daemon.mark()
@@ -293,7 +293,7 @@ def test_a_stop_does_not_take_back_what_is_under_way(
 ) -> None:
     """PortInitDone was sent and lost on the way when SIGTERM comes; STATE_DB, elsewhere, has all."""
     server = redis_server("--bind", "*", "--protected-mode", "no", tcp=True, netns=netns.name)
-    sw = switch.build(ports=1, others={"APPL_DB": server}, links="none", audit_secs=NO_AUDIT)
+    sw = switch.build(ports=1, others={"APPL_DB": server}, links="none", reconcile_secs=NO_RECONCILE)
     write_database_config(sw.database_config, sw.redis.instance, {"APPL_DB": Instance(host=FAR, port=server.port)})
     wire = Wire(sw.netns, netns)
     sw.orch.start()

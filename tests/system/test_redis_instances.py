@@ -14,7 +14,7 @@ from conftest import SwitchFactory
 from lib.checker import socket_in
 from lib.databases import DATABASES
 from lib.dns import NameServer, asking_there
-from lib.faults import LABELS, NO_AUDIT, QUICK, change_all
+from lib.faults import LABELS, NO_RECONCILE, QUICK, change_all
 from lib.proxy import Proxy
 from lib.redis_server import RedisServer
 from lib.switch import Switch
@@ -29,7 +29,7 @@ def test_three_instances_other_numbers_and_separators(switch: SwitchFactory, red
     others = {name: redis_server() for name in DATABASES}
     numbers = {"APPL_DB": 3, "CONFIG_DB": 9, "STATE_DB": 11}
     separators = {"APPL_DB": "|", "CONFIG_DB": "#", "STATE_DB": "?"}
-    sw = switch(ports=4, others=others, numbers=numbers, separators=separators, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, others=others, numbers=numbers, separators=separators, reconcile_secs=NO_RECONCILE)
     sw.orch.wait_config_done()
     change_all(sw)
     sw.wait_equal(ports=4)
@@ -41,7 +41,7 @@ def test_three_instances_other_numbers_and_separators(switch: SwitchFactory, red
 
 def test_separators_that_are_glob_characters(switch: SwitchFactory) -> None:
     """SCAN MATCH and PSUBSCRIBE take patterns: a separator must stand for itself there."""
-    sw = switch(ports=3, separators={"APPL_DB": "?", "CONFIG_DB": "[", "STATE_DB": "*"}, audit_secs=NO_AUDIT)
+    sw = switch(ports=3, separators={"APPL_DB": "?", "CONFIG_DB": "[", "STATE_DB": "*"}, reconcile_secs=NO_RECONCILE)
     assert sw.orch.fields("PortConfigDone") == {"count": "3"}
     change_all(sw)
     sw.wait_equal(ports=3)
@@ -50,7 +50,7 @@ def test_separators_that_are_glob_characters(switch: SwitchFactory) -> None:
 @pytest.mark.parametrize("down", sorted(DATABASES))
 def test_one_instance_away_does_not_stop_the_others(down: str, switch: SwitchFactory, redis_server: Servers) -> None:
     others = {name: redis_server() for name in DATABASES}
-    sw = switch(ports=4, others=others, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, others=others, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     others[down].pause()
     change_all(sw)
     if down == "STATE_DB":
@@ -65,7 +65,7 @@ def test_one_instance_away_does_not_stop_the_others(down: str, switch: SwitchFac
 def test_state_db_away_at_start_is_waited_for(switch: SwitchFactory, redis_server: Servers) -> None:
     """It says whether this is a warm start, and on a warm start nothing may be pushed."""
     others = {"STATE_DB": redis_server()}
-    sw = switch.build(ports=3, others=others, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=3, others=others, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     others["STATE_DB"].kill()
     sw.start(wait=False)
     sw.daemon.wait_log("STATE_DB: no connection to")
@@ -87,7 +87,7 @@ def tcp_forwarder(sw: Switch, server: RedisServer, address: str = "127.0.0.1") -
 
 def test_tcp_only_and_refused_at_first(switch: SwitchFactory, redis_server: Servers) -> None:
     server = redis_server(tcp=True)
-    sw = switch.build(ports=3, server=server, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=3, server=server, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.netns.ip("link", "set", "lo", "up")
     sw.orch.start()
     sw.daemon.start()
@@ -107,7 +107,7 @@ def test_tcp_only_and_refused_at_first(switch: SwitchFactory, redis_server: Serv
 def test_redis_host_and_port_of_the_configuration_file(switch: SwitchFactory, redis_server: Servers) -> None:
     server = redis_server(tcp=True)
     database = {"redis_host": "127.0.0.1", "redis_port": server.port}
-    sw = switch.build(ports=2, server=server, settings={"database": database}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=2, server=server, settings={"database": database}, reconcile_secs=NO_RECONCILE)
     with tcp_forwarder(sw, server):
         sw.start()
         sw.wait_equal(ports=2)
@@ -133,7 +133,7 @@ def test_a_host_name_is_looked_up_at_every_attempt(
     within the sandbox, and meanwhile nothing else is held up."""
     server = redis_server(tcp=True)
     database = {**QUICK, "redis_host": "redis.test", "redis_port": server.port}
-    sw = switch.build(ports=2, server=server, settings={"database": database}, audit_secs=NO_AUDIT)
+    sw = switch.build(ports=2, server=server, settings={"database": database}, reconcile_secs=NO_RECONCILE)
     sw.netns.ip("link", "set", "lo", "up")
     names = name_server(sw.netns.name)
     names.mute = True
@@ -198,7 +198,7 @@ def test_password_from_a_systemd_credential(switch: SwitchFactory, redis_server:
 def test_user_name_with_the_least_rights(switch: SwitchFactory, tmp_path: Path) -> None:
     """CONFIG is for administrators: the daemon must do without."""
     database = {"redis_username": "portsyncd", "redis_password_file": secret_file(tmp_path)}
-    sw = switch.build(ports=3, settings={"database": database}, audit_secs=NO_AUDIT, log_level="debug")
+    sw = switch.build(ports=3, settings={"database": database}, reconcile_secs=NO_RECONCILE, log_level="debug")
     rights = ["~*", "&*", "+@all", "-@admin", "-@dangerous"]
     sw.state_db.client.execute_command("ACL", "SETUSER", "portsyncd", "reset", "on", f">{SECRET}", *rights)
     sw.start()

@@ -18,7 +18,7 @@ import pytest
 from conftest import SwitchFactory
 from lib.checker import socket_in
 from lib.daemon import binary
-from lib.faults import NO_AUDIT, QUICK
+from lib.faults import NO_RECONCILE, QUICK
 from lib.notified import Notified
 from lib.proc import Proc
 from lib.redis_server import RedisServer
@@ -493,7 +493,7 @@ def test_a_log_outside_of_the_sandbox(where: Sequence[str], switch: SwitchFactor
 
 def test_memory_stays_locked(switch: SwitchFactory) -> None:
     """CAP_IPC_LOCK is gone, which passed over RLIMIT_MEMLOCK: what was locked stays so, and more can be had."""
-    sw = switch(ports=64, audit_secs=NO_AUDIT, log_level="notice")
+    sw = switch(ports=64, reconcile_secs=NO_RECONCILE, log_level="notice")
     assert Proc(sw.daemon.pid).status("VmLck") > 4096
     sw.netns.batch(mixed_changes(sw.ports, 4000))
     sw.wait_equal(ports=64)

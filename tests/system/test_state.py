@@ -15,7 +15,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.collectors import Record, boot_id
-from lib.faults import NO_AUDIT
+from lib.faults import NO_RECONCILE
 from lib.fence import fence
 from lib.proc import Proc
 from lib.switch import Switch
@@ -210,7 +210,7 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     wait_state(sw.state_file, lambda s: s["audit_sequence"] == len(records(sw)) >= made, "all is saved")
     # The last change is saved; what may still come is the thread's answer and the time limit of the last commands.
     process = Proc(sw.daemon.pid)
-    wait_for(lambda: process.next_timer_secs > NO_AUDIT / 2, what="nothing is owed")
+    wait_for(lambda: process.next_timer_secs > NO_RECONCILE / 2, what="nothing is owed")
 
     def rests() -> bool:
         """For three intervals. On a busy machine the thread may answer late."""

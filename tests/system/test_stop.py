@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.faults import NO_AUDIT, QUICK, change_all
+from lib.faults import NO_RECONCILE, QUICK, change_all
 from lib.notified import Notified
 from lib.proxy import Proxy, command
 from lib.storm import SMALL_BUFFER, mixed_changes
@@ -52,7 +52,7 @@ def storm(sw: Switch) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_at_the_end_of_a_storm(number: signal.Signals, switch: SwitchFactory) -> None:
-    sw = switch(ports=32, audit_secs=NO_AUDIT)
+    sw = switch(ports=32, reconcile_secs=NO_RECONCILE)
     with storm(sw):
         pass
     sw.daemon.stop(number)
@@ -60,7 +60,7 @@ def test_at_the_end_of_a_storm(number: signal.Signals, switch: SwitchFactory) ->
 
 
 def test_in_the_middle_of_a_storm(switch: SwitchFactory) -> None:
-    sw = switch(ports=32, audit_secs=NO_AUDIT)
+    sw = switch(ports=32, reconcile_secs=NO_RECONCILE)
     with storm(sw):
         sw.daemon.stop()
     assert NOT_WRITTEN not in sw.daemon.log
@@ -70,7 +70,7 @@ def test_in_the_middle_of_a_storm(switch: SwitchFactory) -> None:
 def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, switch: SwitchFactory) -> None:
     """The signal and the events become visible in the same instant. One read takes 64 messages, and the first ones are
     of a link that is no port, so that nothing is owed yet."""
-    sw = switch(ports=16, audit_secs=NO_AUDIT)
+    sw = switch(ports=16, reconcile_secs=NO_RECONCILE)
     sw.netns.batch(["link add name foreign type veth peer name foreigner"])
     sw.daemon.pause()
     sw.netns.batch(f"link set dev foreign mtu {mtu}" for mtu in range(1000, 1500))
@@ -99,7 +99,7 @@ def test_answers_that_are_slow_are_waited_for(behind_proxy: Callable[..., tuple[
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_redis_hangs(number: signal.Signals, switch: SwitchFactory) -> None:
     """Two seconds, exit 0, and a line that says so."""
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
     sw.daemon.stop(number)
@@ -109,7 +109,7 @@ def test_redis_hangs(number: signal.Signals, switch: SwitchFactory) -> None:
 
 def test_redis_hangs_longer_than_a_command_may_take(switch: SwitchFactory) -> None:
     """The connection is given up before the two seconds are over: that must not pass for done."""
-    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
     sw.daemon.stop()
@@ -118,7 +118,7 @@ def test_redis_hangs_longer_than_a_command_may_take(switch: SwitchFactory) -> No
 
 
 def test_redis_is_gone(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, settings={"database": QUICK}, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.redis.kill()
     sw.daemon.wait_log("STATE_DB: no connection to")
     change_all(sw)
@@ -128,7 +128,7 @@ def test_redis_is_gone(switch: SwitchFactory) -> None:
 
 def test_a_connection_that_is_being_made_again_is_waited_for(switch: SwitchFactory) -> None:
     """Redis is well, only the connection was reset: two seconds are enough to come back and write."""
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.daemon.pause()
     change_all(sw)
     sw.state_db.client.client_kill_filter(_type="normal", skipme=True)
@@ -140,7 +140,7 @@ def test_a_connection_that_is_being_made_again_is_waited_for(switch: SwitchFacto
 
 def test_rows_that_nobody_has_read_are_waited_for(switch: SwitchFactory) -> None:
     """No row is owed, as there is no link; but Redis came back with an older one (it was restored from a file, say)."""
-    sw = switch(ports=1, audit_secs=NO_AUDIT)
+    sw = switch(ports=1, reconcile_secs=NO_RECONCILE)
     old = sw.row("Ethernet0")
     sw.netns.delete_port("Ethernet0")
     sw.wait_no_row("Ethernet0")
@@ -180,7 +180,7 @@ def lose_events(sw: Switch) -> None:
 @pytest.mark.parametrize("losses", [1, 6])
 def test_in_the_middle_of_a_loss(losses: int, switch: SwitchFactory) -> None:
     """What is known to be unknown is owed, too; losses that follow each other are not waited out."""
-    sw = switch(ports=32, settings=SMALL_BUFFER, audit_secs=NO_AUDIT)
+    sw = switch(ports=32, settings=SMALL_BUFFER, reconcile_secs=NO_RECONCILE)
     for _ in range(losses - 1):
         lost = sw.daemon.log.count("link events were lost")
         overruns = sw.pages.metrics()("portsyncd_netlink_overruns_total")
@@ -197,7 +197,7 @@ def test_in_the_middle_of_a_loss(losses: int, switch: SwitchFactory) -> None:
 
 def test_a_loss_that_cannot_be_mended_is_not_passed_over_in_silence(switch: SwitchFactory) -> None:
     """Not a descriptor is left to read all links with."""
-    sw = switch(ports=4, settings=SMALL_BUFFER, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, settings=SMALL_BUFFER, reconcile_secs=NO_RECONCILE)
     used = {int(path.name) for path in Path(f"/proc/{sw.daemon.pid}/fd").iterdir()}
     lowest_free = next(number for number in itertools.count() if number not in used)
     resource.prlimit(sw.daemon.pid, resource.RLIMIT_NOFILE, (lowest_free, lowest_free))
@@ -210,7 +210,7 @@ def test_a_loss_that_cannot_be_mended_is_not_passed_over_in_silence(switch: Swit
 
 
 def test_nothing_owed_says_nothing(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     mark = sw.daemon.mark()
     sw.daemon.stop()
     shown = sw.daemon.log_since(mark).splitlines()
@@ -234,7 +234,7 @@ def test_before_anything_is_there(switch: SwitchFactory) -> None:
 
 
 def test_more_signals_while_it_ends(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
     sw.daemon.send(signal.SIGTERM)
@@ -249,7 +249,7 @@ def test_more_signals_while_it_ends(switch: SwitchFactory) -> None:
 
 
 def test_redis_comes_back_while_it_ends(switch: SwitchFactory) -> None:
-    sw = switch(ports=4, audit_secs=NO_AUDIT)
+    sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
     sw.daemon.send(signal.SIGTERM)
@@ -293,7 +293,7 @@ def test_the_watchdog(notified: Notified, switch: SwitchFactory) -> None:
 
 
 def test_no_watchdog_without_a_time(notified: Notified, switch: SwitchFactory) -> None:
-    sw = switch(ports=2, environment={"NOTIFY_SOCKET": str(notified.path)}, audit_secs=1)
+    sw = switch(ports=2, environment={"NOTIFY_SOCKET": str(notified.path)}, reconcile_secs=1)
     sw.state_db.client.delete("PORT_TABLE|Ethernet0")
     sw.wait_oper("Ethernet0", "up")
     notified.wait("READY=1")

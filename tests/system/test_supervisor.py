@@ -174,7 +174,7 @@ def test_killed_is_unexpected_and_a_warm_start_is_hitless(
 
 def test_stop_is_a_clean_end(switch: SwitchFactory, supervise: Supervise) -> None:
     """supervisorctl stop: SIGTERM, what is owed is written, exit 0, STOPPED and no EXITED."""
-    sw = switch.build(ports=2, audit_secs=3600)
+    sw = switch.build(ports=2, reconcile_secs=3600)
     supervisor = supervise(sw)
     pid = run_switch(sw, supervisor)
     os.kill(pid, signal.SIGSTOP)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conftest import SwitchFactory
 from lib.collectors import in_own_mounts, journald
-from lib.faults import NO_AUDIT
+from lib.faults import NO_RECONCILE
 from lib.switch import Switch
 from lib.wait import wait_for
 from test_audit import audited, lines
@@ -114,7 +114,7 @@ def on_terminal(sw: Switch) -> Iterator[Terminal]:
 
 
 def build(switch: SwitchFactory, name: str) -> Switch:
-    sw = switch.build(ports=2, audit_secs=NO_AUDIT, log_level="notice")
+    sw = switch.build(ports=2, reconcile_secs=NO_RECONCILE, log_level="notice")
     target(sw, name)
     return sw
 

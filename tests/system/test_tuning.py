@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SwitchFactory
-from lib.faults import NO_AUDIT
+from lib.faults import NO_RECONCILE
 from lib.figures import figures, stop_figures
 from lib.proc import Proc
 from lib.switch import Switch
@@ -23,7 +23,7 @@ def without(capability: str, *limits: str) -> list[str]:
 
 
 def build(switch: SwitchFactory, *before: str, **performance: object) -> Switch:
-    sw = switch.build(ports=2, audit_secs=NO_AUDIT, settings={"performance": performance})
+    sw = switch.build(ports=2, reconcile_secs=NO_RECONCILE, settings={"performance": performance})
     sw.daemon.command[:0] = before
     return sw
 
@@ -148,7 +148,7 @@ def test_buffers_grow_once_for_a_link_that_needs_more(switch: SwitchFactory) -> 
     """400 alternative names make 44 KiB. What was cut is read again; after that the buffers are long enough."""
     sw = switch.build(
         ports=2,
-        audit_secs=NO_AUDIT,
+        reconcile_secs=NO_RECONCILE,
         switch_type="dpu",
         links="before",
     )

@@ -352,7 +352,7 @@ def test_PortMtu(switch: SwitchFactory) -> None:
 
 def test_PortNotification(switch: SwitchFactory) -> None:
     """The server's end goes down and up again; the neighbour port does not move."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     for state in ("down", "up"):
         sw.netns.set_carrier("Ethernet0", state)
         sw.wait_oper("Ethernet0", state)
@@ -367,7 +367,7 @@ def test_PortHostif(switch: SwitchFactory) -> None:
 
 def test_PortAdminRestore(switch: SwitchFactory) -> None:
     """SETs of single fields of APPL_DB's row, by whomever, write nothing of STATE_DB; the kernel's change does."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
         for fields in ({"admin_status": "up", "fec": "rs"}, {"fec": "none"}, {"admin_status": "down", "fec": "rs"}):
@@ -398,7 +398,7 @@ def add_sub_port(sw: Switch) -> None:
 
 def test_sub_port_intf_creation(switch: SwitchFactory) -> None:
     """test_sub_port_intf.py:515: intfmgrd's row of the sub-port is {state: ok}, and stays so."""
-    sw = switch(ports=1, audit_secs=1)
+    sw = switch(ports=1, reconcile_secs=1)
     add_sub_port(sw)
     fence(sw)
     assert sw.row("Ethernet0.10") == {"state": "ok"}

@@ -38,7 +38,7 @@ def storm_until_overrun(sw: Switch, lines: list[str]) -> None:
 
 def test_m01_a_storm_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
     """M1: after a flat-out storm with overruns every row is right; no reconciliation helps."""
-    sw = switch(ports=8, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=8, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     storm_until_overrun(sw, list(mixed_changes(sw.ports, 30_000)))
     sw.wait_equal(timeout=60, ports=8)
     assert stop_figures(sw.daemon)["overruns"] > 0
@@ -46,7 +46,7 @@ def test_m01_a_storm_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
 
 def test_m01_a_deletion_lost_in_an_overrun_removes_the_row(switch: SwitchFactory) -> None:
     """M1: a DELLINK that was never heard of leaves no row of a port that does not exist."""
-    sw = switch(ports=4, audit_secs=SELDOM, settings=SMALL_BUFFER)
+    sw = switch(ports=4, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     overrun_while_stopped(sw, ["link delete dev Ethernet4"])
     sw.wait_no_row("Ethernet4")
     sw.wait_equal(ports=3)
@@ -54,7 +54,7 @@ def test_m01_a_deletion_lost_in_an_overrun_removes_the_row(switch: SwitchFactory
 
 def test_m02_a_forged_message_is_not_believed(switch: SwitchFactory) -> None:
     """M2: link messages multicast by a user process change nothing, and the summary counts them."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     ifindex = sw.netns.ifindex("Ethernet0")
     forge_link(sw.netns.name, RTM_NEWLINK, "Ethernet0", ifindex, mtu=666)
     forge_link(sw.netns.name, RTM_NEWLINK, "Ethernet4", ifindex, mtu=667)
@@ -210,7 +210,7 @@ def test_m08_a_link_before_its_row_is_remembered(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str
 ) -> None:
     """M8: the STATE_DB row comes with the APPL_DB row, without another event of the link."""
-    sw = switch(ports=2, audit_secs=SELDOM, server=redis_server(notify_keyspace_events=notifications))
+    sw = switch(ports=2, reconcile_secs=SELDOM, server=redis_server(notify_keyspace_events=notifications))
     sw.netns.add_port("Ethernet100", mtu=4444)
     fence(sw)
     assert not sw.row("Ethernet100")
@@ -248,7 +248,7 @@ def test_m09_old_interfaces_are_set_down_without_a_child_process(switch: SwitchF
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_m10_stopping_writes_what_is_owed_first(switch: SwitchFactory, number: signal.Signals) -> None:
     """M10: a change right before the signal is in STATE_DB when the daemon has ended with 0."""
-    sw = switch(ports=4, audit_secs=SELDOM)
+    sw = switch(ports=4, reconcile_secs=SELDOM)
     sw.daemon.pause()
     sw.netns.batch(f"link set dev {port} mtu 2222" for port in sw.ports)
     sw.daemon.send(number)
@@ -292,7 +292,7 @@ def churn(sw: Switch, rounds: range) -> None:
 
 def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
     """M12: 20,000 ever new names leave no memory behind."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     churn(sw, range(4))
     # A sanitizer keeps what was freed: with one a few show that nothing is used that is gone.
     sanitized = b"__asan_init" in binary().read_bytes()
@@ -332,7 +332,7 @@ def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> N
         "database": {"connection_timeout_secs": 1},
         "state": {"save_interval_secs": SELDOM},
     }
-    sw = switch(ports=8, audit_secs=SELDOM, settings=timers)
+    sw = switch(ports=8, reconcile_secs=SELDOM, settings=timers)
     sw.netns.add_port("Ethernet0.10")
     fence(sw)
     process = Proc(sw.daemon.pid)
@@ -382,7 +382,7 @@ def test_m17_unchanged_rows_are_not_written(
     switch: SwitchFactory, change: Callable[[Switch], None], most: int
 ) -> None:
     """M17: equal sets cost no write; joining and leaving a bridge one a change of master, not upstream's nine."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     at_rest(sw, "Ethernet4")
     events = figures(sw.daemon)["events"]
@@ -397,7 +397,7 @@ def test_m17_unchanged_rows_are_not_written(
 
 def test_m17_only_the_changed_field_is_written(switch: SwitchFactory) -> None:
     """M17, S17: one field, one command; so has a change that was undone before it was written."""
-    sw = switch(ports=2, audit_secs=SELDOM)
+    sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
         sw.netns.set_mtu("Ethernet0", 1600)

@@ -8,7 +8,7 @@ from typing import Any
 
 from conftest import SwitchFactory, end_well
 from lib.checker import Observer
-from lib.faults import NO_AUDIT
+from lib.faults import NO_RECONCILE
 from lib.fence import fence
 from lib.orch import TABLE
 from lib.storm import SMALL_BUFFER
@@ -22,12 +22,12 @@ SPARE = ("Ethernet100", "Ethernet104")  # are configured, and are there if a sce
 
 class Scene:
     """A switch with four ports that are up, and a consumer that looks at a row at its events alone. The reconciliation is
-    off, unless audit_secs says otherwise: it would hide what was lost."""
+    off, unless reconcile_secs says otherwise: it would hide what was lost."""
 
-    def __init__(self, audit_secs: int = NO_AUDIT) -> None:
+    def __init__(self, reconcile_secs: int = NO_RECONCILE) -> None:
         self.factory = SwitchFactory()
         self._cleanup = ExitStack()
-        self.sw: Switch = self.factory(ports=PORTS, audit_secs=audit_secs, settings=SMALL_BUFFER)
+        self.sw: Switch = self.factory(ports=PORTS, reconcile_secs=reconcile_secs, settings=SMALL_BUFFER)
         self._cleanup.callback(self.sw.close)
         for port in SPARE:
             self.sw.appl_db.client.hset(f"{TABLE}:{port}", mapping={"admin_status": "up", "mtu": "9100"})

@@ -217,7 +217,7 @@ def test_kinds_that_stand_on_a_port(scene: Scene, kind: str) -> None:
 
 def test_ipvlan_follows_the_mtu_in_silence(request: pytest.FixtureRequest) -> None:
     """No message tells of it (ipvlan_adjust_mtu()), so that it is the reconciliation that finds it."""
-    scene = Scene(audit_secs=1)
+    scene = Scene(reconcile_secs=1)
     request.addfinalizer(lambda: scene.close(well=True))
     scene.do(TOP["ipvlan"].format(name="Ethernet100"), "link set dev Ethernet100 up", "link set dev Ethernet0 mtu 1300")
     scene.sw.wait_field("Ethernet100", "mtu", "1300")

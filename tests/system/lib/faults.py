@@ -7,7 +7,7 @@ from lib.switch import Switch
 LABELS = ("CONFIG_DB", "CONFIG_DB events", "APPL_DB", "APPL_DB events", "STATE_DB")
 # Faults are noticed soon, and no reconciliation hides that a reconnection forgot something.
 QUICK = {"connection_timeout_secs": 1}
-NO_AUDIT = 3600
+NO_RECONCILE = 3600
 
 
 def change_all(sw: Switch) -> None:

@@ -78,7 +78,7 @@ class Switch:
     # "orch": the stand-in creates the links once PortConfigDone came; "before": they are there before the daemon
     # starts; "none": the test makes them.
     links: str = "orch"
-    audit_secs: int = 1
+    reconcile_secs: int = 1
     settings: Settings = field(default_factory=dict)  # more sections and keys of portsyncd.conf
     arguments: Sequence[str] = ()  # more arguments of the daemon
     log_level: str = "info"
@@ -236,7 +236,7 @@ class Switch:
     def _make_daemon(self) -> Daemon:
         settings: dict[str, dict[str, object]] = {section: dict(keys) for section, keys in self.settings.items()}
         self._choose_user(settings.setdefault("database", {}))
-        settings.setdefault("sonic", {}).setdefault("reconcile_interval_secs", self.audit_secs)
+        settings.setdefault("sonic", {}).setdefault("reconcile_interval_secs", self.reconcile_secs)
         # As in SONiC's swss after a restart of all of it.
         settings["sonic"].setdefault("retire_old_links", "always")
         # By TCP the switches of tests that run beside each other would get into each other's way.
