@@ -9,6 +9,7 @@
 
 #include "config/file.h"
 #include "ctl/complete.h"
+#include "ctl/prose.h"
 
 #define FIRST_LONG 256 /* of what getopt_long() returns; below are letters */
 #define ALL_MAX 40     /* options for all verbs, and of one */
@@ -55,11 +56,12 @@ struct option_table {
 
 static void print_option(const struct ctl_option *option)
 {
-	char letter[] = {'-', option->letter, ',', '\0'};
-	int width = printf("  %3s --%s%s%s", option->letter ? letter : "", option->name, option->value ? " " : "",
-			   option->value ? option->value : "");
+	char letter[] = {'-', option->letter, ',', '\0'}, names[64], label[sizeof(names) + 1];
 
-	(void)printf("%*s%s\n", MAX(HELP_COLUMN - width, 1), "", option->help);
+	(void)snprintf(names, sizeof(names), "  %3s --%s%s%s", option->letter ? letter : "", option->name,
+		       option->value ? " " : "", option->value ? option->value : "");
+	(void)snprintf(label, sizeof(label), "%-*s ", HELP_COLUMN - 1, names);
+	prose_paragraph(label, option->help);
 }
 
 static void print_options(const struct ctl_option *options)
@@ -71,23 +73,32 @@ static void print_options(const struct ctl_option *options)
 static void print_help(void)
 {
 	(void)printf("Usage: portsyncctl [OPTION...] VERB [OPTION...] [ARGUMENT...]\n"
-		     "Says what is wrong between the kernel's links and SONiC's databases. It only reads.\n"
+		     "Says what is wrong between the kernel's links and SONiC's databases.\n"
+		     "It only reads.\n"
 		     "\n"
 		     "Verbs; each has its own --help:\n");
-	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++)
-		(void)printf("  %-10s %s\n", verb->name, verb->help);
+	for (const struct ctl_verb *verb = ctl_verbs; verb->name; verb++) {
+		char label[32];
+
+		(void)snprintf(label, sizeof(label), "  %-10s ", verb->name);
+		prose_paragraph(label, verb->help);
+	}
 	(void)printf("\nOptions, before or behind the verb:\n");
 	print_options(options_common);
-	(void)printf("\nExit status: 0 good; 1 a negative answer; 2 wrong usage; 3 portsyncd cannot be reached;\n"
-		     "4 Redis or the kernel cannot be reached\n");
+	(void)putchar('\n');
+	prose_paragraph("Exit status: ", "0 good; 1 a negative answer; 2 wrong usage; 3 portsyncd cannot be reached; "
+					 "4 Redis or the kernel cannot be reached");
 }
 
 static void print_verb_help(const struct ctl_verb *verb)
 {
-	(void)printf("Usage: portsyncctl %s [OPTION...]%s%s\n%s\n", verb->name, verb->arguments[0] ? " " : "",
-		     verb->arguments, verb->help);
+	(void)printf("Usage: portsyncctl %s [OPTION...]%s%s\n", verb->name, verb->arguments[0] ? " " : "",
+		     verb->arguments);
+	prose_paragraph("", verb->help);
 	if (verb->details)
-		(void)printf("\n%s", verb->details);
+		(void)putchar('\n');
+	prose_paragraph("", verb->details);
+	prose_paragraph("  ", verb->example);
 	if (verb->options && verb->options[0].name) {
 		(void)printf("\nOptions of this verb:\n");
 		print_options(verb->options);

@@ -68,7 +68,7 @@ static size_t line_length(const char *text, size_t limit)
 
 void prose_paragraph(const char *label, const char *text)
 {
-	size_t indent = strlen(label), limit = width() - MIN(indent, WIDTH_MIN / 2);
+	size_t indent = strlen(label), columns = width(), limit = columns - MIN(indent, columns - WIDTH_MIN / 2);
 
 	if (!text || text[0] == '\0')
 		return;

@@ -72,7 +72,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "the verdict, and each problem with its cause, how long it lasts, and the remedy",
 		.arguments = "",
 		.details = "Exit status 0: healthy; 1: not; 3: the daemon does not answer, then what can be known "
-			   "without it.\n",
+			   "without it.",
 		.options = status_options,
 		.run = verb_status,
 	},
@@ -84,9 +84,9 @@ const struct ctl_verb ctl_verbs[] = {
 		.max = 1,
 		.words = why_words,
 		.details = "Of a port: why consumers do not see it, or see it down. init: why there is no "
-			   "PortInitDone. Without the\n"
-			   "daemon it is not known which interfaces are left over from before a cold start.\n"
-			   "Exit status 0: the chain is whole; 1: it is broken.\n",
+			   "PortInitDone. Without the "
+			   "daemon it is not known which interfaces are left over from before a cold start. "
+			   "Exit status 0: the chain is whole; 1: it is broken.",
 		.options = no_options,
 		.run = verb_why,
 	},
@@ -107,10 +107,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.words = a_port,
 		.details =
 			"What Redis acknowledged, oldest first, also what changed and changed back before it was "
-			"written. LATENCY is\n"
+			"written. LATENCY is "
 			"from the kernel's message to then, \"-\" where it was not timed, as in a storm. EVENT_ID is "
-			"that of the journal.\n"
-			"The daemon remembers state.history_changes of them (4096).\n",
+			"that of the journal. "
+			"The daemon remembers state.history_changes of them (4096).",
 		.options = history_options,
 		.run = verb_history,
 	},
@@ -121,7 +121,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.max = ANY_NUMBER,
 		.words = a_port,
 		.details = "Where lines are read too slowly, one says how many changes are missing. Exit status 3: the "
-			   "daemon has ended.\n",
+			   "daemon has ended.",
 		.options = watch_options,
 		.run = verb_watch,
 	},
@@ -132,7 +132,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.max = ANY_NUMBER,
 		.words = a_port,
 		.details = "It is drawn when something changes, at most 20 times a second. Where stdout is not a "
-			   "terminal: once.\n",
+			   "terminal: once.",
 		.options = no_options,
 		.run = verb_top,
 	},
@@ -140,10 +140,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "verify",
 		.help = "compare the kernel's links with STATE_DB, APPL_DB and CONFIG_DB, without the daemon's help",
 		.arguments = "",
-		.details = "Exit status 1: something differs. What differs is looked at again until the grace\n"
-			   "is over, as route_check does: a change takes its way from the kernel to Redis,\n"
-			   "and orchagent its time. A line for cron:\n"
-			   "  */5 * * * *  root  portsyncctl verify --quiet\n",
+		.details = "Exit status 1: something differs. What differs is looked at again until the grace "
+			   "is over, as route_check does: a change takes its way from the kernel to Redis, "
+			   "and orchagent its time. A line for cron:",
+		.example = "*/5 * * * *  root  portsyncctl verify --quiet",
 		.options = verify_options,
 		.run = verb_verify,
 	},
@@ -152,8 +152,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "why portsyncd does not run, or cannot: configuration, Redis, rights, limits, kernel",
 		.arguments = "",
 		.details = "Each finding is ok, WARN or FAIL, the latter two with what helps. What the daemon's user "
-			   "may do is tried as\n"
-			   "that user, so it is best run by root. Exit status 0: there is no FAIL.\n",
+			   "may do is tried as "
+			   "that user, so it is best run by root. Exit status 0: there is no FAIL.",
 		.options = doctor_options,
 		.bad_config = true,
 		.run = verb_doctor,
@@ -166,8 +166,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.max = 1,
 		.words = wait_words,
 		.details = "init-done: APPL_DB has PortInitDone. in-sync: verify would find no difference. Redis, the "
-			   "daemon and the\n"
-			   "ports may all be missing yet. Exit status 0: reached; 1: timed out.\n",
+			   "daemon and the "
+			   "ports may all be missing yet. Exit status 0: reached; 1: timed out.",
 		.options = wait_options,
 		.run = verb_wait,
 	},
@@ -178,7 +178,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.max = ANY_NUMBER,
 		.words = a_kind,
 		.details = "NAME is the kind of the line (MSGID in syslog), AUDIT_EVENT, or the check; without one all "
-			   "are listed.\n",
+			   "are listed.",
 		.options = no_options,
 		.run = verb_explain,
 	},
@@ -187,7 +187,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "write what the flight recorder holds, for Wireshark and portsyncd --replay",
 		.arguments = "",
 		.details = "Without -o the daemon writes it into [recorder] folder, and the name of the file is "
-			   "printed.\n",
+			   "printed.",
 		.options = record_options,
 		.run = verb_record,
 	},
@@ -196,8 +196,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "one archive for a report: status, configuration, metrics, recording, links, tables, journal",
 		.arguments = "",
 		.details = "Passwords and keys are not in it. What cannot be had is a file <name>.missing that says "
-			   "why: it works\n"
-			   "without the daemon, too.\n",
+			   "why: it works "
+			   "without the daemon, too.",
 		.options = dump_options,
 		.bad_config = true,
 		.run = verb_dump,

@@ -16,6 +16,7 @@ from lib import ctl
 from lib.daemon import ROOT
 from lib.monitor import Monitor
 from lib.switch import Switch
+from lib.terminal import Terminal
 from lib.wait import patient
 from test_namespaces import write_database_global
 
@@ -51,6 +52,15 @@ def test_help_of_each_verb() -> None:
         done = ctl.command(verb, "--help")
         assert done.code == ctl.GOOD and done.out.startswith(f"Usage: portsyncctl {verb}") and not done.err
         assert "--json" in done.out
+
+
+def test_help_fits_the_terminal() -> None:
+    for words in ([], *([verb] for verb in VERBS)):
+        plain = ctl.command(*words, "--help").out
+        with Terminal([str(ctl.program()), *words, "--help"], ctl.environment(), columns=80) as terminal:
+            terminal.wait(r"version and end\n\Z" if words else r"reached\n\Z")
+            shown = terminal.shown
+        assert max(map(len, shown.splitlines())) <= 80 and shown.split() == plain.split()
 
 
 @pytest.mark.parametrize(
