@@ -13,7 +13,7 @@ from lib.figures import figures
 from lib.monitor import Monitor
 from lib.netns import NetNs
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 SELDOM = 3600
 OURS = {"state", "netdev_oper_status", "admin_status", "mtu"}
@@ -24,7 +24,7 @@ def row_events(sw: Switch, port: str) -> redis.client.PubSub:
     listener = sw.state_db.client.pubsub(ignore_subscribe_messages=True)
     listener.subscribe(f"__keyspace@6__:PORT_TABLE|{port}")
     wait_for(lambda: listener.subscribed)
-    listener.get_message(timeout=5)
+    listener.get_message(timeout=patient())
     return listener
 
 

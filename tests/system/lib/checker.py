@@ -29,6 +29,7 @@ if not __package__:
 import redis
 
 from lib.databases import Database, open_database
+from lib.wait import patient
 
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS = 0x8913
@@ -198,7 +199,7 @@ class Observer:
     def _follow(self) -> None:
         with self._db.client.pubsub() as events:
             events.psubscribe(f"__keyspace@*__:{self._db.key('PORT_TABLE', '*')}")
-            assert events.get_message(timeout=30), "the subscription is confirmed"
+            assert events.get_message(timeout=patient()), "the subscription is confirmed"
             self._take(self._db.keys("PORT_TABLE"))
             self._ready.set()
             while not self._stopping.is_set():

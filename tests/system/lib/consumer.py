@@ -9,6 +9,7 @@ from typing import Self
 import redis
 
 from lib.databases import Database
+from lib.wait import patient
 
 TABLE = "PORT_TABLE"
 BATCH = 128  # orchagent's gBatchSize
@@ -112,7 +113,7 @@ class TableSubscriber(_Reader):
         self._on_event = on_event
         self._events: redis.client.PubSub = state_db.client.pubsub()
         self._events.psubscribe(f"__keyspace@{number}__:{state_db.key(TABLE, '*')}")
-        assert self._events.get_message(timeout=10), "the subscription is confirmed"
+        assert self._events.get_message(timeout=patient()), "the subscription is confirmed"
 
     def _follow(self) -> None:
         with self._events:
