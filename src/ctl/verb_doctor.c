@@ -38,6 +38,14 @@ void doctor_add(struct doctor *d, enum doctor_level level, const char *check, co
 
 static const char *verdict(const struct doctor *d)
 {
+	static char hidden[160];
+
+	if (d->hidden) {
+		(void)snprintf(hidden, sizeof(hidden),
+			       "portsyncd is not for this user to look at; this is how it would do as user %s",
+			       d->user.name);
+		return hidden;
+	}
 	if (d->n[DOCTOR_FAIL] > 0)
 		return d->pid ? "portsyncd runs, but cannot work as it should" : "portsyncd cannot work as it should";
 	if (d->n[DOCTOR_WARN] > 0)

@@ -135,6 +135,7 @@ def test_it_is_the_command_in_the_container(shell: str, switch: SwitchFactory, h
     done = host.run("doctor", "-j", shell=shell)
     assert (done.code, done.err, done.json["pid"]) == (ctl.GOOD, "", sw.daemon.pid)
     assert host.last_call[:2] == ["exec", "-e"]
+    assert {"NO_COLOR", "TERM", "LC_ALL", "LC_CTYPE", "LANG"} <= {*host.last_call}, "what a picture is drawn with"
     sw.config_file.write_text("[log]\nlevel = loud\n")
     assert host.run("doctor", "--json", shell=shell).code == ctl.NEGATIVE
     done = host.run("no such", "verb's", '"it"', shell=shell)
