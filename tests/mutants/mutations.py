@@ -553,4 +553,13 @@ MUTATIONS = [
         ("w->messages - w->newlink - w->dellink", "w->messages - w->newlink"),
         ("return open > 0 && open >= weight", "return open >= weight"),
     ),
+    *of(
+        "daemon/end.c",
+        "end",
+        ("\td->status = EXIT_FAILURE;", "\t;"),
+        ("if (!log_shows_on_stderr())", "if (log_shows_on_stderr())"),
+        ("timer_exit(d->event, EXIT_FAILURE)", "timer_exit(d->event, 0)"),
+        ("info->ssi_signo == SIGTERM", "info->ssi_signo != SIGTERM"),
+        ('notify_send(d->notify, "STOPPING=1");', ""),
+    ),
 ]
