@@ -16,7 +16,7 @@ inline publish_at_once(n)
 		owed[n] = 0;
 		if
 		:: fields ->
-			assert(cause[n] || meddled[n]); /* what did not change is not written */
+			assert(!SEEN(n) || cause[n] || meddled[n]); /* what did not change is not written */
 			cause[n] = 0;
 			redis_sets(n, want, fields)
 		:: else

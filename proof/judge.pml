@@ -10,15 +10,19 @@
  * reconciliation. */
 inline judge_before(n)
 {
-	assert(!kernel[n] || meddled[n] || EQUAL(n) && !unheard[n] && !OWES(n))
+	assert(!SEEN(n) || !kernel[n] || meddled[n] || EQUAL(n) && !unheard[n] && !OWES(n))
 }
 
 inline judge(n)
 {
-	assert(EQUAL(n));    /* STATE_DB is what the kernel says */
-	assert(!unheard[n]); /* each change had an event, and from it on the row was the truth */
-	assert(!ended[n]);   /* each end of a link was a DEL */
-	assert(!dirty[n] && !OWES(n));
+	if
+	:: SEEN(n) ->
+		assert(EQUAL(n));    /* STATE_DB is what the kernel says */
+		assert(!unheard[n]); /* each change had an event, and from it on the row was the truth */
+		assert(!ended[n]);   /* each end of a link was a DEL */
+		assert(!dirty[n] && !OWES(n))
+	:: else
+	fi;
 	silent[n] = 0;
 	meddled[n] = 0
 }

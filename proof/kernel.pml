@@ -30,47 +30,8 @@ inline emit(kind, n, what)
 }
 
 /* An ifindex is not given to another link while the daemon has not heard of its end. */
+#define MAY_CHANGE (calm == STORM && ((FAULTS & OVERRUNS) || !congested && len(events) < QUEUE))
 #define MAY_CREATE(n, index) (!link[n] || INDEX(link[n]) != (index))
-
-inline change(n)
-{
-	x = kernel[n];
-	if
-	:: x -> y = LINK(INDEX(x), 1 - VALUE(x), MASTER(x))
-#ifdef MASTERS
-	:: x -> y = LINK(INDEX(x), VALUE(x), 1 - MASTER(x))
-#endif
-	:: x -> y = x
-	:: x -> y = 0
-	:: !x && MAY_CREATE(n, 0) -> y = LINK(0, 0, 0)
-	:: !x && MAY_CREATE(n, 1) -> y = LINK(1, 0, 0)
-	fi;
-	news = (x != y);
-	if
-	:: news -> kernel_becomes(n, y)
-	:: else
-	fi;
-	interrupted = interrupted || dumping && (!x || !y);
-	if
-	:: k = (y -> NEW : GONE)
-	:: k = BAD
-	fi;
-	x = (y -> y : x);
-	emit(k, n, x)
-}
-
-active proctype kernel_changes()
-{
-	do
-	:: atomic { calm == STORM -> q = 0; change(q) }
-#if PORTS > 1
-	:: atomic { calm == STORM -> q = 1; change(q) }
-#endif
-#ifdef SILENT
-	:: atomic { calm == STORM && kernel[0] -> kernel[0] = kernel[0] ^ 2; silent[0] = 1; meddled[0] = 1 }
-#endif
-	od
-}
 
 active proctype kernel_dumps()
 {

@@ -6,6 +6,13 @@ bit owed_del[PORTS];
 byte dirty[PORTS];    /* place in the queue, from 1; 0: not in it */
 byte n_dirty;
 
+/* In doubt all fields are written: what else is owed does not matter. */
+#ifdef RECORDED
+#define TOGETHER(a, b) ((a) | (b))
+#else
+#define TOGETHER(a, b) (((a) | (b)) & DOUBT -> DOUBT : (a) | (b))
+#endif
+
 inline mark_dirty(n)
 {
 	if
@@ -53,12 +60,12 @@ inline owe(n, which)
 	:: (which) != 0 ->
 		expect(OWED, n, which);
 #ifndef MUT_LEVELS_ONLY
-		owed[n] = owed[n] | (which);
+		owed[n] = TOGETHER(owed[n], which);
 #endif
 		mark_dirty(n)
 	:: else
 #ifdef MUT_WRITES_UNCHANGED
-		-> owed[n] = owed[n] | FIELDS; mark_dirty(n)
+		-> owed[n] = TOGETHER(owed[n], FIELDS); mark_dirty(n)
 #endif
 	fi
 }
@@ -102,7 +109,7 @@ inline links_doubt()
 {
 	for (k : 0 .. LAST) {
 		if
-		:: link[k] -> owed[k] = owed[k] | DOUBT; mark_dirty(k)
+		:: link[k] -> owed[k] = TOGETHER(owed[k], DOUBT); mark_dirty(k)
 		:: else
 		fi
 	}

@@ -30,18 +30,31 @@ bit live, held;
 byte reading;
 byte next_read, reads;
 bit read_failed, read_later;
+bit asked[PORTS];   /* a row is being read */
 bit crossed[PORTS]; /* a write overtook the read that is under way (generation) */
+
+#ifdef MUT_ABANDONED_WRITE_LANDS
+bit late;
+byte late_port, late_fields, late_row;
+#endif
+
+/* What nobody will read any more has one value only, so that there are fewer states. */
+inline unknown(n)
+{
+	known[n] = 0;
+	acked[n] = 0
+}
 
 inline not_done(what, n)
 {
 #ifndef MUT_SENT_COUNTS_AS_DONE
-	known[n] = 0;
+	unknown(n);
 #endif
 	if
 	:: what == DEL -> mine[n] = 1; owed_del[n] = 1
 	:: else ->
 #ifndef MUT_SENT_COUNTS_AS_DONE
-		owed[n] = owed[n] | announced[n];
+		owed[n] = (link[n] -> TOGETHER(owed[n], announced[n]) : 0);
 #endif
 		announced[n] = 0
 	fi
@@ -54,7 +67,7 @@ inline send_write(what, n, which, set)
 #endif
 	assert(CAPACITY > 0);
 	commands!what, n, which, set;
-	crossed[n] = 1;
+	crossed[n] = asked[n];
 	writing[n]++;
 	assert(writing[n] <= 2); /* a DEL and a SET */
 	known[n] = 1
@@ -70,11 +83,11 @@ inline send_delete(n)
 
 inline send_set(n, differing)
 {
-	assert(cause[n] || meddled[n]); /* what did not change is not written */
+	assert(!SEEN(n) || cause[n] || meddled[n]); /* what did not change is not written */
 	cause[n] = 0;
 	acked[n] = want;
 	mine[n] = 1;
-	announced[n] = differing | owed[n];
+	announced[n] = TOGETHER(differing, owed[n]);
 	owed[n] = 0;
 	expect(SENT_SET, n, (announced[n] << 3) | want);
 	send_write(SET, n, fields, want)
@@ -106,6 +119,9 @@ inline write_row(n)
 inline publish_port(n)
 {
 	if
+#ifdef MUT_NOTHING_IS_WRITTEN
+	:: 1 -> owed[n] = 0; owed_del[n] = 0
+#endif
 	:: writing[n] ->
 #ifndef MUT_FORGETS_WHILE_WRITING
 		again[n] = 1
@@ -163,7 +179,7 @@ inline pump()
 	do
 	:: !read_failed && next_read < PORTS && CAPACITY ->
 		commands!READ, next_read, 0, 0;
-		crossed[next_read] = 0;
+		asked[next_read] = 1;
 		next_read++;
 		reads++
 	:: else -> break
@@ -208,8 +224,8 @@ inline on_written(what, n, ok)
 	:: ok && what == DEL -> skip
 	:: !ok ->
 		not_done(what, n);
-		crossed[n] = 1;
-		cause[n] = 1;
+		crossed[n] = asked[n];
+		cause[n] = SEEN(n);
 #ifndef MUT_REFUSED_FOR_GOOD
 		retry[n] = (retry[n] -> retry[n] : 1)
 #endif
@@ -237,6 +253,8 @@ inline take_answer()
 		:: good -> take_row(p, x)
 		:: else -> mark_dirty(p)
 		fi;
+		asked[p] = 0;
+		crossed[p] = 0;
 		pump()
 	fi;
 	assert(len(commands) + len(answers) <= PIPELINE)
@@ -285,12 +303,14 @@ inline lose_connection()
 #endif
 	for (q : 0 .. LAST) {
 #ifndef MUT_TRUSTS_OLD_ROWS
-		known[q] = 0;
+		unknown(q);
 #endif
 		retry[q] = 0;
-		cause[q] = 1;
+		asked[q] = 0;
+		crossed[q] = 0;
+		cause[q] = SEEN(q);
 		/* Consumers may have lost their connections too. */
-		unheard[q] = (kernel[q] -> 1 : 0)
+		unheard[q] = (kernel[q] -> SEEN(q) : 0)
 	}
 #ifndef MUT_NO_EVENT_AFTER_OUTAGE
 	links_doubt()

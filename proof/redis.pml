@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Redis and the connection to it: carries out, refuses, hangs (until the connection is given up), restarts empty. */
-#ifdef MUT_ABANDONED_WRITE_LANDS
-bit late;
-byte late_port, late_fields, late_row;
-#endif
-
 active proctype redis()
 {
 	do
@@ -12,16 +7,16 @@ active proctype redis()
 		connected && nempty(commands) ->
 		commands?k, p, f, x;
 		if
-		:: calm == STORM -> good = 0
+		:: MAY(REFUSES) -> good = 0
 		:: good = 1
 		fi;
 		if
 		:: !good
 		:: good && k == SET -> redis_sets(p, x, f)
 		:: good && k == DEL -> redis_deletes(p)
-		:: good && k == READ -> x = row[p]
-		:: good && k == SCAN
+		:: good && (k == READ || k == SCAN)
 		fi;
+		x = (good && k == READ && !CROSSED(p) -> row[p] : 0);
 		answers!k, p, good, x
 	}
 #ifdef MUT_ABANDONED_WRITE_LANDS
@@ -34,10 +29,10 @@ active proctype connection()
 {
 	do
 	:: atomic { !connected -> connected = 1; start_readback(); flush() }
-	:: atomic { connected && calm == STORM -> lose_connection() }
+	:: atomic { connected && MAY(LOSES) -> lose_connection() }
 	:: atomic {
 		/* It restarts without its rows. */
-		connected && calm == STORM ->
+		connected && MAY(RESTARTS) ->
 		lose_connection();
 		for (q : 0 .. LAST) {
 			row[q] = 0;
@@ -49,15 +44,15 @@ active proctype connection()
 
 /* Others delete a row, change a field of ours, or have a row that is none of ours. */
 #define OTHERS_MEDDLE(n) \
-	:: atomic { calm == STORM && row[n] -> row[n] = 0; ended[n] = 0; meddled[n] = 1; heard(n) } \
-	:: atomic { calm == STORM && ROW_OPER(row[n]) -> row[n] = row[n] ^ 6; meddled[n] = 1; heard(n) }
+	:: atomic { MAY(MEDDLES) && row[n] -> row[n] = 0; ended[n] = 0; meddled[n] = SEEN(n); heard(n) } \
+	:: atomic { MAY(MEDDLES) && ROW_OPER(row[n]) -> row[n] = row[n] ^ 6; meddled[n] = SEEN(n); heard(n) }
 
 active proctype others()
 {
 	do
 	OTHERS_MEDDLE(0)
 #ifdef THEIRS
-	:: atomic { calm == STORM -> row[THEIRS] = STATE - row[THEIRS] }
+	:: atomic { MAY(MEDDLES) -> row[THEIRS] = STATE - row[THEIRS] }
 #elif PORTS > 1
 	OTHERS_MEDDLE(1)
 #endif

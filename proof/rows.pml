@@ -7,7 +7,7 @@
 /* The message reaches the daemon within the step. is_news: it says something new. */
 inline message(n, new, old, is_news)
 {
-	cause[n] = cause[n] | (is_news);
+	cause[n] = cause[n] | (is_news) && SEEN(n);
 	if
 	:: new -> links_present(n, new)
 	:: else -> links_gone(n, old)
@@ -15,20 +15,47 @@ inline message(n, new, old, is_news)
 	flush()
 }
 
+/* The two values are alike, and so the kernel's is always 0: if it changes, all copies of the other one do instead. */
+inline flip(n)
+{
+	row[n] = FLIPPED(row[n]);
+	acked[n] = FLIPPED(acked[n]);
+	for (y : 1 .. len(commands)) {
+		commands?k, p, f, x;
+		commands!k, p, f, (p == n -> FLIPPED(x) : x)
+	}
+	for (y : 1 .. len(answers)) {
+		answers?k, p, good, x;
+		answers!k, p, good, (p == n -> FLIPPED(x) : x)
+	}
+#ifdef MUT_ABANDONED_WRITE_LANDS
+	late_row = (late_port == n -> FLIPPED(late_row) : late_row);
+#endif
+	if
+	:: link[n] -> link[n] = link[n] ^ 2
+	:: else
+	fi
+}
+
+/* No link takes another's place before its end is told, so the ifindex does not matter. */
 inline change(n)
 {
+	news = 0;
+	if
+	:: flip(n); news = 1
+	:: skip
+	fi;
 	x = kernel[n];
 	if
-	:: x -> y = LINK(INDEX(x), 1 - VALUE(x), MASTER(x))
+	:: news && x -> y = x
 #ifdef MASTERS
-	:: x -> y = LINK(INDEX(x), VALUE(x), 1 - MASTER(x))
+	:: !news && x -> y = LINK(0, 0, 1 - MASTER(x))
 #endif
-	:: x -> y = x /* a message that changes nothing */
-	:: x -> y = 0
+	:: !news && x -> y = x /* a message that changes nothing */
+	:: !news && x -> y = 0
 	:: !x -> y = LINK(0, 0, 0)
-	:: !x -> y = LINK(1, 0, 0)
 	fi;
-	news = (x != y);
+	news = news || (x != y);
 	if
 	:: news -> kernel_becomes(n, y)
 	:: else

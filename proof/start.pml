@@ -271,7 +271,9 @@ active proctype appl_db()
 		:: x != 2 && k == ASK -> x = (row[n] == 2 && row_admin[n])
 		:: x != 2 && k == PUSH ->
 			assert(kind != WARM); /* a warm start pushes nothing */
+#ifndef MUT_ROWS_ELSEWHERE
 			row[n] = (row[n] == 2 -> 2 : 1)
+#endif
 		:: x != 2 && k == PUSH_CONFIG_DONE ->
 			/* All rows are there before it, unless others took them away. */
 			assert(emptied || row[0] && row[LAST]);
@@ -349,9 +351,15 @@ active proctype orchagent()
 #define COUNTS(n) (link[n] && !old[n])
 #endif
 
+#ifdef MUT_EXPECTED_FOR_EVER
+#define MAY_CLEAR 0
+#else
+#define MAY_CLEAR 1
+#endif
+
 #define PUBLISH(n) \
 	:: atomic { decided && COUNTS(n) && configured[n] && !published[n] && !FORGOTTEN(n) -> state_row[n] = 1; published[n] = 1 } \
-	:: atomic { expected[n] && configured[n] && COUNTS(n) && READY(n) -> expected[n] = 0 }
+	:: atomic { MAY_CLEAR && expected[n] && configured[n] && COUNTS(n) && READY(n) -> expected[n] = 0 }
 #ifdef MUT_LINK_COUNTS_BEFORE_ROW
 #define READY(n) 1
 #else

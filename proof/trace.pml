@@ -99,7 +99,6 @@ inline guess_row(n)
 	:: x = 4
 	:: x = 5
 	fi;
-	crossed[n] = 0;
 	take_row(n, x)
 }
 
@@ -175,8 +174,9 @@ active proctype acceptor()
 		!stuck && NEXT(DRIFT) ->
 		p = c_expr { ports[now.at] };
 		at++;
+		/* Redis answers in order: what is read while a write is under way was asked before it, and does not count. */
 		if
-		:: known[p] && mine[p] -> guess_row(p)
+		:: known[p] && mine[p] && !writing[p] -> guess_row(p)
 		:: else -> stuck = 1
 		fi
 	}

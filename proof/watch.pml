@@ -13,6 +13,16 @@ hidden byte drained, some;
 byte staged[2 * PORTS];    /* rows of the dump; 0: none */
 bit overtaken[2 * PORTS];  /* an event named the link since the dump began */
 bit incomplete;            /* memory ran out */
+#ifdef MUT_ROW_BEATS_EVENT
+#define OVERTAKEN(k) 0
+#else
+#define OVERTAKEN(k) overtaken[k]
+#endif
+#ifdef MUT_SHORT_OF_MEMORY_COUNTS
+#define INCOMPLETE 0
+#else
+#define INCOMPLETE incomplete
+#endif
 
 #ifdef REREAD
 #define RETRY_BOUND 2
@@ -58,26 +68,36 @@ inline reread_stop()
 }
 #endif
 
-inline clear_stage()
+inline forget_rows()
 {
 	for (k : 0 .. 2 * PORTS - 1) {
 		staged[k] = 0;
 		overtaken[k] = 0
 	}
+}
+
+inline clear_stage()
+{
+	forget_rows();
 	incomplete = 0
 }
 
 /* Closing the socket ends the dump in the kernel. */
-inline abort_dump()
+inline end_dump()
 {
-#ifndef MUT_ABANDONED_ROWS_ARRIVE
 	dumping = 0;
 	cursor = 0;
 	interrupted = 0;
 	do
 	:: nempty(dump) -> dump?_, _, _
 	:: empty(dump) -> break
-	od;
+	od
+}
+
+inline abort_dump()
+{
+#ifndef MUT_ABANDONED_ROWS_ARRIVE
+	end_dump();
 #endif
 	clear_stage()
 }
@@ -99,8 +119,12 @@ inline enter(state)
 inline start_dump()
 {
 	due = 0;
+#ifdef MUT_NO_DUMP
+	enter(SYNCED)
+#else
 	dumping = 1;
 	enter(DUMPING)
+#endif
 }
 
 inline restart()
@@ -135,9 +159,11 @@ inline dump_failed()
 /* The event k about port p */
 inline on_event()
 {
-	cause[p] = cause[p] || (k == NEW -> link[p] != x : link[p]);
+	cause[p] = SEEN(p) && (cause[p] || (k == NEW -> link[p] != x : link[p]));
 	if
-	:: watch == DUMPING -> overtaken[PLACE(p, x)] = 1
+	:: watch == DUMPING && !INCOMPLETE ->
+		overtaken[PLACE(p, x)] = 1;
+		staged[PLACE(p, x)] = (OVERTAKEN(PLACE(p, x)) -> 0 : staged[PLACE(p, x)])
 	:: else
 	fi;
 #ifdef REREAD
@@ -174,6 +200,12 @@ inline read_events()
 	:: !overrun && nempty(events) ->
 		events?k, p, x;
 		some = 1;
+#ifdef MUT_ONE_MESSAGE_A_READ
+		if
+		:: nempty(events) -> events?_, _, _ /* it was in the same datagram */
+		:: else
+		fi;
+#endif
 		if
 		:: k == BAD ->
 #ifndef MUT_BAD_MESSAGE_IGNORED
@@ -190,12 +222,6 @@ inline read_events()
 	:: else
 	fi
 }
-
-#ifdef MUT_ROW_BEATS_EVENT
-#define OVERTAKEN(k) 0
-#else
-#define OVERTAKEN(k) overtaken[k]
-#endif
 
 inline commit(whole)
 {
@@ -214,7 +240,7 @@ inline commit(whole)
 		fi
 	}
 	for (q : 0 .. LAST) {
-		cause[q] = 1
+		cause[q] = SEEN(q)
 	}
 #ifndef MUT_NO_EVENT_AFTER_DUMP
 	links_doubt()
@@ -246,22 +272,27 @@ inline complete_dump()
 #define INTERRUPTED y
 #endif
 
-#ifdef MUT_SHORT_OF_MEMORY_COUNTS
-#define INCOMPLETE 0
-#else
-#define INCOMPLETE incomplete
-#endif
-
 inline read_dump()
 {
 	dump?q, x, y;
+#ifdef MUT_FIRST_ROW_ENDS_DUMP
+	if
+	:: q != DUMP_DONE -> staged[PLACE(q, x)] = x; q = DUMP_DONE; end_dump()
+	:: else
+	fi;
+#endif
 	if
 	:: INTERRUPTED || (q == DUMP_DONE && INCOMPLETE) -> dump_failed()
 	:: !INTERRUPTED && q == DUMP_DONE && !INCOMPLETE -> complete_dump()
 	:: else ->
 		if
-		:: staged[PLACE(q, x)] = x
-		:: calm == STORM -> incomplete = 1
+		:: staged[PLACE(q, x)] = (OVERTAKEN(PLACE(q, x)) || INCOMPLETE -> 0 : x)
+		:: MAY(RUNS_SHORT) ->
+			incomplete = 1;
+			if
+			:: INCOMPLETE -> forget_rows() /* This dump will not count. */
+			:: else
+			fi
 		fi
 	fi
 }
@@ -269,13 +300,16 @@ inline read_dump()
 #ifndef RECORDED
 active proctype watcher()
 {
+#ifdef MUT_KERNEL_IS_NOT_READ
+	false;
+#endif
 	do
 	:: atomic { overrun || nempty(events) -> read_events(); flush() }
 	:: atomic { watch == DUMPING && nempty(dump) -> read_dump(); flush() }
 	/* Timers */
 	:: atomic { watch == UNSYNCED -> due = 1; read_events(); flush() }
 	:: atomic { watch == SETTLING -> enter(SYNCED); flush() }
-	:: atomic { watch == DUMPING && calm == STORM -> dump_failed(); flush() }
+	:: atomic { watch == DUMPING && MAY(TIMES_OUT) -> dump_failed(); flush() }
 	od
 }
 
@@ -303,7 +337,7 @@ active proctype asker()
 			for (q : 0 .. 2 * PORTS - 1) {
 				if
 				:: asked[q] && !void_answer[q] && answer[q] ->
-					cause[q / 2] = 1;
+					cause[q / 2] = SEEN(q / 2);
 					links_present(q / 2, answer[q])
 				:: asked[q] && !void_answer[q] && !answer[q] -> links_gone(q / 2, q % 2)
 				:: asked[q] && void_answer[q] -> waiting[q] = 1

@@ -23,6 +23,7 @@
 #define DESIRED(x) (1 | ((VALUE(x) + 1) << 1))
 #define ROW_OPER(row) ((row) >> 1)
 #define DIFF(a, b) ((((a) ^ (b)) & 1) | (ROW_OPER(a) != ROW_OPER(b) -> OPER : 0))
+#define FLIPPED(row) (ROW_OPER(row) -> (row) ^ 6 : (row))
 #define MERGED(row, want, fields) \
 	(((fields) & STATE -> 1 : (row) & 1) | ((fields) & OPER -> (want) & 6 : (row) & 6))
 
@@ -37,9 +38,28 @@ byte row[PORTS];    /* STATE_DB */
 #define CALM 1
 #define RECONCILED 2
 byte calm = STORM;
+/* FAULTS: the sum of the kinds that come, for a look at a part of what can happen. Of Redis: */
+#define REFUSES 1
+#define LOSES 2    /* the connection */
+#define RESTARTS 4 /* without its rows */
+#define MEDDLES 8  /* others write */
+/* Of the kernel and of the reading of it: */
+#define OVERRUNS 1
+#define CUTS 2       /* a message is truncated or malformed */
+#define RUNS_SHORT 4 /* of memory, amid a dump */
+#define TIMES_OUT 8  /* a dump */
+#ifndef FAULTS
+#define FAULTS 255
+#endif
+#define MAY(fault) (calm == STORM && (FAULTS & (fault)))
 bit checked; /* the last step was such a judgement: for the liveness property */
 
-/* The observer's. */
+/* The observer's. One that looks at one port only has fewer states, and no assertion is about two. */
+#ifdef JUDGED
+#define SEEN(n) ((n) == JUDGED)
+#else
+#define SEEN(n) 1
+#endif
 bit unheard[PORTS]; /* a change, or a gap, after which no event had the truth in its row */
 bit cause[PORTS];   /* something that a write may answer to */
 bit meddled[PORTS]; /* others changed the row since the last judgement */
@@ -80,10 +100,10 @@ inline redis_deletes(n)
 inline kernel_becomes(n, new)
 {
 	if
-	:: kernel[n] && (!(new) || INDEX(kernel[n]) != INDEX(new)) && ROW_OPER(row[n]) -> ended[n] = 1
+	:: kernel[n] && (!(new) || INDEX(kernel[n]) != INDEX(new)) && ROW_OPER(row[n]) -> ended[n] = SEEN(n)
 	:: else
 	fi;
 	kernel[n] = new;
 	/* One that ends where the daemon's copy stands, by a change without a message, has no event. */
-	unheard[n] = ((new) && !silent[n] -> 1 : (new -> unheard[n] : 0)) /* the end of a link is heard by the DEL */
+	unheard[n] = ((new) && !silent[n] -> SEEN(n) : (new -> unheard[n] : 0)) /* the end of a link is heard by the DEL */
 }
