@@ -10,8 +10,8 @@
 #include <sys/un.h>
 
 #define ADDRESS_LIST_MAX 8          /* addresses of one server */
-#define ADDRESS_DESTINATION_MAX 255 /* bytes of its text */
-#define ADDRESS_TEXT_MAX 64         /* capacity for the longest one, with its NUL */
+#define ADDRESS_DESTINATION_MAX 255 /* bytes of a destination as text */
+#define ADDRESS_TEXT_MAX 64         /* capacity for the longest address as text, with its NUL */
 
 struct address {
 	union {
@@ -23,7 +23,7 @@ struct address {
 	socklen_t len;
 };
 
-/* 0, or -EINVAL: no number in dots or brackets, a port that is not 1..65535, or IPv4 written as IPv6. */
+/* 0, or -EINVAL: a host that is not numeric, a port that is not 1..65535, or IPv4 written as IPv6. */
 int address_parse(const char *text, struct address *ret);
 
 /* Reached from this machine only: 127.0.0.0/8 or ::1. */

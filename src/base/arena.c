@@ -40,7 +40,7 @@ static bool add_chunk(struct arena *a, size_t size)
 	return true;
 }
 
-/* To a chunk that has this much left. */
+/* Moves on to a chunk that has this much left. */
 static bool advance(struct arena *a, size_t size)
 {
 	const struct arena_chunk *next = a->current ? a->current->next : a->first;

@@ -11,7 +11,7 @@ struct arena {
 	struct arena_chunk *first, *current; /* chunks behind current are spare */
 	size_t chunk_bytes, keep_bytes;
 	size_t total;  /* bytes taken since the last reset */
-	size_t chunks; /* that were ever allocated */
+	size_t chunks; /* ever allocated */
 };
 
 /* What a piece of this size takes of a chunk. */
@@ -19,11 +19,11 @@ struct arena {
 
 /* Grows by chunks of chunk_bytes, from the first piece on; a reset keeps keep_bytes. */
 void arena_init(struct arena *a, size_t chunk_bytes, size_t keep_bytes);
-/* A zeroed one is fine. */
+/* Frees all chunks. A zeroed arena is fine. */
 void arena_done(struct arena *a);
 /* Aligned for any type, not zeroed; NULL without memory. Valid until the next reset. */
 void *arena_take(struct arena *a, size_t size);
-/* Takes all back. What is kept of the memory serves what comes, so that steady work allocates nothing. */
+/* Takes all pieces back. The memory that is kept serves later pieces, so that steady work allocates nothing. */
 void arena_reset(struct arena *a);
 /* Overwrites everything that was taken or may still be taken: it held a secret. */
 void arena_wipe(struct arena *a);

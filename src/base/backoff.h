@@ -10,7 +10,7 @@ struct backoff {
 	uint32_t next_ms; /* 0: start with initial_ms */
 };
 
-/* The delay to wait now, in microseconds: next_ms of which up to a quarter is taken off by chance. Doubles next_ms. */
+/* The delay to wait now, in microseconds: next_ms less a random share of up to a quarter. Doubles next_ms. */
 uint64_t backoff_next_usec(struct backoff *b);
 
 static inline void backoff_reset(struct backoff *b)

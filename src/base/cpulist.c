@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-/* Reads the CPU at *text and moves *text past it; CPU_SETSIZE if there is not a number. */
+/* Reads the CPU at *text and moves *text past it; CPU_SETSIZE if there is no number. */
 static unsigned take_number(const char **text)
 {
 	const char *at = *text;
@@ -20,7 +20,7 @@ static unsigned take_number(const char **text)
 	return value;
 }
 
-/* "3" or "0-1" at *text, which is moved behind it. */
+/* "3" or "0-1" at *text, which is moved past it. */
 static int take_range(const char **text, cpu_set_t *cpus)
 {
 	unsigned first = take_number(text), last = first;

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <stddef.h>
 
-/* The empty text is the empty set. 0, or -EINVAL: bad syntax, a range backwards, or a number not below CPU_SETSIZE. */
+/* The empty text is the empty set. 0, or -EINVAL: bad syntax, a backward range, or a number not below CPU_SETSIZE. */
 int cpulist_parse(const char *text, cpu_set_t *cpus);
 
 /* Writes the shortest list for the set, truncated to size. Returns out. */

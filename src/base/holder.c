@@ -59,7 +59,7 @@ static bool is_same_or_any(const char *hex, const void *wanted, size_t len)
 	       (memcmp(words, wanted, len) == 0 || memcmp(words, any, len) == 0);
 }
 
-/* A listener on [::] has IPv4's port too, unless it said otherwise. */
+/* A listener on [::] has IPv4's port too, unless it set IPV6_V6ONLY. */
 static bool is_in_the_way(const char *hex, const struct address *address)
 {
 	static const struct in6_addr any;

@@ -11,10 +11,10 @@
 /* text is NULL or NUL-terminated. For locals: struct secret s cleanup(secret_wipe) = {0}; */
 struct secret {
 	char *text;
-	size_t len, capacity; /* bytes; the NUL has one more */
+	size_t len, capacity; /* bytes, without the NUL */
 };
 
-/* An empty one with that capacity in bytes. 0 or -ENOMEM. */
+/* Makes an empty secret with that capacity. 0 or -ENOMEM. */
 int secret_new(struct secret *s, size_t capacity);
 /* Overwrites it and gives the memory back. */
 void secret_wipe(struct secret *s);

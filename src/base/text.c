@@ -47,7 +47,7 @@ void text_seconds(struct text *t, uint64_t nsec)
 		text_add(t, fraction, len);
 }
 
-/* The last digits of the value, and what stands before them. */
+/* Appends before, then that many of the value's last digits. */
 static void put_digits(struct text *t, const char *before, uint64_t value, size_t digits)
 {
 	char text[TEXT_DIGITS_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text: one that grows, what is appended to a buffer of fixed size, decimal digits, and UTF-8. */
+/* Text that grows, appending to a buffer of fixed size, decimal digits, and UTF-8. */
 #ifndef PORTSYNCD_BASE_TEXT_H
 #define PORTSYNCD_BASE_TEXT_H
 
@@ -28,7 +28,7 @@ static inline void text_add(struct text *t, const char *bytes, size_t len)
 {
 	if (t->size - t->len < len)
 		text_reserve(t, len);
-	if (t->failed || len == 0) /* of nothing bytes may be NULL */
+	if (t->failed || len == 0) /* without a length bytes may be NULL */
 		return;
 	memcpy(t->data + t->len, bytes, len);
 	t->len += len;

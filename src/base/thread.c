@@ -30,7 +30,7 @@ int thread_start(pthread_t *ret, size_t stack_bytes, void *(*run)(void *), void 
 	return -r;
 }
 
-/* Not by who starts it: another thread's name is a file of /proc to write, which the sandbox forbids. */
+/* A thread names itself: to name another one means writing to /proc, which the sandbox forbids. */
 void thread_name_self(const char *name)
 {
 	(void)prctl(PR_SET_NAME, name);

@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /*
- * Starts a thread with all signals blocked. stack_bytes 0: the default; a size that is less than the architecture
- * demands becomes that. 0 or negative errno.
+ * Starts a thread with all signals blocked. stack_bytes 0: the default; one below the architecture's minimum is raised
+ * to it. 0 or negative errno.
  */
 int thread_start(pthread_t *ret, size_t stack_bytes, void *(*run)(void *), void *arg);
 

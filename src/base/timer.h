@@ -2,9 +2,9 @@
 /*
  * One-shot timers of an sd-event loop, on CLOCK_MONOTONIC. Free them with sd_event_source_disable_unref().
  *
- * A turn of the daemon's loop that only reads link events leaves sd-event as it is (daemon/daemon.c): so the time comes
- * from here, and sd-event prepares again only after something was touched: started, enabled, or its exit asked for. So
- * nobody else asks sd-event for these (scripts/check-includes); to disable a source needs no touch.
+ * A turn of the daemon's loop that only reads link events bypasses sd-event (daemon/daemon.c). So the time comes from
+ * here, and sd-event prepares again only after a touch: a timer was started, a source enabled, or an exit requested.
+ * Nobody else may call sd-event for these (scripts/check-includes); disabling a source is not a touch.
  */
 #ifndef PORTSYNCD_TIMER_H
 #define PORTSYNCD_TIMER_H
@@ -18,8 +18,8 @@ int timer_add(sd_event_source **ret, sd_event *event, uint64_t accuracy_usec, sd
 	      void *user);
 
 /*
- * These start a timer, also one that runs already. What the kernel refuses (no memory for epoll) leaves it as it was;
- * nothing better is at hand.
+ * Start a timer, or restart one that runs. If the kernel refuses (no memory for epoll), the timer stays as it was,
+ * since nothing better can be done.
  */
 void timer_start(sd_event_source *timer, uint64_t delay_usec); /* counted from the beginning of the loop's turn */
 void timer_start_at(sd_event_source *timer, uint64_t usec);
@@ -29,18 +29,18 @@ void timer_start_by(sd_event_source *timer, uint64_t usec);
 void timer_stop(sd_event_source *timer);
 bool timer_is_running(sd_event_source *timer);
 
-/* Of this turn of the loop: when it began. */
+/* When this turn of the loop began, CLOCK_MONOTONIC us. */
 uint64_t timer_now(sd_event *event);
-/* What sd-event says is old: the turn began then; 0: sd-event is right again. */
+/* Replaces sd-event's time, which is stale: the turn began at usec. 0: sd-event's time is right again. */
 void timer_set_now(uint64_t usec);
 
 /* A deferred source that is not enabled yet. 0 or negative errno. */
 int timer_add_deferred(sd_event_source **ret, sd_event *event, sd_event_handler_t handler, void *user);
 /* Enables any source: SD_EVENT_ON, SD_EVENT_ONESHOT. 0 or negative errno. */
 int timer_enable(sd_event_source *source, int how);
-/* The loop ends after this turn, with the code. */
+/* Ends the loop after this turn, with this code. 0 or negative errno. */
 int timer_exit(sd_event *event, int code);
 
-bool timer_take_touch(void); /* since the last call */
+bool timer_take_touch(void); /* true if there was a touch since the last call */
 
 #endif

@@ -36,7 +36,7 @@ struct config_addresses {
 	size_t n;
 };
 
-/* The file may have at least so many keys. */
+/* Capacity of the arrays by key; the table of keys.h has no more. */
 #define CONFIG_KEYS_MAX 128
 
 /* Where a value comes from. */
@@ -53,17 +53,17 @@ struct config {
 	char redis_password_file[PATH_MAX];
 
 	/* [performance] */
-	long redis_pipeline_depth; /* commands without an answer, a connection */
+	long redis_pipeline_depth; /* commands without an answer, per connection */
 	long gather_usecs;         /* between two reads of the event socket in a storm; 0: none */
 	long settle_ms;            /* how long publishing may be held back to settle after a dump */
 	long reply_delay_usecs;    /* how long answers of STATE_DB may wait to be read while events come */
 	long receive_buffer_bytes; /* of the netlink sockets */
-	cpu_set_t cpu_affinity;    /* none: as it was started */
+	cpu_set_t cpu_affinity;    /* empty: as it was started */
 	bool lock_memory;
 
 	/* [http] */
 	struct config_addresses http_listen;
-	char http_unix_socket[CONFIG_TEXT_MAX]; /* without it and addresses HTTP is off */
+	char http_unix_socket[CONFIG_TEXT_MAX]; /* HTTP is off without it and http_listen */
 	char http_cert[PATH_MAX], http_key[PATH_MAX], http_ca[PATH_MAX];
 	long http_max_clients, http_timeout_secs;
 
@@ -71,7 +71,7 @@ struct config {
 	long max_latency_usecs; /* 99 % of the events should take no longer */
 	long max_stall_secs;    /* 0: no limit */
 	double max_failure_percent, min_sync_percent;
-	long max_memory_mb; /* 0: any */
+	long max_memory_mb; /* 0: no limit */
 
 	/* [sonic] */
 	long reconcile_interval_secs;
@@ -92,7 +92,7 @@ struct config {
 	char recorder_folder[PATH_MAX];
 
 	/* [log] */
-	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: of each kind its own */
+	long log_limit_secs, log_limit_lines; /* see log.h; lines below 1: each kind's own limit */
 	int log_level;                        /* LOG_EMERG .. LOG_DEBUG */
 	enum config_log_target log_target;
 	bool log_audit;
@@ -100,21 +100,21 @@ struct config {
 	bool target_chosen; /* by the command line */
 	char log_rfc5424_to[CONFIG_TEXT_MAX];
 
-	unsigned faults;                   /* of file and environment: config_load() went on without what is bad */
+	unsigned faults;                   /* of file and environment: config_load() went on without the bad values */
 	bool database_is_bad, http_is_bad; /* a fault is in that section */
 
 	/* Command line only */
-	char namespace_name[NAME_MAX + 1]; /* whose databases; overrides database_config. "": none */
+	char namespace_name[NAME_MAX + 1]; /* SONiC's, for the databases; overrides database_config. "": none */
 	char database_global[PATH_MAX];    /* where that is looked up; "": the default path */
 	char netns[NAME_MAX + 1];          /* "": stay in our own */
 	bool check_config, show_config, dry_run;
-	char replay[PATH_MAX];                      /* a recording to play in place of the kernel; "": none */
-	bool realtime;                              /* in its recorded distances */
+	char replay[PATH_MAX];                      /* a recording to play instead of the kernel; "": none */
+	bool realtime;                              /* with the recorded delays */
 	bool once;                                  /* a dry run ends when it has printed the present state */
 	const char *file;                           /* that was read; NULL: none was */
-	unsigned lines[CONFIG_KEYS_MAX];            /* of it, by key: the line that says it; 0: none does */
+	unsigned lines[CONFIG_KEYS_MAX];            /* by key: its line in that file; 0: not there */
 	enum config_origin origin[CONFIG_KEYS_MAX]; /* by key */
-	int argc;                                   /* how it was loaded, for another time */
+	int argc;                                   /* what it was loaded from, for a reload */
 	char **argv;
 };
 
@@ -138,7 +138,7 @@ enum config_outcome config_load(struct config *config, int argc, char *argv[], F
 
 /* True if the daemon runs in spite of faults, see above. */
 bool config_tolerates_faults(const struct config *config);
-/* [http] as by default, without TCP: what should have guarded an address may be what is bad. */
+/* Sets [http] to its defaults, without TCP: the bad value may be the one that should have guarded an address. */
 void config_drop_tcp(struct config *config);
 
 void config_defaults(struct config *config);
@@ -153,8 +153,8 @@ void config_take_section(struct config *config, const struct config *from, const
 bool config_password_path(const struct config *config, char *out, size_t size);
 
 /*
- * The keys that have another value in b than in a, as "section.key, ...": of this section, or of all others. Returns
- * how many they are.
+ * Lists the keys whose values differ, as "section.key, ...": those of this section, or those of all others. Returns
+ * their number.
  */
 size_t config_list_changes(const struct config *a, const struct config *b, const char *section, char *out, size_t size);
 size_t config_list_other_changes(const struct config *a, const struct config *b, const char *section, char *out,

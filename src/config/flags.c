@@ -47,7 +47,7 @@ static const struct flag table[] = {
 	{0, "replay", "FILE", offsetof(struct flags, replay),
 	 "play a recording of the flight recorder in place of the kernel, into STATE_DB of\n"
 	 "the Redis that --database-config or --config names, or as text with --dry-run"},
-	{0, "realtime", NULL, offsetof(struct flags, realtime), "with --replay: in the recorded distances"},
+	{0, "realtime", NULL, offsetof(struct flags, realtime), "with --replay: keep the recorded delays"},
 	{'h', "help", NULL, offsetof(struct flags, help), "print this and end"},
 	{'V', "version", NULL, offsetof(struct flags, version), "print the version and end"},
 };
@@ -321,7 +321,7 @@ static int check_namespace(const struct flags *flags, FILE *err)
 	return -EINVAL;
 }
 
-/* Without a word of where to, a replay would write old rows to the Redis of the switch that it runs on. */
+/* Without an explicit destination a replay would write old rows to the Redis of the switch that it runs on. */
 static int check_replay(const struct flags *flags, FILE *err)
 {
 	if (check_path("--replay", flags->replay, err) < 0)
@@ -334,7 +334,7 @@ static int check_replay(const struct flags *flags, FILE *err)
 		return 0;
 	(void)fprintf(
 		err,
-		"portsyncd: --replay: it is not said where to; allowed: together with --dry-run (as text), or with "
+		"portsyncd: --replay: the destination is missing; allowed: together with --dry-run (as text), or with "
 		"--database-config or --config, which name the Redis to write to\n");
 	return -EINVAL;
 }

@@ -87,7 +87,7 @@ const struct key key_table[] = {
 	{"performance", "redis_pipeline_depth", KEY_INTEGER, 16, 1000000, "1000", AT(redis_pipeline_depth), NULL,
 	 "commands in flight on a connection: sent, and not answered yet"},
 	{"performance", "gather_usecs", KEY_INTEGER, 0, 10000, "1000", AT(gather_usecs), NULL,
-	 "how long link events gather between two reads of a storm, which is 15 in a millisecond, seen over ten; 0: "
+	 "how long link events gather between two reads in a storm (15 a millisecond, over ten milliseconds); 0: "
 	 "never"},
 	{"performance", "settle_ms", KEY_INTEGER, 0, 60000, "100", AT(settle_ms), NULL,
 	 "how long publishing may be held back to settle after a dump"},
@@ -105,7 +105,7 @@ const struct key key_table[] = {
 	{"health", "max_stall_secs", KEY_INTEGER, 0, YEAR_SECS, "10", AT(max_stall_secs), NULL,
 	 "how long the loop may stall, or be without sync or Redis, before health is unhealthy; 0: for ever"},
 	{"health", "max_failure_percent", KEY_NUMBER, 0, 100, "5.0", AT(max_failure_percent), NULL,
-	 "of a minute's events; above it, health is unhealthy"},
+	 "percent of a minute's events that may fail; above it, health is unhealthy"},
 	{"health", "min_sync_percent", KEY_NUMBER, 0, 100, "90.0", AT(min_sync_percent), NULL,
 	 "percent of the configured ports; if fewer are in sync for max_stall_secs, health is degraded"},
 	{"health", "max_memory_mb", KEY_INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
@@ -183,7 +183,7 @@ static const struct {
 	{"performance", "batch_timeout_ms", "performance.settle_ms"},
 	{"performance", "batch_size", IN_PARTS},
 	{"performance", "flush_rows", IN_PARTS},
-	{"performance", "busy_poll_usecs", "nothing in its place, events came no sooner by it"},
+	{"performance", "busy_poll_usecs", "nothing in its place, it made no event come sooner"},
 	{"performance", "reply_usecs", "performance.reply_delay_usecs"},
 	{"performance", "send_buffer_bytes", "nothing in its place, what is sent always fits"},
 	{"performance", "datagram_bytes", "nothing in its place, buffers grow when a link needs it"},
@@ -272,7 +272,7 @@ static const char *check_cpus(const char *text)
 	return cpulist_parse(text, &cpus) < 0 ? "is not a list of CPUs" : NULL;
 }
 
-/* One more for the list; false: it is full, too long or no address. */
+/* Adds an address to the list; false: the list is full, or the text is too long or not an address. */
 static bool add_address(struct config_addresses *list, const char *text, size_t len)
 {
 	struct address parsed;

@@ -38,7 +38,7 @@ struct key {
 	const char *section, *name;
 	enum key_type type;
 	long min, max;        /* of a text or path: max is its length in bytes */
-	const char *fallback; /* NULL: not set, which is an empty text or list, or one below min */
+	const char *fallback; /* NULL: not set, stored as an empty text or list, or as min - 1 */
 	size_t offset;        /* in struct config */
 	const struct key_choices *choices;
 	const char *meaning;
@@ -67,12 +67,12 @@ void key_copy(struct config *config, const struct key *key, const struct config 
 
 #define KEY_VALUE_MAX PATH_MAX /* capacity for any value as text */
 
-/* The value as key_set() takes it. Returns out, or NULL: it is not set. An empty text is one. */
+/* The value as key_set() accepts it. Returns out, or NULL: a number that is not set. A text that is not set is "". */
 const char *key_format(const struct key *key, const struct config *config, char *out, size_t size);
 
 bool key_differs(const struct key *key, const struct config *a, const struct config *b);
 
-/* What values a key may have. Returns out. */
+/* Describes the values that a key may have. Returns out. */
 const char *key_describe(const struct key *key, char *out, size_t size);
 
 #endif

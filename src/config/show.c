@@ -10,7 +10,7 @@
 
 #define SCHEMA 1
 #define COMMENT_COLUMN 48
-#define WHENCE_MAX 1024 /* of a longer path of the file the end is missing */
+#define WHENCE_MAX 1024 /* the end of a longer path is cut off */
 
 static const char *origin_name(enum config_origin origin)
 {
@@ -58,7 +58,7 @@ static const char *absolute(const struct key *key, const char *value, char *out,
 	return (size_t)snprintf(out, size, "%s/%s", folder, value) < size ? out : value;
 }
 
-/* "key = value", or a comment for what is not set or what no file can say. */
+/* "key = value", or a comment if it is not set or no file can hold it. */
 static void show_value(const struct config *config, const struct key *key, FILE *out)
 {
 	char text[KEY_VALUE_MAX], path[PATH_MAX], quote[WHENCE_MAX];
@@ -69,7 +69,7 @@ static void show_value(const struct config *config, const struct key *key, FILE 
 	if (!value || (value[0] == '\0' && !key->fallback && origin_of(config, key) == CONFIG_BY_DEFAULT))
 		(void)fprintf(out, "#%s =", key->name);
 	else if (!config_write_value(key->name, value, out))
-		(void)fprintf(out, "# %s, which no file can say: %s", key->name,
+		(void)fprintf(out, "# %s, which no file can hold: %s", key->name,
 			      printable(value, strlen(value), quote, sizeof(quote)));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration in force, with where each value comes from. Of secrets it has the paths alone. */
+/* The configuration in force, with where each value comes from. Of secrets only the paths are shown. */
 #ifndef PORTSYNCD_CONFIG_SHOW_H
 #define PORTSYNCD_CONFIG_SHOW_H
 
@@ -8,10 +8,10 @@
 
 #include "config/config.h"
 
-/* As a configuration file that has the same values; comments say where they come from. */
+/* Writes a configuration file with the same values; comments say where they come from. */
 void config_show(const struct config *config, FILE *out);
 
-/* Those that are not the defaults, a line each: "section.key = value", and where it comes from. */
+/* Only the values that differ from the defaults, one a line: "section.key = value", and where it comes from. */
 void config_show_settings(const struct config *config, FILE *out);
 
 /* The same as docs/metrics.md describes /config. NULL without memory. */

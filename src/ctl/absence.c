@@ -71,7 +71,8 @@ static bool parse_stat(const char *stat, struct process *ret)
 	return true;
 }
 
-/* Whether it is in the namespace whose links are meant. One that may not be looked at counts, one that has ended not.
+/* Whether it is in the namespace whose links are meant. A process that we may not look at counts, one that has ended
+ * does not.
  */
 static bool in_namespace(const struct ctl *ctl, pid_t pid)
 {

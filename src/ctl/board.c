@@ -10,7 +10,7 @@
 #include "ctl/names.h"
 #include "ctl/out.h"
 
-#define FRESH_USEC USEC_PER_SEC /* so long a port is marked after a change */
+#define FRESH_USEC USEC_PER_SEC /* how long a port is marked after a change */
 #define LOG_LINES 64
 #define LOG_LINES_MIN 4
 #define NAME_BYTES 64
@@ -51,7 +51,7 @@ struct board {
 	size_t n_problems;
 	uint64_t changes, lost, began_usec;
 	char latency[CHANGETEXT_BYTES];      /* of the last change that was timed */
-	char log[LOG_LINES][LINE_BYTES];     /* a ring; changes counts what was put there */
+	char log[LOG_LINES][LINE_BYTES];     /* a ring; changes counts what was put into it */
 	enum out_style log_style[LOG_LINES]; /* the whole line's */
 };
 
@@ -188,7 +188,7 @@ static void log_change(struct board *b, const json_t *change)
 	b->changes++;
 }
 
-/* A port that is new has more to show than this. */
+/* A new port has more to show than a change says: the pages are read again. */
 void board_change(struct board *b, const json_t *change)
 {
 	const char *name = changetext_port(change);
@@ -264,7 +264,7 @@ static const char *reverse(const struct board *b, bool on)
 	return b->ctl->color && on ? "\033[7m" : "";
 }
 
-/* The name is cut off, or filled up; an exclamation mark behind the glyph: STATE_DB is behind. */
+/* The name is cut off or padded; an exclamation mark after the glyph: STATE_DB is not in sync. */
 static void put_cell(const struct board *b, struct text *out, const struct board_port *port, unsigned name, bool mtu)
 {
 	enum shown_state state = state_of(port);
@@ -286,7 +286,7 @@ static unsigned longest_name(const struct board *b)
 	return (unsigned)longest;
 }
 
-/* Columns from top to bottom, as names are looked for. */
+/* Down the columns, the way people look for names. */
 static void put_cells(const struct board *b, struct text *out, unsigned per_line, unsigned name, bool mtu)
 {
 	size_t height = (b->n + per_line - 1) / per_line;
@@ -325,7 +325,7 @@ static unsigned panel_width(unsigned columns)
 	return MAX(groups, 1U) * PANEL_GROUP;
 }
 
-/* As much of each port as there are lines for all. Returns how many lines that took. */
+/* Shows as much of each port as there are lines for all. Returns how many lines that took. */
 static size_t put_ports(const struct board *b, struct text *out, unsigned columns, unsigned lines)
 {
 	unsigned name = longest_name(b), full = name + 9, brief = name + 4;
@@ -389,7 +389,7 @@ static void put_counters(const struct board *b, struct text *out)
 	text_put(out, "\n");
 }
 
-/* The newest below. */
+/* The newest line comes last. */
 static void put_log(const struct board *b, struct text *out, unsigned columns, uint64_t lines)
 {
 	uint64_t n = MIN(MIN(b->changes, (uint64_t)LOG_LINES), lines);

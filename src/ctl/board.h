@@ -21,7 +21,7 @@ void board_set_status(struct board *b, const json_t *page);
 void board_change(struct board *b, const json_t *change);
 void board_lost(struct board *b, long long lost);
 
-/* Something differs from the pages by now: they are to be read again soon. */
+/* Something has changed since the pages were read: they should be read again soon. */
 bool board_is_stale(const struct board *b);
 /* When the picture changes without an event: a port is no longer new. CLOCK_MONOTONIC us; UINT64_MAX: never. */
 uint64_t board_fades_usec(const struct board *b);

@@ -40,7 +40,7 @@ enum chain_index chain_broken(const struct chain *chain, bool with_carrier)
 
 /* --- reading --- */
 
-/* Of APPL_DB: a row has one of them, and a user with the daemon's rights may read them one by one. */
+/* Fields of APPL_DB: each row has one of them, and a user with the daemon's rights may read them one by one. */
 static const char *const appl_fields[] = {"lanes", "admin_status", "oper_status", "count", NULL};
 
 /* Which rows. */
@@ -67,7 +67,7 @@ static int read_from(struct ctl *ctl, const char *database, const char *table, c
 	return read_table(ctl, db, table, compare_fields, wanted, ret);
 }
 
-/* Whether nothing is missing that may wait for orchagent. */
+/* Whether all rows are there: one that is missing may be waiting for orchagent. */
 static bool has_all(const struct db_rows *rows, const struct wanted *wanted)
 {
 	for (size_t i = 0; i < wanted->n; i++)
@@ -157,7 +157,7 @@ static void set(struct chain_link *link, enum chain_state state, const char *rem
 	va_end(args);
 }
 
-/* What people see of a value that anybody may have written. */
+/* A printable form of a value that anybody may have written. */
 static const char *value_of(const struct db_row *row, const char *field, char out[64])
 {
 	const char *value = db_value(row, field);
@@ -220,7 +220,7 @@ static void follow_netdev(const struct link_msg *netdev, struct chain_link *link
 		    "the kernel has no interface of this name");
 	else if (rules_classify(netdev) != RULE_PRESENT)
 		set(link, CHAIN_BROKEN, "Give the team device another name: a LAG is called PortChannel...",
-		    "the interface of this name is a %s device, which is no port", netdev->kind);
+		    "the interface of this name is a %s device, which is not a port", netdev->kind);
 	else
 		set(link, CHAIN_OK, NULL, "ifindex %d, mtu %u", netdev->ifindex, netdev->mtu);
 }
@@ -298,7 +298,7 @@ static void follow_state(const struct chain_sources *s, const char *port, bool e
 	if (row) {
 		set(link, CHAIN_OK, NULL, "there");
 	} else if (!expected) {
-		set(link, CHAIN_SKIPPED, NULL, "none, as nothing is to be said of the port yet");
+		set(link, CHAIN_SKIPPED, NULL, "none, as there is nothing to say about the port yet");
 	} else {
 		const char *remedy = writer_remedy(s, port, &why);
 

@@ -48,9 +48,9 @@ struct chain_sources {
 };
 
 /*
- * Reads them: the rows with these keys, or all (keys NULL). A daemon that does not answer is no error; one that did not
- * when *ret was read before is not asked again. *ret is zeroed, or from an earlier call, which it forgets. 0; or -1,
- * ctl_fail() is due.
+ * Reads the rows with these keys, or all (keys NULL), the links, and the daemon's list. A daemon that does not answer
+ * is no error; if it did not answer for an earlier *ret it is not asked again. *ret is zeroed, or from an earlier call,
+ * whose contents are freed. 0; or -1, ctl_fail() is due.
  */
 int chain_read(struct ctl *ctl, const char *const *keys, size_t n, struct chain_sources *ret);
 void chain_done(struct chain_sources *sources);

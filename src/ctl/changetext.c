@@ -11,7 +11,7 @@
 
 static const char *const fields[] = {"oper", "admin", "mtu"};
 
-/* Of a field of a row; "none" if the row does not have it. */
+/* The value of a row's field; "none" if the row does not have it. */
 static const char *value(const json_t *row, const char *field, char out[VALUE_BYTES])
 {
 	const json_t *json = json_object_get(row, field);

@@ -7,7 +7,7 @@
 #include "ctl/names.h"
 #include "ports/rules.h"
 
-#define SHOWN_BYTES 128 /* of a value that differs */
+#define SHOWN_BYTES 128 /* of a value that is shown */
 #define OLD_NOTE                                                                                                       \
 	"the link is down: perhaps one from before a cold start, which is left alone until orchagent makes it again"
 
@@ -63,7 +63,7 @@ static void compare_field(struct differences *d, const char *port, const struct 
 	       });
 }
 
-/* Fields of others may keep a row there that we never wrote. */
+/* Another program's fields may keep a row alive that we never wrote. */
 static bool is_ours(const struct db_row *row)
 {
 	for (unsigned field = 0; field < ROW_FIELDS; field++)
@@ -160,7 +160,7 @@ void compare(const struct compare_input *in, struct differences *ret)
 	for (size_t i = 0; i < in->links->n; i++)
 		if (is_port(&in->links->links[i], in->appl))
 			compare_port(ret, &in->links->links[i], db_find(in->state, in->links->links[i].name));
-	/* What is missing from a reading that was interrupted may be there. */
+	/* A link that is missing from an interrupted reading may exist. */
 	for (size_t i = 0; i < in->state->n && !in->links->interrupted; i++)
 		compare_leftover(ret, &in->state->rows[i], in->links);
 	for (size_t i = 0; i < in->config->n; i++)

@@ -33,7 +33,7 @@ struct difference {
 	const char *field;    /* NULL: the row as a whole */
 	const char *is;       /* printable; NULL: missing */
 	const char *should_be;
-	const char *note;    /* a state that is known to come about; NULL: none */
+	const char *note;    /* why this state is known to occur; NULL: it is not */
 	uint64_t since_usec; /* the caller's */
 };
 
@@ -50,15 +50,15 @@ struct differences {
 	bool failed; /* memory ran out: not all are here */
 };
 
-/* *ret is zeroed or from an earlier call, which it forgets. */
+/* *ret is zeroed, or from an earlier call, whose contents are freed. */
 void compare(const struct compare_input *in, struct differences *ret);
 void differences_done(struct differences *d);
 
 /* "no_row" */
 const char *difference_name(enum difference_kind kind);
 /*
- * The one of the same place, with the same wrong content: what should be there may have changed meanwhile. NULL: there
- * is none.
+ * The difference at the same place with the same wrong content; what should be there may have changed meanwhile. NULL:
+ * there is none.
  */
 const struct difference *differences_find(const struct differences *d, const struct difference *wanted);
 

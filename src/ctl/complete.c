@@ -24,7 +24,7 @@ struct line {
 	char *kept[KEPT_MAX + 4]; /* options for all verbs, as they were given */
 	size_t n_kept;
 	const char *current;
-	int fixed; /* bytes of current that are before the value: of "--color=" */
+	int fixed; /* bytes of current before the value, such as "--color=" */
 };
 
 /* --- what was typed so far --- */
@@ -151,7 +151,7 @@ static const char *describe_link(const struct link_msg *link)
 	return link->flags & IFF_RUNNING ? "up" : "no carrier";
 }
 
-/* A completion that cannot reach something offers what it can reach, and says nothing. */
+/* A completion offers what it can reach, and does not report what it cannot. */
 static void offer_ports(const struct line *line, struct ctl *ctl)
 {
 	struct database *db cleanup(database_close_ptr) = NULL;
@@ -176,7 +176,7 @@ static void offer_ports(const struct line *line, struct ctl *ctl)
 	db_rows_done(&config);
 }
 
-/* As the options on the line say, for those that say where the databases and links are. */
+/* Obeys the options on the line that say where the databases and links are. */
 static void offer_live_ports(struct line *line, struct ctl *ctl)
 {
 	char name[] = "portsyncctl", quietly[] = "--json", verb[] = "ports", **arguments;

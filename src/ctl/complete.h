@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the completion of bash and zsh asks: portsyncctl --complete WORD... The answer is a line for each word that
- * fits, with what it means behind a tab; or COMPLETE_FILES, when a file is wanted.
+ * Answers the completion of bash and zsh: portsyncctl --complete WORD... prints a line for each word that fits, with
+ * its meaning after a tab; or COMPLETE_FILES if a file is wanted.
  */
 #ifndef PORTSYNCD_CTL_COMPLETE_H
 #define PORTSYNCD_CTL_COMPLETE_H
@@ -11,7 +11,7 @@
 #define COMPLETE_OPTION "--complete"
 #define COMPLETE_FILES ":files"
 
-/* words: those of the command line behind the command, up to the one that is to be completed (which may be ""). */
+/* words: those that follow the command on the command line, up to the one to complete (which may be ""). */
 void complete_answer(struct ctl *ctl, int n, char *words[]);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * portsyncctl, the operator's command. It only reads. Data goes to stdout, words go to stderr; with --json the one
+ * portsyncctl, the operator's command. It only reads. Data goes to stdout, messages go to stderr; with --json the one
  * document on stdout holds the error, too.
  */
 #ifndef PORTSYNCD_CTL_H
@@ -28,7 +28,7 @@ enum ctl_exit {
 /* What went wrong, for people: what, and what helps ("": nothing known). */
 struct ctl_error {
 	enum ctl_exit code;
-	bool denied; /* the daemon's socket is there, and not for us */
+	bool denied; /* the daemon's socket exists, but we may not use it */
 	char message[1024];
 	char remedy[512];
 };
@@ -56,7 +56,7 @@ int ctl_set_error(struct ctl *ctl, enum ctl_exit code, const char *remedy, const
 /* Reports what was noted: a line or two on stderr, or a JSON document. Returns its code, for the verb to return. */
 int ctl_fail(const struct ctl *ctl);
 
-/* A word on stderr: "portsyncctl: ...". Never with --json. */
+/* Prints a message on stderr, "portsyncctl: ...". Nothing with --json. */
 void ctl_say(const struct ctl *ctl, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* The value of an option of the verb; "" for one that takes none; NULL: not given. */

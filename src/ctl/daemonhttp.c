@@ -17,7 +17,7 @@
 struct daemonhttp {
 	int fd;
 	struct text bytes; /* that were received */
-	size_t at;         /* of them, the next line begins here */
+	size_t at;         /* where the next line begins in them */
 	bool closed;
 };
 
@@ -49,7 +49,7 @@ static int refuse_access(struct ctl *ctl, const struct endpoint_address *address
 	char why[512];
 
 	(void)endpoint_explain(address, -EACCES, why, sizeof(why));
-	why[strcspn(why, ";")] = '\0'; /* what helps there is for Redis */
+	why[strcspn(why, ";")] = '\0'; /* the remedy after it is Redis' */
 	(void)ctl_set_error(ctl, CTL_NO_DAEMON, "run it as root, or as a member of the socket's group",
 			    "portsyncd at %s: %s", ctl->config.http_unix_socket, why);
 	ctl->error.denied = true;
@@ -79,7 +79,7 @@ static int send_request(int fd, const char *method, const char *target)
 
 	if ((size_t)len >= sizeof(request))
 		return -ENAMETOOLONG;
-	/* A Unix socket takes so little at once. */
+	/* So short a request fits into a Unix socket at once. */
 	return send(fd, request, (size_t)len, MSG_NOSIGNAL) == len ? 0 : -EAGAIN;
 }
 
@@ -101,7 +101,7 @@ static int receive(int fd, struct text *bytes)
 	return n < 0 ? -errno : n > 0;
 }
 
-/* The same, but waits for them. */
+/* The same, but waits for bytes. */
 static int await_bytes(int fd, struct text *bytes)
 {
 	uint64_t deadline = wait_deadline();
@@ -193,8 +193,7 @@ int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret)
 		return 0;
 	if (status != 200)
 		return refuse_status(ctl, target, status);
-	return ctl_set_error(ctl, CTL_NO_DAEMON, NULL, "portsyncd answers %s with what is not JSON: %s", target,
-			     error.text);
+	return ctl_set_error(ctl, CTL_NO_DAEMON, NULL, "portsyncd's answer to %s is not JSON: %s", target, error.text);
 }
 
 /* --- streams --- */
@@ -236,7 +235,7 @@ int daemonhttp_fd(const struct daemonhttp *stream)
 	return stream->fd;
 }
 
-/* A whole line that is there. */
+/* Takes a whole line, if there is one. */
 static bool take_line(struct daemonhttp *stream, const char **line)
 {
 	struct text *bytes = &stream->bytes;

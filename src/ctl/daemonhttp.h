@@ -25,7 +25,7 @@ int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret);
 
 struct daemonhttp;
 
-/* A stream of lines: its head has been read, and it was 200. NULL; ctl_fail() is due. */
+/* Opens a stream of lines; its status was 200. NULL: ctl_fail() is due. */
 struct daemonhttp *daemonhttp_open(struct ctl *ctl, const char *target);
 void daemonhttp_close(struct daemonhttp *stream);
 /* For poll(2), once daemonhttp_line() had nothing more. */

@@ -18,7 +18,7 @@
 #define SCAN_COUNT "4096"     /* keys that Redis looks at in one step, a millisecond or less */
 #define FIELDS_MAX 8          /* asked for in one command */
 #define AT_ONCE 512           /* rows that are asked for before an answer is read */
-#define REPORTED (-ECANCELED) /* what is wrong has been put down */
+#define REPORTED (-ECANCELED) /* ctl_set_error() was called */
 
 struct database {
 	const char *name;
@@ -27,7 +27,7 @@ struct database {
 	struct endpoint endpoint;
 	struct access access;
 	const struct config *config;
-	bool password_hidden; /* it may not be read by us */
+	bool password_hidden; /* we may not read it */
 	int fd;
 	struct resp_buffer out;
 	struct resp_reader *reader;
@@ -79,7 +79,7 @@ static int look_up(struct ctl *ctl, struct database *db)
 
 /* --- bytes --- */
 
-/* What Redis did or did not do. Returns -1. */
+/* Reports that Redis failed or did not answer. Returns -1. */
 static int give_up(struct ctl *ctl, const struct database *db, int error)
 {
 	if (error == -ETIMEDOUT)
@@ -291,7 +291,7 @@ static int add_key(struct adding *a, const char *key, size_t len)
 	return 0;
 }
 
-/* Keys with a NUL in them come behind what is before it. */
+/* A key with a NUL comes after the same key up to that NUL. */
 static int by_key(const void *a, const void *b)
 {
 	const struct db_row *left = a, *right = b;
@@ -326,7 +326,7 @@ static int ask(struct database *db, size_t argc, const struct resp_arg *argv, co
 	return r < 0 ? r : next_answer(db, ret);
 }
 
-/* Redis does not do it. Returns REPORTED. */
+/* Reports that Redis refused a command. Returns REPORTED. */
 static int not_done(struct ctl *ctl, const struct database *db, const char *command, const struct resp_value *answer)
 {
 	char shown[256];
@@ -392,7 +392,7 @@ int database_keys(struct ctl *ctl, struct database *db, const char *table, struc
 	return 0;
 }
 
-/* In place of what is too large stands an error that says so. */
+/* Where a string was too large, an error stands in its place. */
 static bool is_text(const struct resp_value *v)
 {
 	return v->type == RESP_STRING || resp_is_error(v, RESP_TOO_LARGE);

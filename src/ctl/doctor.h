@@ -30,8 +30,8 @@ struct doctor_user {
 struct doctor {
 	struct ctl *ctl;     /* its config is the daemon's own */
 	pid_t pid;           /* of the daemon; 0: none runs, or we may not know it */
-	bool hidden;         /* there may be one: its socket, or a process of its name, is not for us to look at */
-	bool config_is_good; /* else ctl->config is what is good of it */
+	bool hidden;         /* there may be one, but we may not look at its socket, or at a process of its name */
+	bool config_is_good; /* else ctl->config has its good values only */
 	struct doctor_user user;
 	char *arguments[DOCTOR_ARGUMENTS_MAX]; /* the daemon's; ends with NULL */
 	char *cmdline;                         /* they point into it; NULL: they are our own */
@@ -46,7 +46,8 @@ const char *doctor_level_name(enum doctor_level level);
 void doctor_add(struct doctor *d, enum doctor_level level, const char *check, const char *remedy, const char *format,
 		...) PRINTF_LIKE(5, 6);
 
-/* All of it, as the verb's --json has it. From then on ctl->config is the daemon's own. NULL: ctl_fail() is due. */
+/* Runs all checks; the result is as the verb's --json has it. From then on ctl->config is the daemon's own. NULL:
+ * ctl_fail() is due. */
 json_t *doctor_report(struct ctl *ctl);
 
 /* --- who --- */
@@ -55,7 +56,7 @@ json_t *doctor_report(struct ctl *ctl);
 bool doctor_netns(const struct config *config, char *path, size_t size);
 /* Finds the daemon that serves our socket, or runs in its network namespace. */
 void doctor_find_daemon(struct doctor *d);
-/* Whom it runs as, or would. 0; or -1, ctl_fail() is due: there is no such user. */
+/* Finds the user that it runs as, or would. 0; or -1, ctl_fail() is due: there is no such user. */
 int doctor_find_user(struct doctor *d);
 bool doctor_has(const struct doctor *d, unsigned capability);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: of the daemon that runs, or of one that would be started with our options. */
+/* The configuration of the running daemon, or of one that would be started with our options. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,7 +47,7 @@ static void take_our_options(struct doctor *d)
 	add_option(d, "--netns", named->netns);
 }
 
-/* What the daemon's environment says of its configuration is in force for its parser, too. */
+/* Gives the parser what the daemon's environment says about its configuration. */
 static void take_environment(const struct doctor *d)
 {
 	static const char *const wanted[] = {"PORTSYNCD_", "CREDENTIALS_DIRECTORY=", "SUPERVISOR_"};
@@ -89,7 +89,7 @@ static void take_unit(const struct doctor *d)
 		(void)fclose(file);
 }
 
-/* False: it is not to be seen. Files that it names may be relative to its folder. */
+/* False: its command line cannot be read. Paths in it may be relative to the daemon's folder. */
 static bool take_daemons_options(struct doctor *d)
 {
 	char folder[64];
@@ -159,7 +159,7 @@ static void report_file(struct doctor *d, unsigned before)
 			   config->file ? config->file : "defaults; there is no " CONFIG_DEFAULT_PATH);
 }
 
-/* Without the options of a daemon that is not to be seen: ours. Complaints come from the child. */
+/* Loads it with the daemon's options, or ours if those cannot be read. Complaints come from the child. */
 static void load(struct doctor *d)
 {
 	char *complaints cleanup(free_ptr) = NULL, *answer cleanup(free_ptr) = NULL;
@@ -179,7 +179,7 @@ static void load(struct doctor *d)
 		memcpy(d->ctl->config.http_unix_socket, socket, sizeof(socket));
 }
 
-/* The unit hands it to the daemon as a credential. */
+/* The password, which the unit hands to the daemon as a credential. */
 static void take_credential(struct doctor *d)
 {
 	struct config *config = &d->ctl->config;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Redis: is it there, does the daemon's user get in, and is there something to do. */
+/* Redis: does it run, may the daemon's user connect, and are there rows to work on. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static int try_socket(const struct doctor *d, const void *arg, FILE *out)
 	return r;
 }
 
-/* What is known of it, "" if nothing is. */
+/* Who owns the socket, and its mode; "" if that is not known. */
 static void describe_socket(const char *path, char *out, size_t size)
 {
 	struct stat st;
@@ -204,7 +204,7 @@ static bool same_server(const struct dbconfig_db *a, const struct dbconfig_db *b
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-/* Each server once: all of them may be reached. */
+/* Checks each server once. True: all of them may be reached. */
 static bool check_servers(struct doctor *d, const struct place *places)
 {
 	bool good = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the machine gives: the process itself, its rights and limits, folders, addresses, the kernel. */
+/* What the machine provides: the process itself, its rights and limits, folders, addresses, the kernel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -105,7 +105,7 @@ static void check_another(struct doctor *d)
 		if (pid == d->pid || !proc_netns(pid, &theirs) || theirs.st_ino != ours.st_ino ||
 		    theirs.st_dev != ours.st_dev)
 			continue;
-		(void)snprintf(remedy, sizeof(remedy), "stop one of them, and look who starts both");
+		(void)snprintf(remedy, sizeof(remedy), "stop one of them, and find out who starts both");
 		doctor_add(d, DOCTOR_FAIL, "another", remedy,
 			   "process %d is %s in the same network namespace as process %d: both write the same rows",
 			   (int)pid, is_upstream(pid) ? "SONiC's own portsyncd" : "another portsyncd", (int)d->pid);
@@ -173,12 +173,12 @@ static void check_net_admin(struct doctor *d)
 		       "CAP_NET_ADMIN",
 		       wanted);
 	doctor_add(d, DOCTOR_WARN, "receive_buffer", remedy,
-		   "without CAP_NET_ADMIN net.core.rmem_max, %ld bytes, limits the receive buffer, which is to have "
+		   "without CAP_NET_ADMIN net.core.rmem_max, %ld bytes, limits the receive buffer, which should have "
 		   "%ld: messages of the kernel get lost sooner",
 		   most, wanted);
 }
 
-/* What is in force, of a daemon that runs: it may have given up the right to it since. */
+/* Of a running daemon, whether memory is locked now: it may have given up the right to lock it since. */
 static bool locks_memory(const struct doctor *d)
 {
 	char *status cleanup(free_ptr) = d->pid ? proc_read(d->pid, "status", NULL) : NULL;
@@ -224,13 +224,13 @@ struct folder {
 	const char *check, *path;
 	const char *then;
 	bool file;        /* the path is that of a file in it */
-	bool unit;        /* which makes it at the start */
+	bool unit;        /* the unit makes it at the start */
 	unsigned missing; /* folders at the path's end that the daemon makes */
 };
 
 #define ANY_NUMBER UINT_MAX
 
-/* Where the daemon makes a folder that is missing, the one above has to be open. */
+/* If the daemon makes a missing folder, the one above it must be writable. */
 static int try_folder(const struct doctor *d, const void *arg, FILE *out)
 {
 	const struct folder *folder = arg;
@@ -289,7 +289,7 @@ void doctor_folders(struct doctor *d)
 
 /* --- HTTP addresses --- */
 
-/* By its own word. */
+/* According to the daemon itself. */
 static bool daemon_has_its_addresses(struct doctor *d)
 {
 	struct text body = {0};
@@ -308,8 +308,8 @@ static bool daemon_has_its_addresses(struct doctor *d)
 }
 
 /*
- * "portsyncd, process 12" of the daemon. A holder without a number has a process into which this command may not look:
- * so is the daemon in a container without CAP_SYS_PTRACE.
+ * "portsyncd, process 12" of the daemon. A holder without a number is a process that this command may not look at, such
+ * as the daemon in a container without CAP_SYS_PTRACE.
  */
 static bool is_daemon(struct doctor *d, const char *holder)
 {
@@ -353,7 +353,7 @@ static void check_address(struct doctor *d, const char *text)
 			   "%s is in use by %s: metrics are not served there", text, holder);
 }
 
-/* Of which network namespace /proc/self/net and sockets are. A descriptor of the one before; -1: it stays. */
+/* Enters the network namespace for /proc/self/net and new sockets. A descriptor of the previous one; -1: it stays. */
 static int enter_netns(const struct config *config)
 {
 	char path[PATH_MAX];

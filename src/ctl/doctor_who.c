@@ -20,7 +20,7 @@
 
 /* --- the process --- */
 
-/* 0: nobody; -EACCES: it is not for us to ask. */
+/* The process that listens there; 0: nobody; -EACCES: we may not connect. */
 static pid_t serving(const char *path)
 {
 	struct endpoint endpoint;
@@ -53,7 +53,7 @@ static bool wanted_netns(const struct config *config, struct stat *ret)
 	return doctor_netns(config, path, sizeof(path)) ? stat(path, ret) == 0 : proc_netns(0, ret);
 }
 
-/* 0: nobody; -EACCES: of a process of that name it cannot be known. */
+/* The process of that name in this namespace; 0: there is none; -EACCES: there is one that we may not look at. */
 static pid_t running_in(const struct stat *netns)
 {
 	struct stat found;
@@ -124,7 +124,7 @@ static uint64_t hexadecimal(const char *text)
 	return text ? strtoull(text, NULL, 16) : 0;
 }
 
-/* The second number of the line, which is the one in force. */
+/* The second number of the line, which is the effective one. */
 static bool effective(const char *status, const char *field, unsigned *ret)
 {
 	const char *text = proc_field(status, field);
@@ -182,7 +182,7 @@ static const char *find_unit(void)
 	return NULL;
 }
 
-/* What a process that we start would have: supervisord starts it as we are started. */
+/* What a process started by us would have, since supervisord starts the daemon the way we are started. */
 static void take_own_capabilities(struct doctor_user *user)
 {
 	struct doctor_user own = {0};
@@ -217,7 +217,7 @@ bool doctor_has(const struct doctor *d, unsigned capability)
 
 /* --- as that user --- */
 
-/* Root's privileges over files go, even if it stays root: the daemon gives them up, too. */
+/* Gives up root's privileges over files even if the user is root, as the daemon does. */
 static int become(const struct doctor *d, bool override)
 {
 	const struct doctor_user *user = &d->user;

@@ -64,7 +64,7 @@ static enum follow_outcome fail(struct follow *f, const char *remedy, const char
 	return FOLLOW_FAILED;
 }
 
-/* An object without a member that is known is a sign of life, or from a newer daemon. */
+/* An object without a known member is a sign of life, or comes from a newer daemon. */
 static enum follow_outcome take(struct follow *f, json_t *json)
 {
 	json_t *hello = json_object_get(json, "hello"), *lost = json_object_get(json, "lost");
@@ -93,7 +93,7 @@ static enum follow_outcome take_line(struct follow *f, const char *line)
 	return outcome;
 }
 
-/* It ends streams at its own end, or whose clients have read nothing for http.timeout_secs. */
+/* The daemon ends a stream when it ends itself, or when the client has read nothing for http.timeout_secs. */
 static enum follow_outcome fail_ended(struct follow *f)
 {
 	struct text body;

@@ -10,12 +10,12 @@
 struct follow_ops {
 	void (*hello)(const char *version, void *user);
 	bool (*change)(json_t *change, void *user); /* false: no more is wanted */
-	void (*lost)(long long lost, void *user);   /* so many changes are missing here: we were too slow */
+	void (*lost)(long long lost, void *user);   /* this many changes are missing here: we were too slow */
 };
 
 struct follow;
 
-/* NULL; ctl_fail() is due. */
+/* NULL: ctl_fail() is due. */
 struct follow *follow_open(struct ctl *ctl, const struct follow_ops *ops, void *user);
 void follow_close(struct follow *f);
 int follow_fd(const struct follow *f);

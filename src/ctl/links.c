@@ -14,7 +14,7 @@
 
 #define NAMESPACES "/run/netns"
 #define OURS "/proc/self/ns/net"
-#define INTERRUPTED_MAX 10 /* readings in which the links changed, before one of them is taken */
+#define INTERRUPTED_MAX 10 /* readings that a change interrupted before one is used all the same */
 
 static void close_socket(struct nlsock **socket)
 {
@@ -87,7 +87,8 @@ static int open_namespace(const char *path, char *shown, size_t size)
 	return fd < 0 ? -error : fd;
 }
 
-/* Opens the namespace that was asked for. A descriptor; -ENODATA: ours; another negative errno, and path says whose. */
+/* Opens the namespace that was asked for. A descriptor; -ENODATA: it is ours; another negative errno, with the file in
+ * path. */
 static int find_namespace(const struct config *config, char *path, size_t size)
 {
 	char wanted_path[sizeof(NAMESPACES) + NAME_MAX + 1];
@@ -99,11 +100,11 @@ static int find_namespace(const struct config *config, char *path, size_t size)
 	(void)snprintf(wanted_path, sizeof(wanted_path), NAMESPACES "/%s",
 		       named ? config->netns : config->namespace_name);
 	fd = open_namespace(wanted_path, path, size);
-	/* Within the container of an ASIC there is no namespace of its name, but it is ours. */
+	/* In an ASIC's container no namespace has the ASIC's name: it is the container's own. */
 	return fd == -ENOENT && !named ? -ENODATA : fd;
 }
 
-/* A socket stays in the namespace in which it was opened: we come back. */
+/* A socket stays in the namespace in which it was opened, so we can leave that again. */
 static int open_socket(struct ctl *ctl, struct nlsock **ret)
 {
 	static const struct nlsock_options options = {.rcvbuf = 1U << 20, .sndbuf = 1U << 15};

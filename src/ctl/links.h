@@ -9,7 +9,7 @@
 struct ctl_links {
 	struct link_msg *links; /* in natural order of their names */
 	size_t n;
-	bool interrupted; /* they changed all the time: what is here is right, but some may be missing */
+	bool interrupted; /* the links kept changing: these are right, but some may be missing */
 };
 
 /*

@@ -11,7 +11,7 @@
 #include "ctl/complete.h"
 #include "ctl/prose.h"
 
-#define FIRST_LONG 256 /* of what getopt_long() returns; below are letters */
+#define FIRST_LONG 256 /* what getopt_long() returns for the first long option; letters are below */
 #define ALL_MAX 40     /* options for all verbs, and of one */
 #define HELP_COLUMN 32
 
@@ -83,7 +83,7 @@ static void print_help(void)
 		(void)snprintf(label, sizeof(label), "  %-10s ", verb->name);
 		prose_paragraph(label, verb->help);
 	}
-	(void)printf("\nOptions, before or behind the verb:\n");
+	(void)printf("\nOptions, before or after the verb:\n");
 	print_options(options_common);
 	(void)putchar('\n');
 	prose_paragraph("Exit status: ", "0 good; 1 a negative answer; 2 wrong usage; 3 portsyncd cannot be reached; "
@@ -125,7 +125,7 @@ static void add_option(struct option_table *r, const struct ctl_option *option)
 	}
 }
 
-/* before: the verb is not known yet, so the first word ends the options. */
+/* before: the verb is not known yet, so the first word that is not an option ends them. */
 static void make_reading(struct option_table *r, const struct ctl_verb *verb, bool before)
 {
 	*r = (struct option_table){0};
@@ -223,7 +223,8 @@ static int set_common(struct ctl *ctl, enum common option, const char *value)
 
 /* --- the order of things --- */
 
-/* What was given of options_common; NULL: not. They are applied once the file was read, which they override. */
+/* The common options that were given; NULL: not given. They are applied after the file was read, since they override
+ * it. */
 struct asked {
 	const char *common[COMMONS];
 };
@@ -247,7 +248,7 @@ static int take_options(struct ctl *ctl, bool before, int n, char *words[], stru
 	return 0;
 }
 
-/* What is good in the default file applies. */
+/* Of the default file the good settings apply even if others are bad. */
 static int read_config(struct ctl *ctl, const char *path)
 {
 	char *complaints cleanup(free_ptr) = NULL;
@@ -321,12 +322,12 @@ static void begin(struct ctl *ctl, int argc, char *argv[])
 {
 	*ctl = (struct ctl){.legend = true, .color = wants_color()};
 	config_defaults(&ctl->config);
-	/* An error in an option is a document, too. */
+	/* With --json an error in an option is a document, too. */
 	for (int i = 1; i < argc; i++)
 		ctl->json |= strcmp(argv[i], "-j") == 0 || strcmp(argv[i], "--json") == 0;
 }
 
-/* True if it was. */
+/* Answers --help and --version. True if one was given. */
 static bool answer(const struct ctl *ctl, const struct asked *asked)
 {
 	if (asked->common[COMMON_VERSION])

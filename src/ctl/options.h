@@ -12,10 +12,10 @@ enum options_outcome {
 	OPTIONS_BAD,  /* ctl_fail() is due */
 };
 
-/* Options for all verbs, before the verb or behind it. Ends with one without a name. */
+/* Options for all verbs, before or after the verb. The last one has no name. */
 extern const struct ctl_option options_common[];
 
-/* argv is put in order: the arguments of the verb are the *n that *arguments points to. */
+/* Reorders argv: *arguments points to the verb's *n arguments. */
 enum options_outcome options_read(struct ctl *ctl, int argc, char *argv[], int *n, char ***arguments);
 
 #endif

@@ -105,7 +105,7 @@ static size_t column_width(const struct out_table *t, size_t column)
 	return width;
 }
 
-/* The last column, and empty cells behind the last text, are not filled up. */
+/* The last column, and empty cells after the last text, are not padded. */
 static void print_row(const struct out_table *t, const struct cell *row, const size_t *widths)
 {
 	size_t last = 0;
@@ -167,7 +167,7 @@ static void print(const struct ctl *ctl, json_t *members, size_t flags)
 		(void)json_object_set_new(document, "verb", json_string(ctl->verb->name));
 	if (!document || !members || json_object_update(document, members) < 0 ||
 	    json_dumpf(document, stdout, flags | JSON_REAL_PRECISION(9)) < 0) {
-		if (out_finish() == CTL_GOOD) /* stdout is not the fault */
+		if (out_finish() == CTL_GOOD) /* else stdout is the fault, and was reported */
 			(void)fputs("portsyncctl: no memory\n", stderr);
 		exit(CTL_NO_SOURCE);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes to stdout: tables, colours, JSON. A reader who is gone ends the process quietly (SIGPIPE). */
+/* What goes to stdout: tables, colours, JSON. If the reader is gone the process ends quietly (SIGPIPE). */
 #ifndef PORTSYNCD_CTL_OUT_H
 #define PORTSYNCD_CTL_OUT_H
 
@@ -34,7 +34,7 @@ json_t *out_json_error(const struct ctl_error *error);
 /* A string, in which bytes that are not UTF-8 become \xNN; null for NULL. */
 json_t *out_json_text(const char *text);
 
-/* All that was printed is written. 0; or CTL_NO_SOURCE, with a line on stderr. */
+/* Flushes stdout. 0; or CTL_NO_SOURCE, with a line on stderr. */
 int out_finish(void);
 
 #endif

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* /proc/<pid>/<name>, with a NUL behind it; the caller frees it. NULL: it cannot be read. len may be NULL. */
+/* /proc/<pid>/<name>, with a NUL after it; the caller frees it. NULL: it cannot be read. len may be NULL. */
 char *proc_read(pid_t pid, const char *name, size_t *len);
 
 /* What follows "field:" and blanks in a text of /proc/<pid>/status; NULL: there is no such field. */

@@ -49,7 +49,7 @@ int save_end(struct ctl *ctl, struct save *save)
 
 	if (!save->path)
 		return 0;
-	/* Also what the file system has put off. */
+	/* Closing also reports errors that the file system has put off. */
 	if (close(save->fd) < 0 || (save->part[0] != '\0' && rename(save->part, save->path) < 0))
 		error = errno;
 	save->fd = -1;

@@ -20,7 +20,7 @@
 #define REST_OF_SCREEN "\033[J"
 
 static struct {
-	bool entered, keys; /* keys: stdin is a terminal, and is as we want it */
+	bool entered, keys; /* keys: stdin is a terminal in our mode */
 	struct termios before;
 	int signals;
 } screen = {.signals = -1};
@@ -97,7 +97,7 @@ void screen_size(unsigned *columns, unsigned *lines)
 	*lines = size.ws_row ? size.ws_row : 24;
 }
 
-/* How many bytes of a line fit: codes take no column, nor do the later bytes of a character. */
+/* How many bytes of a line fit: escape codes take no column, nor do the later bytes of a character. */
 static size_t fitting(const char *line, size_t len, unsigned columns)
 {
 	unsigned taken = 0;
@@ -113,7 +113,7 @@ static size_t fitting(const char *line, size_t len, unsigned columns)
 	return len;
 }
 
-/* In one write, without clearing first, so that nothing flickers. */
+/* In one write and without clearing first, so that nothing flickers. */
 void screen_draw(const struct text *picture)
 {
 	struct text out = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The terminal of a picture that is drawn again and again: its alternate screen. The shell's comes back however the
- * process ends.
+ * The terminal for a picture that is drawn again and again, on the alternate screen. The shell's screen comes back
+ * however the process ends.
  */
 #ifndef PORTSYNCD_CTL_SCREEN_H
 #define PORTSYNCD_CTL_SCREEN_H
@@ -16,7 +16,7 @@ bool screen_is_there(void);
 int screen_enter(void);
 void screen_leave(void);
 
-/* Of stdout; 80 x 24 where it is not known. */
+/* The size of stdout's terminal; 80 x 24 if it is not known. */
 void screen_size(unsigned *columns, unsigned *lines);
 /* Draws the lines of a picture, each with its newline, as many as fit. */
 void screen_draw(const struct text *picture);

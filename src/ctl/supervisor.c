@@ -13,7 +13,7 @@
 
 #define CONFIGURATION "/etc/supervisor/supervisord.conf"
 #define SECTION "[unix_http_server]"
-#define VALUE_BYTES 108 /* sun_path has as many */
+#define VALUE_BYTES 108 /* as many as sun_path has */
 #define LINE_BYTES 512
 #define ANSWER_MAX 65536
 #define REQUEST_BYTES 1024
@@ -110,7 +110,7 @@ static bool send_call(int fd, const struct rpc_server *server)
 	return (size_t)len < sizeof(request) && send(fd, request, (size_t)len, MSG_NOSIGNAL) == len;
 }
 
-/* Until the other end closes. */
+/* Reads until the other end closes. */
 static bool read_answer(int fd, struct text *ret)
 {
 	uint64_t deadline = wait_deadline();

@@ -42,8 +42,7 @@ static const char *verdict(const struct doctor *d)
 
 	if (d->hidden) {
 		(void)snprintf(hidden, sizeof(hidden),
-			       "portsyncd is not for this user to look at; this is how it would do as user %s",
-			       d->user.name);
+			       "this user may not look at portsyncd; this is how it would do as user %s", d->user.name);
 		return hidden;
 	}
 	if (d->n[DOCTOR_FAIL] > 0)

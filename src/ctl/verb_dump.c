@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One archive with all that is known: of the daemon as far as it answers, of Redis, of the kernel, of the journal. What
- * cannot be had is a file <name>.missing that says why. Every source has a limit of time.
+ * One archive with all that is known about the daemon (as far as it answers), Redis, the kernel and the journal. For
+ * what cannot be read there is a file <name>.missing that says why. Every source has a time limit.
  *
  * tar(1) and gzip(1) write the archive: both are essential packages of Debian, so of each SONiC container, while
  * libarchive would be one more library in the switch's image, and a writer of our own one more to keep right.
@@ -115,7 +115,7 @@ static void add_error(struct dump *d, const char *name)
 
 struct page {
 	const char *name, *target;
-	bool judges; /* it has its body with status 503, too */
+	bool judges; /* it has a body even with status 503 */
 };
 
 static void add_page(struct dump *d, const struct page *page)
@@ -165,7 +165,7 @@ static void add_doctor(struct dump *d)
 		add_error(d, "doctor.json");
 }
 
-/* Without the daemon, too: what it would read now, as the doctor found it. */
+/* Also without the daemon: the configuration that it would read now, as the doctor found it. */
 static void add_config(struct dump *d)
 {
 	char *text cleanup(free_ptr) = NULL;
@@ -180,7 +180,7 @@ static void add_config(struct dump *d)
 		add_bytes(d, "portsyncd.conf", text, size);
 }
 
-/* As `ip -json -details link` names them. */
+/* Flags by the names that `ip -json -details link` uses. */
 static json_t *flags_json(uint32_t flags)
 {
 	static const struct {
@@ -259,7 +259,7 @@ static int read_table(struct dump *d, const char *database, const char *table, c
 	return r < 0 ? r : database_table(d->ctl, db, table, fields, ret);
 }
 
-/* "TABLE key" -> field -> value; of a Redis user with the least rights only the fields that matter to us. */
+/* "TABLE key" -> field -> value; for a Redis user with the least rights only the fields that matter to us. */
 static void add_table(struct dump *d, const char *name, const char *database, const char *table)
 {
 	static const char *const fields[] = {
@@ -295,7 +295,8 @@ static void add_tables(struct dump *d)
 
 /* --- other programs --- */
 
-/* Its exit status; 128 and more: it was ended by a signal; -1: it could not be started. Descriptors -1: /dev/null. */
+/* Runs a program. Its exit status; 128 and more: a signal ended it; -1: it could not be started. A descriptor -1 is
+ * /dev/null. */
 static int run(char *const argv[], int out, int err, unsigned secs)
 {
 	pid_t child = fork();
@@ -377,7 +378,7 @@ static void add_readme(struct dump *d)
 	(void)fclose(out);
 }
 
-/* A folder of our own with the archive's top folder in it. 0; or -1, ctl_fail() is due. */
+/* Makes a folder of our own with the archive's top folder in it. 0; or -1, ctl_fail() is due. */
 static int make_folders(struct dump *d)
 {
 	const char *temporary = getenv("TMPDIR");
@@ -434,7 +435,7 @@ static void collect(struct dump *d)
 	add_readme(d);
 }
 
-/* Whoever reads our stdout has gone: we end as a filter does. */
+/* True if the reader of our stdout has gone: we then end like a filter. */
 static bool reader_is_gone(const struct save *save)
 {
 	struct pollfd pipe = {.fd = save->fd};
@@ -442,7 +443,7 @@ static bool reader_is_gone(const struct save *save)
 	return !save->path && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR);
 }
 
-/* The first line of what tar says, of which it is the cause. */
+/* Reports the first line of what tar said, which is the cause. */
 static int refuse_archive(struct dump *d, int said, int status)
 {
 	char line[256];
@@ -489,7 +490,7 @@ static int answer(struct dump *d, const struct save *save)
 	return CTL_GOOD;
 }
 
-/* A signal ends us quietly, once what was made is gone again. */
+/* Removes what was made; a signal then ends us quietly. */
 static int finish(struct dump *d, const struct save *save, int r)
 {
 	remove_folders(d);

@@ -34,7 +34,7 @@ static int read_last(struct ctl *ctl, unsigned long *last)
 			     printable(text, strlen(text), quote, sizeof(quote)), LAST_MAX);
 }
 
-/* The daemon picks all, or those of one port, so that little is read; what is not a plain name is picked here. */
+/* The daemon selects the changes of one port, so that little is read; a pattern is applied here, to all of them. */
 static const char *target_for(int argc, char **argv, unsigned long last, char out[TARGET_BYTES])
 {
 	if (argc == 0)
@@ -46,7 +46,7 @@ static const char *target_for(int argc, char **argv, unsigned long last, char ou
 	return out;
 }
 
-/* The last of those that fit, oldest first. */
+/* The last changes that fit, oldest first. */
 static json_t *pick(const json_t *changes, int argc, char **argv, unsigned long last)
 {
 	json_t *picked = json_array(), *change;
@@ -96,7 +96,7 @@ static void say_why_none(const struct ctl *ctl, int argc, const json_t *page)
 		ctl_say(ctl, argc > 0 ? "no change of such a port is remembered" : "no change is remembered yet");
 }
 
-/* Of thousands of changes, each of some twenty values: none is freed before all are. */
+/* For thousands of changes with some twenty values each: they are freed all at once. */
 static struct arena pieces;
 
 static void *take_piece(size_t size)

@@ -11,7 +11,7 @@
 #include "ctl/verbs.h"
 #include "ports/rules.h"
 
-#define MARK "*" /* behind a value that differs: colours are not always there */
+#define MARK "*" /* after a value that differs, since there may be no colours */
 
 /* What is shown of a port, in the order of the columns. */
 enum column {
@@ -33,7 +33,7 @@ enum column {
 	COLUMNS,
 };
 
-/* Where columns have their name in JSON: those of FLAPS and LAST_CHANGE are beside these. */
+/* The columns' names in JSON; FLAPS and LAST_CHANGE are handled separately. */
 static const struct {
 	const char *group, *heading, *object, *member;
 } columns[COLUMNS] = {
@@ -59,7 +59,7 @@ static const struct {
 
 struct port_line {
 	const char *name;
-	bool in[COLUMNS];                 /* there is a row, or a link, that could have the value */
+	bool in[COLUMNS];                 /* there is a row or a link that could hold the value */
 	char value[COLUMNS][VALUE_BYTES]; /* "": there is none */
 	enum out_style differs[COLUMNS];  /* OUT_PLAIN: it does not */
 	const json_t *daemon;             /* what /ports says of it */
@@ -90,7 +90,7 @@ static int read_database(struct ctl *ctl, const char *name, const char *table, c
 	return database_open(ctl, name, &db) < 0 ? -1 : database_table(ctl, db, table, fields, ret);
 }
 
-/* Without the daemon the rest is as good. */
+/* Without the daemon the other columns are still right. */
 static void ask_daemon(struct ctl *ctl, struct sources *s)
 {
 	json_t *page, *one;
@@ -162,7 +162,7 @@ static void add_rows(struct names *names, const struct db_rows *rows)
 			add_name(names, rows->rows[i].key);
 }
 
-/* Ports, and what looks like one: rows of STATE_DB that a portsyncd has written, links with the name of a port. */
+/* Ports and what looks like one: rows of STATE_DB written by a portsyncd, links with the name of a port. */
 static struct names list_names(const struct sources *s)
 {
 	struct names names = {0};
@@ -221,14 +221,15 @@ static void set_link(struct port_line *p, const struct link_msg *link)
 	p->in[KERNEL_UP] = p->in[KERNEL_OPER] = p->in[KERNEL_MTU] = true;
 }
 
-/* The value is to be that of the other column, where that has one. */
+/* Marks the value if it is not that of the other column, which may have none. */
 static void expect(struct port_line *p, enum column column, enum column other, enum out_style style)
 {
 	if (p->value[other][0] != '\0' && strcmp(p->value[column], p->value[other]) != 0)
 		p->differs[column] = style;
 }
 
-/* A row of STATE_DB that is not the kernel's is portsyncd's fault; the rest may be on its way, or meant. */
+/* A row of STATE_DB that differs from the kernel is portsyncd's fault; other differences may be temporary, or intended.
+ */
 static void find_differences(struct port_line *p)
 {
 	expect(p, APPL_ADMIN, CONFIG_ADMIN, OUT_WARN);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flight recorder: a recording that the daemon writes, or one for us. */
+/* record: asks the daemon to write a recording, or writes it to a file here. */
 #include <stdio.h>
 #include <string.h>
 

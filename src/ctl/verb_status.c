@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status: the daemon's verdict on itself; of one that does not answer, what can be known without it. */
+/* status: the daemon's verdict on itself; if it does not answer, what can be known without it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +38,7 @@ static const char *checks_of(const json_t *problems, char *out, size_t size)
 	return out;
 }
 
-/* How long the worst has lasted: since the first fault. */
+/* How long the longest problem has lasted. */
 static double lasted(const json_t *problems)
 {
 	double longest = 0;
@@ -179,7 +179,7 @@ static void print_processes(const json_t *processes)
 	}
 }
 
-/* One that supervisord has not started yet has no time and no status. */
+/* A program that supervisord has not started yet has no time and no status. */
 static void print_program(const json_t *program)
 {
 	const char *error = prose_text(program, "error"), *since = prose_text(program, "since");
@@ -228,7 +228,7 @@ static const char *remedy_without(const struct ctl_error *error, const json_t *p
 	       "doctor looks at everything it needs";
 }
 
-/* ctl->error says how it cannot be reached. */
+/* ctl->error says why it cannot be reached. */
 static int show_without(struct ctl *ctl)
 {
 	const struct ctl_error noted = ctl->error;

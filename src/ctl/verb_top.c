@@ -13,8 +13,8 @@
 #include "ctl/verbs.h"
 
 #define FRAME_USEC (USEC_PER_SEC / 20) /* between two pictures */
-#define STALE_USEC (2 * USEC_PER_SEC)  /* after which the pages are read again, where something moves */
-#define QUIET_USEC (10 * USEC_PER_SEC) /* where nothing does */
+#define STALE_USEC (2 * USEC_PER_SEC)  /* until the pages are read again, if something changes */
+#define QUIET_USEC (10 * USEC_PER_SEC) /* if nothing does */
 #define KEY_QUIT 'q'
 #define KEY_END '\004' /* Ctrl-D */
 
@@ -111,7 +111,7 @@ static uint64_t next_reading(const struct top *top)
 	return top->read_usec + (board_is_stale(top->board) ? STALE_USEC : QUIET_USEC);
 }
 
-/* Until something is to be done. */
+/* How long to wait until something is due. */
 static int wait_ms(const struct top *top)
 {
 	uint64_t now = now_usec(), due = MIN(next_reading(top), top->fades_usec);
@@ -126,7 +126,7 @@ static bool is_quit(char key)
 	return key == KEY_QUIT || key == KEY_END;
 }
 
-/* A signal that ends us, as a negative number; 1: a key does; 0: go on. */
+/* The signal that ends us, negated; 1: a key ends us; 0: go on. */
 static int take_input(struct top *top, const struct pollfd *key, const struct pollfd *signal_fd)
 {
 	int number = signal_fd->revents ? screen_signal() : 0;
@@ -138,7 +138,7 @@ static int take_input(struct top *top, const struct pollfd *key, const struct po
 	return (key->revents & (POLLHUP | POLLERR)) || (key->revents && is_quit(screen_key()));
 }
 
-/* What is due by time. 0; or -1, ctl_fail() is due. */
+/* Does what is due by now. 0; or -1, ctl_fail() is due. */
 static int do_due(struct top *top)
 {
 	uint64_t now = now_usec();

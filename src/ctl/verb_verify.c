@@ -10,14 +10,14 @@
 
 /*
  * A portsyncd writes a change within milliseconds, but orchagent may take seconds to take a port over, and route_check,
- * which asks the same of routes, waits 1 s for what comes by events and up to 45 s for what is asked of another daemon.
+ * which asks the same of routes, waits 1 s for what comes by events and up to 45 s for what another daemon has to do.
  * An alarm that is 5 s late is no worse; a false one at each breakout is.
  */
 #define GRACE_SECS 5.0
 #define GRACE_MAX_SECS 3600.0
 #define WATCH_MIN_SECS 0.1
 #define WATCH_MAX_SECS 86400.0
-/* Looks within the grace. */
+/* How many looks fit into the grace. */
 #define LOOKS 20.0
 #define LOOK_LEAST_SECS 0.05
 
@@ -51,7 +51,7 @@ static int open_databases(struct verify *v)
 	return 0;
 }
 
-/* Since when each difference has been there. */
+/* Notes since when each difference has been there. */
 static void date_differences(struct verify *v)
 {
 	for (size_t i = 0; i < v->now->n; i++) {
@@ -121,8 +121,8 @@ static size_t count(const struct verify *v)
 	return n;
 }
 
-/* Until nothing differs, or all that does has lasted. One that began late has its own grace; but where they come and go
- * for ever, twice the grace is enough. 0 or -1. */
+/* Looks until nothing differs, or every difference has lasted for the grace. A late one has its own grace, but if they
+ * keep coming and going, it ends after twice the grace. 0 or -1. */
 static int check(struct verify *v)
 {
 	double pause = MAX(v->grace / LOOKS, LOOK_LEAST_SECS);
@@ -133,7 +133,7 @@ static int check(struct verify *v)
 	for (;;) {
 		if (look(v) < 0)
 			return -1;
-		if (v->n_looks == 1) /* which may itself have taken long */
+		if (v->n_looks == 1) /* the look itself may have taken long */
 			end = v->last_usec + (uint64_t)(2 * v->grace * (double)USEC_PER_SEC);
 		if (count(v) == v->now->n || v->last_usec >= end)
 			return 0;
@@ -145,7 +145,7 @@ static int check(struct verify *v)
 
 static json_t *optional_text(const char *text)
 {
-	return text ? json_string(text) : json_null(); /* printable() has seen it */
+	return text ? json_string(text) : json_null(); /* it is printable() already */
 }
 
 static json_t *difference_json(const struct verify *v, const struct difference *d)
@@ -237,7 +237,7 @@ static int answer(const struct verify *v)
 	return n > 0 ? CTL_NEGATIVE : CTL_GOOD;
 }
 
-/* Until it is interrupted. Without Redis or the kernel it says so, and tries again. */
+/* Goes on until it is interrupted. If Redis or the kernel cannot be reached, it says so and tries again. */
 static int run(struct verify *v)
 {
 	for (;;) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wait init-done|in-sync: for scripts and units. What cannot be read yet is waited for, too. Redis announces nothing of
- * a FLUSHALL and the kernel nothing of Redis, so this looks again and again, a few times a second at most.
+ * wait init-done|in-sync: for scripts and units. It also waits for what cannot be read yet. Redis does not announce a
+ * FLUSHALL, so this looks again and again, several times a second.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 #define LOOK_SECS 0.1        /* between two looks for PortInitDone */
 #define COMPARE_SECS 0.25    /* between two comparisons, which cost more */
-#define RESTS 9              /* times as long as a look took: with many ports on a slow processor it takes its time */
+#define RESTS 9              /* a pause is this many times as long as the look before it */
 #define TIMEOUT_MAX 31536000 /* a year */
 
 struct goal {
@@ -136,7 +136,7 @@ static int show(const struct ctl *ctl, const struct goal *goal, bool reached, do
 	return reached ? CTL_GOOD : CTL_NEGATIVE;
 }
 
-/* Once for each reason: what cannot be read may come about, or be a mistake that nobody mends. */
+/* Once for each reason: what cannot be read may still appear, or be a mistake that somebody must mend. */
 static void report_error(struct ctl *ctl, char *reported, size_t size)
 {
 	if (ctl->error.message[0] == '\0' || strcmp(reported, ctl->error.message) == 0)

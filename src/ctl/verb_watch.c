@@ -82,7 +82,8 @@ static void on_hello(const char *version, void *user)
 		ctl_say(ctl, "changes from now on, as portsyncd %s makes them; Ctrl-C ends", version);
 }
 
-/* Until there is more to read. A reader of ours who is gone is not found by a write as long as nothing changes. */
+/* Waits until there is more to read. While nothing changes there is no write that would find out that our reader is
+ * gone. */
 static int wait_for_more(const struct follow *f)
 {
 	struct pollfd fds[] = {{.fd = follow_fd(f), .events = POLLIN}, {.fd = STDOUT_FILENO}};

@@ -15,11 +15,11 @@
 
 #define CONFIG_DONE COMPARE_CONFIG_DONE
 #define INIT_DONE COMPARE_INIT_DONE
-#define RETRY_SECS 0.01 /* so long the daemon's row may be on its way */
+#define RETRY_SECS 0.01 /* how long the daemon's row may be on its way */
 #define NAMES_SHOWN 8   /* of ports that lack the same */
 #define NAMES_BYTES 1024
 
-/* One step as it is shown; the chain of a port has some, that of the initialisation others. */
+/* One step as it is shown; a port's chain and the initialisation's have different steps. */
 struct step {
 	const char *name, *state, *found, *remedy;
 };
@@ -82,7 +82,7 @@ static bool lack_the_same(const json_t *a, const json_t *b)
 	       strcmp(prose_text(a, "found"), prose_text(b, "found")) == 0;
 }
 
-/* Prints the ports that lack the same as that one, unless an earlier one does. */
+/* Prints the ports that lack the same as this one, unless an earlier port lacks it, too. */
 static void print_group(const json_t *awaited, size_t first)
 {
 	const json_t *port = json_array_get(awaited, first);
@@ -133,7 +133,7 @@ static int show(struct ctl *ctl, const char *subject, const struct chain_sources
 	print_chain(ctl, chain);
 	print_awaited(awaited);
 	if (!s->ports)
-		ctl_say(ctl, "without the daemon's word: %s", s->silence);
+		ctl_say(ctl, "without what the daemon knows: %s", s->silence);
 	json_decref(chain);
 	json_decref(awaited);
 	return code;
@@ -155,7 +155,7 @@ static json_t *chain_json(const struct chain *chain)
 	return list;
 }
 
-/* A row may be on its way: then it is looked at again. 0; or -1, ctl_fail() is due. */
+/* Reads again if a row may still be on its way. 0; or -1, ctl_fail() is due. */
 static int read_port(struct ctl *ctl, const char *port, struct chain_sources *s, struct chain *chain)
 {
 	const char *keys[] = {port, CONFIG_DONE};
@@ -205,7 +205,7 @@ static void add_step(json_t *chain, const char *name, enum chain_state state, co
 	(void)json_array_append_new(chain, step_json(&(struct step){name, chain_state_name(state), found, remedy}));
 }
 
-/* Ports, not markers. */
+/* Counts ports, not markers. */
 static size_t count_ports(const struct db_rows *rows)
 {
 	size_t n = 0;
@@ -270,7 +270,7 @@ static void follow_config_done(const struct chain_sources *s, json_t *chain)
 			"missing: the ports were not handed to orchagent");
 }
 
-/* orchagent creates the ports when it has so many; at a warm start it insists on it (S8 and S9). */
+/* orchagent creates the ports once it has as many as the count says; at a warm start it insists on that (S8 and S9). */
 static void follow_count(const struct chain_sources *s, bool init_done, json_t *chain)
 {
 	const char *text = db_value(db_find(&s->appl, CONFIG_DONE), "count");
@@ -342,7 +342,7 @@ static json_t *init_chain(const struct chain_sources *s, const json_t *awaited)
 	return chain;
 }
 
-/* Once PortInitDone is there nothing is awaited, whatever became of the ports since. */
+/* Once PortInitDone is there nothing is awaited, whatever has happened to the ports since. */
 static int why_init(struct ctl *ctl)
 {
 	struct chain_sources s = {.ports = NULL};

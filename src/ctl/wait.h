@@ -5,13 +5,13 @@
 #include <poll.h>
 #include <stdint.h>
 
-/* CLOCK_MONOTONIC, in microseconds, when one that says nothing from now on has been silent for too long. */
+/* When a peer that is silent from now on has been silent for too long: CLOCK_MONOTONIC us. */
 uint64_t wait_deadline(void);
-/* No more than this, or a second, or CTL_ANSWER_SECS, which is the default. */
+/* Sets how long a peer may be silent, within a second and CTL_ANSWER_SECS, the default. */
 void wait_answers_for(double seconds);
-/* How long it may be silent, in seconds. */
+/* How long a peer may be silent, in seconds. */
 double wait_answer_seconds(void);
-/* Until the descriptor is ready for these events of poll(2). 0; -ETIMEDOUT; another negative errno. */
+/* Waits until the descriptor is ready for these events of poll(2). 0; -ETIMEDOUT; another negative errno. */
 int wait_fd(int fd, short events, uint64_t deadline_usec);
 /* Sleeps. */
 void wait_seconds(double seconds);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * database_config.json, or the global file that names it, that is not there yet. On a switch the database container
- * writes it, when that container starts. Until then nobody knows which Redis is which, so nothing of us is built but
- * the pages that say so, and they are built again afterwards, since their thread has all our rights until then. This
- * has a loop of its own.
+ * Waits for database_config.json, or the global file that names it. On a switch the database container writes it when
+ * that container starts. Until then nobody knows which Redis is which, so nothing is built but the pages that say so;
+ * they are built again afterwards, since their thread still has all our rights. The wait has a loop of its own.
  */
 #include "daemon/await.h"
 

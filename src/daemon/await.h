@@ -5,7 +5,8 @@
 
 #include "daemon/private.h"
 
-/* Its parts: one attempt (0, or negative errno and one line in error), and the wait after -ENOENT with that line. */
+/* The two parts of connections_load(): one attempt (0, or a negative errno with one line in error), and, after -ENOENT,
+ * the wait, which reports that line. */
 int connections_read(struct daemon *d, char *error, size_t size);
 int connections_await(struct daemon *d, const char *error);
 

@@ -47,7 +47,7 @@ static int allow_state(struct sandbox *s, const struct config *config)
 	return config->dry_run || config->state_file[0] == '\0' ? 0 : sandbox_allow_folder_of(s, config->state_file);
 }
 
-/* An address that another process has is tried again. */
+/* An address that another process has is tried again later, so it must be allowed. */
 static int allow_missing(struct sandbox *s, const struct http *http)
 {
 	struct address address;
@@ -64,7 +64,7 @@ static int allow_missing(struct sandbox *s, const struct http *http)
 	return r;
 }
 
-/* The last path of the folder stands for any. */
+/* A folder is allowed by naming a file in it: "." stands for any. */
 static int allow_recordings(struct sandbox *s, const struct config *config)
 {
 	char file[PATH_MAX + 2];

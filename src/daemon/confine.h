@@ -20,7 +20,7 @@ void confine_free(struct daemon *d);
 /* Which parts of it hold; none while it is off. */
 struct sandbox_parts confine_parts(const struct daemon *d);
 
-/* Whether the sandbox lets lines go where this configuration wants them; else only a restart helps. */
+/* Whether the sandbox lets log lines go where this configuration sends them; else only a restart helps. */
 bool confine_allows_log(const struct daemon *d, const struct config *config);
 
 #endif

@@ -19,7 +19,7 @@
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 2000
-#define BATCH_ROWS 128 /* after which what is buffered is handed to Redis while more are written */
+#define BATCH_ROWS 128 /* after so many the buffer is handed to Redis while more rows are made */
 
 static void on_config_ready(void *user)
 {
@@ -205,7 +205,7 @@ static int build_access(struct daemon *d)
 	int r = settings_read_password(config, &password, error, sizeof(error));
 
 	if (r < 0 && under_supervisord()) {
-		/* supervisord would only start the daemon again. */
+		/* Ending would not help: supervisord would only start the daemon again. */
 		log_warning(KIND_CONFIG_REFUSED, "%s", error);
 	} else if (r < 0) {
 		daemon_fail(d, "%s", error);

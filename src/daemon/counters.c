@@ -22,7 +22,8 @@
 #include "state/saver.h"
 
 #define ACCURACY_USEC (250 * USEC_PER_MSEC)
-/* For a save under way and the last one: with what else a stop waits for, below the 10 s of `docker stop`. */
+/* For a save under way and the last one. With everything else that a stop waits for, it stays below the 10 s of `docker
+ * stop`. */
 #define STOP_USEC (3 * USEC_PER_SEC)
 #define SPARE_PORTS 64 /* that may come before the buffer has to grow */
 
@@ -112,7 +113,7 @@ static void fill_ports(const struct links *links, struct state *out)
 
 /* --- saving --- */
 
-/* One line an episode; none if the start fails for another reason, which must be the last line then. */
+/* One line an episode; none if the start fails for another reason, since that must be the last line. */
 static void report_outcome(struct daemon_counters *s)
 {
 	if (!s->building && s->failing && !s->reported)
@@ -215,9 +216,9 @@ static bool is_apart(const struct daemon_counters *s)
 }
 
 /*
- * What this process issues from here on may never get into the file, and the next one starts from what is there, also
- * if nothing can be saved then. So it takes the numbers of this microsecond: at a later time those are others, since no
- * process issues one a microsecond.
+ * The numbers that this process issues from here on may never get into the file, and the next process starts from what
+ * is in it, even if it cannot save either. So this one jumps by a number made of the clock's microseconds: a later
+ * process jumps elsewhere, since none issues a number every microsecond.
  */
 static uint64_t go_apart(struct daemon *d)
 {
@@ -246,7 +247,7 @@ static void go_apart_in_time(struct daemon *d, const struct marks *now)
 		    jump);
 }
 
-/* Saves early, long before more numbers were issued than the next start would skip. */
+/* Saves early, long before more numbers are issued than the next start would skip. */
 static void hurry(struct daemon *d, const struct marks *now)
 {
 	const struct daemon_counters *s = d->counters;

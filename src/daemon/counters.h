@@ -7,7 +7,7 @@
 
 /*
  * Reads what outlives a restart from the state file. Call it before the first record of the audit trail, which takes
- * its number from there. No failure keeps the daemon from starting.
+ * its number from there. It never keeps the daemon from starting.
  */
 void counters_load(struct daemon *d);
 
@@ -21,10 +21,10 @@ const char *counters_note(const struct daemon *d);
 /* The number of the last port change of an earlier process. */
 uint64_t counters_last_event(const struct daemon *d);
 
-/* Gives the history what was read; call it once d->changes is there. */
+/* Fills the history from it; call it once d->changes exists. */
 void counters_restore_changes(struct daemon *d);
 
-/* Gives the model what was read, and begins to save changes. */
+/* Fills the model from it, and begins to save changes. */
 void counters_build(struct daemon *d);
 
 /* At the end of a loop turn: changes are saved soon. */

@@ -36,7 +36,7 @@
 
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
-#define DRAIN_READS 64 /* after so many the loop has its turn again */
+#define DRAIN_READS 64 /* after so many the loop takes its turn */
 #define RECONCILE_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 /* --- ends --- */
@@ -285,7 +285,7 @@ static bool events_are_due(const struct daemon *d)
 	return due != UINT64_MAX && due <= now_usec();
 }
 
-/* As sd_event_prepare(), which is left out where nothing has changed since the last one. */
+/* Calls sd_event_prepare(), unless nothing has changed since the last call. */
 static int prepare(struct daemon *d)
 {
 	const bool touched = timer_take_touch();
@@ -439,7 +439,7 @@ static int add_sources(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-/* After rights were dropped. */
+/* Gives up rights, starts the threads, which must not have them, and locks the sandbox. */
 static int confine(struct daemon *d)
 {
 	int r = confine_enter(d);

@@ -6,16 +6,16 @@
 #include "config/config.h"
 
 /*
- * The signals that the loop takes wait for it from now on, so that none ends the process out of order. To be called
- * before the others below.
+ * From now on the signals that the loop handles wait for it, so that none ends the process out of order. Call it before
+ * the functions below.
  */
 void daemon_block_signals(void);
 
 /* Runs until SIGTERM or SIGINT. The exit status: 0 after a clean stop; else 1, and one line says why, where stderr
- * goes too. complaints: config_load()'s lines of faults that a daemon is started with all the same; used up. */
+ * goes too. complaints: config_load()'s lines about faults that the daemon tolerates; they are overwritten. */
 int daemon_run(const struct config *config, char *complaints);
 
-/* Nothing runs since the configuration is refused: that is a record of the audit trail. */
+/* The configuration is refused, so nothing runs: writes the audit record of that. */
 void daemon_refuse(const struct config *config);
 
 #endif

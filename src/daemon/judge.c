@@ -20,7 +20,7 @@
 #include "metrics/procstat.h"
 
 #define SOON_USEC (200 * USEC_PER_MSEC)
-#define APART_USEC USEC_PER_SEC /* of judgements without a request */
+#define APART_USEC USEC_PER_SEC /* between judgements that nobody requested */
 #define ACCURACY_USEC (100 * USEC_PER_MSEC)
 #define PROC "/proc"
 #define MIN_SUCCESS_PERCENT 99.0 /* of the events; with fewer health is degraded */

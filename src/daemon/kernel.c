@@ -28,12 +28,12 @@ static int on_keeping_ended(sd_event_source *source, uint64_t usec, void *user)
 	(void)usec;
 	if (n > 0)
 		log_warning(KIND_KEPT_ROWS_END,
-			    "%zu ports have no link %ld s after the warm start: their rows of before are deleted", n,
+			    "%zu ports have no link %ld s after the warm start: their earlier rows are deleted", n,
 			    d->config->keep_rows_secs);
 	return 0;
 }
 
-/* What such a row says is not so until the link is there. Without one there is no timer: it would wake a quiet switch.
+/* A kept row is not true until its link is there. Without kept rows there is no timer: it would wake a quiet switch.
  */
 void kernel_end_keeping_later(struct daemon *d)
 {

@@ -22,12 +22,12 @@
 #define STDERR_WAIT_MS 1000
 #define DIFFERENCES_TOLD 16
 
-/* As with the kernel in real time; else what the recording's daemon waited for is not waited for again. */
+/* Used unless --realtime is given: what the recording's daemon waited for need not be waited for again. */
 #define FAST_TIMEOUT_USEC (1 * USEC_PER_SEC)
 #define FAST_RETRY_MAX_MS 20
 
 enum player_phase {
-	CONNECTING, /* until the rows that STATE_DB has are known: else its first changes would be one */
+	CONNECTING, /* until the rows in STATE_DB are known: else the first row to change would count as new */
 	PLAYING,
 	COMPARING, /* the links are read once more: what the kernel changed without a message */
 	WRITING,   /* what is still owed */
@@ -69,7 +69,7 @@ static int configure(const struct player *p)
 	return 0;
 }
 
-/* Rows that STATE_DB has besides are left alone. */
+/* Other rows of STATE_DB are left alone. */
 static void keep_foreign_rows(struct player *p)
 {
 	uint64_t reconciliations = publish_stats(p->d.publish)->reconciliations;
@@ -134,7 +134,7 @@ static void say_difference(const struct remark *recorded, const struct port *por
 		      text[0], text[1]);
 }
 
-/* How many rows of the recording's end are others now, or are missing. */
+/* How many rows of the recording's end differ now, or are missing. */
 static size_t compare_rows(const struct player *p, const struct recording_checkpoint *last)
 {
 	size_t n = 0;
@@ -171,7 +171,7 @@ static void say_end(const struct player *p)
 	if (last && differences == 0)
 		(void)snprintf(verdict, sizeof(verdict), "as at the end of the recording");
 	else if (last)
-		(void)snprintf(verdict, sizeof(verdict), "%zu other than at the end of the recording", differences);
+		(void)snprintf(verdict, sizeof(verdict), "%zu differ from the end of the recording", differences);
 	say_on_stderr(STDERR_WAIT_MS,
 		      "portsyncd: %s was played (%s; portsyncd %s on %s): %zu datagrams, %zu losses, %zu ports, %zu "
 		      "rows: %s",

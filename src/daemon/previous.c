@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How the process before this one ended. systemd knows it (SERVICE_RESULT, systemd.exec(5)): the unit's ExecStopPost=
- * leaves its word in the runtime directory. Where nobody does, the state file says whether there was an orderly stop.
+ * leaves systemd's word in the runtime directory. Without that word, the state file says whether there was an orderly
+ * stop.
  */
 #include "daemon/previous.h"
 

@@ -35,14 +35,14 @@ struct sandbox;
 
 struct daemon {
 	const struct config *config; /* in force, but for [log] */
-	struct config *reread;       /* by the last SIGHUP; NULL: by none yet */
+	struct config *reread;       /* as read by the last SIGHUP; NULL: there was none */
 	sd_event *event;
 	int sleep_fd; /* epoll: link events, and event's own; -1: event sleeps */
 	struct dbconfig *dbconfig;
 	struct dbconfig_db config_db, appl_db, state_db; /* with the configuration's overrides */
-	const char *awaited; /* why the databases are not known yet, so nothing is built; NULL: they are known */
+	const char *awaited; /* why the databases are not known yet, so that nothing is built; NULL: they are known */
 	struct links *links;
-	struct changes *changes; /* the last ones of rows; NULL in a dry run */
+	struct changes *changes; /* the last changes of rows; NULL in a dry run */
 	struct mirror *mirror;
 	struct watch *watch;   /* the mirror's */
 	struct lookup *lookup; /* NULL: no database has a host name */

@@ -286,7 +286,7 @@ void recordings_finish(struct daemon *d)
 {
 	struct daemon_recordings *own = d->recordings;
 
-	/* Of a start that failed there is nothing to see. */
+	/* After a start that failed there is nothing to record. */
 	if (!own || !own->keeper || recorder_figures().datagrams == 0)
 		return;
 	if (d->status != EXIT_SUCCESS && recorder_is_triggered())

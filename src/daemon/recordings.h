@@ -8,9 +8,11 @@
 
 #include "daemon/private.h"
 
-/* Takes its memory, after memory is locked and before the first message. Without it the daemon goes on. */
+/* Takes the recorder's memory. Call it after memory is locked and before the first message. Without that memory the
+ * daemon goes on. */
 void recordings_start(struct daemon *d);
-/* Starts the thread that writes; after rights were dropped. Without it the ring can still be had by GET /recording. */
+/* Starts the thread that writes. Call it after rights were dropped. Without the thread GET /recording still serves the
+ * ring. */
 void recordings_serve(struct daemon *d);
 /* At the end of each turn of the loop. */
 void recordings_turn(struct daemon *d);

@@ -44,7 +44,7 @@ static void report_refused(char *complaints, const char *who)
 	report_lines(complaints);
 }
 
-/* Of what was said while reading only a refusal counts: what has no effect was reported at the start. */
+/* Only a refusal is reported: keys without effect were reported at the start. */
 static int read_again(const struct config *config, struct config *fresh, const char *who)
 {
 	char *complaints cleanup(free_ptr) = NULL;

@@ -5,7 +5,7 @@
 
 #include "daemon/private.h"
 
-/* The configuration has faults and is used all the same. complaints may be NULL, and is changed. */
+/* Reports that the configuration has faults and is used all the same. complaints may be NULL, and is overwritten. */
 void reload_report_faults(const struct config *config, char *complaints);
 
 /* Reads the configuration again; who is the requester, for the audit record. A bad one is logged and changes nothing.

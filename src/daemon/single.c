@@ -4,8 +4,8 @@
  * STATE_DB: such names are the network namespace's own, also where containers share it but no folder, and go with the
  * process. It listens, so that the kernel names the holder.
  *
- * Any user can take such a name. Its holder must therefore be root, we ourselves, or have CAP_NET_ADMIN; for anybody
- * else nobody is kept from starting.
+ * Any user can take such a name. Its holder must therefore be root, our own user, or have CAP_NET_ADMIN; any other
+ * holder keeps nobody from starting.
  */
 #include "daemon/single.h"
 
@@ -27,7 +27,7 @@
 
 #define PREFIX "portsyncd "
 #define WAITING 16
-#define ASKED_A_SECOND 10 /* of all processes together: more would cost the loop too much */
+#define ASKED_A_SECOND 10 /* by all processes together: more would cost the loop too much */
 #define FAIL_WAIT_MS 1000
 #define TRIES 50 /* while the holder is starting or ending */
 #define TRY_USEC (10 * USEC_PER_MSEC)

@@ -246,7 +246,7 @@ static int on_asked(sd_event_source *source, int fd, uint32_t revents, void *use
 void status_note_turn(struct daemon *d)
 {
 	d->status_page->turn_usec = timer_now(d->event);
-	/* Of the last turn: while the loop slept it went to memory, and no fence waits for that. */
+	/* The last turn's entries went to memory while the loop slept, so no fence has to wait for that. */
 	recorder_publish();
 	recorder_time(d->status_page->turn_usec * NSEC_PER_USEC);
 	exchange_turn_begins(d->status_page->exchange, d->status_page->turn_usec);
@@ -256,7 +256,7 @@ void status_note_turn_end(struct daemon *d)
 {
 	struct daemon_status *own = d->status_page;
 
-	/* Without a beginning the loop only looked for events and found none. */
+	/* Without a beginning, the loop only looked for events and found none. */
 	if (own->turn_usec == 0)
 		return;
 	hist_add(&own->turn, now_nsec() - own->turn_usec * NSEC_PER_USEC);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The figures of the daemon, and who gets them. */
+/* The daemon's figures, and the HTTP server that shows them. */
 #ifndef PORTSYNCD_DAEMON_STATUS_H
 #define PORTSYNCD_DAEMON_STATUS_H
 
 #include "daemon/private.h"
 
-/* Builds the HTTP server and what counts for the figures. 0 or negative errno. */
+/* Builds the HTTP server and the counters that only the figures need. 0 or negative errno. */
 int status_build(struct daemon *d);
 
 /* Starts the server's thread; clients that connected before are answered now. */
@@ -19,7 +19,7 @@ struct http *status_http(const struct daemon *d);
  * record. */
 void status_reload(struct daemon *d, const char *who);
 
-/* A turn of the loop begins its work, and ends; the end may come without a beginning. */
+/* A turn of the loop begins its work; a turn ends, with or without work. */
 void status_note_turn(struct daemon *d);
 void status_note_turn_end(struct daemon *d);
 void status_note_sync(struct daemon *d, bool synced);

@@ -30,7 +30,7 @@ static uint32_t bit(bool wanted, unsigned int capability)
 	return wanted ? UINT32_C(1) << capability : 0;
 }
 
-/* wanted: a bit for each capability; those beyond the 32nd are not. */
+/* wanted: a bit for each capability; none beyond the 32nd is wanted. */
 static bool only(capng_type_t set, uint32_t wanted)
 {
 	for (unsigned int i = 0; i <= (unsigned int)CAP_LAST_CAP; i++)
@@ -51,7 +51,7 @@ static int choose(bool net_admin, bool override)
 	return r < 0 ? -EINVAL : 0;
 }
 
-/* The library's word is not asked for: what came of it is read back from the kernel. */
+/* The library's result is ignored: the outcome is read back from the kernel. */
 static void apply(capng_select_t sets)
 {
 	int ignored = capng_apply(sets);
@@ -79,7 +79,7 @@ int capabilities_give_up(bool keep_override, bool *whole)
 	return 0;
 }
 
-/* The library would ask for sets that the sandbox does not let us see. */
+/* Not by the library, which would read sets that the sandbox hides from us. */
 static void put_in_force(uint32_t effective)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -7,7 +7,7 @@
 #include "base/cpulist.h"
 #include "host/tuning.h"
 
-/* The kernel takes a set as long as one CPU in it can be used, and drops the others without a word. */
+/* The kernel accepts a set if at least one CPU in it can be used, and silently drops the others. */
 static int set_exactly(const cpu_set_t *cpus)
 {
 	cpu_set_t granted;
@@ -39,11 +39,10 @@ static void warn_affinity(const cpu_set_t *cpus, int error)
 	find_usable(&usable);
 	while (cpu < CPU_SETSIZE && (!CPU_ISSET(cpu, cpus) || CPU_ISSET(cpu, &usable)))
 		cpu++;
-	tuning_refused(
-		error,
-		"performance.cpu_affinity = %s is refused: CPU %zu does not exist, this machine has %s, if not the "
-		"cpuset of this process has less",
-		wanted, cpu, cpulist_format(&usable, present, sizeof(present)));
+	tuning_refused(error,
+		       "performance.cpu_affinity = %s is refused: CPU %zu cannot be used: this machine, or the "
+		       "cpuset of this process, has %s",
+		       wanted, cpu, cpulist_format(&usable, present, sizeof(present)));
 }
 
 int cpu_set_affinity(const cpu_set_t *cpus)

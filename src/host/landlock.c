@@ -17,7 +17,7 @@
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
 #define RULE_NET_PORT 2 /* 4 */
 
-/* A kernel that knows less takes a longer one as long as the rest is 0. */
+/* An older kernel accepts a longer struct as long as the rest is 0. */
 struct ruleset {
 	uint64_t fs, net, scoped;
 };
@@ -108,7 +108,7 @@ int landlock_confine(const struct landlock_allowed *allowed)
 	struct ruleset set;
 	int fd cleanup(close_fd) = -1, r;
 
-	/* To ask for the version is refused by no kernel, but by a container's filter that has not heard of Landlock.
+	/* No kernel refuses to say its version, but a container's filter that does not know Landlock may.
 	 */
 	if (version < 0)
 		return errno == EPERM ? -ENOSYS : -errno;

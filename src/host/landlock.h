@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Landlock (landlock(7), Documentation/userspace-api/landlock.rst): which files the calling thread, and those it makes
+ * Landlock (landlock(7), Documentation/userspace-api/landlock.rst): which files the calling thread, and those it starts
  * from then on, may write. All may be read; none may be executed.
  */
 #ifndef PORTSYNCD_LANDLOCK_H
@@ -33,7 +33,7 @@ int landlock_confine(const struct landlock_allowed *allowed);
 #define LANDLOCK_HOLDS_TCP 4
 #define LANDLOCK_HOLDS_ABSTRACT_SOCKETS 6
 
-/* What this version leaves open of that, where no filter of system calls can close it: a list to show, or "". */
+/* What this version of Landlock leaves open and no filter of system calls can close: a list to show, or "". */
 const char *landlock_gaps(int version);
 
 #endif

@@ -40,7 +40,7 @@ static bool has_own_text(const struct dl_phdr_info *object)
 	return false;
 }
 
-/* What is as in the file. */
+/* Gives back the pages that are as in the file. */
 static int give_back(struct dl_phdr_info *object, size_t size, void *user)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -64,15 +64,15 @@ void memory_give_back(void)
 	(void)dl_iterate_phdr(give_back, NULL);
 }
 
-/* By their numbers: the sanitizers put calls that do nothing in the place of mlockall() and munlockall(). */
+/* By the call's number: the sanitizers replace mlockall() and munlockall() by calls that do nothing. */
 static int lock_all(void)
 {
 	return syscall(SYS_mlockall, MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0 ? -errno : 0;
 }
 
 /*
- * True when later allocations count against the limit. The kernel is asked by a mapping that is just too large: whether
- * a capability lifts the limit depends on the user namespace too, where having it is not enough. No page is used.
+ * True when later allocations count against the limit. Asks the kernel by a mapping that is just too large: in a user
+ * namespace, having the capability is not enough to lift the limit. No page is used.
  */
 static bool limit_binds(rlim_t limit)
 {

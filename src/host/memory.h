@@ -5,7 +5,7 @@
 
 /*
  * Gives back the pages of the program and its libraries: most were only needed to load them, for symbols and
- * constructors. What is used again is in the page cache. Before memory_lock(), which would keep them.
+ * constructors. Pages used again come from the page cache. Call it before memory_lock(), which would keep them.
  */
 void memory_give_back(void);
 
@@ -17,9 +17,9 @@ void memory_give_back(void);
 int memory_lock(void);
 
 /*
- * Before CAP_IPC_LOCK is given up. If that is what allowed the lock, RLIMIT_MEMLOCK would be in force from then on: so
- * it is lifted. Where that is refused (CAP_SYS_RESOURCE), what is locked stays so, but for the stack, which may grow,
- * and later memory is not locked. 0 or a negative errno; then nothing is locked.
+ * Call it before CAP_IPC_LOCK is given up. If that capability allowed the lock, RLIMIT_MEMLOCK would bind from then on,
+ * so the limit is lifted. If lifting it is refused (it needs CAP_SYS_RESOURCE), locked pages stay locked, except the
+ * stack, which may grow, and later memory is not locked. 0 or a negative errno; then nothing is locked.
  */
 int memory_settle(void);
 

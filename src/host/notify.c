@@ -15,7 +15,7 @@
 #include "base/timer.h"
 
 #define MESSAGE_BYTES 768
-#define WAITING_MAX 8 /* a reload is two */
+#define WAITING_MAX 8 /* a reload sends two */
 #define AGAIN_USEC (100 * USEC_PER_MSEC)
 #define ACCURACY_USEC (10 * USEC_PER_MSEC)
 
@@ -80,7 +80,7 @@ void notify_free(struct notify *n)
 	free(n);
 }
 
-/* False when nothing more fits. A manager that is gone hears nothing, and nobody misses it. */
+/* False when nothing more fits. A message to a manager that is gone is dropped. */
 static bool try_send(const struct notify *n, const char *text)
 {
 	const struct sockaddr *to = (const struct sockaddr *)&n->address;
@@ -143,7 +143,7 @@ static int on_again(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-/* A manager that does not read misses this one: it cannot judge us meanwhile either. */
+/* Dropped if the manager does not read: it cannot miss the message meanwhile either. */
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct notify *n = user;

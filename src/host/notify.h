@@ -12,13 +12,14 @@
 
 struct notify;
 
-/* Reads NOTIFY_SOCKET. Without a manager *ret is NULL, which every call takes. 0 or negative errno. */
+/* Reads NOTIFY_SOCKET. Without a manager *ret is NULL, which every call accepts. 0 or negative errno. */
 int notify_new(struct notify **ret);
 void notify_free(struct notify *n);
 
-/* From now on the loop sends what did not fit, and WATCHDOG=1 as WATCHDOG_USEC asks for it. 0 or negative errno. */
+/* From now on the loop sends what did not fit, and WATCHDOG=1 as often as WATCHDOG_USEC demands. 0 or negative errno.
+ */
 int notify_attach(struct notify *n, sd_event *event);
-/* Before that loop is freed. What still waits is tried once more: it may be STOPPING=1. */
+/* Call it before that loop is freed. Tries once more to send what still waits: it may be STOPPING=1. */
 void notify_detach(struct notify *n);
 
 /* Lines of sd_notify(3), "READY=1"; they arrive in order. A STATUS= that was not sent yet gives way to a newer one. */

@@ -29,8 +29,8 @@ static int occupy(int fd)
 
 static void ignore_signals(void)
 {
-	/* A reader of ours that goes away is an error of that write, not our end (M4); so is a file that may
-	 * not grow. CPU time over the soft limit is nobody's error.
+	/* If a reader goes away, the write fails and the process lives on (M4); the same if a file may not grow. To
+	 * exceed the soft limit of CPU time is not an error.
 	 */
 	static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGXCPU};
 
@@ -38,7 +38,7 @@ static void ignore_signals(void)
 		(void)signal(ignored[i], SIG_IGN);
 }
 
-/* Soft limits may be raised up to the hard ones without a right to it; a hard one only with CAP_SYS_RESOURCE. */
+/* Raising a soft limit up to the hard one needs no right; raising a hard one needs CAP_SYS_RESOURCE. */
 static void raise_limits(void)
 {
 	static const __rlimit_resource_t raised[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_RTTIME};
@@ -81,5 +81,5 @@ void process_report(void)
 			log_warning(KIND_DESCRIPTOR_CLOSED, "descriptor %d was closed at the start%s", fd,
 				    fd == STDERR_FILENO ? ": what is said on stderr is lost" : "");
 	report_limit(RLIMIT_CPU, "RLIMIT_CPU", "seconds", "the kernel kills this process after so much CPU time");
-	report_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", "bytes", "no file can grow beyond it, the state file neither");
+	report_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", "bytes", "no file can grow beyond it, not even the state file");
 }

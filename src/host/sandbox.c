@@ -37,7 +37,7 @@ struct sandbox {
 	char *folders[FOLDERS_MAX];
 	uint16_t ports[PORTS_MAX], listening[PORTS_MAX];
 	size_t n_folders, n_ports, n_listening;
-	size_t sockets; /* the index of the folder in which sockets may be made, and 1; 0: none */
+	size_t sockets; /* 1 + the index of the folder in which sockets may be made; 0: none */
 	bool listens;   /* sockets may be bound */
 	bool abstract_sockets;
 	bool missing;  /* the kernel has no Landlock */
@@ -45,7 +45,7 @@ struct sandbox {
 	bool names;    /* host names are looked up */
 	bool override; /* CAP_DAC_OVERRIDE is kept for Redis' Unix sockets */
 	struct sandbox_parts parts;
-	char in_force[1024]; /* what is in force */
+	char in_force[1024]; /* for the line that reports it */
 };
 
 int sandbox_seal(void)

@@ -25,12 +25,12 @@ int sandbox_seal(void);
 struct sandbox *sandbox_new(void);
 
 /*
- * Before sandbox_enter(). Files may be made, written and removed in the folder of this one, which has an absolute path,
- * but never in "/"; TCP may connect to this port. -ENOSPC: there are too many, -ENAMETOOLONG.
+ * Before sandbox_enter(). Files may be made, written and removed in this file's folder, given by an absolute path, but
+ * never in "/"; TCP may connect to this port. 0, -ENOSPC (there are too many) or -ENAMETOOLONG.
  */
 int sandbox_allow_folder_of(struct sandbox *s, const char *file);
 int sandbox_allow_port(struct sandbox *s, uint16_t port);
-/* TCP may listen on this port; a Unix socket may be made and listened on in the folder of this one. The same errors. */
+/* TCP may listen on this port; a Unix socket may be made and listened on in this file's folder. The same errors. */
 int sandbox_allow_listening(struct sandbox *s, uint16_t port);
 int sandbox_allow_socket(struct sandbox *s, const char *file);
 /* Host names may be looked up, by /etc/hosts and by name servers. The same errors. */
@@ -42,7 +42,7 @@ void sandbox_allow_sockets(struct sandbox *s);
 void sandbox_allow_abstract_sockets(struct sandbox *s);
 
 /*
- * Where the kernel has no Landlock all goes on without it. Returns 0, or a negative errno with a one-line text in
+ * A kernel without Landlock is no error. Returns 0, or a negative errno with a one-line text in
  * error: then some of it may be in force.
  */
 int sandbox_enter(struct sandbox *s, char *error, size_t size);
@@ -58,7 +58,8 @@ struct sandbox_parts {
 /* As far as it was entered and locked. */
 struct sandbox_parts sandbox_parts(const struct sandbox *s);
 
-/* Whether a file may be made there, and TCP connect there: as it was allowed, whatever the kernel could enforce. */
+/* Whether a file may be made there, and TCP connect there: what was allowed, whether or not the kernel can enforce it.
+ */
 bool sandbox_may_write(const struct sandbox *s, const char *file);
 bool sandbox_may_connect(const struct sandbox *s, uint16_t port);
 

@@ -18,7 +18,7 @@
 
 #define TYPE_MASK 0xf /* of socket(2): the rest are flags */
 
-/* A name that an architecture does not have is passed over: the 64-bit times are those of 32-bit machines. */
+/* A name that an architecture does not have is skipped: those with 64-bit times are for 32-bit machines. */
 /* clang-format off */
 static const char *const allowed[] = {
 	/* the loop */
@@ -122,7 +122,7 @@ static int allow_if(scmp_filter_ctx filter, int number, unsigned int n, const st
 	return number < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, n, conditions);
 }
 
-/* For TCP, and nothing else that is a stream: of MPTCP, SCTP, SMC Landlock knows nothing. */
+/* TCP and no other stream: Landlock does not restrict MPTCP, SCTP and SMC. */
 static int add_stream(scmp_filter_ctx filter, int family)
 {
 	static const int protocols[] = {0, IPPROTO_TCP};
@@ -140,7 +140,7 @@ static int add_stream(scmp_filter_ctx filter, int family)
 	return r;
 }
 
-/* Redis, the collectors of the log, and the kernel's links. */
+/* For Redis, the targets of the log, and the kernel's links. */
 static int add_sockets(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp local[] = {equals(0, AF_UNIX)};
@@ -205,7 +205,7 @@ static int add_sending(scmp_filter_ctx filter)
 	return r;
 }
 
-/* Before Linux 6.2 Landlock lets a file be truncated that is opened for reading. */
+/* Before Linux 6.2 Landlock lets a file opened for reading be truncated. */
 static int add_opening(scmp_filter_ctx filter, int number, unsigned int flags)
 {
 	const struct scmp_arg_cmp ways[] = {
@@ -270,7 +270,7 @@ static int add_memory(scmp_filter_ctx filter)
 	return r == 0 ? allow_if(filter, SCMP_SYS(mprotect), ARRAY_SIZE(no_code), no_code) : r;
 }
 
-/* The mode of a recording, whatever the umask is. */
+/* For the mode of a recording, whatever the umask is. */
 static int add_modes(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp recording[] = {equals(1, 0640)};
@@ -360,7 +360,7 @@ static int add_more(scmp_filter_ctx filter, const struct syscalls_more *more)
 	return r == 0 && more->listening ? add_listening(filter) : r;
 }
 
-/* The tree makes a call cost the same wherever it stands in the list; to log is a help, not a must. */
+/* The tree makes a call cost the same wherever it stands in the list; logging is optional. */
 static int set_attributes(scmp_filter_ctx filter)
 {
 	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);

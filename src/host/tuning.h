@@ -20,7 +20,7 @@ struct tuning_options {
 /* For the calling thread and those it makes later. Returns how many settings were refused. */
 unsigned tuning_apply(const struct tuning_options *opt);
 
-/* One is refused, for a negative errno: a warning and a record. */
+/* Reports a setting that was refused with a negative errno: a warning and an audit record. */
 #define tuning_refused(error, ...)                                                                                     \
 	audit_event(LOG_WARNING, KIND_TUNING_REFUSED,                                                                  \
 		    (error) == -EPERM || (error) == -EACCES ? AUDIT_CAPABILITY : AUDIT_TUNING, AUDIT_FAILURE,          \

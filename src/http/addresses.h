@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The addresses of a server: those that it listens on, and those that could not be had yet. One thread opens, retries
- * and closes; another may read the open ones meanwhile, up to n_open.
+ * The addresses of a server: those that it listens on, and those that are missing because they could not be opened yet.
+ * One thread opens, retries and closes; another may read the open ones meanwhile, up to n_open.
  */
 #ifndef PORTSYNCD_HTTP_ADDRESSES_H
 #define PORTSYNCD_HTTP_ADDRESSES_H
@@ -37,9 +37,9 @@ struct http_addresses {
 };
 
 /* Listens on every address that it can; the others are missing, with the process that has them if that can be known.
- * opened: their names, or "". */
+ * opened: the names of those it listens on, or "". */
 void http_addresses_open(struct http_addresses *a, const struct http_options *opt, char *opened, size_t size);
-/* Tries those again that are missing. opened: the names of those that could be had, or "". */
+/* Tries the missing ones again. opened: the names of those it now listens on, or "". */
 void http_addresses_retry(struct http_addresses *a, char *opened, size_t size);
 /* The missing ones and why, or "". */
 void http_addresses_explain(const struct http_addresses *a, char *out, size_t size);

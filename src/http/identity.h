@@ -34,7 +34,7 @@ void http_identity_leave(struct http_identity *identity);
 /* Frees identities without users. Call it when the sessions of departed clients are gone. */
 void http_identities_sweep(struct http_identities *ids);
 
-/* When no client is left. */
+/* Call it when no client is left. */
 void http_identities_done(struct http_identities *ids);
 
 #endif

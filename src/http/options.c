@@ -12,7 +12,7 @@
 #include "log/log.h"
 
 #define QUOTE_MAX 80
-#define USUALLY_OPEN 32 /* where /proc cannot be read */
+#define USUALLY_OPEN 32 /* descriptors, if /proc cannot be read */
 
 static int check_address(const struct http_options *opt, const char *text, char *error, size_t size)
 {

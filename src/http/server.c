@@ -29,7 +29,7 @@
 #define REQUEST_MAX_BYTES 8192 /* request line and headers, and the headers of the answer */
 #define ACCEPT_BATCH 32        /* new clients of one address a turn */
 #define STREAMS_MAX 256
-#define CLIENTS_A_STREAM 4 /* there may be a stream for so many clients */
+#define CLIENTS_A_STREAM 4 /* one stream for this many clients */
 #define HEAR_USEC (20 * USEC_PER_MSEC)
 #define NO_CONTENT "default-src 'none'; frame-ancestors 'none'"
 #define ALLOWED "GET, HEAD"
@@ -85,7 +85,7 @@ struct http {
 	struct list waiting;  /* by since */
 	struct list streaming;
 	struct list dropped; /* shut down, not yet closed by MHD */
-	uint64_t hear_from;  /* what is followed is not looked at before: a storm rings again and again */
+	uint64_t hear_from;  /* the descriptor of http_follow() is not polled before: a storm rings again and again */
 	uint64_t rest_until; /* no client is accepted before */
 	struct http_progress progress;
 	struct http_stats stats;
@@ -182,7 +182,7 @@ static struct client *next_streaming(const struct http *h, const struct client *
 	return next == &h->streaming ? NULL : container_of(next, struct client, link);
 }
 
-/* Between the end of its stream and what MHD says of that, a client may be without. */
+/* After its stream has ended, and until MHD reports that, a client may have none. */
 static uint64_t stream_due(const struct http *h, const struct client *c)
 {
 	return c->stream ? stream_deadline(c->stream, h->timeout_usec) : UINT64_MAX;
@@ -228,7 +228,7 @@ static size_t poll_streams(const struct http *h, struct pollfd *fds)
 	return n;
 }
 
-/* As polled before: only then is an entry one of the list. */
+/* Right after the poll: only then does the i-th entry belong to the i-th client of the list. */
 static void drop_hung_up(struct http *h, const struct pollfd *fds, size_t n)
 {
 	struct client *c = next_streaming(h, NULL), *next;
@@ -374,8 +374,9 @@ static struct MHD_Response *body_response(struct http_answer *answer)
 }
 
 /*
- * With the headers of every answer, and its own; takes over the body or the source. NULL without memory. MHD 0.9.75
- * ends the HEAD of a stream as if there had been a body, which would be the beginning of the next answer.
+ * Makes a response with the headers of every answer, and its own; takes over the body or the source. NULL without
+ * memory. MHD 0.9.75 ends the HEAD of a stream as if there had been a body, which would be the beginning of the next
+ * answer.
  */
 static struct MHD_Response *make_response(struct client *c, struct MHD_Connection *connection,
 					  struct http_answer *answer)
@@ -460,7 +461,7 @@ static bool is_served(const struct client *c, const char *method)
 	       (c->local && strcmp(method, MHD_HTTP_METHOD_POST) == 0);
 }
 
-/* No body means anything; an endless one must not keep the thread busy. */
+/* A body is ignored; an endless one must not keep the thread busy. */
 static enum MHD_Result pass_over(struct client *c, size_t *size)
 {
 	c->body += *size;
@@ -545,7 +546,7 @@ static bool accept_one(struct http *h, const struct http_listener *l)
 		rest(h, ENOMEM);
 		return false;
 	}
-	/* The length of a longer Unix address would be that of the whole. */
+	/* accept4() returns the full length of an address that did not fit. */
 	peer.len = MIN(peer.len, (socklen_t)sizeof(peer.sa));
 	(void)MHD_add_connection(h->servers[l->tcp && h->tls ? TLS : PLAIN].mhd, fd, &peer.sa.any, peer.len);
 	return true;

@@ -10,7 +10,7 @@
  *
  * An answer may be a stream, which ends when its source, its client or the server does. It has no time limit, but is
  * dropped when its client reads nothing for timeout_secs, and only a quarter of max_clients may be streams (further
- * ones get 503), which no other client can take the place of.
+ * ones get 503). No new client takes a stream's place.
  *
  * TCP uses TLS if a certificate is set (http/tls.h); the Unix socket never does: its mode guards it.
  */
@@ -48,8 +48,8 @@ const char *http_argument(const struct http_request *request, const char *name);
 /*
  * Where the bytes of a stream come from. more() adds to *out what there is, or nothing, and returns when to ask it
  * again (CLOCK_MONOTONIC us; UINT64_MAX: when http_stream_fd() rings), or HTTP_STREAM_ENDS after the last bytes. It is
- * also asked whenever that rings, and as soon as the client has taken what it had: a client that is slow is asked for
- * less often. end() comes last, and in any case. Both run in the HTTP thread, end() may also run in http_free().
+ * also asked whenever that rings, and as soon as the client has taken what it had: so a slow client causes fewer calls.
+ * end() comes last, and in any case. Both run in the HTTP thread, end() may also run in http_free().
  */
 struct http_source {
 	uint64_t (*more)(struct text *out, void *user); /* NULL: the answer is not a stream */
@@ -68,9 +68,9 @@ struct http_answer {
 };
 
 /*
- * Answers a GET or HEAD, or a POST by the Unix socket (others get 405, which is also the answer to a POST of a page
- * that has none): fills *answer, which comes with status 500 and the rest empty. Runs in the HTTP thread while all
- * clients wait.
+ * Answers a GET or HEAD, or a POST by the Unix socket (other methods get 405, as does a POST to a page that takes
+ * none): fills *answer, which is preset to status 500 and otherwise empty. Runs in the HTTP thread while all clients
+ * wait.
  */
 typedef void (*http_handle_fn)(const struct http_request *request, struct http_answer *answer, void *user);
 
@@ -85,7 +85,7 @@ struct http_stats {
 	_Atomic uint64_t late;              /* dropped after timeout_secs without an answer */
 	_Atomic uint64_t idle;              /* the same, after at least one answer */
 	_Atomic uint64_t streams;           /* open now */
-	_Atomic uint64_t streams_refused;   /* with 503: there were as many as may be */
+	_Atomic uint64_t streams_refused;   /* with 503: the limit was reached */
 	_Atomic uint64_t slow;              /* streams dropped whose client read nothing for timeout_secs */
 	_Atomic uint64_t not_accepted;      /* attempts without a free descriptor or memory */
 	_Atomic uint64_t handshakes_failed; /* of TLS, certificates_refused included */
@@ -106,7 +106,7 @@ int http_check(const struct http_options *opt, char *error, size_t size);
 int http_new(struct http **ret, const struct http_options *opt, http_handle_fn handle, void *user, char *error,
 	     size_t size);
 /*
- * Before http_start(): when fd is readable, but at most every 20 ms, heard() is called, which must make it quiet, and
+ * Before http_start(): when fd is readable, but at most every 20 ms, heard() is called, which must read fd empty, and
  * every stream's source is asked.
  */
 void http_follow(struct http *h, int fd, void (*heard)(void *user), void *user);

@@ -7,7 +7,7 @@
 
 #define BLOCK_BYTES 4096
 
-/* Without anything to say: until it has, nothing of this connection is looked at. */
+/* The source has nothing to say: until it has, MHD leaves the connection alone. */
 static ssize_t pause_stream(struct stream *s)
 {
 	if (s->last)

@@ -50,8 +50,8 @@ static bool has_p384_key(gnutls_x509_crt_t certificate)
 }
 
 /*
- * A date of the library's. Where it was built for 32-bit times and we are not (Debian 12 on armhf), it returns half of
- * what its header declares to us, and a day of 2037 for all that is later.
+ * A date from the library. If it was built with 32-bit times and we were not (Debian 12 on armhf), it returns half of
+ * what its header declares to us, and a day in 2037 for any later one.
  */
 static time_t date_of(time_t (*call)(gnutls_x509_crt_t), gnutls_x509_crt_t certificate)
 {

@@ -17,7 +17,7 @@
 
 #define STACK_BYTES (64U * 1024)
 #define ANSWER_BYTES (128U * 1024) /* the kernel fills 32 KiB of a dump, more with hundreds of names of one link */
-#define ANSWER_SECS 2              /* without an answer; the kernel's lock is waited for in the question */
+#define ANSWER_SECS 2 /* until an answer counts as lost; the wait for the kernel's lock is spent in the request */
 
 struct link_request {
 	int ifindex; /* 0: all */

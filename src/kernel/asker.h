@@ -11,7 +11,7 @@
 
 struct asker;
 
-/* Takes over netlink, a socket to the kernel that waits, also on an error. 0 or negative errno. */
+/* Takes over netlink, a blocking socket to the kernel, even on an error. 0 or negative errno. */
 int asker_new(struct asker **ret, int netlink);
 /* Starts the thread. Earlier questions wait for it. 0 or negative errno. */
 int asker_start(struct asker *a);

@@ -24,7 +24,7 @@
  */
 #define DUMP_DATAGRAM (256U * 1024)
 #define ACK_TIMEOUT_SEC 1
-#define LINE 64 /* of the caches */
+#define LINE 64 /* bytes of a cache line */
 
 /* What a header of recvmmsg() points to. */
 struct slot {
@@ -33,7 +33,7 @@ struct slot {
 };
 
 struct nlsock {
-	int fd;                       /* asker: that one's */
+	int fd;                       /* with an asker: the asker's */
 	struct asker *asker;          /* NULL: we ask the kernel ourselves */
 	struct replay_socket *replay; /* in place of the kernel's, and of all that follows; NULL: none */
 	size_t rcvbuf;
@@ -75,7 +75,7 @@ static int make_pool(struct nlsock *s, size_t buffer_size)
 	void *made;
 	unsigned char *pool;
 
-	/* The recorder's copy is some 4 ns faster where no load is of two lines. */
+	/* The recorder's copy is some 4 ns faster if no load crosses a cache line. */
 	if (posix_memalign(&made, LINE, s->n_buffers * buffer_size) != 0)
 		return -ENOMEM;
 	pool = made;
@@ -123,9 +123,9 @@ static struct nlsock *open_sock(const struct nlsock_options *opt, unsigned n_buf
 }
 
 /*
- * The filter sees the first message of a datagram only, which is all there is in what the kernel multicasts; a user
- * process that hides more behind it is stopped by the check of the sender. BPF loads a half-word in network order,
- * nlmsg_type stands there in host order: hence htons(). A load past the end drops the datagram.
+ * The filter sees the first message of a datagram only, but the kernel multicasts no more than one; a process that
+ * hides more behind it fails the check of the sender. BPF loads a half-word in network order, but nlmsg_type is in host
+ * order, hence htons(). A load past the end drops the datagram.
  */
 static int attach_filter(int fd)
 {
@@ -143,7 +143,7 @@ static int attach_filter(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
-/* The kernel's multicasts leave out the sender's port id, 0, which is also that of a socket that is not bound. */
+/* A multicast skips the port id of its sender. The kernel's is 0, and so is that of a socket that is not bound. */
 static int join_links(int fd)
 {
 	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
@@ -213,7 +213,7 @@ int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 	return *ret ? 0 : -errno;
 }
 
-/* The thread waits for the kernel: its socket does, too. */
+/* The thread waits for the kernel, so its socket blocks. */
 int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 {
 	struct nlsock *s;
@@ -310,7 +310,7 @@ static int receive_batch(struct nlsock *s)
 
 static bool from_kernel(const struct nlsock *s, unsigned i)
 {
-	if (s->asker) /* which has looked */
+	if (s->asker) /* which has checked the sender */
 		return true;
 	return s->headers[i].msg_hdr.msg_namelen == sizeof(s->slots[i].sender) && s->slots[i].sender.nl_pid == 0;
 }

@@ -14,7 +14,7 @@ struct pace {
 
 /*
  * After a read: true when events come so fast, for so long, that letting them gather pays. total: events so far. A
- * storm begins with 15 in a millisecond, seen over ten, and ends below 12: a burst, say of all ports of a switch, is
+ * storm begins at 15 a millisecond, over ten milliseconds, and ends below 12: a burst, say of all ports of a switch, is
  * not one, and its last events do not wait.
  */
 bool pace_is_storm(struct pace *p, uint64_t now_usec, uint64_t total);

@@ -233,7 +233,7 @@ static bool begins_dump(struct replay *r)
 	}
 }
 
-/* Goes over what no socket gets. */
+/* Skips what no socket gets. */
 static void skip(struct replay *r)
 {
 	const struct recording_item *item;
@@ -299,7 +299,7 @@ static void set_timer(const struct replay_socket *s, uint64_t nsec)
 	(void)timerfd_settime(s->fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* After anything changed. */
+/* Call it after any change. */
 static void refresh(struct replay *r)
 {
 	make_answer(r);
@@ -595,7 +595,7 @@ static int count_message(const struct nlmsghdr *nlh, void *user)
 	return 0;
 }
 
-/* Of all messages that a link may be learned from; that of a port must be good. */
+/* Counts the messages that a link may be learned from; a port's must be good. */
 static int count_messages(const struct recording *recording, size_t *n)
 {
 	for (size_t i = 0; i < recording->n_items; i++)

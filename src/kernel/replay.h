@@ -22,11 +22,11 @@
 struct replay;
 
 /*
- * The recording must outlive it; sequence numbers in its dumps are overwritten. realtime: datagrams come in their
- * recorded distance, else as fast as they are read. 0, -EBADMSG (the message of a port's link is bad), -ENOMEM.
+ * The recording must outlive it; sequence numbers in its dumps are overwritten. realtime: datagrams come with their
+ * recorded delays, else as fast as they are read. 0, -EBADMSG (the message of a port's link is bad), -ENOMEM.
  */
 int replay_new(struct replay **ret, const struct recording *recording, bool realtime);
-/* After its sockets. NULL is fine. */
+/* Call it after its sockets are closed. NULL is fine. */
 void replay_free(struct replay *r);
 /* From now on nlsock.c opens sockets of this replay; NULL: the kernel's again. */
 void replay_install(struct replay *r);

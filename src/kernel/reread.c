@@ -15,8 +15,8 @@
 #include "recorder/recorder.h"
 
 /*
- * What follows a message silently follows it within the same hold of the kernel's lock; asked a little later, the
- * question rarely has to wait for that.
+ * A silent change follows its message while the kernel still holds its lock; a question asked a little later rarely has
+ * to wait for that lock.
  */
 #define DELAY_USEC (20 * USEC_PER_MSEC)
 #define NEXT_USEC (1 * USEC_PER_MSEC)  /* between two rounds of questions */

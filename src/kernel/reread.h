@@ -3,9 +3,9 @@
  * Reads links from the kernel again while their events are followed, since the kernel does not report every change: one
  * link soon after something happened to it, or all of them.
  *
- * A reading of all is only a hint: what it finds to differ, or not to name, is read singly. The answer for one link
- * counts when no event about the link came between the question and a moment at which the event socket was empty: the
- * kernel answers and changes links under one lock, so whatever it reported before the answer was read by then. An
+ * A reading of all is only a hint: a link that differs in it, or is missing from it, is read singly. The answer for one
+ * link counts when no event about the link came between the question and a moment at which the event socket was empty:
+ * the kernel answers and changes links under one lock, so whatever it reported before the answer was read by then. An
  * answer that an event overtook is void, and the question is asked again.
  *
  * The kernel is asked by a thread (kernel/asker.h), so that the loop never waits for its lock. Work is bounded: one

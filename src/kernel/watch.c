@@ -191,7 +191,7 @@ static void deliver_events(struct watch *w, const struct nlsock_batch *batch)
 	}
 }
 
-/* While it has it already, or no longer, epoll says so, and that is all. */
+/* If epoll has the socket already, or no longer, it returns an error, which does no harm. */
 static void listen_to_events(struct watch *w, bool on)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -379,7 +379,7 @@ static void start_dump(struct watch *w)
 	w->due = false;
 	w->stats.dumps++;
 	w->stats.dumps_retried += w->failures > 0;
-	/* Where links never rest no dump is ever complete: from then on its rows count all the same. */
+	/* Where links never rest no dump is ever complete: from retry_bound on its rows count all the same. */
 	w->reply = (struct reply){.seq = w->reply.seq + 1, .takes_interrupted = w->failures + 1 >= w->opt.retry_bound};
 	r = open_dump(w);
 	if (r < 0) {

@@ -296,7 +296,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_SANDBOX_IN_FORCE] = {
 		"The sandbox is in force",
-		"The daemon gave up all capabilities but CAP_NET_ADMIN, rights by running a program, writing "
+		"The daemon gave up all capabilities but CAP_NET_ADMIN, gaining rights by running a program, writing "
 		"outside of the named folders, and system calls that it does not need. A warning names what the "
 		"kernel could not enforce.",
 		"After a warning use a kernel with Landlock (5.13 or later, lsm=landlock). The kernel's log has "

@@ -46,7 +46,7 @@ void log_start(void)
 
 	if (r < 0)
 		log_warning(KIND_THREAD_MISSING,
-			    "there is no thread for the log, so a slow collector delays events: %s", strerror(-r));
+			    "there is no thread for the log, so a slow log target delays events: %s", strerror(-r));
 }
 
 void log_close(void)

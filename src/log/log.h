@@ -91,7 +91,7 @@ struct log_site {
 
 /* True if a line of this level and kind should be logged now; counts it towards the limit. */
 bool log_wanted(int level, enum log_kind kind);
-/* After log_wanted(). fields may be NULL. errno stays. */
+/* After log_wanted(). fields may be NULL. Preserves errno. */
 void log_line(int level, enum log_kind kind, const struct log_site *site, const struct log_context *fields,
 	      const char *format, ...) PRINTF_LIKE(5, 6);
 

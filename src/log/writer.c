@@ -31,7 +31,7 @@ enum reported { NOTHING, OF_ANOTHER, OF_THIS }; /* the target whose failure stde
 
 enum rest { AWAKE, GATHERING, ASLEEP };
 
-/* Apart from what does not begin with zeros, which has its place in the program's file. */
+/* Apart from the state below, which does not begin as zeros and so takes space in the program's file. */
 static struct logring ring;
 
 static struct {
@@ -257,7 +257,8 @@ static void wait_for_target(void)
 	rest_until(MIN(until, patience_ends()), fd);
 }
 
-/* Announces its rest, then looks; a producer gives, then looks: so one of them sees the other. */
+/* Announces its rest, then looks for records; a producer gives its record, then looks for a rest: so one sees the
+ * other. */
 static void wait_for_records(bool gather)
 {
 	atomic_store(&writer.rest, gather ? GATHERING : ASLEEP);
@@ -267,7 +268,8 @@ static void wait_for_records(bool gather)
 	atomic_store(&writer.rest, AWAKE);
 }
 
-/* Lines can wait: the loop must not be put off its processor for them. A supervisor's nice value below 0 is not ours.
+/* Lines can wait: they must not take the processor from the loop. A supervisor's negative nice value is not meant for
+ * this thread.
  */
 static void schedule_self(void)
 {

@@ -15,7 +15,7 @@
 
 /* Adds it, without a newline. By hand: there are thousands of them, or hundreds a second. */
 void changejson_write(struct text *out, const struct change *change);
-/* The same as a value. NULL without memory; the caller's. */
+/* The same as a value, which the caller owns. NULL without memory. */
 json_t *changejson_make(const struct change *change);
 
 #endif

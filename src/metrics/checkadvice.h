@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What it means that a check of the daemon's health is not healthy, and what to do; beside log/advice.h. */
+/* What a check of the daemon's health that is not healthy means, and what to do about it. Complements log/advice.h. */
 #ifndef PORTSYNCD_METRICS_CHECKADVICE_H
 #define PORTSYNCD_METRICS_CHECKADVICE_H
 

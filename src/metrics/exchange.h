@@ -17,14 +17,14 @@ struct exchange;
 
 /* 0 or negative errno. */
 int exchange_new(struct exchange **ret);
-/* After both sides have ended. NULL is fine. */
+/* Call it after both sides have ended. NULL is fine. */
 void exchange_free(struct exchange *x);
 
 /* --- the loop's side --- */
 
 /* The descriptor is readable when the other side asks for figures: then call exchange_serve(). */
 int exchange_fd(const struct exchange *x);
-/* Fills *out, but for ports and capacity, as many of ports as capacity allows, and *health. */
+/* Fills *health and *out, up to capacity of its ports; leaves the members ports and capacity as they are. */
 typedef void (*exchange_fill_fn)(struct snapshot *out, struct health_report *health, void *user);
 void exchange_serve(struct exchange *x, exchange_fill_fn fill, void *user);
 /* The other side wants to know whether Redis has the markers now. */
@@ -33,7 +33,7 @@ bool exchange_wants_markers(const struct exchange *x);
 void exchange_hush(struct exchange *x);
 /* The loop ends: a caller that waits for an answer, or asks later, gets the last one at once. NULL is fine. */
 void exchange_leave(struct exchange *x);
-/* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0), and it ends. */
+/* A turn begins its work at this time (CLOCK_MONOTONIC us, not 0); a turn ends. */
 void exchange_turn_begins(struct exchange *x, uint64_t usec);
 void exchange_turn_ends(struct exchange *x);
 

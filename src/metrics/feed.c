@@ -10,7 +10,7 @@
 #include "metrics/changejson.h"
 
 #define LOOK_USEC USEC_PER_SEC
-#define STEPS_NEW 2 /* in an event of what is new: the one that goes on, and one that ended since the last look */
+#define STEPS_NEW 2 /* in an event of what is new: the present one, and one that ended since the last look */
 
 /* --- the look --- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the page, its stream and its text show: one look a second at most at the daemon, for all of them. */
+/* What the page, its stream and its text show: the daemon is looked at once a second at most, for all of them. */
 #ifndef PORTSYNCD_METRICS_FEED_H
 #define PORTSYNCD_METRICS_FEED_H
 
@@ -25,7 +25,7 @@ struct feed *feed_look(struct pages *p);
 uint64_t feed_due(const struct feed *f);
 /*
  * Server-sent event of the last look: all there is ("all"), or what is new since the look before ("news"). Made once
- * for all readers. Without memory it has failed.
+ * for all readers. Its failed is set if memory ran out.
  */
 const struct text *feed_event(struct pages *p, struct feed *f, bool all);
 

@@ -9,7 +9,7 @@
 
 #define WINDOW_NSEC (60 * NSEC_PER_SEC)
 #define SPACING_NSEC (WINDOW_NSEC / (HEALTH_SAMPLES / 2 - 2))
-#define SHARE_OF 20 /* events: a percentage of fewer says little */
+#define SHARE_OF 20 /* the fewest events of which a percentage is meaningful */
 #define MEMORY_NSEC (10 * NSEC_PER_SEC)
 #define P99_REST 1.0 /* percent that may take longer */
 #define P99_OF 100

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the daemon is well: a function of the figures, the limits, the time, and the judgement before. A switch on
+ * Whether the daemon is well: a function of the figures, the limits, the time, and the previous judgement. A switch on
  * which nothing happens is healthy. The event loop judges, on one clock: when something changed, when time alone
- * changes the judgement (due_nsec), and when figures are requested. So what it says of the last minute, and since when
- * something is wrong, does not depend on how often anybody looks.
+ * changes the judgement (due_nsec), and when figures are requested. So what it says about the last minute, and about
+ * when a fault began, does not depend on how often anybody looks.
  */
 #ifndef PORTSYNCD_METRICS_HEALTH_H
 #define PORTSYNCD_METRICS_HEALTH_H

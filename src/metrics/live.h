@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the page shows: each port in the order of the switch, the changes of the last 15 minutes as they came by
- * seconds, and the last of them. It is looked at while somebody looks, once a second at most, for all of them; what was
- * before comes from the ring of changes. Not thread-safe.
+ * What the page shows: each port in the order of the switch, the changes of the last 15 minutes in steps of
+ * LIVE_STEP_SECS, and the latest ones. It is renewed only while there are viewers, once a second at most, for all of
+ * them together; what came before is taken from the ring of changes. Not thread-safe.
  */
 #ifndef PORTSYNCD_METRICS_LIVE_H
 #define PORTSYNCD_METRICS_LIVE_H
@@ -18,7 +18,7 @@
 #define LIVE_STEPS 180
 #define LIVE_STEP_SECS 5
 #define LIVE_CHANGES 20
-#define LIVE_FLAPS 3 /* changes of the oper status within LIVE_FLAPS_SECS make a port a flapping one */
+#define LIVE_FLAPS 3 /* changes of the oper status within LIVE_FLAPS_SECS make a port flapping */
 #define LIVE_FLAPS_SECS 60
 
 enum live_state {
@@ -61,7 +61,7 @@ struct live {
 	struct live_port *ports; /* by strverscmp() */
 	size_t n_ports, capacity;
 	uint64_t newest;                      /* step: seconds since the epoch / LIVE_STEP_SECS */
-	uint64_t known_from_usec;             /* changes before were not remembered; 0: all were */
+	uint64_t known_from_usec;             /* changes before this are not remembered; 0: all are */
 	struct live_step steps[LIVE_STEPS];   /* by step % LIVE_STEPS */
 	struct change changes[LIVE_CHANGES];  /* by number % LIVE_CHANGES */
 	uint64_t n_changes, n_changes_before; /* so far, and a look before */
@@ -73,7 +73,7 @@ struct live {
 
 /*
  * Takes in the snapshot's ports and what the ring has new; c may be NULL. epoch_nsec: what makes a CLOCK_MONOTONIC time
- * one since the epoch. Without memory for the ports it shows those that it has.
+ * one since the epoch. If memory for the ports runs out, it keeps those that it has.
  */
 void live_look(struct live *l, const struct snapshot *s, const struct changes *c, uint64_t now_usec,
 	       uint64_t epoch_nsec);
@@ -85,7 +85,7 @@ void live_count(const struct live *l, size_t counts[LIVE_STATES]);
 const char *live_state_name(enum live_state state);
 /* Why it is out of sync; "" without a note. */
 const char *live_note_text(enum live_note note);
-/* Of a number from newest - LIVE_STEPS + 1 to newest. */
+/* The step of this number, from newest - LIVE_STEPS + 1 to newest. */
 const struct live_step *live_step(const struct live *l, uint64_t number);
 
 #endif

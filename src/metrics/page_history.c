@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /history: the last changes, of one port (?port=NAME), so many at most (?last=N). */
+/* /history: the last changes, or those of one port (?port=NAME), at most N of them (?last=N). */
 #include "metrics/page.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "metrics/changejson.h"
 
-/* False: not a number. Without the argument all are wanted. */
+/* How many are wanted; all without the argument. False: it is not a number. */
 static bool read_last(const struct visit *visit, size_t *last)
 {
 	const char *text = http_argument(visit->request, "last");

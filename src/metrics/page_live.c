@@ -11,7 +11,7 @@ struct viewer {
 	uint64_t seen; /* live.looks; 0: nothing yet */
 };
 
-/* One who missed a look gets all there is. */
+/* A viewer that missed a look gets all there is. */
 static void put_news(struct text *out, struct viewer *v, struct feed *f)
 {
 	bool next = v->seen > 0 && v->seen + 1 == f->live.looks && !f->live.ports_changed;

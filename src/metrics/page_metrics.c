@@ -17,7 +17,8 @@ static uint64_t started_nsec(struct pages *p)
 	return p->started_nsec;
 }
 
-/* ?ports=no: a fleet's Prometheus keeps no series of each port. False: another value than "no" and "yes". */
+/* ?ports=no: for the Prometheus of a fleet, which keeps no series for each port. False: another value than "no" and
+ * "yes". */
 static bool read_ports(const struct visit *visit, bool *without)
 {
 	const char *text = http_argument(visit->request, "ports");

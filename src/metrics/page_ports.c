@@ -5,7 +5,7 @@
 
 #define PORT_BYTES 512 /* of one port, about */
 
-/* Written by hand: of 512 ports a JSON library would make some 10,000 objects. */
+/* Written by hand: for 512 ports a JSON library would make some 10,000 objects. */
 
 static void put_bool(struct text *out, const char *key, bool value)
 {

@@ -71,7 +71,7 @@ static json_t *problem(const struct visit *visit, const struct snapshot *s, cons
 			  health_check_unit(i), "ports", ports_of(s, i), "subject", advice->subject, "cause",
 			  advice->cause, "remedy", advice->remedy);
 
-	/* Redis' own words may be no UTF-8: better without them than without the problem. */
+	/* Redis' own words may not be UTF-8: then the problem is shown without them. */
 	if (reason[0] != '\0')
 		(void)json_object_set_new(json, "reason", json_string(reason));
 	return json;

@@ -20,8 +20,8 @@ static void page_other(const struct visit *visit)
 	answer_json(visit->out, 404, json_pack("{s:s}", "error", "there is no such page; / names them"));
 }
 
-/* post: it has a POST too, and looks at request->post. A path that ends in '/', but for the index, stands for all below
- * it. name: in portsyncd_http_pages_total. */
+/* post: it has a POST too, and looks at request->post. A path that ends in '/', except the index, stands for everything
+ * below it. name: in portsyncd_http_pages_total. */
 /* clang-format off */
 static const struct page {
 	const char *path, *name;

@@ -23,10 +23,10 @@ int pages_set_changes(struct pages *p, struct changes *changes);
 /* For http_follow(), with the pages as user; -1 without changes. */
 int pages_changes_fd(const struct pages *p);
 void pages_changes_heard(void *user);
-/* In the loop's thread, when no call of pages_handle() runs or can come. NULL is fine. */
+/* Call it in the loop's thread, when no pages_handle() runs or can still be called. NULL is fine. */
 void pages_free(struct pages *p);
 
-/* From then on /metrics has the figures of this server, too; stats must outlive the pages. NULL: of none. */
+/* From then on /metrics also has the figures of this server; stats must outlive the pages. NULL: no server. */
 void pages_set_server(struct pages *p, const struct http_stats *stats);
 
 /* What /config shows from then on: JSON, of which it takes ownership. NULL changes nothing. For the loop alone. */

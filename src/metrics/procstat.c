@@ -15,7 +15,7 @@
 #define TEXT_BYTES 8192
 #define SOCKET_LINE_BYTES 256
 
-/* The figures of stat behind the command, from "state" on: proc(5) counts from 3. */
+/* The fields of stat after the command; "state" is number 3 in proc(5). */
 #define STAT_FIRST 3
 #define STAT_LAST 23
 enum stat_field {
@@ -52,7 +52,7 @@ static bool read_stat(const char *proc, const char *name, uint64_t fields[STAT_L
 	at = strrchr(text, ')');
 	if (!at || at[1] != ' ' || at[2] == '\0')
 		return false;
-	at += 3; /* behind the state, which is a letter */
+	at += 3; /* past the state, which is a letter */
 	for (unsigned i = STAT_FIRST + 1; i <= STAT_LAST; i++)
 		fields[i] = strtoull(at, &at, 10);
 	return true;

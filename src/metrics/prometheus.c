@@ -18,12 +18,12 @@
 #define COMPILER "gcc " __VERSION__
 #endif
 
-#define LOG_MOMENT_NSEC NSEC_PER_SEC /* a log target may be busy for so long */
+#define LOG_MOMENT_NSEC NSEC_PER_SEC /* how long a log target may be busy */
 
 enum metric_type { COUNTER, GAUGE, HISTOGRAM };
 enum form { NUMBER, SECONDS };
 
-/* The page on its way; name is that of the family whose samples are written. */
+/* The page while it is made; name is that of the family whose samples are being written. */
 struct exposition {
 	struct text *out;
 	bool open;
@@ -78,7 +78,7 @@ struct label {
 	const char *name, *value;
 };
 
-/* They end with the first that has no name. */
+/* The list ends with the first one that has no name. */
 struct labels {
 	struct label at[3];
 };
@@ -364,7 +364,7 @@ static void write_sums(struct exposition *e, const struct snapshot *s)
 	counter(e, "portsyncd_flaps_total", "Changes of the oper status of all ports since start", s->links.flaps);
 }
 
-/* Of port_labels. */
+/* One label set within port_labels. */
 struct port_label {
 	size_t at, len;
 };
@@ -392,7 +392,7 @@ static void put_port(const struct exposition *e, const struct port_label *port, 
 
 typedef void (*port_fn)(const struct exposition *e, const struct snapshot_port *port, const struct port_label *label);
 
-/* The samples of all ports for the family that was begun. */
+/* Writes the samples of all ports for the family that was begun. */
 static void each_port(const struct exposition *e, const struct port_label *labels, port_fn write)
 {
 	const struct snapshot *s = e->in->answer->snapshot;
@@ -458,7 +458,7 @@ static void write_families(struct exposition *e, const struct port_label *labels
 {
 	family(e, COUNTER, "portsyncd_port_flaps_total", "Changes of the oper status since start");
 	each_port(e, labels, write_flaps);
-	/* What was carried over is not a counter: after a kill it may begin below where it was, yet not at 0. */
+	/* Not a counter, since it is carried over: after a kill it may begin below where it was, but not at 0. */
 	family(e, GAUGE, "portsyncd_port_flaps_lifetime", "Changes of the oper status, also over restarts");
 	each_port(e, labels, write_flaps_ever);
 	family(e, GAUGE, "portsyncd_port_admin_up", "The admin status is up");
@@ -540,7 +540,7 @@ static void write_process(struct exposition *e, const struct procstat *p)
 	gauge_seconds(e, "process_start_time_seconds", "When the process began", e->in->started_nsec);
 }
 
-/* It may be busy for a moment. */
+/* Still true while the target is busy for a moment. */
 static bool log_target_is_up(const struct snapshot *s)
 {
 	uint64_t since_nsec = s->log.refused_since * NSEC_PER_USEC;

@@ -72,13 +72,13 @@ struct snapshot_port {
 	bool in_sync; /* it is configured, has an interface that is not old, and nothing is owed */
 };
 
-/* How many ports are so. */
+/* How many ports there are of each kind. */
 struct snapshot_sums {
 	uint64_t configured, present, up, old, awaited, in_sync, owed;
 	uint64_t waiting; /* present and not old, but without a row in APPL_DB */
 };
 
-/* What the daemon itself counts, of its being in sync with the kernel, its state file and its HTTP addresses. */
+/* What the daemon itself counts: sync with the kernel, saves of the state file, recordings, HTTP addresses. */
 struct snapshot_sync {
 	bool synced;
 	uint64_t changed_nsec;    /* since when that is so */
@@ -107,7 +107,7 @@ struct snapshot_recorder {
 };
 
 struct snapshot_http {
-	uint64_t missing;                   /* addresses that could not be had */
+	uint64_t missing;                   /* addresses that cannot be listened on */
 	char reason[SNAPSHOT_REASON_BYTES]; /* why; "": none is missing */
 };
 
@@ -126,7 +126,7 @@ struct snapshot {
 
 	/* SONiC */
 	bool dry_run;                /* there is neither Redis nor PortInitDone */
-	bool config_done, init_done; /* was sent, and APPL_DB has it as far as is known */
+	bool config_done, init_done; /* sent, and still in APPL_DB as far as is known */
 	bool markers_unknown;        /* Redis was asked for both and has not answered */
 	bool warm;
 	uint64_t links_set_down; /* at a cold start */
@@ -136,7 +136,7 @@ struct snapshot {
 	uint64_t latency_within;                      /* how many of them were within max_latency_usecs */
 	struct snapshot_hist rtt[SNAPSHOT_DATABASES]; /* ns, snapshot_time_bounds */
 	struct snapshot_conn conns[SNAPSHOT_CONNS];
-	char redis_reason[SNAPSHOT_REASON_BYTES]; /* why the first connection that is away is so; "": none is */
+	char redis_reason[SNAPSHOT_REASON_BYTES]; /* why the first connection that is away is away; "": none is */
 
 	/* the process */
 	uint64_t config_faults; /* settings whose defaults apply since the configured value is bad */
@@ -152,7 +152,7 @@ struct snapshot {
 	/* ports; the sums are over all of them */
 	struct snapshot_sums sums;
 	size_t n_ports;
-	size_t capacity;             /* of ports: a snapshot with less than n_ports holds the first ones only */
+	size_t capacity;             /* of ports: with less than n_ports the snapshot holds the first ones only */
 	struct snapshot_port *ports; /* the snapshot's own memory; NULL with capacity 0 */
 };
 

@@ -22,7 +22,7 @@ struct baseline {
 	size_t n, capacity;
 };
 
-/* For so many ports; a zeroed one is empty and takes none. 0 or -ENOMEM. */
+/* Takes memory for so many ports; a zeroed baseline is empty and holds none. 0 or -ENOMEM. */
 int baseline_init(struct baseline *p, size_t capacity);
 void baseline_done(struct baseline *p);
 

@@ -13,7 +13,7 @@
 #include "base/util.h"
 
 #define WORDS (sizeof(struct change) / sizeof(uint64_t))
-#define SLOTS_MIN 1024 /* what a reader may be behind where little or nothing is remembered */
+#define SLOTS_MIN 1024 /* how far a reader may fall behind even if little or nothing is remembered */
 
 struct change_slot {
 	_Atomic uint64_t turn; /* 2 * position + 1 while it is written, + 2 when it is complete */

@@ -30,7 +30,7 @@ struct changes;
 
 /* kept: how many are remembered, up to CHANGES_KEPT_MAX. NULL without memory. */
 struct changes *changes_new(size_t kept);
-/* When no thread reads any more. NULL is fine. */
+/* Call it when no thread reads any more. NULL is fine. */
 void changes_free(struct changes *c);
 
 /* --- the loop's side --- */
@@ -47,7 +47,7 @@ uint64_t changes_begin(const struct changes *c);
 size_t changes_kept(const struct changes *c);
 
 /*
- * Copies up to max changes from position *next on, oldest first, and moves *next behind the last; returns how many.
+ * Copies up to max changes from position *next on, oldest first, and moves *next past the last one; returns how many.
  * Adds to *lost the number of those that were overwritten before they could be read.
  */
 size_t changes_read(const struct changes *c, uint64_t *next, struct change *out, size_t max, uint64_t *lost);
@@ -59,7 +59,7 @@ size_t changes_read(const struct changes *c, uint64_t *next, struct change *out,
  * descriptor must be open until the loop has ended, or until the loop's own thread called this again.
  */
 void changes_listen(struct changes *c, int eventfd);
-/* To be called before each reading that the eventfd led to, of every reader if there are several. */
+/* Call it before each reading that the eventfd causes; if there are several readers, before they all read. */
 void changes_heard(struct changes *c);
 
 #endif

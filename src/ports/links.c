@@ -24,7 +24,7 @@ struct old_link {
 struct links {
 	struct hash by_name, by_ifindex;
 	struct list all, dirty, unused; /* of port.all, port.dirty, port.all */
-	struct arena memory;            /* of ports: they are never given back, but used again */
+	struct arena memory;            /* of ports: it is never given back, but used again */
 	struct stage stage;
 	bool dumping, keeping_ended;
 	struct baseline baseline;
@@ -418,7 +418,7 @@ static struct port *settle_name(struct links *l, struct port *port, const struct
 {
 	if (port && strcmp(port->name, msg->name) == 0)
 		return port;
-	if (port) /* a rename is the end of one name and the start of another (M15) */
+	if (port) /* a rename ends one name and starts another (M15) */
 		detach(l, port, received_nsec);
 	port = links_get(l, msg->name);
 	if (!port)
@@ -516,7 +516,7 @@ bool links_event(struct links *l, const struct link_msg *msg, uint64_t received_
 	return new_master;
 }
 
-/* What was read is true now, but of no time. */
+/* What was read is true now, but nobody knows since when. */
 void links_reread(struct links *l, const struct link_msg *msg)
 {
 	apply(l, links_find_ifindex(l, msg->ifindex), rules_classify(msg), msg, 0);

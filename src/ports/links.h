@@ -43,7 +43,7 @@ struct port_history {
  * (intfmgrd, teammgrd).
  */
 struct port_owed {
-	unsigned fields;     /* ROW_BIT()s and OWED_DOUBT: written whatever Redis holds */
+	unsigned fields;     /* ROW_BIT()s and OWED_DOUBT: written no matter what Redis holds */
 	bool deletion;       /* a link of this name was deleted: consumers wait for the DEL even if it is back (S16) */
 	uint64_t since_nsec; /* when the oldest change came that was not sent yet, CLOCK_MONOTONIC; 0: none */
 };
@@ -85,7 +85,7 @@ struct port_row {
 	uint64_t timed_nsec; /* owed.since_nsec of the write under way; 0: it is not timed */
 };
 
-/* What is under way, or tried again, as the history will have it (ports/changes); written by sonic/publish. */
+/* The write under way, or tried again, as the history will show it (ports/changes); written by sonic/publish. */
 struct port_noted {
 	struct row_packed before;  /* the row that the write replaces */
 	struct row_packed deleted; /* the row that the deletion removes */

@@ -2,7 +2,7 @@
 /*
  * Keeps the model equal to the kernel's links: the events and dumps of a watch go into it, and what the kernel changed
  * without a message is found and applied. A link is read again soon after its master changed or was deleted (deleting a
- * bond gives its members their MTU back without a message), all links when mirror_reread() says so.
+ * bond gives its members their MTU back without a message), all links when mirror_reread() is called.
  */
 #ifndef PORTSYNCD_MIRROR_H
 #define PORTSYNCD_MIRROR_H
@@ -18,8 +18,8 @@ struct mirror;
 typedef void (*mirror_state_fn)(enum watch_state state, void *user);
 
 /*
- * Subscribes to the kernel and starts the first dump. state_changed is called after the model heard of it. links must
- * outlive the mirror. 0 or negative errno.
+ * Subscribes to the kernel and starts the first dump. state_changed is called once the model has been updated. links
+ * must outlive the mirror. 0 or negative errno.
  */
 int mirror_new(struct mirror **ret, sd_event *event, const struct watch_options *opt, struct links *links,
 	       mirror_state_fn state_changed, void *user);

@@ -74,7 +74,7 @@ unsigned row_diff(const struct row *base, const struct row *want)
 
 /* --- packed --- */
 
-/* The low half is the MTU, if it is a number; then four bits a field: its value - ROW_NIL, of a number A_NUMBER's. */
+/* The low half is the MTU, if it is a number; then four bits a field: its value - ROW_NIL, or A_NUMBER for a number. */
 #define MTU_BITS 32
 #define FIELD_BITS 4
 #define FIELD_MASK 0xfU

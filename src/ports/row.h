@@ -29,7 +29,7 @@ struct row {
 
 extern const struct row row_nil;
 
-/* A row in one word, for those that are kept in numbers. Zero: no field is there. */
+/* A row in one word, for where many rows are kept. Zero: no field is there. */
 struct row_packed {
 	uint64_t bits;
 };
@@ -44,7 +44,7 @@ const char *row_format(enum row_field field, int64_t value, char buf[ROW_TEXT_MA
 int64_t row_parse(enum row_field field, const char *text, size_t len);
 /* ROW_BIT() of each field of want that base does not hold. */
 unsigned row_diff(const struct row *base, const struct row *want);
-/* As the flight recorder keeps it. */
+/* The row as the flight recorder keeps it. */
 struct recorder_row row_recorded(const struct row *row);
 
 #endif

@@ -70,7 +70,7 @@ static void remark(struct export *x, const struct remark *said)
 	x->remarks++;
 }
 
-/* Of this time, in the packet that is open or one of its own. */
+/* Adds a remark of this time, to the open packet or in one of its own. */
 static void remark_later(struct export *x, uint64_t nsec, struct remark *said)
 {
 	if (!x->open || x->remarks >= REMARKS_MAX || nsec < x->packet_nsec)

@@ -7,12 +7,13 @@
 #include "recorder/recorder.h"
 
 /*
- * What the ring holds now, with the reason, for people. The caller frees out->data. 0, the errors of
+ * What the ring holds now; reason says why, for people. The caller frees out->data. 0, the errors of
  * recorder_copy(), or -ENOMEM. Takes some 20 ms, and twice the ring's memory.
  */
 int export_recording(struct text *out, const char *reason);
 
-/* The same of a copy. host: of the section; epoch_nsec: added to a CLOCK_MONOTONIC time it is one since the epoch. */
+/* The same of a copy. host: written into the section; epoch_nsec: what a CLOCK_MONOTONIC time lacks to be one since the
+ * epoch. */
 int export_copy(struct text *out, struct recorder_copy *copy, const char *reason, const char *host,
 		uint64_t epoch_nsec);
 

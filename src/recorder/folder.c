@@ -16,7 +16,7 @@
 #define PREFIX "swss.portsyncd."
 #define SUFFIX ".pcapng"
 #define TEMPORARY PREFIX "pcapng.tmp"
-#define SAME_SECOND 9 /* more recordings of one second have no name */
+#define SAME_SECOND 9 /* there are no names for more recordings in one second */
 #define MODE 0640
 #define FOLDER_MODE 0755
 
@@ -41,7 +41,7 @@ static bool is_ours(const char *name)
 	       strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
 }
 
-/* The names in the order of time are those in the order of letters. Keeps the newest ones in kept, counts all. */
+/* Names sort by time. Keeps the newest ones in kept, counts all. */
 static size_t list(DIR *dir, char kept[FOLDER_KEPT][FOLDER_NAME_BYTES])
 {
 	const struct dirent *entry;
@@ -65,7 +65,7 @@ static size_t list(DIR *dir, char kept[FOLDER_KEPT][FOLDER_NAME_BYTES])
 	return n;
 }
 
-/* So many may stay. */
+/* Removes all but the newest FOLDER_KEPT. */
 static void rotate(int folder, DIR *dir)
 {
 	char kept[FOLDER_KEPT][FOLDER_NAME_BYTES];

@@ -13,8 +13,8 @@
 int folder_make(const char *path);
 /*
  * Writes a file of this time (UTC) whole, or not at all: mode 0640, under another name until it is complete. Then
- * removes all but the newest FOLDER_KEPT, and what an end in the middle left behind. name: of the file. 0 or negative
- * errno.
+ * removes all but the newest FOLDER_KEPT, and what an interrupted write left behind. name gets the file's name. 0 or
+ * negative errno.
  */
 int folder_write(const char *path, time_t when, const void *bytes, size_t len, char name[FOLDER_NAME_BYTES]);
 

@@ -18,7 +18,7 @@
 #define STACK_BYTES (256U * 1024)
 #define CRASH_MSEC 2000
 
-/* Whose the outcome is. */
+/* Who owns the outcome. */
 enum keeper_owner {
 	OWNER_LOOP,
 	OWNER_THREAD,
@@ -150,7 +150,8 @@ static void give_crash(struct keeper *k, int number)
 	ring(k->work_fd);
 }
 
-/* In the loop's thread: the others block signals, and what they do themselves ends the process without this. */
+/* Runs in the loop's thread: the others block signals, and a fault of their own ends the process without a recording.
+ */
 static void on_crash(int number)
 {
 	struct keeper *k = atomic_exchange(&crashing, NULL);

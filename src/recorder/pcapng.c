@@ -39,7 +39,7 @@ struct cooked {
 struct section {
 	uint32_t byte_order;
 	uint16_t major, minor;
-	uint32_t length[2]; /* 64 bits, which stand at no multiple of 8 */
+	uint32_t length[2]; /* 64 bits, not aligned to 8 */
 };
 
 struct interface {
@@ -295,7 +295,7 @@ static int check_magic(struct pcapng_reader *r)
 	uint32_t order;
 
 	if (r->len < sizeof(uint32_t) || number_at(r->bytes) != BLOCK_SECTION)
-		return bad(r, 0, "this is no pcapng file");
+		return bad(r, 0, "this is not a pcapng file");
 	if (r->len < BLOCK_MIN)
 		return bad(r, 0, "the file ends within the head of a block");
 	order = number_at(r->bytes + 2 * sizeof(uint32_t));
@@ -303,7 +303,7 @@ static int check_magic(struct pcapng_reader *r)
 		return 0;
 	return bad(r, 2 * sizeof(uint32_t), "%s",
 		   order == ORDER_SWAPPED ? "it comes from a machine of the other byte order"
-					  : "this is no pcapng file");
+					  : "this is not a pcapng file");
 }
 
 int pcapng_open(struct pcapng_reader *r, const void *bytes, size_t len)

@@ -13,7 +13,7 @@
 
 #include "base/text.h"
 
-#define PCAPNG_COMMENT_MAX 65535 /* bytes; a longer one is cut */
+#define PCAPNG_COMMENT_MAX 65535 /* bytes; a longer comment is cut */
 
 /* --- writing --- */
 
@@ -23,7 +23,7 @@ struct pcapng_block {
 	size_t begin;
 };
 
-/* The section header, comments go into it, and behind it the only interface. */
+/* Writes the section header, which takes comments, and after it the only interface. */
 void pcapng_section_begin(struct pcapng_block *b, struct text *out);
 void pcapng_section_end(struct pcapng_block *b);
 /* One packet: a datagram of NETLINK_ROUTE at this time (since the epoch). */

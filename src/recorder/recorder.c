@@ -13,7 +13,7 @@
 #include <immintrin.h>
 #endif
 
-#define LINE 64 /* of the caches: an entry begins on one */
+#define LINE 64 /* bytes of a cache line: an entry begins on one */
 #define HEAD sizeof(struct stored)
 #define HUGE_PAGE (2U << 20)
 #define PAGE 4096U     /* the least of any kernel */
@@ -21,7 +21,7 @@
 #define PARTS 8
 #define IN_DUMP 1U /* a position is a multiple of LINE */
 #define COPIES 4
-#define STEPS 64 /* the writer reserves the ring in */
+#define STEPS 64 /* parts of the ring, which the writer reserves one by one */
 #define NAMES 3
 #define ROWS 2
 
@@ -108,7 +108,7 @@ static size_t rounded(size_t bytes, size_t to)
 	return (bytes + to - 1) / to * to;
 }
 
-/* Of an entry with so many bytes of data. */
+/* The length of an entry with so many bytes of data. */
 static size_t whole_length(size_t len)
 {
 	return rounded(HEAD + len, LINE);
@@ -123,7 +123,7 @@ static bool has_wide_stores(void)
 #endif
 }
 
-/* On the boundary of a huge page, which the kernel then may use. */
+/* Aligned to a huge page, so that the kernel may use one. */
 static unsigned char *map(size_t size)
 {
 	unsigned char *all = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
@@ -140,7 +140,7 @@ static unsigned char *map(size_t size)
 	return all + before;
 }
 
-/* They are zero already: a byte of each is enough. */
+/* The pages are zero already: writing a byte of each is enough. */
 static void touch(volatile unsigned char *bytes, size_t size)
 {
 	for (size_t at = 0; at < size; at += PAGE)
@@ -178,7 +178,7 @@ int recorder_start(size_t bytes)
 	return 0;
 }
 
-/* In steps: whoever maps or unmaps memory waits for one. */
+/* In steps, since whoever maps or unmaps memory waits for the one that runs. */
 void recorder_settle(void)
 {
 	for (size_t at = HUGE_PAGE; ring.bytes && at < ring.size; at += HUGE_PAGE)
@@ -502,7 +502,7 @@ static void begin_line(unsigned kind)
 	advance(LINE);
 }
 
-/* As which of the decisions that share a line. */
+/* Which of the decisions that share a line this one becomes. */
 static inline unsigned add(unsigned kind, unsigned most, chunk name)
 {
 	if (ring.takes != kind || ring.taken == most)
@@ -596,7 +596,7 @@ void recorder_port(const struct recorder_port *port)
 	put(RECORDER_ENTRY_PORT, 0, port, sizeof(*port));
 }
 
-/* One that is large must leave memory for what it is for. */
+/* A large checkpoint must leave space for the entries between two of them. */
 void recorder_checkpoint_ends(void)
 {
 	uint64_t n;
@@ -674,7 +674,7 @@ enum recorder_request recorder_take_request(void)
 
 /*
  * Word by word: the writer may overwrite what is read, which is found out afterwards. ThreadSanitizer does not look at
- * these reads, which would be right about a race that does no harm.
+ * these reads, since it would report this race, which does no harm.
  */
 __attribute__((no_sanitize("thread"))) static void copy_words(unsigned char *to, const unsigned char *from, size_t len)
 {
@@ -739,7 +739,7 @@ static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 	ret->len = (size_t)(committed - start);
 	ret->datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed);
 	*at_least = start + 1;
-	/* As a store it comes after all loads before it. ThreadSanitizer, unlike a fence, understands it. */
+	/* A store is ordered after all loads before it. ThreadSanitizer, unlike a fence, understands it. */
 	return is_there(start, atomic_fetch_add_explicit(&ring.reserved, 0, memory_order_acq_rel));
 }
 

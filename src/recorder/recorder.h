@@ -66,21 +66,21 @@ enum recorder_why {
 	RECORDER_WHYS
 };
 
-/* Takes the memory, and touches its first 2 MiB; 0 bytes: the recorder stays off. 0 or -ENOMEM. Before other threads
- * start. */
+/* Takes the memory, and touches its first 2 MiB; 0 bytes: the recorder stays off. 0 or -ENOMEM. Call it before other
+ * threads start. */
 int recorder_start(size_t bytes);
 /* Touches the rest, so that no event waits for a page: a millisecond for 6 MiB. Any thread, while the loop writes. */
 void recorder_settle(void);
-/* When no other thread uses it. */
+/* Call it when no other thread uses the recorder. */
 void recorder_stop(void);
 bool recorder_is_on(void);
 
-/* CLOCK_MONOTONIC: of the entries that follow. */
+/* Sets the time of the entries that follow, CLOCK_MONOTONIC. */
 void recorder_time(uint64_t nsec);
-/* Brings what was written into the ring; at the end of each turn of the loop. */
+/* Moves what was written into the ring. Call it at the end of each turn of the loop. */
 void recorder_turn_ends(void);
-/* Lets readers see it; at the beginning of the next turn, when nothing has to wait any more until it is in memory. A
- * checkpoint does both. */
+/* Lets readers see it. Call it at the beginning of the next turn, when it has reached memory and nothing waits for
+ * that. A checkpoint does both. */
 void recorder_publish(void);
 
 /* A datagram of the kernel. One that is longer than a quarter of the ring is left out, and that is noted. */
@@ -101,8 +101,8 @@ void recorder_note(const char *format, ...) PRINTF_LIKE(1, 2);
 /*
  * A checkpoint: all that is known of the ports. A copy begins with one, so that it is complete. One is due when an
  * eighth of the ring was written since the last one; it is made between recorder_checkpoint_begins() and _ends(), where
- * only recorder_port() is called. While a dump is being read (dumping) it is due later, since what the dump's rows said
- * so far is missing in it: a copy begins with one only where there is no other.
+ * only recorder_port() is called. While a dump is being read (dumping) it is due later, since it would lack what the
+ * dump's rows said so far: a copy begins with one only where there is no other.
  */
 bool recorder_checkpoint_due(bool dumping);
 void recorder_checkpoint_begins(unsigned watch_state, const char *state_name, bool dumping);
@@ -172,7 +172,8 @@ struct recorder_copy {
  */
 int recorder_copy(struct recorder_copy *ret);
 void recorder_copy_free(struct recorder_copy *copy);
-/* The next entry, valid until the next call; NULL after the last one. The data of all but decisions stay. */
+/* The next entry, valid until the next call; NULL after the last one. Only the data of decisions are overwritten by it.
+ */
 const struct recorder_entry *recorder_next(struct recorder_copy *copy);
 /* The next entry is the first one again. */
 void recorder_rewind(struct recorder_copy *copy);

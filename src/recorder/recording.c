@@ -12,12 +12,12 @@
 #include "base/util.h"
 #include "recorder/pcapng.h"
 
-/* One that is read. */
+/* A recording while it is read. */
 struct reading {
 	struct recording *r;
 	struct pcapng_reader file;
 	struct pcapng_packet packet;
-	bool ports, end; /* those of a checkpoint may come; the last packet was read */
+	bool ports, end; /* ports: a checkpoint's may come; end: the last packet was read */
 	uint64_t packets;
 	char *why;
 	size_t size;
@@ -75,7 +75,7 @@ static int add_checkpoint(const struct reading *in)
 	return result;
 }
 
-/* The bytes are ours, and not constant. */
+/* We own the bytes, so they may be changed. */
 static void *packet_data(const struct reading *in)
 {
 	return (char *)in->r->bytes + ((const char *)in->packet.data - (const char *)in->r->bytes);
@@ -143,7 +143,7 @@ static int take_remark(struct reading *in, const struct remark *remark)
 	case REMARK_CHECKPOINT:
 		return add_checkpoint(in);
 	case REMARK_PORT:
-		return ports ? add_port(in, remark) : bad(in, in->packet.offset, "a port stands behind no checkpoint");
+		return ports ? add_port(in, remark) : bad(in, in->packet.offset, "a port does not follow a checkpoint");
 	case REMARK_DATAGRAM:
 		return add_datagram(in, remark);
 	case REMARK_END:
@@ -186,7 +186,7 @@ static int take_packet(struct reading *in)
 	size_t len, n = 0;
 
 	if (in->end)
-		return bad(in, in->packet.offset, "a packet stands behind the last one");
+		return bad(in, in->packet.offset, "a packet follows the last one");
 	while (pcapng_next_comment(&in->packet.comments, &text, &len)) {
 		char why[PCAPNG_WHY_MAX];
 		struct remark remark;

@@ -57,7 +57,7 @@ struct recording {
  * all of one; -EPROTO: a newer version; -ENOMEM. why says which byte is wrong and how. Memory is in proportion to len.
  */
 int recording_parse(struct recording **ret, void *bytes, size_t len, char *why, size_t size);
-/* The file's; besides these, the errors of file_open(). */
+/* The same from a file; also the errors of file_open(). */
 int recording_load(struct recording **ret, const char *path, char *why, size_t size);
 /* The checkpoint at the beginning, and at the end; NULL: there is none. */
 const struct recording_checkpoint *recording_first(const struct recording *r);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define KEYS_MAX 10
-#define WORD_MAX 640 /* as it is written, each byte as %NN */
+#define WORD_MAX 640 /* as written, with each byte as %NN */
 
 static const char *const sockets[] = {"events", "dump", "asked", NULL};
 static const char *const losses[] = {"overrun", "truncated", "error", NULL};
@@ -194,7 +194,7 @@ struct piece {
 	size_t len;
 };
 
-/* Takes the text up to the character, and that; all when it does not come. */
+/* Takes the text up to and including the character; everything if it does not occur. */
 static struct piece take(struct piece *rest, char until)
 {
 	const char *found = memchr(rest->at, until, rest->len);
@@ -385,7 +385,7 @@ enum remark_outcome remark_parse(const char *text, size_t len, struct remark *re
 		(void)snprintf(why, size, "a comment \"%s\" has no good \"%s=\" at its place", kinds[ret->kind].name,
 			       keys[wrong].name);
 	else if (rest.len > 0 || text[len - 1] == ' ')
-		(void)snprintf(why, size, "a comment \"%s\" goes on behind its last key", kinds[ret->kind].name);
+		(void)snprintf(why, size, "a comment \"%s\" goes on after its last key", kinds[ret->kind].name);
 	else
 		return REMARK_GOOD;
 	return REMARK_BAD;

@@ -4,7 +4,7 @@
  * the kind once and in the order of the table in remark.c. A value has no blank: bytes outside of "!".."~", and "%"
  * itself, are written as %NN; an empty one is "-". Comments that begin otherwise are for people only.
  *
- * The order of a recording, which is refused when it is another:
+ * The order of a recording; any other is refused:
  *
  *  - in the section's first comment: recording
  *  - in a packet: checkpoint; then a packet with port for each port of the model, with the RTM_NEWLINK of its link
@@ -44,7 +44,7 @@ enum remark_kind {
 	REMARK_REFUSED,    /* after, port, owed, text (Redis' answer) */
 	REMARK_CONN,       /* after, up, text (the connection's label, and why it was lost) */
 	REMARK_NOTE,       /* after, text */
-	REMARK_END,        /* packets: so many stand in front of this one */
+	REMARK_END,        /* packets: how many precede this one */
 	REMARK_KINDS
 };
 
@@ -62,7 +62,7 @@ enum remark_state { REMARK_UNSYNCED, REMARK_DUMPING, REMARK_SETTLING, REMARK_SYN
 struct remark {
 	enum remark_kind kind;
 	uint64_t version, dropped, packets; /* dropped: datagrams that came and are not in the ring any more */
-	uint64_t after;                     /* microseconds behind the time of the packet */
+	uint64_t after;                     /* microseconds after the time of the packet */
 	uint64_t socket, loss, state, owed;
 	uint64_t up;                    /* 0 or 1, as those of a port: */
 	uint64_t link, old, configured; /* it has a link; that was there before a cold start; APPL_DB has a row of it */

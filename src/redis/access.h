@@ -29,7 +29,7 @@ struct access {
 struct access_entry {
 	struct list link; /* in refused */
 	const char *label, *endpoint;
-	bool denied; /* a command, since the connection stands */
+	bool denied; /* a command was refused on this connection */
 };
 
 /* The strings must outlive it. */
@@ -45,9 +45,9 @@ const char *access_describe(const struct access *access, char *out, size_t size)
  * once for each server, until all of its refused connections are granted.
  */
 bool access_refused(struct access *access, struct access_entry *entry);
-/* The connection stands. */
+/* The connection is ready. */
 void access_granted(struct access_entry *entry);
-/* A command was refused for lack of a right. One record for as long as the connection stands. */
+/* A command was refused for lack of a right. One record for each connection, however many are refused. */
 void access_denied(const struct access *access, struct access_entry *entry, const char *why);
 /* The connection ends for good. */
 void access_leave(struct access_entry *entry);

@@ -64,7 +64,7 @@ struct conn {
 	uint32_t interest;     /* what epoll watches */
 	uint64_t written_usec; /* the last write */
 	uint64_t read_usec;    /* the last read of answers, or since when they wait */
-	uint64_t awaited;      /* the answers to so many commands of stats are waited for */
+	uint64_t awaited;      /* the answers to this many of stats' commands are waited for */
 	enum conn_state state;
 	int fd;
 	int write_error;
@@ -97,7 +97,7 @@ static void pending_done(struct pending_ring *ring)
 	free(ring->items);
 }
 
-/* So many after the oldest. */
+/* The index of the one so many after the oldest. */
 static size_t pending_at(const struct pending_ring *ring, size_t after)
 {
 	size_t at = ring->head + after;
@@ -116,7 +116,8 @@ static struct pending pending_take(struct pending_ring *ring)
 	struct pending oldest = ring->items[ring->head];
 
 	ring->n--;
-	/* An empty one begins at its beginning: in a calm the same few items serve, which are in the cache. */
+	/* An empty ring starts at its beginning: when it is calm the same few items are used, which are in the cache.
+	 */
 	ring->head = ring->n > 0 ? pending_at(ring, 1) : 0;
 	return oldest;
 }
@@ -128,7 +129,7 @@ static const struct pending *pending_oldest(const struct pending_ring *ring)
 
 /* --- outages: one line each, however many tries --- */
 
-/* reason: why it went, or why a try failed; from anywhere. event: what is recorded of it, NULL: nothing. */
+/* reason: why it was lost, or why a try failed; it may hold any bytes. event: what is recorded of it, NULL: nothing. */
 static void outage_note(struct conn_outage *outage, uint64_t now_usec, const char *reason,
 			const struct audit_event *event)
 {
@@ -269,7 +270,7 @@ static void arm_patience(struct conn *c, uint64_t now)
 	timer_start_at(c->patience, now + c->opt.reply_usec);
 }
 
-/* The timer of patience that ended is left to run out: to stop it would cost a system call. */
+/* When patience ends its timer is left to run out, since stopping it would cost a system call. */
 static void be_patient(struct conn *c, bool patient)
 {
 	if (patient == c->patient)
@@ -595,7 +596,7 @@ static void connect_to_next(struct conn *c)
 	arm_timer(c, loop_usec(c) + c->opt.timeout_usec);
 }
 
-/* What cannot be looked up now may still be where it was. */
+/* If the look-up fails, the server may still be where it was. */
 static void on_lookup(enum lookup_outcome outcome, const char *why, void *user)
 {
 	struct conn *c = user;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One non-blocking, pipelined Redis connection that comes back on its own: connect, AUTH, SELECT, PING (a server that
- * loads its data refuses only that), PSUBSCRIBE, then ready; on any fault every command without an answer is answered
+ * One non-blocking, pipelined Redis connection that comes back on its own: connect, AUTH, SELECT, PING (all that a
+ * server loading its data refuses), PSUBSCRIBE, then ready; on any fault every command without an answer is answered
  * with NULL ("outcome unknown") and the connection is made again with back-off. Commands are only buffered;
  * conn_flush() writes them, once a loop turn. What a callback of the connection sends is flushed by the connection.
  */

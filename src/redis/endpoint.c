@@ -25,8 +25,8 @@
 #define KEEPINTVL_SECS 5
 #define KEEPCNT 3
 
-#define OWNER_BYTES 64  /* "user 107 (redis)"; of a longer one the end is missing */
-#define LINE_BYTES 8192 /* of /etc/group: what is behind a longer line is not found */
+#define OWNER_BYTES 64  /* "user 107 (redis)"; a longer one is cut */
+#define LINE_BYTES 8192 /* of /etc/group: nothing after a longer line is found */
 
 /* --- addresses --- */
 
@@ -137,7 +137,7 @@ static void set_options(int fd, const struct socket_option *options, size_t n)
  */
 static void set_socket_options(int fd, int family)
 {
-	/* What waits in a Unix socket is on the sender's account: there is no buffer for receiving. */
+	/* What waits in a Unix socket counts against the sender's buffer: there is none for receiving. */
 	static const struct socket_option any[] = {{SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES}};
 	/*
 	 * A size that was set ends TCP's own tuning, which begins small; but somebody waits for the first batch after a

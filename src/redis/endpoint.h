@@ -26,7 +26,7 @@ struct endpoint {
 
 /* 0; -EINVAL for an empty path; -ENAMETOOLONG. */
 int endpoint_unix(struct endpoint *e, const char *path);
-/* An address is taken as it is; a name must outlive the endpoint and is to be looked up. 0; -EINVAL; -ENAMETOOLONG;
+/* host: an address, or a name, which must outlive the endpoint and has to be looked up. 0; -EINVAL; -ENAMETOOLONG;
  * -ENOMEM.
  */
 int endpoint_tcp(struct endpoint *e, const char *host, uint16_t port);
@@ -42,8 +42,8 @@ void endpoint_renew(struct endpoint *e, const struct endpoint *found);
 typedef int (*endpoint_connect_fn)(int fd, const struct sockaddr *address, socklen_t len);
 
 /*
- * A socket that is connected to this address, or about to be (connect(2), EINPROGRESS); or a negative errno. To close
- * it loses what was written and not acknowledged, on purpose. connect_by NULL: connect(2).
+ * A socket that is connected to this address, or about to be (connect(2), EINPROGRESS); or a negative errno. Closing it
+ * discards what was written and not acknowledged, on purpose. connect_by NULL: connect(2).
  */
 int endpoint_connect(const struct endpoint_address *address, endpoint_connect_fn connect_by);
 

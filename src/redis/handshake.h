@@ -24,7 +24,7 @@ enum handshake_outcome { HANDSHAKE_GOES_ON, HANDSHAKE_DONE, HANDSHAKE_REFUSED, H
  */
 int handshake_begin(struct handshake *h, const struct conn_options *opt, struct resp_buffer *out, char *why,
 		    size_t size);
-/* Wipes what is secret in out, where it was put: it was sent, or will not be. */
+/* Wipes the secret in out once it was sent, or will not be. */
 void handshake_wipe(struct handshake *h, struct resp_buffer *out);
 /* Takes the next answer. When it is refused, why says it, without any secret. */
 enum handshake_outcome handshake_take(struct handshake *h, const struct resp_value *answer, char *why, size_t size);

@@ -13,7 +13,7 @@
 #include "base/util.h"
 
 #define DEPTH_MAX 8
-#define LINE_BYTES_MAX (16U << 10) /* of a line, its end among them; Redis' are far shorter */
+#define LINE_BYTES_MAX (16U << 10) /* of a line, with its end; Redis' lines are far shorter */
 #define LENGTH_MAX INT32_MAX       /* that a peer may claim; Redis' own bounds are lower */
 #define FIRST_ELEMENTS 512U        /* an answer to SCAN */
 #define REASON_BYTES 64
@@ -49,7 +49,7 @@ static size_t digits(size_t value)
 	return n;
 }
 
-/* Exact, or more than max when the sum is: what is beyond is not even added up. */
+/* The exact size, or, once the sum exceeds max, any number above max. */
 static size_t encoded_size(size_t argc, const struct resp_arg *argv, size_t max)
 {
 	size_t size = 1 + digits(argc) + 2;
@@ -75,7 +75,7 @@ static int make_room(struct resp_buffer *b, size_t size)
 
 	if (b->cap - b->start - b->len >= size)
 		return 0;
-	/* Moving is cheap when little is left of much; else growing keeps the sum of all moves small. */
+	/* Moving is cheap when little of much is left; otherwise growing keeps the sum of all moves small. */
 	if (b->cap >= needed && (b->start >= b->len || b->cap == b->max)) {
 		move_to_front(b);
 		return 0;
@@ -190,7 +190,7 @@ struct resp_reader {
 	uint64_t reply_bytes;     /* on the wire */
 
 	bool in_string;
-	struct resp_value *string;  /* NULL: it is read over */
+	struct resp_value *string;  /* NULL: it is skipped */
 	size_t body_left, end_left; /* of the string's bytes and of its line end */
 	size_t string_len;
 
@@ -282,7 +282,7 @@ static void skip_reply(struct resp_reader *r)
 	arena_reset(&r->arena);
 }
 
-/* NULL when the reply is skipped, from now on perhaps. */
+/* NULL if the reply is skipped, or is from now on. */
 static void *reply_memory(struct resp_reader *r, size_t size)
 {
 	void *memory = NULL;
@@ -371,7 +371,7 @@ static void append_element(struct resp_reader *r, struct level *level, const str
 		array->elem[array->n++] = value;
 }
 
-/* A value is read: into its array, which may be complete by that. */
+/* Puts a value that was read into its array, which may complete the array. */
 static void add(struct resp_reader *r, struct resp_value *value)
 {
 	while (r->depth > 0) {
@@ -552,7 +552,7 @@ static int read_line(struct resp_reader *r)
 
 /* ---- the reader ---- */
 
-/* ":0\r\n", which is what a row that was written, or deleted, is answered with: nothing of it needs memory. */
+/* ":0\r\n", the answer to a row that was written or deleted, needs no memory. */
 static bool take_digit(struct resp_reader *r)
 {
 	const char *at = r->at;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How long Redis takes, one write at a time: from before the write to the answer to the last command in it. Answers
- * that wait on purpose say nothing of Redis: the caller then forgets the write.
+ * that wait on purpose say nothing about Redis: the caller then forgets the write.
  */
 #ifndef PORTSYNCD_RTT_H
 #define PORTSYNCD_RTT_H

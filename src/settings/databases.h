@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the databases of SONiC are by the configuration, and the password for them. */
+/* Where SONiC's databases are, according to the configuration, and the password for them. */
 #ifndef PORTSYNCD_SETTINGS_DATABASES_H
 #define PORTSYNCD_SETTINGS_DATABASES_H
 
@@ -12,8 +12,8 @@
 
 /*
  * The database_config.json that was chosen: that of the namespace, the one at the path, or the default one. Contract
- * and errors are those of dbconfig_load() and dbconfig_resolve(). SONiC's defaults stand in for a default file that
- * is missing only where no wrong Redis can be meant: the configuration names it, or nothing is to be started.
+ * and errors are those of dbconfig_load() and dbconfig_resolve(). SONiC's defaults stand in for a missing default file
+ * only if they cannot lead to a wrong Redis: the configuration names one, or nothing is written to any.
  */
 int settings_read_databases(const struct config *config, struct dbconfig **ret, char *error, size_t size);
 /* Applies what the configuration says in place of that file. */

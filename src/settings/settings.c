@@ -103,7 +103,7 @@ static void apply_log(const struct config *config, enum log_target_type type, in
 
 void settings_open_log(const struct config *config)
 {
-	/* What a replay says is not what happens on this machine now: it does not belong into its log. */
+	/* A replay does not tell what happens on this machine now, so its lines do not belong in this machine's log. */
 	bool own = config->replay[0] && !config->target_chosen;
 
 	apply_log(config, own ? LOG_TO_STDERR : settings_log_target(config), config->log_level);

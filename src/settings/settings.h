@@ -11,7 +11,7 @@
 struct http_options;
 
 /*
- * config_load(), and whether what it says of HTTP fits together. --check-config also reads or looks for what the
+ * config_load(), and a check that the settings of HTTP fit together. --check-config also reads or looks for what the
  * configuration names, as a run would: the files of SONiC's databases, the password file, CPUs, certificates; the
  * verdict goes to out, each fault is one line on err.
  */
@@ -23,10 +23,10 @@ bool settings_http(const struct config *config, struct http_options *ret);
 struct tuning_options settings_tuning(const struct config *config);
 enum oldlinks_policy settings_old_links(const struct config *config);
 
-/* The configuration's [log] section into the log, at the start and on SIGHUP. */
+/* Opens the log as section [log] says. */
 void settings_open_log(const struct config *config);
-/* What differs from the configuration that was in force before; what was changed otherwise meanwhile (LOGGER table,
- * SIGUSR1) stays as it is. A file is opened again in any case. */
+/* Applies what differs from the previous configuration; what was changed by other means (LOGGER table, SIGUSR1) stays
+ * as it is. A file is opened again in any case. */
 void settings_change_log(const struct config *before, const struct config *now, const char *who);
 /* The target that the configuration means; "auto" is resolved. */
 enum log_target_type settings_log_target(const struct config *config);

@@ -19,7 +19,7 @@
 #define LOOKUPS_AT_ONCE 64              /* the rows that startup pushes need capacity too */
 #define SCAN_USEC (3600 * USEC_PER_SEC) /* between scans if Redis sends notifications */
 
-/* Of names: SCAN may return one twice, and names may be long and many. */
+/* Digests of names: SCAN may return a name twice, and names may be long and many. */
 struct digests {
 	uint64_t *of;
 	size_t n, capacity;
@@ -210,7 +210,8 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *user)
 		else
 			lookup(a, port);
 	}
-	/* After the longest wait it is left to the scans: a quiet switch is not woken for a link that is not a port. */
+	/* After the longest wait the link is left to the scans: a quiet switch is not woken for a link that is not a
+	 * port. */
 	if (!list_empty(&a->waiting) && a->backoff.next_ms < LOOKUP_MAX_MS)
 		look_later(a);
 	return 0;

@@ -20,7 +20,7 @@
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define DATABASES 3
 
-/* A JSON file, and where the one line goes that says what is wrong with it. */
+/* A JSON file, and where to put the one line that says what is wrong with it. */
 struct jsonfile {
 	const char *name, *kind; /* its path, and what it should be */
 	char *error;
@@ -458,7 +458,8 @@ static void set_include(struct jsonfile *at, size_t i)
 	(void)snprintf(at->place, sizeof(at->place), "INCLUDES[%zu]", i);
 }
 
-/* The one entry of that name; at->place is its place. Looks at all entries: of two the first would be a guess. */
+/* The one entry of that name; at->place is its place. Looks at all entries: to take the first of two would be a guess.
+ */
 static int find_include(struct jsonfile *at, const json_t *entries, const char *name, const json_t **ret)
 {
 	size_t count = json_array_size(entries), found = count;

@@ -9,9 +9,9 @@
 #include "ports/links.h"
 
 /*
- * Prints what DRYRUN_PORTS of the dirty ports owe, and takes it as written: so much fits into a pipe that is writable
- * (PIPE_BUF bytes). every_link: each link with a port's name is taken for a configured port. 0, or a negative errno
- * when out cannot be written.
+ * Prints what at most DRYRUN_PORTS dirty ports owe, which fits into a writable pipe (PIPE_BUF bytes), and marks it as
+ * written. every_link: each link with a port's name counts as a configured port. 0, or a negative errno when out cannot
+ * be written.
  */
 #define DRYRUN_PORTS 16
 int dryrun_flush(struct links *links, const char *separator, bool every_link, FILE *out);

@@ -14,7 +14,7 @@ struct eventpub;
 
 /* NULL without memory. */
 struct eventpub *eventpub_new(struct conn *conn, unsigned database);
-/* After conn_free(): the connection would still call back. NULL is fine. */
+/* Call it after conn_free(): until then the connection may call back. NULL is fine. */
 void eventpub_free(struct eventpub *e);
 /*
  * Buffers the event of an HSET or DEL that was just buffered; needs capacity for one command. Nobody waits for its

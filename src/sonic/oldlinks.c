@@ -99,7 +99,7 @@ static size_t next_links(struct oldlinks *o, int *ifindex, const struct port **p
 	return n;
 }
 
-/* False when the kernel does not answer: each further question would cost its timeout. */
+/* False when the kernel does not answer: each further request would cost its timeout. */
 static bool set_some_down(struct oldlinks *o)
 {
 	const struct port *ports[LINKS_A_TURN];

@@ -2,7 +2,7 @@
 /*
  * The links that a cold start finds. After a restart of swss as a whole they belong to the earlier switch process: they
  * will be deleted and made again, and if they counted, PortInitDone would come much too early (S4). In any other case
- * they carry the traffic, and to set them down would be an outage.
+ * they carry the traffic, and setting them down would be an outage.
  */
 #ifndef PORTSYNCD_OLDLINKS_H
 #define PORTSYNCD_OLDLINKS_H

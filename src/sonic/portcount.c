@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "log/log.h"
 
-/* APPL_DB may be emptied behind the reading: a count alone would say that nothing was lost. */
+/* APPL_DB may be emptied after the count was read: a count written then would say that nothing was lost. */
 static const char write_if_there[] = "if redis.call('exists', KEYS[1]) == 1 then "
 				     "return redis.call('hset', KEYS[1], 'count', ARGV[1]) end return -1";
 

@@ -18,7 +18,8 @@ struct portcount;
 /* NULL without memory. */
 struct portcount *portcount_new(struct conn *appl, const char *separator);
 void portcount_free(struct portcount *p);
-/* The count is to be rows: reads it, and corrects it if it differs. Does nothing if that was tried for this number. */
+/* Makes the count equal to rows: reads it, and corrects it if it differs. Does nothing if that was tried for this
+ * number. */
 void portcount_want(struct portcount *p, size_t rows);
 /* The last portcount_want() is done or refused; after portcount_retry() the next one tries again. */
 bool portcount_settled(const struct portcount *p);

@@ -15,7 +15,8 @@ static const char *up_or_down(int64_t value)
 	return value == ROW_NIL ? NULL : value ? "up" : "down";
 }
 
-/* Before the write is sent, which forgets when the change came. The latency is from its receipt to here. */
+/* Called before the write is sent, since sending forgets when the change came. The latency is from its receipt to here.
+ */
 static struct log_context fields_of(const struct port *port, const struct row *row)
 {
 	struct log_context fields = {
@@ -47,7 +48,7 @@ static void log_published(const struct port *port, const struct log_context *fie
 	log_line(LOG_NOTICE, KIND_PORT_PUBLISHED, &published_at, fields, PUBLISH, port->name, fields->oper);
 }
 
-/* The line of the state by now looks like any other: consumers of the log need not know of limits. */
+/* The line with the present state looks like any other: consumers of the log need not know of limits. */
 static void report_suppressed(struct port *port)
 {
 	struct log_context fields = fields_of(port, &port->row.acked);
@@ -127,7 +128,7 @@ void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool
 	}
 	if (line)
 		log_published(port, &fields);
-	/* In other words: suites count upstream's lines. */
+	/* Not in upstream's words, since test suites count its lines. */
 	if (record)
 		audit_line(AUDIT_PORT_STATE, AUDIT_SUCCESS, AUDIT_KERNEL, LOG_HERE, &fields, "%s: oper %s", port->name,
 			   fields.oper);

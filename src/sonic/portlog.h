@@ -14,7 +14,7 @@
 
 /*
  * A write that is about to be sent, of the row as it will be, or as it was before a deletion; event numbers the writes.
- * changed: also if it changed back. A row that is only repeated has a line, as upstream's, but no record.
+ * changed: also if it changed back. A row that is only repeated has a line, as with upstream, but no record.
  */
 void portlog_oper(struct port *port, const struct row *row, uint64_t event, bool changed);
 void portlog_settings(struct port *port, const struct row *row, uint64_t event);

@@ -153,8 +153,8 @@ static void settle(struct row_item *item, bool pushed)
 }
 
 /*
- * Redis may have carried out both the question for the row and its push, and nobody heard: to ask again would find our
- * own row, as orchagent has taken it, and PortInitDone would not wait for the port's link (M3). So it waits.
+ * Redis may have carried out both the question for the row and its push, with the answers lost: asking again would find
+ * our own row, as orchagent has taken it, and PortInitDone would not wait for the port's link (M3). So it waits.
  */
 static void push_lost(struct portrows *r, const char *name)
 {

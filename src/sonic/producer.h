@@ -14,7 +14,7 @@ struct producer;
 
 /* Rows of table go to the database behind conn; separator and database number as dbconfig says. NULL without memory. */
 struct producer *producer_new(struct conn *conn, const char *table, const char *separator, unsigned database);
-/* After conn_free(), or once every row is answered: the connection would still call back. NULL is fine. */
+/* Call it after conn_free(), or once every row is answered: until then the connection may call back. NULL is fine. */
 void producer_free(struct producer *p);
 
 /* ok: Redis took the row. Otherwise error is its answer, or NULL when the connection was lost. */

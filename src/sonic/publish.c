@@ -18,7 +18,7 @@
 
 #define RETRY_INITIAL_MS 100
 #define RETRY_MAX_MS 30000
-#define TIMED_BATCHES 64 /* of so many one is timed, when answers may wait to be read */
+#define TIMED_BATCHES 64 /* one of so many is timed while answers may wait to be read */
 #define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 enum write_kind { WRITE_SET, WRITE_DELETE };
@@ -83,7 +83,8 @@ static struct write write_of(uint64_t cookie)
 	return (struct write){.kind = (enum write_kind)(cookie & 1), .event = cookie >> 1};
 }
 
-/* Refused, or of unknown outcome. Consumers wait for a DEL (S16): a second one does less harm than a missing one. */
+/* A write was refused, or its outcome is unknown. Consumers wait for a DEL (S16): a second one does less harm than
+ * none. */
 static void not_done(struct port *port, enum write_kind kind)
 {
 	port->row.known = ROW_UNKNOWN;
@@ -244,7 +245,8 @@ static void send_write(struct publish *p, struct port *port, enum write_kind kin
 
 /* --- writes and their log lines --- */
 
-/* What is tried again, a write or a deletion, replaces what the first one would have: nobody knows what Redis holds. */
+/* A write or deletion that is tried again replaces what its first try would have replaced: nobody knows what Redis
+ * holds. */
 static void remember_deletion(struct port *port)
 {
 	if (port->noted.deleted.bits == 0)
@@ -427,7 +429,7 @@ static int on_retry_ports(sd_event_source *timer, uint64_t usec, void *user)
 
 /* --- reading back --- */
 
-/* Once until it is repaired, so that found less repaired is a number of rows. */
+/* Counted once until it is repaired, so that found less repaired is a number of rows. */
 static void note_drift(struct publish *p, struct port *port)
 {
 	if (port->row.drifted)

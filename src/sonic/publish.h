@@ -39,7 +39,7 @@ struct publish_options {
 	bool events;             /* each write is published as well, see eventpub.h ... */
 	unsigned database;       /* ... under this number */
 	uint64_t last_event;     /* port changes are numbered from here on */
-	struct changes *changes; /* gets what Redis acknowledges; NULL: nobody wants to know */
+	struct changes *changes; /* gets what Redis acknowledges; may be NULL */
 };
 
 /* conn's ops must call publish_ready() and publish_lost(). All must outlive it. 0 or negative errno. */

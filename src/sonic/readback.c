@@ -150,7 +150,7 @@ static void pump(struct readback *rb)
 {
 	while (!rb->failed && rb->next < rb->count && rb->outstanding < READS_AT_ONCE && conn_capacity(rb->conn) > 0)
 		read_port(rb, rb->names[rb->next++]);
-	/* An answer has just made capacity, so only a lost connection leaves none: the caller tries again later. */
+	/* An answer has just freed capacity, so only a lost connection leaves none: the caller tries again later. */
 	if (rb->next < rb->count && rb->outstanding == 0)
 		rb->failed = true;
 	if (rb->outstanding == 0)
@@ -194,7 +194,7 @@ int readback_start(struct readback *rb)
 		return r;
 	rb->running = true;
 	rb->failed = false;
-	/* Round 0 is that of a port that was never read. */
+	/* Round 0 means a port that was never read. */
 	if (++rb->round == 0)
 		rb->round = 1;
 	return 0;

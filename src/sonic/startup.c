@@ -39,8 +39,8 @@ enum startup_state {
 	/* APPL_DB has both markers. */
 	STARTUP_DONE,
 	/* APPL_DB was emptied and has neither, CONFIG_DB was emptied as well. */
-	STARTUP_CONFIG_LOST,         /* each check looks whether the rows of PORT are back */
-	STARTUP_CONFIG_LOST_READING, /* it does now */
+	STARTUP_CONFIG_LOST,         /* each check looks for the rows of PORT */
+	STARTUP_CONFIG_LOST_READING, /* and one is looking now */
 };
 
 /* What this process found when it started, until somebody empties APPL_DB: then all is pushed, as on a cold start. */
@@ -226,7 +226,7 @@ static void stop_warning(struct startup *s)
 	timer_stop(s->missing);
 }
 
-/* Beside upstream's line the record has words of its own: suites count the line. */
+/* The record does not repeat upstream's words, since test suites count its line. */
 static void log_init_done(void)
 {
 	if (audit_joins()) {
@@ -305,7 +305,7 @@ static void warm_started(struct startup *s)
 	s->ops->decided(s->user);
 }
 
-/* An emptied CONFIG_DB does not mean that there shall be no ports: wait until it is filled again. */
+/* An emptied CONFIG_DB does not mean that there should be no ports: wait until it is filled again. */
 static void config_lost(struct startup *s)
 {
 	if (s->state != STARTUP_CONFIG_LOST_READING)
@@ -513,10 +513,10 @@ static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 }
 
 /*
- * A daemon that may never ask goes on as upstream does, which never asks: orchagent acts on PortConfigDone alone, and
- * PortInitDone stays true, since it waits for each port's link, which orchagent makes of a row. To hold it back would
- * keep all that waits for it (xcvrd, lldpmgrd, featured's services) down for ever. Rows that were lost show as ports
- * without a link.
+ * A daemon that is not allowed to ask goes on like upstream, which never asks: orchagent acts on PortConfigDone alone,
+ * and PortInitDone stays true, since it waits for each port's link, which orchagent makes of a row. Holding it back
+ * would keep everything that waits for it (xcvrd, lldpmgrd, featured's services) down for ever. Rows that were lost
+ * show as ports without a link.
  */
 static void first_row_untold(struct startup *s, const struct resp_value *reply)
 {

@@ -73,7 +73,7 @@ static void on_deleted(const struct resp_value *reply, void *user, void *item, u
 	(void)cookie;
 }
 
-/* If it was refused, so is the write behind it. */
+/* If it is refused, so is the write that follows. */
 static bool send_delete(struct warm *w)
 {
 	const struct resp_arg argv[] = {RESP_STR("DEL"), RESP_STR(w->count_key)};

@@ -15,7 +15,7 @@
 
 #define STACK_BYTES (256U * 1024)
 
-/* Whose the buffer and the outcome are. */
+/* Who owns the buffer and the outcome. */
 enum saver_owner {
 	OWNER_LOOP,
 	OWNER_THREAD,
@@ -29,7 +29,7 @@ struct saver {
 	int outcome;
 	char why[STATEFILE_WHY_BYTES];
 	atomic_int owner;
-	int work_fd, done_fd; /* eventfds: rung with the buffer */
+	int work_fd, done_fd; /* eventfds: they ring when the buffer changes hands */
 	pthread_t thread;
 };
 

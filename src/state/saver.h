@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Saves the state in a thread of its own, so that the loop never waits for a disk. One buffer changes hands: the loop
- * fills it, but for the changes, which the thread takes from their ring; it writes all to the file and returns it.
+ * fills in all but the changes; the thread takes those from their ring, writes the file, and returns the buffer.
  */
 #ifndef PORTSYNCD_SAVER_H
 #define PORTSYNCD_SAVER_H

@@ -77,7 +77,7 @@ int state_reserve_changes(struct state *s, size_t changes)
 	return 0;
 }
 
-/* What is overwritten meanwhile is missing, and what was added meanwhile is not taken: the next save has it. */
+/* Changes overwritten meanwhile are lost; those added meanwhile are left to the next save. */
 int state_collect(struct state *s)
 {
 	uint64_t next = s->ring_from, lost = 0;
@@ -167,7 +167,7 @@ static int check_seal(const char *bytes, size_t len, const char **wrong)
 
 /* --- reading --- */
 
-/* Where the line goes that says what is wrong. */
+/* Where to put the line that says what is wrong. */
 struct complaint {
 	char *why;
 	size_t size;
@@ -397,7 +397,7 @@ static size_t count_lines(const char *at, const char *end)
 	return n;
 }
 
-/* All before the ports, which begin at this length, as a file of its own. */
+/* Reads everything before the ports, which begin at len, as a file of its own. */
 static int read_head(struct state *s, const char *bytes, size_t len)
 {
 	char *head cleanup(free_ptr) = malloc(len + 1), why[1];
@@ -412,7 +412,7 @@ static int read_head(struct state *s, const char *bytes, size_t len)
 	return json_is_object(root) ? read_members(&c, root, s, true) : -EINVAL;
 }
 
-/* Past the text that is there. */
+/* Moves past this text; false if it is not there. */
 static bool skip(const char **at, const char *end, const char *text)
 {
 	size_t len = strlen(text);
@@ -444,7 +444,7 @@ static bool take_plain_change(struct state *s, const char **at, const char *end)
 	return take_plain(at, end, text, sizeof(text)) && take_change(s, text) == NULL;
 }
 
-/* As JSON writes one, and the character after it. At the end there is a comma, so no digit is read past it. */
+/* A number as JSON writes it, and the character after it. The bytes end in a comma, so no digit is read past them. */
 static bool take_number(const char **at, const char *end, char after, uint64_t *out)
 {
 	int64_t value;
@@ -509,8 +509,8 @@ static int read_plain_changes(struct state *s, const char *at, const char *end)
 }
 
 /*
- * Ports and changes stand at the end, where state_format() wrote them: jansson would need longer for them than all else
- * takes at a start. Where anything is otherwise it reads the whole file, and finds the words for what is wrong.
+ * state_format() writes ports and changes at the end, and they are read here: jansson would take longer over them than
+ * the rest of a start. If anything looks different, jansson reads the whole file, and says what is wrong.
  */
 static int read_by_lines(struct state *s, const char *bytes, size_t len)
 {
@@ -577,7 +577,7 @@ static void put_number(struct text *out, uint64_t value)
 	text_put(out, " ");
 }
 
-/* Of characters that state_keeps(). */
+/* state_keeps() lets no character through that JSON would escape, except the two below. */
 static void put_name(struct text *out, const char *name)
 {
 	for (size_t plain; *name; name += plain) {
@@ -599,8 +599,8 @@ static void put_change(struct text *out, const struct change *change)
 	put_name(out, change->port);
 }
 
-/* A string each: there are thousands, and as values of their own jansson would need 4 MiB and 20 ms to read what they
- * consist of. */
+/* Each change is one string: there are thousands, and with a JSON value for each part jansson would need 4 MiB and 20
+ * ms to read them. */
 static void put_changes(struct text *out, const struct state *s)
 {
 	text_put(out, CHANGES_HEAD);
@@ -631,7 +631,7 @@ static void put_ports(struct text *out, const struct state *s)
 	text_put(out, s->n_ports > 0 ? PORTS_TAIL : "}");
 }
 
-/* By hand, as the changes: a start writes this text before anything else can begin. */
+/* By hand, like the changes: a start writes this text before anything else can begin. */
 int state_format(const struct state *s, char **ret, size_t *len)
 {
 	struct text members = {0};

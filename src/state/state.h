@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What outlives a restart, and its text: JSON whose last member is the SHA-256 of every byte before it, so that a
- * damaged file is never parsed. Touches no file. These are counters and the history only: Redis and the kernel hold the
- * truth of all state.
+ * damaged file is never parsed. Touches no file. It holds counters and the history only: for everything else Redis and
+ * the kernel have the truth.
  */
 #ifndef PORTSYNCD_STATE_H
 #define PORTSYNCD_STATE_H
@@ -22,9 +22,10 @@
 
 /* After an unclean end nobody knows which numbers were issued after the last save, so this many are skipped. */
 #define STATE_STRIDE UINT64_C(1000000)
-/* A process that nothing is saved of skips these, and so many microseconds of the clock modulo the span. */
+/* A process whose state is not saved skips this many numbers, and as many more as the clock's microseconds modulo the
+ * span. */
 #define STATE_APART UINT64_C(1000000000000)
-#define STATE_APART_SPAN UINT64_C(9123456789127) /* 105 days; no round number, as clocks are set to */
+#define STATE_APART_SPAN UINT64_C(9123456789127) /* 105 days; not round, since clocks are set to round times */
 
 struct state_port {
 	char name[IFNAMSIZ];
@@ -47,14 +48,14 @@ struct state {
 };
 
 void state_done(struct state *s);
-/* Makes capacity for that many ports, at most STATE_MAX_PORTS. 0, -E2BIG or -ENOMEM. */
+/* Reserves capacity for that many ports, at most STATE_MAX_PORTS. 0, -E2BIG or -ENOMEM. */
 int state_reserve(struct state *s, size_t ports);
-/* Adds a port, of another name than those before; false if there is no capacity left or state_keeps() refuses it. */
+/* Adds a port whose name is not there yet; false if there is no capacity left or state_keeps() refuses it. */
 bool state_add(struct state *s, const char *name, uint64_t flaps, uint64_t changed_msec);
 
-/* Makes capacity for that many changes, at most CHANGES_KEPT_MAX. 0, -E2BIG or -ENOMEM. */
+/* Reserves capacity for that many changes, at most CHANGES_KEPT_MAX. 0, -E2BIG or -ENOMEM. */
 int state_reserve_changes(struct state *s, size_t changes);
-/* Copies the changes out of the ring, but those of names that state_keeps() refuses. Any thread. 0 or -ENOMEM. */
+/* Copies the changes out of the ring, except those of names that state_keeps() refuses. Any thread. 0 or -ENOMEM. */
 int state_collect(struct state *s);
 
 /* Whether a port of this name can be kept: 1 to 15 printable characters of ASCII without space. */

@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "base/util.h"
 
-#define NAME_BYTES (NAME_MAX + 16) /* openat(2) says of one that is too long */
+#define NAME_BYTES (NAME_MAX + 16) /* openat(2) refuses a longer name */
 
 struct statefile {
 	char folder[PATH_MAX];
@@ -26,7 +26,7 @@ struct statefile {
 
 /* --- folder and lock --- */
 
-/* Those above it, where they are missing too: SONiC's swss container has no /var/lib/sonic. */
+/* Makes the folders above it if they are missing too: SONiC's swss container has no /var/lib/sonic. */
 static void make_parents(const char *folder)
 {
 	char path[PATH_MAX];
@@ -113,7 +113,7 @@ void statefile_free(struct statefile *f)
 
 /* --- loading --- */
 
-/* NULL, or what is wrong with the file that *st is of. */
+/* NULL, or what is wrong with the file that *st describes. */
 static const char *judge(const struct stat *st)
 {
 	if (S_ISLNK(st->st_mode))
@@ -131,7 +131,8 @@ static const char *judge(const struct stat *st)
 	return NULL;
 }
 
-/* Looked at before it is opened, since to open a device can do something; and again after, since it may be another. */
+/* Checked before it is opened, since opening a device can have effects; and again after, since it may be another file
+ * by then. */
 static int open_trusted(const struct statefile *f, const char **wrong)
 {
 	struct stat st;
@@ -198,7 +199,7 @@ static int write_temporary(const struct statefile *f, const char *bytes, size_t 
 	return fd < 0 ? -errno : file_write_and_close(fd, bytes, len);
 }
 
-/* What a crash left behind is nobody's: we have the lock. */
+/* A temporary file left by a crash belongs to nobody: we have the lock. */
 static int replace(const struct statefile *f, const char *bytes, size_t len)
 {
 	int r;

@@ -2,7 +2,7 @@
 /*
  * The file for the text of state.h. It is replaced as a whole: written to *.tmp, fsync(2), rename(2), fsync(2) of the
  * folder. So after a power cut either the old or the new file is there. A lock on *.lock (flock(2)) for the life of the
- * process leaves the file one writer.
+ * process keeps the file to one writer.
  *
  * Only a regular file of this user or root, not writable by others, of at most STATE_MAX_BYTES, that state_parse()
  * accepts, is used. Any other is refused: renamed to *.refused (over an earlier one), never followed, never deleted.

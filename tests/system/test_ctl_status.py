@@ -181,7 +181,7 @@ def test_who_may_not_ask_it(switch: SwitchFactory) -> None:
     assert (done.code, done.json["verdict"]) == (ctl.NO_DAEMON, "not answering")
     assert "Permission denied" in error["message"] and error["remedy"].startswith("run it as root")
     doctor = ctl.run(sw, "doctor", "--json", before=nobody, at=Path(program))
-    assert doctor.json["text"] == "portsyncd is not for this user to look at; this is how it would do as user nobody"
+    assert doctor.json["text"] == "this user may not look at portsyncd; this is how it would do as user nobody"
     (found,) = [check for check in doctor.json["checks"] if check["check"] == "daemon"]
     assert (found["level"], found["remedy"]) == ("WARN", "run it as root") and "not known" in found["text"]
 

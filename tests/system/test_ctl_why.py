@@ -257,7 +257,7 @@ def test_the_daemon_is_stopped_or_hangs(switch: SwitchFactory, how: str) -> None
     assert answer["whole"] and not answer["daemon_answers"]
     assert states(answer) == {**dict.fromkeys(CHAIN, "ok"), "not left over": "unknown"}
     init = ctl.run(sw, "why", "init")
-    assert init.code == ctl.GOOD and "without the daemon's word" in init.err
+    assert init.code == ctl.GOOD and "without what the daemon knows" in init.err
     sw.netns.set_mtu(PORT, 1500)
     answer = wait_broken(sw, "in sync", "mtu is 9100, the kernel says 1500; portsyncd does not answer")
     assert "portsyncctl doctor" in answer["broken"]["remedy"]

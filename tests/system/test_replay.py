@@ -280,7 +280,7 @@ def test_a_damaged_recording_is_refused(switch: SwitchFactory, tmp_path: Path) -
     damaged = {
         whole[: len(whole) // 2]: r"byte \d+: the file ends within a block",
         whole[:-1]: r"byte \d+: the file ends within a block",
-        b"": r"byte 0: this is no pcapng file",
+        b"": r"byte 0: this is not a pcapng file",
         newer: r"byte 0: the recording is of version 2; allowed: 1",
         whole + whole[-48:]: r"byte \d+: ",
     }
@@ -304,7 +304,7 @@ def test_an_end_that_is_another_is_told(switch: SwitchFactory, tmp_path: Path) -
     done = portsyncd("--replay", str(path), "--dry-run")
     assert apply(done.stdout)["Ethernet0"]["mtu"] == "1600"
     assert "Ethernet0: the recording ends with mtu 1700, the replay with mtu 1600" in done.stderr
-    assert "1 other than at the end of the recording" in done.stderr
+    assert "1 differ from the end of the recording" in done.stderr
 
 
 def test_it_says_where_to_write_or_nothing_is_written(tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ static void no_daemon_at_all(void **state)
 	no_document(fx, "Protocol error", "");
 	no_document(fx, "Protocol error", "");
 	no_document(fx, "Protocol error", "");
-	no_document(fx, "with what is not JSON: ", "");
-	no_document(fx, "with what is not JSON: ", "");
+	no_document(fx, "is not JSON: ", "");
+	no_document(fx, "is not JSON: ", "");
 }
 
 static void a_head_without_an_end(void **state)

@@ -57,7 +57,7 @@ static const struct {
 	 "portsyncd: --namespace: given together with --database-config; allowed: either\n"},
 	{{"--replay", "", "--dry-run"}, "portsyncd: --replay: \"\" is not a path; allowed: a path of 1..4095 bytes\n"},
 	{{"--replay", "x.pcapng"},
-	 "portsyncd: --replay: it is not said where to; allowed: together with --dry-run (as text), or with "
+	 "portsyncd: --replay: the destination is missing; allowed: together with --dry-run (as text), or with "
 	 "--database-config or --config, which name the Redis to write to\n"},
 	{{"--realtime"}, "portsyncd: --realtime: given without --replay; allowed: together with it\n"},
 	{{"-c", "none"}, "portsyncd: --config: none: No such file or directory; allowed: a file that exists\n"},

@@ -230,7 +230,7 @@ static void another_end_is_told_field_by_field(void **state)
 			      "netdev_oper_status up, mtu 9100\n");
 	assert_says(fx->said, "Ethernet4: the recording ends with netdev_oper_status missing, the replay with "
 			      "netdev_oper_status up\n");
-	assert_says(fx->said, "2 other than at the end of the recording\n");
+	assert_says(fx->said, "2 differ from the end of the recording\n");
 }
 
 /* A screen's worth of them is named, all are counted. */
@@ -254,7 +254,7 @@ static void of_many_differences_some_are_named(void **state)
 	}
 	put_tape(fx, &t);
 	play(fx);
-	assert_says(fx->said, "20 other than at the end of the recording\n");
+	assert_says(fx->said, "20 differ from the end of the recording\n");
 	for (const char *at = fx->said; (at = strstr(at, "the recording ends with")) != NULL; at++)
 		told++;
 	assert_int_equal(told, 16);

@@ -167,10 +167,10 @@ static void packets_must_be_what_their_comments_say(void **state)
 
 	(void)state;
 	assert_packet_refused(&(struct remark){.kind = REMARK_PORT, .port = "Ethernet0"}, NULL, 0,
-			      "a port stands behind no checkpoint");
+			      "a port does not follow a checkpoint");
 	assert_packet_refused(&(struct remark){.kind = REMARK_STATE}, "12345678", 8, "does not belong to its packet");
 	assert_packet_refused(&(struct remark){.kind = REMARK_RECORDING}, NULL, 0, "does not belong to its packet");
-	assert_packet_refused(&(struct remark){.kind = REMARK_END}, NULL, 0, "stands behind the last one");
+	assert_packet_refused(&(struct remark){.kind = REMARK_END}, NULL, 0, "follows the last one");
 	tape_begin(&t);
 	tape_checkpoint(&t);
 	tape_packet(&t, &(struct remark){.kind = REMARK_PORT, .port = "Ethernet0", .link = 1}, NULL, 0);
@@ -182,7 +182,7 @@ static void packets_must_be_what_their_comments_say(void **state)
 	tape_state(&t, REMARK_SYNCED);
 	tape_port(&t, ETHERNET0);
 	tape_end(&t);
-	assert_refused(t.out.data, t.out.len, -EBADMSG, "a port stands behind no checkpoint");
+	assert_refused(t.out.data, t.out.len, -EBADMSG, "a port does not follow a checkpoint");
 }
 
 /* People may add comments in Wireshark, but a packet without ours is none of a recording. */
