@@ -148,7 +148,7 @@ static void a_capture_of_another_program_is_refused(void **state)
 	pcapng_section_end(&b);
 	assert_refused(out.data, out.len, -EBADMSG, "not a recording of portsyncd");
 	free(out.data);
-	assert_refused("", 0, -EBADMSG, "no pcapng file");
+	assert_refused("", 0, -EBADMSG, "not a pcapng file");
 }
 
 static void assert_packet_refused(const struct remark *remark, const void *data, size_t len, const char *why)

@@ -224,9 +224,9 @@ static void what_is_not_ours_is_refused(void **state)
 	size_t interface = block_at(&file, 1), packet = block_at(&file, 2);
 
 	(void)state;
-	assert_refused(&file, 0, "PK\3\4", 4, "no pcapng file");
+	assert_refused(&file, 0, "PK\3\4", 4, "not a pcapng file");
 	assert_refused(&file, 8, "\x1a\x2b\x3c\x4d", 4, "other byte order");
-	assert_refused(&file, 8, "abcd", 4, "no pcapng file");
+	assert_refused(&file, 8, "abcd", 4, "not a pcapng file");
 	assert_refused(&file, 12, "\2\0", 2, "version 2.0");
 	assert_refused(&file, interface + 8, "\1\0", 2, "link type 1; allowed: 253");
 	assert_refused(&file, interface + 32, "\6", 1, "not in nanoseconds");
