@@ -214,7 +214,7 @@ def test_without_redis(switch: SwitchFactory) -> None:
 
 def test_watching_goes_on_over_a_loss_of_redis(switch: SwitchFactory) -> None:
     sw = switch(ports=1)
-    words = [str(ctl.program()), *ctl.arguments(sw), "verify", "--grace", "0", "--watch", "0.05", "--json"]
+    words = [str(ctl.program()), *ctl.arguments(sw), "verify", "--grace", "0", "--watch", "0.1", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout and running.stderr
 

@@ -83,15 +83,19 @@ class Daemon:
     def _log_rests(self, waited: float) -> bool:
         """Whether its log thread has written all: then it waits without a limit to be woken. (A thread that is about to
         wake is "running" already.) One that is stopped, or whose target takes nothing, sleeps otherwise; one that a busy
-        machine does not let run, does not sleep."""
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
+        machine does not let run, does not sleep; before it ran at all it has the process' name."""
+        tasks = Path(f"/proc/{self.pid}/task")
+        for task in tasks.iterdir():
             try:
+                process = (tasks / str(self.pid) / "comm").read_text()
                 name, call = (task / "comm").read_text(), (task / "syscall").read_text().split()
                 state = (task / "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
             if name == "log\n":
                 return call[:1] == [POLL] and call[3] == NO_LIMIT or state != "R" and waited > LOG_TIMEOUT_SECS
+            if name == process and state == "R" and task.name != str(self.pid):
+                return False
         return True
 
     def mark(self) -> int:
