@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Redis without faults, that has carried out a write as soon as it is sent. What publish.pml does is as short, then. */
+/* A Redis without faults that carries out a write as soon as it is sent. So what publish.pml does becomes as short. */
 bit held;
 
 inline publish_at_once(n)

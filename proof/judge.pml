@@ -51,7 +51,7 @@ active proctype weather()
 	od
 }
 
-/* Whenever the faults cease, all comes to rest, and then it is as it should. */
+/* Whenever the faults cease, everything comes to rest, and then it is as it should be. */
 #ifdef LIVENESS
 ltl converges { [] ((calm == CALM) -> <> checked) }
 #endif

@@ -42,7 +42,7 @@ active proctype connection()
 	od
 }
 
-/* Others delete a row, change a field of ours, or have a row that is none of ours. */
+/* Others delete a row, change a field of ours, or own a row that is not ours. */
 #define OTHERS_MEDDLE(n) \
 	:: atomic { MAY(MEDDLES) && row[n] -> row[n] = 0; ended[n] = 0; meddled[n] = SEEN(n); heard(n) } \
 	:: atomic { MAY(MEDDLES) && ROW_OPER(row[n]) -> row[n] = row[n] ^ 6; meddled[n] = SEEN(n); heard(n) }

@@ -65,7 +65,7 @@ byte first = NOBODY; /* whose row was accepted first: if APPL_DB is emptied afte
 #define PIPELINE 3
 #endif
 #ifdef MUT_REFUSED_QUESTION_COUNTS
-#define REFUSED 3 /* no answer is that */
+#define REFUSED 3 /* not the value of any answer */
 #else
 #define REFUSED 2
 #endif
@@ -225,7 +225,7 @@ inline take_answer()
 	fi
 }
 
-/* Redis may have carried out both question and push: what is asked from now on may tell of our own row. */
+/* Redis may have carried out both question and push: a question from now on may find our own row. */
 #ifdef MUT_LOST_PUSH_FORGOTTEN
 #define PUSH_LOST(n) admin[n]
 #else
@@ -275,7 +275,7 @@ active proctype appl_db()
 			row[n] = (row[n] == 2 -> 2 : 1)
 #endif
 		:: x != 2 && k == PUSH_CONFIG_DONE ->
-			/* All rows are there before it, unless others took them away. */
+			/* All rows precede it, unless others took them away. */
 			assert(emptied || row[0] && row[LAST]);
 			config_done = (config_done == 2 -> 2 : 1)
 		:: x != 2 && k == COUNT_FIRST_ROW -> x = APPL_HAS(row[n])

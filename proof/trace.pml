@@ -2,7 +2,7 @@
 /*
  * Accepts a recording of the real code, or does not: what came in (messages, losses, rows of dumps, answers) is given to
  * the models' steps, and what they decide has to be what was recorded, in that order. recording.pml has it, made by
- * proof/conform of what tests/proof/trace.c prints. What the recorder does not tell is tried in all ways: when a turn
+ * proof/conform of what tests/proof/trace.c prints. What the recorder does not say is tried in all ways: when a turn
  * ended, when a back-off was over, and what a row held that was read back.
  *
  * The end is reached, and nothing is owed there: that is the assertion, so its violation is the acceptance.
@@ -122,7 +122,7 @@ active proctype acceptor()
 	:: atomic { !stuck && NEXT(LOST) -> at++; restart() }
 	:: atomic { !stuck && NEXT(STATE_IS) && c_expr { values[now.at] } == DUMPING && watch == UNSYNCED -> start_dump() }
 	:: atomic { !stuck && NEXT(STATE_IS) && c_expr { values[now.at] } == SYNCED && watch == SETTLING -> enter(SYNCED) }
-	/* The first state is told as well. */
+	/* The first state is recorded as well. */
 	:: atomic {
 		!stuck && watch == DUMPING &&
 		(NEXT(ROW_READ) || NEXT(ROW_INTERRUPTED) || NEXT(DONE) || NEXT(DONE_INTERRUPTED)) ->

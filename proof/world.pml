@@ -31,8 +31,8 @@ byte kernel[PORTS]; /* the links that there are */
 byte row[PORTS];    /* STATE_DB */
 
 /*
- * Faults come and go. In a calm none comes, until the daemon is at rest; then it reconciles, and comes to rest again:
- * now all must be as it should. Then the faults go on. So "infinitely often calm" is fairness of the faults.
+ * Faults come and go. In a calm none comes until the daemon is at rest; then it reconciles, and comes to rest again:
+ * now everything must be as it should be. Then the faults go on. So "infinitely often calm" is fairness of the faults.
  */
 #define STORM 0
 #define CALM 1
@@ -104,6 +104,6 @@ inline kernel_becomes(n, new)
 	:: else
 	fi;
 	kernel[n] = new;
-	/* One that ends where the daemon's copy stands, by a change without a message, has no event. */
+	/* A silent change that ends where the daemon's copy stands has no event. */
 	unheard[n] = ((new) && !silent[n] -> SEEN(n) : (new -> unheard[n] : 0)) /* the end of a link is heard by the DEL */
 }

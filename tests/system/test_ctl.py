@@ -106,7 +106,7 @@ def test_each_option_of_each_verb_is_in_the_manual() -> None:
         own = ctl.command(verb, "--help").out.partition("Options of this verb:")[2].partition("Options of every verb")[0]
         for option in re.findall(r"--([a-z-]+)", own):
             assert re.search(rf"Fl -{option}\b", manual), f"{verb} --{option}"
-    for option in re.findall(r"--([a-z-]+)", ctl.command("--help").out.partition("behind the verb:")[2]):
+    for option in re.findall(r"--([a-z-]+)", ctl.command("--help").out.partition("after the verb:")[2]):
         assert re.search(rf"Fl -{option}\b", section("Options of every verb", manual)), option
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of file and command line have in common: a folder of their own, and what was said. */
+/* What the tests of file and command line have in common: a folder of their own, and what was printed. */
 #ifndef PORTSYNCD_CONFIG_FIXTURE_H
 #define PORTSYNCD_CONFIG_FIXTURE_H
 

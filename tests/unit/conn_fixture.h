@@ -30,7 +30,7 @@ struct fixture {
 	struct log_catcher log;
 	struct access access;
 	struct conn_options opt;
-	const struct conn_ops *ops; /* those that count; user is the fixture */
+	const struct conn_ops *ops; /* ops that count calls; user is the fixture */
 	struct conn *conn;
 	struct own *own;
 	unsigned int ready, lost, echoes;
@@ -42,7 +42,7 @@ void on_lost(void *user);
 /* The options may be changed until the connection is opened. */
 struct fixture *fixture_new(const char *label, int log_level, size_t own_size);
 
-/* Behind conn_free(): what commands in flight belong to must outlive the connection. */
+/* Call it after conn_free(): the owners of commands in flight must outlive the connection. */
 void fixture_free(struct fixture *x);
 
 /* Both for the tests of conn.c alone: a fixture of "TEST_DB", and its end with that of its connection. */
@@ -58,10 +58,10 @@ void stay_away(struct fixture *x);
 void expect_and_answer(struct fixture *x, const char *command, const char *answer);
 void on_echo(const struct resp_value *reply, void *user, void *item, uint64_t cookie);
 
-/* All that was sent is in, and nobody sent anything but our PING. */
+/* Everything sent has arrived, and nobody sent anything but our PING. */
 void expect_silence(struct fixture *x);
 
-/* Others hold all the room of the connection; how many commands that is. */
+/* Fills the connection with others' commands; returns how many. */
 size_t take_capacity(struct fixture *x);
 
 /* Nothing else was sent meanwhile. */

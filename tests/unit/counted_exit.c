@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In a build that counts what is reached (meson.build): a child that ends by _exit() writes its counts, too. What the
- * daemon's user may do, portsyncctl tries in such children.
+ * In a build that counts what is reached (meson.build): a child that ends by _exit() writes its counts, too.
+ * portsyncctl uses such children to try what the daemon's user may do.
  */
 #include <unistd.h>
 

@@ -29,7 +29,7 @@ struct nlsock {
 	int fd;
 	struct script *script;
 	uint32_t seq;
-	struct nlsock_datagram given[FAKE_BATCH]; /* freed by the next receive: whoever keeps a pointer is caught */
+	struct nlsock_datagram given[FAKE_BATCH]; /* freed by the next receive: a pointer that is kept is caught */
 	size_t n_given;
 };
 

@@ -46,10 +46,10 @@ void fake_event_outcome(enum nlsock_outcome outcome, int error);
 void fake_event_spoofed(void);
 size_t fake_events_left(void);
 
-/* The same for the socket of questions; it is the test's to give answers the right sequence number. */
+/* The same for the socket of questions; the test must give answers the right sequence number. */
 void fake_answer_data(const void *bytes, size_t len);
 
-/* The same for the n-th dump socket (from 0); what its script does not say never comes. */
+/* The same for the n-th dump socket (from 0); what its script does not have never comes. */
 void fake_dump_data(unsigned n, const void *bytes, size_t len);
 void fake_dump_outcome(unsigned n, enum nlsock_outcome outcome, int error);
 void fake_dump_spoofed(unsigned n);

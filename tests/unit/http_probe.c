@@ -73,7 +73,7 @@ static void heard_rings(void *user)
 	(void)eventfd_read(ring_fd, &count);
 }
 
-/* A line for each /ring so far, "ring 1", which may be asked for in any order of streams and rings. */
+/* A line for each /ring so far, "ring 1"; streams and rings may come in any order. */
 static uint64_t put_rings(struct text *out, void *user)
 {
 	struct source *s = user;

@@ -30,7 +30,7 @@ void catcher_listen(struct log_catcher *k);
 void catcher_manages(struct log_catcher *k);
 void catcher_manages_no_more(struct log_catcher *k);
 
-/* Without the audit trail, which is looked at apart. */
+/* Without the audit trail, which has tests of its own. */
 void catcher_open(enum log_target_type type, int level, const char *syslog_path);
 void catcher_start(struct log_catcher *k, int level);
 void catcher_stop(struct log_catcher *k);

@@ -14,10 +14,10 @@
 #define SEARCH_STEP (256U << 10)
 #define SEARCH_RANGE_MAX (64U << 20) /* larger ones are a sanitizer's */
 
-/* Read by the kernel: what was freed may be looked at, too. Our own copy of it is elsewhere. */
+/* The kernel reads it, so freed memory may be searched too. Our own copy of it is elsewhere. */
 bool range_holds(int memory, uint64_t begin, uint64_t end, const char *text);
 
-/* In the heap and in other memory of no file; text itself must be a constant. */
+/* Searches the heap and other anonymous memory; text itself must be a constant. */
 bool memory_holds(const char *text);
 
 #endif

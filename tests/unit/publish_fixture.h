@@ -34,7 +34,7 @@ struct own {
 int publish_setup(void **state);
 int publish_setup_events(void **state);
 
-/* Answers that nobody waits for are left alone for an hour. */
+/* Answers that nobody waits for are left unread for an hour. */
 int publish_setup_patient(void **state);
 
 int publish_teardown(void **state);
@@ -49,7 +49,7 @@ void configured_link(struct fixture *x, uint32_t mtu);
 
 /* --- Redis --- */
 
-/* Commands that come at once: words parted by spaces, commands by ';'. */
+/* Commands that come together: words separated by spaces, commands by ';'. */
 void expect(struct fixture *x, const char *commands);
 void turn(struct fixture *x);
 

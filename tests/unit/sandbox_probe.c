@@ -8,7 +8,7 @@
  * before system calls are locked; the abstract sockets "portsyncd-stream-PORT" and "portsyncd-datagram-PORT" are
  * others'. Then this thread or that one makes the attempts, a line each: "ATTEMPT ok" or "ATTEMPT EPERM". With ABSTRACT
  * in the environment abstract sockets are allowed, with UNIX_REDIS Redis has Unix sockets, with NAMES its host is a
- * name; with REFUSE=CALL in the environment it stands for a kernel that does not have this system call.
+ * name; with REFUSE=CALL in the environment it acts like a kernel that does not have this system call.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -481,7 +481,7 @@ static int connect_elsewhere(void)
 	return connect_to((uint16_t)(port + 1));
 }
 
-/* A connection without connect(), of which Landlock does not hear. */
+/* A connection without connect(), which Landlock does not see. */
 static int fast_open_with(ssize_t (*begin)(int fd, const struct sockaddr_in *to))
 {
 	const struct sockaddr_in address = {.sin_family = AF_INET,
@@ -654,7 +654,7 @@ static void *make_attempts(void *start)
 	return NULL;
 }
 
-/* As a kernel does that has it not, or a container's filter that knows it not. 0 or a negative errno. */
+/* Like a kernel that lacks it, or a container's filter that does not know it. 0 or a negative errno. */
 static int refuse_call(const char *name)
 {
 	uint32_t as = getenv("REFUSE_AS_FILTER") ? EPERM : ENOSYS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Three small databases that answer one command at a time, in place of Redis, with the kernel's links and appl_ports:
- * so a connection can go, a database be emptied, or a command be refused in every state of a startup.
+ * so in every state of a startup a connection can be lost, a database emptied, or a command refused.
  */
 #ifndef PORTSYNCD_STARTUP_WORLD_H
 #define PORTSYNCD_STARTUP_WORLD_H
@@ -68,13 +68,13 @@ void drop(unsigned database, const char *name);
 const char *value_of(unsigned database, const char *name);
 /* The oldest command is answered, then the turn of the loop ends. False when there was none. */
 bool step(void);
-/* The oldest of one database: its connection is quicker than the others. */
+/* Answers the oldest command of one database: its connection is quicker than the others. */
 bool step_of(unsigned database);
 void run(void);
-/* What a refusal put off comes as well. */
+/* Runs the back-off after a refusal, too. */
 void run_until(bool (*condition)(void));
 void lose(unsigned database);
-/* Some of its commands are carried out first, though nobody hears of it. */
+/* Some of its commands are carried out first, but their answers are lost. */
 void lose_after(unsigned database, unsigned carried_out);
 void connect_to(unsigned database);
 void connect_all(void);

@@ -106,7 +106,8 @@ static void audit(struct fixture *x)
 	conn_flush(x->conn);
 }
 
-/* The pipeline has room for three: the others are asked for when it has room, not at the next reconciliation. */
+/* The pipeline has capacity for three: the others are asked for when it has capacity, not at the next reconciliation.
+ */
 static void lookups_without_capacity_are_owed(void **state)
 {
 	static const char *const names[] = {ETH("0"), ETH("1"), ETH("2"), ETH("3"), ETH("4"), ETH("5")};
@@ -129,7 +130,7 @@ static void lookups_without_capacity_are_owed(void **state)
 	expect_silence(x);
 }
 
-/* Others hold all of the room. */
+/* Others hold all of the capacity. */
 static void a_scan_without_capacity_is_owed(void **state)
 {
 	struct fixture *x = *state;
@@ -275,7 +276,7 @@ static struct port *has_link(struct fixture *x, const char *name)
 	return port;
 }
 
-/* Where Redis tells of nothing a link without a row is looked up with back-off, until its row is there. */
+/* If Redis sends no notifications, a link without a row is looked up with back-off until its row is there. */
 static void a_link_without_a_row_is_looked_up_until_it_has_one(void **state)
 {
 	struct fixture *x = *state;
@@ -298,7 +299,7 @@ static void a_link_without_a_row_is_looked_up_until_it_has_one(void **state)
 	assert_ptr_equal(links_pop_dirty(x->own->links), port);
 }
 
-/* Where it tells, one look-up is enough: the row may have come between the last scan and the link. */
+/* If it does, one look-up is enough: the row may have come between the last scan and the link. */
 static void where_redis_notifies_a_link_is_looked_up_once(void **state)
 {
 	struct fixture *x = *state;
@@ -344,7 +345,7 @@ static void a_row_that_changes_while_it_is_looked_up_is_looked_up_again(void **s
 	expect_silence(x);
 }
 
-/* An emptied database says nothing of ports: startup pushes the table again. */
+/* An emptied database says nothing about ports: startup pushes the table again. */
 static void an_emptied_table_takes_no_port_away(void **state)
 {
 	struct fixture *x = *state;

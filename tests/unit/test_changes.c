@@ -287,7 +287,7 @@ static long page_faults(void)
 	return usage.ru_minflt;
 }
 
-/* The loop adds: its memory is there before. */
+/* Its memory exists before the loop adds. */
 static void no_change_waits_for_a_page(void **state)
 {
 	const size_t kept = 16384, pages = kept * sizeof(struct change) / 4096;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Landlock and seccomp, each in a child, as the kernel enforces them: what is left to a process, and what is not. The
- * daemon's whole sandbox is the matter of tests/system/test_sandbox.py.
+ * daemon's whole sandbox is tested by tests/system/test_sandbox.py.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,7 +84,7 @@ static void tried(struct fixture *fx, const char *what, long result)
 	found->attempt[found->n++].error = result < 0 ? errno : 0;
 }
 
-/* Where the compiler sees that a call does not return, AddressSanitizer makes one that is not allowed any more. */
+/* If the compiler sees that a call does not return, AddressSanitizer adds a system call that is no longer allowed. */
 static void (*volatile leave)(int status) = _exit;
 
 static int run_child(struct fixture *fx, void (*child)(struct fixture *))

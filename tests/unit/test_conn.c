@@ -238,7 +238,7 @@ static void write_to_a_closed_connection(void **state)
 	fault_answers_all_unknown(x, 0, "no connection to");
 }
 
-/* The peer no longer reads but its end stays open: only the write tells. */
+/* The peer no longer reads but its end stays open: only the write finds out. */
 static void write_to_a_deaf_connection(void **state)
 {
 	struct fixture *x = *state;
@@ -417,7 +417,7 @@ static void idle_connection_does_not_wake(void **state)
 	send_many(x, 3);
 	expect_and_answer(x, PING PING PING, "+1\r\n+2\r\n+3\r\n");
 	RUN_UNTIL(x->event, x->own->answers == 3);
-	/* On a busy machine that one may be over. */
+	/* On a busy machine that wake-up may be over. */
 	assert_true(sd_event_run(x->event, 200 * USEC_PER_MSEC) >= 0);
 	assert_int_equal(sd_event_run(x->event, 200 * USEC_PER_MSEC), 0);
 	assert_true(conn_ready(x->conn));
@@ -641,7 +641,7 @@ static int on_busy(sd_event_source *source, void *user)
 	return 0;
 }
 
-/* A loop that has other work: no timer has its turn. */
+/* The loop has other work: no timer gets its turn. */
 static void old_answers_are_collected_without_a_timer(void **state)
 {
 	const uint64_t reply_usec = 100 * USEC_PER_MSEC;

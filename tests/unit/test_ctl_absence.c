@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What portsyncctl knows of a daemon that does not answer. Processes are real; systemd, its journal and supervisord
- * are played, each also absent or silent.
+ * are simulated, each also absent or silent.
  */
 #include "ctl/absence.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `portsyncctl top` shows: of each port as much as there is room for, and what the pages do not say is not made
- * up. */
+/* What `portsyncctl top` shows: as much of each port as fits, and nothing that the pages do not say. */
 #include "ctl/board.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What portsyncctl says of a daemon that is absent, hung, another version, or no daemon at all. A thread plays it: a
- * connection, an answer, and it hangs up.
+ * What portsyncctl says about a daemon that is absent, hung, another version, or no daemon at all. A thread simulates
+ * it: it accepts a connection, answers, and hangs up.
  */
 #include "ctl/daemonhttp.h"
 
@@ -70,7 +70,7 @@ static void listen_there(struct fixture *fx)
 	assert_int_equal(listen(fx->listener, 4), 0);
 }
 
-/* Of a request the head; nothing else is sent. */
+/* Reads the head of a request; nothing else is sent. */
 static void read_request(struct fixture *fx, int fd)
 {
 	size_t len = 0;
@@ -304,7 +304,7 @@ static void lines_of_something_else(void **state)
 	assert_reported(fx, "sent what is not a line of changes", "");
 }
 
-/* It has ended, or only the stream has: who asks is told which. */
+/* The daemon has ended, or only the stream: the user learns which. */
 static void the_stream_ends(void **state)
 {
 	struct fixture *fx = *state;

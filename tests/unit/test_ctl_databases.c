@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What portsyncctl says of a Redis that answers otherwise than it should, or not at all: each fault is named with the
- * database, the address and what Redis said. A thread plays the server: an answer for each command, in order.
+ * What portsyncctl says about a Redis that gives a wrong answer, or none: each fault is named with the database, the
+ * address and what Redis said. A thread simulates the server: an answer for each command, in order.
  */
 #include <errno.h>
 #include <pthread.h>

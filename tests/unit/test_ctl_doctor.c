@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the doctor finds of processes, users, sockets and folders that are odd: the daemon is played by a process of its
- * name. What a whole machine shows is that of tests/system/test_ctl_doctor.py.
+ * What the doctor finds with odd processes, users, sockets and folders; a process of its name stands in for the daemon.
+ * tests/system/test_ctl_doctor.py has whole machines.
  */
 #include "ctl/doctor.h"
 
@@ -296,7 +296,7 @@ static void one_that_hangs_is_ended(void **state)
 	free(said);
 }
 
-/* Who is not root cannot try as another; a wrong answer would be worse than none. */
+/* A user who is not root cannot try as another; a wrong answer would be worse than none. */
 static void it_is_done_as_that_user_or_not_at_all(void **state)
 {
 	const struct passwd *nobody = getpwnam("nobody");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What supervisord says of its program portsyncd. tests/system/test_supervisor.py has the real one; here it is played
- * where it is absent, odd, or refuses. Its file is the test's.
+ * What supervisord says of its program portsyncd. tests/system/test_supervisor.py has the real one; here it is
+ * simulated where it is absent, odd, or refuses. Its configuration file is the test's.
  */
 #include "ctl/supervisor.h"
 

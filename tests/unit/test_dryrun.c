@@ -115,7 +115,7 @@ static void what_is_owed_besides(void **state)
 	prints(l, "HSET PORT_TABLE|Ethernet0" FULL);
 }
 
-/* S17: every field written wakes those who follow the row. */
+/* S17: every field written wakes the subscribers of the row. */
 static void only_what_changed(void **state)
 {
 	static const struct {
@@ -166,7 +166,7 @@ static void deleted(void **state)
 	prints(l, "DEL PORT_TABLE|Ethernet0\n");
 	gone(l, 3, "Ethernet0");
 	prints(l, "");
-	/* Nothing is kept of what is gone and said (M12). */
+	/* Nothing is kept of a port that is gone and reported (M12). */
 	assert_int_equal(links_stats(l)->ports, 1);
 	assert_null(links_find(l, "Ethernet0"));
 }

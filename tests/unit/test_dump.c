@@ -134,7 +134,7 @@ static void dump_with_swapped_names(void **state)
 	has_link(l, "Ethernet0", 4);
 }
 
-/* The kernel may tell of one link twice; the later row is the newer one. */
+/* The kernel may report one link twice; the later row is the newer one. */
 static void dump_names_a_link_twice(void **state)
 {
 	struct links *l = *state;
@@ -375,7 +375,7 @@ static void an_old_link_made_again_counts_after_its_own_events(void **state)
 	assert_true(links_present(has_link(l, "Ethernet0", 3)));
 }
 
-/* One that changes interrupted may lack rows: what it has counts, what it has not says nothing. */
+/* A dump that changes interrupted may lack rows: those that it has count, a missing one proves nothing. */
 static void a_partial_dump_drops_nothing(void **state)
 {
 	struct links *l = *state;

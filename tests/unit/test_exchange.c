@@ -78,7 +78,7 @@ static void a_loop_that_does_not_answer_leaves_the_last_figures(void **state)
 	snapshot_fixture_free(loop);
 }
 
-/* The loop loses its processor in the middle of the copying: its buffer is left to it. */
+/* The loop loses its processor while copying: it keeps its buffer. */
 static void fill_and_ask(struct snapshot *out, struct health_report *health, void *user)
 {
 	struct fixture_loop *loop = user;

@@ -198,7 +198,7 @@ static void only_the_first_and_the_last_checkpoint_are_reported(void **state)
 	assert_int_equal(count(said, "checkpoint after=0 state=synced"), 2);
 }
 
-/* Else it would be read as one of the checkpoint's ports. */
+/* Otherwise it would be read as one of the checkpoint's ports. */
 static void what_follows_a_checkpoint_has_a_packet_of_its_own(void **state)
 {
 	char said[SAID_MAX];

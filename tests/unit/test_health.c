@@ -339,7 +339,7 @@ static void redis_away_for_long(void **state)
 	assert_int_equal(h.report.level, HEALTH_DEGRADED);
 }
 
-/* Also when nobody asked meanwhile. */
+/* Even if nobody asked meanwhile. */
 static void redis_was_away_long_before_the_first_look(void **state)
 {
 	struct snapshot away = quiet;

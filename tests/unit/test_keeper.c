@@ -24,7 +24,7 @@ struct fixture {
 	struct keeper *keeper;
 };
 
-/* The signal comes again and ends the process then: so it ends here, and what it has reached is counted. */
+/* The raised signal would end the process, so it ends here, and its coverage is counted. */
 int __wrap_raise(int number);
 
 int __wrap_raise(int number)
@@ -189,7 +189,7 @@ static void a_signal_that_ends_the_process_leaves_one(void **state)
 		assert_true(WIFEXITED(status));
 		assert_int_equal(WEXITSTATUS(status), ENDED_BY_SIGNAL);
 		assert_int_equal(recordings(fx->path, name), 1);
-		/* What was being written is not begun anew. */
+		/* What was being written is not begun again. */
 		if (!cases[i].given) {
 			assert_true(holds(fx, name, cases[i].reason));
 			assert_true(holds(fx, name, "note after=0 text=the%20last%20words"));

@@ -268,7 +268,7 @@ static void names(void **state)
 	}
 }
 
-/* A 4-byte field behind the name must not serve as the name's NUL. */
+/* A 4-byte field after the name must not serve as the name's NUL. */
 static void name_ends_in_its_own_payload(void **state)
 {
 	struct file file;

@@ -61,7 +61,7 @@ static void the_past_goes_on(void **state)
 	assert_int_equal(links_baseline_reserve(l, 2), 0);
 	links_baseline_add(l, "Ethernet0", 7, 1000);
 	links_baseline_add(l, "Ethernet4", 5, 2000);
-	links_baseline_add(l, "Ethernet8", 3, 3000); /* there is no room */
+	links_baseline_add(l, "Ethernet8", 3, 3000); /* there is no capacity */
 	assert_string_equal(links_baseline_next(l, NULL)->name, "Ethernet0");
 	seen(l, 3, "Ethernet0");
 	event(l, 3, "Ethernet0", IFF_UP, 9100);
@@ -183,7 +183,7 @@ static void a_held_port_is_kept(void **state)
 	assert_int_equal(links_stats(l)->ports, 0);
 }
 
-/* Who holds a port says nothing of whether it is known. */
+/* Whether somebody holds a port does not matter to whether it is known. */
 static void a_known_port_outlives_its_last_hold(void **state)
 {
 	struct links *l = *state;

@@ -59,7 +59,7 @@ static void a_model_is_made_whole_or_not_at_all(void **state)
 	links_free(l);
 }
 
-/* The audit sees no_memory and has all links read again. */
+/* The reconciliation sees no_memory and has all links read again. */
 static void a_link_without_memory_is_counted_and_taken_later(void **state)
 {
 	struct links *l = *state;

@@ -21,7 +21,7 @@ static void all_links_are_marked_old(void **state)
 	assert_int_equal(ifindex[2], 0);
 	assert_false(links_present(links_find(l, "Ethernet0")));
 	assert_false(links_present(links_find(l, "Ethernet8")));
-	/* A row that says they are there is to go. */
+	/* A row that says they are there must go. */
 	dirty_are(l, "Ethernet0 Ethernet8");
 	/* Once is enough. */
 	assert_int_equal(links_mark_old(l, ifindex, ARRAY_SIZE(ifindex)), 0);
@@ -116,7 +116,7 @@ static void old_through_a_rename(void **state)
 	assert_true(links_present(has_link(l, "Ethernet0", 5)));
 }
 
-/* S4: a name that is no port's, for a while, does not make an old link a new one. */
+/* S4: being called something else for a while does not make an old link a new one. */
 static void old_through_a_name_that_is_no_port(void **state)
 {
 	struct links *l = *state;

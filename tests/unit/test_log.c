@@ -234,7 +234,7 @@ static void lines_move_to_the_new_target(void **state)
 	assert_non_null(strstr(k->line, "waits"));
 }
 
-/* Ordinary lines leave room for the audit trail. */
+/* Ordinary lines leave capacity for the audit trail. */
 static void audit_comes_last(void **state)
 {
 	struct log_catcher *k = *state;

@@ -101,7 +101,7 @@ static void capacity_for_audit(void **state)
 	assert_true(put(0, false));
 }
 
-/* What was claimed but not given yet holds back what is behind it, and is not read. */
+/* A record that was claimed but not given yet holds back later ones, and is not read. */
 static void unfinished(void **state)
 {
 	struct log_record *first = logring_claim(&ring, false);
@@ -115,7 +115,7 @@ static void unfinished(void **state)
 	assert_int_equal(take(), 2);
 }
 
-/* The number tells who made it; the whole text shows a record that two wrote at once. */
+/* The number says who made it; the whole text reveals a record that two wrote at once. */
 static void *produce(void *user)
 {
 	int *own = user;

@@ -358,7 +358,7 @@ static void colour_on_a_terminal_that_has_it(void **state)
 	assert_string_equal(shown, plain);
 }
 
-/* --- the journal: its library stands apart, a real one is that of test_log_targets.py --- */
+/* --- the journal: its library is simulated; test_log_targets.py has a real one --- */
 
 static struct {
 	int result;

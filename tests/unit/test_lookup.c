@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Host names are looked up while the loop goes on: each waiter hears once how it ended, and that it lasts. */
+/* Host names are looked up while the loop goes on: each waiter hears once how it ended, and before that if it takes
+ * long. */
 #include "redis/lookup.h"
 
 #include <errno.h>

@@ -186,7 +186,7 @@ static void another_one_by_that_name_ends_the_daemon(void **state)
 	ends_with(fx, "was made again");
 }
 
-/* ip-netns(8) itself does not, but who does must not be followed further. */
+/* ip-netns(8) itself does not do that, but a namespace that was moved away must not be followed further. */
 static void a_name_that_is_moved_away_ends_the_daemon(void **state)
 {
 	struct fixture *fx = *state;

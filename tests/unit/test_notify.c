@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a service manager hears that does not always read. */
+/* What a service manager hears if it does not always read. */
 #include "host/notify.h"
 
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Others talk to the manager, too, until it has no room. */
+/* Others talk to the manager, too, until its queue is full. */
 static void fill(struct fixture *fx)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

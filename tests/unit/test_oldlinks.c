@@ -168,7 +168,7 @@ static void a_link_that_comes_meanwhile_stays_up(void **state)
 		assert_int_not_equal(kernel.down[i], last);
 }
 
-/* Each further question would cost its timeout. */
+/* Each further request would cost its timeout. */
 static void a_kernel_that_does_not_answer_is_not_asked_on(void **state)
 {
 	const struct rig *rig = *state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * portsyncd --replay --dry-run as who calls it sees it: what it prints, what it says of the recording, its exit status.
+ * portsyncd --replay --dry-run as its user sees it: what it prints, what it says about the recording, its exit status.
  * Each run is a process of its own.
  */
 #include "daemon/player.h"
@@ -213,7 +213,7 @@ static void the_same_end_is_told(void **state)
 	assert_says(fx->said, "2 rows: as at the end of the recording\n");
 }
 
-/* Field by field, also of a row that the replay has not. */
+/* Field by field, also for a row that the replay does not have. */
 static void another_end_is_told_field_by_field(void **state)
 {
 	struct fixture *fx = *state;

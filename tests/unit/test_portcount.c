@@ -236,7 +236,7 @@ static void a_refused_count_is_not_done(void **state)
 	assert_false(portcount_done(x->own->count));
 }
 
-/* APPL_DB was emptied behind the reading: nothing was written, and nobody says so. */
+/* APPL_DB was emptied after the reading: nothing is written, and nothing is logged. */
 static void a_count_that_is_gone_is_not_mended(void **state)
 {
 	struct fixture *x = *state;

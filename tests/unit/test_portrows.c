@@ -22,12 +22,12 @@ static struct scene {
 	int begins; /* what scan_start() gives */
 	struct scan *scan;
 	const struct scan_ops *ops;
-	void *reader; /* to whom ops tell */
+	void *reader; /* the user of ops */
 	unsigned scans;
 	unsigned reported;
 	enum portrows_outcome outcome;
 	size_t count;
-	size_t room; /* of both connections */
+	size_t room; /* capacity of both connections */
 	struct {
 		conn_reply_fn fn;
 		void *user, *item;

@@ -205,7 +205,7 @@ static void the_back_off_of_a_row_ends_with_success(void **state)
 	assert_int_equal(links_find(x->own->links, "Ethernet0")->row.retry_ms, 0);
 }
 
-/* Else how long Redis takes would be how long we leave its answers alone. */
+/* Otherwise the time measured would be how long we leave Redis' answers unread. */
 static void the_answer_to_a_timed_batch_is_read_at_once(void **state)
 {
 	struct fixture *x = *state;

@@ -355,7 +355,7 @@ static void a_copy_holds_most_of_the_ring_and_ends_with_the_newest(void **state)
 	}
 }
 
-/* What a dump's rows said before it is missing in a checkpoint made amid it. */
+/* A checkpoint made during a dump lacks what the dump's rows said before it. */
 static void a_checkpoint_amid_a_dump_is_the_last_resort(void **state)
 {
 	const struct recorder_entry *entry;

@@ -185,7 +185,7 @@ static void packets_must_be_what_their_comments_say(void **state)
 	assert_refused(t.out.data, t.out.len, -EBADMSG, "a port does not follow a checkpoint");
 }
 
-/* People may add comments in Wireshark, but a packet without ours is none of a recording. */
+/* People may add comments in Wireshark, but a packet without ours does not belong to a recording. */
 static void comments_of_people_are_skipped(void **state)
 {
 	static const struct nlmsghdr nothing = {.nlmsg_len = sizeof(nothing), .nlmsg_type = NLMSG_NOOP};

@@ -348,7 +348,7 @@ static void a_bad_remark_is_refused(void **state)
 			fail_msg("\"%s\" is taken", bad[i]);
 		assert_int_not_equal(why[0], '\0');
 	}
-	/* Cut off within an escape: what stands behind is not of it. */
+	/* Cut off within an escape: what follows does not belong to it. */
 	(void)snprintf(text, sizeof(text), REMARK_PREFIX "note after=0 text=a%%41");
 	assert_int_equal(remark_parse(text, strlen(text), &got, why, sizeof(why)), REMARK_GOOD);
 	assert_int_equal(remark_parse(text, strlen(text) - 1, &got, why, sizeof(why)), REMARK_BAD);

@@ -93,7 +93,7 @@ static void hang_up(struct fixture *fx, const char *text)
 	reload(&fx->daemon, WHO);
 }
 
-/* In how many of the lines since the last look. */
+/* How many lines since the last look contain the text. */
 static unsigned said(struct fixture *fx, const char *text)
 {
 	return catcher_count(&fx->log, text);
@@ -222,7 +222,7 @@ static void a_missing_file_changes_nothing(void **state)
 	assert_null(fx->daemon.reread);
 }
 
-/* A new destination needs a restart; all else of the section is in force. */
+/* A new destination needs a restart; everything else in the section is in force. */
 static void what_the_sandbox_keeps_away_waits(void **state)
 {
 	struct fixture *fx = *state;

@@ -164,7 +164,7 @@ static void one_from_the_middle_begins_with_its_checkpoint(void **state)
 	tape_checkpoint(&t);
 	tape_port(&t, link_of(5, "Ethernet0", 9100));
 	tape_port(&t, link_of(6, "Ethernet4", 9100));
-	/* The rest of a dump whose beginning was overwritten: it says nothing of what is missing in it. */
+	/* The rest of a dump whose beginning was overwritten: what is missing in it proves nothing. */
 	tape_row(&t, link_of(6, "Ethernet4", 9100));
 	tape_done(&t, 0);
 	tape_event(&t, RTM_DELLINK, link_of(6, "Ethernet4", 9100));
@@ -208,7 +208,7 @@ static void a_loss_is_lost_again(void **state)
 	tape_event(&t, RTM_NEWLINK, link_of(5, "Ethernet0", 1501));
 	tape_lost(&t, REMARK_OVERRUN);
 	tape_state(&t, REMARK_UNSYNCED);
-	/* Of before the loss, read behind it. */
+	/* From before the loss, read after it. */
 	tape_event(&t, RTM_NEWLINK, link_of(5, "Ethernet0", 1502));
 	tape_state(&t, REMARK_DUMPING);
 	tape_row(&t, link_of(5, "Ethernet0", 1503));
@@ -413,7 +413,7 @@ static void silent_changes_are_found_again(void **state)
 	}
 }
 
-/* More links than a datagram of the dump has room for. */
+/* More links than fit into a datagram of the dump. */
 static void a_checkpoint_of_many_ports(void **state)
 {
 	struct tape t;
@@ -443,7 +443,7 @@ static void nothing_at_all(void **state)
 	assert_int_equal(links_stats(p.links)->ports, 0);
 }
 
-/* 200 packets with a distance of a millisecond. */
+/* 200 packets, a millisecond apart. */
 static void distances_are_kept_in_real_time(void **state)
 {
 	struct tape t;

@@ -262,7 +262,7 @@ static void a_loss_forgets_what_was_asked(void **state)
 	run_dry(fx);
 	assert_int_equal(fake.questions, 1);
 	assert_int_equal(fake.requests, 0);
-	/* In sync again: a late answer to a question of before is none to a new one. */
+	/* In sync again: a late answer to an earlier question does not answer a new one. */
 	fx->stops = false;
 	reread_start(fx->reread);
 	reread_link(fx->reread, 9);
@@ -297,7 +297,7 @@ static void a_refused_question_is_asked_again(void **state)
 	run_until_heard(fx, "?7.");
 }
 
-/* No more than so many under way; what finds no place makes one reading of all. */
+/* At most so many are under way; more than can wait become one reading of all. */
 static void a_flood_is_one_reading_of_all(void **state)
 {
 	struct fixture *fx = *state;
@@ -373,7 +373,7 @@ static void a_loss_ends_a_reading_of_all(void **state)
 	reread_all(fx->reread);
 	reread_stop(fx->reread);
 	reread_start(fx->reread);
-	/* Its answer is none to the next one. */
+	/* Its answers do not count for the next one. */
 	answer_all(links, ARRAY_SIZE(links));
 	reread_all(fx->reread);
 	run_dry(fx);

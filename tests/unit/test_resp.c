@@ -332,7 +332,7 @@ static void refuses_what_is_no_resp(void **state)
 	refuse("*1048577\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "nested");
 }
 
-/* We never ask for RESP3, so whoever speaks it is no Redis of ours. In an array too, and where a reply is read over. */
+/* We never ask for RESP3, so a peer that speaks it is not our Redis. In an array too, and while a reply is skipped. */
 static void refuses_every_type_of_resp3(void **state)
 {
 	static const char *const replies[] = {
@@ -404,7 +404,7 @@ static void an_endless_line_is_refused(void **state)
 
 /* ---- what is too large ---- */
 
-/* Feeds a piece so often; nothing is complete by that. Gives the most memory that was in use. */
+/* Feeds a piece so many times, which completes nothing. Returns the most memory that was in use. */
 static size_t feed_often(struct resp_reader *r, const char *piece, size_t len, size_t times)
 {
 	size_t most = 0;
@@ -464,7 +464,7 @@ static void a_string_of_just_the_bound_is_read(void **state)
 	feed(r, "\r\n$16777217\r\n");
 	assert_int_equal(next(r)->len, RESP_STRING_MAX);
 	expect_nothing(r);
-	/* In steady work no memory is asked for, but so much is not kept. */
+	/* Steady work allocates nothing, but this much is not kept. */
 	assert_true(allocated() < before + 300000);
 	feed_zeros(r, 16, before, 300000);
 	feed(r, "x\r\n");
@@ -517,7 +517,7 @@ static void a_reply_of_too_much_memory_is_an_error(void **state)
 		expect_nothing(r);
 		assert_true(feed_often(r, piece, sizeof(piece), 64) < before + RESP_REPLY_MAX + (1U << 20));
 	}
-	/* It is known to be too large by now, so it does without its memory. */
+	/* By now it is known to be too large, so its memory is given back. */
 	assert_true(allocated() < before + 300000);
 	for (int i = 0; i < 97; i++) {
 		feed(r, "*0\r\n");
@@ -543,7 +543,7 @@ static void tells_errors_by_their_first_word(void **state)
 	assert_false(resp_is_error(&v, "NOSCRIPT"));
 }
 
-/* Else a buffer that is emptied again and again would be moved, or grow. */
+/* Otherwise a buffer that is emptied again and again would be moved, or grow. */
 static void an_empty_buffer_begins_at_its_front(void **state)
 {
 	struct resp_buffer b;

@@ -55,7 +55,7 @@ static void writes_what_sonic_writes(void **state)
 	}
 }
 
-/* Not one byte behind the text is read: a value of a reply need not end there. */
+/* Not one byte after the text is read: a reply's value need not end there. */
 static void reads_what_was_written(void **state)
 {
 	(void)state;

@@ -46,7 +46,7 @@ static enum rule_verdict expected(const struct link_msg *msg, size_t name)
 	/* S12: whatever the kernel says of a bridge port, the device stays what it is. */
 	if (msg->family == AF_BRIDGE)
 		return RULE_NOTHING;
-	/* S11, S12: all else is of the device, in a LAG, in a bridge or alone: the master decides nothing. */
+	/* S11, S12: everything else is about the device, in a LAG, in a bridge or alone: the master decides nothing. */
 	if (msg->type == RTM_DELLINK)
 		return RULE_GONE;
 	return strcmp(msg->kind, "team") == 0 ? names[name].team : names[name].plain;

@@ -78,7 +78,7 @@ static void without_a_password_there_is_none(void **state)
 	assert_null(fx->password.text);
 }
 
-/* A text file ends with a newline; what stands before it is the password. */
+/* A text file ends with a newline; the password is what precedes it. */
 static void the_last_newline_is_not_of_the_password(void **state)
 {
 	static const struct {

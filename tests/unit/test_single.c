@@ -330,7 +330,7 @@ static void once_the_file_is_there_it_holds_the_databases(void **state)
 
 /* --- who is asked --- */
 
-/* Many who ask and stay connected must not fill the queue: the next one would not learn who runs. */
+/* Many processes that ask and stay connected must not fill the queue: the next one would not learn who runs. */
 static void who_asks_is_let_go(void **state)
 {
 	struct fixture *fx = *state;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What counts is what APPL_DB holds at the end, and that nobody ever believes in a marker that a check has found to be
- * gone. */
+/* What counts is what APPL_DB holds at the end, and that a marker that a check found to be gone is never reported. */
 #include "sonic/startup.h"
 
 #include <stdio.h>
@@ -84,7 +83,7 @@ static void a_warm_start_pushes_no_row_and_mends_the_count_first(void **state)
 	run();
 	all_is_in();
 	assert_true(startup_is_warm(w.startup));
-	/* Mended once: from now on it is another's. */
+	/* It is repaired once: from now on it belongs to others. */
 	w.counted = 5;
 	startup_turn(w.startup);
 	run();
@@ -283,7 +282,7 @@ static void emptied_while_config_db_is_away(void **state)
 	all_is_in();
 }
 
-/* A refusal's back-off ends while STATE_DB is away, of which nobody tells the start again before it comes. */
+/* A refusal's back-off ends while STATE_DB is away; the next that the start hears is that STATE_DB is back. */
 static void a_retry_while_state_db_is_away_is_not_forgotten(void **state)
 {
 	(void)state;
@@ -448,7 +447,7 @@ static void a_row_whose_push_nobody_heard_of_is_not_an_earlier_ones(void **state
 	assert_true(startup_init_done(w.startup));
 }
 
-/* --- are the rows behind PortConfigDone? --- */
+/* --- are the rows there that PortConfigDone announces? --- */
 
 static void walk_to_the_question(void)
 {

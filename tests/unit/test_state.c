@@ -163,7 +163,7 @@ static void each_other_length_is_seen(void **state)
 	(void)state;
 	assert_int_equal(state_format(&in, &bytes, &len), 0);
 	for (size_t cut = 0; cut < len; cut++) {
-		/* Of its very length, so that AddressSanitizer sees who reads on. */
+		/* Exactly as long, so that AddressSanitizer sees a read past the end. */
 		char *some cleanup(free_ptr) = malloc(cut + 1);
 		struct state out = {0};
 

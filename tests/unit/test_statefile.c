@@ -166,7 +166,7 @@ static void what_a_crash_left_is_removed(void **state)
 	assert_false(is_there(p->temporary));
 }
 
-/* A link planted in its way is not followed. */
+/* A symbolic link that somebody planted there is not followed. */
 static void the_temporary_is_never_followed(void **state)
 {
 	const struct place *p = *state;
@@ -350,7 +350,7 @@ static void one_is_kept_aside(void **state)
 	}
 }
 
-/* Where it cannot be moved nothing is written over it. */
+/* If it cannot be moved, nothing is written over it. */
 static void what_cannot_be_moved_stays(void **state)
 {
 	const struct place *p = *state;

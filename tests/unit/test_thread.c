@@ -84,7 +84,7 @@ static void the_process_keeps_its_name(void **state)
 
 	(void)state;
 	read_name(before);
-	for (unsigned i = 0; i < STARTS; i++) { /* one of so many sees what it was called meanwhile */
+	for (unsigned i = 0; i < STARTS; i++) { /* one of so many would see another name meanwhile */
 		assert_int_equal(thread_start(&thread, 0, look_at_the_process, name), 0);
 		assert_int_equal(pthread_join(thread, NULL), 0);
 		assert_string_equal(name, before);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's loop lets sd-event prepare again only after a touch: who is missed here sleeps on. */
+/* The daemon's loop lets sd-event prepare again only after a touch: a source without one would sleep on. */
 #include "base/timer.h"
 
 #include <stdlib.h>

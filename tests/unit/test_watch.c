@@ -291,7 +291,7 @@ static bool epoll_has_it(int epoll_fd)
 	return epoll_wait(epoll_fd, &ready, 1, 0) == 1;
 }
 
-/* The loop no longer does. Whoever waits is told again until all was read. */
+/* The loop no longer waits. The other epoll reports the socket until all was read. */
 static void another_epoll_waits(void **state)
 {
 	struct fixture *fx = *state;

@@ -9,7 +9,7 @@ from pathlib import Path
 from lib.wait import patient
 
 TIMEOUT_SECS = patient(120)
-# Of the page's own clock: what it fetches is waited for in any case.
+# By the page's own clock; what it fetches is waited for in any case.
 BUDGET_MSECS = 8000
 
 
@@ -26,7 +26,7 @@ def take_picture(url: str, path: Path, width: int, height: int, netns: str | Non
 
 
 def _run(url: str, netns: str | None, *options: str) -> subprocess.CompletedProcess[bytes]:
-    """Without a sandbox, which root cannot have; nothing of it outlives the call but what the options ask for."""
+    """Without a sandbox, which root cannot have; nothing outlives the call except what the options ask for."""
     enter = ["ip", "netns", "exec", netns] if netns else []
     with tempfile.TemporaryDirectory(prefix="portsyncd-browser-", ignore_cleanup_errors=True) as home:
         command = [

@@ -54,7 +54,7 @@ def pem_of(key: Key) -> bytes:
 
 
 class Authority:
-    """A CA of its own, whose files are in the folder. Two of one name differ in their key."""
+    """A CA of its own, whose files are in the folder. Two with the same name have different keys."""
 
     def __init__(self, folder: Path, name: str = "Test CA", key: str = "P-384") -> None:
         folder.mkdir()
@@ -75,7 +75,7 @@ class Authority:
         ends: timedelta = DAY,
         digest: hashes.HashAlgorithm | None = None,
     ) -> Pair:
-        """For a "server" (of SERVER_NAME) or a "client"; valid from and until so far from now."""
+        """For a "server" (of SERVER_NAME) or a "client"; from and until are relative to now."""
         number = len(list(self._folder.iterdir()))
         pair = Pair(self._folder / f"{usage}{number}.pem", self._folder / f"{usage}{number}.key")
         private = new_key(key)

@@ -140,7 +140,7 @@ class Checker:
         return Comparison(len(ports), differences)
 
     def compare_heard(self, heard: "Observer") -> Comparison:
-        """Whether who reads the row at each event, and never else, knows what the kernel says by now."""
+        """Whether a reader who looks at the row at each event, and only then, now knows what the kernel says."""
         wanted = self._kernel.rows()
         configured = set(self._appl_db.keys("PORT_TABLE"))
         ports = [name for name in wanted if name.startswith("Ethernet") and name in configured]
@@ -165,7 +165,7 @@ class Checker:
 
 class Observer:
     """with Observer(state_db) as heard: a thread that counts the events of each row of PORT_TABLE and reads the row at
-    each, by the protocol of SubscriberStateTable: a notification tells of a key, not of its value. Rows that are there
+    each, by the protocol of SubscriberStateTable: a notification names a key, not its value. Rows that are there
     when it subscribes count as one event, again after a lost connection, since its like begin again with Redis."""
 
     POLL_SECS = 0.02
@@ -188,7 +188,7 @@ class Observer:
         self._thread.join(30)
 
     def act(self, port: str, row: dict[str, str]) -> None:
-        """What a consumer does of it."""
+        """The part of the observer that a consumer does."""
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -213,7 +213,7 @@ class Observer:
         return ports
 
     def _take(self, ports: list[str]) -> None:
-        """Events of one key that wait together are one to a consumer."""
+        """To a consumer, events of one key that wait together are one."""
         for port in dict.fromkeys(ports):
             row = self._db.row("PORT_TABLE", port)
             self.act(port, row)

@@ -27,7 +27,7 @@ class Chromium:
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
         enter = ["ip", "netns", "exec", netns] if netns else []
-        # The pipe is its descriptors 3 and 4. Root cannot have its sandbox.
+        # Its descriptors 3 and 4 are the pipe. Root cannot have its sandbox.
         shell = f'exec 3<&{to_browser} 4>&{from_browser}; exec "$@"'
         command = [
             *("bash", "-c", shell, "bash", *enter),
@@ -51,7 +51,7 @@ class Chromium:
         self.events: list[Message] = []
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> Message:
-        """The result of one command; events that come meanwhile are kept."""
+        """The result of a command; events that come meanwhile are kept."""
         message: Message = {"id": next(self._numbers), "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
@@ -85,7 +85,7 @@ class Chromium:
         return tab
 
     def close(self) -> None:
-        """All of its processes, which are a session of their own."""
+        """Ends all of its processes, which are a session of their own."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._write)
@@ -102,13 +102,13 @@ class Tab:
         return self._browser.call(method, self._session, **parameters)
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression; of a promise, what it becomes."""
+        """The value of a JavaScript expression; for a promise, what it resolves to."""
         done = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
     def wait(self, script: str, value: Any = True, timeout: float = 60.0) -> None:
-        """Until the expression has this value."""
+        """Waits until the expression has this value."""
         last: list[Any] = [None]
 
         def is_so() -> bool:
@@ -122,7 +122,7 @@ class Tab:
             self.call("Input.dispatchKeyEvent", type=kind, key=key)
 
     def look(self, scheme: str) -> None:
-        """As a user sees it who prefers "light" or "dark"."""
+        """Shows the page as to a user who prefers "light" or "dark"."""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def picture(self, path: Path) -> None:
@@ -131,7 +131,7 @@ class Tab:
 
     @property
     def complaints(self) -> list[str]:
-        """What its console has as errors: exceptions, and what the policy refused."""
+        """The errors in its console: exceptions, and what the policy refused."""
         self.run("0")
         found = []
         for event in self._browser.events:

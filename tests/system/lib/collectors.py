@@ -24,7 +24,7 @@ Record = dict[str, Any]
 
 
 def in_own_mounts(mounts: Mapping[Path, str]) -> list[str]:
-    """What to put before a command that is to see these folders at those places. What is below /dev/shm stays there."""
+    """Prefix for a command that should see these folders at those places. Whatever is below /dev/shm stays there."""
     script = ""
     for folder, there in mounts.items():
         here = shlex.quote(str(folder))
@@ -60,7 +60,7 @@ class Process:
 
 
 def before_journal_in(folder: Path) -> list[str]:
-    """What to put before a command that is to log to the journald of this folder, which need not run yet."""
+    """Prefix for a command that should log to the journald of this folder, which need not run yet."""
     return in_own_mounts({folder / "run": "/run/systemd"})
 
 
@@ -71,7 +71,7 @@ class Journald:
         self._run, self._log, self._etc, self._root = (folder / name for name in ("run", "log", "etc", "root"))
         for made in (self._run / "journal", self._log / "journal", self._etc / "journald.conf.d"):
             made.mkdir(parents=True, exist_ok=True)
-        # Else it waits for systemd to tell it that /var/log is there.
+        # Otherwise it waits for systemd to say that /var/log is there.
         (self._run / "journal" / "flushed").touch()
         drop_in = DEPLOY / "journald" / "50-portsyncd.conf"
         (self._etc / "journald.conf.d" / drop_in.name).write_text(drop_in.read_text())
@@ -95,7 +95,7 @@ class Journald:
 
     @contextlib.contextmanager
     def hung(self) -> Iterator[None]:
-        """It reads nothing, and its queue is full."""
+        """Makes it read nothing, with its queue full."""
         os.kill(self._process.pid, signal.SIGSTOP)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -109,7 +109,7 @@ class Journald:
 
     @property
     def before(self) -> list[str]:
-        """What to put before the command of a daemon that is to log here."""
+        """Prefix for the command of a daemon that should log here."""
         return before_journal_in(self._run.parent)
 
     def journalctl(self, *arguments: str) -> str:
@@ -119,7 +119,7 @@ class Journald:
         return [json.loads(line) for line in self.journalctl("--output=json", *matches).splitlines()]
 
     def explained(self, *matches: str) -> str:
-        """What journalctl -x says, with our catalogue alone."""
+        """The output of journalctl -x, with only our catalogue."""
         catalogue = self._root / "usr" / "lib" / "systemd" / "catalog"
         database = self._root / "var" / "lib" / "systemd" / "catalog"
         for made in (catalogue, database):
@@ -132,7 +132,7 @@ class Journald:
 
 
 def stock_rsyslog(folder: Path, drop_in: str) -> str:
-    """Debian's /etc/rsyslog.conf, with this drop-in alone, which is written into the folder."""
+    """Debian's /etc/rsyslog.conf with only this drop-in; written into the folder."""
     (folder / "rsyslog.d").mkdir()
     (folder / "rsyslog.d" / "50-portsyncd.conf").write_text(drop_in)
     stock = Path("/etc/rsyslog.conf").read_text()
@@ -184,7 +184,7 @@ class Rsyslogd:
 
     @staticmethod
     def _read(path: Path) -> list[Record]:
-        """Each with its "fields": those of our structured data element."""
+        """The records, each with "fields": those of our structured data element."""
         text = path.read_text() if path.exists() else ""
         found: list[Record] = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
         return [one | {"fields": one["data"]["portsyncd@32473"]} for one in found]
@@ -201,8 +201,8 @@ action(type="omfile" file="{folder}/syslog" template="sonic")
 
 @contextlib.contextmanager
 def sonics_syslog(folder: Path) -> Iterator[Path]:
-    """rsyslogd as the swss container has it: with its name in front of the tag. Gives the file that it writes; the
-    daemon's /dev is to be the folder's."""
+    """rsyslogd as the swss container has it: with its name in front of the tag. Yields the file that it writes; the
+    daemon's /dev must be the folder's."""
     folder.mkdir()
     config = folder / "rsyslog.conf"
     config.write_text(SONIC_RSYSLOG.format(folder=folder))
@@ -240,7 +240,7 @@ RFC5424 = re.compile(
 
 
 def parse_rfc5424(line: str) -> Record:
-    """Its parts, and with the names of the journal its fields."""
+    """Its parts, and its fields by their names in the journal."""
     match = RFC5424.fullmatch(line)
     assert match, line
     data = re.findall(r'([a-z_]+)="((?:[^"\\]|\\.)*)"', match["data"])
@@ -253,7 +253,7 @@ def boot_id() -> str:
 
 
 def with_user(folder: Path, user: int, group: int) -> list[str]:
-    """What to put before a command for which portsyncd is this user. Two files are written into the folder."""
+    """Prefix for a command for which the user portsyncd is this one. Two files are written into the folder."""
     users, groups = folder / "passwd", folder / "group"
     users.write_text(f"root:x:0:0::/:/bin/sh\nportsyncd:x:{user}:{group}::/:/bin/sh\n")
     groups.write_text(f"root:x:0:\nportsyncd:x:{group}:\n")
@@ -261,7 +261,7 @@ def with_user(folder: Path, user: int, group: int) -> list[str]:
 
 
 def rotate(config: Path, *options: str, user: int, group: int) -> str:
-    """What logrotate says. It reads no configuration that others may write."""
+    """logrotate's output. It reads no configuration that others may write."""
     config.chmod(0o600)
     done = subprocess.run(
         [*with_user(config.parent, user, group), "/usr/sbin/logrotate", *options, str(config)],

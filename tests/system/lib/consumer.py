@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two readers of our output, by the protocols of sonic-swss-common and by nothing else that the tests know."""
+"""Two readers of our output that use only the protocols of sonic-swss-common."""
 
 import threading
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class _Reader:
 
 
 class StateTableConsumer(_Reader):
-    """ConsumerStateTable of APPL_DB PORT_TABLE: what is in the key set, then what the channel tells of."""
+    """ConsumerStateTable of APPL_DB PORT_TABLE: what is in the key set, then what the channel announces."""
 
     def __init__(self, appl_db: Database, number: int = 0) -> None:
         super().__init__("consumer")

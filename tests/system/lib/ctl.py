@@ -41,7 +41,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def validate(document: Any) -> None:
-    """Against the definition of its verb, whose complaint is clear; and against the whole."""
+    """Validates against the definition of its verb, whose error is clear, and against the whole schema."""
     name = "failed" if set(document) <= {"schema", "verb", "error"} else document["verb"]
     _validator().evolve(schema={"$ref": f"#/$defs/{name}", "$defs": _validator().schema["$defs"]}).validate(document)
     _validator().validate(document)
@@ -62,7 +62,7 @@ class Done:
 
 
 def arguments(switch: Switch) -> list[str]:
-    """The options by which portsyncctl finds the parts of this switch."""
+    """The options with which portsyncctl finds the parts of this switch."""
     options = ["--config", str(switch.config_file), "--netns", switch.netns.name, "--socket", str(switch.pages.path)]
     if switch.namespace:
         return [*options, "-n", switch.namespace, "--database-global", str(switch.database_global)]
@@ -100,7 +100,7 @@ def command(
 
 
 def run(switch: Switch, verb: str, *words: str, **how: Any) -> Done:
-    """A verb against this switch; how: as of command()."""
+    """Runs a verb against this switch; how: as for command()."""
     with curious(switch) if verb in CURIOUS else nullcontext():
         return command(*arguments(switch), verb, *words, **how)
 
@@ -122,7 +122,7 @@ def impatient(server: RedisServer) -> redis.Redis:
 
 
 def denied(client: redis.Redis) -> bool:
-    """Something, by now. A server that does not answer has its log for later."""
+    """What it was denied so far. A server that does not answer is looked up in its log later."""
     try:
         return bool(client.acl_log())
     except redis.RedisError:

@@ -81,9 +81,9 @@ class Daemon:
         return self.log_path.read_text(errors="backslashreplace")
 
     def _log_rests(self, waited: float) -> bool:
-        """Whether its log thread has written all: then it waits without a limit to be woken. (A thread that is about to
-        wake is "running" already.) One that is stopped, or whose target takes nothing, sleeps otherwise; one that a busy
-        machine does not let run, does not sleep; before it ran at all it has the process' name."""
+        """Whether its log thread has written everything: then it waits, without a limit, to be woken. (A thread that is
+        about to wake is "running" already.) A thread that is stopped, or whose target takes nothing, sleeps elsewhere;
+        one that gets no CPU does not sleep; before it first runs it has the process' name."""
         tasks = Path(f"/proc/{self.pid}/task")
         for task in tasks.iterdir():
             try:
@@ -115,7 +115,7 @@ class Daemon:
         )
 
     def send(self, number: int) -> None:
-        """SIGSTOP is over when the last thread has stopped: on a busy machine one may go on for a while."""
+        """SIGSTOP is complete when the last thread has stopped: on a busy machine one may run on for a while."""
         os.kill(self.pid, number)
         if number == signal.SIGSTOP:
             wait_for(lambda: is_stopped(self.pid), what="it is stopped")

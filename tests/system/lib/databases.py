@@ -11,7 +11,7 @@ import redis
 
 from lib.wait import patient
 
-# redis-py names them in what it says of a connection that is reset, and one by a Unix socket has none.
+# redis-py names them when a connection is reset; one by a Unix socket has none.
 redis.UnixDomainSocketConnection.host, redis.UnixDomainSocketConnection.port = "localhost", 0
 
 
@@ -45,7 +45,7 @@ def write_database_config(
     numbers: Mapping[str, int] = {},
     separators: Mapping[str, str] = {},
 ) -> None:
-    """Writes the file: every database on `default` but those that `others` puts elsewhere."""
+    """Writes the file: every database on `default` except those that `others` puts elsewhere."""
     instances = {"redis": default.as_json()}
     databases: dict[str, Any] = {}
     for name, (number, separator) in DATABASES.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's event socket, made deaf for some messages: for it the kernel then changes links without a word.
+"""Makes the daemon's event socket deaf to some messages, so that for it the kernel changes links silently.
 
 Some kernels really do so (a deleted bond gives its members their MTU back); what a socket filter drops is lost as
 silently, with neither an error nor a count.

@@ -50,7 +50,7 @@ class NameServer:
 
 
 def asking_there(folder: Path) -> list[str]:
-    """What to put before a command that is to ask that name server."""
+    """Prefix for a command that should ask that name server."""
     resolver, switch = folder / "resolv.conf", folder / "nsswitch.conf"
     resolver.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     switch.write_text("hosts: files dns\n")

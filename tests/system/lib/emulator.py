@@ -54,7 +54,7 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """What is on the screen now, without blanks behind it."""
+        """What is on the screen now, without trailing blanks."""
         self._take()
         return [line.rstrip() for line in self._screen.display]
 
@@ -63,12 +63,12 @@ class Terminal:
         return "\n".join(self.lines)
 
     def wait(self, condition: Callable[[str], object], what: str) -> str:
-        """Until the screen is so."""
+        """Waits until the screen is so."""
         wait_for(lambda: condition(self.text), what=lambda: f"{what}:\n{self.text}")
         return self.text
 
     def end(self) -> int:
-        """The exit status, once it ends; all of its output was read then."""
+        """The exit status, once it has ended and all of its output was read."""
 
         def ended() -> bool:
             self._take()

@@ -6,7 +6,7 @@ from lib.switch import Switch
 
 
 def fence(sw: Switch, port: str = "Ethernet0") -> None:
-    """The kernel's messages come in order: a change of this port that has reached STATE_DB is behind them all."""
+    """The kernel's messages come in order: a change of this port that has reached STATE_DB comes after them all."""
     mtu = next(link["mtu"] for link in sw.netns.links() if link["ifname"] == port)
     other = mtu - 1 if mtu > 2000 else mtu + 1
     sw.netns.set_mtu(port, other)
@@ -14,8 +14,8 @@ def fence(sw: Switch, port: str = "Ethernet0") -> None:
 
 
 def at_rest(sw: Switch, port: str = "Ethernet0") -> None:
-    """Until all that the kernel said before is in STATE_DB, and nothing more is owed: what Redis gets from then on has a
-    cause that comes later. (A start is over a little before: its links' last messages may be on their way.)"""
+    """Waits until all that the kernel said before is in STATE_DB, and nothing more is owed: what Redis gets from then
+    on has a later cause. (A start ends a little earlier: its links' last messages may still be on their way.)"""
     fence(sw, port)
     sw.pages.wait("portsyncd_ports_owed", 0)
 

@@ -6,7 +6,7 @@ import signal
 
 from lib.daemon import Daemon
 
-# With its end: a line that is only half written yet lacks figures, or digits of one.
+# With its end: a line that is only half written lacks figures, or digits of one.
 LINE = r"log_summary: (events \d+, overruns .*)\n"
 
 
@@ -16,14 +16,14 @@ def parse(line: str) -> dict[str, int]:
 
 
 def figures(daemon: Daemon) -> dict[str, int]:
-    """Those of a running daemon: SIGHUP makes it say them."""
+    """The figures of a running daemon, which logs them on SIGHUP."""
     mark = daemon.mark()
     daemon.send(signal.SIGHUP)
     return parse(daemon.wait_log(LINE, since=mark)[1])
 
 
 def stop_figures(daemon: Daemon) -> dict[str, int]:
-    """Those that it ends with on SIGTERM."""
+    """The figures that it logs when SIGTERM ends it."""
     mark = daemon.mark()
     daemon.stop(signal.SIGTERM)
     return parse(daemon.wait_log(LINE, since=mark)[1])

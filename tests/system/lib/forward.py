@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loopback port in front of a Unix socket, for who cannot talk to one: a browser, or Prometheus."""
+"""A loopback port in front of a Unix socket, for clients that cannot talk to one: a browser, or Prometheus."""
 
 import select
 import socket

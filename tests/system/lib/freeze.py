@@ -26,7 +26,8 @@ def _ptrace(request: int, thread: int) -> None:
 
 @contextlib.contextmanager
 def frozen_thread(thread: int) -> Iterator[None]:
-    """The thread with this id, which is the process's for its first one. Only for the thread of ours that enters it."""
+    """Freezes the thread with this id; the first one's is the process's. Only the thread of ours that enters it may
+    use it."""
     _ptrace(PTRACE_SEIZE, thread)
     try:
         _ptrace(PTRACE_INTERRUPT, thread)

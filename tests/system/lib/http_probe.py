@@ -23,7 +23,7 @@ REFUSED = (http.client.HTTPException, OSError)
 
 
 def loopback_address() -> tuple[str, int]:
-    """One that no other test uses: all of 127.0.0.0/8 is this machine's."""
+    """An address that no other test uses: all of 127.0.0.0/8 is this machine's."""
     pid = os.getpid()
     return f"127.{64 + (pid >> 16) % 64}.{(pid >> 8) % 256}.{pid % 256}", 10187 + next(_numbers)
 
@@ -72,7 +72,7 @@ class HttpProbe(Daemon):
         self.unix_path = folder / "run" / "http.sock"
         given = {"listen": f"{self.address[0]}:{self.address[1]}", "unix": self.unix_path, **options}
         arguments = [f"{name}={value}" for name, value in given.items()]
-        # Freed memory is to be given back soon, so that what is held can be seen in a sanitized build too.
+        # Freed memory is given back soon, so that what is held shows in a sanitized build too.
         sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
         super().__init__(arguments, folder / "http_probe.log", {"ASAN_OPTIONS": sanitizer})
         self.command[:1] = [*command, str(binary().parent / "tests" / "unit" / "http_probe")]
@@ -111,7 +111,7 @@ class HttpProbe(Daemon):
 
     @property
     def stats(self) -> dict[str, int]:
-        """By the Unix socket; counts itself as open."""
+        """Asks by the Unix socket; counts itself as open."""
         return json.loads(self.get_unix("/stats").body)
 
 

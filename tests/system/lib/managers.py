@@ -33,7 +33,7 @@ class Managers(Observer):
                 self._netns.set_master(port, self._master)
 
     def undone(self, names: Collection[str]) -> list[str]:
-        """What is not as the two daemons want it, of these links."""
+        """Which of these links are not as the two daemons want them."""
         kernel, wrong = Kernel(self._netns.name), []
         addressed = {
             link["ifname"]

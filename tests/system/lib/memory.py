@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in the memory of a running process: more than a core dump would have."""
+"""Searches the memory of a running process, which is more than a core dump has."""
 
 import io
 import re
@@ -7,12 +7,12 @@ from pathlib import Path
 
 MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r\S{3} .*?(\S*)$", re.MULTILINE)
 PIECE = 1 << 22
-# Only the shadow memory of a sanitizer is that large, which has marks for bytes, not bytes.
+# Only a sanitizer's shadow memory is that large; it has marks for bytes, not the bytes.
 LARGEST = 1 << 30
 
 
 def places(pid: int, wanted: bytes) -> list[str]:
-    """Where the bytes are, in each mapping that can be read."""
+    """Where the bytes occur, in all readable mappings."""
     maps = Path(f"/proc/{pid}/maps").read_text()
     found: list[str] = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ports that are real links, veth pairs whose other end gives the carrier, and a network namespace of our own for them."""
+"""Ports that are real links, veth pairs whose other end gives the carrier, and a network namespace of their own."""
 
 import contextlib
 import itertools
@@ -24,7 +24,8 @@ def run(*command: str, stdin: str | None = None) -> str:
 
 
 def remove_stale() -> None:
-    """Removes the namespaces of runs that were killed before they could clean up. Another run may do so, too."""
+    """Removes the namespaces of runs that were killed before they could clean up. Another run may do so at the same
+    time."""
     for line in run("ip", "netns", "list").splitlines():
         owner = re.match(rf"{NAME_PREFIX}(\d+)-\d+\b", line)
         if owner and not os.path.exists(f"/proc/{owner[1]}"):
@@ -72,7 +73,7 @@ class Links:
         self.batch([f"link delete dev {name}"])
 
     def delete_ports(self, names: Sequence[str]) -> None:
-        """At once, which takes the kernel hardly longer than one."""
+        """Changes them all at once, which takes the kernel hardly longer than one."""
         for name in names:
             del self._peers[name]
         self.batch([*(f"link set dev {name} group {DOOMED_GROUP}" for name in names), f"link delete group {DOOMED_GROUP}"])
@@ -87,7 +88,8 @@ class Links:
         self.batch([f"link set dev {self._peers[name]} {state}"])
 
     def wait_carrier(self, names: Collection[str], state: str) -> None:
-        """Until the kernel says so of links that are up: a thread of its own works it out, later than set_carrier()."""
+        """Waits until the kernel says so of links that are up: a thread of the kernel does it, later than
+        set_carrier()."""
 
         def other(link: dict[str, Any]) -> bool:
             flags = link["flags"]

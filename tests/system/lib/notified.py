@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for the socket on which systemd hears of readiness, status and the watchdog."""
+"""A stand-in for systemd's socket for readiness, status and the watchdog."""
 
 import contextlib
 import signal
@@ -27,7 +27,7 @@ class Notified:
         return self._seen
 
     def fill(self) -> None:
-        """Until a sender would have to wait for a reader."""
+        """Fills it until a sender would have to wait for a reader."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(BlockingIOError):
             sender.setblocking(False)
             while True:

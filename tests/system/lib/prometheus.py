@@ -54,7 +54,7 @@ def install_consoles(folder: Path) -> tuple[Path, Path]:
 
 
 def http_get(netns: str | None, port: int, path: str) -> str:
-    """The body of an answer 200 of 127.0.0.1 as the namespace has it; HttpError for another status."""
+    """The body of an answer with status 200 from the namespace's 127.0.0.1; HttpError for another status."""
     connection = http.client.HTTPConnection(LOOPBACK, port)
     connection.sock = socket_in(netns, socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -84,7 +84,7 @@ class Prometheus:
         scrapes_itself: bool = False,
     ) -> None:
         self.netns = netns
-        self.port = free_tcp_port()  # in a namespace of its own each is free
+        self.port = free_tcp_port()  # in a namespace of its own each port is free
         self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-prometheus-"))
         own = {"prometheus": [self.address]} if scrapes_itself else {}
         self._options = {
@@ -144,7 +144,7 @@ class Prometheus:
         return json.loads(self.get(f"/api/v1/{path}?{urlencode(parameters, doseq=True)}"))["data"]
 
     def query(self, expression: str) -> list[Series]:
-        """As it is now: each series has one point."""
+        """The value now: each series has one point."""
         data = self.api("query", query=expression)
         if data["resultType"] == "scalar":
             return [series({}, [data["result"]])]
@@ -156,7 +156,7 @@ class Prometheus:
         return [series(one["metric"], one["values"]) for one in data["result"]]
 
     def wait_scraped(self, address: str, timeout: float = 30.0) -> None:
-        """Until a scrape of the target succeeded."""
+        """Waits until a scrape of the target has succeeded."""
 
         def scraped() -> bool:
             return any(one.value == 1 for one in self.query(f'up{{instance="{address}"}}'))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Unix socket in front of a real Redis that spoils what passes: refused commands, cuts, delays, silence."""
+"""A Unix socket in front of a real Redis that disturbs what passes: refused commands, cuts, delays, silence."""
 
 import contextlib
 import shutil
@@ -39,7 +39,7 @@ def end_of_value(data: bytes, at: int) -> int | None:
 
 
 def take_values(data: bytearray) -> list[bytes]:
-    """Removes the values that are complete from the front of data."""
+    """Removes complete values from the front of data."""
     whole = bytes(data)
     values: list[bytes] = []
     at = 0
@@ -88,7 +88,7 @@ class Link:
         self._client = client
         self._server = socket.socket(socket.AF_UNIX)
         self._owed: deque[tuple[Command, bytes | None]] = deque()
-        self._raw = False  # subscribed: what comes is no answer to anything
+        self._raw = False  # subscribed: what comes answers no command
         self.budget = {"requests": proxy.budget["requests"], "replies": proxy.budget["replies"]}
 
     def start(self, target: str) -> None:
@@ -209,7 +209,7 @@ class Proxy:
         return sum(match(argv) for argv in self.commands)
 
     def cut_after(self, size: int, direction: str) -> None:
-        """Every connection, old or new, is cut once it has carried so many more bytes in that direction."""
+        """Cuts every connection, old or new, once it has carried so many more bytes in that direction."""
         self.budget[direction] = size
         for link in self._links:
             link.budget[direction] = size

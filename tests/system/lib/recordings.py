@@ -19,7 +19,7 @@ def kept(sw: Switch) -> list[Path]:
 
 
 def wait_recording(sw: Switch, number: int = 1, timeout: float = 60.0) -> Path:
-    """The newest, once there are so many."""
+    """The newest recording, once there are so many."""
     wait_for(lambda: len(kept(sw)) >= number, timeout, lambda: f"a recording; log:\n{sw.daemon.log[-3000:]}")
     return kept(sw)[-1]
 
@@ -51,7 +51,7 @@ def tshark(file: Path, *options: str) -> list[str]:
 
 
 def fields(file: Path, names: Sequence[str], wanted: str = "") -> list[list[str]]:
-    """These fields of each packet that the display filter wants."""
+    """These fields of each packet that passes the display filter."""
     words = [word for name in names for word in ("-e", name)]
     rule = ["-Y", wanted] if wanted else []
     return [line.split("\t") for line in tshark(file, *rule, "-T", "fields", *words)]
@@ -65,5 +65,5 @@ def about(file: Path) -> str:
 
 
 def replay(file: Path) -> subprocess.CompletedProcess[str]:
-    """As text; it fails if it leads to other rows than the recording ends with."""
+    """Plays it as text; fails if it leads to other rows than those with which the recording ends."""
     return subprocess.run([binary(), "--replay", file, "--dry-run"], capture_output=True, text=True, check=False)

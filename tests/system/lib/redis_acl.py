@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Redis user of deploy/redis/portsyncd.acl. With PORTSYNCD_TEST_ACL=1 every daemon that a test does not give other
-credentials runs as that user; without it as Redis' default user, who may all, as in SONiC."""
+credentials runs as that user; without it as Redis' default user, who may do everything, as in SONiC."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ACL_FILE = ROOT / "deploy" / "redis" / "portsyncd.acl"
 VARIABLE = "PORTSYNCD_TEST_ACL"
 USER = "portsyncd"
-# Of this run of the tests: a daemon has one password for all its servers.
+# One for the whole test run, since a daemon has one password for all its servers.
 PASSWORD = secrets.token_urlsafe(24)
 
 
@@ -35,7 +35,7 @@ def rules() -> list[str]:
 
 
 def users(default_password: str | None) -> str:
-    """A whole ACL file: the default user, who may all, and ours with its password."""
+    """A whole ACL file: the default user, who may do everything, and ours with its password."""
     default = password_hash(default_password) if default_password else "nopass"
     ours = ACL_FILE.read_text().replace(" off ", f" on {password_hash(PASSWORD)} ", 1)
     return f"user default on {default} ~* &* +@all\n{ours}"
@@ -57,7 +57,7 @@ class Element:
 
 
 def lesser(word: str) -> list[str]:
-    """What could stand in its place and allows less; "" for nothing."""
+    """What could take its place and allows less; "" for nothing."""
     return [f"%R{word}", f"%W{word}"] if word.startswith("~") else [""]
 
 

@@ -24,8 +24,8 @@ PROGRAM = os.environ.get("PORTSYNCD_TEST_REDIS_SERVER", "redis-server")
 
 
 def free_tcp_port() -> int:
-    """Below those that the kernel gives to clients, of which one could take it before its server does, or while that one
-    is restarted."""
+    """A port below those that the kernel gives to clients: a client could take it before the server does, or during a
+    restart."""
     lowest_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         with contextlib.suppress(OSError), socket.socket() as probe:

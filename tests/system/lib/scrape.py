@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's pages by its Unix socket, and the figures of /metrics as a client of Prometheus' own sees them."""
+"""The daemon's pages by its Unix socket, and the figures of /metrics as Prometheus' own parser reads them."""
 
 import json
 import re
@@ -98,7 +98,7 @@ class Pages:
         return Figures(list(read_openmetrics(page.text)))
 
     def wait(self, name: str, value: float, timeout: float = 30.0, **labels: str) -> Figures:
-        """Until a series has this value: the scrape in which it had."""
+        """Waits until a series has this value; returns the scrape in which it had."""
         last: list[Figures] = []
 
         def has_value() -> bool:

@@ -90,7 +90,7 @@ class Supervisor:
         wait_for(self._answers, START_TIMEOUT_SECS, lambda: f"supervisord answers: {self.words}")
 
     def close(self) -> None:
-        """It ends its programs first."""
+        """Ends it; it ends its programs first."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -136,7 +136,7 @@ class Supervisor:
         )
 
     def _rpc(self) -> ServerProxy:
-        """A new one for each call: supervisor's transport does not get over an error."""
+        """A new one for each call: supervisor's transport does not recover from an error."""
         return ServerProxy("http://127.0.0.1", SupervisorTransport(*self._login, f"unix://{self.folder}/supervisor.sock"))
 
     def _answers(self) -> bool:

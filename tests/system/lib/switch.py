@@ -30,8 +30,8 @@ ConfigDb = dict[str, dict[str, dict[str, str]]]
 
 
 def scratch() -> Path | None:
-    """Where files wait for no disk: another's sync() would hold a save up for seconds, and a daemon that stops does not
-    wait so long. None: the usual place, this machine has too little memory."""
+    """A folder in memory: another program's sync() could hold up a save for seconds, and a daemon that stops does not
+    wait so long. None: the usual place, since this machine has too little memory."""
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES else None
 
 
@@ -164,7 +164,7 @@ class Switch:
             self.wait_equal(START_TIMEOUT_SECS)
 
     def wait_init_done(self) -> None:
-        """Until PortInitDone was consumed; fails at once when the daemon ends."""
+        """Waits until PortInitDone was consumed; fails at once when the daemon ends."""
         wait_for(
             lambda: self.orch.fields(INIT_DONE) is not None or not self.daemon.alive,
             START_TIMEOUT_SECS,
@@ -177,7 +177,7 @@ class Switch:
         self._cleanup.close()
 
     def assert_nothing_denied(self) -> None:
-        """The daemon asked Redis for nothing that its user may not."""
+        """Checks that the daemon asked Redis for nothing that its user may not do."""
         for server in {self.redis, *self.others.values()} if self.least_rights else ():
             if server.alive:
                 assert not server.denials(redis_acl.USER)
@@ -200,7 +200,7 @@ class Switch:
         wait_for(lambda: not self.row(port), timeout, lambda: f"{port} has no row: {self.row(port)}")
 
     def wait_equal(self, timeout: float = 30.0, ports: int | None = None, ignored: Collection[str] = ()) -> Comparison:
-        """Until STATE_DB equals the kernel (and that for so many ports); else the differences are shown."""
+        """Waits until STATE_DB equals the kernel (with so many ports); else shows the differences."""
         last = Comparison(0, ["never compared"])
 
         def equal() -> bool:
@@ -239,10 +239,10 @@ class Switch:
         settings.setdefault("sonic", {}).setdefault("reconcile_interval_secs", self.reconcile_secs)
         # As in SONiC's swss after a restart of all of it.
         settings["sonic"].setdefault("retire_old_links", "always")
-        # By TCP the switches of tests that run beside each other would get into each other's way.
+        # By TCP the switches of tests that run at the same time would collide.
         # The default one is the machine's.
         settings.setdefault("state", {}).setdefault("file", self.state_file)
-        # Else a busy machine is a fault, too.
+        # Otherwise a busy machine would count as a fault.
         settings.setdefault("health", {}).setdefault("max_latency_usecs", 1_000_000_000)
         settings.setdefault("recorder", {}).setdefault("folder", self.recordings)
         settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})

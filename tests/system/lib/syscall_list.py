@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of src/host/syscalls.c, and tests that make the daemon use what it uses: for whoever traces it."""
+"""The names of src/host/syscalls.c, and tests that make the daemon use what it uses: for a tracer."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ BUSY = (
 
 
 def listed() -> set[str]:
-    """All that are allowed in some way, whatever the architecture: one that lacks a call passes over its name."""
+    """All that are allowed in some way, whatever the architecture: one that lacks a call skips its name."""
     text = (ROOT / "src" / "host" / "syscalls.c").read_text()
     allowed = re.search(r"allowed\[\] = \{(.*?)\n\};", text, re.DOTALL)
     assert allowed

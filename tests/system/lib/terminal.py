@@ -49,7 +49,7 @@ class Terminal:
 
     @property
     def raw(self) -> str:
-        """All that was shown, escape sequences included."""
+        """Everything that was shown, escape sequences included."""
         while select.select([self._master], [], [], 0)[0]:
             try:
                 part = os.read(self._master, 65536)

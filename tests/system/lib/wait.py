@@ -25,7 +25,7 @@ def patient(seconds: float = LEAST_SECS) -> float:
 
 
 def comes(condition: Callable[[], T], seconds: float) -> bool:
-    """Whether the condition becomes true so soon. Its absence must decide nothing."""
+    """Whether the condition becomes true within that time. No test may depend on its being false."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
