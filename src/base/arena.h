@@ -8,7 +8,7 @@
 struct arena_chunk;
 
 struct arena {
-	struct arena_chunk *first, *current; /* chunks behind current are spare */
+	struct arena_chunk *first, *current; /* chunks after current are spare */
 	size_t chunk_bytes, keep_bytes;
 	size_t total;  /* bytes taken since the last reset */
 	size_t chunks; /* ever allocated */

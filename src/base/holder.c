@@ -161,7 +161,7 @@ static bool find_process(uint64_t inode, char *out, size_t size)
 	return false;
 }
 
-/* By the file alone: a name service on the network could hold up the start. */
+/* Only /etc/passwd is asked: a name service on the network could hold up the start. */
 static void name_user(uint64_t uid, char *out, size_t size)
 {
 	FILE *file cleanup(close_file) = fopen("/etc/passwd", "re");

@@ -36,7 +36,7 @@ void thread_name_self(const char *name)
 	(void)prctl(PR_SET_NAME, name);
 }
 
-/* Of this thread alone (setpriority(2), "C library/kernel differences"). */
+/* On Linux this changes this thread alone (setpriority(2), "C library/kernel differences"). */
 void thread_step_back(void)
 {
 	const struct sched_param none = {0};

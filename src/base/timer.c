@@ -3,7 +3,7 @@
 
 #include "base/util.h"
 
-/* Of the only loop that sleeps without sd-event. */
+/* Set by timer_set_now(), by the only loop that sleeps without sd-event; 0: ask sd-event. */
 static uint64_t turn_usec;
 static bool touched;
 

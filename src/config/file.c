@@ -133,7 +133,7 @@ static const char *unquote(const char *value, char *out)
 	return strpbrk(out, "\"'") ? "quote in a bare value" : NULL;
 }
 
-/* As unquote() reads them. */
+/* Writes them as unquote() reads them. */
 bool config_write_value(const char *name, const char *value, FILE *out)
 {
 	size_t len = strlen(value);

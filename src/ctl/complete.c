@@ -19,7 +19,7 @@
 struct line {
 	const struct ctl_verb *verb;      /* NULL: none yet */
 	const struct ctl_option *pending; /* whose value comes next */
-	bool words_only;                  /* behind "--" */
+	bool words_only;                  /* after "--" */
 	size_t arguments;
 	char *kept[KEPT_MAX + 4]; /* options for all verbs, as they were given */
 	size_t n_kept;

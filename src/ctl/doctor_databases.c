@@ -115,7 +115,7 @@ static void report_error(struct doctor *d, const char *check)
 	doctor_add(d, DOCTOR_FAIL, check, error->remedy[0] != '\0' ? error->remedy : "mend that", "%s", error->message);
 }
 
-/* Of keys (K), of all kinds (A), or of hashes and deletions (h, g). */
+/* Whether Redis notifies: for keys (K), of all classes (A) or of hashes and deletions (h, g). */
 static bool notifies(const char *setting)
 {
 	return strchr(setting, 'K') && (strchr(setting, 'A') || (strchr(setting, 'h') && strchr(setting, 'g')));

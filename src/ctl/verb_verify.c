@@ -68,7 +68,7 @@ static int read_all(struct verify *v, struct db_rows *config, struct db_rows *ap
 	if (open_databases(v) < 0 || database_keys(v->ctl, v->config_db, "PORT", config) < 0 ||
 	    database_keys(v->ctl, v->appl_db, "PORT_TABLE", appl) < 0)
 		return -1;
-	/* These two close together: they are what changes by the second. */
+	/* These two right after each other: they are what changes every second. */
 	if (database_table(v->ctl, v->state_db, "PORT_TABLE", compare_fields, state) < 0)
 		return -1;
 	return ctl_links_read(v->ctl, links);

@@ -30,7 +30,7 @@ struct ctl_verb {
 	size_t min, max;                  /* how many */
 	const struct ctl_word *words;     /* what they can be; ends with one without a word; NULL: nothing */
 	const char *details;              /* a paragraph of its --help; may be NULL */
-	const char *example;              /* a line behind it; may be NULL */
+	const char *example;              /* a line after it; may be NULL */
 	const struct ctl_option *options; /* ends with one without a name; may be NULL */
 	bool bad_config;                  /* it says itself what is wrong with the configuration */
 	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv: the arguments that are not options */

@@ -138,7 +138,7 @@ static int on_level_step(sd_event_source *source, const struct signalfd_siginfo 
 	return 0;
 }
 
-/* As sd_notify(3) asks of a service that reloads. Before READY=1 and after STOPPING=1 systemd gets nothing else. */
+/* As sd_notify(3) wants a service to report a reload. Says nothing before READY=1 and after STOPPING=1. */
 static void notify_reloading(const struct daemon *d, bool begins)
 {
 	if (!d->synced_once || d->stopping)
@@ -378,7 +378,7 @@ static int on_reconcile(sd_event_source *source, uint64_t usec, void *user)
 
 /* --- building --- */
 
-/* Without it, as in a dry run, sd-event sleeps for link events too. */
+/* Makes the epoll instance of sleep_for_either(). Without it, as in a dry run, sd-event also waits for link events. */
 static void prepare_sleep(struct daemon *d)
 {
 	struct epoll_event sources = {.events = EPOLLIN, .data.ptr = d->event};
@@ -591,7 +591,7 @@ void daemon_refuse(const struct config *config)
 	if (!audit_is_kept())
 		return;
 	counters_load(&d);
-	/* Where another process gives the numbers there is none for us. */
+	/* If another process has the state file, it issues the numbers: this one has none. */
 	if (d.counters || config->state_file[0] == '\0')
 		audit_record(AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(), NULL,
 			     "the configuration is refused, nothing was started");

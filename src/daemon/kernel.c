@@ -9,8 +9,8 @@
 #include "daemon/status.h"
 #include "host/notify.h"
 
-/* Of the sockets: to send, what one receive call takes at most, and the first size of a receive buffer, which grows
- * when a link needs more. */
+/* The sockets' send buffer, the datagrams of one receive call, and the first size of a receive buffer, which grows when
+ * a link needs more. */
 #define SEND_BYTES ((size_t)2 << 20)
 #define DATAGRAMS 64
 #define DATAGRAM_BYTES ((size_t)32 << 10)

@@ -55,7 +55,7 @@ struct sandbox_parts {
 	bool files, tcp, abstract_sockets, capabilities, system_calls;
 };
 
-/* As far as it was entered and locked. */
+/* What holds so far, as it is entered and locked. */
 struct sandbox_parts sandbox_parts(const struct sandbox *s);
 
 /* Whether a file may be made there, and TCP connect there: what was allowed, whether or not the kernel can enforce it.

@@ -158,7 +158,7 @@ static int add_sockets(scmp_filter_ctx filter)
 	return r == 0 ? add_stream(filter, AF_INET6) : r;
 }
 
-/* Not those by which CAP_NET_ADMIN changes packet filters, or TCP turns into another protocol (TCP_ULP). */
+/* Without those by which CAP_NET_ADMIN changes packet filters, or TCP turns into another protocol (TCP_ULP). */
 static int add_socket_options(scmp_filter_ctx filter)
 {
 	static const int levels[] = {SOL_SOCKET, SOL_NETLINK};

@@ -52,7 +52,7 @@ static void explain(struct http_missing *m, int error)
 		(void)snprintf(m->why, sizeof(m->why), "%s", strerror(-error));
 }
 
-/* Without IPv6 nobody misses [::1] beside another address. */
+/* On a machine without IPv6, [::1] is not missed if there is another address. */
 static bool is_missed(const struct http_options *opt, const char *name, int error)
 {
 	struct address address;

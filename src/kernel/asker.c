@@ -24,7 +24,7 @@ struct link_request {
 	uint32_t seq;
 };
 
-/* Of each pair the loop has the first, the thread the second. */
+/* The loop has the first of each pair, the thread the second. */
 struct asker {
 	int netlink;
 	int questions[2], answers[2];

@@ -43,7 +43,7 @@ struct replay {
 	const struct recording *recording;
 	bool realtime;
 	size_t at;           /* the item that comes next */
-	size_t dumps_end;    /* behind the last item that begins a dump */
+	size_t dumps_end;    /* just past the last item that begins a dump */
 	uint64_t begin_nsec; /* when the first item was due, CLOCK_MONOTONIC; 0: it was not yet */
 
 	struct hash by_ifindex;
@@ -124,7 +124,7 @@ static int missing_link(const struct nlmsghdr *nlh)
 	return answer.error.error == -ENODEV && answer.error.msg.nlmsg_type == RTM_GETLINK ? answer.info.ifi_index : 0;
 }
 
-/* Of a dump whose beginning is not recorded, nobody knows what it named. */
+/* If the beginning of a dump is not recorded, nobody knows which links it named. */
 static void end_dump(struct replay *r)
 {
 	for (size_t i = 0; i < r->n_known && !r->interrupted && !r->ended; i++)

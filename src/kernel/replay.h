@@ -31,7 +31,7 @@ void replay_free(struct replay *r);
 /* From now on nlsock.c opens sockets of this replay; NULL: the kernel's again. */
 void replay_install(struct replay *r);
 
-/* To be called at each change of the watch's state. */
+/* Call it at each change of the watch's state. */
 void replay_note_state(struct replay *r, enum watch_state state);
 /* All was delivered, and no dump is under way. */
 bool replay_is_over(const struct replay *r);

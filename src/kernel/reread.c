@@ -205,7 +205,7 @@ static int on_answer(const struct nlmsghdr *nlh, void *user)
 
 		if (question->seq != nlh->nlmsg_seq || question->answered)
 			continue;
-		/* Else it is asked again when the answer is late. */
+		/* Otherwise it is asked again, like one whose answer is late. */
 		question->answered = read_answer(nlh, question) == 0 && question->answer.ifindex == question->ifindex;
 		r->stats.failures += !question->answered;
 	}

@@ -159,7 +159,7 @@ static int event_message(const struct nlmsghdr *nlh, void *user)
 	if (r == -EBADMSG)
 		malformed_event(w);
 	if (r < 0)
-		return 0; /* the messages behind it may be good */
+		return 0; /* the messages after it may be good */
 	if (msg.type == RTM_NEWLINK)
 		w->stats.newlink++;
 	else

@@ -24,10 +24,10 @@ struct advice_case {
 	struct advice advice;
 };
 
-/* In the order in which they are looked for; the end has no words. */
+/* In the order in which they are tried; the last one has no words. */
 extern const struct advice_case log_advice_cases[];
 
-/* That of the kind, or of the first case that fits the reason. The texts are static. */
+/* The advice of the kind, or of the first case that fits the reason. The texts are static. */
 const struct advice *advice_for(enum log_kind kind, const char *reason);
 
 #endif

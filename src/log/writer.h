@@ -25,7 +25,7 @@ int logwriter_start(void);
 /* Writes what is left, for at most a second, and ends the thread. What cannot be written is counted as dropped. */
 void logwriter_stop(void);
 
-/* As logring_claim() and logring_give(); a lack of capacity is counted. */
+/* Like logring_claim() and logring_give(); a lack of capacity is counted. */
 struct log_record *logwriter_claim(bool audit);
 void logwriter_give(struct log_record *record);
 /* See log_bell(). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/checkadvice.h"
 
-/* Those that no kind of line reports. After a change run scripts/advice-docs. */
+/* The checks that no kind of line reports. After a change run scripts/advice-docs. */
 /* clang-format off */
 static const struct advice own[HEALTH_CHECKS] = {
 	[HEALTH_LOOP] = {

@@ -317,7 +317,7 @@ static struct verdict judge_ports(struct health *h, const struct health_input *i
 	return verdict;
 }
 
-/* Those that APPL_DB is known to lack; before they are sent they are missing as well. */
+/* The markers that APPL_DB is known to lack; one that was not sent yet counts, too. */
 static struct verdict judge_markers(const struct snapshot *v)
 {
 	return judge_none(v->dry_run ? 0 : (uint64_t)!v->config_done + !v->init_done);

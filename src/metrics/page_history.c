@@ -28,7 +28,7 @@ static bool is_of(const struct change *change, const char *port)
 	return !port || strcmp(change->port, port) == 0 || strcmp(text_utf8(change->port, text), port) == 0;
 }
 
-/* Those that are remembered, oldest first; what the loop overwrites meanwhile is missing. */
+/* The changes that are remembered, oldest first; those that the loop overwrites meanwhile are missing. */
 static size_t read_changes(const struct changes *c, struct change *out, const char *port)
 {
 	uint64_t next = changes_begin(c), end = changes_end(c), lost = 0;

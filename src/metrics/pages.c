@@ -112,7 +112,7 @@ int pages_changes_fd(const struct pages *p)
 	return p->changes_fd;
 }
 
-/* In this order: what rings in between belongs to what is read after it. */
+/* In this order, so that a ring in between is for changes that are read after it. */
 void pages_changes_heard(void *user)
 {
 	struct pages *p = user;

@@ -65,7 +65,7 @@ static uint64_t ticks_nsec(uint64_t ticks)
 	return hertz > 0 ? ticks * (NSEC_PER_SEC / (uint64_t)hertz) : 0;
 }
 
-/* The number behind "key:" at the start of a line. */
+/* The number after "key:" at the start of a line. */
 static bool find_figure(const char *text, const char *key, uint64_t *value)
 {
 	size_t len = strlen(key);

@@ -240,7 +240,7 @@ static const unsigned char *survey(struct recorder_copy *copy, uint64_t *datagra
 	return last;
 }
 
-/* Of the checkpoints only the first and the last say what the entries between them do not. */
+/* Leaves out all checkpoints but the first and the last: the entries say what the others would. */
 static void put_entries(struct export *x, struct recorder_copy *copy, const unsigned char *last)
 {
 	const struct recorder_entry *entry;

@@ -28,7 +28,7 @@
 
 #define BLOCK_MIN 12U /* type, length, length again */
 
-/* In front of each datagram, big-endian. */
+/* The header before each datagram, big-endian. */
 struct cooked {
 	uint16_t packet_type;
 	uint16_t hardware; /* ARPHRD_NETLINK */

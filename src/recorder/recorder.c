@@ -394,7 +394,7 @@ static inline void make_way(size_t whole)
 	reserve(whole);
 }
 
-/* What there is from here on, and zeros. */
+/* Loads what there is from here on, padded with zeros. */
 static inline chunk load_rest(const unsigned char *data, size_t at, size_t len)
 {
 	if (at + HEAD <= len)
@@ -402,7 +402,7 @@ static inline chunk load_rest(const unsigned char *data, size_t at, size_t len)
 	return at < len ? load_end(data, len) : make(0, 0);
 }
 
-/* All from there on, and zeros up to the end of a line. */
+/* Stores everything from here on, and zeros up to the end of a line. */
 static inline void store_rest(unsigned char *to, const unsigned char *data, size_t at, size_t len)
 {
 	for (; at + HEAD <= len; at += HEAD, to += HEAD)
@@ -426,7 +426,7 @@ static void write_entry(enum recorder_kind kind, unsigned detail, const unsigned
 	advance(whole);
 }
 
-/* With a place for a decision. */
+/* Writes a datagram, with a place for a decision. */
 static void write_datagram(enum recorder_source source, const unsigned char *data, size_t len)
 {
 	const size_t whole = whole_length(IFNAMSIZ + len);

@@ -23,7 +23,7 @@
 /* Where a datagram came from. */
 enum recorder_source { RECORDER_EVENTS, RECORDER_DUMP, RECORDER_ANSWER };
 
-/* Of the event socket. */
+/* What was lost on the event socket, and why. */
 enum recorder_loss { RECORDER_OVERRUN, RECORDER_TRUNCATED, RECORDER_SOCKET_ERROR };
 
 enum recorder_act {

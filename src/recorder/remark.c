@@ -248,7 +248,7 @@ static bool read_choice(const struct remark_key *key, struct piece text, uint64_
 	return false;
 }
 
-/* In the table's order, each once. */
+/* Bits by name, in the table's order, each once. */
 static bool read_bits(const struct remark_key *key, struct piece text, uint64_t *ret)
 {
 	*ret = 0;

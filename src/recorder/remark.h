@@ -10,7 +10,7 @@
  *  - in a packet: checkpoint; then a packet with port for each port of the model, with the RTM_NEWLINK of its link
  *    (ifindex, name, flags, MTU, master) if it has one
  *  - packets of the ring from that checkpoint on: datagram, with what was received, in the order in which the loop got
- *    it; what was decided after it stands behind that in the same packet, or in packets of its own. Further checkpoints
+ *    it; what was decided after it follows in the same packet, or in packets of its own. Further checkpoints
  *    may stand in between; one at the end says where all of it led to
  *  - in the last packet: end
  *

@@ -155,7 +155,7 @@ static void set_socket_options(int fd, int family)
 
 	/*
 	 * What Redis has not acknowledged when we close, for whatever reason, dies with the connection. Else the kernel
-	 * would go on sending it for minutes, and an old row could come behind the one that a later connection read
+	 * would go on sending it for minutes, and an old row could arrive after a later connection had read the row
 	 * back.
 	 */
 	static const struct linger at_once = {.l_onoff = 1};

@@ -90,7 +90,7 @@ static bool is_old_wrongpass(const char *step, const struct resp_value *answer)
 	return strcmp(step, "AUTH") == 0 && strcmp(answer->str, "ERR invalid password") == 0;
 }
 
-/* Of our identity, or of our rights. */
+/* True if the answer denies our identity or our rights. */
 static bool is_denial(const char *step, const struct resp_value *answer)
 {
 	return answer->type == RESP_ERROR && (resp_is_error(answer, "WRONGPASS") || resp_is_error(answer, "NOAUTH") ||
@@ -136,7 +136,8 @@ static void explain_denial(const struct handshake *h, const struct resp_value *a
 		       access_describe(h->access, who, sizeof(who)));
 }
 
-/* Not of our identity: a server that is full, in protected mode or loading answers so to the first command. */
+/* An error that does not concern our identity: a server that is full, in protected mode or loading answers the first
+ * command like that. */
 static void explain_auth(const struct resp_value *answer, char *why, size_t size)
 {
 	size_t len = own_words(answer);

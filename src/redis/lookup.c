@@ -58,7 +58,7 @@ static void look_up(const struct host_query *question, struct answer *answer)
 	freeaddrinfo(found);
 }
 
-/* Until the other end is closed. */
+/* The thread: answers until the other end is closed. */
 static void *run(void *user)
 {
 	int fd = (int)(intptr_t)user;

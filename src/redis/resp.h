@@ -75,7 +75,7 @@ void resp_reader_feed(struct resp_reader *r, const void *bytes, size_t len);
  * needed; -EPROTO for bytes that are not RESP2 (RESP3 is refused) or nested too deep, and from then on until the reset:
  * resp_reader_error() says what.
  *
- * What is too large is skipped, and the replies behind it follow: a string
+ * What is too large is skipped, and later replies follow: a string
  * of more than RESP_STRING_MAX is an error in its place, a reply with an array of more than RESP_ELEMENTS_MAX elements,
  * one of more memory than RESP_REPLY_MAX, and one for which there is no memory is an error as a whole. Such an error's
  * first word is RESP_TOO_LARGE.

@@ -158,8 +158,8 @@ static bool in_group(gid_t gid)
 	return gid == getegid();
 }
 
-/* By owner and mode alone. Root can read any file, but not once it has given up its capabilities, and the password is
- * read again for each log-in. */
+/* Judges by owner and mode alone. Root can read any file, but not once it has given up its capabilities, and the
+ * password is read again for each log-in. */
 static bool readable_without_capability(const struct stat *st)
 {
 	if (st->st_uid == geteuid())

@@ -83,7 +83,7 @@ static void note_result(struct oldlinks *o, const struct port *port, int result)
 		o->failed++;
 }
 
-/* Those of the next turn that are still there: a link that got the ifindex of a deleted one is not old. */
+/* The links of the next turn that still exist: a link that got the ifindex of a deleted one is not old. */
 static size_t next_links(struct oldlinks *o, int *ifindex, const struct port **ports)
 {
 	size_t n = 0;
