@@ -37,19 +37,19 @@ static const struct flag table[] = {
 	 "emerg, alert, crit, err, warning, notice, info or debug"},
 	{0, "log-target", "TARGET", offsetof(struct flags, log_target), "auto, journal, syslog, rfc5424 or stderr"},
 	{0, "sandbox", "on|off", offsetof(struct flags, sandbox),
-	 "give up what is not needed once it runs; off: for debugging only"},
+	 "give up rights that are not needed once it runs; off: for debugging only"},
 	{0, "check-config", NULL, offsetof(struct flags, check_config),
-	 "read all configuration, say whether it is good, and end"},
+	 "check all configuration, say whether it is good, and exit"},
 	{0, "show-config", NULL, offsetof(struct flags, show_config),
-	 "print the configuration in force, as a file, with where each value comes from, and end"},
-	{0, "dry-run", NULL, offsetof(struct flags, dry_run), "no Redis: print what would be written"},
-	{0, "once", NULL, offsetof(struct flags, once), "with --dry-run: end once the present state is printed"},
+	 "print the configuration in force, as a file, with the origin of each value, and exit"},
+	{0, "dry-run", NULL, offsetof(struct flags, dry_run), "use no Redis: print what would be written"},
+	{0, "once", NULL, offsetof(struct flags, once), "with --dry-run: exit once the present state is printed"},
 	{0, "replay", "FILE", offsetof(struct flags, replay),
 	 "play a recording of the flight recorder in place of the kernel, into STATE_DB of\n"
 	 "the Redis that --database-config or --config names, or as text with --dry-run"},
 	{0, "realtime", NULL, offsetof(struct flags, realtime), "with --replay: keep the recorded delays"},
-	{'h', "help", NULL, offsetof(struct flags, help), "print this and end"},
-	{'V', "version", NULL, offsetof(struct flags, version), "print the version and end"},
+	{'h', "help", NULL, offsetof(struct flags, help), "print this and exit"},
+	{'V', "version", NULL, offsetof(struct flags, version), "print the version and exit"},
 };
 
 static const char help_rest[] =

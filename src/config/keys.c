@@ -98,7 +98,7 @@ const struct key key_table[] = {
 	{"performance", "lock_memory", KEY_BOOLEAN, 0, 0, "true", AT(lock_memory), NULL,
 	 "keep used pages in memory; needs CAP_IPC_LOCK or an unlimited RLIMIT_MEMLOCK"},
 	{"performance", "cpu_affinity", KEY_CPUS, 0, 0, NULL, AT(cpu_affinity), NULL,
-	 "the CPUs to run on; not set or empty: as it was started"},
+	 "the CPUs to run on; not set or empty: those inherited at the start"},
 
 	{"health", "max_latency_usecs", KEY_INTEGER, 1, 1000000000, "10000", AT(max_latency_usecs), NULL,
 	 "if more than 1 % of a minute's events take longer, health is degraded"},
@@ -109,20 +109,21 @@ const struct key key_table[] = {
 	{"health", "min_sync_percent", KEY_NUMBER, 0, 100, "90.0", AT(min_sync_percent), NULL,
 	 "percent of the configured ports; if fewer are in sync for max_stall_secs, health is degraded"},
 	{"health", "max_memory_mb", KEY_INTEGER, 0, 1048576, "256", AT(max_memory_mb), NULL,
-	 "resident memory above which health is degraded; 0: any"},
+	 "resident memory above which health is degraded; 0: no limit"},
 
 	{"http", "listen", KEY_ADDRESSES, 0, 0, "127.0.0.1:10187, [::1]:10187", AT(http_listen), NULL,
 	 "TCP addresses to listen on; other than loopback they need cert, key and ca; empty: none"},
 	{"http", "unix_socket", KEY_PATH, 0, SOCKET_PATH_MAX, "/run/portsyncd/http.sock", AT(http_unix_socket), NULL,
-	 "Unix socket to listen on, mode 0660, always without TLS; empty: none, and without listen no HTTP either"},
+	 "Unix socket to listen on, mode 0660, always without TLS; empty: none, and with listen empty no HTTP at all"},
 	{"http", "cert", KEY_PATH, 0, TEXT_MAX(http_cert), NULL, AT(http_cert), NULL,
 	 "certificate with a P-384 key, and its chain, in PEM; then TCP speaks TLS 1.3 only"},
-	{"http", "key", KEY_PATH, 0, TEXT_MAX(http_key), NULL, AT(http_key), NULL, "its key in PEM, mode 0600 or 0640"},
+	{"http", "key", KEY_PATH, 0, TEXT_MAX(http_key), NULL, AT(http_key), NULL, "the certificate's key in PEM, "
+		"mode 0600 or 0640"},
 	{"http", "ca", KEY_PATH, 0, TEXT_MAX(http_ca), NULL, AT(http_ca), NULL,
-	 "certificates in PEM of the authorities that sign the clients'"},
+	 "certificates in PEM of the authorities that sign client certificates"},
 	{"http", "max_clients", KEY_INTEGER, 1, 1024, "64", AT(http_max_clients), NULL,
-	 "clients at once, fewer where descriptors are few; for one more, the one that has waited longest is dropped; "
-	 "a quarter of them may be streams"},
+	 "clients at once, fewer if file descriptors are scarce; for one more, the one that has waited longest is "
+	 "dropped; a quarter may be streams"},
 	{"http", "timeout_secs", KEY_INTEGER, 1, 3600, "10", AT(http_timeout_secs), NULL,
 	 "how long a client may take for one request and its answer, or be idle"},
 
@@ -131,24 +132,27 @@ const struct key key_table[] = {
 	{"sonic", "keep_rows_secs", KEY_INTEGER, 0, 86400, "60", AT(keep_rows_secs), NULL,
 	 "how long after a warm start a port without a link keeps its earlier row"},
 	{"sonic", "retire_old_links", KEY_CHOICE, 0, 0, "auto", AT(retire_old_links), &retirements,
-	 "whether a cold start sets the ports' interfaces down; auto: as SONiC needs it where swss was restarted, else not"},
+	 "whether a cold start sets the ports' interfaces down; auto: only where SONiC needs it, when swss was "
+	 "restarted"},
 	{"sonic", "track_port_config_done", KEY_BOOLEAN, 0, 0, "false", AT(track_port_config_done), NULL,
 	 "PortConfigDone's count follows added and deleted ports, so that a later warm start accepts it"},
 
 	{"security", "sandbox", KEY_CHOICE, 0, 0, "on", AT(sandbox), &switches,
-	 "give up what is not needed once it runs; off: for debugging only"},
+	 "give up rights that are not needed once it runs; off: for debugging only"},
 
 	{"state", "file", KEY_PATH, 0, TEXT_MAX(state_file), "/var/lib/sonic/portsyncd/state.json", AT(state_file), NULL,
-	 "what outlives a restart: flaps, last changes, history, event and audit numbers; empty: nothing"},
+	 "file that keeps flaps, last changes, history, event and audit numbers across restarts; empty: nothing is "
+	 "kept"},
 	{"state", "save_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(state_save_interval_secs), NULL,
-	 "how long after a change it is saved; nothing is written while nothing changes"},
+	 "how long after a change the file is saved; nothing is written while nothing changes"},
 	{"state", "history_changes", KEY_INTEGER, 0, 65536, "4096", AT(state_history_changes), NULL,
 	 "how many of the last changes of ports are remembered; 0: none"},
 
 	{"recorder", "bytes", KEY_INTEGER, 0, 134217728, "8388608", AT(recorder_bytes), NULL,
-	 "memory of the flight recorder, in which the last messages of the kernel and decisions are kept; at least 1 MiB is taken; 0: off"},
+	 "memory of the flight recorder, which keeps the latest kernel messages and decisions; below 1 MiB, 1 MiB is "
+	 "used; 0: off"},
 	{"recorder", "folder", KEY_PATH, 0, TEXT_MAX(recorder_folder), "/var/log/swss", AT(recorder_folder), NULL,
-	 "where recordings are written after a fault, the last 5 are kept; empty: nowhere"},
+	 "folder for recordings, written after a fault; the last 5 are kept; empty: none are written"},
 
 	{"log", "level", KEY_CHOICE, 0, 0, "notice", AT(log_level), &levels, "lowest severity of the lines that are logged"},
 	{"log", "target", KEY_CHOICE, 0, 0, "auto", AT(log_target), &targets, "where log lines go"},
@@ -157,8 +161,8 @@ const struct key key_table[] = {
 	{"log", "limit_secs", KEY_INTEGER, 0, 3600, "10", AT(log_limit_secs), NULL,
 	 "window of the limits on lines of one kind; 0: no limits"},
 	{"log", "limit_lines", KEY_INTEGER, 1, 1000000, NULL, AT(log_limit_lines), NULL,
-	 "lines in that window, of each kind that has a limit; not set: as docs/logging.md says"},
-	{"log", "audit", KEY_BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "make the records of the audit trail"},
+	 "lines per window for each kind that has a limit; not set: as docs/logging.md says"},
+	{"log", "audit", KEY_BOOLEAN, 0, 0, "true", AT(log_audit), NULL, "write the records of the audit trail"},
 };
 /* clang-format on */
 
@@ -183,7 +187,7 @@ static const struct {
 	{"performance", "batch_timeout_ms", "performance.settle_ms"},
 	{"performance", "batch_size", IN_PARTS},
 	{"performance", "flush_rows", IN_PARTS},
-	{"performance", "busy_poll_usecs", "nothing in its place, it made no event come sooner"},
+	{"performance", "busy_poll_usecs", "nothing in its place, it made events no faster"},
 	{"performance", "reply_usecs", "performance.reply_delay_usecs"},
 	{"performance", "send_buffer_bytes", "nothing in its place, what is sent always fits"},
 	{"performance", "datagram_bytes", "nothing in its place, buffers grow when a link needs it"},

@@ -171,7 +171,7 @@ static void follow_config(const struct chain_sources *s, const char *port, struc
 	char admin[64], mtu[64];
 
 	if (!rules_port_name(port))
-		set(link, CHAIN_BROKEN, "Ask for a front port: portsyncctl ports lists them.",
+		set(link, CHAIN_BROKEN, "Name a front-panel port: portsyncctl ports lists them.",
 		    "the name does not begin with Ethernet, so portsyncd does not follow it");
 	else if (!row)
 		set(link, CHAIN_BROKEN,

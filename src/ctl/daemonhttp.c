@@ -32,7 +32,9 @@ static int give_up(struct ctl *ctl, int error)
 		return ctl_set_error(ctl, CTL_NO_DAEMON, START_SERVICE,
 				     "portsyncd does not run, or has another socket: %s does not exist", path);
 	case ECONNREFUSED:
-		return ctl_set_error(ctl, CTL_NO_DAEMON, START_SERVICE, "portsyncd does not run: nobody listens at %s",
+		return ctl_set_error(ctl, CTL_NO_DAEMON, START_SERVICE,
+				     "portsyncd does not run: nothing listens at "
+				     "%s",
 				     path);
 	case EAGAIN:
 	case ETIMEDOUT:

@@ -74,14 +74,14 @@ static void report_unreachable(struct doctor *d, const struct place *place, int 
 		return;
 	case ECONNREFUSED:
 		doctor_add(d, DOCTOR_FAIL, CHECK, "start Redis (SONiC: systemctl restart database)",
-			   "%s: nobody listens at %s", place->name, path);
+			   "%s: nothing listens at %s", place->name, path);
 		return;
 	case EAGAIN:
 		doctor_add(d, DOCTOR_FAIL, CHECK, "look at Redis: it is stopped, or very slow",
 			   "%s: Redis at %s takes no connection", place->name, path);
 		return;
 	default:
-		doctor_add(d, DOCTOR_FAIL, CHECK, "mend that, or name another socket", "%s: %s: %s", place->name, path,
+		doctor_add(d, DOCTOR_FAIL, CHECK, "fix that, or name another socket", "%s: %s: %s", place->name, path,
 			   strerror(-error));
 	}
 }
@@ -112,7 +112,7 @@ static void report_error(struct doctor *d, const char *check)
 {
 	const struct ctl_error *error = &d->ctl->error;
 
-	doctor_add(d, DOCTOR_FAIL, check, error->remedy[0] != '\0' ? error->remedy : "mend that", "%s", error->message);
+	doctor_add(d, DOCTOR_FAIL, check, error->remedy[0] != '\0' ? error->remedy : "fix that", "%s", error->message);
 }
 
 /* Whether Redis notifies: for keys (K), of all classes (A) or of hashes and deletions (h, g). */

@@ -200,7 +200,7 @@ static void check_limits(struct doctor *d)
 		return; /* the unit sets them */
 	if (limit_of(d, RLIMIT_NOFILE, &files) && files < wanted)
 		doctor_add(d, DOCTOR_WARN, "limits", "ulimit -n, LimitNOFILE= of the unit, or fewer http.max_clients",
-			   "RLIMIT_NOFILE is %" PRIu64 ": too few for %ld HTTP clients, who are dropped sooner",
+			   "RLIMIT_NOFILE is %" PRIu64 ": too few for %ld HTTP clients, which are dropped sooner",
 			   (uint64_t)files, config->http_max_clients);
 	if (config->lock_memory && !locks_memory(d) && limit_of(d, RLIMIT_MEMLOCK, &memory))
 		doctor_add(d, DOCTOR_WARN, "limits",
@@ -393,7 +393,7 @@ static void check_netns(struct doctor *d)
 	if (!d->pid || !proc_netns(d->pid, &daemon) || !proc_netns(0, &ours) ||
 	    (daemon.st_ino == ours.st_ino && daemon.st_dev == ours.st_dev))
 		return;
-	doctor_add(d, DOCTOR_OK, "network_namespace", NULL, "the daemon is in another one than this command%s%s",
+	doctor_add(d, DOCTOR_OK, "network_namespace", NULL, "the daemon is not in the one of this command%s%s",
 		   d->ctl->config.netns[0] ? ": " : "", d->ctl->config.netns);
 }
 
@@ -406,7 +406,7 @@ static void check_confinement(struct doctor *d)
 			   "a kernel with CONFIG_SECURITY_LANDLOCK and \"landlock\" in lsm=; a container's filter must "
 			   "let "
 			   "landlock_create_ruleset(2) through",
-			   "there is no Landlock (%s): the sandbox does without it", strerror(errno));
+			   "there is no Landlock (%s): the sandbox works without it", strerror(errno));
 	else
 		doctor_add(d, DOCTOR_OK, "landlock", NULL, "version %ld%s%s", landlock,
 			   landlock_gaps((int)landlock)[0] ? ", which leaves open: " : "",

@@ -31,7 +31,7 @@ enum common {
 };
 
 const struct ctl_option options_common[] = {
-	[COMMON_JSON] = {'j', "json", NULL, "one JSON document (JSON lines of a stream), also for errors"},
+	[COMMON_JSON] = {'j', "json", NULL, "one JSON document (a stream: JSON lines), also for errors"},
 	[COMMON_NAMESPACE] = {'n', "namespace", "NAME", "databases and links of this namespace: asic0, asic1, ..."},
 	[COMMON_NETNS] = {0, "netns", "NAME", "links of this network namespace"},
 	[COMMON_CONFIG] = {'c', "config", "FILE", "portsyncd's configuration (default " CONFIG_DEFAULT_PATH ")"},
@@ -40,8 +40,8 @@ const struct ctl_option options_common[] = {
 	[COMMON_SOCKET] = {0, "socket", "FILE", "the daemon's Unix socket (default: http.unix_socket)"},
 	[COMMON_COLOR] = {0, "color", "WHEN", "auto, always or never; auto heeds NO_COLOR"},
 	[COMMON_NO_LEGEND] = {0, "no-legend", NULL, "tables without a heading, no summary"},
-	[COMMON_HELP] = {'h', "help", NULL, "print this and end"},
-	[COMMON_VERSION] = {'V', "version", NULL, "print the version and end"},
+	[COMMON_HELP] = {'h', "help", NULL, "print this and exit"},
+	[COMMON_VERSION] = {'V', "version", NULL, "print the version and exit"},
 	[COMMONS] = {0, NULL, NULL, NULL},
 };
 

@@ -454,7 +454,7 @@ static int refuse_archive(struct dump *d, int said, int status)
 	if (line[0] == '\0')
 		(void)snprintf(line, sizeof(line), status == 127 ? "it is not there" : "it ended with %d", status);
 	return ctl_set_error(d->ctl, CTL_NO_SOURCE,
-			     status == 127 ? "apt-get install tar gzip" : "another disk, or room on this one",
+			     status == 127 ? "apt-get install tar gzip" : "another disk, or free space on this one",
 			     "tar: %s", line);
 }
 

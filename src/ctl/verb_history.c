@@ -93,7 +93,7 @@ static void say_why_none(const struct ctl *ctl, int argc, const json_t *page)
 	if (json_integer_value(json_object_get(page, "kept")) == 0)
 		ctl_say(ctl, "no change is remembered: state.history_changes is 0");
 	else
-		ctl_say(ctl, argc > 0 ? "no change of such a port is remembered" : "no change is remembered yet");
+		ctl_say(ctl, argc > 0 ? "no change of these ports is remembered" : "no change is remembered yet");
 }
 
 /* For thousands of changes with some twenty values each: they are freed all at once. */

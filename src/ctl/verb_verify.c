@@ -212,7 +212,7 @@ static void print_verdict(const struct verify *v, size_t n)
 	if (n > 0)
 		(void)printf("%zu difference%s, %zu ports with a link", n, n == 1 ? "" : "s", v->now->ports);
 	else
-		(void)printf("STATE_DB, APPL_DB and CONFIG_DB fit the kernel's links, %zu ports", v->now->ports);
+		(void)printf("STATE_DB, APPL_DB and CONFIG_DB agree with the kernel's links, %zu ports", v->now->ports);
 	if (v->now->n > n)
 		(void)printf("; %zu more came and went", v->now->n - n);
 	(void)putchar('\n');

@@ -8,8 +8,8 @@
 static const struct ctl_option no_options[] = {{0, NULL, NULL, NULL}};
 
 static const struct ctl_option verify_options[] = {
-	{'g', "grace", "SECONDS", "a difference counts once it has lasted so long (default 5, 0: at once)"},
-	{'w', "watch", "SECONDS", "look again and again, so long after the end of the last look"},
+	{'g', "grace", "SECONDS", "a difference counts once it has lasted this long (default 5, 0: at once)"},
+	{'w', "watch", "SECONDS", "repeat, this long after each comparison ends"},
 	{'q', "quiet", NULL, "print nothing as long as nothing differs, for cron"},
 	{0, NULL, NULL, NULL},
 };
@@ -31,12 +31,12 @@ static const struct ctl_option history_options[] = {
 };
 
 static const struct ctl_option watch_options[] = {
-	{0, "count", "N", "end after so many changes"},
+	{0, "count", "N", "exit after this many changes"},
 	{0, NULL, NULL, NULL},
 };
 
 static const struct ctl_option doctor_options[] = {
-	{0, "user", "NAME", "whom the daemon would run as, if it does not run"},
+	{0, "user", "NAME", "the user that the daemon would run as, if it is not running"},
 	{0, NULL, NULL, NULL},
 };
 
@@ -69,10 +69,10 @@ static const struct ctl_word wait_words[] = {
 const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "status",
-		.help = "the verdict, and each problem with its cause, how long it lasts, and the remedy",
+		.help = "the verdict, and each problem with its cause, how long it has lasted, and the remedy",
 		.arguments = "",
-		.details = "Exit status 0: healthy; 1: not; 3: the daemon does not answer, then what can be known "
-			   "without it.",
+		.details = "Exit status 0: healthy; 1: not; 3: the daemon does not answer; shown is what can be "
+			   "known without it.",
 		.options = status_options,
 		.run = verb_status,
 	},
@@ -83,10 +83,9 @@ const struct ctl_verb ctl_verbs[] = {
 		.min = 1,
 		.max = 1,
 		.words = why_words,
-		.details = "Of a port: why consumers do not see it, or see it down. init: why there is no "
-			   "PortInitDone. Without the "
-			   "daemon it is not known which interfaces are left over from before a cold start. "
-			   "Exit status 0: the chain is whole; 1: it is broken.",
+		.details = "For a port: why consumers do not see it, or see it down. init: why there is no "
+			   "PortInitDone. Without the daemon it is not known which interfaces are left over from "
+			   "before a cold start. Exit status 0: the chain is whole; 1: it is broken.",
 		.options = no_options,
 		.run = verb_why,
 	},
@@ -101,16 +100,14 @@ const struct ctl_verb ctl_verbs[] = {
 	},
 	{
 		.name = "history",
-		.help = "the last changes of all ports or of some, over restarts",
+		.help = "the last changes of all ports or of some, across restarts",
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
 		.words = a_port,
-		.details =
-			"What Redis acknowledged, oldest first, also what changed and changed back before it was "
-			"written. LATENCY is "
-			"from the kernel's message to then, \"-\" where it was not timed, as in a storm. EVENT_ID is "
-			"that of the journal. "
-			"The daemon remembers state.history_changes of them (4096).",
+		.details = "Changes that Redis acknowledged, oldest first, also those undone before they were written. "
+			   "LATENCY is from the kernel's message to the acknowledgement, \"-\" where it was not timed, "
+			   "as in a storm. EVENT_ID is that of the journal. The daemon remembers state.history_changes "
+			   "of them (4096).",
 		.options = history_options,
 		.run = verb_history,
 	},
@@ -120,7 +117,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
 		.words = a_port,
-		.details = "Where lines are read too slowly, one says how many changes are missing. Exit status 3: the "
+		.details = "If lines are read too slowly, one says how many changes are missing. Exit status 3: the "
 			   "daemon has ended.",
 		.options = watch_options,
 		.run = verb_watch,
@@ -131,8 +128,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.arguments = "[PATTERN...]",
 		.max = ANY_NUMBER,
 		.words = a_port,
-		.details = "It is drawn when something changes, at most 20 times a second. Where stdout is not a "
-			   "terminal: once.",
+		.details = "It is redrawn when something changes, at most 20 times a second, and printed once if "
+			   "stdout is not a terminal.",
 		.options = no_options,
 		.run = verb_top,
 	},
@@ -140,9 +137,9 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "verify",
 		.help = "compare the kernel's links with STATE_DB, APPL_DB and CONFIG_DB, without the daemon's help",
 		.arguments = "",
-		.details = "Exit status 1: something differs. What differs is looked at again until the grace "
-			   "is over, as route_check does: a change takes its way from the kernel to Redis, "
-			   "and orchagent its time. A line for cron:",
+		.details = "Exit status 1: something differs. What differs is checked again until the grace period "
+			   "is over, as route_check does, since a change takes time from the kernel to Redis, and "
+			   "orchagent takes time, too. A line for cron:",
 		.example = "*/5 * * * *  root  portsyncctl verify --quiet",
 		.options = verify_options,
 		.run = verb_verify,
@@ -152,8 +149,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.help = "why portsyncd does not run, or cannot: configuration, Redis, rights, limits, kernel",
 		.arguments = "",
 		.details = "Each finding is ok, WARN or FAIL, the latter two with what helps. What the daemon's user "
-			   "may do is tried as "
-			   "that user, so it is best run by root. Exit status 0: there is no FAIL.",
+			   "may do is tried as that user, so run it as root if you can. Exit status 0: there is no "
+			   "FAIL.",
 		.options = doctor_options,
 		.bad_config = true,
 		.run = verb_doctor,
@@ -165,9 +162,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.min = 1,
 		.max = 1,
 		.words = wait_words,
-		.details = "init-done: APPL_DB has PortInitDone. in-sync: verify would find no difference. Redis, the "
-			   "daemon and the "
-			   "ports may all be missing yet. Exit status 0: reached; 1: timed out.",
+		.details = "init-done: APPL_DB has PortInitDone. in-sync: verify would find no difference. Redis, "
+			   "the daemon and the ports may all still be missing. Exit status 0: reached; 1: timed out.",
 		.options = wait_options,
 		.run = verb_wait,
 	},
@@ -195,9 +191,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "dump",
 		.help = "one archive for a report: status, configuration, metrics, recording, links, tables, journal",
 		.arguments = "",
-		.details = "Passwords and keys are not in it. What cannot be had is a file <name>.missing that says "
-			   "why: it works "
-			   "without the daemon, too.",
+		.details = "Passwords and keys are not in it. Where something cannot be had, a file <name>.missing "
+			   "says why; so it works without the daemon, too.",
 		.options = dump_options,
 		.bad_config = true,
 		.run = verb_dump,

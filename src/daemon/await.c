@@ -43,7 +43,7 @@ static void report(struct await *a, const char *error)
 	(void)snprintf(a->reported, sizeof(a->reported), "%s", error);
 	log_warning(KIND_DATABASES_AWAITED,
 		    "it is not known yet where Redis is, so it is not contacted: %.*s; that file is awaited. On a "
-		    "system without SONiC the configuration says it: [database] redis_unix_socket or redis_host",
+		    "system without SONiC set [database] redis_unix_socket or redis_host",
 		    len, error);
 	notify_send(a->d->notify, "READY=1\nSTATUS=waits for the file that says where Redis is: %.*s", len, error);
 }

@@ -19,7 +19,7 @@
 
 #define NET_ADMIN_MISSING                                                                                              \
 	"the capability CAP_NET_ADMIN is missing: it sizes the receive buffer and sets old links down; what helps: "   \
-	"AmbientCapabilities=CAP_NET_ADMIN (systemd), --cap-add=NET_ADMIN (docker), or to start as root"
+	"AmbientCapabilities=CAP_NET_ADMIN (systemd), --cap-add=NET_ADMIN (docker), or start as root"
 
 /* All targets, not only the present one: SIGHUP or CONFIG_DB may choose another. */
 static int allow_log(struct sandbox *s, const struct config *config)

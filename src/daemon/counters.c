@@ -310,10 +310,10 @@ static void go_on(struct daemon_counters *s)
 		s->state.event_id += STATE_STRIDE;
 		s->state.audit_seq += STATE_STRIDE;
 		log_notice(KIND_STATE_JUMPED,
-			   "counters go on from %s, which no orderly stop wrote: numbers jump by %" PRIu64, s->path,
-			   STATE_STRIDE);
+			   "counters go on from %s, which was not saved at an orderly stop: numbers jump by %" PRIu64,
+			   s->path, STATE_STRIDE);
 		(void)snprintf(s->note, sizeof(s->note),
-			       "; numbers jump by %" PRIu64 " since the last stop was not orderly", STATE_STRIDE);
+			       "; numbers jump by %" PRIu64 " because the last stop was not orderly", STATE_STRIDE);
 	}
 	audit_go_on(s->state.audit_seq);
 }
@@ -337,7 +337,7 @@ static void mark_file(struct daemon *d)
 	save_now(d, &s->state, false);
 	if (s->failing)
 		text_append(s->note, sizeof(s->note), ", ",
-			    "and %" PRIu64 " are left out since the state file cannot be written", go_apart(d));
+			    "and %" PRIu64 " are skipped because the state file cannot be written", go_apart(d));
 }
 
 /* Good news waits until all is built: a daemon that cannot start says why, and nothing else. */
@@ -362,7 +362,9 @@ void counters_load(struct daemon *d)
 	r = s ? statefile_new(&s->file, path) : -ENOMEM;
 	if (r < 0) {
 		if (r == -EBUSY)
-			log_warning(KIND_STATE_IN_USE, "another process has %s: counters are not kept over a restart",
+			log_warning(KIND_STATE_IN_USE,
+				    "another process uses %s: counters are not kept across a "
+				    "restart",
 				    path);
 		else
 			log_warning(KIND_STATE_NOT_SAVED, "%s: %s", path, strerror(-r));

@@ -55,7 +55,7 @@ void netns_check(struct daemon *d)
 		return;
 	}
 	if (now.st_dev != d->netns.st_dev || now.st_ino != d->netns.st_ino)
-		daemon_fail(d, "network namespace %s was made again: the links that were followed are not its own",
+		daemon_fail(d, "network namespace %s was created again: the links that were followed are not in it",
 			    path);
 }
 

@@ -60,6 +60,5 @@ void previous_load(struct daemon *d)
 		log_warning(KIND_PREVIOUS_STOP, "%s is not used: %s", path,
 			    n < 0 ? file_error((int)n) : "it is not one word of a-z and -");
 	else if (strcmp(word, PREVIOUS_ORDERLY) != 0)
-		log_warning(KIND_PREVIOUS_STOP, "the process before this one did not stop in order: %s, says systemd",
-			    word);
+		log_warning(KIND_PREVIOUS_STOP, "the previous process did not stop cleanly: %s, says systemd", word);
 }

@@ -29,10 +29,10 @@ void reload_report_faults(const struct config *config, char *complaints)
 {
 	audit_event(
 		LOG_WARNING, KIND_CONFIG_REFUSED, AUDIT_CONFIG_REFUSED, AUDIT_FAILURE, audit_self(),
-		"the configuration is bad; supervisord would only start us again, so we go on, with the defaults in "
-		"the place of what is bad%s%s; mend it, then restart: %s",
-		config->database_is_bad ? ", of all of [database]" : "",
-		config->http_is_bad ? ", and without HTTP by TCP" : "", "health is degraded until then");
+		"the configuration is bad; supervisord would only restart us, so we go on, with defaults in place of "
+		"what is bad%s%s; fix it, then restart: %s",
+		config->database_is_bad ? ", and of all of [database]" : "",
+		config->http_is_bad ? ", and without HTTP over TCP" : "", "health is degraded until then");
 	report_lines(complaints);
 }
 

@@ -140,7 +140,7 @@ static int judge_holder(const struct sockaddr_un *name, const struct name_holder
 	log_warning(
 		KIND_LOCK_TAKEN,
 		"the name that keeps a second portsyncd from starting (%s) is held by a process that has no business "
-		"with it (pid %d, user %u): it is not known whether another one runs",
+		"with it (pid %d, user %u): it is not known whether another portsyncd runs",
 		name->sun_path + 1, (int)holder->pid, (unsigned)holder->uid);
 	return 0;
 }
@@ -164,7 +164,7 @@ static int claim(int fd, const struct sockaddr_un *name, socklen_t len)
 			return judge_holder(name, &holder);
 		(void)usleep(TRY_USEC);
 	}
-	log_warning(KIND_LOCK_TAKEN, "%s: cannot be held, so a second portsyncd is not kept from starting: %s",
+	log_warning(KIND_LOCK_TAKEN, "%s: cannot be held, so nothing keeps a second portsyncd from starting: %s",
 		    name->sun_path + 1, strerror(errno));
 	return 0;
 }

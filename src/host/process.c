@@ -69,9 +69,8 @@ static void report_limit(__rlimit_resource_t resource, const char *name, const c
 	struct rlimit limit;
 
 	if (getrlimit(resource, &limit) == 0 && limit.rlim_max != RLIM_INFINITY)
-		log_warning(KIND_LIMIT_INHERITED,
-			    "%s is %" PRIu64 " %s: %s; what helps: to start it without that limit", name,
-			    (uint64_t)limit.rlim_max, unit, then);
+		log_warning(KIND_LIMIT_INHERITED, "%s is %" PRIu64 " %s: %s; what helps: start it without that limit",
+			    name, (uint64_t)limit.rlim_max, unit, then);
 }
 
 void process_report(void)
@@ -79,7 +78,7 @@ void process_report(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (were_closed[fd])
 			log_warning(KIND_DESCRIPTOR_CLOSED, "descriptor %d was closed at the start%s", fd,
-				    fd == STDERR_FILENO ? ": what is said on stderr is lost" : "");
-	report_limit(RLIMIT_CPU, "RLIMIT_CPU", "seconds", "the kernel kills this process after so much CPU time");
+				    fd == STDERR_FILENO ? ": what is written to stderr is lost" : "");
+	report_limit(RLIMIT_CPU, "RLIMIT_CPU", "seconds", "the kernel kills this process after that much CPU time");
 	report_limit(RLIMIT_FSIZE, "RLIMIT_FSIZE", "bytes", "no file can grow beyond it, not even the state file");
 }

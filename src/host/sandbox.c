@@ -243,7 +243,7 @@ static int enter_capabilities(struct sandbox *s)
 	if (r == 0)
 		note(s, ", capabilities %s%s%s", net_admin ? "CAP_NET_ADMIN" : "none",
 		     s->override ? " and, to connect to Redis' Unix sockets alone, CAP_DAC_OVERRIDE" : "",
-		     whole ? "" : " (sets that no_new_privs makes void stay)");
+		     whole ? "" : " (sets that no_new_privs makes ineffective remain)");
 	return r;
 }
 

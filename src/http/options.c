@@ -86,10 +86,10 @@ unsigned http_options_clients(unsigned wanted)
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= taken + wanted)
 		return wanted;
 	fit = limit.rlim_cur > taken ? (unsigned)(limit.rlim_cur - taken) : 1;
-	log_warning(
-		KIND_HTTP_CLIENTS_LIMITED,
-		"http.max_clients = %u does not fit into the %ju descriptors of this process (RLIMIT_NOFILE): at most "
-		"%u clients at once, the rest is for Redis, the kernel and files; what helps: LimitNOFILE=%ju",
-		wanted, (uintmax_t)limit.rlim_cur, fit, (uintmax_t)(taken + wanted));
+	log_warning(KIND_HTTP_CLIENTS_LIMITED,
+		    "http.max_clients = %u does not fit into the %ju descriptors of this process (RLIMIT_NOFILE): at "
+		    "most %u clients at once, the other descriptors are for Redis, the kernel and files; what helps: "
+		    "LimitNOFILE=%ju",
+		    wanted, (uintmax_t)limit.rlim_cur, fit, (uintmax_t)(taken + wanted));
 	return fit;
 }

@@ -305,11 +305,10 @@ static void handshake_failed(const struct client *c)
 {
 	count(&c->http->stats.handshakes_failed);
 	if (c->http->need_certificate && !c->refused)
-		log_warning(
-			KIND_HTTP_CLIENT_REFUSED,
-			"TLS handshake with the client at %s failed: it brought no certificate on P-384, or does not "
-			"speak TLS 1.3 with AES-256-GCM and P-384",
-			c->peer);
+		log_warning(KIND_HTTP_CLIENT_REFUSED,
+			    "TLS handshake with the client at %s failed: it sent no certificate on P-384, or does not "
+			    "speak TLS 1.3 with AES-256-GCM and P-384",
+			    c->peer);
 }
 
 static void client_left(struct http *h, struct client *c)

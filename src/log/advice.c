@@ -24,7 +24,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_REDIS_BACK] = {
 		"Redis is back",
-		"The connection is up again, after the time that the message names.",
+		"The connection is up again; the message says how long it was away.",
 		"There is nothing to do: the daemon writes what differs. If this happens often, look at Redis' own "
 		"log.",
 	},
@@ -39,12 +39,12 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_DATABASES_KNOWN] = {
 		"The file that says where Redis is exists now",
-		"The start goes on.",
+		"Startup continues.",
 		NULL,
 	},
 	[KIND_LINKS_FOLLOWED] = {
 		"The kernel's links are followed",
-		"The netlink socket is open. The message has the size of its receive buffer.",
+		"The netlink socket is open. The message gives the size of its receive buffer.",
 		"If net.core.rmem_max is named as the limit, grant CAP_NET_ADMIN or raise it (deploy/sysctl).",
 	},
 	[KIND_EVENTS_LOST] = {
@@ -60,8 +60,8 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_DUMP_FAILED] = {
 		"Reading all links failed",
-		"The links changed while the kernel listed them, or it lacks time or memory.",
-		"It is tried again. If this goes on, find out who creates and deletes links: ip monitor link.",
+		"The links changed while the kernel listed them, or it lacked time or memory.",
+		"It is tried again. If it keeps failing, find out who creates and deletes links: ip monitor link.",
 	},
 	[KIND_DUMP_PARTIAL] = {
 		"An interrupted list of links was used",
@@ -76,20 +76,20 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_NO_RECHECK] = {
 		"Links are not read again",
-		"The machine refused a thread at the start, so changes that the kernel does not report are not "
-		"found. All messages are followed.",
+		"The machine refused a thread at startup, so changes that the kernel does not report are not found. "
+		"Those that it reports are.",
 		"Raise the limit of processes (TasksMax= in systemd, pids-limit in docker) and restart.",
 	},
 	[KIND_SILENT_CHANGE] = {
-		"A link changed without a message of the kernel",
-		"A link that was read again differed from the kernel's messages.",
-		"STATE_DB is corrected. A deleted bond does this to its members' MTU; otherwise find the driver that "
-		"changes links silently, and report it.",
+		"A link changed without a message from the kernel",
+		"A link that was read again was not as the kernel's messages said.",
+		"STATE_DB is corrected. Deleting a bond does this to its members' MTU; otherwise find the driver "
+		"that changes links silently, and report it.",
 	},
 	[KIND_KEPT_ROWS_END] = {
 		"Ports have no link some time after a warm start",
 		"A warm start keeps the rows of the previous process, since their links may still come. After "
-		"sonic.keep_rows_secs it deletes a row without a link.",
+		"sonic.keep_rows_secs the rows without a link are deleted.",
 		"Find out why syncd does not create the links.",
 	},
 	[KIND_IN_SYNC] = {
@@ -98,13 +98,13 @@ const struct advice log_advice[KINDS] = {
 		"There is nothing to do.",
 	},
 	[KIND_WATCH_STATE] = {
-		"State of the kernel's watcher",
-		"For finding faults: unsynced, dumping, settling, synced.",
+		"State of the watch on the kernel's links",
+		"For debugging: unsynced, dumping, settling, synced.",
 		"There is nothing to do.",
 	},
 	[KIND_PORT_PUBLISHED] = {
 		"The operational status of @PORT@ was published",
-		"The port went up or down; STATE_DB has it. EVENT_ID counts the changes, also over restarts; "
+		"The port went up or down; STATE_DB has it. EVENT_ID counts the changes, across restarts too; "
 		"LATENCY_US is the time from the kernel's message to the command to Redis.",
 		"If a port flaps, look at its transceiver, its cable and the far end.",
 	},
@@ -122,64 +122,65 @@ const struct advice log_advice[KINDS] = {
 		"Redis refused a write of @PORT@",
 		"REASON is Redis' answer. NOPERM: its access list forbids the command; READONLY: it is a replica; "
 		"OOM: maxmemory is reached; MISCONF: it cannot save to disk.",
-		"Mend what Redis complains of (deploy/redis has an access list); it is tried again.",
+		"Fix what Redis complains about (deploy/redis has an access list); it is tried again.",
 	},
 	[KIND_WRITE_ACCEPTED] = {
 		"@PORT@ was written again",
-		"Redis had refused its row before and takes it now.",
+		"Redis refused its row before, and has now accepted it.",
 		"There is nothing to do.",
 	},
 	[KIND_EVENT_REFUSED] = {
-		"Redis refused an event of STATE_DB, or takes them again",
+		"Redis refused an event of STATE_DB, or accepts them again",
 		"event_tables of database_config.json names PORT_TABLE, so each write of a row is also published. "
 		"The message has Redis' answer. The rows are not affected; consumers that rely on these events "
 		"alone miss some.",
 		"With NOPERM the Redis user lacks the channel PORT_TABLE_CHANNEL@6: see deploy/redis/README.md.",
 	},
 	[KIND_DRIFT_REPAIRED] = {
-		"The row of @PORT@ was changed by somebody else",
-		"Another program changed or deleted the row; it was repaired.",
+		"Another program changed the row of @PORT@",
+		"It changed or deleted the row, which was repaired.",
 		"Only portsyncd may write these fields. Find the writer: redis-cli MONITOR shows commands and "
 		"clients.",
 	},
 	[KIND_READ_REFUSED] = {
 		"Rows of STATE_DB cannot be read back",
 		"Redis refuses to read them; the message says why.",
-		"Mend what Redis complains of. Meanwhile rows are written in full.",
+		"Fix what Redis complains about. Meanwhile rows are written in full.",
 	},
 	[KIND_LOOKUP_REFUSED] = {
 		"Rows of APPL_DB cannot be looked up",
 		"Redis refuses to say whether a port is configured.",
-		"Mend what Redis complains of; it is tried again.",
+		"Fix what Redis complains about; it is tried again.",
 	},
 	[KIND_CONFIG_ROW_BAD] = {
 		"A PORT row of CONFIG_DB is left out",
-		"Its name cannot be a port's, or it is not a hash; the message says which.",
+		"Its name is not valid for a port, or it is not a hash; the message says which.",
 		"Correct the row; the daemon reads it at the next push of the ports.",
 	},
 	[KIND_CONFIG_ROW_FOREIGN] = {
-		"A PORT row of CONFIG_DB is not a front port",
+		"A PORT row of CONFIG_DB is not a front-panel port",
 		"Only names that begin with \"Ethernet\" are watched; the row is passed on.",
-		"There is nothing to do if that is meant.",
+		"There is nothing to do if that is intended.",
 	},
 	[KIND_PUSH_REFUSED] = {
 		"Redis refused a row for APPL_DB",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of; it is tried again.",
+		"Fix what Redis complains about; it is tried again.",
 	},
 	[KIND_KEY_REPLACED] = {
 		"A key of portsyncd had another type and was replaced",
-		"Another program wrote something else to a key that only portsyncd uses; what was there is gone.",
+		"Another program wrote a value of another type to a key that only portsyncd uses; that value is "
+		"gone.",
 		"There is nothing to do, unless it happens again: then find the writer (redis-cli MONITOR).",
 	},
 	[KIND_CONFIG_SCAN_REFUSED] = {
 		"CONFIG_DB cannot be read",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of; it is tried again.",
+		"Fix what Redis complains about; it is tried again.",
 	},
 	[KIND_CONFIG_DB_LOST] = {
 		"CONFIG_DB has lost its PORT rows",
-		"It was emptied while the switch runs.",
+		"It was emptied while the switch was running.",
 		"The daemon pushes nothing until the rows are back: load the configuration again.",
 	},
 	[KIND_APPL_DB_EMPTIED] = {
@@ -190,7 +191,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_ROWS_UNPROVED] = {
 		"APPL_DB does not say whether it still has the ports",
 		"Redis refuses to look for the first port's row after PortConfigDone; the message has its answer.",
-		"It is asked again, and PortInitDone waits. With NOPERM the start goes on without: grant EXISTS of "
+		"It is asked again, and PortInitDone waits. With NOPERM startup goes on without: grant EXISTS on "
 		"PORT_TABLE:* and _PORT_TABLE:* (deploy/redis).",
 	},
 	[KIND_MARKER_GONE] = {
@@ -223,10 +224,10 @@ const struct advice log_advice[KINDS] = {
 		"There is nothing to do.",
 	},
 	[KIND_OLD_LINKS_UNDECIDED] = {
-		"Redis does not say whether swss was restarted",
+		"It is not known whether swss was restarted",
 		"PortInitDone in APPL_DB cannot be read, so the daemon cannot know whether the interfaces are old. "
-		"The start waits and tries again.",
-		"See what Redis answers; its user needs EXISTS of PORT_TABLE:PortInitDone.",
+		"Startup waits and tries again.",
+		"See what Redis answers; portsyncd's user needs EXISTS on PORT_TABLE:PortInitDone.",
 	},
 	[KIND_OLD_LINKS_UP] = {
 		"Old interfaces could not be set down",
@@ -235,7 +236,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_PORT_CONFIG_DONE] = {
 		"The ports are configured",
-		"All PORT rows were handed to orchagent.",
+		"All PORT rows were pushed to APPL_DB, for orchagent.",
 		"There is nothing to do.",
 	},
 	[KIND_PORT_INIT_DONE] = {
@@ -257,7 +258,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_PORT_COUNT_REFUSED] = {
 		"The count of PortConfigDone cannot be written",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of; it is tried again.",
+		"Fix what Redis complains about; it is tried again.",
 	},
 	[KIND_WARM_START] = {
 		"Warm start",
@@ -272,27 +273,27 @@ const struct advice log_advice[KINDS] = {
 	[KIND_WARM_TABLES_REFUSED] = {
 		"The warm start tables cannot be used",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of; it is tried again.",
+		"Fix what Redis complains about; it is tried again.",
 	},
 	[KIND_LOGGER_VALUE_BAD] = {
-		"LOGGER:portsyncd has a value without meaning",
+		"LOGGER:portsyncd has an invalid value",
 		"The message names the value and what is allowed.",
 		"Set it with swssloglevel.",
 	},
 	[KIND_LOGGER_REFUSED] = {
 		"LOGGER:portsyncd cannot be used",
 		"The message has Redis' answer.",
-		"Mend what Redis complains of; the level in force stays.",
+		"Fix what Redis complains about; the level in force stays.",
 	},
 	[KIND_TUNING_IN_FORCE] = {
 		"The tuning is in force",
-		"What [performance] requested of the machine.",
+		"What [performance] requests was applied.",
 		"There is nothing to do.",
 	},
 	[KIND_TUNING_REFUSED] = {
 		"A setting was refused by the machine",
 		"The message names the key of [performance], why, and what helps.",
-		"Grant what it needs, or remove the key. The daemon works without.",
+		"Grant what it needs, or remove the key. The daemon works without it.",
 	},
 	[KIND_SANDBOX_IN_FORCE] = {
 		"The sandbox is in force",
@@ -304,18 +305,21 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_SANDBOX_OFF] = {
 		"The sandbox is off",
-		"security.sandbox or --sandbox turned it off: a fault in the daemon has all the rights of its user.",
+		"security.sandbox or --sandbox turned it off: an attacker who exploits a fault in the daemon has all "
+		"the rights of its user.",
 		"For debugging only: turn it on again, and restart.",
 	},
 	[KIND_STATE_LOADED] = {
-		"The counters go on from the state file",
-		"Flaps and last changes of the ports, event and audit numbers go on where the last process left them.",
+		"Counters continue from the state file",
+		"Flaps and last changes of the ports, event and audit numbers continue where the previous process "
+		"left them.",
 		NULL,
 	},
 	[KIND_STATE_JUMPED] = {
 		"The state file was not saved at an orderly stop",
-		"The last process was killed, or the machine lost power. Event and audit numbers go on 1,000,000 "
-		"above the last ones saved, so that none comes twice. Flaps since the last save are lost.",
+		"The previous process was killed, or the machine lost power. Event and audit numbers continue "
+		"1,000,000 above the last ones saved, so that none is used twice. Flaps since the last save are "
+		"lost.",
 		"Find out what ended the process: see the lines before this one, and the kernel's (out of memory).",
 	},
 	[KIND_STATE_MISSING] = {
@@ -332,8 +336,8 @@ const struct advice log_advice[KINDS] = {
 		"nothing is saved.",
 	},
 	[KIND_STATE_IN_USE] = {
-		"Another process has the state file",
-		"Two daemons have one state file. The counters of this one start at 0 and are not saved.",
+		"Another process uses the state file",
+		"Two daemons share one state file. The counters of this one start at 0 and are not saved.",
 		"Give each its own state.file.",
 	},
 	[KIND_RECORDER_OFF] = {
@@ -351,14 +355,15 @@ const struct advice log_advice[KINDS] = {
 	[KIND_RECORDING_FAILED] = {
 		"A recording could not be written",
 		"The folder is missing, full or not writable; the message says which. Ports are not affected.",
-		"Make room, or create recorder.folder and restart. portsyncctl record -o FILE saves what memory has.",
+		"Free disk space, or create recorder.folder and restart. portsyncctl record -o FILE saves what "
+		"memory has.",
 	},
 	[KIND_STATE_NOT_SAVED] = {
 		"The state file could not be saved",
 		"The disk is full or read-only, or the folder missing or not writable. A restart loses what was "
-		"counted since. Numbers of events and audit records may jump, so that none comes twice.",
-		"Free the disk, or make the folder of state.file writable; it is tried again each "
-		"state.save_interval_secs. A folder missing at the start needs a restart.",
+		"counted since the last save. Event and audit numbers may jump, so that none is used twice.",
+		"Free disk space, or make the folder of state.file writable; it is tried again every "
+		"state.save_interval_secs. A folder missing at startup needs a restart.",
 	},
 	[KIND_STATE_SAVED_AGAIN] = {
 		"The state file could be saved again",
@@ -371,20 +376,21 @@ const struct advice log_advice[KINDS] = {
 		"There is nothing to do.",
 	},
 	[KIND_RUNS_ALREADY] = {
-		"Another portsyncd runs",
+		"Another portsyncd is running",
 		"Two would write the same rows of STATE_DB. This one has ended and touched nothing.",
 		"To run this one, stop that process first (systemctl stop portsyncd, supervisorctl stop portsyncd).",
 	},
 	[KIND_LOCK_TAKEN] = {
 		"Nothing keeps a second portsyncd from starting",
-		"Another process holds the abstract Unix socket by which portsyncd shows that it runs, or the socket "
-		"cannot be made.",
+		"Another process holds the abstract Unix socket by which portsyncd shows that it is running, or the "
+		"socket cannot be created.",
 		"Find it: ss -xlp | grep portsyncd.",
 	},
 	[KIND_LIMIT_INHERITED] = {
 		"A limit of the machine applies",
 		"portsyncd was started with a limit that it cannot raise.",
-		"Start it without (ulimit, prlimit, LimitCPU= and LimitFSIZE= of the unit, --ulimit of docker).",
+		"Start it without the limit (ulimit, prlimit, LimitCPU= and LimitFSIZE= of the unit, --ulimit of "
+		"docker).",
 	},
 	[KIND_DESCRIPTOR_CLOSED] = {
 		"A standard descriptor was closed",
@@ -393,21 +399,21 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_THREAD_MISSING] = {
 		"A thread could not be started",
-		"The machine refuses a thread (pids.max of the cgroup, TasksMax= of the unit, RLIMIT_NPROC, "
-		"memory). The line says whether the loop does its work.",
+		"The machine refuses a thread (pids.max of the cgroup, TasksMax= of the unit, RLIMIT_NPROC, memory). "
+		"The line says whether the loop does the thread's work.",
 		"Raise that limit, then restart portsyncd.",
 	},
 	[KIND_NO_AUDIT_TRAIL] = {
 		"There is no audit trail",
-		"It is on, but the log goes to stderr, where its records look like lines.",
-		"Choose log.target = journal, syslog or rfc5424, or turn it off (log.audit = false).",
+		"It is on, but the log goes to stderr, which cannot keep its records apart from other lines.",
+		"Choose log.target = journal, syslog or rfc5424, or turn the trail off (log.audit = false).",
 	},
 	[KIND_PREVIOUS_STOP] = {
-		"The previous process did not stop in order",
+		"The previous process did not stop cleanly",
 		"systemd says how it ended: watchdog (its loop hung), core-dump or signal (killed), oom-kill (out of "
 		"memory), exit-code, timeout. All links were read again, so no event is missing.",
 		"See the lines before this one, and systemd's. After watchdog see "
-		"portsyncd_loop_longest_turn_seconds and portsyncd_loop_run_delay_seconds_total: mostly a starved "
+		"portsyncd_loop_longest_turn_seconds and portsyncd_loop_run_delay_seconds_total: usually a starved "
 		"process.",
 	},
 	[KIND_STOPPING] = {
@@ -416,19 +422,19 @@ const struct advice log_advice[KINDS] = {
 		"There is nothing to do.",
 	},
 	[KIND_STOP_INCOMPLETE] = {
-		"Not everything was written before the end",
+		"Not everything was written before the stop",
 		"Redis did not take it within two seconds, or the links could not be read again after a loss of "
-		"events; the line says which. Until the next start rows of STATE_DB may be outdated.",
+		"events; the line says which. Until the next start, rows of STATE_DB may be out of date.",
 		"The next start writes what differs.",
 	},
 	[KIND_ENDED_BY_FAULT] = {
 		"portsyncd cannot go on",
 		"The message says why.",
-		"Mend it; the service manager starts the daemon again.",
+		"Fix it; the service manager starts the daemon again.",
 	},
 	[KIND_SUMMARY] = {
 		"Summary",
-		"Counters since the start; SIGHUP requests them.",
+		"Counters since startup; SIGHUP requests them.",
 		"There is nothing to do.",
 	},
 	[KIND_LOG_LEVEL_SET] = {
@@ -443,13 +449,13 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_CONFIG_REFUSED] = {
 		"The configuration was refused",
-		"Each fault has a line with the key and what is allowed. A reload keeps the old configuration; a "
-		"start uses those keys' defaults.",
+		"Each fault has a line with the key and what is allowed. A reload keeps the old configuration; at "
+		"startup under supervisord, defaults replace those keys.",
 		"Correct it: portsyncd --check-config names each fault. Then send SIGHUP; after a start with faults, "
 		"restart.",
 	},
 	[KIND_CONFIG_NEEDS_RESTART] = {
-		"A part of the configuration needs a restart",
+		"Part of the configuration needs a restart",
 		"These keys were changed, but only [log] changes while the daemon runs.",
 		"Restart the service when convenient.",
 	},
@@ -460,13 +466,13 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_HTTP_CLIENTS_LIMITED] = {
 		"Fewer HTTP clients at once than configured",
-		"http.max_clients needs more descriptors than the process may have beside its own, so fewer clients "
-		"are served at once.",
+		"http.max_clients needs more file descriptors than the process may open besides its own, so fewer "
+		"clients are served at once.",
 		"Raise LimitNOFILE= (systemd) or the container's limit (ulimit -n), or lower http.max_clients.",
 	},
 	[KIND_HTTP_CLIENT_DROPPED] = {
 		"Too many HTTP clients at once",
-		"There were http.max_clients clients; the one that waited longest was dropped for a new one.",
+		"There were http.max_clients clients; the one that had waited longest was dropped for a new one.",
 		"If these are your own scrapers, raise http.max_clients; else find out who connects (ss -tp).",
 	},
 	[KIND_HTTP_CLIENT_REFUSED] = {
@@ -477,10 +483,10 @@ const struct advice log_advice[KINDS] = {
 	[KIND_HTTP_NO_CLIENT] = {
 		"No HTTP client can be accepted",
 		"accept(2) failed, most often for lack of file descriptors.",
-		"Events are not affected. Look at the number of open descriptors and at LimitNOFILE=.",
+		"Events are not affected. Compare process_open_fds with process_max_fds, and raise LimitNOFILE=.",
 	},
 	[KIND_HTTP_CERTIFICATE] = {
-		"The certificate of the HTTP server is not valid now",
+		"The certificate of the HTTP server is not valid",
 		"It has expired, or is not valid yet; clients will refuse it.",
 		"Renew it and send SIGHUP.",
 	},
@@ -516,7 +522,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_LINES_DROPPED] = {
 		"Lines were dropped",
-		"The log target was too slow, or gone, and the ring of lines full. Events were not delayed.",
+		"The log target was too slow, or gone, and the ring of lines was full. Events were not delayed.",
 		"Look at the journal or syslog daemon (systemctl status systemd-journald rsyslog).",
 	},
 	[AUDIT_START] = {
@@ -525,7 +531,7 @@ const struct advice log_advice[KINDS] = {
 		NULL,
 	},
 	[AUDIT_STOP] = {
-		"portsyncd ends",
+		"portsyncd stopped",
 		"Audit record: the requester, or, with outcome failure, why it cannot go on.",
 		"If that was not intended, find out who did it.",
 	},
@@ -558,9 +564,9 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_REDIS_DENIED] = {
 		"Redis refused a command for lack of a right",
-		"Audit record; a connection has one, however many commands are refused. ACL LOG of Redis names the "
+		"Audit record; one per connection, however many commands are refused. ACL LOG of Redis names the "
 		"command and the key.",
-		"Give the user the rights of deploy/redis/portsyncd.acl. If it has them, find out why the daemon "
+		"Give the user the rights in deploy/redis/portsyncd.acl. If it has them, find out why the daemon "
 		"needs more.",
 	},
 	[AUDIT_CAPABILITY] = {
@@ -583,7 +589,7 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_SPOOF] = {
 		"Spoofed netlink messages were dropped",
-		"Audit record: a process of the network namespace sends messages to the daemon's socket; they were "
+		"Audit record: a process in the network namespace sends messages to the daemon's socket; they were "
 		"ignored.",
 		"Find it by the port id in the record (ss --netlink --processes): it may try to forge link states.",
 	},
@@ -610,13 +616,13 @@ const struct advice log_advice[KINDS] = {
 	},
 	[AUDIT_STATE_REFUSED] = {
 		"Audit: the state file was refused",
-		"The file that keeps counters and audit numbers over restarts was changed or damaged; the record "
+		"The file that keeps counters and audit numbers across restarts was changed or damaged; the record "
 		"says what is wrong. Its numbers start at 1 again.",
 		"Find out who changed it. The file is kept as state.json.refused.",
 	},
 	[AUDIT_HELD_BACK] = {
 		"Audit records were suppressed",
-		"Audit record: more records of one kind came than its limit, as when ports flap in a storm.",
+		"Audit record: more records of one kind came than its limit allows, as when ports flap in a storm.",
 		"STATE_DB and the ports' counters have the last state. Raise log.limit_lines to record all.",
 	},
 };
@@ -626,7 +632,7 @@ const struct advice_case log_advice_cases[] = {
 		KIND_REDIS_AWAY,
 		"Permission denied",
 		{
-			"Redis' socket is closed to portsyncd",
+			"portsyncd may not open Redis' socket",
 			"Owner, group or mode of the socket or its folder keep the daemon's user out; the reason "
 			"names them.",
 			"For the socket: unixsocketperm 770 in redis.conf, and the daemon's user in its group; for "
@@ -640,7 +646,7 @@ const struct advice_case log_advice_cases[] = {
 			"Redis refuses the connection",
 			"Redis has maxclients clients, is in protected mode, or still loads its data; the reason has "
 			"its words.",
-			"Mend what Redis complains of; it is tried again.",
+			"Fix what Redis complains about; it is tried again.",
 		},
 	},
 	{
@@ -660,7 +666,7 @@ const struct advice_case log_advice_cases[] = {
 			"Redis refuses a step of the set-up",
 			"The user lacks a right, Redis has maxclients clients, or still loads its data; the reason "
 			"has its words.",
-			"Mend what Redis complains of (deploy/redis has an access list); it is tried again.",
+			"Fix what Redis complains about (deploy/redis has an access list); it is tried again.",
 		},
 	},
 	{

@@ -176,7 +176,7 @@ static bool announce(void)
 	};
 	(void)snprintf(record->text, sizeof(record->text),
 		       "%" PRIu64 " lines were dropped, %" PRIu64
-		       " of them records of the audit trail: there was no room for them",
+		       " of them records of the audit trail: the ring was full",
 		       dropped - writer.announced, audit - writer.announced_audit);
 	writer.announcing_audit_to = audit;
 	writer.announcing_to = dropped;

@@ -203,7 +203,7 @@ static void write_netlink(struct exposition *e, const struct snapshot *s)
 	sample(e, label("type", "dellink"), w->dellink);
 	sample(e, label("type", "other"), w->messages - w->newlink - w->dellink);
 	counter(e, "portsyncd_events_processed_total", "Link messages read and applied", health_processed(s));
-	counter(e, "portsyncd_events_failed_total", "Messages and rows that came to nothing", health_failed(s));
+	counter(e, "portsyncd_events_failed_total", "Messages and rows that failed", health_failed(s));
 	gauge(e, "portsyncd_netlink_connected", "The event socket works", s->socket.works);
 	counter(e, "portsyncd_netlink_datagrams_total", "Datagrams of the event socket", w->datagrams);
 	counter(e, "portsyncd_netlink_filtered_total", "Link messages read that concern no port", s->links.ignored);
@@ -213,16 +213,20 @@ static void write_netlink(struct exposition *e, const struct snapshot *s)
 	counter(e, "portsyncd_netlink_malformed_total", "Malformed messages", w->malformed);
 	counter(e, "portsyncd_netlink_spoofed_total", "Datagrams dropped because the kernel did not send them",
 		w->spoofed);
-	counter(e, "portsyncd_netlink_dumps_total", "Readings of all links that were begun", w->dumps);
-	counter(e, "portsyncd_netlink_dumps_interrupted_total", "Dumps that a change made void", w->dumps_interrupted);
+	counter(e, "portsyncd_netlink_dumps_total", "Dumps of all links that were begun", w->dumps);
+	counter(e, "portsyncd_netlink_dumps_interrupted_total", "Dumps that a change interrupted",
+		w->dumps_interrupted);
 	counter(e, "portsyncd_netlink_dumps_failed_total", "Dumps that failed or timed out", w->dumps_failed);
-	counter(e, "portsyncd_netlink_dumps_retried_total", "Dumps begun because the one before came to nothing",
+	counter(e, "portsyncd_netlink_dumps_retried_total", "Dumps begun because the previous one was not used",
 		w->dumps_retried);
-	gauge(e, "portsyncd_netlink_receive_buffer_bytes", "How much may wait in the event socket", s->socket.rcvbuf);
-	counter(e, "portsyncd_kernel_silent_changes_total", "Links that a reading found to differ without a message",
+	gauge(e, "portsyncd_netlink_receive_buffer_bytes", "Size of the event socket's receive buffer",
+	      s->socket.rcvbuf);
+	counter(e, "portsyncd_kernel_silent_changes_total", "Links found changed without a message from the kernel",
 		s->mirror.silent_changes);
-	counter(e, "portsyncd_kernel_rereads_total", "Readings of all links while in sync", s->mirror.reread.all);
-	counter(e, "portsyncd_kernel_links_reread_total", "Links that were read singly", s->mirror.reread.links);
+	counter(e, "portsyncd_kernel_rereads_total", "Times all links were read again while in sync",
+		s->mirror.reread.all);
+	counter(e, "portsyncd_kernel_links_reread_total", "Links that were read again one by one",
+		s->mirror.reread.links);
 }
 
 static void write_socket(struct exposition *e, const struct procstat *p)
@@ -231,7 +235,7 @@ static void write_socket(struct exposition *e, const struct procstat *p)
 		return;
 	counter(e, "portsyncd_netlink_drops_total", "Messages the kernel dropped for the event socket",
 		p->netlink_drops);
-	gauge(e, "portsyncd_netlink_receive_queue_bytes", "What waits in the event socket", p->netlink_queued);
+	gauge(e, "portsyncd_netlink_receive_queue_bytes", "Bytes waiting in the event socket", p->netlink_queued);
 }
 
 /* --- being in sync --- */
@@ -241,12 +245,14 @@ static void write_sync(struct exposition *e, const struct snapshot *s)
 	const struct snapshot_sync *sync = &s->sync;
 	uint64_t now = e->in->now_nsec;
 
-	gauge(e, "portsyncd_synced", "What is known equals the links of the kernel", sync->synced);
-	gauge_seconds(e, "portsyncd_unsynced_seconds", "How long what is known may not equal the links",
+	gauge(e, "portsyncd_synced", "The daemon is in sync with the kernel's links", sync->synced);
+	gauge_seconds(e, "portsyncd_unsynced_seconds",
+		      "How long the daemon has not been in sync with the kernel's "
+		      "links",
 		      sync->synced || now < sync->changed_nsec ? 0 : now - sync->changed_nsec);
 	gauge_timestamp(e, "portsyncd_last_sync_timestamp_seconds", "When all links were last read", sync->last_nsec);
 	if (sync->first_took_nsec)
-		gauge_seconds(e, "portsyncd_initial_sync_duration_seconds", "Up to the first complete sync",
+		gauge_seconds(e, "portsyncd_initial_sync_duration_seconds", "Time until the first complete sync",
 			      sync->first_took_nsec);
 	counter(e, "portsyncd_resyncs_total", "Times it came back into sync after a loss", sync->resyncs);
 	histogram(e, "portsyncd_resync_duration_seconds", "From a loss to being in sync again", &s->resync,
@@ -264,7 +270,7 @@ static void write_publish(struct exposition *e, const struct snapshot *s)
 	sample(e, label("operation", "set"), p->sets);
 	sample(e, label("operation", "delete"), p->deletes);
 	counter(e, "portsyncd_row_refusals_total", "Writes of rows that Redis answered with an error", p->refused);
-	counter(e, "portsyncd_rows_repeated_total", "Rows written though they said nothing new: an event was owed",
+	counter(e, "portsyncd_rows_repeated_total", "Rows written without a change, because an event was owed",
 		p->repeats);
 	counter(e, "portsyncd_redis_batches_total", "Loop turns that wrote rows to STATE_DB", p->batches);
 	histogram(e, "portsyncd_redis_batch_rows", "Rows written in one loop turn", &s->batch_rows,
@@ -325,7 +331,7 @@ static void write_redis(struct exposition *e, const struct snapshot *s)
 	family(e, GAUGE, "portsyncd_redis_connection_up", "The connection is ready");
 	for (size_t i = 0; i < SNAPSHOT_CONNS; i++)
 		sample(e, connection(i), conns[i].ready);
-	family(e, COUNTER, "portsyncd_redis_reconnects_total", "Times it was made again after having been ready");
+	family(e, COUNTER, "portsyncd_redis_reconnects_total", "Times the connection was ready again after a loss");
 	for (size_t i = 0; i < SNAPSHOT_CONNS; i++)
 		sample(e, connection(i), conns[i].stats.connects - (conns[i].stats.connects > 0));
 	family(e, COUNTER, "portsyncd_redis_flushes_total", "Writes to the socket");
@@ -356,7 +362,7 @@ static void write_sums(struct exposition *e, const struct snapshot *s)
 	gauge(e, "portsyncd_ports_configured", "Ports with a row in APPL_DB", sums->configured);
 	gauge(e, "portsyncd_ports_present", "Ports with an interface", sums->present);
 	gauge(e, "portsyncd_ports_up", "Ports whose oper status is up", sums->up);
-	gauge(e, "portsyncd_ports_old", "Ports whose interface is left from before a cold start", sums->old);
+	gauge(e, "portsyncd_ports_old", "Ports whose interface is left over from before a cold start", sums->old);
 	counter(e, "portsyncd_links_set_down_total", "Interfaces that a cold start set down", s->links_set_down);
 	gauge(e, "portsyncd_ports_waiting", "Ports with an interface but no row in APPL_DB", sums->waiting);
 	gauge(e, "portsyncd_ports_awaited", "Ports that PortInitDone waits for", sums->awaited);
@@ -459,7 +465,7 @@ static void write_families(struct exposition *e, const struct port_label *labels
 	family(e, COUNTER, "portsyncd_port_flaps_total", "Changes of the oper status since start");
 	each_port(e, labels, write_flaps);
 	/* Not a counter, since it is carried over: after a kill it may begin below where it was, but not at 0. */
-	family(e, GAUGE, "portsyncd_port_flaps_lifetime", "Changes of the oper status, also over restarts");
+	family(e, GAUGE, "portsyncd_port_flaps_lifetime", "Changes of the oper status, across restarts");
 	each_port(e, labels, write_flaps_ever);
 	family(e, GAUGE, "portsyncd_port_admin_up", "The admin status is up");
 	each_port(e, labels, write_admin);
@@ -563,7 +569,8 @@ static void write_log(struct exposition *e, const struct snapshot *s)
 static void write_recorder(struct exposition *e, const struct snapshot_recorder *r)
 {
 	gauge(e, "portsyncd_recorder_memory_bytes", "Memory of the flight recorder; 0: it is off", r->figures.bytes);
-	counter(e, "portsyncd_recorder_written_bytes_total", "What was written into it", r->figures.written);
+	counter(e, "portsyncd_recorder_written_bytes_total", "Bytes written into the flight recorder",
+		r->figures.written);
 	family(e, COUNTER, "portsyncd_recordings_total", "Recordings written into the folder");
 	for (unsigned why = 0; why < RECORDER_WHYS; why++)
 		sample(e, label("reason", recorder_why_name(why)), r->written[why]);
@@ -593,7 +600,7 @@ static void write_daemon(struct exposition *e, const struct snapshot *s)
 	gauge_timestamp(e, "portsyncd_state_last_save_timestamp_seconds", "When the state file was last saved",
 			s->saves.last_nsec);
 	write_recorder(e, &s->recorder);
-	family(e, GAUGE, "portsyncd_previous_stop_info", "Always 1: how the process before this one ended");
+	family(e, GAUGE, "portsyncd_previous_stop_info", "Always 1: how the previous process ended");
 	sample(e, label("result", s->previous_stop), 1);
 	family(e, GAUGE, "portsyncd_build_info", "Always 1");
 	sample(e, (struct labels){{{"version", PORTSYNCD_VERSION}, {"commit", base_commit}, {"compiler", COMPILER}}},
@@ -632,7 +639,7 @@ static void write_server(struct exposition *e, const struct http_stats *s)
 	counter(e, "portsyncd_http_handshakes_failed_total", "TLS handshakes that failed", s->handshakes_failed);
 	counter(e, "portsyncd_http_certificates_refused_total", "Client certificates that were refused",
 		s->certificates_refused);
-	gauge(e, "portsyncd_http_certificate_expiry_timestamp_seconds", "Until when the certificate is good",
+	gauge(e, "portsyncd_http_certificate_expiry_timestamp_seconds", "When the server's certificate expires",
 	      s->expires);
 }
 

@@ -72,7 +72,7 @@ static void note_set_down(struct oldlinks *o, const struct port *port)
 	o->set_down++;
 	log_with(LOG_WARNING, KIND_OLD_LINK_SET_DOWN,
 		 (&(struct log_context){.port = port->name, .ifindex = port->link.ifindex}),
-		 "%s: set down: its interface is left from before this cold start", port->name);
+		 "%s: set down: its interface is left over from before this cold start", port->name);
 }
 
 static void note_result(struct oldlinks *o, const struct port *port, int result)

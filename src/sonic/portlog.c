@@ -68,8 +68,8 @@ static void report_suppressed(struct port *port)
 	if (audit_is_kept()) {
 		log_note_suppressed(n);
 		audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, &fields,
-			   "%s: %s: %u like records suppressed; %s%s now", log_kinds[AUDIT_PORT_STATE].name, port->name,
-			   n, fields.oper ? "oper " : "", fields.oper ? fields.oper : "without a row");
+			   "%s: %s: %u similar records suppressed; %s%s now", log_kinds[AUDIT_PORT_STATE].name,
+			   port->name, n, fields.oper ? "oper " : "", fields.oper ? fields.oper : "without a row");
 	}
 	if (!lines_wanted() || !fields.oper)
 		return;
@@ -177,7 +177,7 @@ static void report_rest(unsigned records, unsigned ports)
 {
 	log_note_suppressed(records);
 	audit_line(AUDIT_HELD_BACK, AUDIT_SUCCESS, audit_self(), LOG_HERE, NULL,
-		   "%s: %u like records of %u other ports suppressed", log_kinds[AUDIT_PORT_STATE].name, records,
+		   "%s: %u similar records of %u other ports suppressed", log_kinds[AUDIT_PORT_STATE].name, records,
 		   ports);
 }
 

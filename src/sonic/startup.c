@@ -384,7 +384,8 @@ static int on_missing(sd_event_source *timer, uint64_t usec, void *user)
 				 links_expected(s->deps.links));
 	warn_of(user, is_awaited, "PortInitDone waits for ", "without a host interface");
 	warn_of(user, is_stuck, "",
-		"are ignored, as their interfaces are left from before this start; delete those, or restart swss");
+		"are ignored, as their interfaces are left over from before this start; delete those, or restart "
+		"swss");
 	return 0;
 }
 

@@ -125,7 +125,7 @@ static const char *judge(const struct stat *st)
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return "it is neither this user's nor root's";
 	if (st->st_mode & (S_IWGRP | S_IWOTH))
-		return "others than its owner can write it";
+		return "users other than its owner can write it";
 	if (st->st_size > (off_t)STATE_MAX_BYTES)
 		return "it is too large";
 	return NULL;

@@ -51,7 +51,7 @@ def test_deployment(fresh: Machine, packages: list[Path]) -> None:
     looks = {
         "Where Redis is": redis_connected,
         "A first port": first_port_is_followed,
-        "A password for Redis, and a user of its own": runs_as_its_own_redis_user,
+        "A Redis user and password of its own": runs_as_its_own_redis_user,
         "Metrics for another machine": conffile_still_has_every_key,
     }
     run_all(fresh, "deployment.md", looks)

@@ -58,7 +58,7 @@ def test_help_fits_the_terminal() -> None:
     for words in ([], *([verb] for verb in VERBS)):
         plain = ctl.command(*words, "--help").out
         with Terminal([str(ctl.program()), *words, "--help"], ctl.environment(), columns=80) as terminal:
-            terminal.wait(r"version and end\n\Z" if words else r"reached\n\Z")
+            terminal.wait(r"version and exit\n\Z" if words else r"reached\n\Z")
             shown = terminal.shown
         assert max(map(len, shown.splitlines())) <= 80 and shown.split() == plain.split()
 
@@ -129,7 +129,7 @@ def test_the_file_that_is_wrong_is_the_one_to_change() -> None:
 def test_how_long_silence_may_last_is_that_of_the_manual() -> None:
     header = (ROOT / "src" / "ctl" / "ctl.h").read_text()
     seconds = re.search(r"^#define CTL_ANSWER_SECS (\d+)", header, re.MULTILINE)
-    assert seconds and f"What says nothing for {seconds[1]} seconds counts as unreachable." in MANUAL.read_text()
+    assert seconds and f"Whatever does not answer for {seconds[1]} seconds counts as unreachable." in MANUAL.read_text()
 
 
 def test_version() -> None:

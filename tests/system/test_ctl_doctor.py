@@ -257,7 +257,7 @@ def test_redis_that_does_not_answer(built: Callable[..., Switch]) -> None:
     doctor(sw).assert_has("FAIL", "redis", "has not answered for", "is it stopped")
     sw.redis.resume()
     sw.redis.kill()
-    doctor(sw).assert_has("FAIL", "redis", f"nobody listens at {sw.redis.unix_socket}", "start Redis")
+    doctor(sw).assert_has("FAIL", "redis", f"nothing listens at {sw.redis.unix_socket}", "start Redis")
     Path(sw.redis.unix_socket).unlink()
     doctor(sw).assert_has("FAIL", "redis", f"{sw.redis.unix_socket} does not exist", "start Redis")
 

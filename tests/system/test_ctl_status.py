@@ -109,7 +109,7 @@ def full(sw: Switch, _: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "remedy"),
-    [(wrong_password, "redis_password_file"), (no_database_config, "database container"), (full, "what Redis complains of")],
+    [(wrong_password, "redis_password_file"), (no_database_config, "database container"), (full, "Redis complains about")],
     ids=["password", "awaited", "full"],
 )
 def test_the_remedy_is_that_of_the_reason(

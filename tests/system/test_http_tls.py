@@ -150,7 +150,7 @@ def test_client_without_a_certificate(start: Start, authority: Authority) -> Non
     probe = start()
     assert_refused(probe, tls_client(authority.path))
     wait_for(lambda: probe.stats["handshakes_failed"] == 1, what="the failed handshake is counted")
-    probe.wait_log("TLS handshake with the client at 127.0.0.1 failed: it brought no certificate")
+    probe.wait_log("TLS handshake with the client at 127.0.0.1 failed: it sent no certificate")
 
 
 @pytest.mark.parametrize("name", ["Other CA", "Test CA"])

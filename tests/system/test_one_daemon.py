@@ -150,6 +150,6 @@ def test_a_namespace_that_was_replaced_unseen(switch: SwitchFactory) -> None:
     subprocess.run(["mount", "--bind", f"/run/netns/{other.netns.name}", f"/run/netns/{sw.netns.name}"], check=True)
     try:
         assert sw.daemon.wait_exit(30) == 1
-        assert f"network namespace /run/netns/{sw.netns.name} was made again" in sw.daemon.log
+        assert f"network namespace /run/netns/{sw.netns.name} was created again" in sw.daemon.log
     finally:
         subprocess.run(["umount", f"/run/netns/{sw.netns.name}"], check=True)

@@ -299,7 +299,7 @@ REFUSED = {
     make_fifo: "not a regular file",
     make_huge: "too large",
     give_away: "neither this user's nor root's",
-    open_to_others: "others than its owner can write it",
+    open_to_others: "users other than its owner can write it",
 }
 
 

@@ -240,7 +240,7 @@ def test_http_by_tcp_needs_its_whole_section(switch: SwitchFactory, supervise: S
     supervisor = supervise(sw)
     pid = run_switch(sw, supervisor)
     assert f":{port:04X} " not in Path(f"/proc/{pid}/net/tcp").read_text()
-    sw.daemon.wait_log("without HTTP by TCP")
+    sw.daemon.wait_log("without HTTP over TCP")
     assert sw.pages.get("/healthz").json["checks"]["configuration"]["status"] == "degraded"
 
 

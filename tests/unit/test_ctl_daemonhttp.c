@@ -170,7 +170,7 @@ static void nobody_is_there(void **state)
 	listen_there(fx);
 	(void)close(fx->listener); /* as one that was killed leaves it */
 	fx->listener = -1;
-	no_document(fx, "nobody listens", "systemctl");
+	no_document(fx, "nothing listens", "systemctl");
 	fx->ctl.config.http_unix_socket[0] = '\0';
 	no_document(fx, "http.unix_socket is empty", "--socket");
 	memset(fx->ctl.config.http_unix_socket, 'x', 200);

@@ -354,12 +354,12 @@ static void each_socket_that_is_no_redis_has_its_remedy(void **state)
 	assert_found(fx, DOCTOR_FAIL, "/none does not exist", "systemctl start database");
 	(void)close(listen_there(fx->socket)); /* left behind by one that was killed */
 	redis_at(fx, fx->socket);
-	assert_found(fx, DOCTOR_FAIL, "nobody listens at ", "systemctl restart database");
+	assert_found(fx, DOCTOR_FAIL, "nothing listens at ", "systemctl restart database");
 	(void)snprintf(path, sizeof(path), "%s/file", fx->folder);
 	(void)close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	(void)snprintf(path, sizeof(path), "%s/file/redis.sock", fx->folder);
 	redis_at(fx, path);
-	assert_found(fx, DOCTOR_FAIL, "/file/redis.sock: Not a directory", "mend that, or name another socket");
+	assert_found(fx, DOCTOR_FAIL, "/file/redis.sock: Not a directory", "fix that, or name another socket");
 }
 
 /* It takes no more connections: it is stopped, or very slow. */

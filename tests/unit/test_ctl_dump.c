@@ -309,7 +309,7 @@ static void the_first_line_of_tar_is_the_reason(void **state)
 	struct fixture *fx = *state;
 
 	put_program(fx, "tar", "#!/bin/sh\necho 'tar: -: No space left on device' >&2; echo more >&2; exit 2\n");
-	assert_fails(fx, CTL_NO_SOURCE, "No space left on device\n", "another disk, or room on this one");
+	assert_fails(fx, CTL_NO_SOURCE, "No space left on device\n", "another disk, or free space on this one");
 	assert_null(strstr(fx->said, "more"));
 }
 
@@ -318,7 +318,7 @@ static void a_tar_that_says_nothing_has_its_status(void **state)
 	struct fixture *fx = *state;
 
 	put_program(fx, "tar", "#!/bin/sh\nexit 2\n");
-	assert_fails(fx, CTL_NO_SOURCE, "tar: it ended with 2", "another disk, or room on this one");
+	assert_fails(fx, CTL_NO_SOURCE, "tar: it ended with 2", "another disk, or free space on this one");
 }
 
 static void a_temporary_folder_that_is_missing_is_an_error(void **state)

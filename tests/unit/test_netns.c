@@ -183,7 +183,7 @@ static void another_one_by_that_name_ends_the_daemon(void **state)
 	enter(fx);
 	remove_namespace(fx->path);
 	add_namespace(fx->path);
-	ends_with(fx, "was made again");
+	ends_with(fx, "was created again");
 }
 
 /* ip-netns(8) itself does not do that, but a namespace that was moved away must not be followed further. */

@@ -222,7 +222,7 @@ static void records_that_were_suppressed_are_counted(void **state)
 	audit_enable(true);
 	assert_int_equal(flap_and_count(x, PER_PORT + 5, "event=port_state_change"), PER_PORT);
 	portlog_report_suppressed(x->links, true);
-	next_is(x, "port_state_change: Ethernet0: 5 like records suppressed; oper up now");
+	next_is(x, "port_state_change: Ethernet0: 5 similar records suppressed; oper up now");
 	next_is(x, "Publish Ethernet0(ok:up)");
 	nothing_is_said(x);
 }
@@ -235,7 +235,7 @@ static void a_port_whose_row_went_meanwhile_has_no_line(void **state)
 	(void)flap_and_count(x, PER_PORT + 1, "");
 	x->port->row.acked = row_nil;
 	portlog_report_suppressed(x->links, true);
-	next_is(x, "1 like records suppressed; without a row now");
+	next_is(x, "1 similar records suppressed; without a row now");
 	nothing_is_said(x);
 }
 
@@ -255,7 +255,7 @@ static void without_capacity_it_comes_later(void **state)
 	nothing_is_said(x);
 	assert_true(portlog_due() > 0);
 	portlog_report_suppressed(x->links, true);
-	next_is(x, "port_state_change: 3 like records of 2 other ports suppressed");
+	next_is(x, "port_state_change: 3 similar records of 2 other ports suppressed");
 	nothing_is_said(x);
 	assert_int_equal(portlog_due(), 0);
 }

@@ -73,7 +73,7 @@ static void another_end_is_a_warning(void **state)
 	put(fx, "watchdog\n");
 	previous_load(&fx->daemon);
 	assert_string_equal(fx->daemon.previous_stop, "watchdog");
-	assert_int_equal(catcher_count(&fx->log, "did not stop in order: watchdog"), 1);
+	assert_int_equal(catcher_count(&fx->log, "did not stop cleanly: watchdog"), 1);
 }
 
 /* Of a start without an end, as after a power cut, the word of an older stop must not be left. */
