@@ -14,7 +14,7 @@
 
 #define NOT_KNOWN "it is not known yet where Redis is, so it is not contacted: "
 #define AWAITED                                                                                                        \
-	"; that file is awaited. On a system without SONiC the configuration says it: [database] redis_unix_socket "   \
+	"; that file is awaited. On a system without SONiC set [database] redis_unix_socket "                          \
 	"or redis_host"
 #define GRACE_USEC (5 * USEC_PER_SEC)
 #define GOOD                                                                                                           \
