@@ -64,7 +64,7 @@ def test_which_and_how_many(switch: SwitchFactory) -> None:
     assert got("*8", "-l", "3") == [one for one in every if one["port"] == "Ethernet8"][-3:]
     assert got("Ethernet0", "--last", "1") == got("Ethernet0")[-1:]
     assert got("Ethernet400") == got("Eth%20&last=1") == []
-    assert "no change of such a port" in ctl.run(sw, "history", "Ethernet400").err
+    assert "no change of these ports is remembered" in ctl.run(sw, "history", "Ethernet400").err
     sw.daemon.stop()
 
 
