@@ -553,6 +553,16 @@ MUTATIONS = [
         (".configured = port->appl.configured,", ""),
     ),
     *of(
+        "daemon/kernel.c",
+        "kernel",
+        ("d->synced_once = true;", ""),
+        ('notify_send(d->notify, "READY=1");', ""),
+        ("if (d->keeping || links_kept(d->links) == 0)", "if (d->keeping)"),
+        ("timer_start(d->keeping, delay);", "timer_start(d->keeping, 1000 * delay);"),
+        ("(uint64_t)config->settle_ms * USEC_PER_MSEC", "(uint64_t)config->settle_ms"),
+        ('daemon_fail(d, "the kernel', '(void)("the kernel'),
+    ),
+    *of(
         "daemon/judge.c",
         "judge",
         ("j->armed_usec != 0 && j->armed_usec <= at_usec", "j->armed_usec != 0"),
