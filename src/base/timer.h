@@ -10,6 +10,7 @@
 #define PORTSYNCD_TIMER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -40,6 +41,12 @@ int timer_add_deferred(sd_event_source **ret, sd_event *event, sd_event_handler_
 int timer_enable(sd_event_source *source, int how);
 /* Ends the loop after this turn, with this code. 0 or negative errno. */
 int timer_exit(sd_event *event, int code);
+
+/*
+ * Gives a new event loop memory for so many sources of which all are due at once: sd-event takes it when it first has
+ * that many, and a loop that gets none then ends. 0 or negative errno.
+ */
+int timer_reserve(sd_event *event, size_t sources);
 
 bool timer_take_touch(void); /* true if there was a touch since the last call */
 

@@ -34,6 +34,7 @@
 #include "sonic/dryrun.h"
 #include "sonic/portlog.h"
 
+#define SOURCES_AT_ONCE 256 /* of the event loop: more than there are */
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
 #define DRAIN_READS 64 /* after so many the loop takes its turn */
@@ -498,6 +499,8 @@ static int build(struct daemon *d, int netns)
 	if (!d->links)
 		return -ENOMEM;
 	r = sd_event_new(&d->event);
+	if (r >= 0)
+		r = timer_reserve(d->event, SOURCES_AT_ONCE);
 	if (r >= 0 && !d->config->dry_run)
 		r = connections_build(d);
 	if (r >= 0)

@@ -3,6 +3,7 @@
 
 import contextlib
 import http.client
+import math
 import os
 import re
 import resource
@@ -22,7 +23,7 @@ from lib.http_probe import REFUSED, HttpProbe, Stream, ask
 from lib.netns import NetNs
 from lib.proc import Proc
 from lib.redis_server import free_tcp_port
-from lib.wait import patient, wait_for
+from lib.wait import crowd, patient, wait_for
 
 HALF_OPEN = 1000
 MEBIBYTE = 1 << 20
@@ -548,7 +549,7 @@ def test_half_open_clients_do_not_end_streams(start: Start) -> None:
 
 def test_a_stream_that_nobody_reads(start: Start) -> None:
     """It costs no time, holds up nobody, and is dropped."""
-    probe = start(timeout=2)
+    probe = start(timeout=math.ceil(2 * crowd()))  # within which each has to have asked
     before = Proc(probe.pid).rss_kib
     with open_streams(probe, STREAMS // 2, "/flood"), open_streams(probe, 1) as others:
         wait_for(lambda: probe.stats["slow"] >= STREAMS // 2, what="they are dropped")

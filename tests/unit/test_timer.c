@@ -2,6 +2,7 @@
 /* The daemon's loop lets sd-event prepare again only after a touch: a source without one would sleep on. */
 #include "base/timer.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/util.h"
@@ -55,6 +56,35 @@ static int teardown(void **state)
 	sd_event_unref(fx->event);
 	free(fx);
 	return 0;
+}
+
+size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static size_t allocated(void)
+{
+	return __sanitizer_get_current_allocated_bytes ? __sanitizer_get_current_allocated_bytes()
+						       : mallinfo2().uordblks;
+}
+
+/* A daemon that gets no memory any more must not end because more of its timers than ever run out at once. */
+static void many_sources_at_once_need_no_memory(void **state)
+{
+	enum { TIMERS = 100 };
+	struct fixture *fx = *state;
+	sd_event_source *timers[TIMERS];
+	size_t before;
+
+	assert_int_equal(timer_reserve(fx->event, 2 * TIMERS), 0);
+	for (size_t i = 0; i < TIMERS; i++)
+		assert_int_equal(timer_add(&timers[i], fx->event, 0, on_timer, fx), 0);
+	before = allocated();
+	for (size_t i = 0; i < TIMERS; i++)
+		timer_start_at(timers[i], 1);
+	while (fx->fired < TIMERS)
+		assert_true(sd_event_run(fx->event, 0) >= 0);
+	assert_int_equal(allocated(), before);
+	for (size_t i = 0; i < TIMERS; i++)
+		sd_event_source_disable_unref(timers[i]);
 }
 
 static void nothing_runs_at_first(void **state)
@@ -131,11 +161,9 @@ static void a_delay_counts_from_the_turn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nothing_runs_at_first),
-		TEST(what_is_started_or_enabled_touches_once),
-		TEST(a_timer_that_is_early_enough_is_left_alone),
-		TEST(an_exit_touches_and_has_its_code),
-		TEST(a_delay_counts_from_the_turn),
+		TEST(many_sources_at_once_need_no_memory),     TEST(nothing_runs_at_first),
+		TEST(what_is_started_or_enabled_touches_once), TEST(a_timer_that_is_early_enough_is_left_alone),
+		TEST(an_exit_touches_and_has_its_code),        TEST(a_delay_counts_from_the_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
