@@ -2,6 +2,7 @@
 """How long an operator waits for portsyncctl, beside redis-cli and ip, which each have but a part of the answer."""
 
 import os
+import re
 import statistics
 import subprocess
 import time
@@ -35,8 +36,9 @@ FIRST_CHANGE = f"portsyncctl {STREAM} --count 1, at {STORM_RATE:,} changes/s"
 
 
 def verbs() -> set[str]:
-    listed = ctl.command("--help").out.partition("Verbs")[2].partition("\n\n")[0].splitlines()[1:]
-    return {line.split()[0] for line in listed}
+    """As --help lists them; what a verb does may take more than one line."""
+    listed = ctl.command("--help").out.partition("Verbs")[2].partition("\n\n")[0]
+    return set(re.findall(r"^  (\S+)", listed, re.MULTILINE))
 
 
 def commands(bench: Bench) -> dict[str, list[str]]:
