@@ -414,7 +414,7 @@ def test_two_daemons_with_one_file(switch: SwitchFactory) -> None:
     first = switch(ports=1, settings=SELDOM)
     file = first.state_file
     second = switch(ports=1, settings={"state": {"file": file}})
-    second.daemon.wait_log("another process has ")
+    second.daemon.wait_log("another process uses ")
     flap(second, "Ethernet0", 2)
     second.daemon.stop()
     saved = unseal(file)
