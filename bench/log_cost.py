@@ -113,7 +113,9 @@ def one_turn(bench: Bench, switch: Switch, log: Log, way: str, *storm: object) -
 def at_once(bench: Bench, ways: dict[str, tuple[Switch, Log]], *storm: object) -> dict[str, dict[str, float]]:
     for way, (_, log) in ways.items():
         log.turn_to(way)
-    return cpu_at_once(bench, [subject_of(way, switch) for way, (switch, _) in ways.items()], *storm)
+    lines = {way: log.lines() for way, (_, log) in ways.items()}
+    spent = cpu_at_once(bench, [subject_of(way, switch) for way, (switch, _) in ways.items()], *storm)
+    return {way: spent[way] | {"lines": log.lines() - lines[way]} for way, (_, log) in ways.items()}
 
 
 def both_ways(bench: Bench, switches: Sequence[tuple[Switch, Log]], *storm: object) -> dict[str, dict[str, float]]:
@@ -139,7 +141,8 @@ def compare(bench: Bench, switches: Sequence[tuple[Switch, Log]], rate: int) -> 
     }
     cpu = {way: {clock: [one[way][clock] for one in spent] for clock in ("loop", "all")} for way in ("off", "info")}
     by_cpu = {clock: median_ratio(cpu["info"][clock], cpu["off"][clock]) for clock in ("loop", "all")}
-    return found | {"cpu_us": cpu, "ratios": by_cpu | by_latency}
+    lines = sum(one["info"]["lines"] for one in spent)
+    return found | {"cpu_us": cpu, "lines_at_once": lines, "ratios": by_cpu | by_latency}
 
 
 def measure(bench: Bench) -> None:
@@ -169,6 +172,6 @@ def musts(result: Result) -> list[Must]:
             ratio = one["ratios"][name]
             label = f"{label_of(rate)}: {what}, logging at INFO to none"
             found.append(most(label, ratio["median"], LIMIT, text=shown(ratio), ci=LOOSE))
-        lines = statistics.mean(turn["lines"] for turn in one["info"])
-        found.append(least(f"{label_of(rate)}: lines an event at INFO", lines, 1e-6))
+        # A kind that has reached its limit in these storms says nothing in the turns right after them.
+        found.append(least(f"{label_of(rate)}: lines at INFO, of the daemons at once", one["lines_at_once"], 1))
     return found
