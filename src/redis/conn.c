@@ -116,8 +116,7 @@ static struct pending pending_take(struct pending_ring *ring)
 	struct pending oldest = ring->items[ring->head];
 
 	ring->n--;
-	/* An empty ring starts at its beginning: when it is calm the same few items are used, which are in the cache.
-	 */
+	/* An empty ring starts at its beginning: in a calm the same few items are used, which are in the cache. */
 	ring->head = ring->n > 0 ? pending_at(ring, 1) : 0;
 	return oldest;
 }

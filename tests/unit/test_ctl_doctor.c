@@ -13,13 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "answering.h"
 #include "ctl/verbs.h"
 #include "scratch.h"
 #include "test.h"
@@ -30,7 +29,7 @@ struct fixture {
 	struct ctl ctl;
 	struct doctor doctor;
 	char folder[SCRATCH_BYTES], socket[SCRATCH_BYTES + 8];
-	pid_t server;
+	struct answering server;
 };
 
 static int setup(void **state)
@@ -52,10 +51,7 @@ static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
-	if (fx->server > 0) {
-		(void)kill(fx->server, SIGKILL);
-		(void)waitpid(fx->server, NULL, 0);
-	}
+	answering_end(&fx->server, fx->socket);
 	json_decref(fx->doctor.checks);
 	scratch_remove(fx->folder);
 	free(fx);
@@ -96,42 +92,10 @@ static void assert_found(const struct fixture *fx, enum doctor_level level, cons
 
 /* --- a process that serves the socket --- */
 
-static int listen_there(const char *path)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memcpy(at.sun_path, path, strlen(path));
-	assert_int_equal(bind(listener, (const struct sockaddr *)&at, sizeof(at)), 0);
-	return listener;
-}
-
-/* It has this name, and this answer for all; "": it hangs up. Who calls listen() is the peer. */
+/* It has this name, and this answer for all; "": it hangs up. */
 static void serve(struct fixture *fx, const char *name, const char *answer)
 {
-	int listener = listen_there(fx->socket), ends[2];
-	char request[1024], ready;
-
-	assert_int_equal(pipe(ends), 0);
-	(void)fflush(NULL);
-	fx->server = fork();
-	if (fx->server == 0) {
-		(void)prctl(PR_SET_NAME, name);
-		(void)listen(listener, 16);
-		(void)!write(ends[1], "x", 1);
-	}
-	while (fx->server == 0) {
-		int fd = accept(listener, NULL, NULL);
-
-		if (recv(fd, request, sizeof(request), 0) > 0)
-			(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);
-		(void)close(fd);
-	}
-	assert_true(fx->server > 0);
-	assert_int_equal(read(ends[0], &ready, 1), 1);
-	(void)close(ends[0]);
-	(void)close(ends[1]);
-	(void)close(listener);
+	answering_start(&fx->server, fx->socket, name, answer, 1);
 	(void)snprintf(fx->ctl.config.http_unix_socket, sizeof(fx->ctl.config.http_unix_socket), "%s", fx->socket);
 }
 
@@ -141,7 +105,7 @@ static void the_process_behind_the_socket_is_the_daemon(void **state)
 
 	serve(fx, "portsyncd", "HTTP/1.0 200 OK\r\n\r\nalive\n");
 	doctor_find_daemon(&fx->doctor);
-	assert_int_equal(fx->doctor.pid, fx->server);
+	assert_int_equal(fx->doctor.pid, fx->server.pid);
 	assert_false(fx->doctor.hidden);
 	assert_int_equal(doctor_find_user(&fx->doctor), 0);
 	assert_int_equal(fx->doctor.user.uid, geteuid());
@@ -155,7 +119,7 @@ static void another_program_behind_it_is_not(void **state)
 
 	serve(fx, "nginx", "HTTP/1.0 200 OK\r\n\r\n");
 	doctor_find_daemon(&fx->doctor);
-	assert_int_not_equal(fx->doctor.pid, fx->server);
+	assert_int_not_equal(fx->doctor.pid, fx->server.pid);
 }
 
 static void a_loop_that_stands_is_a_failure(void **state)
@@ -176,7 +140,7 @@ static void a_daemon_that_hangs_up_is_a_failure(void **state)
 	serve(fx, "portsyncd", "");
 	doctor_find_daemon(&fx->doctor);
 	doctor_daemon(&fx->doctor);
-	(void)snprintf(process, sizeof(process), "process %d: ", (int)fx->server);
+	(void)snprintf(process, sizeof(process), "process %d: ", (int)fx->server.pid);
 	assert_found(fx, DOCTOR_FAIL, process, "");
 }
 
@@ -352,7 +316,7 @@ static void each_socket_that_is_no_redis_has_its_remedy(void **state)
 	(void)snprintf(path, sizeof(path), "%s/none", fx->folder);
 	redis_at(fx, path);
 	assert_found(fx, DOCTOR_FAIL, "/none does not exist", "systemctl start database");
-	(void)close(listen_there(fx->socket)); /* left behind by one that was killed */
+	(void)close(answering_bind(fx->socket)); /* left behind by one that was killed */
 	redis_at(fx, fx->socket);
 	assert_found(fx, DOCTOR_FAIL, "nothing listens at ", "systemctl restart database");
 	(void)snprintf(path, sizeof(path), "%s/file", fx->folder);
@@ -367,7 +331,7 @@ static void a_redis_that_takes_no_connection_is_told(void **state)
 {
 	struct fixture *fx = *state;
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int listener = listen_there(fx->socket), client[4];
+	int listener = answering_bind(fx->socket), client[4];
 
 	memcpy(at.sun_path, fx->socket, strlen(fx->socket));
 	assert_int_equal(listen(listener, 0), 0);

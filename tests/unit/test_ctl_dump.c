@@ -5,19 +5,17 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "answering.h"
 #include "ctl/verbs.h"
 #include "scratch.h"
 #include "test.h"
@@ -28,7 +26,7 @@
 struct fixture {
 	struct ctl ctl;
 	char folder[SCRATCH_BYTES], output[PATH_BYTES], temporary[PATH_MAX];
-	pid_t server;
+	struct answering server;
 	int code;
 	char out[TEXT_BYTES], said[TEXT_BYTES];
 };
@@ -68,10 +66,7 @@ static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
-	if (fx->server > 0) {
-		(void)kill(fx->server, SIGKILL);
-		(void)waitpid(fx->server, NULL, 0);
-	}
+	answering_end(&fx->server, fx->ctl.config.http_unix_socket);
 	scratch_remove(fx->folder);
 	free(fx);
 	return 0;
@@ -100,24 +95,7 @@ static void put_tar(const struct fixture *fx)
 /* A daemon that gives each question this answer. */
 static void serve(struct fixture *fx, const char *answer)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char request[1024];
-
-	memcpy(at.sun_path, fx->ctl.config.http_unix_socket, strlen(fx->ctl.config.http_unix_socket));
-	assert_int_equal(bind(listener, (const struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(listener, 16), 0);
-	(void)fflush(NULL);
-	fx->server = fork();
-	while (fx->server == 0) {
-		int fd = accept(listener, NULL, NULL);
-
-		if (recv(fd, request, sizeof(request), 0) > 0)
-			(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);
-		(void)close(fd);
-	}
-	assert_true(fx->server > 0);
-	(void)close(listener);
+	answering_start(&fx->server, fx->ctl.config.http_unix_socket, "portsyncd", answer, 1);
 }
 
 /* --- a run --- */

@@ -6,15 +6,12 @@
 #include "ctl/supervisor.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "answering.h"
 #include "base/util.h"
 #include "scratch.h"
 #include "test.h"
@@ -34,8 +31,7 @@ static struct {
 
 struct fixture {
 	char folder[SCRATCH_BYTES], socket[SCRATCH_BYTES + 8];
-	pid_t server;
-	int requests; /* what the server got comes out of it */
+	struct answering server;
 };
 
 /* Its name where offsets have 64 bits (-D_FILE_OFFSET_BITS=64). */
@@ -57,65 +53,24 @@ static int setup(void **state)
 	scratch_make(fx->folder);
 	(void)snprintf(fx->socket, sizeof(fx->socket), "%s/s", fx->folder);
 	(void)snprintf(played.text, sizeof(played.text), "[unix_http_server]\nfile = %s ; the socket\n", fx->socket);
-	fx->requests = -1;
 	*state = fx;
 	return 0;
-}
-
-static void end_server(struct fixture *fx)
-{
-	if (fx->server <= 0)
-		return;
-	(void)kill(fx->server, SIGKILL);
-	(void)waitpid(fx->server, NULL, 0);
-	(void)unlink(fx->socket);
-	close_fd(&fx->requests);
-	fx->server = 0;
 }
 
 static int teardown(void **state)
 {
 	struct fixture *fx = *state;
 
-	end_server(fx);
+	answering_end(&fx->server, fx->socket);
 	scratch_remove(fx->folder);
 	free(fx);
 	return 0;
 }
 
-static void answer_all(int listener, int requests, const char *answer, size_t times)
-{
-	char request[TEXT_BYTES];
-
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-		ssize_t n = recv(fd, request, sizeof(request), 0);
-
-		if (n > 0 && write(requests, request, (size_t)n) == n)
-			for (size_t i = 0; i < times; i++)
-				(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);
-		(void)close(fd);
-	}
-}
-
 static void serve(struct fixture *fx, const char *answer, size_t times)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), ends[2];
-
-	end_server(fx);
-	memcpy(at.sun_path, fx->socket, strlen(fx->socket));
-	assert_int_equal(bind(listener, (const struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(listener, 4), 0);
-	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-	(void)fflush(NULL);
-	fx->server = fork();
-	if (fx->server == 0)
-		answer_all(listener, ends[1], answer, times);
-	assert_true(fx->server > 0);
-	(void)close(ends[1]);
-	(void)close(listener);
-	fx->requests = ends[0];
+	answering_end(&fx->server, fx->socket);
+	answering_start(&fx->server, fx->socket, "supervisord", answer, times);
 }
 
 static void assert_text(const json_t *object, const char *key, const char *text)
@@ -145,7 +100,7 @@ static void a_program_that_ended_says_when_and_how(void **state)
 	assert_int_equal(number_of(found, "since"), 1792000100);
 	assert_int_equal(number_of(found, "status"), 2);
 	json_decref(found);
-	assert_true(read(fx->requests, request, sizeof(request) - 1) > 0);
+	assert_true(read(fx->server.requests, request, sizeof(request) - 1) > 0);
 	assert_non_null(strstr(request, "POST /RPC2 HTTP/1.0\r\n"));
 	assert_non_null(strstr(request, "supervisor.getProcessInfo"));
 	assert_null(strstr(request, "Authorization"));
@@ -192,7 +147,7 @@ static void the_password_of_its_file_goes_with_the_question(void **state)
 		       fx->socket);
 	serve(fx, EXITED, 1);
 	json_decref(supervisor_ask());
-	assert_true(read(fx->requests, request, sizeof(request) - 1) > 0);
+	assert_true(read(fx->server.requests, request, sizeof(request) - 1) > 0);
 	assert_non_null(strstr(request, "\r\nAuthorization: Basic ZHVtbXk6ZHVtbXk=\r\n"));
 }
 
