@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "ctl/changetext.h"
+#include "ctl/daemonhttp.h"
 #include "ctl/follow.h"
 #include "ctl/names.h"
 #include "ctl/out.h"
+#include "ctl/prose.h"
 #include "ctl/verbs.h"
 
 #define COUNT_MAX 999999999
@@ -82,6 +84,32 @@ static void on_hello(const char *version, void *user)
 		ctl_say(ctl, "changes from now on, as portsyncd %s makes them; Ctrl-C ends", version);
 }
 
+static bool any_matches(const json_t *ports, char **pattern)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach(ports, i, port) if (names_match(prose_text(port, "name"), 1, pattern)) return true;
+	return false;
+}
+
+/* A misspelt name would be waited for in vain. A port may still come, so it is no error. */
+static void say_unknown(struct ctl *ctl, int n, char **patterns)
+{
+	json_t *page;
+
+	if (ctl->json || n == 0 || daemonhttp_json(ctl, "/ports", &page) < 0)
+		return;
+	for (int i = 0; i < n; i++) {
+		char quote[64];
+
+		if (!any_matches(json_object_get(page, "ports"), &patterns[i]))
+			ctl_say(ctl, "there is no port %s yet",
+				printable(patterns[i], strlen(patterns[i]), quote, sizeof(quote)));
+	}
+	json_decref(page);
+}
+
 /* Waits until there is more to read. While nothing changes there is no write that would find out that our reader is
  * gone. */
 static int wait_for_more(const struct follow *f)
@@ -108,6 +136,7 @@ int verb_watch(struct ctl *ctl, int argc, char **argv)
 	f = follow_open(ctl, &ops, &w);
 	if (!f)
 		return ctl_fail(ctl);
+	say_unknown(ctl, argc, argv);
 	while ((outcome = follow_read(f)) == FOLLOW_MORE)
 		if (wait_for_more(f) < 0)
 			break;

@@ -120,6 +120,16 @@ def test_lines_for_people(switch: SwitchFactory) -> None:
         assert time[2:] == change["at"][13:].removesuffix("Z") and len(day) == len("2026-11-27")
 
 
+def test_a_name_that_no_port_has(switch: SwitchFactory) -> None:
+    """Is said at once: it may be misspelt, and would be waited for in vain."""
+    sw = switch(ports=1)
+    settle(sw)
+    with watching(sw, "Ethernte0", "Ethernet0", "--count", "1") as watch:
+        flap(sw, "Ethernet0", 1)
+        assert " Ethernet0 " in watch.line()
+        assert watch.end() == (ctl.GOOD, "", "portsyncctl: there is no port Ethernte0 yet\n")
+
+
 @pytest.mark.parametrize("count", ["0", "", "x"])
 def test_a_count_is_a_number(switch: SwitchFactory, count: str) -> None:
     assert ctl.run(switch.build(ports=1), "watch", "--json", f"--count={count}").code == ctl.USAGE
