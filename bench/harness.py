@@ -218,10 +218,13 @@ class Must:
     ci: "Must | None" = None  # the same with what can be asked of a noisy machine; None: nothing can
 
 
-def most(name: str, value: float, limit: float, unit: str = "", *, text: str = "", ci: float | None = None) -> Must:
-    """text: of the value, when there is more to say."""
-    loose = None if ci is None else most(name, value, ci, unit, text=text)
-    return Must(name, text or f"{value:.4g}{unit}", f"<= {limit:g}{unit}", value <= limit, loose)
+def most(
+    name: str, value: float, limit: float, unit: str = "", *, text: str = "", ceiling: str = "", ci: float | None = None
+) -> Must:
+    """text: of the value, when there is more to say; ceiling: what this machine takes in the same run without us."""
+    loose = None if ci is None else most(name, value, ci, unit, text=text, ceiling=ceiling)
+    measured = (text or f"{value:.4g}{unit}") + (f"; {ceiling}" if ceiling else "")
+    return Must(name, measured, f"<= {limit:g}{unit}", value <= limit, loose)
 
 
 def least(name: str, value: float, limit: float, unit: str = "", *, text: str = "", ci: float | None = None) -> Must:

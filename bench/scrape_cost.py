@@ -141,9 +141,10 @@ def musts(result: Result) -> list[Must]:
     ratio = found["daemon"]["p99_ratio"]
     done = min(one["scraper"]["scrapes"] / one["scraper"]["seconds"] for one in found["daemon"]["with"])
     label = f"{label_of(str(RATE))}: P99 with {SCRAPES} scrapes a second over TLS to without"
+    ceiling = shown(found["floor"]["p99_ratio"])
     silent, clients = found["silent"], f"{SILENT} clients that begin a TLS handshake and say no more"
     return [
-        most(label, ratio["median"], LIMIT, text=shown(ratio), ci=LOOSE),
+        most(label, ratio["median"], LIMIT, text=shown(ratio), ceiling=f"the floor's {ceiling}", ci=LOOSE),
         least("scrapes a second over TLS", done, 0.95 * SCRAPES),
         most(f"{clients}: CPU time of the daemon", silent["cpu_share"], SILENT_CPU, ci=SILENT_CPU_LOOSE),
         most(f"a scrape beside {clients}, to one alone: P50", silent["p50_ratio"]["median"], SILENT_LIMIT,
