@@ -21,7 +21,7 @@ inline publish_at_once(n)
 			redis_sets(n, want, fields)
 		:: else
 		fi
-	:: else
+	:: else -> cause[n] = 0
 	fi
 }
 

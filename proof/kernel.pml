@@ -33,11 +33,13 @@ inline emit(kind, n, what)
 #define MAY_CHANGE (calm == STORM && ((FAULTS & OVERRUNS) || !congested && len(events) < QUEUE))
 #define MAY_CREATE(n, index) (!link[n] || INDEX(link[n]) != (index))
 
+#define KERNEL_DUMPS (dumping && len(dump) < DUMP_QUEUE)
+
 active proctype kernel_dumps()
 {
 	do
 	:: atomic {
-		dumping && len(dump) < DUMP_QUEUE ->
+		KERNEL_DUMPS ->
 		do
 		:: cursor < 2 * PORTS && (!kernel[cursor / 2] || INDEX(kernel[cursor / 2]) != cursor % 2) -> cursor++
 		:: cursor < 2 * PORTS && interrupted -> cursor++

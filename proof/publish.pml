@@ -36,6 +36,9 @@ bit crossed[PORTS]; /* a write overtook the read that is under way (generation) 
 #ifdef MUT_ABANDONED_WRITE_LANDS
 bit late;
 byte late_port, late_fields, late_row;
+#define LATE late
+#else
+#define LATE 0
 #endif
 
 /* What nobody will read any more has one value only, so that there are fewer states. */
@@ -225,7 +228,7 @@ inline on_written(what, n, ok)
 	:: !ok ->
 		not_done(what, n);
 		crossed[n] = asked[n];
-		cause[n] = SEEN(n);
+		cause[n] = SEEN(n) && link[n];
 #ifndef MUT_REFUSED_FOR_GOOD
 		retry[n] = (retry[n] -> retry[n] : 1)
 #endif
@@ -308,7 +311,7 @@ inline lose_connection()
 		retry[q] = 0;
 		asked[q] = 0;
 		crossed[q] = 0;
-		cause[q] = SEEN(q);
+		cause[q] = SEEN(q) && link[q];
 		/* Consumers may have lost their connections too. */
 		unheard[q] = (kernel[q] -> SEEN(q) : 0)
 	}

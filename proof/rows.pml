@@ -7,10 +7,15 @@
 /* The message reaches the daemon within the step. is_news: it says something new. */
 inline message(n, new, old, is_news)
 {
-	cause[n] = cause[n] | (is_news) && SEEN(n);
 	if
-	:: new -> links_present(n, new)
-	:: else -> links_gone(n, old)
+	:: new ->
+		cause[n] = cause[n] | (is_news) && SEEN(n);
+		links_present(n, new)
+	:: else ->
+		links_gone(n, old);
+		/* What nobody will read any more: the next link is news, and all its fields are in doubt. */
+		cause[n] = 0;
+		announced[n] = 0
 	fi;
 	flush()
 }
@@ -74,6 +79,8 @@ active proctype kernel_changes()
 }
 
 #include "redis.pml"
+/* Nothing can come but changes and faults. */
+#define QUIET (connected && empty(commands) && empty(answers) && !read_later && retry[0] != 1 && retry[LAST] != 1 && !LATE)
 #define AT_REST (connected && live && empty(commands) && empty(answers))
 #define RECONCILE start_readback(); flush()
 #include "judge.pml"

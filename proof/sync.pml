@@ -52,7 +52,15 @@ inline change(n)
 	:: news -> kernel_becomes(n, y)
 	:: else
 	fi;
-	interrupted = interrupted || dumping && (!x || !y);
+	if
+	:: dumping && (!x || !y) ->
+		interrupted = 1;
+		if
+		:: MAY_DOOM -> doom()
+		:: else
+		fi
+	:: else
+	fi;
 	if
 	:: y -> emit(NEW, n, y)
 	:: !y -> emit(GONE, n, LINK(INDEX(x), 0, 0))
@@ -73,6 +81,8 @@ active proctype kernel_changes()
 	od
 }
 
+/* Nothing can come but changes and faults. */
+#define QUIET ((!dumping || len(dump) == DUMP_QUEUE) && WATCHER_RESTS && ASKER_RESTS)
 #define AT_REST (watch == SYNCED && empty(events) && !overrun)
 #ifdef REREAD
 #define RECONCILE reread_all()

@@ -5,7 +5,6 @@
 #define SETTLING 2
 #define SYNCED 3
 byte watch;
-bit due; /* UNSYNCED: the dump may start once the event socket is empty */
 hidden byte drained, some;
 
 /* By ifindex, of which a port has two */
@@ -22,6 +21,15 @@ bit incomplete;            /* memory ran out */
 #define INCOMPLETE 0
 #else
 #define INCOMPLETE incomplete
+#endif
+/* An interrupted dump, or one for which memory ran short, will fail, and nothing else of it matters any more. */
+#if defined(REREAD) || defined(RECORDED) || defined(MUT_INTERRUPTED_COUNTS) || defined(MUT_SHORT_OF_MEMORY_COUNTS) || \
+	defined(MUT_ABANDONED_ROWS_ARRIVE)
+#define MAY_DOOM 0
+#define DOOMED 0
+#else
+#define MAY_DOOM 1
+#define DOOMED (dump?[DUMP_DONE, 0, 1])
 #endif
 
 #ifdef REREAD
@@ -102,6 +110,13 @@ inline abort_dump()
 	clear_stage()
 }
 
+inline doom()
+{
+	end_dump();
+	clear_stage();
+	dump!DUMP_DONE, 0, 1
+}
+
 inline enter(state)
 {
 	expect(STATE_IS, 0, state);
@@ -118,7 +133,6 @@ inline enter(state)
 
 inline start_dump()
 {
-	due = 0;
 #ifdef MUT_NO_DUMP
 	enter(SYNCED)
 #else
@@ -134,13 +148,7 @@ inline restart()
 	:: else
 	fi;
 	if
-	:: watch != UNSYNCED ->
-		enter(UNSYNCED);
-		/* At once, or after a while if losses follow each other. */
-		if
-		:: due = 1
-		:: due = 0
-		fi
+	:: watch != UNSYNCED -> enter(UNSYNCED)
 	:: else
 	fi
 }
@@ -152,7 +160,6 @@ inline dump_failed()
 #ifdef REREAD
 	failures = (failures < RETRY_BOUND -> failures + 1 : failures);
 #endif
-	due = 0;
 	enter(UNSYNCED)
 }
 
@@ -161,7 +168,7 @@ inline on_event()
 {
 	cause[p] = SEEN(p) && (cause[p] || (k == NEW -> link[p] != x : link[p]));
 	if
-	:: watch == DUMPING && !INCOMPLETE ->
+	:: watch == DUMPING && !INCOMPLETE && !DOOMED ->
 		overtaken[PLACE(p, x)] = 1;
 		staged[PLACE(p, x)] = (OVERTAKEN(PLACE(p, x)) -> 0 : staged[PLACE(p, x)])
 	:: else
@@ -180,8 +187,9 @@ inline on_event()
 	fi
 }
 
-/* As many as a batch has. What waited for an empty socket is done when it is empty. */
-inline read_events()
+/* As many as a batch has. What waited for an empty socket is done when it is empty, also the dump that is due. It never
+ * has to be due at once: if it is in the next turn, nothing was there to read in between. */
+inline read_events(due)
 {
 	drained = 0;
 	some = 0;
@@ -260,7 +268,7 @@ inline complete_dump()
 	enter(SETTLING)
 #ifndef RECORDED
 	;
-	read_events()
+	read_events(0)
 #endif
 }
 
@@ -290,25 +298,33 @@ inline read_dump()
 		:: MAY(RUNS_SHORT) ->
 			incomplete = 1;
 			if
-			:: INCOMPLETE -> forget_rows() /* This dump will not count. */
+			:: MAY_DOOM -> doom()
+			:: !MAY_DOOM && INCOMPLETE -> forget_rows()
 			:: else
 			fi
 		fi
 	fi
 }
 
+#ifdef MUT_KERNEL_IS_NOT_READ
+#define RUNS 0
+#else
+#define RUNS 1
+#endif
+#define EVENT_CAME (RUNS && (overrun || nempty(events)))
+#define ROW_CAME (RUNS && watch == DUMPING && nempty(dump))
+#define WATCHER_RESTS \
+	(!RUNS || !overrun && empty(events) && (watch == SYNCED || watch == DUMPING && empty(dump)))
+
 #ifndef RECORDED
 active proctype watcher()
 {
-#ifdef MUT_KERNEL_IS_NOT_READ
-	false;
-#endif
 	do
-	:: atomic { overrun || nempty(events) -> read_events(); flush() }
-	:: atomic { watch == DUMPING && nempty(dump) -> read_dump(); flush() }
+	:: atomic { EVENT_CAME -> read_events(0); flush() }
+	:: atomic { ROW_CAME -> read_dump(); flush() }
 	/* Timers */
-	:: atomic { watch == UNSYNCED -> due = 1; read_events(); flush() }
-	:: atomic { watch == SETTLING -> enter(SYNCED); flush() }
+	:: atomic { RUNS && watch == UNSYNCED -> read_events(1); flush() }
+	:: atomic { RUNS && watch == SETTLING -> enter(SYNCED); flush() }
 	:: atomic { watch == DUMPING && MAY(TIMES_OUT) -> dump_failed(); flush() }
 	od
 }
@@ -316,6 +332,7 @@ active proctype watcher()
 #endif
 
 #ifdef REREAD
+#define ASKER_RESTS (!ANY(waiting) && !ANY(asked))
 #define ANY(a) (a[0] || a[1] || a[2 * LAST] || a[2 * LAST + 1])
 
 active proctype asker()
@@ -331,7 +348,7 @@ active proctype asker()
 	}
 	:: atomic {
 		ANY(asked) ->
-		read_events();
+		read_events(0);
 		if
 		:: drained && watch == SYNCED ->
 			for (q : 0 .. 2 * PORTS - 1) {
@@ -353,4 +370,6 @@ active proctype asker()
 	}
 	od
 }
+#else
+#define ASKER_RESTS 1
 #endif

@@ -19,6 +19,7 @@
 #define STEPS 70
 #define RING (16U << 20)
 #define RUNNING 0x40U
+#define UNREAD 24 /* messages: a turn reads 16 */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -129,14 +130,36 @@ static void random_step(struct input *in)
 	}
 }
 
+/* A dump is complete while more messages wait than a turn reads, so rows wait to be written until those are read. */
+static void settle_slowly(struct input *in)
+{
+	put(in, 22);        /* all comes to rest */
+	step(in, 13, 6);    /* for a while, so that the next loss is the first */
+	step(in, 2, 1);     /* Ethernet0 has this link only */
+	step2(in, 0, 0, 1); /* or it is created */
+	put(in, 7);         /* messages were lost */
+	step(in, 11, 7);    /* eight turns: the dump begins */
+	step(in, 14, 63);   /* Redis has written the row */
+	step(in, 9, 15);    /* it is there, and whatever comes now is newer */
+	for (unsigned i = 0; i < UNREAD; i++)
+		step2(in, 3, 0, 1 | (i & 1) << 1);
+	step(in, 11, 1 << 3); /* of the two sockets the second is read, that of the dump */
+	for (unsigned i = 0; i < 4; i++)
+		step(in, 11, 7);
+}
+
 static void make_input(struct input *in)
 {
+	bool slow = in->seed % 4 == 0;
+
 	put(in, 4 | 32);      /* notifications; one datagram a read */
 	step(in, 18, 32);     /* Ethernet0 is configured */
 	step(in, 18, 32 | 1); /* and Ethernet4 */
 	put(in, 22);          /* all comes to rest, rows may be written from now on */
 	for (unsigned i = 0; i < STEPS; i++)
 		random_step(in);
+	if (slow)
+		settle_slowly(in);
 }
 
 /* --- the recording --- */
