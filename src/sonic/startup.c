@@ -53,7 +53,7 @@ enum start_kind {
 
 enum marker_check {
 	CHECK_NONE,
-	CHECK_OWED, /* the connection had no capacity for it */
+	CHECK_OWED, /* until all databases are there, and the connection has capacity for it */
 	CHECK_ASKED,
 };
 
@@ -435,7 +435,7 @@ void startup_turn(struct startup *s)
 {
 	warm_turn(s->warm);
 	portrows_turn(s->rows);
-	if (s->check == CHECK_OWED && conn_capacity(s->deps.appl) > 0)
+	if (s->check == CHECK_OWED && connected(s) && conn_capacity(s->deps.appl) > 0)
 		ask_for_markers(s);
 	follow_count(s);
 	if (s->state != STARTUP_DONE && !is_held(s))
@@ -585,13 +585,12 @@ static void on_init_done_counted(const struct resp_value *reply, void *user, voi
 
 static bool can_check(const struct startup *s)
 {
-	return connected(s) &&
-	       (s->state == STARTUP_AWAITS_LINKS || s->state == STARTUP_DONE || s->state == STARTUP_CONFIG_LOST);
+	return s->state == STARTUP_AWAITS_LINKS || s->state == STARTUP_DONE || s->state == STARTUP_CONFIG_LOST;
 }
 
 static void ask_for_markers(struct startup *s)
 {
-	if (s->check == CHECK_ASKED)
+	if (s->check == CHECK_ASKED || !connected(s))
 		return;
 	s->check = CHECK_NONE;
 	if (!can_check(s))
@@ -639,8 +638,11 @@ uint64_t startup_links_set_down(const struct startup *s)
 	return oldlinks_set_down(s->oldlinks);
 }
 
+/* A Redis that comes back may be empty, and the first of its connections is ready before it can be asked. */
 void startup_ready(struct startup *s)
 {
+	if (s->check == CHECK_NONE)
+		s->check = CHECK_OWED;
 	(void)startup_check(s);
 }
 

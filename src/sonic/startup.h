@@ -46,7 +46,7 @@ void startup_free(struct startup *s);
 
 /* The first dump of the kernel's links is in the model. */
 void startup_links_known(struct startup *s);
-/* A connection came or went. */
+/* A connection came, of CONFIG_DB or APPL_DB: the markers are asked for once all are there. Or any went. */
 void startup_ready(struct startup *s);
 void startup_lost(struct startup *s);
 /* Takes the next step if all it needs is there. Called once a loop turn. */

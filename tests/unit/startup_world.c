@@ -323,7 +323,8 @@ void lose(unsigned database)
 void connect_to(unsigned database)
 {
 	w.connected[database] = true;
-	startup_ready(w.startup);
+	if (database != STATE)
+		startup_ready(w.startup);
 	startup_turn(w.startup);
 }
 

@@ -282,6 +282,29 @@ static void emptied_while_config_db_is_away(void **state)
 	all_is_in();
 }
 
+/* Redis was restarted. Whichever connection comes last, APPL_DB is asked, without waiting for a reconciliation. */
+static void emptied_while_all_were_away(void **state)
+{
+	static const unsigned orders[][DATABASES] = {
+		{CONFIG, APPL, STATE}, {APPL, STATE, CONFIG}, {STATE, CONFIG, APPL}};
+
+	(void)state;
+	start_cold();
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+		for (unsigned database = 0; database < DATABASES; database++)
+			lose(database);
+		flush(APPL);
+		w.scanned = false;
+		for (unsigned j = 0; j < DATABASES; j++)
+			connect_to(orders[i][j]);
+		run();
+		w.scanned = true;
+		startup_turn(w.startup);
+		run();
+		all_is_in();
+	}
+}
+
 /* A refusal's back-off ends while STATE_DB is away; the next that the start hears is that STATE_DB is back. */
 static void a_retry_while_state_db_is_away_is_not_forgotten(void **state)
 {
@@ -535,6 +558,7 @@ int main(void)
 		TEST(a_check_that_finds_all_changes_nothing),
 		TEST(a_check_without_capacity_is_owed),
 		TEST(emptied_while_config_db_is_away),
+		TEST(emptied_while_all_were_away),
 		TEST(a_retry_while_state_db_is_away_is_not_forgotten),
 		TEST(nothing_is_checked_before_there_is_a_marker),
 		TEST(a_connection_may_go_at_any_time),
