@@ -519,6 +519,17 @@ MUTATIONS = [
         ("publish_config(d);\n\tif (d->status_page->http", "if (d->status_page->http"),
     ),
     *of(
+        "daemon/connections.c",
+        "connections",
+        ("appl_ports, false);\n\tjudge_soon(user);", "appl_ports, true);\n\tjudge_soon(user);"),
+        ("publish_lost(d->publish);\n\tstartup_lost", "startup_lost"),
+        ("\tkernel_end_keeping_later(d);\n", ""),
+        (".database = db->number,", ".database = 0,"),
+        ("if (r < 0 && under_supervisord())", "if (r < 0)"),
+        ("return !db->unix_socket && db->host", "return db->host"),
+        ('"APPL_DB events", &d->appl_db', '"APPL_DB events", &d->config_db'),
+    ),
+    *of(
         "daemon/await.c",
         "await",
         ("if (strcmp(a->reported, error) == 0)\n\t\treturn;", ""),

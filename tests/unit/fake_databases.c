@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_databases.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,10 @@ void databases_hang_up(struct fake_client *c)
 
 void databases_tell(const struct fake_client *c, const char *text)
 {
-	assert_int_equal(send(c->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT), strlen(text));
+	ssize_t n = send(c->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n >= 0 || errno != EPIPE)
+		assert_int_equal(n, strlen(text));
 }
 
 /* The number behind '*' or '$', up to the end of its line; -1: that is not there yet. */
@@ -87,12 +91,18 @@ static void answer(struct fake_client *c)
 		{"HGET", "$-1\r\n"},   {"HGETALL", "*0\r\n"}, {"SCAN", "*2\r\n$1\r\n0\r\n*0\r\n"},
 		{"PUBLISH", ":0\r\n"},
 	};
+	const char *said;
 
 	if (strcmp(c->word[0], "SELECT") == 0)
 		c->database = (unsigned)strtoul(c->word[1], NULL, 10);
 	if (strcmp(c->word[0], "AUTH") == 0)
 		(void)snprintf(c->auth, sizeof(c->auth), "%.40s%s%.40s", c->word[1], c->words > 2 ? " " : "",
 			       c->words > 2 ? c->word[2] : "");
+	said = c->of->says ? c->of->says(c) : NULL;
+	if (said) {
+		databases_tell(c, said);
+		return;
+	}
 	if (strcmp(c->word[0], "PSUBSCRIBE") == 0) {
 		subscribe(c);
 		return;

@@ -34,6 +34,8 @@ struct fake_databases {
 	sd_event_source *accepting;
 	int listener;
 	const char *path;
+	/* The answer to the command of this client, "" for none; NULL: as an empty Redis. May be NULL itself. */
+	const char *(*says)(const struct fake_client *c);
 	struct fake_client *clients[FAKE_CLIENTS]; /* in the order in which they came */
 	size_t n;
 };
@@ -45,6 +47,7 @@ void databases_end(struct fake_databases *f);
 /* The one of this database, and of this pattern ("" for commands), that is still there; NULL: none is. */
 struct fake_client *databases_find(const struct fake_databases *f, unsigned database, const char *pattern);
 void databases_hang_up(struct fake_client *c);
+/* A client that hung up hears nothing. */
 void databases_tell(const struct fake_client *c, const char *text);
 
 #endif
