@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped alerts in a real Prometheus that scrapes a real daemon: what is broken makes them fire, what is mended
-lets them resolve, and a start makes none fire. Thresholds are those of the shipped files; a minute of them is a second here.
+"""The shipped alerts in a real Prometheus that scrapes a real daemon: each fault fires its alert, its repair resolves
+it, and a start fires none. Thresholds are those of the shipped files; one of their minutes lasts a second here.
 
 Each alert's wording and limits: promtool, in test_prometheus.py.
 """
@@ -37,7 +37,7 @@ LIFETIME, FLAPS = "portsyncd_port_flaps_lifetime", "portsyncd_port_flaps_total"
 
 
 def hastened(folder: Path) -> list[Path]:
-    """The rules of deploy/prometheus, of which a minute is a second. The shortest window holds two scrapes."""
+    """The rules of deploy/prometheus with a second for each minute. The shortest window holds two scrapes."""
     made = []
     for name in ("portsyncd.rules.yml", "portsyncd.alerts.yml"):
         text = (FOLDER / name).read_text()
@@ -56,14 +56,14 @@ class Alarmed:
     rules: list[Path]
 
     def firing(self) -> set[tuple[str, str]]:
-        """Alert and port, "" for one that has none."""
+        """Alert and port; "" for an alert without a port."""
         alerts = self.prometheus.api("alerts")["alerts"]
         return {
             (one["labels"]["alertname"], one["labels"].get("port", "")) for one in alerts if one["state"] == "firing"
         }
 
     def wait_fires(self, alert: str, port: str = "") -> set[tuple[str, str]]:
-        """All that fire then. (A scrape that fails on a busy machine lets what its figures say end for a moment.)"""
+        """Returns all that fire then. (On a busy machine a failed scrape can resolve an alert for a moment.)"""
         firing: set[tuple[str, str]] = set()
 
         def fires() -> bool:
@@ -78,7 +78,7 @@ class Alarmed:
         wait_for(lambda: (alert, port) not in self.firing(), TIMEOUT_SECS, lambda: f"{alert} {port} is over")
 
     def evaluations(self) -> float:
-        """So many since the start of Prometheus, by a rule that always has a result."""
+        """How often Prometheus has evaluated its rules, read from a rule that always has a result."""
         series = f'instance:portsyncd_available:bool{{instance="{INSTANCE}"}}'
         found = self.prometheus.query(f"count_over_time({series}[1h])")
         return found[0].value if found else 0
@@ -95,7 +95,7 @@ class Alarmed:
         wait_for(lambda: self.value(name, port) == value, TIMEOUT_SECS, lambda: f"{name}: {self.value(name, port)}")
 
     def start_again(self) -> None:
-        """Until it follows the links; the rows alone may be those of the process before."""
+        """Waits until the daemon follows the links: the rows alone may be left from the previous process."""
         job = f'{{instance="{INSTANCE}"}}'
         synced = f"process_start_time_seconds{job} and portsyncd_synced{job} == 1"
         before = self.prometheus.query(f"last_over_time(process_start_time_seconds{job}[5m])")[0].value
@@ -136,7 +136,7 @@ def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
 
 
 def test_a_start_fires_nothing(alarmed: Alarmed) -> None:
-    """See the fixture: what is broken by the other tests does not count."""
+    """The fixture checked this before the other tests broke anything."""
     assert alarmed.evaluations() >= CALM_EVALUATIONS
 
 
@@ -167,7 +167,7 @@ def test_a_cable_is_pulled(alarmed: Alarmed) -> None:
 
 
 def test_a_port_flaps_and_a_kill_is_no_flap(alarmed: Alarmed) -> None:
-    """What the state file carries over is not counted again: it is older than what Prometheus has seen."""
+    """Flaps that the state file carries over a restart are not counted again."""
     sw = alarmed.switch
     before = alarmed.value(LIFETIME, "Ethernet0") or 0
     flap(sw, "Ethernet0", 6)
@@ -198,7 +198,7 @@ def test_a_daemon_that_stands_still(alarmed: Alarmed) -> None:
 
 
 def test_another_exporter_at_the_address(alarmed: Alarmed) -> None:
-    """Prometheus itself: its default port is that of the daemon."""
+    """The other exporter is Prometheus itself, which has the same default port as the daemon."""
     address = alarmed.prometheus.address
     with scraped({"portsyncd": [INSTANCE, address]}, alarmed.switch.netns.name, alarmed.rules) as prometheus:
 

@@ -55,7 +55,7 @@ def log_file(sw: Switch) -> Path:
 
 
 def lines(sw: Switch) -> list[Record]:
-    """Those that have ended: where a page of the file ends, a reader can see half of a write()."""
+    """The complete lines: at the end of a page a reader can see half of a write()."""
     text = log_file(sw).read_text() if log_file(sw).exists() else ""
     return [parse_rfc5424(line) for line in text.split("\n")[:-1]]
 
@@ -110,7 +110,7 @@ def test_a_life_is_recorded_without_gaps(switch: SwitchFactory) -> None:
 
 
 def test_records_are_made_whatever_the_level(switch: SwitchFactory) -> None:
-    """AU-12: nobody silences the trail by the log level; the change of the level is in it."""
+    """AU-12: the log level cannot silence the trail, and the trail records the change of level."""
     sw = audited(switch, ports=1, log_level="emerg")
     sw.start()
     sw.config_db.client.hset("LOGGER|portsyncd", "LOGLEVEL", "ALERT")
@@ -121,7 +121,7 @@ def test_records_are_made_whatever_the_level(switch: SwitchFactory) -> None:
 
 
 def test_output_without_a_trail_is_recorded_before(switch: SwitchFactory) -> None:
-    """stdout and stderr have none: who turns there is in the trail."""
+    """stdout and stderr carry no trail, so the trail records who switches the log to them."""
     sw = audited(switch, ports=1)
     sw.start()
     sw.config_db.client.hset("LOGGER|portsyncd", "LOGOUTPUT", "STDERR")
@@ -145,7 +145,7 @@ def test_the_file_is_for_its_owner(switch: SwitchFactory) -> None:
 
 
 def test_refused_credentials(switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path) -> None:
-    """Also those that are missing. The password is in no record."""
+    """Missing credentials too. No record contains the password."""
     secret = tmp_path / "secret"
     secret.write_text("wrong-secret")
     secret.chmod(0o600)
@@ -178,7 +178,7 @@ def test_spoofed_messages(switch: SwitchFactory) -> None:
 
 
 def test_refused_settings(switch: SwitchFactory) -> None:
-    """A missing capability is distinguished from what the machine does not have."""
+    """A missing capability is told apart from a resource that the machine lacks."""
     settings = {"performance": {"cpu_affinity": f"0,{ABSENT_CPU}"}}
     sw = audited(switch, ports=1, settings=settings)
     sw.daemon.command[:0] = ["prlimit", "--memlock=0", "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
@@ -201,7 +201,7 @@ HELD = re.compile(r"Publish (\w+)\(ok:(up|down)\) to state db; (\d+) changes bef
 
 
 def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
-    """Its own records are limited, and a record says so with the state it has by then; those of others are all there."""
+    """Its own records are rate-limited, and a later record gives its state; no record of another port is missing."""
     sw = audited(switch, "limit_lines = 5", "limit_secs = 3600", ports=3)
     sw.start()
     sw.wait_oper("Ethernet0", "up")
@@ -222,7 +222,7 @@ def test_a_port_that_flaps_hides_no_other_one(switch: SwitchFactory) -> None:
 
 
 def test_what_was_held_back_is_told_when_the_limit_allows_it(switch: SwitchFactory) -> None:
-    """With the state by then, though nothing more happens."""
+    """The record has the state of that moment, even if nothing else happens."""
     sw = audited(switch, "limit_lines = 2", "limit_secs = 1", ports=1)
     sw.start()
     for state in ("down", "up") * 6:
@@ -273,7 +273,7 @@ def hang_up(sw: Switch) -> None:
 
 
 def test_sighup_changes_what_can_change(switch: SwitchFactory) -> None:
-    """[log] at once; of the rest it says that a restart is needed."""
+    """[log] takes effect at once; the log names the other changes, which need a restart."""
     sw = audited(switch, ports=1, log_level="notice")
     at = sw.daemon.command.index("--log-level")
     del sw.daemon.command[at : at + 2]
@@ -307,7 +307,7 @@ def test_sighup_moves_the_log(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("key", ["audit = false", "target = stderr"])
 def test_the_end_of_the_trail_is_its_last_record(switch: SwitchFactory, key: str) -> None:
-    """AU-9, AU-12: nobody turns it off unseen; where it begins again it goes on with the next number."""
+    """AU-9, AU-12: nobody turns the trail off unnoticed; a trail that starts again continues with the next number."""
     sw = audited(switch, ports=1)
     at = sw.daemon.command.index("--log-target")
     del sw.daemon.command[at : at + 2]
@@ -344,7 +344,7 @@ def test_no_step_no_record(switch: SwitchFactory) -> None:
 
 
 def test_what_is_held_back_makes_no_gap_where_the_trail_ends(switch: SwitchFactory) -> None:
-    """LOGOUTPUT=STDERR: the trail says so before it ends."""
+    """LOGOUTPUT=STDERR ends the trail; its last record says so."""
     sw = audited(switch, "limit_lines = 1", ports=1)
     sw.start()
     for state in ("down", "up"):
@@ -385,7 +385,7 @@ def test_a_dry_run_leaves_no_record(switch: SwitchFactory) -> None:
 
 
 def test_a_configuration_that_is_refused_at_the_start(switch: SwitchFactory) -> None:
-    """A record with the next number, in the trail that the rest of it names; not for a mere check."""
+    """It is recorded with the next number, in the trail that its good part names. --check-config records nothing."""
     sw = audited(switch, ports=1)
     sw.start()
     sw.daemon.stop()
@@ -414,7 +414,7 @@ def test_where_there_is_no_trail_the_start_says_so(switch: SwitchFactory, wanted
 
 
 def test_a_second_process_says_that_its_numbers_are_its_own(switch: SwitchFactory, netns: NetNs) -> None:
-    """It has the same state file, and links of its own: else it would not start."""
+    """It shares the state file but has its own links; otherwise it would refuse to start."""
     sw = audited(switch, ports=1)
     sw.start()
     wait_record(sw, "start")
@@ -444,7 +444,7 @@ def test_a_bad_file_changes_nothing(switch: SwitchFactory) -> None:
 
 
 def test_each_control_has_records_and_tests() -> None:
-    """What a section names exists, code and tests, and no kind of record is left out."""
+    """The code and tests that a section names exist, and every kind of record is listed."""
     document = (ROOT / "docs" / "security-compliance.md").read_text()
     sections = re.findall(r"^### (\S+) .*\n\n((?:(?!^#).*\n)+)", document, re.MULTILINE)
     assert [control for control, _ in sections] == CONTROLS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file that says where Redis is is not there yet: on a switch the database container writes it, after our start."""
+"""database_config.json does not exist yet: on a switch the database container may write it after our start."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def says_why(health: Any, missing: Path | str) -> bool:
 
 
 def assert_waits(sw: Switch, notified: Notified, missing: Path | str, mark: int = 0) -> None:
-    """It says for what: to the log, by its pages, and to systemd, which must not end a start that takes long."""
+    """The log, the pages and systemd learn what is awaited; systemd must not abort so long a start."""
     sw.daemon.wait_log(f"WARNING: .*it is not known yet where Redis is.*: {missing}: No such file", since=mark)
     status = f"STATUS=waits for the file that says where Redis is: {missing}: No such file or directory"
     wait_for(lambda: status in notified.seen and "READY=1" in notified.seen, what=lambda: f"{status}: {notified.seen}")
@@ -45,8 +45,8 @@ def assert_waits(sw: Switch, notified: Notified, missing: Path | str, mark: int 
 def test_the_default_one_comes_later(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notified: Notified
 ) -> None:
-    """Not even the Redis that stands where SONiC's default one does is spoken to meanwhile: it may be the wrong one. The
-    file is written as a shell does it, in two goes."""
+    """Meanwhile the daemon does not contact the Redis at SONiC's default place either: it may be the wrong one. The
+    file is written in two steps, as a shell does it."""
     there = redis_server()
     (there.folder / "sonic-db").mkdir()
     Path(DEFAULT_FOLDER).mkdir(exist_ok=True)
@@ -100,7 +100,7 @@ def test_it_can_be_stopped_while_it_waits(number: signal.Signals, switch: Switch
 
 
 def test_one_that_stays_bad_ends_it(switch: SwitchFactory, notified: Notified) -> None:
-    """As one that is there from the start: with the line that says what is wrong."""
+    """As with a bad file that was there from the start, a line says what is wrong."""
     sw = switch.build(ports=1, environment={"NOTIFY_SOCKET": str(notified.path)})
     sw.database_config.unlink()
     sw.daemon.start()

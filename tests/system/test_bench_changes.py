@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make bench` says of two runs: what differs by more than a machine does by itself is named, and nothing else."""
+"""How `make bench` compares two runs: it names only differences larger than the machine's own noise."""
 
 import random
 import sys

@@ -75,7 +75,7 @@ def test_ten_breakouts_and_back(
 ) -> None:
     """No reconciliation helps. Fields of the port before do not reach the one after (S16)."""
     server = redis_server(notify_keyspace_events=notifications)
-    # So slow a machine can be that a window ends, and its warning says how many lines of a port were held back.
+    # On a slow machine a limiter's window may end here; its warning then counts a port's suppressed lines.
     unlimited = {"log": {"limit_secs": 0}}
     ports = [*WHOLE, *sorted(KEPT)]
     sw = switch(ports=ports, links="none", reconcile_secs=SELDOM, server=server, settings=unlimited, wait=False)

@@ -28,7 +28,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 def portsyncd(
     *arguments: object, before: tuple[str, ...] = (), program: Path | None = None, **environment: str
 ) -> Done:
-    """Runs it to its end, with nothing of ours in the environment but what is given."""
+    """Runs it to its end; of our variables the environment has only the given ones."""
     variables = {"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if k.startswith("ASAN_")}}
     command = [*before, str(program or binary()), *map(str, arguments)]
     return subprocess.run(
@@ -136,7 +136,7 @@ def test_a_bad_level_in_the_environment_is_refused() -> None:
 
 
 def test_the_file_of_the_rust_daemon_says_what_replaces_its_keys() -> None:
-    """A line for each key that is not ours, all at once, and for no other."""
+    """All unknown keys are reported in one run, a line each."""
     done = portsyncd("--check-config", "-c", RUST_SAMPLE, "--database-config", DATABASE_SAMPLE)
     assert done.returncode == 2, done
     pattern = r".*/rust-portsyncd.conf:\d+: \w+\.(\w+): no longer a key; allowed: (.+)"
@@ -326,7 +326,7 @@ def test_what_is_shown_is_a_file_with_the_same_values(tmp_path: Path) -> None:
 
 
 def test_a_value_that_no_file_can_say_is_a_comment(tmp_path: Path) -> None:
-    """And a path that may be relative on the command line is not in the file."""
+    """A path that was relative on the command line is shown as an absolute one."""
     done = portsyncd("--show-config", "-c", conf(tmp_path, ""), "--database-config", 'a"\n[log]\nlevel = debug')
     assert (done.returncode, done.stderr) == (0, "")
     assert r'/a"\x0a[log]\x0alevel = debug # command line: --database-config' in done.stdout
@@ -352,7 +352,7 @@ def test_a_secret_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_configuration_that_is_refused_is_not_shown(tmp_path: Path) -> None:
-    """Also where the daemon would go on with defaults."""
+    """Not even under supervisord, where the daemon would go on with defaults."""
     path = conf(tmp_path, "[log]\nlevel = loud\n")
     for environment in ({}, {"SUPERVISOR_ENABLED": "1", "SUPERVISOR_PROCESS_NAME": "portsyncd"}):
         assert_refused(portsyncd("--show-config", "-c", path, **environment), f"{path}:2: log.level")
@@ -422,7 +422,7 @@ def test_the_page_has_what_show_config_prints(switch: SwitchFactory) -> None:
 def test_flags_beat_environment_beats_file_beats_default(
     file: str | None, environment: str | None, flag: str | None, info_shown: bool, switch: SwitchFactory
 ) -> None:
-    """Connecting is logged at level info, following the links at notice."""
+    """The daemon logs a connection at level info, and that it follows the links at notice."""
     variables = {} if environment is None else {"PORTSYNCD_LOG_LEVEL": environment}
     sw = switch.build(ports=1, settings={"log": {"level": file}} if file else {}, environment=variables)
     at = sw.daemon.command.index("--log-level")
@@ -463,7 +463,7 @@ def test_a_namespace_that_may_not_be_entered(netns: NetNs) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         program = Path(shutil.copy(binary(), folder))
-        # Its state file would be the machine's, which is not nobody's to write.
+        # The default state file is the machine's; the user nobody may not write it.
         done = portsyncd("--netns", netns.name, "--log-target", "stderr", before=NOBODY, program=program)
     assert_refused(done, f"/run/netns/{netns.name}", "not permitted", status=1)
 
@@ -504,7 +504,7 @@ def test_check_config_names_the_line_that_names_an_absent_file(tmp_path: Path) -
 def test_check_config_and_a_password_that_root_reads_by_force(
     tmp_path: Path, owner: int, mode: int, good: bool
 ) -> None:
-    """The daemon reads it for each log-in, also once it has given up the capability to."""
+    """The daemon reads it for each log-in, and by then has given up the capability to read other users' files."""
     password = tmp_path / "password"
     password.write_text("secret\n")
     password.chmod(mode)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wall clock is set, back and forth, while the daemon runs: nothing waits by it, and what is shown follows it."""
+"""The wall clock is set back and forth while the daemon runs: no wait depends on it, and shown times follow it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def environment(file: Path) -> dict[str, str]:
 
 
 def assert_times(sw: Switch, secs: int) -> None:
-    """Of the last change and of the start: both were a moment ago, by the clock as it is now."""
+    """The last change and the start both were a moment ago by the new clock."""
     figures, now = sw.pages.metrics(), time.time() + secs
     assert figures("portsyncd_port_last_change_timestamp_seconds", port="Ethernet0") == pytest.approx(now, abs=TOLERANCE)
     assert figures("process_start_time_seconds") == pytest.approx(now, abs=TOLERANCE)
@@ -39,7 +39,7 @@ def assert_times(sw: Switch, secs: int) -> None:
 
 @pytest.mark.parametrize("secs", [-DECADES, DECADES], ids=["back", "on"])
 def test_the_clock_is_set(secs: int, switch: SwitchFactory, tmp_path: Path) -> None:
-    """As a switch without a battery does that hears of the time at last."""
+    """A switch without a clock battery finally gets the time."""
     file = tmp_path / "clock"
     sw = switch(ports=4, environment=environment(file), reconcile_secs=1)
     assert_times(sw, 0)

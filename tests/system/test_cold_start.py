@@ -50,8 +50,8 @@ def assert_order(seen: Monitor, ports: list[str]) -> None:
 
 @pytest.mark.plain  # it waits for a constant
 def test_s05_ports_that_stay_old_are_named_with_what_to_do(switch: SwitchFactory) -> None:
-    """S5: upstream ignores such an interface for ever and says nothing. Both where PortInitDone waits for it, and where
-    APPL_DB says that the port was initialised before."""
+    """S5: upstream ignores such an interface for ever, in silence. Here it is named, whether PortInitDone waits for it
+    or APPL_DB says that the port was initialised before."""
     waiting = switch(ports=3, links="before", wait=False)
     restarted = switch(ports=2)
     restarted.daemon.stop()
@@ -95,7 +95,7 @@ def test_s05_old_interfaces_are_released_when_deleted(switch: SwitchFactory, sam
 
 
 def test_m03_only_ports_initialised_before_this_start_are_not_waited_for(switch: SwitchFactory) -> None:
-    """M3: admin_status in APPL_DB from before the start counts, that of our own push, moved at once, does not."""
+    """M3: an admin_status that APPL_DB had before the start counts; one from our own push does not."""
     sw = switch.build(ports=3, links="none")
     sw.appl_db.client.hset(f"{TABLE}:Ethernet0", mapping={"admin_status": "up", "lanes": "1"})
     sw.appl_db.client.hset(f"{TABLE}:Ethernet4", mapping={"lanes": "1"})
@@ -110,7 +110,7 @@ def test_m03_only_ports_initialised_before_this_start_are_not_waited_for(switch:
 
 
 def test_everything_comes_in_order_and_once(switch: SwitchFactory) -> None:
-    """S22: over the whole life of a process, with flaps, reconciliations, a port deleted and made again, lost connections."""
+    """S22: over a whole life: flaps, reconciliations, a port deleted and made again, lost connections."""
     sw = switch.build(ports=16)
     with Monitor(sw.redis.client()) as seen:
         sw.start()
@@ -143,7 +143,7 @@ def test_lost_connections_repeat_no_marker(switch: SwitchFactory) -> None:
 def test_init_done_waits_until_the_last_row_is_acknowledged(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer]
 ) -> None:
-    """Sent is not enough: a Redis that hangs has not got it yet."""
+    """PortInitDone counts once Redis has acknowledged it: a Redis that hangs has not."""
     state_server = redis_server()
     sw = switch(ports=4, links="none", wait=False, others={"STATE_DB": state_server})
     sw.orch.wait_config_done()
@@ -161,7 +161,7 @@ def test_init_done_waits_until_the_last_row_is_acknowledged(
 
 
 def test_all_comes_again_after_redis_was_emptied_and_refilled(switch: SwitchFactory) -> None:
-    """In the same order, and each marker once again."""
+    """In the same order, with each marker once."""
     sw = switch(ports=8)
     sw.orch.taken.clear()
     sw.redis.restart_empty()
@@ -170,7 +170,7 @@ def test_all_comes_again_after_redis_was_emptied_and_refilled(switch: SwitchFact
         sw.orch.wait_config_done()
         sw.wait_init_done()
         sw.wait_equal(ports=8)
-    # What an emptied Redis does not know of (NOSCRIPT) is sent again at once.
+    # An emptied Redis has lost the script (NOSCRIPT): it is sent again at once.
     order = list(dict.fromkeys(pushes(seen)))
     assert sorted(order[:-2]) == sorted(sw.ports)
     assert order[-2:] == [CONFIG_DONE, INIT_DONE]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others make of our output: readers that know SONiC's protocols only, late ones, absent ones, and daemons that
+"""Our output as others use it: readers that know only SONiC's protocols, late readers, absent readers, and daemons that
 write to the same rows. (Single readers and writers, step by step: test_kernel_links.py, test_redis_drift.py.)"""
 
 import contextlib
@@ -76,7 +76,7 @@ def test_two_consumers_end_with_the_kernels_tables(switch: SwitchFactory) -> Non
 
 
 def test_a_late_consumer_finds_everything(switch: SwitchFactory) -> None:
-    """All rows are taken in full batches however late; the links then come up as ever."""
+    """A late consumer takes all rows in full batches; the links then come up as usual."""
     sw = switch.build(ports=BATCH + 20, links="none", reconcile_secs=1)
     start_without_orch(sw)
     reconciliations = figures(sw.daemon)["reconciliations"]
@@ -96,7 +96,7 @@ def test_a_late_consumer_finds_everything(switch: SwitchFactory) -> None:
 
 
 def test_a_consumer_that_never_runs_changes_nothing(switch: SwitchFactory) -> None:
-    """The rows wait, each once; no port is known: no row of STATE_DB, no PortInitDone; no drift, no repetition."""
+    """Each row waits once. No port is known: no row in STATE_DB, no PortInitDone, no drift, no repetition."""
     sw = switch.build(ports=8, links="none", reconcile_secs=1)
     start_without_orch(sw)
     sw.netns.add_ports(sw.ports)
@@ -133,7 +133,7 @@ def fields_of_others(turn: int) -> dict[str, str]:
 
 
 class Writers:
-    """orchagent and xcvrd in one thread: all their fields of all rows, again and again, one HSET a field as they do."""
+    """orchagent and xcvrd in one thread: they write all their fields of all rows again and again, an HSET each."""
 
     def __init__(self, sw: Switch) -> None:
         self.turn = 0
@@ -161,7 +161,7 @@ class Writers:
 
 
 def test_fields_of_concurrent_writers_survive_flapping_and_reconciliations(switch: SwitchFactory) -> None:
-    """Whatever the moment, their last word stands beside ours; DELLINK takes all."""
+    """Their last values stand beside ours, whatever the timing; a DELLINK removes the whole row."""
     sw = switch(ports=4, reconcile_secs=1)
     writers = Writers(sw)
     with writers.at_work():
@@ -181,8 +181,8 @@ def test_fields_of_concurrent_writers_survive_flapping_and_reconciliations(switc
 
 
 def test_a_row_of_orchagent_alone_is_not_ours(switch: SwitchFactory) -> None:
-    """S15: it HSETs host_tx_ready right after our DEL. That row stays as it is, over reconciliations and a restart, is filled
-    when the link is back, and goes with it."""
+    """S15: orchagent HSETs host_tx_ready right after our DEL. That row survives reconciliations and a restart, gets our
+    fields when the link is back, and is deleted with the link."""
     sw = switch(ports=2, reconcile_secs=1)
     orchagent = own_client(sw, "STATE_DB")
 
@@ -220,14 +220,14 @@ def name_event_table(sw: Switch) -> None:
 
 
 class EventTable:
-    """A consumer that knows of STATE_DB's PORT_TABLE what is published, and nothing else (sonic-swss-common#1020)."""
+    """A consumer that knows STATE_DB PORT_TABLE from published events alone (sonic-swss-common#1020)."""
 
     def __init__(self, sw: Switch) -> None:
         self.rows: dict[str, dict[str, str]] = {}
         self.deleted: list[str] = []
         self._channel = sw.redis.client(6).pubsub(ignore_subscribe_messages=True)
         self._channel.subscribe("PORT_TABLE_CHANNEL@6")
-        self._channel.get_message(timeout=patient())  # takes the confirmation, and gives nothing
+        self._channel.get_message(timeout=patient())  # reads the confirmation; returns None
 
     def follow(self) -> dict[str, dict[str, str]]:
         while message := self._channel.get_message():
@@ -242,7 +242,7 @@ class EventTable:
 
 
 def test_a_consumer_of_published_events_ends_with_our_rows(switch: SwitchFactory) -> None:
-    """event_tables names the table: whoever reads the events alone knows the rows."""
+    """event_tables names the table: a consumer of the events alone ends with the same rows."""
     sw = switch.build(ports=8, least_rights=False)  # deploy/redis/README.md says what to add
     name_event_table(sw)
     consumer = EventTable(sw)

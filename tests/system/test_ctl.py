@@ -89,7 +89,7 @@ def bash(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_each_verb_has_its_place_in_the_documents() -> None:
-    """And no other has one."""
+    """The manual and the guide list no verb beyond these."""
     assert {*re.findall(r"^\.It Cm (\w+)", section("Verbs", MANUAL.read_text()), re.MULTILINE)} == {*VERBS}
     assert set(re.findall(r"\| \[`(\w+)`\]\(#\1\) \|", GUIDE.read_text())) == {*VERBS}
     assert {*VERBS} <= set(re.findall(r"^## (\w+)$", GUIDE.read_text(), re.MULTILINE))
@@ -178,7 +178,7 @@ def test_output_that_cannot_be_written(switch: SwitchFactory) -> None:
 
 
 def test_a_document_that_cannot_be_written() -> None:
-    """One that does not fit in the C library's buffer. A full disk is no lack of memory."""
+    """The document does not fit in the C library's buffer. A full disk is not reported as lack of memory."""
     assert len(ctl.command("explain", "--json").out) > 2 * 4096
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([str(ctl.program()), "explain", "-j"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -186,7 +186,7 @@ def test_a_document_that_cannot_be_written() -> None:
 
 
 def test_it_only_reads(switch: SwitchFactory, tmp_path: Path) -> None:
-    """Whatever is asked. (Streams and record have nothing to do with Redis.)"""
+    """No verb writes to Redis. (Streams and record do not use it.)"""
     sw = switch(ports=3)
     sw.daemon.stop()
     sw.orch.stop()
@@ -195,7 +195,7 @@ def test_it_only_reads(switch: SwitchFactory, tmp_path: Path) -> None:
         for verb in {*VERBS} - {"watch", "top", "record"}:
             ctl.run(sw, verb, *asked.get(verb, []))
     commands = {command[0].upper() for command in seen.commands}
-    # python3-redis of Debian 13, which the test uses itself, tells its name.
+    # The test's own client, python3-redis of Debian 13, sends CLIENT SETINFO.
     assert all(words[1].upper() == "SETINFO" for words in seen.named("CLIENT"))
     assert "SCAN" in commands and commands <= READING | {"CLIENT"}, commands
     assert all(words[1].upper() == "GET" for words in seen.named("CONFIG"))

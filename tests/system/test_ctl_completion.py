@@ -37,7 +37,7 @@ def lay_out(folder: Path) -> None:
 
 @contextmanager
 def bash(folder: Path) -> Iterator[Terminal]:
-    """It finds our file itself, by the name of the command."""
+    """bash-completion finds our file by the name of the command."""
     lay_out(folder)
     words = ["bash", "--noprofile", "--norc", "-i"]
     with Terminal(words, environment(folder, PS1=PROMPT, BASH_COMPLETION_USER_DIR=str(folder))) as terminal:
@@ -61,7 +61,7 @@ SHELLS: dict[str, Callable[[Path], "contextmanager[Terminal]"]] = {"bash": bash,
 
 
 def completed(terminal: Terminal, typed: str, expected: str, tabs: str = TAB) -> None:
-    """The line that was typed becomes, or lists, what is expected; then it is thrown away."""
+    """The completion of the typed line shows the expected text; then the line is cleared."""
     mark = terminal.mark()
     terminal.type(typed + tabs)
     terminal.wait(expected, since=mark)
@@ -114,7 +114,7 @@ def offered(sw: Switch, *words: str) -> dict[str, str]:
 
 
 def offered_without(*words: str) -> dict[str, str]:
-    """Each word that fits the last one, with what it means."""
+    """Each word that completes the last one, with its description."""
     command = [str(ctl.program()), "--complete", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(30))
     assert done.stderr == ""
@@ -129,13 +129,13 @@ def test_each_word_has_a_meaning_of_its_own() -> None:
 
 
 def test_what_can_be_reached_is_offered(switch: SwitchFactory) -> None:
-    """A link that is set down, one that has gone, a Redis that is away; and the namespaces that there are."""
+    """Ports whose link is up, down or gone, also without Redis; and the namespaces that exist."""
     sw = switch(ports=[f"Ethernet{n}" for n in (0, 8, 100)])
     sw.netns.set_admin("Ethernet8", "down")
     sw.netns.delete_port("Ethernet100")
     wait_for(lambda: offered(sw, "ports", "Ethernet1")["Ethernet100"].startswith("no link"), what="the link has gone")
     wait_for(lambda: offered(sw, "ports", "")["Ethernet8"].startswith("set down"), what="the link is down")
-    # Behind "--" nothing is an option; a verb with as many words as it takes is offered no more.
+    # After "--" no option is offered; a verb that has all its words gets no more.
     assert set(offered(sw, "ports", "--", "")) == {"Ethernet0", "Ethernet8", "Ethernet100"}
     assert offered(sw, "ports", "--", "--") == {}
     assert offered(sw, "status", "") == {}

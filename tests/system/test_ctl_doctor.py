@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl doctor: each WARN and FAIL is produced by what it is about: owners, modes, users, capabilities, limits."""
+"""portsyncctl doctor: the real fault produces each WARN and FAIL: owners, modes, users, capabilities, limits."""
 
 import ctypes
 import json
@@ -39,12 +39,12 @@ class Report:
         self.code = done.code
 
     def level(self, level: str) -> list[tuple[str, str, str]]:
-        """check, text, remedy of all with this level."""
+        """Check, text and remedy of all findings of this level."""
         found = [check for check in self.document["checks"] if check["level"] == level]
         return [(check["check"], check["text"], check.get("remedy", "")) for check in found]
 
     def assert_has(self, level: str, check: str, *words: str) -> None:
-        """All words stand in the text or the remedy of one finding."""
+        """One finding has all these words in its text or remedy."""
         found = [f"{text} / {remedy}" for name, text, remedy in self.level(level) if name == check]
         assert any(all(word in text for word in words) for text in found), (words, self.document["checks"])
         assert level == "ok" or all(remedy for _, _, remedy in self.level(level))
@@ -106,7 +106,7 @@ def test_a_daemon_that_is_stopped_or_hangs(switch: SwitchFactory) -> None:
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[Callable[[NetNs], int]]:
-    """A process in this network namespace that is called portsyncd and has the library of SONiC's own loaded."""
+    """Starts a process called portsyncd in this network namespace, with the library of SONiC's own daemon loaded."""
     started: list[subprocess.Popen[bytes]] = []
     program, library = tmp_path / "portsyncd", tmp_path / "libswsscommon.so.0"
 
@@ -137,7 +137,7 @@ def test_beside_another_daemon(switch: SwitchFactory, upstream: Callable[[NetNs]
 
 
 def test_the_daemons_own_options_count(switch: SwitchFactory) -> None:
-    """Its command line and environment, not ours."""
+    """doctor reads the command line and environment of the daemon, not its own."""
     sw = switch(ports=2, environment={"PORTSYNCD_RETIRE_OLD_LINKS": "never"})
     with ctl.curious(sw):
         report = Report(ctl.command("doctor", "--json", "--socket", str(sw.pages.path)))
@@ -170,7 +170,7 @@ def test_a_configuration_that_anybody_may_change(built: Callable[..., Switch]) -
 
 
 def test_files_that_the_daemons_user_may_not_read(built: Callable[..., Switch]) -> None:
-    """The password is root's alone, then the whole configuration is."""
+    """First only root may read the password, then only root may read the configuration."""
     sw = built()
     password = sw.folder / "password"
     password.write_text("secret\n")
@@ -201,7 +201,7 @@ exec "$@"
 
 
 def test_the_user_of_the_unit(built: Callable[..., Switch], redis_server: Servers) -> None:
-    """Where systemd would start it, it is that of the package's unit, which makes its folders and sets its limits."""
+    """Where systemd would start it, the unit's user counts, and the unit makes folders and sets limits."""
     server = redis_server(user=REDIS)
     Path(server.unix_socket).parent.chmod(0o755)
     sw = built(server=server)
@@ -338,7 +338,7 @@ def test_an_http_address_in_use(switch: SwitchFactory) -> None:
     sw.start(wait=False)
     sw.pages_when_served()
     doctor(sw).assert_has("ok", "http", "127.0.0.1:18999 is the daemon's")
-    # As root in a container, who may not look into the daemon.
+    # As root in a container, which may not inspect the daemon.
     weak = ("setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace")
     report = doctor(sw, before=weak)
     report.assert_has("ok", "http", "127.0.0.1:18999 is the daemon's")
@@ -358,7 +358,7 @@ def test_a_socket_of_another_program(built: Callable[..., Switch]) -> None:
 
 
 def test_the_namespace_of_an_asic(switch: SwitchFactory, upstream: Callable[[NetNs], int]) -> None:
-    """-n finds what runs in the network namespace of that name, and its ports."""
+    """-n checks the daemon and the ports of the network namespace of that name."""
     sw = switch.build(ports=3, links="before")
     pid = upstream(sw.netns)
     database_global = sw.folder / "database_global.json"
@@ -376,7 +376,7 @@ def test_the_namespace_of_an_asic(switch: SwitchFactory, upstream: Callable[[Net
 
 
 def test_capabilities_and_the_receive_buffer(built: Callable[..., Switch]) -> None:
-    """net.core.rmem_max, which is the machine's own, limits a buffer that is asked to be larger."""
+    """The machine's net.core.rmem_max limits the receive buffer that the configuration requests."""
     most = int(Path("/proc/sys/net/core/rmem_max").read_text())
     sw = built(settings={"performance": {"receive_buffer_bytes": most + 4096}})
     weak = ("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin")
@@ -429,7 +429,7 @@ def test_folders_that_may_not_be_written(built: Callable[..., Switch]) -> None:
 
 
 def test_without_the_right_to_look(built: Callable[..., Switch]) -> None:
-    """Not root, and not the daemon's user either: what cannot be known is not said to be well."""
+    """Neither root nor the daemon's user: a check that cannot be made is not reported as ok."""
     sw = built()
     program = shutil.copy(ctl.program(), sw.folder / "portsyncctl")
     nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
@@ -446,7 +446,7 @@ class Filter(ctypes.Structure):
 
 
 def without(*calls: tuple[int, int]) -> Callable[[], None]:
-    """Lets these system calls fail with these errors: the kernel as if it were built without them (x86-64)."""
+    """Makes these system calls fail with these errors, as in a kernel built without them (x86-64)."""
     steps = [(0x20, 0, 0, 0)]  # the call's number
     for call, error in calls:
         steps += [(0x15, 0, 1, call), (0x06, 0, 0, 0x00050000 | error)]

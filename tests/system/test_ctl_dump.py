@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl dump: what is in the archive, what is not, and that nothing that is wrong keeps it from being made."""
+"""portsyncctl dump: what the archive contains, what it must not contain, and that no fault prevents it."""
 
 import io
 import json
@@ -42,7 +42,7 @@ class Archive:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Why each part that is missing is so."""
+        """Part -> why it is missing."""
         suffix = ".missing"
         return {name[: -len(suffix)]: text.decode() for name, text in self.files.items() if name.endswith(suffix)}
 
@@ -83,7 +83,7 @@ def test_everything_is_in_it(switch: SwitchFactory, tmp_path: Path) -> None:
 
 
 def test_no_secret_is_in_it(switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path) -> None:
-    """The password that the daemon logs in with, and what its environment has besides."""
+    """Neither the daemon's Redis password nor the rest of its environment."""
     password = tmp_path / "password"
     password.write_text(f"{SECRET}\n")
     password.chmod(0o600)
@@ -122,7 +122,7 @@ def test_a_daemon_and_a_redis_that_hang(switch: SwitchFactory, tmp_path: Path) -
 
 
 def test_a_configuration_that_is_bad(switch: SwitchFactory, tmp_path: Path) -> None:
-    """It is what has to be looked at."""
+    """The archive has it all the same: it is what needs to be examined."""
     sw = switch(ports=1)
     sw.config_file.write_text(sw.config_file.read_text() + "[log]\nlevel = loud\n")
     archive = dump(sw, tmp_path / "dump.tar.gz")
@@ -131,7 +131,7 @@ def test_a_configuration_that_is_bad(switch: SwitchFactory, tmp_path: Path) -> N
 
 
 def test_where_it_goes(switch: SwitchFactory, tmp_path: Path) -> None:
-    """Here, under a name of its own; or to stdout. A document says where, and what is missing."""
+    """To the current folder, under a generated name, or to stdout. The document says where, and what is missing."""
     sw = switch.build(ports=1)
     done = ctl.run(sw, "dump", "--json", before=("env", "-C", str(tmp_path)))
     name = done.json["file"]

@@ -41,7 +41,7 @@ def test_what_changed_in_words(switch: SwitchFactory) -> None:
 
 
 def test_which_and_how_many(switch: SwitchFactory) -> None:
-    """The same changes as the page's, over a restart."""
+    """The same changes as on the page, over a restart too."""
     sw = audited(switch, ports=3)
     sw.start()
     enable(sw)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl ports: what each of the four says of a port."""
+"""portsyncctl ports: a port in CONFIG_DB, APPL_DB, the kernel and STATE_DB."""
 
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +90,7 @@ def absent(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("leave", [Daemon.stop, Daemon.pause, absent], ids=["stopped", "hung", "absent"])
 def test_without_the_daemon(leave: Callable[[Daemon], None], switch: SwitchFactory) -> None:
-    """All but what only it knows, and a word on stderr."""
+    """Everything but what only the daemon knows, and a line on stderr."""
     sw = switch(ports=2)
     leave(sw.daemon)
     done = ctl.run(sw, "ports", "--json")

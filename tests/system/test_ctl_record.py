@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl record: the flight recorder's files, and why there is none."""
+"""portsyncctl record: the flight recorder's files, or why there are none."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ def records(file: Path | str, stdin: bytes | None = None) -> set[str]:
 
 
 def test_the_daemon_writes_a_recording(switch: SwitchFactory) -> None:
-    """Where it said."""
+    """The file is where the daemon said."""
     sw = switch(ports=2)
     done = ctl.run(sw, "record")
     assert (done.code, done.err) == (ctl.GOOD, "")
@@ -29,7 +29,7 @@ def test_the_daemon_writes_a_recording(switch: SwitchFactory) -> None:
 
 
 def test_a_recording_for_us(switch: SwitchFactory, tmp_path: Path) -> None:
-    """Into a file of ours, or a pipe; the daemon writes none."""
+    """Into a file of ours, or a pipe; the daemon writes no file."""
     sw = switch(ports=2)
     file = tmp_path / "recording.pcapng"
     done = ctl.run(sw, "record", "--output", str(file))
@@ -44,7 +44,7 @@ def test_a_recording_for_us(switch: SwitchFactory, tmp_path: Path) -> None:
 
 
 def test_why_there_is_none(switch: SwitchFactory, tmp_path: Path) -> None:
-    """The recorder is off; or only the daemon has no folder for it."""
+    """The recorder is off, or the daemon has no folder for recordings."""
     off = switch(ports=1, settings={"recorder": {"bytes": 0}})
     for words in ([], ["-o", str(tmp_path / "recording.pcapng")]):
         done = ctl.run(off, "record", "--json", *words)

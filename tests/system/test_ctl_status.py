@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl status: the verdict first, then each problem with its remedy; and what it says of a daemon that does not
-answer. test_health_checks.py makes every check fail and compares the page that this shows."""
+"""portsyncctl status: the verdict first, then each problem with its remedy; and what it reports of a daemon that does
+not answer. test_health_checks.py makes every check fail and compares the page behind this verb."""
 
 import contextlib
 import shutil
@@ -59,7 +59,7 @@ def test_all_is_well(switch: SwitchFactory) -> None:
 
 
 def test_each_problem_with_its_remedy(switch: SwitchFactory) -> None:
-    """Two at once: two ports have no interface, and Redis goes."""
+    """Two problems at once: two ports have no interface, and Redis goes away."""
     sw = switch.build(ports=3, links="none", settings={"database": dict(QUICK)}, reconcile_secs=NO_RECONCILE)
     sw.start(wait=False)
     sw.orch.wait_config_done()
@@ -85,7 +85,7 @@ def test_each_problem_with_its_remedy(switch: SwitchFactory) -> None:
 
 
 def same_checks(sw: Switch) -> tuple[Any, ctl.Done, ctl.Done] | None:
-    """The document, the text and the line, if the same fails before and after they were asked for."""
+    """The document, the text and the line; None if the failing checks changed meanwhile."""
     document, shown, brief, after = status(sw), ctl.run(sw, "status"), ctl.run(sw, "status", "--brief"), status(sw)
     failing = [[problem["check"] for problem in one["problems"]] for one in (document, after)]
     return (document, shown, brief) if failing[0] == failing[1] and document["verdict"] == after["verdict"] else None
@@ -123,7 +123,7 @@ def test_the_remedy_is_that_of_the_reason(
 
 
 def test_a_loop_that_hangs(switch: SwitchFactory) -> None:
-    """The pages are another thread's: they show the last figures, and say so."""
+    """Another thread serves the pages: they show the last figures, and say that these are old."""
     sw = switch(ports=1, settings={"health": {"max_stall_secs": 1}})
     with held_in_its_turn(sw.daemon.pid, lambda: sw.netns.set_mtu("Ethernet0", 1500)):
         problem = wait_problem(sw, "loop_stall")
@@ -136,7 +136,7 @@ def test_a_loop_that_hangs(switch: SwitchFactory) -> None:
 
 
 def unanswered(sw: Switch, verdict: str) -> Any:
-    """The document, after the text was compared with it."""
+    """The JSON document; its text form is compared with it first."""
     done = ctl.run(sw, "status", "-j")
     document = done.json
     assert done.code == document["error"]["code"] == ctl.NO_DAEMON
@@ -151,7 +151,7 @@ def unanswered(sw: Switch, verdict: str) -> Any:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 def test_it_was_stopped(switch: SwitchFactory, how: signal.Signals) -> None:
-    """After SIGKILL its socket is left."""
+    """SIGKILL leaves its socket behind."""
     sw = switch(ports=1)
     sw.daemon.kill() if how == signal.SIGKILL else sw.daemon.stop()
     document = unanswered(sw, "not running")
@@ -171,7 +171,7 @@ def test_it_hangs(switch: SwitchFactory) -> None:
 
 
 def test_who_may_not_ask_it(switch: SwitchFactory) -> None:
-    """It runs and is well: what helps is not to look after it."""
+    """The daemon is healthy: the remedy is to run portsyncctl as root, not to examine the daemon."""
     sw = switch(ports=1, least_rights=False)
     sw.folder.chmod(0o755)
     program = shutil.copy(ctl.program(), sw.folder / "portsyncctl")
@@ -195,7 +195,7 @@ def test_it_was_never_started_and_neither_was_redis(switch: SwitchFactory) -> No
 
 
 def test_a_stranger_at_its_socket(switch: SwitchFactory) -> None:
-    """Takes the connection and says nothing, or nonsense: exit 3, no crash, no wait for ever."""
+    """A stranger accepts the connection and sends nothing, or nonsense: exit 3, no crash, no endless wait."""
     sw = switch(ports=1)
     sw.daemon.stop()
     with socket.socket(socket.AF_UNIX) as listener:
@@ -211,7 +211,7 @@ def test_a_stranger_at_its_socket(switch: SwitchFactory) -> None:
 
 @contextlib.contextmanager
 def answering(path: Path, answer: bytes) -> Iterator[None]:
-    """A server that gives this answer to whatever it is asked."""
+    """A server that gives this answer to every request."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen()

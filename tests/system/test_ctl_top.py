@@ -27,7 +27,7 @@ def top(sw: Switch, *words: str, columns: int = 80, lines: int = 24, locale: str
 
 
 def assert_restored(terminal: Terminal) -> None:
-    """The shell's own screen with its cursor, and its modes."""
+    """The terminal shows the shell's screen and cursor again, in its old modes."""
     assert terminal.modes_now() == terminal.modes
     assert terminal.output.count(ENTER) == terminal.output.count(LEAVE) == 1
     assert terminal.output.index(LEAVE) > terminal.output.rindex(DRAW)
@@ -70,7 +70,7 @@ def test_it_restores_the_terminal(switch: SwitchFactory, number: signal.Signals 
 
 @pytest.mark.parametrize("leave", [Daemon.stop, Daemon.kill], ids=["stops", "dies"])
 def test_the_daemon_goes_away(switch: SwitchFactory, leave: Callable[[Daemon], None]) -> None:
-    """The terminal is restored first, so that one can read why."""
+    """The terminal is restored first, so that the reason can be read."""
     sw = switch(ports=1)
     with top(sw) as terminal:
         terminal.wait(lambda text: "1 port: 1 up" in text, "a picture")
@@ -97,7 +97,7 @@ def test_ctrl_z_gives_the_screen_back_meanwhile(switch: SwitchFactory) -> None:
 
 
 def test_many_ports_fit_the_window(switch: SwitchFactory) -> None:
-    """As much of each as there is room for; a glyph is the least. The window may change."""
+    """As much of each port as fits, at least a glyph. The window may be resized."""
     sw = switch(ports=96)
     with top(sw, columns=200, lines=50) as terminal:
         terminal.wait(lambda text: text.count("\u25cf 9100") == 96, "with the MTU")

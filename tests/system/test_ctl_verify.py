@@ -62,7 +62,7 @@ def of_state_db(document: Any) -> list[dict[str, Any]]:
 
 
 def assert_agrees(sw: Switch, what: str) -> ctl.Done:
-    """While nobody changes anything: the same ports are wrong, in the same fields."""
+    """verify and the checker name the same ports and fields. Nothing may change meanwhile."""
     expected, done = sw.checker.compare(), ctl.run(sw, "verify", *AT_ONCE)
     found = of_state_db(done.json)
     shown = {name.replace("\0", "\\x00") for name in wrong_ports(expected)}
@@ -78,7 +78,7 @@ def assert_agrees(sw: Switch, what: str) -> ctl.Done:
 
 @pytest.fixture
 def paused(switch: SwitchFactory) -> Switch:
-    """A switch whose daemon mends nothing."""
+    """A switch whose daemon is stopped, so that it repairs nothing."""
     sw = switch(ports=3)
     sw.daemon.pause()
     return sw
@@ -102,10 +102,10 @@ def test_each_row_spoilt_is_seen(paused: Switch) -> None:
 
 @pytest.mark.parametrize("what", KERNEL_FAULTS)
 def test_what_the_daemon_has_missed_is_seen(what: str, paused: Switch) -> None:
-    """And mended, once it goes on: then verify is content within its grace."""
+    """Once the daemon goes on it repairs the row, and verify succeeds within its grace period."""
     sw = paused
     KERNEL_FAULTS[what](sw)
-    # A link that was set up runs a little later: not between the two looks.
+    # A link runs a little after it was set up; that must not happen between the two comparisons.
     up = {link["ifname"] for link in sw.netns.links()} & {*sw.ports, "Ethernet100", "Ethernet104", "Ethernet200"}
     sw.netns.wait_carrier(up - ({PORT} if what == "carrier lost" else set()), "up")
     assert_agrees(sw, what)
@@ -134,7 +134,7 @@ def test_markers_and_ports_that_were_not_handed_over(paused: Switch) -> None:
 
 
 def test_an_old_link_is_a_known_state(switch: SwitchFactory) -> None:
-    """After a cold start a link from before is down, and left alone: it differs, and verify says why."""
+    """A cold start sets an older link down and ignores it: it differs, and verify says why."""
     sw = switch(ports=2, links="before", wait=False)
     sw.orch.wait_config_done()
     sw.daemon.wait_log("old interfaces are set down")
@@ -198,7 +198,7 @@ def test_it_needs_no_daemon(leave: Callable[[Daemon], None] | None, switch: Swit
 
 
 def test_without_redis(switch: SwitchFactory) -> None:
-    """Hung, and gone: a document with what helps, and the exit code of its own."""
+    """Redis hangs, or is gone: the document names the remedy, and the exit status is the one for Redis."""
     sw = switch(ports=1)
     sw.redis.pause()
     done = ctl.run(sw, "verify", "--json")

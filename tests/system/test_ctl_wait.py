@@ -19,7 +19,7 @@ SOON = ["--timeout", "0.5"]
 
 @contextmanager
 def waiting(sw: Switch, goal: str) -> Iterator["subprocess.Popen[str]"]:
-    """One that waits without a timeout. It has not ended before the body, and ends with 0 after it."""
+    """`portsyncctl wait` without a timeout. It still runs when the body begins, and ends with 0 after it."""
     arguments = [str(ctl.program()), *ctl.arguments(sw), "wait", goal]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -49,7 +49,7 @@ def test_reached_already(switch: SwitchFactory, goal: str) -> None:
 
 @pytest.mark.parametrize("goal", ["init-done", "in-sync"])
 def test_neither_redis_nor_the_daemon_is_there_yet(switch: SwitchFactory, goal: str) -> None:
-    """A unit that begins before everything."""
+    """As a unit that starts before everything else."""
     sw = switch.build(ports=2)
     sw.redis.kill()
     assert ctl.run(sw, "wait", goal, *SOON).code == ctl.NEGATIVE
@@ -80,7 +80,7 @@ def test_ports_that_are_awaited(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("how", ["stopped", "hung"])
 def test_rows_that_nobody_corrects(switch: SwitchFactory, how: str) -> None:
-    """A daemon that is stopped, or hangs, leaves a wrong row: in-sync does not take its word."""
+    """A daemon that is stopped or hangs leaves a wrong row: in-sync does not rely on the daemon."""
     sw = switch(ports=2, reconcile_secs=NO_RECONCILE, settings={"sonic": {"retire_old_links": "never"}})
     sw.wait_equal()
     sw.daemon.stop() if how == "stopped" else sw.daemon.pause()
@@ -104,7 +104,7 @@ def test_it_is_no_busy_loop(switch: SwitchFactory) -> None:
 
 
 def test_what_cannot_be_read_is_said_once(switch: SwitchFactory) -> None:
-    """It may come about, but a mistake should not wait in silence."""
+    """Redis may still come, but a mistake must not lead to a silent wait."""
     sw = switch.build(ports=1)
     sw.redis.kill()
     done = ctl.run(sw, "wait", "in-sync", "--timeout", "1")
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_said_once(switch: SwitchFactory) -> None:
 
 
 def test_the_limit_is_one_for_redis_too(switch: SwitchFactory) -> None:
-    """Which does not answer at all; and one in numbers."""
+    """--timeout also limits a wait for a Redis that does not answer. It takes seconds, and nothing else."""
     sw = switch.build(ports=1)
     sw.redis.pause()
     done = ctl.run(sw, "wait", "init-done", "--timeout", "1")

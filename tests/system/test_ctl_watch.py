@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl watch: each change as it comes, and what happens where somebody does not keep up."""
+"""portsyncctl watch: each change as it comes, and what happens when a reader does not keep up."""
 
 import json
 import os
@@ -59,7 +59,7 @@ class Watch:
 
 @contextmanager
 def watching(sw: Switch, *words: str) -> Iterator[Watch]:
-    """With --json: its first line was read, so that no later change is missed."""
+    """watch --json whose first line was read, so that it misses no later change."""
     others = streams(sw)
     watch = Watch(sw, *words)
     try:
@@ -82,7 +82,7 @@ def wait_streams(sw: Switch, number: float) -> None:
 
 
 def test_each_change_is_a_line(switch: SwitchFactory) -> None:
-    """The same as the history has, in the same order; of the ports that are asked for."""
+    """The same changes as the history, in the same order, of the requested ports only."""
     sw = switch(ports=3)
     settle(sw)
     known = history(sw)
@@ -136,7 +136,7 @@ def test_a_count_is_a_number(switch: SwitchFactory, count: str) -> None:
 
 
 def test_the_daemon_ends(switch: SwitchFactory) -> None:
-    """That is said, and the exit status; nothing is tried again."""
+    """watch says so and ends with its exit status; it does not reconnect."""
     sw = switch(ports=1)
     with watching(sw, "--json") as document, watching(sw) as words:
         wait_streams(sw, 2)
@@ -151,7 +151,7 @@ def test_the_daemon_ends(switch: SwitchFactory) -> None:
 
 
 def test_the_daemon_hangs(switch: SwitchFactory) -> None:
-    """A stream that is quiet has a sign of life now and then."""
+    """Signs of life come even on a quiet stream; without them watch gives up."""
     sw = switch(ports=1)
     with watching(sw) as watch:
         sw.daemon.pause()
@@ -162,7 +162,7 @@ def test_the_daemon_hangs(switch: SwitchFactory) -> None:
 
 
 def test_it_ends_quietly(switch: SwitchFactory) -> None:
-    """By Ctrl-C, and where nobody reads on, though nothing changes that it could write."""
+    """By Ctrl-C, and when its reader goes away, even if no change makes it write."""
     sw = switch(ports=1)
     with watching(sw) as watch:
         watch.process.send_signal(signal.SIGINT)
@@ -177,7 +177,7 @@ def test_it_ends_quietly(switch: SwitchFactory) -> None:
 
 
 def storm(sw: Switch, changes: int) -> None:
-    """Until Redis has acknowledged so many. What comes while a row is under way is one change."""
+    """Changes until Redis has acknowledged so many. Those that come while a write is under way count as one."""
     first = history(sw, "?last=1")[0]["number"]
     turn = 0
     while history(sw, "?last=1")[0]["number"] - first < changes:
@@ -187,7 +187,7 @@ def storm(sw: Switch, changes: int) -> None:
 
 
 def test_a_reader_that_is_too_slow(switch: SwitchFactory) -> None:
-    """He learns how many changes he missed, in their place; the rows are right meanwhile."""
+    """It learns how many changes it missed, at their place in the stream; the rows stay right meanwhile."""
     settings = {"state": {"history_changes": 16}, "http": {"listen": '""', "timeout_secs": 600}}
     sw = switch.build(ports=32, reconcile_secs=3600, settings=settings)
     sw.config_file.write_text(sw.config_file.read_text().replace("[http]", f"[http]\nunix_socket = {sw.pages.path}"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncctl why PORT, why init: each link of the chain is broken for real, and is the one that is named."""
+"""portsyncctl why PORT, why init: each link of the chain is really broken, and that link is named."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ CHAIN = [
 
 
 def why(sw: Switch, subject: str = PORT) -> Any:
-    """The document, after the text was compared with it."""
+    """The JSON document; its text form is compared with it first."""
     shown = ctl.run(sw, "why", subject)
     answer = ctl.run(sw, "why", "-j", subject).json
     assert shown.code == (ctl.GOOD if answer["whole"] else ctl.NEGATIVE)
@@ -51,7 +51,7 @@ def wait_whole(sw: Switch, subject: str = PORT) -> None:
 
 
 def wait_broken(sw: Switch, link: str, *found: str) -> Any:
-    """The first broken link is this one, soon, and says so."""
+    """Waits until this is the first broken link and its text has these words."""
     answers: list[Any] = []
 
     def there() -> bool:
@@ -123,7 +123,7 @@ BROKEN: dict[Callable[[Switch], None], tuple[str, str]] = {
 
 @pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: fault.__name__)
 def test_a_broken_link_is_named(switch: SwitchFactory, fault: Callable[[Switch], None]) -> None:
-    """Nothing repairs it: no reconciliation is near."""
+    """The next reconciliation is far off, so nothing repairs it."""
     sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.wait_oper(PORT, "up")
     fault(sw)
@@ -238,7 +238,7 @@ def test_init_without_ports_is_a_valid_state(switch: SwitchFactory) -> None:
 
 
 def test_the_daemon_is_absent(switch: SwitchFactory) -> None:
-    """What Redis and the kernel say is enough to name the link, and what is to be done."""
+    """Redis and the kernel are enough to name the link and its remedy."""
     sw = switch.build(ports=2, links="before")
     answer = why(sw)
     assert not answer["daemon_answers"]

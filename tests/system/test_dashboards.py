@@ -39,7 +39,7 @@ SETTINGS = {
 DATA_TIMEOUT_SECS = 90.0
 PICTURE_WIDTH = 1400
 PICTURE_HEIGHTS = {"portsyncd.html": 2670, "portsyncd-fleet.html": 1320}
-KEPT_PICTURE_SPAN_SECS = 90.0  # so much is to be seen in the graphs of the documentation
+KEPT_PICTURE_SPAN_SECS = 90.0  # how much the documentation's graphs show
 
 DATA_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
@@ -47,7 +47,7 @@ UNITS = {"none", "short", "s", "ops", "bytes", "Bps", "percentunit"}
 # What Grafana puts in: $__rate_interval is four scrape intervals at least. All switches of a fleet are ".*".
 VARIABLES = {"instance": INSTANCE, "port": ".*", "__rate_interval": "5s"}
 ALL_SWITCHES = {**VARIABLES, "instance": ".*"}
-# A metric, or what a rule recorded, that is not asked for of the job alone.
+# A metric or recorded series whose selector does not name the job.
 UNBOUND = re.compile(
     r"(?<![\w:])(?:(?:\w+:)?(?:portsyncd|process)_\w+(?::\w+)?|up|ALERTS)(?![\w:]|\{job=[\"']portsyncd[\"'])"
 )
@@ -56,7 +56,7 @@ UNBOUND = re.compile(
 class Expression(NamedTuple):
     place: str
     text: str
-    graph: bool  # drawn over time, else the value of now
+    graph: bool  # drawn over time; else the current value
 
 
 def dashboards() -> list[dict[str, Any]]:
@@ -173,7 +173,7 @@ class Watched:
     _changes: Iterator[int] = field(default_factory=itertools.count)
 
     def stir(self) -> None:
-        """Some changes of every port: cables, MTU, admin status. All are up in the end."""
+        """Changes every port's cable, MTU and admin status. All are up in the end."""
         netns = self.switch.netns
         pulled = (self.switch.ports[next(self._changes) % PORTS], self.switch.ports[-1])
         for state in ("down", "up"):
@@ -181,7 +181,7 @@ class Watched:
         netns.batch(mixed_changes(self.switch.ports, 4 * PORTS))
 
     def result(self, expression: Expression) -> list[Series]:
-        """The series that have a number, as a graph since the start or as a value of now shows it."""
+        """The series that have a number: over time since the start for a graph, else the current values."""
         if expression.graph:
             found = self.prometheus.query_range(expression.text, self.started)
         else:
@@ -191,7 +191,7 @@ class Watched:
         return [one for one in found if any(math.isfinite(value) for _, value in one.points)]
 
     def wait_data(self, expressions: list[Expression]) -> None:
-        """Until each has returned data once; the ports change all the while."""
+        """Waits until each has returned data once; the ports change meanwhile."""
         missing = list(expressions)
 
         def none_missing() -> bool:
@@ -210,19 +210,19 @@ class Watched:
         return Page(text)
 
     def wait_quiet(self) -> None:
-        """Until Prometheus knows that no event came."""
+        """Waits until Prometheus has seen that no more events come."""
         rate = f'sum(rate(portsyncd_event_latency_seconds_count{{instance="{INSTANCE}"}}[1m]))'
         wait_for(lambda: [one.value for one in self.prometheus.query(rate)] == [0.0], DATA_TIMEOUT_SECS, "no events")
         self.quiet = self.page("portsyncd-fleet.html")
 
     def page_url(self, name: str) -> str:
-        """With its graphs from the start until now."""
+        """The URL of the page, with graphs from the start until now."""
         span = json.dumps({"duration": math.ceil(time.time() - self.started), "endTime": 0})
         return f"{self.prometheus.url}{self.console(name)}#pctc{quote(span)}"
 
 
 def suffer(sw: Switch) -> None:
-    """What a dashboard is there to show: an overrun, a restart of Redis, and somebody else's hand in STATE_DB."""
+    """The faults that a dashboard must show: an overrun, a restart of Redis, and a foreign write to STATE_DB."""
     overrun_while_stopped(sw, list(mixed_changes(sw.ports, 4 * PORTS)))
     sw.wait_equal(30, ports=PORTS)
     sw.redis.restart_empty()
@@ -263,7 +263,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 @pytest.mark.parametrize("board", dashboards(), ids=lambda board: board["uid"])
 def test_a_dashboard_is_one_that_grafana_takes(board: dict[str, Any]) -> None:
-    """There is no Grafana in Debian: so its model is checked by rules."""
+    """Debian has no Grafana, so these rules check the dashboard's model."""
     panels = board["panels"]
     assert board["schemaVersion"] >= 36 and board["uid"] and board["title"] and board["description"]
     assert len({panel["id"] for panel in panels}) == len(panels)
@@ -412,7 +412,7 @@ def test_units_and_legends_are_those_of_the_expressions(board: dict[str, Any]) -
 
 
 def assert_quantile(named: str, expression: str) -> None:
-    """What is called P95 is the quantile 0.95, of the metric that is meant, and the other way round."""
+    """A panel called P95 shows the quantile 0.95 of its metric, and each quantile is called what it is."""
     found = re.search(r"histogram_quantile\(([\d.]+),|:p(\d\d)_\d", expression)
     said = re.findall(r"\bP(\d\d)\b", named)
     if found is None:
@@ -424,7 +424,7 @@ def assert_quantile(named: str, expression: str) -> None:
 
 @pytest.mark.parametrize("board", dashboards(), ids=lambda board: board["uid"])
 def test_a_dashboard_asks_for_nobody_elses_metrics(board: dict[str, Any]) -> None:
-    """process_* is everybody's, and an instance is one of all that Prometheus scrapes."""
+    """Other programs export process_* too, and Prometheus scrapes other instances: each query selects the job."""
     for one in dashboard_expressions(board):
         assert not UNBOUND.search(one.text), one
     for variable in board["templating"]["list"]:
@@ -458,7 +458,7 @@ def test_every_variable_has_values(board: dict[str, Any], watched: Watched) -> N
 
 
 def labels_of(watched: Watched, expression: str, label: str) -> set[str]:
-    """By now. Of a target whose scrape failed, as it may on a busy machine, Prometheus has nothing."""
+    """The current values of the label. A target whose scrape failed, as on a busy machine, has none."""
     return {one.labels[label] for one in watched.prometheus.query(expression)}
 
 
@@ -472,7 +472,7 @@ def panel_result(watched: Watched, title: str) -> dict[str, list[Series]]:
 
 
 def test_the_dashboard_tells_what_happened(watched: Watched) -> None:
-    """The faults that the daemon went through are seen in their panels, with the right labels."""
+    """Each fault that the daemon went through shows in its panel, with the right labels."""
 
     def highest(title: str, legend: str) -> float:
         found = panel_result(watched, title)[legend]
@@ -484,7 +484,7 @@ def test_the_dashboard_tells_what_happened(watched: Watched) -> None:
         return all(faults)
 
     def seen() -> bool:
-        """On a busy machine some scrapes fail, and a graph shows nothing of a fault between two that lie far apart."""
+        """On a busy machine scrapes fail, and a graph does not show a fault between two scrapes far apart."""
         watched.stir()
         if not faults_seen():
             suffer(watched.switch)
@@ -603,7 +603,7 @@ def page_of_a_scrape(watched: Watched, name: str) -> Page | None:
 
 @pytest.mark.parametrize("name", TILES)
 def test_a_consoles_tiles_and_cells_are_what_their_titles_say(name: str, watched: Watched) -> None:
-    """And coloured as their values deserve, of which there are good and bad ones."""
+    """They also have the colour of their value, good or bad."""
     netns = watched.switch.netns
     watched.wait_data(watched.page(name).expressions)
     netns.set_carrier("Ethernet4", "down")
@@ -642,10 +642,10 @@ def test_a_quiet_switch_has_no_p99(watched: Watched) -> None:
 
 
 def wait_shown(watched: Watched, port: str, oper: str) -> None:
-    """Until the console says so of the port, and that its admin status is up."""
+    """Waits until the console shows this oper status of the port, and its admin status as up."""
 
     def row() -> list[str]:
-        """Nothing unless each port has its line: none has after a scrape that failed."""
+        """Returns nothing unless each port has its line: after a failed scrape no port has one."""
         rows = {row[0]: row for row in watched.page("portsyncd.html").rows if row}
         return rows[port][1:3] if set(rows) == set(watched.switch.ports) else []
 
@@ -695,7 +695,7 @@ def test_pictures_of_the_consoles(watched: Watched, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PICTURE_HEIGHTS)
 def test_the_graphs_of_a_new_prometheus_are_not_at_the_edge(name: str, watched: Watched) -> None:
-    """As a browser draws them that was given no range."""
+    """As a browser draws them without a given range."""
     stir_for(watched, 20)
     watched.wait_data(watched.page(name).expressions)
     assert re.search(r"portsyncdRange = *\d+ *;", watched.prometheus.get(watched.console(name))), "it is a number"
@@ -708,14 +708,14 @@ def test_the_graphs_of_a_new_prometheus_are_not_at_the_edge(name: str, watched: 
 
 
 def assert_axes_are_readable(dom: str) -> None:
-    """Their numbers are round, and none has "u" for micro."""
+    """The axes have round numbers, without "u" for micro."""
     labels = {label for label in re.findall(r"<text[^>]*>([^<]*)</text>", dom) if label}
     assert len(labels) > 5
     assert sorted(label for label in labels if not re.fullmatch(r"\d+(\.\d)?[nµmkMGT]?", label)) == []
 
 
 def assert_is_picture(data: bytes, size: tuple[int, int]) -> None:
-    """A PNG of that size; of one colour it would decompress to very few different bytes, whatever its filters."""
+    """A PNG of that size, and not of a single colour, which would decompress to very few different bytes."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">II", data[16:24]) == size
     compressed, at = b"", 8

@@ -29,13 +29,13 @@ PROGRAMS = ("env", "ip", "redis-server", "sysctl", "python3")
 @contextmanager
 def running(path: str, **more: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PORTSYNCD": str(binary()), "PATH": path, **more}
-    # A shell lets what it starts in the background ignore SIGINT.
+    # A shell starts background processes with SIGINT ignored.
     command = ["env", "--default-signal=INT", ROOT / "scripts" / "demo"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         yield process
     finally:
-        process.terminate()  # harmless when it ended
+        process.terminate()  # harmless if it has ended
         process.communicate(timeout=patient(300))
 
 
@@ -79,7 +79,7 @@ def test_the_demo_has_consoles_while_it_runs(demo: subprocess.Popen[str]) -> Non
         return instance in pages[0] and "Ethernet124" in pages[1]
 
     wait_for(shown, 30, "the consoles know the ports")
-    # Graphs of an hour would show nothing of so few seconds.
+    # A graph over an hour would not show these few seconds.
     page = http_get(None, port, f"{switch.path}?{switch.query}")
     shown_range = re.search(r"portsyncdRange = *(\d+) *;", page)
     assert shown_range, re.findall(r".*portsyncdRange.*", page)
@@ -102,7 +102,7 @@ def test_a_demo_without_prometheus_says_how_to_have_it(tmp_path: Path) -> None:
 
 
 def test_the_demo_ends_with_a_verdict_and_stays_as_it_is() -> None:
-    """Until Ctrl-C, with the page; the command that it suggests works."""
+    """It serves the page until Ctrl-C, and the command that it suggests works."""
     with running(os.environ["PATH"], KEEP="1") as demo:
         assert demo.stdout is not None
         assert any(line == "portsyncctl verify:\n" for line in demo.stdout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator and a developer are given beside the daemon: kernel settings and the profile."""
+"""What operators and developers get beside the daemon: kernel settings and the profile."""
 
 import fcntl
 import re
@@ -25,8 +25,8 @@ def sysctl_keys() -> dict[str, int]:
 
 
 def test_the_kernel_knows_every_sysctl_key() -> None:
-    """sysctl reads the file as at boot and finds each key. It sets none: they are not of a namespace but of the whole
-    machine, where other tests rely on them."""
+    """sysctl reads the file as at boot and finds each key. It sets none of them: they apply to the whole machine, where
+    other tests rely on them."""
     shown = run("sysctl", "--dry-run", "-p", str(SYSCTL))
     assert dict(line.split(" = ") for line in shown.splitlines()) == {k: str(v) for k, v in sysctl_keys().items()}
 
@@ -38,7 +38,7 @@ def test_rmem_max_is_what_the_daemon_asks_for(switch: SwitchFactory) -> None:
 
 
 def test_up_to_rmem_max_no_capability_is_needed(switch: SwitchFactory) -> None:
-    """So with the file's value a daemon without CAP_NET_ADMIN gets what it asks for."""
+    """With the file's value a daemon without CAP_NET_ADMIN gets the buffer that it requests."""
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
     settings = {"performance": {"receive_buffer_bytes": limit}}
     sw = switch.build(ports=1, switch_type="dpu", links="before", settings=settings)
@@ -55,7 +55,7 @@ def test_up_to_rmem_max_no_capability_is_needed(switch: SwitchFactory) -> None:
 
 @pytest.fixture(scope="module")
 def bench_programs() -> Path:
-    """Their folder. Both builds of the daemon are tested at once, so only one builds them."""
+    """Their folder. The tests run for two builds of the daemon at once; only one run builds the programs."""
     with (ROOT / "meson.build").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (BENCH_BUILD / "build.ninja").exists():
@@ -65,7 +65,7 @@ def bench_programs() -> Path:
 
 
 def profile(programs: Path, out: Path, seconds: int) -> set[str]:
-    """What the flame graph names."""
+    """The functions that the flame graph names."""
     options = ("--daemon", str(binary()), "--programs", str(programs), "--out", str(out))
     command = (str(ROOT / "scripts" / "profile"), *options, "--ports", "8", "--seconds", str(seconds))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -75,8 +75,8 @@ def profile(programs: Path, out: Path, seconds: int) -> set[str]:
 
 
 def test_the_profile_names_what_the_daemon_does_in_a_storm(bench_programs: Path, tmp_path: Path) -> None:
-    """The flame graph holds our functions, the kernel's and the whole way up to main(), when there are samples enough:
-    on a busy machine they come slowly."""
+    """The flame graph has our functions, the kernel's, and the whole stack up to main(), given enough samples: on a
+    busy machine they come slowly."""
     ours = {f"{name} [portsyncd]" for name in ("main", "daemon_run", "nlsock_receive", "linkmsg_parse")}
     wanted = ours | {"netlink_recvmsg [kernel]"}
     for seconds in (3, 10, 30):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/sonic: what stands on the host of a SONiC switch. docker is a stand-in: its containers are network namespaces
-with a PATH of their own and no view of the host's folder; the command in them is the real portsyncctl of a switch."""
+"""deploy/sonic: what is installed on the host of a SONiC switch. docker is a stand-in: its containers are network
+namespaces with their own PATH, which cannot see the host's folder; in them runs the real portsyncctl."""
 
 import gzip
 import io
@@ -78,7 +78,7 @@ class Host:
         }
 
     def add(self, name: str, sw: Switch, installed: bool = True) -> None:
-        """A container that runs; portsyncctl in it finds the parts of the switch."""
+        """Adds a running container whose portsyncctl finds the parts of the switch."""
         (self.containers / name).write_text(f"true\n{sw.netns.name}\n")
         if installed:
             path = self.inside / name / "portsyncctl"
@@ -129,7 +129,7 @@ def read_archive(packed: bytes) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_it_is_the_command_in_the_container(shell: str, switch: SwitchFactory, host: Host) -> None:
-    """Its output and its exit status, good, negative and of a wrong usage."""
+    """Output and exit status are the same: for success, a negative answer, and wrong usage."""
     sw = switch(ports=2)
     host.add("swss", sw)
     done = host.run("doctor", "-j", shell=shell)
@@ -178,7 +178,7 @@ def test_a_docker_that_we_may_not_ask(host: Host) -> None:
 
 
 def test_a_file_is_one_of_the_host(switch: SwitchFactory, host: Host) -> None:
-    """The container's own folder of that name is another one."""
+    """The container has a different folder of the same name."""
     host.add("swss", switch(ports=1))
     done = host.run("dump", "-o", "my dump.tar.gz")
     assert (done.code, done.out, done.err) == (ctl.GOOD, "my dump.tar.gz\n", "")
@@ -210,7 +210,7 @@ def test_help_is_no_archive(words: list[str], switch: SwitchFactory, host: Host)
 
 
 def test_completion_asks_the_container(switch: SwitchFactory, host: Host) -> None:
-    """As completion/bash calls it; the last word is the one that is typed."""
+    """As completion/bash calls it; the last word is the one being typed."""
     sw = switch(ports=2)
     host.add("swss1", sw)
     asked = host.run("--complete", "-n", "asic1", "ports", "Ethernet")
@@ -253,7 +253,7 @@ def techsupport(host: Host) -> dict[str, bytes]:
 
 
 def test_techsupport_has_a_dump_of_each_container(switch: SwitchFactory, host: Host) -> None:
-    """One of a daemon that is stopped, one of a container that lacks the command."""
+    """One daemon is stopped, and one container lacks the command."""
     host.add("swss0", switch(ports=1))
     host.add("swss1", switch.build(ports=2, links="before"))
     host.add("swss2", switch.build(ports=1), installed=False)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/sonic as a kit: `apply` on a skeleton of sonic-buildimage, read by those who read it there: make, Jinja,
-supervisord's parser, monit, promtool. The skeleton has the names and includes of the original, nothing else of it."""
+"""deploy/sonic as a kit: `apply` on a skeleton of sonic-buildimage, whose result goes through the tools that read it
+there: make, Jinja, supervisord's parser, monit, promtool. The skeleton has only names and includes of the original."""
 
 import configparser
 import os
@@ -82,7 +82,7 @@ def render(path: Path, **variables: object) -> str:
 
 
 def test_make_finds_the_package_and_who_needs_it(image: Path) -> None:
-    """Its file is the one that dpkg-buildpackage makes there: named by debian/changelog, whose version is meson's."""
+    """The file name is that of dpkg-buildpackage's result, from debian/changelog, whose version is meson's."""
     found = re.search(r"^  version: '(.*)'", (ROOT / "meson.build").read_text(), re.MULTILINE)
     changelog = re.match(r"portsyncd \((.*)\)", (ROOT / "debian" / "changelog").read_text())
     assert found and changelog and found[1] == changelog[1]
@@ -103,7 +103,7 @@ def test_make_finds_the_package_and_who_needs_it(image: Path) -> None:
 
 
 def test_what_goes_to_the_host_is_there(image: Path) -> None:
-    """sonic_debian_extension.sh copies them, modes included."""
+    """sonic_debian_extension.sh copies the files with their modes."""
     where = dict(name.split(":") for name in value(image, "orchagent-BASE_IMAGE_FILES"))
     folder = image / ORCHAGENT / "base_image_files"
     assert where.pop("swssloglevel") and set(where) <= set(os.listdir(folder))
@@ -118,7 +118,7 @@ def test_what_goes_to_the_host_is_there(image: Path) -> None:
 
 @pytest.mark.parametrize("slave", SLAVES)
 def test_the_slave_can_build_it(image: Path, slave: str) -> None:
-    """Each Build-Depends of debian/control but debhelper, which it has; libraries of the target if that is another."""
+    """The slave gets each Build-Depends of debian/control but debhelper, which it has; a cross build the target's."""
     control = (ROOT / "debian" / "control").read_text()
     needs = re.search(r"^Build-Depends:((?:.*\n )*.*)", control, re.MULTILINE)
     assert needs
@@ -163,12 +163,12 @@ def test_nothing_is_changed_where_a_place_is_missing(bare: Path, lost: str) -> N
     assert files(bare) == before
 
 
-# --- what looks after it ---
+# --- supervision ---
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
-    """A folder with a docker that has the containers of $CONTAINERS, and a portsyncctl whose answer is in a file."""
+    """A folder with a docker that lists $CONTAINERS, and a portsyncctl whose answer comes from a file."""
     (tmp_path / "docker").write_text('#!/bin/sh\n[ "$1" = ps ] && printf "%s\\n" $CONTAINERS\n')
     (tmp_path / "portsyncctl").write_text(f'#!/bin/sh\necho "$@"\nexit "$(cat {tmp_path}/${{4:-alone}})"\n')
     (tmp_path / "verify").symlink_to(KIT / "host" / "portsyncd_verify")
@@ -215,7 +215,7 @@ def test_monit_sees_what_differs_and_that_it_is_good_again(host: Path) -> None:
         (host / "alone").write_text("0")
         wait_for(lambda: "status succeeded (0)" in log.read_text(), patient(30), "its end")
     finally:
-        monit.kill()  # Debian 13's may wait for ever for a check that it was about to collect
+        monit.kill()  # Debian 13's monit may wait for ever for a check that it was about to collect
         monit.wait()
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/sonic-compatibility.md says of every fact what we do and which test shows it: both are checked. And what the
-documents name is there."""
+"""docs/sonic-compatibility.md gives for every fact what we do and which test shows it: both are checked. Whatever the
+documents name must exist."""
 
 import ast
 import re
@@ -45,7 +45,7 @@ def system_tests(path: Path) -> set[str]:
 
 
 def unit_tests(path: Path) -> set[str]:
-    """Those that run: registered with cmocka, not only written."""
+    """The unit tests that are registered with cmocka, so that they run."""
     return set(re.findall(r"\b(?:cmocka_unit_test\w*|[A-Z_]*TEST)\((\w+)", path.read_text()))
 
 
@@ -58,7 +58,7 @@ def exists(name: str) -> bool:
 
 
 def whole_names(cell: str) -> Iterator[str]:
-    """`::test` is in the file of the name before it."""
+    """Completes `::test` with the file of the preceding name."""
     file = ""
     for name in re.findall(r"`([^`]+)`", cell):
         before, _, test = name.partition("::")
@@ -75,7 +75,7 @@ def test_each_row_has_a_verdict() -> None:
 
 
 def test_each_row_names_its_tests() -> None:
-    """Only what is not ours may do without."""
+    """Only rows about things outside our scope have no test."""
     unnamed = [row for row in rows() if not re.fullmatch(r"`[^`]+`(, `[^`]+`)*", row.tests)]
     assert [row for row in unnamed if row.tests != NO_TEST or not row.ours.startswith("not ours")] == []
 
@@ -98,7 +98,7 @@ def test_no_cell_of_a_table_is_a_page() -> None:
 
 
 def test_files_that_a_document_names_exist() -> None:
-    """With or without the end of their names; `*` stands for several."""
+    """A name may lack its suffix; `*` stands for several files."""
     folders = "bench|debian|deploy|deps|docs|man|scripts|src|tests"
     named = {
         (path.name, word)
@@ -106,12 +106,12 @@ def test_files_that_a_document_names_exist() -> None:
         for word in re.findall(rf"(?<![\w/.-])((?:{folders})/[\w./*-]*\w)(?![\w/<*])", path.read_text())
     }
     assert len(named) > 100
-    ours = {one for one in named if not one[1].startswith("src/portsyncd")}  # that is where SONiC's builders have us
+    ours = {one for one in named if not one[1].startswith("src/portsyncd")}  # our place in SONiC's build tree
     assert sorted(one for one in ours if not any(ROOT.glob(f"{one[1]}*"))) == []
 
 
 def test_documents_that_a_document_names_exist() -> None:
-    """Beside it, or below the README."""
+    """Documents are relative to the one that names them, or to the README."""
     named = {
         (path.name, word)
         for path in DOCUMENTS
@@ -123,7 +123,7 @@ def test_documents_that_a_document_names_exist() -> None:
 
 
 def sources() -> list[Path]:
-    """All text that people read and write: no seeds, no recorded bytes, no pictures."""
+    """All files that people write: no seeds, recorded bytes, or pictures."""
     found = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(path for path in found if path.suffix not in (".svg", ".png", ".json") and not set(path.parts) & APART)
 
@@ -135,7 +135,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_documents_that_a_source_names_exist() -> None:
-    """Wherever they are named; also the heading after a #."""
+    """In any source, together with the heading after a #."""
     named = {
         (str(path.relative_to(ROOT)), *found)
         for path in sources()
@@ -150,14 +150,14 @@ def test_documents_that_a_source_names_exist() -> None:
 
 
 def test_each_number_that_is_cited_is_explained() -> None:
-    """S, R and M: by a row of docs/sonic-compatibility.md."""
+    """Each S, R or M number that is cited has a row in docs/sonic-compatibility.md."""
     cited = {(str(path.relative_to(ROOT)), number) for path in sources() for number in ID.findall(path.read_text())}
     assert len(cited) > 100
     assert sorted(one for one in cited if one[1] not in EXPECTED) == []
 
 
 def test_functions_that_the_architecture_names_exist() -> None:
-    """Its walks through the code are right, or mended with the code."""
+    """Its walks through the code follow the code."""
     named = set(re.findall(r"`(\w+)\(\)`", (ROOT / "docs" / "architecture.md").read_text()))
     assert len(named) > 20
     code = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
@@ -167,7 +167,7 @@ def test_functions_that_the_architecture_names_exist() -> None:
 
 
 def test_the_version_is_that_of_meson() -> None:
-    """What cannot take it from there has the same; the rest names none."""
+    """Files that cannot take it from there have the same version; other files name none."""
     found = re.search(r"^  version: '(\d+\.\d+\.\d+)',$", (ROOT / "meson.build").read_text(), re.MULTILINE)
     assert found
     debian = re.match(r"portsyncd \((\S+)\)", (ROOT / "debian" / "changelog").read_text())
@@ -182,7 +182,7 @@ def test_the_version_is_that_of_meson() -> None:
 
 
 def test_each_scenario_of_real_kernels_is_in_the_table() -> None:
-    """tests/kernel/run --write puts it there once it ran."""
+    """tests/kernel/run --write adds the row after a run."""
     files = (ROOT / "tests" / "kernel" / "guest").glob("test_real_*.py")
     functions = {name for file in files for name in re.findall(r"^def test_(\w+)", file.read_text(), re.MULTILINE)}
     table = DOCUMENT.read_text().partition("\n## Real kernels\n")[2]

@@ -20,7 +20,7 @@ UP = "HSET PORT_TABLE|{} state ok netdev_oper_status up admin_status up mtu {}"
 
 
 class DryRun:
-    """One run; what it prints goes to files, or to the stdout that is given."""
+    """One run; its output goes to files, or to the given stdout."""
 
     def __init__(self, netns: NetNs, folder: Path, stdout: int | None = None) -> None:
         self._out, self._err = folder / "out", folder / "err"
@@ -49,7 +49,7 @@ def dry_run(netns: NetNs, tmp_path: Path) -> Iterator[Callable[..., DryRun]]:
     runs: list[DryRun] = []
 
     def start(stdout: int | None = None) -> DryRun:
-        """Waits for the carriers: the kernel notices them a little after the links are up."""
+        """Waits for the carriers, which the kernel notices a little after the links are up."""
         wait_for(lambda: not any(late(link, netns) for link in netns.links()), 30, lambda: str(netns.links()))
         runs.append(DryRun(netns, tmp_path, stdout))
         return runs[-1]
@@ -62,14 +62,14 @@ def dry_run(netns: NetNs, tmp_path: Path) -> Iterator[Callable[..., DryRun]]:
 
 
 def late(link: dict[str, Any], netns: NetNs) -> bool:
-    """It and its other end are up, but the kernel does not say so of it yet."""
+    """The link and its other end are up, but the kernel does not show its carrier yet."""
     up = {other["ifname"] for other in netns.links() if "UP" in other["flags"]}
     both = link["ifname"] in up and link.get("link") in up
     return both and link["operstate"] != "UP"
 
 
 def test_links_that_are_there(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
-    """And only those that are ports; none of them is set down."""
+    """Only links that are ports are printed, and none is set down."""
     netns.add_port("Ethernet0")
     netns.add_port("Ethernet4", mtu=1500, carrier="down")
     netns.add_port("Ethernet8", admin="down")
@@ -93,7 +93,7 @@ def test_no_link_at_all(dry_run: Callable[..., DryRun]) -> None:
 
 
 def test_changes_are_printed_as_they_come(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
-    """Only what changed, and nothing for a change that we do not publish."""
+    """Only the changed fields, and no line for a change that we do not publish."""
     netns.add_port("Ethernet0")
     run = dry_run()
     run.wait_line(UP.format("Ethernet0", 9100))
@@ -111,7 +111,7 @@ def test_changes_are_printed_as_they_come(netns: NetNs, dry_run: Callable[..., D
 
 
 def fill(pipe: int) -> int:
-    """Until nothing more fits; how much it was."""
+    """Fills it until nothing more fits; returns how much that was."""
     filled = 0
     os.set_blocking(pipe, False)
     with contextlib.suppress(BlockingIOError):
@@ -122,7 +122,7 @@ def fill(pipe: int) -> int:
 
 
 def test_a_reader_that_is_slow(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
-    """Nothing is lost, the kernel is followed meanwhile, and an end does not wait for it."""
+    """Nothing is lost, the daemon follows the kernel meanwhile, and a stop does not wait for the reader."""
     names = [f"Ethernet{i}" for i in range(100)]
     netns.add_ports(names)
     reader, writer = os.pipe()
@@ -167,7 +167,7 @@ def test_rename(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
 
 
 def test_the_printed_lines_make_the_rows_that_the_kernel_has(netns: NetNs, dry_run: Callable[..., DryRun]) -> None:
-    """What the lines say, applied one after the other, is the end of a storm."""
+    """The lines, applied one after the other, lead to the state at the end of a storm."""
     names = [f"Ethernet{i}" for i in range(20)]
     netns.add_ports(names)
     run = dry_run()
@@ -225,7 +225,7 @@ def test_output_through_a_pipe_comes_at_once(netns: NetNs, dry_run: Callable[...
 
 
 def test_once_prints_the_present_state_and_ends(netns: NetNs) -> None:
-    """A slow reader gets all of it, too."""
+    """A slow reader gets everything, too."""
     ports = [f"Ethernet{i}" for i in range(40)]
     netns.add_ports(ports)
     wait_for(lambda: not any(late(link, netns) for link in netns.links()), 30, lambda: str(netns.links()))

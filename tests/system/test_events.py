@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No change without an event: what consumers of STATE_DB PORT_TABLE hear of a change that is over before they look."""
+"""No change without an event: consumers of STATE_DB PORT_TABLE learn of changes that are over before they look."""
 
 import signal
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def managers(sw: Switch, members: tuple[str, ...] = ()) -> Managers:
 
 
 def unseen(sw: Switch, changes: tuple[str, ...]) -> None:
-    """They are over before the daemon looks."""
+    """Makes changes that are over before the daemon looks."""
     sw.daemon.pause()
     sw.netns.batch(f"link set dev {PORT} {change}" for change in changes)
     sw.daemon.resume()
@@ -47,7 +47,7 @@ def events_of(heard: TableSubscriber, port: str) -> int:
     ids=lambda words: words.replace(" ", "-"),
 )
 def test_a_round_trip_in_one_batch_has_an_event(switch: SwitchFactory, there: str, back: str) -> None:
-    """As `ip -batch` makes them on a busy switch: nothing is different afterwards, but the kernel has done something meanwhile."""
+    """As `ip -batch` does on a busy switch: the link is as before, but the kernel has acted meanwhile."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge(BRIDGE)
     with subscriber(sw) as heard:
@@ -71,7 +71,7 @@ def test_what_changes_nothing_has_none(switch: SwitchFactory) -> None:
 
 
 def test_a_link_local_address_is_put_back(switch: SwitchFactory) -> None:
-    """A configured address goes with the link, and intfmgrd puts it back at the event that follows."""
+    """The kernel removes a configured address with the link; intfmgrd puts it back at the next event."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     with managers(sw) as intfmgrd:
         for done in range(ROUNDS):
@@ -93,7 +93,7 @@ def test_a_released_member_is_enslaved_again(switch: SwitchFactory) -> None:
             wait_for(lambda: not teammgrd.undone([PORT]), 30, lambda: f"{teammgrd.undone([PORT])}")
 
 
-# --- what cannot be excluded ---
+# --- changes that cannot be ruled out ---
 
 
 def overrun(sw: Switch) -> None:
@@ -101,7 +101,7 @@ def overrun(sw: Switch) -> None:
 
 
 def lost_connection(sw: Switch) -> None:
-    """Those of the daemon that take commands."""
+    """Kills the daemon's connections that take commands."""
     client = sw.redis.client()
     pid = sw.daemon.pid
     for connection in client.client_list():
@@ -125,13 +125,13 @@ def warm_restart_after_a_crash(sw: Switch) -> None:
 
 @pytest.mark.parametrize("gap", [overrun, lost_connection, warm_restart, warm_restart_after_a_crash])
 def test_after_a_gap_each_port_has_one_event(switch: SwitchFactory, gap: Callable[[Switch], None]) -> None:
-    """A change may have come and gone unseen. The values stay, no row is deleted, and one event is enough."""
+    """A change may have come and gone unseen: one event per port, with the same values and no deletion."""
     sw = switch(ports=4, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     at_rest(sw)
     rows = {port: sw.row(port) for port in sw.ports}
     quiet = sw.ports[1:-1]  # the last one's storm overruns the buffer
     with subscriber(sw) as heard:
-        # Its first readings are over: the gap may take away its connection, too.
+        # The first readings must be over: the gap may cost the daemon its connection.
         wait_for(lambda: heard.table.keys() == set(sw.ports), 30, "it has read the table")
         gap(sw)
         wait_for(lambda: all(events_of(heard, port) for port in quiet), 30, "an event of each port")
@@ -145,7 +145,7 @@ def test_after_a_gap_each_port_has_one_event(switch: SwitchFactory, gap: Callabl
 
 
 def test_an_event_is_owed_until_redis_has_taken_it(switch: SwitchFactory) -> None:
-    """The round trip comes while Redis hangs; the connection is given up, and the event follows on the next one."""
+    """The round trip happens while Redis hangs; the daemon drops the connection and sends the event on the next one."""
     sw = switch(ports=2, reconcile_secs=SELDOM, settings={"database": {"connection_timeout_secs": 1}})
     with managers(sw) as intfmgrd:
         sw.netns.batch(f"link set dev {PORT} {state}" for state in ("down", "up"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that may open few files (RLIMIT_NOFILE): it says what it lacks, or goes on without what is not a must."""
+"""A process that may open few files (RLIMIT_NOFILE): it reports what it lacks, or goes on without what is optional."""
 
 import resource
 import signal
@@ -11,11 +11,11 @@ from lib.daemon import SANITIZER_REPORT, binary
 from lib.wait import patient, wait_for
 
 LEAST = 6  # the loader and the sanitizers need some of their own
-MOST = 25  # with as many all that is a must is there
+MOST = 25  # enough for all that is required
 
 
 def start(folder: Path, limit: int) -> tuple[int, str]:
-    """Until it runs, which it is then told to end, or has ended itself. Its status and what it said."""
+    """Waits until it runs, and then stops it, or until it has ended. Returns its status and its output."""
     config, log = folder / "portsyncd.conf", folder / f"{limit}.log"
     config.write_text(
         f"[database]\nredis_unix_socket = {folder}/redis\n[http]\nunix_socket = {folder}/http\n"

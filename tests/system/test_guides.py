@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/troubleshooting.md names only what there is, and explains every alert; the guides' commands are run or marked.
-
-tests/nspawn runs them.
+"""docs/troubleshooting.md names only what exists, and explains every alert; each command of the guides is run, by
+tests/nspawn, or marked as an example.
 """
 
 import json
@@ -26,7 +25,7 @@ def text_of(path: Path) -> str:
 
 
 def named_after(word: str) -> set[str]:
-    """What stands in backticks after this word in the tables, also as the second of several with a comma."""
+    """The names in backticks after this word in the tables, also in lists with commas."""
     return set(re.findall(rf"\b{word} `([^`]+)`", text_of(DOCS / "troubleshooting.md")))
 
 
@@ -97,7 +96,7 @@ def test_each_block_of_commands_is_run_or_an_example() -> None:
 
 
 def test_examples_are_at_least_commands() -> None:
-    """Nobody runs those, but bash can read them."""
+    """Examples are not run, but bash must be able to parse them."""
     for guide in GUIDES:
         for text in re.findall(r"^```sh example\n(.*?)^```$", text_of(guide), re.MULTILINE | re.DOTALL):
             done = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True, check=False)

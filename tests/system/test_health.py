@@ -20,7 +20,7 @@ IMPATIENT = {"max_stall_secs": 1}
 
 
 def wait_page(sw: Switch, path: str, status: int) -> Any:
-    """Until the page answers with this status: what it says then."""
+    """Waits until the page answers with this status; returns its content."""
     last: list[Page] = []
 
     def answers() -> bool:
@@ -32,7 +32,7 @@ def wait_page(sw: Switch, path: str, status: int) -> Any:
 
 
 def wait_not_ready(sw: Switch, **said: bool) -> None:
-    """Until /readyz is 503 and says this among the rest."""
+    """Waits until /readyz is 503 and its document has these values."""
     last: list[Page] = []
 
     def says_so() -> bool:
@@ -63,7 +63,7 @@ def test_a_quiet_switch_is_well(switch: SwitchFactory) -> None:
     assert all(one["status"] == "healthy" for one in first["checks"].values()), first
     assert sw.pages.get("/livez").status == sw.pages.get("/readyz").status == sw.pages.get("/healthz").status == 200
     sw.pages.wait("portsyncd_health_status", 1)
-    # Longer than the limit of a stall, without a single event.
+    # Longer than the stall limit, without a single event.
     over = time.monotonic() + 1.5 * IMPATIENT["max_stall_secs"]
     wait_for(lambda: time.monotonic() > over)
     later = sw.pages.get("/healthz").json
@@ -119,7 +119,7 @@ def test_limits_come_from_the_configuration(switch: SwitchFactory) -> None:
 
 
 def test_slow_events_are_told(switch: SwitchFactory) -> None:
-    # Without patience for the answers every write is timed.
+    # Without reply_delay_usecs every write is timed.
     settings = {"health": {"max_latency_usecs": 1}, "performance": {"reply_delay_usecs": 0}}
     sw = switch(ports=24, settings=settings, reconcile_secs=NO_RECONCILE)
     sw.netns.batch(f"link set dev {port} mtu 1500" for port in sw.ports)
@@ -132,7 +132,7 @@ def test_slow_events_are_told(switch: SwitchFactory) -> None:
 
 
 def test_a_loop_that_hangs(notified: Notified, switch: SwitchFactory) -> None:
-    """The server answers with what it knows, says so, and nobody tells the watchdog that all is well."""
+    """The server answers with the last figures and says that they are old; the watchdog gets no sign of life."""
     environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
     sw = switch(ports=3, settings={"health": IMPATIENT}, environment=environment)
     notified.wait("WATCHDOG=1", 2)
@@ -157,7 +157,7 @@ def test_a_loop_that_hangs(notified: Notified, switch: SwitchFactory) -> None:
 
 
 def test_a_supervisor_that_does_not_read(notified: Notified, switch: SwitchFactory) -> None:
-    """It holds up neither the start nor a row nor the stop. What it missed it gets, in order, once it reads."""
+    """It delays neither the start nor a row nor the stop. Once it reads, it gets what it missed, in order."""
     environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
     sw = switch.build(ports=3, environment=environment)
     notified.fill()
@@ -238,7 +238,7 @@ def test_systemd_shows_how_it_is(notified: Notified, switch: SwitchFactory) -> N
 
 
 def test_systemd_is_told_of_a_reload(notified: Notified, switch: SwitchFactory) -> None:
-    """As sd_notify(3) asks: RELOADING=1 with the time of its beginning, then READY=1 again. A bad file ends it, too."""
+    """As sd_notify(3) asks: RELOADING=1 with its time, then READY=1, also after a bad file."""
     sw = switch(ports=1, environment={"NOTIFY_SOCKET": str(notified.path)})
     notified.wait("READY=1")
     for count in (1, 2):
@@ -254,7 +254,7 @@ def test_systemd_is_told_of_a_reload(notified: Notified, switch: SwitchFactory) 
 
 
 def test_without_systemd_nothing_is_said(tmp_path: Path, switch: SwitchFactory) -> None:
-    """The variable is empty: no timer, no message, no complaint."""
+    """NOTIFY_SOCKET is empty: no timer, no message, no complaint."""
     sw = switch(ports=1, environment={"NOTIFY_SOCKET": ""})
     sw.netns.set_mtu("Ethernet0", 1500)
     sw.wait_field("Ethernet0", "mtu", "1500")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each check that docs/metrics.md lists, driven from outside: what systemd shows without a request, and that the first
-request, long after the fault began, says when it did."""
+"""Each check that docs/metrics.md lists, made to fail from outside: systemd shows it without a request, and the first
+request, long after the fault began, says when it began."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from lib.switch import Switch, load_config
 from lib.wait import patient, wait_for
 from test_log_targets import target, write_log_section
 
-LIMIT_SECS = 1  # of what is no fault for so long
+LIMIT_SECS = 1  # how long these are no faults
 LATER_SECS = 1.5
 NOT_IN_SYNC = "not in sync"
 
@@ -37,7 +37,7 @@ Build = Callable[..., tuple[Switch, Proxy]]
 
 @dataclass
 class Bench:
-    """What a fault is made with, and what it leaves."""
+    """What a fault needs, and what it leaves behind."""
 
     switch: SwitchFactory
     behind_proxy: Build
@@ -49,7 +49,7 @@ class Bench:
 
     def options(self, **options: Any) -> dict[str, Any]:
         options.setdefault("reconcile_secs", NO_RECONCILE)
-        # Or a busy machine is a fault, too.
+        # Otherwise a busy machine would count as a fault.
         health = {"max_latency_usecs": 1_000_000_000, **self.settings.get("health", self.health)}
         return {
             "settings": {**self.settings, "health": health},
@@ -74,7 +74,7 @@ class Bench:
         wait_for(lambda: re.search(pattern, self.status), 60, lambda: f"/{pattern}/ in {self.notified.seen}")
 
     def begins(self) -> None:
-        """The fault does, from now on."""
+        """Notes that the fault begins now."""
         self.before = time.time()
 
 
@@ -93,7 +93,7 @@ def redis_away(bench: Bench) -> Switch:
 
 
 def markers_missing(bench: Bench) -> Switch:
-    """Redis tells nobody of a FLUSHALL."""
+    """Redis sends no notification of a FLUSHALL."""
     sw = bench.healthy(reconcile_secs=1)
     bench.begins()
     sw.redis.client().flushall()
@@ -154,7 +154,7 @@ def failures(bench: Bench) -> Switch:
 
 
 def configuration(bench: Bench) -> Switch:
-    """As a program of supervisord it goes on without what is bad."""
+    """Under supervisord the daemon goes on without the bad settings."""
     bench.settings = {"log": {"level": "loud"}}
     supervised = {"SUPERVISOR_ENABLED": "1", "SUPERVISOR_PROCESS_NAME": "portsyncd"}
     sw = bench.build(environment={"NOTIFY_SOCKET": str(bench.notified.path), **supervised})
@@ -220,8 +220,8 @@ def memory(bench: Bench) -> Switch:
     return sw
 
 
-# What makes the check fail; how many seconds ago that must have begun when systemd shows it; and whether /healthz says
-# why in words.
+# The fault that makes the check fail; how many seconds it must have lasted when systemd shows it; and whether /healthz
+# gives the reason in words.
 FAULTS: dict[str, tuple[Callable[[Bench], Switch], float, bool]] = {
     "redis_away": (redis_away, 0, True),
     "markers_missing": (markers_missing, 0, False),
@@ -255,7 +255,7 @@ def assert_began(report: Any, name: str, after: float, before: float) -> None:
 
 
 def assert_explained(status: Any, name: str, report: Any) -> None:
-    """The same judgement, a cause, and the remedy that docs/troubleshooting.md has in the row of this check."""
+    """/status has the same verdict, a cause, and the remedy that docs/troubleshooting.md gives for this check."""
     assert status["verdict"] == report["status"] and status["since"] == report["since"]
     problem = next(problem for problem in status["problems"] if problem["check"] == name)
     check = report["checks"][name]
@@ -278,7 +278,7 @@ def bench(switch: SwitchFactory, behind_proxy: Build, notified: Notified) -> Ite
 
 
 def verdict(sw: Switch) -> str:
-    """That of /healthz, in the words of systemd's status."""
+    """The verdict of /healthz, in the words of systemd's status."""
     report = sw.pages.get("/healthz").json
     return f"{report['status']}: " + ", ".join(n for n, check in report["checks"].items() if check["status"] != "healthy")
 
@@ -299,7 +299,7 @@ def test_what_fails_is_shown_unasked_and_told_to_the_first_who_asks(bench: Bench
 
 
 def asks(sw: Switch) -> Callable[[str], Any]:
-    """Asks by a connection that is there from now on: a page, as JSON."""
+    """Opens a connection now and returns a function that gets a page through it, as JSON."""
     client = socket.socket(socket.AF_UNIX)
     client.settimeout(patient())
     client.connect(str(sw.pages.path))
@@ -314,7 +314,7 @@ def asks(sw: Switch) -> Callable[[str], Any]:
 
 
 def test_no_sync_is_told_to_the_first_who_asks(bench: Bench) -> None:
-    """No descriptor is left for a reading of the links, nor for telling systemd."""
+    """No descriptor is left to read the links with, or to notify systemd."""
     bench.settings = dict(SMALL_BUFFER)
     sw = bench.build()
     set_http(sw, "timeout_secs", 3600)
@@ -333,7 +333,7 @@ def test_no_sync_is_told_to_the_first_who_asks(bench: Bench) -> None:
 
 
 def test_a_loop_that_hangs_is_told_to_the_first_who_asks(bench: Bench) -> None:
-    """It cannot tell systemd, whose watchdog is for that."""
+    """The loop cannot notify systemd; that is what the watchdog is for."""
     sw = bench.healthy()
     bench.begins()
     with held_in_its_turn(sw.daemon.pid, lambda: sw.netns.set_mtu("Ethernet0", 1500)):
@@ -350,7 +350,7 @@ def test_every_documented_check_is_driven() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {*FAULTS, "kernel_unsynced", "loop_stall"}
 
 
-# --- what is over, and who is ready ---
+# --- past faults, and readiness ---
 
 
 def test_what_is_over_is_told_unasked(bench: Bench) -> None:
@@ -370,7 +370,7 @@ def test_what_is_over_is_told_unasked(bench: Bench) -> None:
 
 
 def test_not_ready_once_the_markers_are_gone(switch: SwitchFactory) -> None:
-    """Redis tells nobody of a FLUSHALL, and no reconciliation is near: a request finds out."""
+    """Redis sends no notification of a FLUSHALL and the next reconciliation is far off: a request finds out."""
     sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     wait_for(lambda: sw.pages.get("/readyz").status == 200, what="ready: Redis' answer to PortInitDone is there")
     sw.redis.client().flushall()
@@ -401,7 +401,7 @@ def test_not_ready_while_redis_does_not_answer(switch: SwitchFactory) -> None:
 
 
 def test_the_default_addresses_are_healthy_without_ipv6(bench: Bench) -> None:
-    """As in a container: nobody can miss [::1] there."""
+    """As in a container, where nothing needs [::1]."""
     sw = bench.build()
     set_http(sw, "listen", '"127.0.0.1:10187, [::1]:10187"')
     sw.start()

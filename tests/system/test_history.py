@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The history of changes: what Redis was told, what became of it over restarts, and what the journal calls it."""
+"""The history of changes: what Redis got, what restarts leave of it, and the same numbers in the journal."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def history(sw: Switch, query: str = "") -> list[Change]:
 
 
 def wait_last(sw: Switch, port: str, **after: object) -> Change:
-    """Until the port's last change led to this."""
+    """Waits until the port's last change led to this."""
 
     def found() -> Change | None:
         changes = history(sw, f"?port={port}&last=1")
@@ -35,13 +35,13 @@ def wait_last(sw: Switch, port: str, **after: object) -> Change:
 
 
 def settle(sw: Switch, mtu: int = 9000) -> Change:
-    """A last change. All that came before it is in the history then: Redis acknowledges in order."""
+    """Makes a last change. Redis acknowledges in order, so the history then has everything before it."""
     sw.netns.set_mtu("Ethernet0", mtu)
     return wait_last(sw, "Ethernet0", mtu=mtu)
 
 
 def rows_of(row: dict[str, Any], commands: list[list[str]]) -> list[dict[str, Any] | None]:
-    """The row of a port after each command that Redis got, as MONITOR tells."""
+    """The row of a port after each command that MONITOR saw."""
     rows: list[dict[str, Any] | None] = []
     for command in commands:
         if command[0] == "DEL":
@@ -54,7 +54,7 @@ def rows_of(row: dict[str, Any], commands: list[list[str]]) -> list[dict[str, An
 
 
 def test_it_has_what_redis_was_told(switch: SwitchFactory) -> None:
-    """Every command, in order, with the row before and after; what only repeats a row is no change."""
+    """Every command, in order, with the row before and after; a command that only repeats a row is no change."""
     sw = switch(ports=2)
     start = settle(sw)
     with Monitor(sw.redis.client()) as seen:
@@ -78,14 +78,14 @@ def test_it_has_what_redis_was_told(switch: SwitchFactory) -> None:
 
 
 def test_how_long_it_took(switch: SwitchFactory) -> None:
-    """Not of every change, but of one in sixteen at the least."""
+    """Not every change is timed, but at least one in sixteen."""
     sw = switch(ports=1)
     timed = next(one for mtu in range(1500, 1600) if (one := settle(sw, mtu))["latency_usec"])
     assert 0 < timed["latency_usec"] < 60_000_000
 
 
 def test_what_changed_back_before_it_was_written_is_named(switch: SwitchFactory) -> None:
-    """Redis gets one command, with the value that it has; without the history nobody would know."""
+    """Redis gets one command with the old value; only the history shows the change."""
     sw = switch(ports=1)
     last = settle(sw)
     sw.daemon.pause()
@@ -98,7 +98,7 @@ def test_what_changed_back_before_it_was_written_is_named(switch: SwitchFactory)
 
 
 def test_an_orderly_restart_loses_nothing(switch: SwitchFactory) -> None:
-    """Nor does it add anything by itself, where no link changed; numbers go on."""
+    """Nor does it add a change where no link changed; numbers go on."""
     sw = audited(switch, ports=3, settings=SELDOM)
     sw.start()
     enable(sw)
@@ -114,7 +114,7 @@ def test_an_orderly_restart_loses_nothing(switch: SwitchFactory) -> None:
     settle(sw, 9001)
     after = history(sw)
     assert after[: len(before)] == before and len(after) == len(before) + 3
-    # The journal's number of the same changes. What it was told too often is missing there.
+    # The journal has the same numbers, but for the lines that its limiter suppressed.
     known = {one["number"] for one in after}
     told = {int(one["EVENT_ID"]) for one in records(sw, "port_state_change") if one["PORT"] == "Ethernet4"}
     assert told and told <= known
@@ -122,7 +122,7 @@ def test_an_orderly_restart_loses_nothing(switch: SwitchFactory) -> None:
 
 
 def test_a_kill_loses_what_was_not_saved_yet(switch: SwitchFactory) -> None:
-    """That and nothing else: what the file had is there, and no number comes twice."""
+    """Only that is lost: what the file had is there, and no number is used twice."""
     sw = audited(switch, ports=2, settings=OFTEN)
     sw.start()
     enable(sw)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP server: requests good and bad, and clients that mean it harm."""
+"""The HTTP server: good and bad requests, and hostile clients."""
 
 import contextlib
 import http.client
@@ -79,7 +79,7 @@ def threads(probe: HttpProbe) -> list[str]:
 
 
 def http_thread(probe: HttpProbe) -> Path:
-    """A new one gives itself its name."""
+    """Waits until the new thread has named itself."""
 
     def found() -> Path | None:
         tasks = Path(f"/proc/{probe.pid}/task").iterdir()
@@ -92,7 +92,7 @@ def http_thread(probe: HttpProbe) -> Path:
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Reads what there is without waiting."""
+    """Reads what has arrived, without waiting."""
     client.setblocking(False)
     try:
         while client.recv(MEBIBYTE):
@@ -105,7 +105,7 @@ def is_closed(client: socket.socket) -> bool:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """Until the server closes; a reset ends it too."""
+    """Reads until the server closes or resets the connection."""
     got = b""
     with contextlib.suppress(ConnectionError):
         while part := client.recv(MEBIBYTE):
@@ -114,7 +114,7 @@ def read_all(client: socket.socket) -> bytes:
 
 
 def say(probe: HttpProbe, request: bytes) -> bytes:
-    """The answer to bytes that may be no request; the server may close before it has read them all."""
+    """The answer to bytes that need not be a request; the server may close before it has read them all."""
     with probe.connect() as client:
         with contextlib.suppress(ConnectionError):
             client.sendall(request)
@@ -163,7 +163,7 @@ def test_body_of_a_get_is_passed_over(start: Start) -> None:
 
 
 def test_a_body_without_end_ends_the_connection(start: Start) -> None:
-    """It would keep the thread busy until the client has no more time."""
+    """Otherwise it would keep the thread busy until the client's time is up."""
     chunk = b"1000\r\n" + 0x1000 * b"x" + b"\r\n"
     with start().connect() as client:
         client.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -206,7 +206,7 @@ def test_a_quiet_server_sleeps_in_one_thread(start: Start) -> None:
 
 
 def test_the_thread_steps_back(start: Start) -> None:
-    """Behind the event loop on a busy CPU, and from signals, which are the loop's."""
+    """It runs at a lower priority than the event loop, and leaves signals to the loop."""
     probe = start()
     thread = http_thread(probe)
     wait_for(lambda: os.getpriority(os.PRIO_PROCESS, int(thread.name)) == 19, what="nice")
@@ -219,11 +219,11 @@ def test_the_thread_steps_back(start: Start) -> None:
 
 @pytest.mark.parametrize("kind", NO_REQUESTS)
 def test_bytes_that_are_no_request_get_no_page(start: Start, kind: str) -> None:
-    """A refusal is counted, although it is not our code that refuses (and sometimes says so twice)."""
+    """A refusal is counted, although libmicrohttpd refuses (and sometimes reports it twice)."""
     probe = start(timeout=1)
     got = say(probe, NO_REQUESTS[kind])
     assert not got.startswith(b"HTTP/1.1 200")
-    # A refusal to who still sends may be lost with its connection.
+    # A client that still sends may lose the refusal together with the connection.
     lost = got == b"" and len(NO_REQUESTS[kind]) >= MEBIBYTE
     refused = bool(REFUSAL.match(got))
     assert refused <= probe.stats["4xx"] <= refused + lost
@@ -279,7 +279,7 @@ def test_clients_that_come_and_go_do_not_keep_others_out(start: Start) -> None:
 
 
 def answered(probe: HttpProbe) -> bool:
-    """False for a client that was dropped: it would try again."""
+    """False if the client was dropped; it may try again."""
     try:
         return probe.get("/hello").body == HELLO
     except REFUSED:
@@ -307,7 +307,7 @@ def test_a_client_that_does_not_go_on_costs_no_time(start: Start, said: bytes) -
 
 
 def test_a_client_that_says_a_byte_at_a_time_is_dropped(start: Start) -> None:
-    """It is never idle."""
+    """The client is never idle, and dropped all the same."""
     probe = start(timeout=1)
     with probe.connect() as client:
         client.sendall(b"GET /hello HTTP/1.1\r\nX: ")
@@ -323,7 +323,7 @@ def test_a_client_that_says_a_byte_at_a_time_is_dropped(start: Start) -> None:
 
 
 def test_who_had_an_answer_is_idle_not_late(start: Start) -> None:
-    """A scraper that comes less often than timeout_secs is no fault."""
+    """A scraper may come less often than timeout_secs."""
     probe = start(timeout=1)
     with probe.connect() as client:
         assert ask(client, "/hello").status == 200
@@ -365,7 +365,7 @@ def test_an_idle_client_is_dropped(start: Start) -> None:
 
 
 def test_each_request_has_the_whole_time(start: Start) -> None:
-    """A connection in use lives longer than timeout_secs, of which a busy machine keeps us from using some."""
+    """A connection in use lives longer than timeout_secs; on a busy machine the client loses part of that time."""
     probe = start(timeout=3)
     with probe.connect() as idle, probe.connect() as used:
         while not is_closed(idle):
@@ -374,7 +374,7 @@ def test_each_request_has_the_whole_time(start: Start) -> None:
 
 
 def test_no_descriptor_left(start: Start) -> None:
-    """It does not spin meanwhile, and goes on when there are some again."""
+    """The server does not spin meanwhile, and goes on when descriptors are available again."""
     probe = start()
     limits = resource.prlimit(probe.pid, resource.RLIMIT_NOFILE)
     used = len(list(Path(f"/proc/{probe.pid}/fd").iterdir()))
@@ -391,7 +391,7 @@ def test_no_descriptor_left(start: Start) -> None:
 
 
 def test_descriptors_that_are_taken_away(start: Start) -> None:
-    """poll(2) then refuses what it is asked: no reason to spin, nor to miss that they are back."""
+    """poll(2) then fails: the server must neither spin nor miss that the descriptors are back."""
     probe = start()
     limits = resource.prlimit(probe.pid, resource.RLIMIT_NOFILE)
     with probe.connect() as client:
@@ -404,7 +404,7 @@ def test_descriptors_that_are_taken_away(start: Start) -> None:
 
 
 def test_clients_leave_descriptors_to_the_rest(switch: SwitchFactory) -> None:
-    """More clients are allowed, and come, than the process may have descriptors; Redis starts again meanwhile."""
+    """max_clients allows more clients than the process has descriptors, and they come while Redis restarts."""
     sw = switch.build(ports=8, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.config_file.write_text(sw.config_file.read_text().replace("[http]\n", "[http]\nmax_clients = 1024\n"))
     sw.daemon.command[:0] = ["prlimit", "--nofile=128"]
@@ -465,7 +465,7 @@ def open_streams(
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_a_stream_says_what_there_is(start: Start, version: str) -> None:
-    """At once, and again and again."""
+    """At once, and then again and again."""
     probe = start()
     with open_streams(probe, 1, version=version) as (stream,):
         assert stream.response.status == 200
@@ -480,7 +480,7 @@ def test_a_stream_says_what_there_is(start: Start, version: str) -> None:
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_a_stream_that_ends(start: Start, version: str) -> None:
-    """Its lines come by the clock; the connection goes on where it may."""
+    """Lines come by the clock; the connection is kept if HTTP allows."""
     with start().connect() as client:
         with Stream(client, "/ticks", version) as stream:
             assert stream.response.read() == 3 * b"tick\n"
@@ -499,7 +499,7 @@ def test_head_of_a_stream(start: Start) -> None:
 
 
 def test_streams_are_bounded(start: Start) -> None:
-    """Others are served beside them; one that leaves makes room at once."""
+    """Other clients are served; a stream that ends leaves its place at once."""
     probe = start()
     with open_streams(probe, STREAMS) as streams:
         refused = probe.get("/rings")
@@ -519,7 +519,7 @@ def test_streams_are_bounded(start: Start) -> None:
 
 
 def test_a_unix_client_that_leaves_is_noticed(start: Start) -> None:
-    """Although nothing is said to it."""
+    """Although the server sends it nothing."""
     probe = start(timeout=3600)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(probe.unix_path))
@@ -529,7 +529,7 @@ def test_a_unix_client_that_leaves_is_noticed(start: Start) -> None:
 
 
 def test_a_quiet_stream_stays(start: Start) -> None:
-    """Its client has no request that could be late: others who came with it are dropped."""
+    """It is not late with a request; clients that connected with it and sent none are dropped."""
     probe = start(timeout=1)
     with open_streams(probe, 2) as streams, probe.connect() as idle:
         assert ask(idle, "/hello").status == 200
@@ -548,8 +548,8 @@ def test_half_open_clients_do_not_end_streams(start: Start) -> None:
 
 
 def test_a_stream_that_nobody_reads(start: Start) -> None:
-    """It costs no time, holds up nobody, and is dropped."""
-    probe = start(timeout=math.ceil(2 * crowd()))  # within which each has to have asked
+    """It costs no CPU time, delays no other client, and is dropped."""
+    probe = start(timeout=math.ceil(2 * crowd()))  # within which each client must have sent its request
     before = Proc(probe.pid).rss_kib
     with open_streams(probe, STREAMS // 2, "/flood"), open_streams(probe, 1) as others:
         wait_for(lambda: probe.stats["slow"] >= STREAMS // 2, what="they are dropped")
@@ -564,7 +564,7 @@ def is_quiet(probe: HttpProbe) -> bool:
 
 
 def test_streams_cost_no_time(start: Start) -> None:
-    """Once the sockets of those that are not read are full."""
+    """Measured once the sockets of clients that do not read are full."""
     probe = start(timeout=60)
     with open_streams(probe, 4), open_streams(probe, 4, "/flood"):
         wait_for(lambda: is_quiet(probe), what="the server sleeps")
@@ -572,7 +572,7 @@ def test_streams_cost_no_time(start: Start) -> None:
 
 
 def test_a_flood_that_is_read(start: Start) -> None:
-    """Whole, while others are served."""
+    """It arrives whole, while others are served."""
     probe = start()
     with open_streams(probe, 1, "/flood") as streams:
         for i in range(64):
@@ -581,7 +581,7 @@ def test_a_flood_that_is_read(start: Start) -> None:
 
 
 def test_the_end_of_the_server_ends_streams(start: Start) -> None:
-    """At once, those that are quiet and those that are not read."""
+    """Quiet streams and unread ones end at once."""
     probe = start(timeout=3600)
     with open_streams(probe, 2) as quiet, open_streams(probe, 2, "/flood") as flooded:
         probe.stop()
@@ -593,7 +593,7 @@ def test_the_end_of_the_server_ends_streams(start: Start) -> None:
 
 
 def test_few_clients_have_no_streams(start: Start) -> None:
-    """One could lock out everybody else."""
+    """A single stream could lock out all other clients."""
     probe = start(clients=3)
     assert probe.get("/rings").status == 503
     assert probe.get("/hello").body == HELLO

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An address of the HTTP server that another process has: it is named, a health check, and served once it is free."""
+"""Another process has an address of the HTTP server: it is named, fails a health check, and is served once free."""
 
 import re
 import subprocess
@@ -32,7 +32,7 @@ sys.stdin.read()
 
 @contextmanager
 def occupied(netns: NetNs, kind: str, where: str) -> Iterator[subprocess.Popen[str]]:
-    """By another program, until its input ends."""
+    """Another program holds the address until its input ends."""
     command = ["ip", "netns", "exec", netns.name, sys.executable, "-c", LISTENER, kind, where]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
@@ -52,7 +52,7 @@ def answers_by_tcp(sw: Switch) -> bool:
 
 @pytest.mark.parametrize("where", ["127.0.0.1", "0.0.0.0"])
 def test_tcp(switch: SwitchFactory, where: str) -> None:
-    """The sandbox is on, and lets it listen there later."""
+    """The sandbox is on, and lets the daemon listen there later."""
     sw = switch.build(ports=1)
     set_http(sw, "listen", f'"{ADDRESS}"')
     with occupied(sw.netns, "tcp", where) as process:
@@ -68,7 +68,7 @@ def test_tcp(switch: SwitchFactory, where: str) -> None:
 
 
 def test_unix_socket(switch: SwitchFactory) -> None:
-    """All that was configured: nothing is served, and the log alone says so."""
+    """It is the only configured address: nothing is served, and only the log says so."""
     sw = switch.build(ports=1)
     path = sw.pages.path
     with occupied(sw.netns, "unix", path) as process:
@@ -82,7 +82,7 @@ def test_unix_socket(switch: SwitchFactory) -> None:
 
 
 def test_a_process_that_may_not_be_seen(switch: SwitchFactory) -> None:
-    """As from within the Debian unit: its user is known from the socket."""
+    """As from within the Debian unit: only the socket reveals the process' user."""
     sw = switch.build(ports=1)
     set_http(sw, "listen", f'"{ADDRESS}"')
     sw.daemon.command[:0] = ["setpriv", "--bounding-set=-sys_ptrace"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS of the HTTP server: with what it is spoken, and which certificates are good enough."""
+"""TLS of the HTTP server: protocol versions, ciphers, and which certificates are accepted."""
 
 import contextlib
 import os
@@ -87,7 +87,7 @@ def check_config(folder: Path, http: dict[str, object], **environment: str) -> s
 
 
 def s_client(probe: HttpProbe, authority: Authority, client: Pair, *options: str) -> str:
-    """What openssl says of a connection; it takes part of the name of the server and gives no request."""
+    """The output of openssl s_client, which sends the server's name but no request."""
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"{probe.address[0]}:{probe.address[1]}", "-servername", SERVER_NAME,
          "-CAfile", authority.path, "-cert", client.cert, "-key", client.key, *options],
@@ -155,7 +155,7 @@ def test_client_without_a_certificate(start: Start, authority: Authority) -> Non
 
 @pytest.mark.parametrize("name", ["Other CA", "Test CA"])
 def test_certificate_of_an_unknown_ca(start: Start, authority: Authority, tmp_path: Path, name: str) -> None:
-    """Even of one that has the name of ours."""
+    """Even if that CA has the same name as ours."""
     probe = start()
     assert_refused(probe, tls_client(authority.path, Authority(tmp_path / "other", name).issue("client")))
     probe.wait_log("certificate of the client at 127.0.0.1 refused: The certificate is NOT trusted")
@@ -219,7 +219,7 @@ def test_half_open_clients_do_not_keep_others_out(start: Start, authority: Autho
 
 
 def client_hello(authority: Authority, pair: Pair) -> bytes:
-    """As this machine's OpenSSL says it."""
+    """A ClientHello as this machine's OpenSSL sends it."""
     sent = ssl.MemoryBIO()
     client = tls_client(authority.path, pair).wrap_bio(ssl.MemoryBIO(), sent, server_hostname=SERVER_NAME)
     with contextlib.suppress(ssl.SSLWantReadError):
@@ -227,7 +227,7 @@ def client_hello(authority: Authority, pair: Pair) -> bytes:
     return sent.read()
 
 
-# What a client says before it falls silent, of a ClientHello.
+# The part of a ClientHello that a client sends before it falls silent.
 SILENT = {
     "nothing": lambda _: b"",
     "a record's header": lambda hello: hello[:5],
@@ -241,7 +241,7 @@ SILENT = {
 def test_a_silent_client_costs_no_time(
     start: Start, authority: Authority, client_pair: Pair, silence: str
 ) -> None:
-    """While its handshake waits, the thread sleeps, and others are served as before."""
+    """While its handshake waits, the thread sleeps, and other clients are served as before."""
     probe = start(timeout=60)
     context = tls_client(authority.path, client_pair)
     with probe.connect_many(8) as clients:
@@ -256,7 +256,7 @@ def test_a_silent_client_costs_no_time(
 
 
 def test_a_client_that_goes_on_late(start: Start, authority: Authority, client_pair: Pair) -> None:
-    """A byte at a time, with others asleep: each is noticed, and the handshake ends well."""
+    """A byte at a time, while other handshakes wait: each byte is noticed, and the handshake succeeds."""
     probe = start(timeout=60)
     context = tls_client(authority.path, client_pair)
     came, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -300,7 +300,7 @@ def test_a_client_that_does_not_read_costs_no_time(start: Start, authority: Auth
 
 
 def test_half_a_request_costs_no_time(start: Start, authority: Authority, client_pair: Pair) -> None:
-    """In a record of its own, and half a record."""
+    """Half a request in a record of its own, and in half a record."""
     probe = start(timeout=60)
     context = tls_client(authority.path, client_pair)
     with probe.connect_tls(context) as line, probe.connect_tls(context) as body:
@@ -313,7 +313,7 @@ def test_half_a_request_costs_no_time(start: Start, authority: Authority, client
 
 
 def test_streams(start: Start, authority: Authority, client_pair: Pair) -> None:
-    """Quiet and not read, ended by the clock and by the end of the server."""
+    """Quiet and unread streams, ended by the clock or by the end of the server."""
     probe = start(timeout=2)
     context = tls_client(authority.path, client_pair)
     with probe.connect_tls(context) as client, Stream(client, "/ticks") as ticks:
@@ -346,7 +346,7 @@ def test_a_handshake_that_does_not_end(start: Start) -> None:
 def test_an_address_for_other_machines(
     start: Start, authority: Authority, client_pair: Pair, netns: NetNs
 ) -> None:
-    """It may come later than we. With all that is needed it is served."""
+    """The certificate may come later than the daemon. Once all files are there, HTTPS is served."""
     netns.batch(["link set lo up"])
     probe = start(command=("ip", "netns", "exec", netns.name), listen=f"{OUTSIDE}:10187")
     assert "ready \n" in probe.log
@@ -362,7 +362,7 @@ def test_an_address_for_other_machines(
 def test_an_address_for_other_machines_needs_client_certificates(
     tmp_path: Path, server_pair: Pair, address: str
 ) -> None:
-    """Of the daemon itself, which does not start."""
+    """The daemon refuses to start."""
     write_settings(tmp_path / "conf", {"http": {"listen": f"127.0.0.1:10187, {address}", "cert": server_pair.cert,
                                                 "key": server_pair.key}})  # fmt: skip
     done = subprocess.run([binary(), "-c", tmp_path / "conf"], capture_output=True, text=True, check=False)
@@ -421,7 +421,7 @@ def test_files_that_do_not_fit(tmp_path: Path, authority: Authority, server_pair
 
 
 def test_own_certificate_that_has_expired_is_warned_of(start: Start, authority: Authority) -> None:
-    """The Unix socket is still there for those who look for the reason."""
+    """The Unix socket still serves whoever looks for the reason."""
     expired = authority.issue("server", ends=-HOUR)
     probe = start(cert=expired.cert, key=expired.key)
     probe.wait_log("WARNING: .*http.cert: .*: the certificate has expired, clients will refuse it")
@@ -432,7 +432,7 @@ def test_own_certificate_that_has_expired_is_warned_of(start: Start, authority: 
 
 
 def put(pair: Pair, at: Pair) -> None:
-    """At the place of another pair, the key first."""
+    """Replaces the other pair, the key first."""
     at.key.write_bytes(pair.key.read_bytes())
     at.cert.write_bytes(pair.cert.read_bytes())
 
@@ -455,7 +455,7 @@ def connect_in(sw: Switch, address: tuple[str, int], context: ssl.SSLContext) ->
 
 
 def test_who_is_refused_is_named(switch: SwitchFactory, authority: Authority, tmp_path: Path) -> None:
-    """By the daemon, in whose sandbox not every call can ask for it."""
+    """Also from within the sandbox, which forbids some of the calls that could find the name."""
     server, stranger = authority.issue("server"), Authority(tmp_path / "other", "Other CA").issue("client")
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": server.cert, "key": server.key, "ca": authority.path}
@@ -472,7 +472,7 @@ def expiry(cert: Path) -> float:
 
 
 def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_path: Path) -> None:
-    """Also when the server's own certificate stays."""
+    """Also when the server's own certificate is unchanged."""
     old, new = Authority(tmp_path / "old", "Old CA"), Authority(tmp_path / "new", "New CA")
     server, ca, address = authority.issue("server"), tmp_path / "ca.pem", loopback_address()
     ca.write_bytes(old.path.read_bytes())
@@ -497,7 +497,7 @@ def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_
 
 
 def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Authority, client_pair: Pair) -> None:
-    """For new clients; present ones keep the old one. A certificate that cannot be used is reported and changes nothing."""
+    """New clients get it, present ones keep the old one. An unusable certificate is reported and changes nothing."""
     in_use, new = authority.issue("server"), authority.issue("server", ends=48 * HOUR)
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": in_use.cert, "key": in_use.key, "ca": authority.path}
@@ -519,7 +519,7 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
 
     with connect_in(sw, address, context) as before:
         old = serial(before)
-        for text in (b"nonsense", new.cert.read_bytes()):  # the latter without its key
+        for text in (b"nonsense", new.cert.read_bytes()):  # the second one without its key
             mark = sw.daemon.mark()
             kept = in_use.cert.read_bytes()
             in_use.cert.write_bytes(text)

@@ -22,7 +22,7 @@ ALL_CLOSED = 'exec "$@" <&- >&- 2>&-'
 
 
 def by(sw: Switch, *command: str) -> None:
-    """The daemon is started by this command."""
+    """Lets this command start the daemon."""
     sw.daemon.command[:0] = command
 
 
@@ -41,7 +41,7 @@ def logging_to_a_file(switch: SwitchFactory, ports: int = 2) -> Switch:
 
 
 def test_closed_descriptors_are_nobodys(switch: SwitchFactory) -> None:
-    """No socket gets the numbers 0 to 2, so no word meant for stderr reaches Redis or a client."""
+    """No socket gets descriptor 0, 1 or 2, so nothing meant for stderr reaches Redis or a client."""
     sw = logging_to_a_file(switch)
     by(sw, "sh", "-c", ALL_CLOSED, "sh")
     sw.start()
@@ -53,7 +53,7 @@ def test_closed_descriptors_are_nobodys(switch: SwitchFactory) -> None:
 
 
 def test_an_answer_that_nobody_can_read_is_an_error(switch: SwitchFactory) -> None:
-    """No descriptor of ours is written to in place of a standard output that is closed."""
+    """With stdout closed, the answer is not written to another descriptor of ours."""
     closed = ["sh", "-c", 'exec "$@" >&-', "sh"]
     done = subprocess.run([*closed, str(binary()), "--help"], capture_output=True, text=True, timeout=patient(60), check=False)
     assert (done.returncode, done.stderr) == (1, "portsyncd: standard output: Bad file descriptor\n")
@@ -65,7 +65,7 @@ def test_an_answer_that_nobody_can_read_is_an_error(switch: SwitchFactory) -> No
 
 
 def test_a_file_that_may_not_grow(switch: SwitchFactory) -> None:
-    """SIGXFSZ would be the end. (systemd: LimitFSIZE=, docker: --ulimit fsize.)"""
+    """SIGXFSZ does not kill the daemon. (systemd: LimitFSIZE=, docker: --ulimit fsize.)"""
     sw = switch.build(ports=2, settings={"state": {"save_interval_secs": 1}})
     fifo = sw.folder / "stderr"
     os.mkfifo(fifo)
@@ -83,7 +83,7 @@ def test_a_file_that_may_not_grow(switch: SwitchFactory) -> None:
 
 
 def test_a_limit_of_cpu_time(switch: SwitchFactory) -> None:
-    """The soft one would kill it, the hard one will: said at the start, and the soft one is out of the way."""
+    """The soft limit is raised to the hard one, which will kill it: a line at the start says so."""
     sw = switch.build(ports=1)
     by(sw, "prlimit", "--cpu=1:100000")
     sw.start()
@@ -95,9 +95,9 @@ def test_a_limit_of_cpu_time(switch: SwitchFactory) -> None:
 
 
 def test_no_thread_is_to_be_had(switch: SwitchFactory) -> None:
-    """TasksMax=, pids.max, RLIMIT_NPROC: the ports are followed all the same; and no socket takes clients whom nobody
-    would serve."""
-    # A leak check at the end is a thread, too.
+    """TasksMax=, pids.max, RLIMIT_NPROC: the ports are followed all the same, and no socket accepts clients that no
+    thread would serve."""
+    # The leak check at the end needs a thread, too.
     sanitizer = f"{os.environ.get('ASAN_OPTIONS', 'exitcode=99')}:detect_leaks=0"
     sw = switch.build(ports=2, environment={"ASAN_OPTIONS": sanitizer})
     for path in (sw.redis.folder, Path(sw.redis.unix_socket)):
@@ -117,7 +117,7 @@ def test_no_thread_is_to_be_had(switch: SwitchFactory) -> None:
 
 
 def test_a_signal_before_it_is_ready_leaves_the_state_file_clean(switch: SwitchFactory) -> None:
-    """From the moment on that the file says "not clean", SIGTERM leads to an orderly end."""
+    """Once the file says "not clean", SIGTERM leads to an orderly end."""
     sw = switch.build(ports=1)
     slow, orderly = "the disk does not answer", 0  # within a second, while another's sync() holds it
     for attempt in range(20):

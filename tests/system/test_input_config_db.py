@@ -73,8 +73,8 @@ def test_a_row_that_is_no_hash(kind: str, switch: SwitchFactory) -> None:
 
 
 def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
-    """Those of CONFIG_DB are named and left out, in STATE_DB they are ours to write; no connection is lost. (Redis has
-    much to do for them, and on a busy machine more than the 5 s that an answer may take.)"""
+    """Such rows of CONFIG_DB are named and left out, those of STATE_DB are still written; no connection is lost. (On a
+    busy machine Redis may need more than 5 s for them, the usual limit for an answer.)"""
     sw = switch.build(ports=3, settings={"database": {"connection_timeout_secs": 600}})
     sw.config_db.client.hset("PORT|Ethernet96", mapping={"lanes": "77", "alias": "x" * (70 << 20)})
     fill = "for i = 1, 600000 do redis.call('HSET', KEYS[1], i, i) end"
@@ -121,7 +121,7 @@ def test_many_bad_rows_do_not_flood_the_log(switch: SwitchFactory) -> None:
 
 
 def test_a_port_of_another_name(switch: SwitchFactory) -> None:
-    """Pushed and counted as upstream does, but nobody waits for its link."""
+    """It is pushed and counted as upstream does, but PortInitDone does not wait for its link."""
     sw = switch.build(ports=3)
     sw.config_db.client.hset("PORT|eth7", mapping=GOOD)
     sw.start(wait=False)
@@ -160,7 +160,7 @@ FIELDS: dict[str, dict[bytes, bytes]] = {
 
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS.keys())
 def test_fields_go_through_byte_for_byte(fields: dict[bytes, bytes], switch: SwitchFactory) -> None:
-    """Their meaning is orchagent's business: the hash that waits for it equals the row."""
+    """Only orchagent interprets them: the hash that waits for it equals the row."""
     sw = switch.build(ports=3, links="none")
     sw.redis.client(4, decode=False).hset(b"PORT|Ethernet96", mapping=fields)
     sw.daemon.start()
@@ -194,12 +194,12 @@ def test_switch_type_of_bytes(switch: SwitchFactory) -> None:
     assert_good_rows_went_on(sw)
 
 
-# --- what stands in APPL_DB and STATE_DB where our keys go ---
+# --- keys of ours in APPL_DB and STATE_DB that have another type ---
 
 
 @pytest.mark.parametrize("key", ["_PORT_TABLE:Ethernet4", "PORT_TABLE_KEY_SET"])
 def test_a_key_of_the_pushs_own_is_a_string(switch: SwitchFactory, key: str) -> None:
-    """Nobody else uses it: it is replaced, with a warning, and holds nothing up."""
+    """No other program uses the key: it is replaced, with a warning, and delays nothing."""
     sw = switch.build(ports=3)
     sw.appl_db.client.set(key, "x")
     sw.start(wait=False)
@@ -216,7 +216,7 @@ def test_the_key_of_restore_count_is_a_string(switch: SwitchFactory) -> None:
 
 
 def test_a_row_of_appl_db_is_a_string(switch: SwitchFactory) -> None:
-    """No row: the port is not configured. The others are; and this one is as soon as the row is one."""
+    """A string is not a row: this port is not configured, the others are. It is, once the key is a hash."""
     sw = switch.build(ports=3, links="before", switch_type="dpu")
     sw.appl_db.client.set("PORT_TABLE:Ethernet4", "x")
     sw.daemon.start()

@@ -32,7 +32,7 @@ def assert_refused(path: Path, *named: str) -> None:
 
 
 def changed(tmp_path: Path, place: str, value: Any) -> Path:
-    """The sample with the value at a place like DATABASES/APPL_DB/id; ... removes what is there."""
+    """The sample with this value at a place like DATABASES/APPL_DB/id; the value ... removes the key."""
     sample = copy.deepcopy(SAMPLE)
     *way, last = place.split("/")
     at = sample

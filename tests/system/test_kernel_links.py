@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single links: bridges, PortChannels, sub-interfaces, renames, the fields of others, what oper means."""
+"""Single links: bridges, PortChannels, sub-interfaces, renames, the fields of other writers, the meaning of oper."""
 
 import itertools
 
@@ -29,7 +29,7 @@ def row_events(sw: Switch, port: str) -> redis.client.PubSub:
 
 
 def events_until(listener: redis.client.PubSub, last: str, then: str) -> list[str]:
-    """The events up to `then` behind `last`."""
+    """The events up to the event `then` after the event `last`."""
     seen: list[str] = []
 
     def done() -> bool:
@@ -59,8 +59,8 @@ def test_a_bridge_member_keeps_its_row_and_its_truth(switch: SwitchFactory) -> N
 
 
 def test_a_link_deleted_in_its_bridge_loses_its_row(switch: SwitchFactory) -> None:
-    """S12: the row goes. Nothing more is proven here: this kernel's AF_UNSPEC DELLINK names no master (IFLA_MASTER), so
-    that upstream would pass, too; that a master changes nothing is shown by unit/test_rules.c, whole_table."""
+    """S12: the row is deleted. Upstream would pass this test too, since this kernel's AF_UNSPEC DELLINK names no master
+    (IFLA_MASTER); unit/test_rules.c, whole_table shows that a master changes nothing."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     sw.netns.set_master("Ethernet0", "Bridge")
@@ -82,7 +82,7 @@ def test_a_bridge_deleted_under_its_members_leaves_their_rows(switch: SwitchFact
 
 
 def test_a_portchannel_never_gets_a_row(switch: SwitchFactory) -> None:
-    """S10: neither in APPL_DB nor in STATE_DB, not even one that somebody gave a row in APPL_DB."""
+    """S10: neither in APPL_DB nor in STATE_DB, not even if something wrote a row for it to APPL_DB."""
     sw = switch(ports=1, reconcile_secs=SELDOM)
     sw.appl_db.client.hset("PORT_TABLE:PortChannel1", mapping={"admin_status": "up"})
     with Monitor(sw.redis.client()) as seen:
@@ -100,7 +100,7 @@ def named(seen: Monitor, name: str) -> list[list[str]]:
 
 
 def test_other_links_cost_redis_nothing(switch: SwitchFactory) -> None:
-    """A Vlan, a bridge, the peers' ends: no command names them."""
+    """A Vlan, a bridge, the ports' other ends: no command names them."""
     sw = switch(ports=1, reconcile_secs=SELDOM)
     with Monitor(sw.redis.client()) as seen:
         sw.netns.add_bridge("Vlan1000")
@@ -110,7 +110,7 @@ def test_other_links_cost_redis_nothing(switch: SwitchFactory) -> None:
 
 
 def test_a_sub_interface_is_left_to_intfmgrd(switch: SwitchFactory) -> None:
-    """R15: no row, no line of the log; intfmgrd's row survives the end of the link."""
+    """R15: no row and no log line from us; intfmgrd's row survives the end of the link."""
     sw = switch(ports=2)
     mark = sw.daemon.mark()
     sw.netns.add_port("Ethernet0.10", mtu=1600)
@@ -125,7 +125,7 @@ def test_a_sub_interface_is_left_to_intfmgrd(switch: SwitchFactory) -> None:
 
 
 def test_a_chain_of_renames_ends_at_the_last_name(switch: SwitchFactory) -> None:
-    """M15: through names that are ports and names that are none."""
+    """M15: through names of ports and other names."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     chain = ["Ethernet0", "Ethernet100", "aside", "Ethernet104", "Ethernet0", "Ethernet108"]
     for name in chain[1:]:
@@ -139,7 +139,7 @@ def test_a_chain_of_renames_ends_at_the_last_name(switch: SwitchFactory) -> None
 
 
 def test_a_port_renamed_to_no_port_loses_its_row(switch: SwitchFactory) -> None:
-    """M15: its new name means nothing to us, its old one is gone."""
+    """M15: the new name is not a port's, and the old name is gone."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.rename_port("Ethernet0", "eth7")
     sw.wait_no_row("Ethernet0")
@@ -149,7 +149,7 @@ def test_a_port_renamed_to_no_port_loses_its_row(switch: SwitchFactory) -> None:
 
 
 def test_two_links_swap_their_names(switch: SwitchFactory) -> None:
-    """M15: in one batch, so that the daemon may learn of all of it at once."""
+    """M15: in one batch, so that the daemon may read all renames at once."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.set_mtu("Ethernet0", 3000)
     sw.netns.set_mtu("Ethernet4", 4000)
@@ -164,7 +164,7 @@ def test_two_links_swap_their_names(switch: SwitchFactory) -> None:
 
 
 def test_deleted_and_back_within_a_batch_is_still_a_del(switch: SwitchFactory) -> None:
-    """S16: consumers wait for the DEL; the fields of others go with it, and ours come back."""
+    """S16: consumers wait for the DEL; it removes the fields of other writers, and ours come back."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
     with row_events(sw, "Ethernet0") as listener:
@@ -178,7 +178,7 @@ def test_deleted_and_back_within_a_batch_is_still_a_del(switch: SwitchFactory) -
 
 
 def test_the_fields_of_others_survive_everything_but_the_end(switch: SwitchFactory) -> None:
-    """docs/sonic.md#readers: ours are set field by field; the row goes with the link."""
+    """docs/sonic.md#readers: we set single fields; the whole row is deleted with the link."""
     sw = switch(ports=2)
     others = {"host_tx_ready": "true", "speed": "40000", "supported_speeds": "1,2", "x\x01": ""}
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", mapping=others)
@@ -196,7 +196,7 @@ def test_the_fields_of_others_survive_everything_but_the_end(switch: SwitchFacto
 
 @pytest.mark.parametrize("mtu", [68, 65535])
 def test_extreme_mtus_are_published(switch: SwitchFactory, mtu: int) -> None:
-    """The least and the most that a veth takes."""
+    """The smallest and the largest MTU of a veth."""
     sw = switch(ports=1, reconcile_secs=SELDOM)
     sw.netns.set_mtu("Ethernet0", mtu)
     sw.wait_field("Ethernet0", "mtu", str(mtu))
@@ -232,7 +232,7 @@ def test_two_namespaces_do_not_see_each_other(switch: SwitchFactory) -> None:
 
 
 def test_a_port_moved_to_another_namespace_is_gone(switch: SwitchFactory, netns: NetNs) -> None:
-    """The kernel says DELLINK here."""
+    """The kernel sends a DELLINK in the old namespace."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     sw.netns.batch([f"link set dev Ethernet0 netns {netns.name}"])
     sw.wait_no_row("Ethernet0")

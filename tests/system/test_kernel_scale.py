@@ -21,7 +21,7 @@ def test_a_thousand_ports_come_up_flap_and_converge(switch: SwitchFactory) -> No
 
 
 def test_all_cables_pulled_and_plugged_at_once(switch: SwitchFactory) -> None:
-    """Carrier of every port: the peers go down and up in one batch each."""
+    """Every port's carrier: the other ends go down in one batch and up in another."""
     sw = switch(ports=64, reconcile_secs=SELDOM)
     for state in ("down", "up", "down", "up", "down"):
         sw.netns.batch(f"link set dev {sw.netns.peer(port)} {state}" for port in sw.ports)

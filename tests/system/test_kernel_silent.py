@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel changes without a message: its links are read again."""
+"""Changes that the kernel makes without a message are found by reading its links again."""
 
 import re
 
@@ -16,7 +16,7 @@ def silent_changes(sw: Switch) -> int:
 
 
 def test_silent_changes_are_found_by_the_reconciliation(switch: SwitchFactory) -> None:
-    """Every field, a rename, an end and a new link: written, counted, and the log says what differed."""
+    """Every field, a rename, a deletion and a new link are written and counted, and the log says what differed."""
     sw = switch(ports=8)
     sw.appl_db.client.hset("PORT_TABLE:Ethernet100", mapping={"admin_status": "up"})
     with deaf(sw):
@@ -35,14 +35,14 @@ def test_silent_changes_are_found_by_the_reconciliation(switch: SwitchFactory) -
             r"Ethernet100 .*: link none -> Ethernet100",
         ):
             sw.daemon.wait_log(f"(?m)WARNING: .*{text}", since=mark)
-        # Events are followed all the while: nothing was lost, nothing had to come back into sync.
+        # Events were followed meanwhile: nothing was lost, and no resync was needed.
         assert not re.search("lost|in sync", sw.daemon.log_since(mark))
     sw.netns.set_mtu("Ethernet0", 1600)
     sw.wait_field("Ethernet0", "mtu", "1600")
 
 
 def test_a_quiet_kernel_has_no_silent_changes(switch: SwitchFactory) -> None:
-    """Changes that come while the links are read again are the events' own."""
+    """Changes during the reading come as events too, so they do not count as silent."""
     sw = switch(ports=32)
     before = int(sw.pages.metrics()("portsyncd_kernel_rereads_total"))
     wait_for(lambda: change_until(sw, before + 3), 60, "links are read again while they change")
@@ -56,7 +56,7 @@ def change_until(sw: Switch, rereads: int) -> bool:
 
 
 def test_a_released_member_is_read_again(switch: SwitchFactory) -> None:
-    """As a deleted bond does: the message that it was released, then another MTU without one."""
+    """As with a deleted bond: a message says that the member was released, then its MTU changes without one."""
     sw = switch(ports=4, reconcile_secs=SELDOM)
     sw.netns.add_bridge("Bridge")
     for port in ("Ethernet0", "Ethernet4"):

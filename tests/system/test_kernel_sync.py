@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses of link events: overruns, interrupted dumps, truncation; and how much the kernel lets us buffer."""
+"""Losses of link events: overruns, interrupted dumps, truncation; and the receive buffer that the kernel grants."""
 
 import contextlib
 import re
@@ -18,7 +18,7 @@ SELDOM = 3600
 
 
 def test_a_forced_overrun_ends_equal_and_says_so(switch: SwitchFactory) -> None:
-    """Small buffer, SIGSTOP, thousands of changes, SIGCONT. One line says the loss, one its end."""
+    """A small buffer, SIGSTOP, thousands of changes, SIGCONT. One line reports the loss, another its end."""
     sw = switch(ports=8, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     mark, dumps = sw.daemon.mark(), figures(sw.daemon)["dumps"]
     overrun_while_stopped(sw, list(mixed_changes(sw.ports, 4002)))
@@ -30,7 +30,7 @@ def test_a_forced_overrun_ends_equal_and_says_so(switch: SwitchFactory) -> None:
 
 
 def test_links_made_in_an_overrun_are_found(switch: SwitchFactory) -> None:
-    """S1, S2: a NEWLINK that was never heard of; a rename, a new MTU and a new owner of a name as well."""
+    """S1, S2: a NEWLINK that never arrived, a rename, a new MTU, and a name that another link got."""
     sw = switch(ports=6, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     for port in ("Ethernet100", "Ethernet104"):
         sw.appl_db.client.hset(f"PORT_TABLE:{port}", mapping={"admin_status": "up"})
@@ -66,7 +66,7 @@ def test_names_swapped_in_an_overrun_are_swapped(switch: SwitchFactory) -> None:
 
 
 def test_a_deletion_in_an_overrun_is_a_del_for_consumers(switch: SwitchFactory) -> None:
-    """S16: deleted and back within the overrun, with another ifindex: the fields of others go with the old link."""
+    """S16: deleted and back within the overrun, with another ifindex: the DEL removes other writers' fields."""
     sw = switch(ports=3, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     sw.state_db.client.hset("PORT_TABLE|Ethernet0", "host_tx_ready", "true")
     lines = ["link delete dev Ethernet0", "link add name Ethernet0 mtu 1234 type veth peer name again"]
@@ -76,7 +76,7 @@ def test_a_deletion_in_an_overrun_is_a_del_for_consumers(switch: SwitchFactory) 
 
 
 def test_old_links_replaced_in_an_overrun_count_again(switch: SwitchFactory) -> None:
-    """S5, M7: the end of an old interface is seen in a dump as well, whether or not its ifindex is another one now."""
+    """S5, M7: a dump too shows that an old interface ended, whether or not its ifindex changed."""
     sw = switch(ports=3, reconcile_secs=SELDOM, links="before", wait=False, settings=SMALL_BUFFER)
     sw.daemon.wait_log("3 old interfaces")
     sw.orch.wait_config_done()
@@ -91,7 +91,7 @@ def test_old_links_replaced_in_an_overrun_count_again(switch: SwitchFactory) -> 
 
 @contextlib.contextmanager
 def links_coming_and_going(sw: Switch) -> Iterator[None]:
-    """A thread adds and deletes links the while: each changes the kernel's list that a dump walks."""
+    """A thread adds and deletes links meanwhile: each changes the kernel's list that a dump walks."""
     stopping = threading.Event()
 
     def work() -> None:
@@ -110,7 +110,7 @@ def links_coming_and_going(sw: Switch) -> Iterator[None]:
 
 @contextlib.contextmanager
 def flooded(sw: Switch, ports: Sequence[str]) -> Iterator[None]:
-    """A thread changes the ports the while, without a pause."""
+    """A thread changes the ports meanwhile, without a pause."""
     stopping = threading.Event()
 
     def work() -> None:
@@ -127,7 +127,7 @@ def flooded(sw: Switch, ports: Sequence[str]) -> Iterator[None]:
 
 
 def test_starts_in_the_middle_of_a_storm_end_equal(switch: SwitchFactory) -> None:
-    """Each start's dump and the events around it contradict each other; the newer wins."""
+    """Each start's dump and the events around it contradict each other; the newer information wins."""
     sw = switch(ports=64, reconcile_secs=SELDOM, switch_type="dpu", links="before")
     for _ in range(6):
         with flooded(sw, sw.ports):
@@ -139,7 +139,7 @@ def test_starts_in_the_middle_of_a_storm_end_equal(switch: SwitchFactory) -> Non
 
 
 def test_a_lost_deletion_is_found_while_the_storm_goes_on(switch: SwitchFactory) -> None:
-    """S3: overruns without end do not keep the daemon from ever being in sync."""
+    """S3: endless overruns do not keep the daemon out of sync for ever."""
     sw = switch(ports=32, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     with flooded(sw, sw.ports[16:]):
         wait_for(lambda: figures(sw.daemon)["overruns"] > 0, 60, "the storm overruns the buffer")
@@ -157,7 +157,7 @@ def force_resync(sw: Switch) -> bool:
 
 
 def test_an_interrupted_dump_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
-    """S1, S3: NLM_F_DUMP_INTR is met, counted, and not believed."""
+    """S1, S3: a dump with NLM_F_DUMP_INTR is counted and not trusted."""
     sw = switch(ports=400, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     with links_coming_and_going(sw):
         wait_for(lambda: force_resync(sw), 60, lambda: f"a dump is interrupted: {figures(sw.daemon)}")
@@ -169,7 +169,7 @@ def test_an_interrupted_dump_ends_equal_to_the_kernel(switch: SwitchFactory) -> 
 
 
 def test_a_message_larger_than_the_buffers_is_a_loss_and_mended(switch: SwitchFactory) -> None:
-    """MSG_TRUNC: the first change of a link with more alternative names than a buffer holds is read all the same."""
+    """MSG_TRUNC: a link has more alternative names than a buffer holds; its first change is read all the same."""
     sw = switch.build(ports=2, reconcile_secs=SELDOM, switch_type="dpu", links="before")
     sw.netns.batch(f"link property add dev Ethernet0 altname {'n' * 100}{i:03}" for i in range(400))
     sw.start()
@@ -179,18 +179,18 @@ def test_a_message_larger_than_the_buffers_is_a_loss_and_mended(switch: SwitchFa
 
 
 def test_the_receive_buffer_that_was_granted_is_logged(switch: SwitchFactory) -> None:
-    """Root gets all of it by SO_RCVBUFFORCE; the kernel counts it twice."""
+    """Root gets the whole size by SO_RCVBUFFORCE; the kernel reports twice as much."""
     sw = switch(ports=1)
     sw.daemon.wait_log(r"receive buffer 33554432 bytes \(asked for 16777216\)")
 
 
 def test_without_the_capability_rmem_max_is_named_as_the_limit(switch: SwitchFactory) -> None:
-    """Less was granted, and the log says how much and why; all else works."""
+    """The kernel grants less, and the log says how much and why; everything else works."""
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
     asked = 2 * limit
     settings = {"performance": {"receive_buffer_bytes": asked}}
     sw = switch.build(ports=2, switch_type="dpu", links="before", settings=settings)
-    # The namespace is entered before: setns() needs a capability of its own.
+    # Enters the namespace first, since setns() needs another capability.
     drop = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
     sw.daemon.command = [*drop, *sw.daemon.command, "--sandbox", "off"]  # which insists on the capability
     sw.start()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links of every kind that a switch has beside its ports, and ports of other kinds than veth. Bridges over veth ports,
-renames and moves are in test_kernel_links.py; kinds that this kernel may lack (team, bond) are in unit/test_rules.c."""
+"""The other kinds of links on a switch, and ports that are not veths. Bridges over veth ports, renames and moves:
+test_kernel_links.py; kinds that this kernel may lack (team, bond): unit/test_rules.c."""
 
 import contextlib
 import ctypes
@@ -32,8 +32,8 @@ IFF_NO_PI = 0x1000
 
 
 class TapPort:
-    """A tap device as a virtual switch's ports are: its carrier is the process that has it open. Where there is no
-    /dev/net/tun, a veth whose other end is set up and down in the process's stead."""
+    """A tap device, as a virtual switch's ports: it has carrier while a process has it open. Without /dev/net/tun it is
+    a veth, whose other end goes up and down instead."""
 
     def __init__(self, sw: Switch, name: str) -> None:
         self._netns, self._name = sw.netns, name
@@ -59,7 +59,7 @@ class TapPort:
 
 @contextlib.contextmanager
 def open_in(netns: NetNs, path: Path) -> Iterator[int]:
-    """The file, opened by a thread that is in the namespace: a tun device belongs to that of its open()."""
+    """Opens the file in a thread in the namespace, since a tun device belongs to the namespace of its open()."""
     opened: list[int] = []
 
     def enter_and_open() -> None:
@@ -77,7 +77,7 @@ def open_in(netns: NetNs, path: Path) -> Iterator[int]:
 
 
 def knows_vlan(netns: NetNs, parent: str) -> bool:
-    """Whether this kernel has 802.1Q links; else a sub-interface is played by other kinds alone."""
+    """Whether this kernel has 802.1Q links; otherwise only other kinds stand in for a sub-interface."""
     try:
         netns.batch([f"link add link {parent} name probe type vlan id 4000", "link delete dev probe"])
     except AssertionError:
@@ -86,7 +86,7 @@ def knows_vlan(netns: NetNs, parent: str) -> bool:
 
 
 def configure(sw: Switch, port: str) -> None:
-    """As orchagent has it once it took portmgrd's row."""
+    """Writes the APPL_DB row as orchagent leaves it after it took portmgrd's."""
     sw.appl_db.client.hset(f"{TABLE}:{port}", mapping={"admin_status": "up", "mtu": "9100"})
 
 
@@ -95,7 +95,7 @@ def flap(sw: Switch, names: Sequence[str], times: int = FLAPS) -> None:
 
 
 def look_ups(client: redis.Redis) -> int:
-    """HLEN: how APPL_DB is asked for a row; nobody else here uses it."""
+    """How often HLEN was called: only the daemon's look-ups of a row use it here."""
     return int(client.info("commandstats").get("cmdstat_hlen", {}).get("calls", 0))
 
 
@@ -103,11 +103,11 @@ def keys_named(seen: Monitor) -> set[str]:
     return {word for command in seen.commands for word in command[1:] if word.startswith(("PORT_TABLE", "_PORT_TABLE"))}
 
 
-# --- links that are no ports ---
+# --- links that are not ports ---
 
 
 def test_links_that_are_no_ports_cost_nothing(switch: SwitchFactory) -> None:
-    """No row and no look-up, neither when they come nor for any of their events."""
+    """No row and no look-up, neither for new links nor for any of their events."""
     sw = switch(ports=1, reconcile_secs=SELDOM)
     others = ["eth0", "Vlan100", "Bridge", "PortChannel1.10", "Loopback0", "lo"]
     fence(sw)
@@ -139,7 +139,7 @@ PORTCHANNELS = {
 
 @pytest.mark.parametrize("kind", PORTCHANNELS)
 def test_a_portchannel_of_any_kind_has_no_row(switch: SwitchFactory, kind: str) -> None:
-    """S10, R5: nor is it waited for, even when somebody gave it a row in APPL_DB and a start finds it there."""
+    """S10, R5: nor does a start wait for it, even if APPL_DB has a row of that name."""
     sw = switch.build(ports=1, links="before", reconcile_secs=1, switch_type="dpu")
     sw.netns.batch([PORTCHANNELS[kind].format(name="PortChannel0001"), "link set dev PortChannel0001 up"])
     configure(sw, "PortChannel0001")
@@ -185,7 +185,7 @@ def add_sub_interface(sw: Switch, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["veth", "macvlan", "vlan"])
 def test_a_sub_interface_is_asked_for_once_only(switch: SwitchFactory, kind: str) -> None:
-    """R15: it might be a port, so its row is looked for when it comes; then never again, whatever it does."""
+    """R15: it might be a port, so its row is looked up when the link appears, and never again."""
     sw = switch(ports=1, reconcile_secs=SELDOM)
     add_sub_interface(sw, kind)
     fence(sw)
@@ -212,7 +212,7 @@ def test_a_parent_takes_its_sub_interface_with_it(switch: SwitchFactory, kind: s
     assert sw.row("Ethernet0.10") == {"state": "ok"}
 
 
-# --- ports of other kinds, and what stands on ports ---
+# --- ports of other kinds, and links on top of ports ---
 
 
 def test_a_tap_runs_while_it_is_open(switch: SwitchFactory) -> None:
@@ -231,7 +231,7 @@ def test_a_tap_runs_while_it_is_open(switch: SwitchFactory) -> None:
 
 
 def test_a_port_on_top_of_a_port_follows_it(switch: SwitchFactory) -> None:
-    """A macvlan loses its carrier with its parent's: one pulled cable changes two rows; both go with the parent."""
+    """A macvlan shares its parent's carrier: one pulled cable changes two rows, and both end with the parent."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     configure(sw, "Ethernet100")
     sw.netns.batch(["link add link Ethernet0 name Ethernet100 type macvlan mode bridge", "link set dev Ethernet100 up"])
@@ -247,7 +247,7 @@ def test_a_port_on_top_of_a_port_follows_it(switch: SwitchFactory) -> None:
 
 
 def test_a_macvlan_on_a_port_leaves_the_ports_row_alone(switch: SwitchFactory) -> None:
-    """Nothing that we publish changes for the parent: not one write of its row."""
+    """Nothing that we publish changes for the parent, so its row is not written."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:
@@ -278,7 +278,7 @@ def test_a_member_that_dies_and_comes_back_again_and_again(switch: SwitchFactory
 
 
 def test_a_bridge_may_be_a_port_itself(switch: SwitchFactory) -> None:
-    """Its state follows its member's; that one's DELLINK of AF_BRIDGE is the end of neither."""
+    """Its state follows that of its member, whose AF_BRIDGE DELLINK ends neither row."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     configure(sw, "Ethernet100")
     sw.netns.add_bridge("Ethernet100")

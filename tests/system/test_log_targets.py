@@ -26,7 +26,7 @@ KIND = re.compile(r'X\((\w+), "(\w+)", "(\w+)"')
 IDS = {name: number for _, name, number in KIND.findall((DEPLOY.parent / "src/log/kinds.h").read_text())}
 WHOLE = re.compile(r"<\d+>1 \S+ \S+ portsyncd \d+ \w+ \[portsyncd@32473( \w+=\"[^\"]*\")*\] [^<]+")
 LOGROTATE = DEPLOY / "logrotate" / "portsyncd"
-PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # journald tells its limits by this message
+PRIVATE_JOURNAL_LIMIT = "ec387f577b844b8fa948f33cad9a75e6"  # the message in which journald reports its limits
 
 
 def target(sw: Switch, name: str) -> None:
@@ -47,7 +47,7 @@ def expected_fields(sw: Switch, port: str, oper: str) -> dict[str, str]:
 
 
 def published(records: list[Record], oper: str) -> Record | None:
-    """Of a port that is set up: at the start it is down too."""
+    """The record of a port after it was set up: at the start it is down as well."""
     wanted = [one for one in records if (one.get("ADMIN"), one.get("OPER")) == ("up", oper)]
     return next((one for one in wanted if one["MESSAGE_ID"] == IDS["port_published"]), None)
 
@@ -110,12 +110,12 @@ def test_auto_finds_the_journal(switch: SwitchFactory) -> None:
 
 
 def without_net_admin(sw: Switch) -> None:
-    """It ends at its start."""
+    """Starts it without CAP_NET_ADMIN, so that it ends at once."""
     sw.daemon.command[:0] = ["setpriv", "--bounding-set=-net_admin"]
 
 
 def test_a_hung_journald_holds_no_start_up(switch: SwitchFactory) -> None:
-    """Lines from before the log thread wait for it, as all do."""
+    """Lines from before the log thread starts are queued, as all others."""
     sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with journald(sw.folder / "journald") as journal:
         target(sw, "journal")
@@ -144,7 +144,7 @@ def test_a_start_that_fails_beside_a_hung_journald_says_why(switch: SwitchFactor
 
 @contextmanager
 def full_stderr(sw: Switch) -> Iterator[int]:
-    """A pipe that is full for the daemon's stderr; gives its end to read."""
+    """Gives the daemon a full pipe as stderr; yields the reading end."""
     path = sw.folder / "stderr"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
@@ -172,7 +172,7 @@ def read_until(reader: int, wanted: bytes) -> bytes:
 
 
 def test_a_full_stderr_holds_no_start_up(switch: SwitchFactory) -> None:
-    """What was said meanwhile comes once there is room, from the first line on."""
+    """The lines from meanwhile come once the pipe has capacity, from the first one on."""
     sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with full_stderr(sw) as reader:
         sw.start()
@@ -192,7 +192,7 @@ def test_a_start_that_fails_with_a_full_stderr_ends(switch: SwitchFactory, name:
 
 
 def test_a_journal_that_is_not_there_yet(switch: SwitchFactory) -> None:
-    """sd_journal_sendv() would say that all is well. Lines wait for it."""
+    """sd_journal_sendv() would report success. Lines wait for the journal."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     folder = sw.folder / "journald"
     (folder / "run" / "journal").mkdir(parents=True)
@@ -210,7 +210,7 @@ def written(sw: Switch) -> float:
 
 
 def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
-    """Its socket's name is still there. Lines wait for the next one."""
+    """The path of its socket still exists. Lines wait for the next journald."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     folder = sw.folder / "journald"
     target(sw, "journal")
@@ -226,7 +226,7 @@ def test_a_journald_that_was_killed(switch: SwitchFactory) -> None:
 
 
 def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
-    """On stderr once, by a metric and by the health; and once when it is there."""
+    """Once on stderr, in a metric and in health; and once when it is reachable again."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM, settings={"health": {"max_stall_secs": 1}})
     path = sw.folder / "collector"
     write_log_section(sw, f"rfc5424_to = unix:{path}")
@@ -251,7 +251,7 @@ def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
     [("file:/nonexistent/x.log", "No such file or directory"), ("tcp:127.0.0.1:6514", "Connection refused")],
 )
 def test_why_a_target_cannot_be_reached(switch: SwitchFactory, to: str, why: str) -> None:
-    """Told without waiting, also for each new one."""
+    """The reason is reported at once, and each new reason too."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     sw.netns.ip("link", "set", "lo", "up")
     write_log_section(sw, f"rfc5424_to = {to}")
@@ -283,7 +283,7 @@ def test_a_new_host_name_is_in_the_next_line(switch: SwitchFactory) -> None:
 
 @contextmanager
 def dev_log(sw: Switch) -> Iterator[socket.socket]:
-    """A /dev for the daemon in which there is nothing but a collector of syslog."""
+    """Gives the daemon a /dev that contains only a syslog collector."""
     (sw.folder / "dev").mkdir()
     sw.daemon.command[:0] = in_own_mounts({sw.folder / "dev": "/dev"})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as collector:
@@ -294,7 +294,7 @@ def dev_log(sw: Switch) -> Iterator[socket.socket]:
 
 @pytest.mark.parametrize("environment", [{}, {"JOURNAL_STREAM": "9:99"}], ids=["", "JOURNAL_STREAM"])
 def test_auto_finds_syslog(switch: SwitchFactory, environment: dict[str, str]) -> None:
-    """JOURNAL_STREAM alone, which a container inherits, takes no lines."""
+    """JOURNAL_STREAM alone, which a container inherits, does not mean that a journal takes lines."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM, environment=environment)
     target(sw, "auto")
     with dev_log(sw) as collector:
@@ -319,7 +319,7 @@ def test_auto_with_nothing_else_is_stderr(switch: SwitchFactory, environment: di
 
 
 def test_journald_takes_the_limits_of_deploy(tmp_path: Path) -> None:
-    """It tells what room it allows itself: that of the drop-in."""
+    """journald reports the size limits of the drop-in."""
     with journald(tmp_path / "journald") as journal:
         told = wait_for(lambda: journal.records(f"MESSAGE_ID={PRIVATE_JOURNAL_LIMIT}"), what="its limits")
     assert [one["MAX_USE"] for one in told if "/var/log" in one["JOURNAL_PATH"]] == [str(512 << 20)]
@@ -327,7 +327,7 @@ def test_journald_takes_the_limits_of_deploy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["unix", "tcp"])
 def test_rsyslogd_gets_the_structured_data(switch: SwitchFactory, way: str) -> None:
-    """RFC 5424 by datagrams, and by TCP with octet counting: rsyslogd's JSON equals what was sent."""
+    """RFC 5424 by datagrams, and by TCP with octet counting: rsyslogd's JSON has what was sent."""
     sw = switch.build(ports=2, reconcile_secs=SELDOM)
     (sw.folder / "rsyslog").mkdir()
     with rsyslogd(sw.folder / "rsyslog", sw.netns) as collector:
@@ -363,7 +363,7 @@ def write_log_section(sw: Switch, *lines: str) -> None:
 
 
 def test_tcp_collector_that_goes_and_comes(switch: SwitchFactory) -> None:
-    """Lines wait for it; each frame is whole, whatever the connection did."""
+    """Lines wait for it; each frame is whole, even over a lost connection."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514")
     target(sw, "rfc5424")
@@ -411,7 +411,7 @@ def peek(connection: socket.socket) -> bytes:
 
 
 def frames(data: bytes) -> list[bytes]:
-    """RFC 6587 3.4.1; AssertionError where it is not."""
+    """Splits the frames of RFC 6587 3.4.1; AssertionError if they are malformed."""
     found: list[bytes] = []
     while data:
         head = re.match(rb"([1-9]\d*) ", data)
@@ -425,8 +425,8 @@ def frames(data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize(("user", "group"), [(0, 0), (UID, GID)], ids=["root", "user"])
 def test_rotation_of_the_file(switch: SwitchFactory, user: int, group: int) -> None:
-    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost. Twice: the new one is as good
-    as the first."""
+    """logrotate moves the file away; after SIGHUP lines go to a new one, and none is lost. Twice, since the new file
+    must work as well as the first."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     path, config = sw.folder / "log" / "portsyncd.log", sw.folder / "logrotate.conf"
     path.parent.mkdir(mode=0o750)
@@ -459,7 +459,7 @@ def test_rotation_of_the_file(switch: SwitchFactory, user: int, group: int) -> N
 
 
 def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Path) -> None:
-    """A line that broke off when the disk was full ends there, and the next process begins another."""
+    """A line that a full disk cut off stays cut; the next process starts a new line."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     folder = tmp_path / "small"
     folder.mkdir()
@@ -481,7 +481,7 @@ def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Pa
         wait_for(lambda: path.read_text().count(" started [") == 2, what="the next process' lines")
         sw.daemon.stop()
         lines = path.read_text().splitlines()
-        # Torn in its text it looks like a whole one.
+        # A line cut within its text looks like a whole one.
         assert torn in lines
         assert all(WHOLE.fullmatch(line) for line in lines if line != torn)
     finally:
@@ -496,7 +496,7 @@ def test_deployed_logrotate_is_good(tmp_path: Path) -> None:
 
 
 def test_deployed_rsyslog_is_good(tmp_path: Path) -> None:
-    """As a drop-in of what Debian's package brings."""
+    """As a drop-in for the configuration of Debian's package."""
     config = tmp_path / "rsyslog.conf"
     config.write_text(stock_rsyslog(tmp_path, (DEPLOY / "rsyslog" / "50-portsyncd.conf").read_text()))
     done = subprocess.run(["rsyslogd", "-N1", "-f", str(config)], capture_output=True, text=True, check=False)
@@ -505,7 +505,7 @@ def test_deployed_rsyslog_is_good(tmp_path: Path) -> None:
 
 
 def test_a_hung_tcp_collector_holds_nothing_up(switch: SwitchFactory) -> None:
-    """It accepts and never reads: events go on, and a stop does not wait for it."""
+    """The collector accepts and never reads: events go on, and a stop does not wait for it."""
     sw = switch.build(ports=2, reconcile_secs=SELDOM, settings={"log": {}}, log_level="debug")
     write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514", "limit_secs = 0")
     target(sw, "rfc5424")

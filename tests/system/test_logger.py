@@ -25,7 +25,7 @@ from lib.wait import patient, wait_for
 KEY = "LOGGER|portsyncd"
 SELDOM = 3600
 ERROR_LINE = re.compile(r"^portsyncd: (EMERG|ALERT|CRIT|ERR): .*$", re.MULTILINE)
-# RFC 3164: a day below 10 has a blank before it.
+# RFC 3164: a blank precedes a day below 10.
 SYSLOG_LINE = re.compile(
     rb"<(?P<pri>\d+)>(?P<stamp>[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d) portsyncd: :- "
     rb"(?P<function>[a-zA-Z_0-9]+): (?P<text>[^\n\0]+)"
@@ -33,7 +33,7 @@ SYSLOG_LINE = re.compile(
 
 
 def without(sw: Switch, *options: str) -> None:
-    """Takes options that the harness gives, with their values, from the daemon's command."""
+    """Removes options of the harness, with their values, from the daemon's command."""
     for option in options:
         at = sw.daemon.command.index(option)
         del sw.daemon.command[at : at + 2]
@@ -83,7 +83,7 @@ def test_the_row_of_an_earlier_run_is_taken(switch: SwitchFactory) -> None:
 
 
 def says_notice(sw: Switch) -> bool:
-    """Whether the line that SIGHUP asks for passes."""
+    """Whether the line that SIGHUP causes is logged."""
     mark = sw.daemon.mark()
     sw.daemon.send(signal.SIGHUP)
     fence(sw)
@@ -91,7 +91,7 @@ def says_notice(sw: Switch) -> bool:
 
 
 def exact_level(sw: Switch) -> str:
-    """One step down and up again says it, for NOTICE and above: up alone would not, from DEBUG."""
+    """Finds the level by one step down and up again (NOTICE and above): a step up alone is silent at DEBUG."""
     mark = sw.daemon.mark()
     sw.daemon.send(signal.SIGUSR2)
     fence(sw)
@@ -103,7 +103,7 @@ def exact_level(sw: Switch) -> str:
 def test_swssloglevel_is_followed_live(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, reconcile_secs: int
 ) -> None:
-    """swssloglevel -l DEBUG -c portsyncd, and back: at once where Redis tells of it, else with the next reconciliation."""
+    """swssloglevel -l DEBUG -c portsyncd, and back: at once if Redis notifies, else at the next reconciliation."""
     server = redis_server(notify_keyspace_events=notifications)
     sw = switch(ports=1, log_level="notice", server=server, reconcile_secs=reconcile_secs)
     for level, notice in (("WARN", False), ("DEBUG", True), ("EMERG", False), ("NOTICE", True), ("ERROR", False)):
@@ -112,7 +112,7 @@ def test_swssloglevel_is_followed_live(
 
 
 def test_debug_is_debug_and_back_is_notice(switch: SwitchFactory) -> None:
-    """The exact level, not only that something changed."""
+    """The level is exact, not just changed."""
     sw = switch(ports=1, log_level="notice", reconcile_secs=SELDOM)
     for level in ("DEBUG", "INFO", "NOTICE"):
         set_field(sw, "LOGLEVEL", "WARN")
@@ -135,7 +135,7 @@ def test_a_chosen_level_holds_until_the_table_changes(switch: SwitchFactory) -> 
 
 
 def summary_goes_to(sw: Switch, stdout: Path) -> str:
-    """Where the line goes that SIGHUP asks for."""
+    """Where the line that SIGHUP causes is written."""
     mark, size = sw.daemon.mark(), stdout.stat().st_size
     sw.daemon.send(signal.SIGHUP)
 
@@ -206,7 +206,7 @@ class Collector:
         self._thread.start()
 
     def close(self) -> None:
-        """After all that was sent; recv() then returns nothing."""
+        """Closes it after everything that was sent; recv() then returns nothing."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"", self._socket.getsockname())
         self._thread.join(patient())
@@ -231,7 +231,7 @@ def own_syslog(sw: Switch) -> Iterator[Collector]:
 
 
 def stamps(since: float) -> list[bytes]:
-    """Of each second from then to now, as rsyslog expects them."""
+    """The timestamps of each second from then to now, as rsyslog expects them."""
     seconds = range(int(since), int(time.time()) + 1)
     return [time.strftime("%b %e %H:%M:%S", time.localtime(second)).encode() for second in seconds]
 
@@ -255,7 +255,7 @@ def test_syslog_lines_look_as_swss_commons(switch: SwitchFactory) -> None:
     assert last in [b"<13>%s portsyncd: :- daemon_stops: stopping on SIGTERM" % s for s in stamps(started)]
     lines = matched(collector.lines)
     assert {line["stamp"] for line in lines} <= set(stamps(started))
-    # Not of the sandbox, whose record is a warning where a sanitizer leaves a part of it out.
+    # Without the sandbox's record: a sanitizer leaves out part of the sandbox, which makes it a warning.
     found = {int(line["pri"]) for line in lines if b"sandbox" not in line["text"]}
     assert found == {8 + 4, 8 + 5, 8 + 6, 80 + 5}, "user.warning, .notice, .info, authpriv.notice"
     texts = [line["text"] for line in lines]
@@ -268,7 +268,7 @@ def in_sonics_syslog(sw: Switch, folder: Path) -> None:
 
 
 def test_upstreams_lines_are_upstreams_to_the_byte(switch: SwitchFactory) -> None:
-    """What test suites match in /var/log/syslog of a switch: each port has its line, however many there are."""
+    """Test suites match these lines in a switch's /var/log/syslog: each port has its line, however many there are."""
     sw = switch.build(ports=210, reconcile_secs=SELDOM)
     with sonics_syslog(sw.folder / "syslog") as file:
         in_sonics_syslog(sw, file.parent)
@@ -290,7 +290,7 @@ def held_back(sw: Switch) -> float:
 
 
 def test_the_last_state_of_a_port_that_flaps_has_its_line(switch: SwitchFactory) -> None:
-    """A test suite waits for it: so it comes when the limit allows it, not with the next change or audit."""
+    """A test suite waits for the line, so it comes as soon as the limit allows, without another change."""
     sw = switch.build(ports=2, reconcile_secs=SELDOM)
     with sonics_syslog(sw.folder / "syslog") as syslog:
         in_sonics_syslog(sw, syslog.parent)
@@ -298,7 +298,7 @@ def test_the_last_state_of_a_port_that_flaps_has_its_line(switch: SwitchFactory)
         sw.start()
         at_rest(sw, "Ethernet4")
         changes, before = 0, held_back(sw)
-        # On a slow machine they come more slowly.
+        # A slow machine makes the changes more slowly.
         while changes < 17 or held_back(sw) < before + 8:
             for state in ("up", "down") if changes else ("down",):
                 sw.netns.set_carrier("Ethernet0", state)
@@ -314,7 +314,7 @@ def test_the_last_state_of_a_port_that_flaps_has_its_line(switch: SwitchFactory)
 
 
 def test_control_characters_do_not_break_a_line(switch: SwitchFactory) -> None:
-    """A value of the table that holds line ends and a NUL is one line still."""
+    """A value with line ends and a NUL is still logged as one line."""
     sw = switch.build(ports=1)
     with own_syslog(sw) as collector:
         sw.start()

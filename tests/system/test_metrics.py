@@ -41,7 +41,7 @@ Shape = tuple[str, frozenset[str]]
 
 
 def label_names(figures: Figures) -> dict[str, Shape]:
-    """Name as the documentation has it -> type and labels of what was served."""
+    """Documented name -> type and labels of the served metric."""
     served: dict[str, Shape] = {}
     for family in figures.families:
         name = family.name + ("_total" if family.type == "counter" else "")
@@ -72,7 +72,7 @@ def test_both_formats_are_clean(switch: SwitchFactory) -> None:
 
 
 def differences(served: dict[str, Shape], promised: dict[str, Shape]) -> list[str]:
-    """One line for each metric that the page and its documentation do not agree on, with the file to edit."""
+    """A line for each metric in which page and documentation differ, with the file to edit."""
     missing = [f"{name}: it is served, but not documented: add it to docs/metrics.md" for name in served.keys() - promised]
     unserved = [f"{name}: docs/metrics.md has it, but no page: see {EXPORTER}" for name in promised.keys() - served]
     unequal = [
@@ -124,7 +124,7 @@ def test_ports_are_told_as_the_kernel_has_them(switch: SwitchFactory) -> None:
     assert figures("portsyncd_ports_up") == 2
     changed = figures("portsyncd_port_last_change_timestamp_seconds", port="Ethernet12")
     assert figures("process_start_time_seconds") < changed
-    # A figure that trembled would look like a change.
+    # A figure that varies by itself would look like a change.
     assert sw.pages.metrics()("portsyncd_port_last_change_timestamp_seconds", port="Ethernet12") == changed
 
 
@@ -142,7 +142,7 @@ def test_a_port_disappears_after_its_row(switch: SwitchFactory) -> None:
 
 
 def test_a_port_whose_row_cannot_be_deleted_keeps_its_series(switch: SwitchFactory) -> None:
-    """No interface, no row in APPL_DB: what is left to say is that STATE_DB has its row still."""
+    """The port has neither interface nor APPL_DB row, but its series show that STATE_DB still has its row."""
     sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     sw.pages.wait("portsyncd_ports_configured", 1)
@@ -156,7 +156,7 @@ def test_a_port_whose_row_cannot_be_deleted_keeps_its_series(switch: SwitchFacto
 
 
 def test_old_interfaces_are_counted_as_such_only(switch: SwitchFactory) -> None:
-    """Left from before a cold start: neither in sync nor waiting."""
+    """An interface left from before a cold start is neither in sync nor waiting."""
     sw = switch(ports=3, links="before", wait=False)
     figures = sw.pages_when_served().wait("portsyncd_ports_old", 3)
     assert figures("portsyncd_ports_present") == 3
@@ -190,7 +190,7 @@ def test_strange_names_leave_the_page_clean(name: bytes, switch: SwitchFactory) 
 
 
 def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
-    # Without patience for the answers every write is timed.
+    # Without reply_delay_usecs every write is timed.
     sw = switch(ports=2, settings={"performance": {"reply_delay_usecs": 0}})
     at_rest(sw, "Ethernet4")
     before = sw.pages.wait("portsyncd_ports_owed", 0)
@@ -217,7 +217,7 @@ def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
 
 
 def test_the_turns_of_a_storm_are_counted(switch: SwitchFactory) -> None:
-    """Also those that nothing but the end of the gathering began: Redis, which is stopped, wakes nobody."""
+    """Also turns that only the end of the gathering time starts: Redis is stopped and causes none."""
     sw = switch(ports=8, reconcile_secs=NO_RECONCILE, settings={"performance": {"gather_usecs": 2000}})
     before = sw.pages.metrics()
     sw.redis.pause()
@@ -232,7 +232,7 @@ def test_the_turns_of_a_storm_are_counted(switch: SwitchFactory) -> None:
 
 
 def test_a_loss_and_the_way_back(switch: SwitchFactory) -> None:
-    # Links that are there before: those made during the start could overrun so small a buffer on a busy machine.
+    # The links exist before the start: on a busy machine, making them later could overrun so small a buffer.
     sw = switch.build(ports=4, settings=SMALL_BUFFER, links="before", switch_type="dpu")
     sw.netns.wait_carrier(sw.ports, "up")
     sw.start()
@@ -281,7 +281,7 @@ def test_refusals_are_counted_by_kind(switch: SwitchFactory) -> None:
     sw = switch(ports=2, reconcile_secs=NO_RECONCILE)
     sw.state_db.client.config_set("maxmemory", 1)
     sw.netns.set_mtu("Ethernet0", 1500)
-    # It is tried again, maybe more than once between two scrapes.
+    # The write is retried, maybe more than once between two scrapes.
     refused = {"connection": "STATE_DB", "kind": "oom"}
     wait_for(lambda: sw.pages.metrics()("portsyncd_redis_errors_total", **refused) >= 1, what="a refusal is counted")
     figures = sw.pages.wait("portsyncd_port_in_sync", 0, port="Ethernet0")
@@ -345,7 +345,7 @@ def test_build_and_pages(switch: SwitchFactory) -> None:
 
 
 def test_a_fleet_leaves_out_the_series_of_each_port(switch: SwitchFactory) -> None:
-    """They are nine for each port: all else is there, and the ports' flaps as one figure."""
+    """Nine series for each port are left out; the rest stays, with the ports' flaps as one sum."""
     sw = switch(ports=4)
     flap(sw, "Ethernet0", 2)
     page = sw.pages.get("/metrics?ports=no")
@@ -366,7 +366,7 @@ def curl(sw: Switch, target: str, *options: str) -> bytes:
 
 
 def test_gzip_for_who_asks_for_it(switch: SwitchFactory) -> None:
-    """The same page, a tenth of it on the way; HEAD says what GET would."""
+    """The same page in a tenth of the bytes; HEAD has the headers of GET."""
     sw = switch(ports=16, reconcile_secs=3600)
     at_rest(sw)
     plain = curl(sw, "http://portsyncd/ports")

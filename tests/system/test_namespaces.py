@@ -25,7 +25,7 @@ def database_global(tmp_path: Path) -> Path:
 
 
 def write_database_global(path: Path, switches: Sequence[Switch]) -> None:
-    """As SONiC writes it: an entry for the host, then one for each ASIC, found from the folder of the file on."""
+    """As SONiC writes it: an entry for the host, then one for each ASIC, relative to the file's folder."""
     entries = [{"include": "../../redis/sonic-db/database_config.json"}]
     for made in switches:
         include = os.path.relpath(made.database_config, path.parent)
@@ -35,7 +35,7 @@ def write_database_global(path: Path, switches: Sequence[Switch]) -> None:
 
 
 class Witness:
-    """Remembers every key of STATE_DB PORT_TABLE that is written or deleted, however short it lives."""
+    """Remembers every key of STATE_DB PORT_TABLE that is ever written or deleted."""
 
     def __init__(self, sw: Switch) -> None:
         self.seen: set[str] = set()
@@ -51,7 +51,7 @@ class Witness:
 
 
 def test_two_asics_side_by_side(switch: SwitchFactory, database_global: Path) -> None:
-    """Both CONFIG_DBs know the same ports: a link of the other ASIC would be taken for one of ours."""
+    """Both CONFIG_DBs have the same port names: a link of the other ASIC must not be taken for ours."""
     asics = [
         switch.build(ports=8, links="none", namespace=name, database_global=database_global)
         for name in ("asic0", "asic1")
@@ -80,7 +80,7 @@ def test_two_asics_side_by_side(switch: SwitchFactory, database_global: Path) ->
 
 
 def test_one_asic_starts_cold_again(switch: SwitchFactory, database_global: Path) -> None:
-    """Its old interfaces are set down and lose their rows; those of the same names beside it keep both."""
+    """Its old interfaces are set down and lose their rows; those of the other ASIC stay up and keep theirs."""
     asics = [
         switch.build(ports=2, namespace=name, database_global=database_global) for name in ("asic0", "asic1")
     ]

@@ -10,7 +10,7 @@ from lib.orch import INIT_DONE, TABLE
 from lib.switch import Switch
 from lib.wait import wait_for
 
-# What supervisord gives to its programs (supervisord.org/subprocess.html#subprocess-environment).
+# The variables that supervisord sets for its programs (supervisord.org/subprocess.html#subprocess-environment).
 SUPERVISED = {"SUPERVISOR_ENABLED": "1", "SUPERVISOR_PROCESS_NAME": "portsyncd", "SUPERVISOR_GROUP_NAME": "portsyncd"}
 AUTO = {"sonic": {"retire_old_links": "auto"}}
 
@@ -21,7 +21,7 @@ def ups(sw: Switch) -> set[str]:
 
 
 def carrier_changes(sw: Switch) -> list[str]:
-    """The kernel's own counters, which a link that goes down and comes back cannot leave as they are."""
+    """The kernel's own counters, which change whenever a link goes down and comes back."""
     return [sw.netns.exec("cat", f"/sys/class/net/{port}/carrier_changes") for port in sw.ports]
 
 
@@ -35,7 +35,7 @@ def rows(sw: Switch) -> dict[str, dict[str, str]]:
 
 
 def again(sw: Switch, how: str) -> None:
-    """The next process, until it said PortInitDone and the rows are the kernel's."""
+    """Starts the next process and waits for PortInitDone and the kernel's rows."""
     sw.daemon.kill() if how == "crash" else sw.daemon.stop()
     mark = sw.daemon.mark()
     sw.daemon.start()
@@ -103,7 +103,7 @@ def test_supervised_it_happens_once_and_never_to_a_switch_that_runs(switch: Swit
 
 @pytest.mark.parametrize("environment", [{"PORTSYNCD_RETIRE_OLD_LINKS": "never"}, {}], ids=["unit", "file"])
 def test_never_is_never(switch: SwitchFactory, environment: dict[str, str]) -> None:
-    """As the unit says it, over a file that says otherwise; or as the file says it."""
+    """The unit's environment overrides a file that says otherwise; or the file says so itself."""
     policy = "always" if environment else "never"
     sw = switch.build(
         ports=2,

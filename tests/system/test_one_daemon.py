@@ -17,7 +17,7 @@ STAYS = {"sonic": {"retire_old_links": "never"}}  # of the links, over a restart
 
 
 def second(sw: Switch, *arguments: str) -> Daemon:
-    """As somebody would type it: the same options, a log of its own."""
+    """A second daemon with the same options and a log of its own."""
     made = Daemon([*sw.daemon.command[1:], *arguments], sw.folder / "second.log", {})
     made.start()
     return made
@@ -30,13 +30,13 @@ def lock_name(sw: Switch) -> str:
 
 
 def files(sw: Switch) -> dict[str, tuple[int, int]]:
-    """Inode and time of each file that a daemon writes or removes."""
+    """Inode and modification time of each file that a daemon writes or removes."""
     paths = [sw.pages.path, *sw.state_file.parent.iterdir()]
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
 
 
 def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -> None:
-    """It is typed by root on a switch that runs: no link goes down, nothing is written, the first goes on."""
+    """root starts it on a running switch: no link goes down, nothing is written, the first daemon goes on."""
     sw = switch(ports=4, settings=STAYS)
     at_rest(sw)
     sw.netns.wait_carrier([link["ifname"] for link in sw.netns.links()], "up")
@@ -47,7 +47,7 @@ def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -
         assert other.wait_exit() == 1
     assert f"pid {sw.daemon.pid}, user 0" in other.log
     assert other.log.count("\n") == 1, other.log
-    # The stand-in for orchagent looks for work by a script of its own.
+    # The stand-in for orchagent looks for work by its own script.
     assert [command for command in seen.named(*WRITES) if "SPOP" not in command[1]] == []
     assert (sw.netns.links(), files(sw)) == (flags, before)
     assert second(sw, "--check-config").wait_exit() == 0
@@ -61,9 +61,9 @@ def test_a_second_one_says_who_runs_and_touches_nothing(switch: SwitchFactory) -
 
 
 def test_the_twentieth_learns_it_too(switch: SwitchFactory) -> None:
-    """No question stays in the queue of the name: one that is full would let a second daemon start."""
+    """Each question leaves the socket's queue: a full queue would let a second daemon start."""
     sw = switch(ports=2, settings=STAYS)
-    # A full queue lets connect() wait, as long as this option says.
+    # With a full queue connect() waits as long as this option says.
     code = """
 import socket, struct, sys
 for _ in range(20):
@@ -79,7 +79,7 @@ for _ in range(20):
 
 
 def test_two_that_are_typed_at_once(switch: SwitchFactory) -> None:
-    """Exactly one stays."""
+    """Exactly one of them goes on."""
     sw = switch.build(ports=2)
     sw.orch.start()
     sw.daemon.start()
@@ -94,7 +94,7 @@ def test_two_that_are_typed_at_once(switch: SwitchFactory) -> None:
 
 
 def test_side_by_side_they_run(switch: SwitchFactory) -> None:
-    """Other databases, be it in the same network namespace; and a dry run beside both."""
+    """With other databases, even in the same network namespace; and a dry run beside both."""
     first = switch(ports=2)
     other = switch.build(ports=1, links="none", settings=STAYS)
     other.daemon.command[other.daemon.command.index("--netns") + 1] = first.netns.name
@@ -108,7 +108,7 @@ def test_side_by_side_they_run(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("listens", [True, False], ids=["listens", "mute"])
 def test_another_user_cannot_keep_it_from_starting(switch: SwitchFactory, listens: bool) -> None:
-    """Names of abstract sockets are free for everybody. A process without any right takes ours: a warning, and no more."""
+    """Any process may take an abstract socket's name. One without rights takes ours: only a warning."""
     sw = switch(ports=2, settings=STAYS)
     name = lock_name(sw)
     sw.daemon.stop()
@@ -130,8 +130,8 @@ def test_another_user_cannot_keep_it_from_starting(switch: SwitchFactory, listen
 
 
 def test_a_namespace_that_is_deleted_and_made_again(switch: SwitchFactory) -> None:
-    """--netns: the links that were followed are nobody's any more. It ends, so that whoever supervises it starts one that
-    looks at the new ones; the line says why."""
+    """--netns: the links that it followed are gone. It ends with a line that says why, so that its supervisor starts
+    one that follows the new links."""
     sw = switch(ports=2)
     sw.netns.close()
     assert sw.daemon.wait_exit(30) == 1
@@ -144,7 +144,7 @@ def test_a_namespace_that_is_deleted_and_made_again(switch: SwitchFactory) -> No
 
 
 def test_a_namespace_that_was_replaced_unseen(switch: SwitchFactory) -> None:
-    """Another one is mounted on the name, of which no file system tells: found at the next reconciliation."""
+    """Another namespace is mounted on the name, which causes no notification: found at the next reconciliation."""
     sw = switch(ports=2, reconcile_secs=1)
     other = switch.build(ports=1)
     subprocess.run(["mount", "--bind", f"/run/netns/{other.netns.name}", f"/run/netns/{sw.netns.name}"], check=True)

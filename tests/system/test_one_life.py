@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One daemon lives through all that it is for. Short, since valgrind runs it too (make valgrind)."""
+"""One daemon does everything in one short life, which valgrind runs too (make valgrind)."""
 
 from conftest import SwitchFactory
 from lib.faults import QUICK
@@ -7,7 +7,7 @@ from lib.storm import SMALL_BUFFER, mixed_changes, overrun_while_stopped
 from lib.switch import load_config
 from lib.wait import wait_for
 
-FLOOD = 400  # overruns SMALL_BUFFER, and is not more than an emulated processor reads in a second
+FLOOD = 400  # enough to overrun SMALL_BUFFER; an emulated processor reads so many in a second
 
 
 def test_start_events_overrun_restart_of_redis_scrape_stop(switch: SwitchFactory) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page at / as a person has it: in a real browser, with a real daemon whose ports change under it."""
+"""The page at / in a real browser, with a real daemon whose ports change meanwhile."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def serve(switch: SwitchFactory, ports: int, **settings: dict[str, object]) -> S
 
 
 class Browser:
-    """At most one, closed before the switch is."""
+    """At most one browser, closed before the switch."""
 
     def __init__(self) -> None:
         self._chromium: Chromium | None = None
@@ -79,7 +79,7 @@ def browse(switch: SwitchFactory) -> Iterator[Browser]:
 
 
 def expected_states(sw: Switch) -> dict[str, str]:
-    """What the kernel has, in the words of the page."""
+    """The kernel's state of each port, in the words of the page."""
     links = {link["ifname"]: set(link["flags"]) for link in sw.netns.links()}
     return {
         port: "admin down" if "UP" not in links[port] else "down" if "NO-CARRIER" in links[port] else "up"
@@ -93,7 +93,7 @@ def detail(tab: Tab, port: str) -> str:
 
 
 def test_512_ports_in_a_storm(switch: SwitchFactory, browse: Browser) -> None:
-    """It follows a flap meanwhile, and has what the kernel has in the end."""
+    """The page follows a flap during the storm, and equals the kernel at the end."""
     sw = serve(switch, MANY)
     tab = browse(sw, MANY)
     still, stormy = sw.ports[:8], sw.ports[8:]
@@ -108,7 +108,7 @@ def test_512_ports_in_a_storm(switch: SwitchFactory, browse: Browser) -> None:
     storm.join()
     sw.wait_equal()
     wanted = expected_states(sw)
-    # The storm's are flapping for a minute.
+    # The ports of the storm count as flapping for a minute.
     tab.wait(f"Object.entries({STATES}).filter(([port, state]) => state !== {json.dumps(wanted)}[port] && "
              "state !== 'flapping').length", 0)  # fmt: skip
     mtu = next(link["mtu"] for link in sw.netns.links() if link["ifname"] == stormy[0])
@@ -120,7 +120,7 @@ def test_512_ports_in_a_storm(switch: SwitchFactory, browse: Browser) -> None:
 
 
 def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Browser) -> None:
-    """Stopped, hung, and back."""
+    """The daemon is stopped, hangs, and is back."""
     sw = serve(switch, 4, sonic={"retire_old_links": "never"})
     tab = browse(sw, 4)
     gone = f"document.getElementById('gone').hidden ? '' : {text('gone')}"
@@ -143,7 +143,7 @@ def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Brows
 
 
 def test_one_page_too_many(switch: SwitchFactory, browse: Browser) -> None:
-    """It says why it has nothing to show, and goes on when another is closed."""
+    """The page says why it has no data, and works once another page is closed."""
     sw = switch.build(ports=2, settings={"http": {"listen": ADDRESS, "unix_socket": '""', "max_clients": 16}})
     sw.netns.ip("link", "set", "lo", "up")
     sw.start()
@@ -212,7 +212,7 @@ def axe() -> str:
 
 
 def barriers(tab: Tab) -> list[str]:
-    """What axe-core finds that keeps somebody out; and it did look."""
+    """The barriers that axe-core finds; its checks must really have run."""
     found: dict[str, Any] = tab.run("axe.run(document).then(({violations, passes}) => ({passes: passes.length, "
                                     "violations: violations.map(v => [v.impact, v.id, v.nodes.map(n => n.html)])}))")  # fmt: skip
     assert found["passes"] > 20
@@ -220,7 +220,7 @@ def barriers(tab: Tab) -> list[str]:
 
 
 def show_all_states(sw: Switch, tab: Tab) -> None:
-    """One port in each state, and one that is chosen."""
+    """Shows a port in each state, one of them selected."""
     down, admin, flapping, out, lone = sw.ports[1:6]
     sw.netns.set_carrier(down, "down")
     sw.netns.set_admin(admin, "down")
@@ -240,7 +240,7 @@ def show_all_states(sw: Switch, tab: Tab) -> None:
 
 
 def stir(sw: Switch) -> None:
-    """So that there is something in the plots: more and less each few seconds."""
+    """Makes changes, more and fewer by turns, so that the plots are not flat."""
     for turn in range(KEPT_TURNS):
         count = 40 + 400 * (turn % 7 == 3) + 90 * (turn % 5)
         sw.netns.batch(mixed_changes(sw.ports[8 : 8 + count], count))
@@ -248,8 +248,8 @@ def stir(sw: Switch) -> None:
 
 
 def test_nobody_is_kept_out(switch: SwitchFactory, browse: Browser, axe: str, tmp_path: Path) -> None:
-    """In light and dark, with each state of a port, with a problem, and without the daemon. PICTURES=<folder> keeps
-    pictures, for docs/monitoring."""
+    """No barrier in light and dark mode, with each state of a port, with a problem, and without the daemon.
+    PICTURES=<folder> keeps pictures, for docs/monitoring."""
     kept = os.environ.get("PICTURES")
     ports = MANY if kept else 64
     sw = serve(switch, ports)
@@ -297,7 +297,7 @@ def test_by_tls_with_a_client_certificate(switch: SwitchFactory, tmp_path: Path)
     page = sw.netns.exec(*base, *pair, "--include", "--header", "Accept: text/html", f"{url}/")
     assert "content-security-policy: default-src 'none'; script-src 'sha256-" in page.lower()
     assert page.rstrip().endswith("</html>")
-    # head ends curl after the first event: all there is.
+    # head ends curl after the first event.
     first = sw.netns.exec("sh", "-c", '"$@" | head -n 2', "sh", *base, *pair, "--no-buffer", f"{url}/live")
     assert first.startswith("event: all\ndata: {")
     assert len(json.loads(first.partition("data: ")[2])["ports"]) == 2

@@ -26,12 +26,12 @@ def count(sw: Switch) -> str | None:
 
 
 def rows(sw: Switch) -> int:
-    """What orchagent's bake compares the count with."""
+    """The rows with which orchagent's bake compares the count."""
     return len([key for key in sw.appl_db.keys(TABLE) if key not in (CONFIG_DONE, INIT_DONE)])
 
 
 def wait_count(sw: Switch, expected: int, timeout: float = 30.0) -> None:
-    """The consumer takes what was pushed together in any order."""
+    """Waits for this count: the consumer takes keys that were pushed together in any order."""
     wait_for(
         lambda: count(sw) == str(expected) and rows(sw) == expected,
         timeout,
@@ -45,7 +45,7 @@ def wait_reconciled(sw: Switch) -> None:
 
 
 def table_keys_written(seen: Monitor) -> set[str]:
-    """Of APPL_DB PORT_TABLE itself, by whomever."""
+    """The keys of APPL_DB PORT_TABLE itself that anybody wrote."""
     words = [word for c in seen.commands if c[0].upper() in WRITES - {"EVAL", "EVALSHA"} for word in c[1:2]]
     return {word.removeprefix(f"{TABLE}:") for word in words if word.startswith(f"{TABLE}:")}
 
@@ -54,8 +54,8 @@ def table_keys_written(seen: Monitor) -> set[str]:
 def test_the_count_follows_ports_that_come_and_go(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, reconcile_secs: int
 ) -> None:
-    """S8: a breakout and back; by notification at once, else by the reconciliation. Nothing else is written, no key is
-    added."""
+    """S8: a breakout and back, noticed at once by notification, else by the reconciliation. Nothing else is written,
+    and no key is added."""
     server = redis_server(notify_keyspace_events=notifications)
     sw = switch(ports=3, settings=TRACK, server=server, reconcile_secs=reconcile_secs)
     with Monitor(sw.redis.client()) as seen:
@@ -79,7 +79,7 @@ def test_the_count_follows_ports_that_come_and_go(
 
 
 def test_rows_that_are_no_ports_of_ours_are_counted_and_markers_are_not(switch: SwitchFactory) -> None:
-    """S10: orchagent counts every key of the table but the two."""
+    """S10: orchagent counts every key of the table but the two markers."""
     sw = switch(ports=2, settings=TRACK)
     assert count(sw) == "2"
     sw.appl_db.client.hset(f"{TABLE}:Inband0", mapping={"admin_status": "up"})
@@ -92,7 +92,7 @@ def test_rows_that_are_no_ports_of_ours_are_counted_and_markers_are_not(switch: 
 
 
 def test_by_default_the_count_stays_as_it_was_pushed(switch: SwitchFactory) -> None:
-    """As upstream's: what portmgrd adds later is not counted."""
+    """As in upstream, ports that portmgrd adds later are not counted."""
     sw = switch(ports=3)
     with Monitor(sw.redis.client()) as seen:
         for port in PARTS:
@@ -107,7 +107,7 @@ def test_by_default_the_count_stays_as_it_was_pushed(switch: SwitchFactory) -> N
 
 
 def test_by_default_the_count_stays_after_a_warm_start_too(switch: SwitchFactory) -> None:
-    """A warm start mends a count that is wrong by then; that is no leave to follow it for life."""
+    """A warm start corrects a wrong count once; after that the count is not followed."""
     sw = switch(ports=3)
     sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
     sw.daemon.stop()
@@ -123,7 +123,7 @@ def test_by_default_the_count_stays_after_a_warm_start_too(switch: SwitchFactory
 
 
 def test_a_warm_start_after_a_breakout_finds_the_count_right(switch: SwitchFactory) -> None:
-    """S8: "Invalid port table: portCount, expecting 66, got 67" does not happen; there is nothing to repair."""
+    """S8: orchagent's "Invalid port table: portCount, expecting 66, got 67" cannot happen; nothing needs repair."""
     sw = switch(ports=2, settings=TRACK)
     push_port(sw, "Ethernet5")
     wait_count(sw, 3)
@@ -141,7 +141,7 @@ def test_a_warm_start_after_a_breakout_finds_the_count_right(switch: SwitchFacto
 
 
 def test_the_count_follows_after_redis_was_emptied_and_refilled(switch: SwitchFactory) -> None:
-    """What was known of the old content is not taken for the new one's."""
+    """Knowledge of the old content is not applied to the new."""
     sw = switch(ports=2, settings=TRACK)
     push_port(sw, "Ethernet5")
     wait_count(sw, 3)
@@ -155,7 +155,7 @@ def test_the_count_follows_after_redis_was_emptied_and_refilled(switch: SwitchFa
 
 
 def assert_quiet(sw: Switch) -> None:
-    """It neither spins nor fills the log while there is nothing that it could do."""
+    """The daemon neither spins nor fills the log while there is nothing that it can do."""
     mark = sw.daemon.mark()
     spent = Proc(sw.daemon.pid).measure(1)
     lines = sw.daemon.log_since(mark).splitlines()
@@ -164,7 +164,7 @@ def assert_quiet(sw: Switch) -> None:
 
 
 def test_a_missing_config_done_is_not_asked_for_again_and_again(switch: SwitchFactory) -> None:
-    """All of Redis was emptied and nobody fills it yet: there is no count to follow."""
+    """Redis was emptied and is not filled yet: there is no count to follow."""
     sw = switch(ports=2, settings=TRACK, reconcile_secs=2)
     sw.redis.client().flushall()
     sw.daemon.wait_log("CONFIG_DB has lost its PORT rows")
@@ -174,8 +174,8 @@ def test_a_missing_config_done_is_not_asked_for_again_and_again(switch: SwitchFa
 
 
 def test_no_config_done_is_invented(switch: SwitchFactory) -> None:
-    """APPL_DB is emptied, and portmgrd adds a port before the reconciliation notices: a PortConfigDone of ours would say that
-    nothing was lost, and orchagent would never get its ports back."""
+    """APPL_DB is emptied, and portmgrd adds a port before the reconciliation notices. Writing PortConfigDone now would
+    hide the loss, and orchagent would never get its ports back."""
     sw = switch(ports=2, settings=TRACK, reconcile_secs=3)
     mark = sw.daemon.mark()
     sw.orch.taken.clear()
@@ -190,7 +190,7 @@ def test_no_config_done_is_invented(switch: SwitchFactory) -> None:
 
 
 def test_a_refused_count_is_not_written_again_and_again(switch: SwitchFactory) -> None:
-    """Redis refuses the write (ACL here, OOM or READONLY as well): tried again later, and one line says so."""
+    """Redis refuses the write (by ACL here, as by OOM or READONLY): it is retried later, and one line says so."""
     sw = switch(ports=2, settings=TRACK, least_rights=False)
     others = ["%R~*", "~_PORT_TABLE:*", "~PORT_TABLE_*", "~PORT_TABLE|*", "~PORT_TABLE:E*"]
     sw.redis.client().execute_command("ACL", "SETUSER", "default", "resetkeys", *others)

@@ -22,7 +22,7 @@ BREAKOUT = ["Ethernet4", "Ethernet5", "Ethernet6", "Ethernet7"]
 
 
 def test_a_port_added_later_gets_its_row(switch: SwitchFactory) -> None:
-    """R6: portmgrd's row, orchagent's link, our row."""
+    """R6: portmgrd writes a row, orchagent makes the link, we write the row."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     push_port(sw, "Ethernet100", mtu=1600)
     sw.wait_oper("Ethernet100", "up")
@@ -33,8 +33,8 @@ def test_a_port_added_later_gets_its_row(switch: SwitchFactory) -> None:
 def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
     behind_proxy: Callable[..., tuple[Switch, Proxy]],
 ) -> None:
-    """That it tells is known from the rows of the start: no look-up follows, however many reconciliations later, and none of
-    those goes through all of APPL_DB."""
+    """The rows of the start show that Redis sends notifications: no reconciliation looks up a row or scans APPL_DB any
+    more."""
     sw, proxy = behind_proxy(ports=2, reconcile_secs=1)
     sw.start()
     sw.netns.add_port("Ethernet100")
@@ -53,7 +53,7 @@ def test_a_link_without_a_row_is_looked_up_once_where_redis_tells(
 
 
 def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
-    """M8, R16: link first, row later; many in one transaction, more than the connection takes commands at once."""
+    """M8, R16: first the links, then their rows, in one transaction of more rows than commands may be in flight."""
     sw = switch(ports=1, reconcile_secs=SELDOM, settings={"performance": {"redis_pipeline_depth": "16"}})
     names = [f"Ethernet{100 + i}" for i in range(100)]
     sw.netns.add_ports(names)
@@ -68,10 +68,10 @@ def test_a_row_set_by_hand_makes_its_link_a_port(switch: SwitchFactory) -> None:
 
 
 def add_row_during_its_look_up(sw: Switch, orchagent: socket.socket, port: str) -> None:
-    """Redis answers "there is none", takes the row and tells of it in one turn; the daemon finds both at once."""
+    """Redis answers that there is no row, takes the row and notifies, in one turn: the daemon reads both at once."""
     sw.redis.pause()
     sw.netns.add_port(port)
-    figures(sw.daemon)  # behind this the look-up is on its way
+    figures(sw.daemon)  # once this is read the look-up is on its way
     sw.daemon.pause()
     orchagent.sendall(f"HSET PORT_TABLE:{port} admin_status up\r\n".encode())
     sw.redis.resume()
@@ -80,7 +80,7 @@ def add_row_during_its_look_up(sw: Switch, orchagent: socket.socket, port: str) 
 
 
 def test_a_row_that_comes_during_its_look_up_is_not_missed(switch: SwitchFactory) -> None:
-    """M8, R16: the notice of the row may be read before the answer that there is none. Which is, is left to chance."""
+    """M8, R16: the daemon may read the notification before the answer that there is no row; the order is random."""
     sw = switch(ports=1, reconcile_secs=SELDOM)
     with socket.socket(socket.AF_UNIX) as orchagent:
         orchagent.connect(sw.redis.unix_socket)
@@ -95,7 +95,7 @@ def test_a_row_that_comes_during_its_look_up_is_not_missed(switch: SwitchFactory
 def test_a_link_that_lost_its_row_in_appl_db_is_not_written_any_more(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], notifications: str, reconcile_secs: int
 ) -> None:
-    """docs/sonic.md#messages: without an APPL_DB row nothing is written; when it is back, all is."""
+    """docs/sonic.md#messages: nothing is written without an APPL_DB row; once it is back, the whole row is."""
     sw = switch(ports=2, reconcile_secs=reconcile_secs, server=redis_server(notify_keyspace_events=notifications))
     sw.appl_db.client.delete("PORT_TABLE:Ethernet4")
     fence(sw)
@@ -121,7 +121,7 @@ def test_a_link_deleted_after_its_row_in_appl_db_loses_its_row_too(switch: Switc
 
 
 def reacts(sw: Switch, port: str) -> bool:
-    """True if a new MTU reaches STATE_DB before a later change of Ethernet0 does."""
+    """Whether a new MTU of the port reaches STATE_DB before a later change of Ethernet0."""
     before = sw.row(port).get("mtu")
     sw.netns.set_mtu(port, int(before or 1500) - 1)
     fence(sw)
@@ -157,7 +157,7 @@ def test_a_breakout_that_the_daemon_sees_at_once_is_a_del_of_the_old_row(switch:
 
 
 def test_port_config_done_counts_only_what_config_db_has(switch: SwitchFactory) -> None:
-    """S8: the count of the start; later ports add no key of their own to PORT_TABLE (S10)."""
+    """S8: it counts the ports of the start; later ports add no other key to PORT_TABLE (S10)."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     push_port(sw, "Ethernet100")
     sw.wait_oper("Ethernet100", "up")

@@ -21,7 +21,7 @@ def up_links(sw: Switch, names: Sequence[str]) -> list[str]:
 
 
 def test_a_cold_start_pushes_every_row_field_for_field(switch: SwitchFactory) -> None:
-    """docs/sonic.md#start: each row as it is; then the count; nothing else ever in PORT_TABLE (S10)."""
+    """docs/sonic.md#start: each row unchanged, then the count, and nothing else in PORT_TABLE (S10)."""
     sw = switch(ports=32)
     assert sw.config is not None
     for port, fields in sw.config["PORT"].items():
@@ -43,7 +43,7 @@ def test_binary_values_arrive_byte_for_byte(switch: SwitchFactory) -> None:
 
 
 def test_config_done_comes_behind_the_rows_and_init_done_last(switch: SwitchFactory) -> None:
-    """S22: consumers that wait for a marker find all that it promises."""
+    """S22: a consumer that waits for a marker then finds everything that it promises."""
     sw = switch.build(ports=16)
     with Monitor(sw.redis.client()) as seen:
         sw.start()
@@ -57,7 +57,7 @@ def pushed(command: list[str]) -> bool:
 
 
 def test_init_done_comes_behind_every_row_of_state_db(switch: SwitchFactory) -> None:
-    """Whoever is woken by PortInitDone finds {state: ok} of each port."""
+    """A consumer that PortInitDone wakes finds {state: ok} of each port."""
     sw = switch.build(ports=16)
     with Monitor(sw.redis.client()) as seen:
         sw.start()
@@ -68,14 +68,14 @@ def test_init_done_comes_behind_every_row_of_state_db(switch: SwitchFactory) -> 
 
 
 def may_write_rows(sw: Switch, *patterns: str) -> None:
-    """Of STATE_DB PORT_TABLE; all else stays allowed."""
+    """Allows writes to these rows of STATE_DB PORT_TABLE only, and all other commands."""
     rest = ["%R~*", "~PORT_TABLE:*", "~_PORT_TABLE:*", "~PORT_TABLE_*"]
     rows = [f"~PORT_TABLE|{pattern}" for pattern in patterns]
     sw.redis.client().execute_command("ACL", "SETUSER", "default", "resetkeys", *rest, *rows)
 
 
 def test_init_done_waits_for_a_row_that_redis_refuses(switch: SwitchFactory) -> None:
-    """The link and its APPL_DB row are there, {state: ok} is not yet."""
+    """The link and its APPL_DB row exist, but {state: ok} does not yet."""
     sw = switch(ports=2, links="none", wait=False, least_rights=False)
     sw.orch.wait_config_done()
     may_write_rows(sw, "Ethernet0")
@@ -98,7 +98,7 @@ def test_a_switch_without_ports_starts(switch: SwitchFactory) -> None:
 
 
 def test_config_db_is_scanned_and_never_blocked_by_keys(switch: SwitchFactory) -> None:
-    """KEYS would hold up every other client of Redis; the answer of a SCAN is used as well."""
+    """KEYS would block all other clients of Redis."""
     sw = switch.build(ports=64)
     with Monitor(sw.redis.client()) as seen:
         sw.start()
@@ -117,7 +117,7 @@ def test_rows_of_other_tables_are_no_ports(switch: SwitchFactory) -> None:
 
 
 def test_old_interfaces_are_set_down_ignored_and_released(switch: SwitchFactory) -> None:
-    """S4, S5: what was there before belongs to an earlier switch process until it is deleted."""
+    """S4, S5: a link from before the start belongs to an earlier switch process until it is deleted."""
     sw = switch(ports=2, links="before", wait=False)
     sw.daemon.wait_log("2 old interfaces are set down")
     sw.orch.wait_config_done()
@@ -147,7 +147,7 @@ def test_links_that_are_no_ports_stay_up_on_a_cold_start(switch: SwitchFactory) 
 
 
 def test_a_dpu_keeps_its_links(switch: SwitchFactory) -> None:
-    """S25: they exist from driver load on: neither set down nor ignored."""
+    """S25: they exist since the driver was loaded, and are neither set down nor ignored."""
     sw = switch(ports=4, links="before", switch_type="dpu")
     assert sorted(up_links(sw, sw.ports)) == sorted(sw.ports)
     assert "old interface" not in sw.daemon.log
@@ -166,7 +166,7 @@ def test_a_fabric_switch_is_refused(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("slow", [False, True], ids=["quick", "slow"])
 def test_a_restart_with_the_tables_in_place_comes_to_init_done(switch: SwitchFactory, slow: bool) -> None:
-    """S6: swss's own restart of portsyncd: rows with admin_status are in APPL_DB, orchagent may be slow."""
+    """S6: swss restarts portsyncd: APPL_DB has rows with admin_status, and orchagent may be slow."""
     sw = switch(ports=8)
     sw.daemon.stop()
     sw.orch.taken.clear()
@@ -189,7 +189,7 @@ def test_names_of_any_allowed_kind_are_ports(switch: SwitchFactory) -> None:
 
 
 def test_ports_that_are_no_ethernet_do_not_hold_back_init_done(switch: SwitchFactory) -> None:
-    """A row that portsyncd cannot watch is pushed as it is, and PortInitDone comes."""
+    """A row of a port that portsyncd cannot watch is pushed unchanged, and PortInitDone comes."""
     sw = switch(ports=[*port_names(2), "Inband0"], links="none", wait=False)
     sw.orch.wait_config_done()
     sw.netns.add_ports(port_names(2))
@@ -198,7 +198,7 @@ def test_ports_that_are_no_ethernet_do_not_hold_back_init_done(switch: SwitchFac
 
 
 def test_the_shortest_queue_that_the_configuration_allows_is_enough(switch: SwitchFactory) -> None:
-    """A value within its range works, if slowly."""
+    """The smallest allowed value works, if slowly."""
     sw = switch(ports=4, wait=False, settings={"performance": {"redis_pipeline_depth": 16}})
     sw.orch.wait_init_done()
     sw.wait_equal(ports=4)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the process before ended: what systemd's word (ExecStopPost= of the unit) and the state file make of it. With a
-real systemd: nspawn/test_service.py."""
+"""How the previous process ended, from systemd's result (the unit's ExecStopPost=) and the state file. With a real
+systemd: nspawn/test_service.py."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ PREVIOUS = "portsyncd_previous_stop_info"
 
 
 def result_of(figures: Figures) -> str:
-    """The one that is reported."""
+    """The result that the metric reports."""
     (result,) = figures.labels(PREVIOUS, "result")
     assert figures(PREVIOUS, result=result) == 1
     return result
 
 
 def start_after(switch: SwitchFactory, folder: Path, word: bytes) -> tuple[Switch, Path]:
-    """With such a word left where systemd's unit leaves it."""
+    """Starts it with this word where the unit's ExecStopPost= leaves it."""
     left = folder / "last-stop"
     left.write_bytes(word)
     sw = audited(switch, ports=1, environment={"RUNTIME_DIRECTORY": f"{folder}:/nonexistent"})
@@ -38,7 +38,7 @@ def said(sw: Switch) -> list[str]:
 
 @pytest.mark.parametrize("word", ["watchdog", "core-dump", "x" * 30])
 def test_what_systemd_says_is_told(switch: SwitchFactory, tmp_path: Path, word: str) -> None:
-    """Once: the next process does not take it for its own past."""
+    """It is reported once: the next process does not report it again."""
     sw, left = start_after(switch, tmp_path, f"{word}\n".encode())
     assert result_of(sw.pages.metrics()) == word
     (line,) = said(sw)

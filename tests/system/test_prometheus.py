@@ -51,7 +51,7 @@ def test_rules_do_what_their_tests_say(path: Path) -> None:
 
 
 def test_examples_of_configuration() -> None:
-    """Where the rules and the certificates are, tests/package checks as installed."""
+    """tests/package checks the paths of rules and certificates, as installed."""
     for path in EXAMPLES:
         check("promtool", "check", "config", "--syntax-only", path)
     check("amtool", "check-config", FOLDER / "alertmanager.yml")
@@ -70,7 +70,7 @@ def test_every_alert_says_what_it_is() -> None:
 
 
 def test_every_alert_is_seen_to_fire_and_to_be_silent() -> None:
-    """Silent: on a switch whose series the test names but whose alert it does not expect, or expecting none at all."""
+    """An alert is seen silent if the test has series of a switch for which it expects no such alert."""
     fires: dict[str, int] = defaultdict(int)
     silent: dict[str, int] = defaultdict(int)
     for case in yaml.safe_load(ALERT_TESTS.read_text())["tests"]:
@@ -96,7 +96,7 @@ def test_every_recorded_series_is_tested() -> None:
 
 
 def test_rules_take_nobody_elses_metrics() -> None:
-    """process_* and up are everybody's; and an exporter may have taken a name of ours."""
+    """Other programs export process_* and up as well, and an exporter may use one of our names."""
     for rule in rules(ALERTS) + rules(RECORDED):
         unbound = re.findall(r"(?<![\w:])(?:up|(?:portsyncd|process)_\w+)\b(?!\{job=\"portsyncd\")", rule["expr"])
         assert not unbound, rule["expr"]
@@ -117,7 +117,7 @@ def test_the_certificates_are_those_that_the_guide_makes() -> None:
 
 
 def matches(matchers: list[str], labels: dict[str, str]) -> bool:
-    """Alertmanager's matchers, as far as the example uses them."""
+    """Those of Alertmanager's matchers that the example uses."""
     for matcher in matchers:
         found = re.fullmatch(r'(\w+) (=~|!=|=) "([^"]*)"', matcher)
         assert found, matcher
@@ -129,7 +129,7 @@ def matches(matchers: list[str], labels: dict[str, str]) -> bool:
 
 
 def silenced(firing: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether the first alert, (name, instance), keeps the other from being told."""
+    """Whether the first alert, (name, instance), inhibits the other."""
     source, target = ({"alertname": name, "instance": instance} for name, instance in (firing, other))
     return any(
         matches(rule["source_matchers"], source)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The flight recorder: what tshark shows is what the kernel sent, each incident leaves a file, and a folder that cannot
-be written does no harm."""
+"""The flight recorder: tshark shows what the kernel sent, each incident leaves a file, and a folder that cannot be
+written does no harm."""
 
 import signal
 import socket
@@ -34,7 +34,7 @@ Build = Callable[..., tuple[Switch, Proxy]]
 
 
 class Ear:
-    """Another listener in the namespace: what the kernel sends of links, read without the daemon's code."""
+    """Another listener in the namespace, which reads the kernel's link messages without the daemon's code."""
 
     def __init__(self, netns: str) -> None:
         self._socket = socket_in(netns, socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -71,7 +71,7 @@ class Ear:
 
 
 def test_tshark_shows_what_the_kernel_sent(switch: SwitchFactory) -> None:
-    """Indices, names, flags and MTUs, all of them and of one port; the comments say what was done."""
+    """Indices, names, flags and MTUs, of all ports and of one; comments say what the daemon did."""
     sw = switch.build(ports=3)
     ear = Ear(sw.netns.name)
     sw.start()
@@ -87,7 +87,7 @@ def test_tshark_shows_what_the_kernel_sent(switch: SwitchFactory) -> None:
     heard: list[list[str]] = []
 
     def same() -> bool:
-        """The kernel works out carriers later: its last words may come between the two."""
+        """The kernel updates carriers later: its last message may come between the two readings."""
         recorded = fields(fetch(sw), SHOWN, events)
         heard.extend(ear.heard())
         return recorded == heard
@@ -126,9 +126,9 @@ INCIDENTS: dict[str, tuple[Callable[[Switch, ExitStack], None], str]] = {
 
 @pytest.mark.parametrize("name", INCIDENTS)
 def test_an_incident_leaves_a_recording(switch: SwitchFactory, name: str) -> None:
-    """It says why, and a replay of it leads to the rows that it ends with; the rows are those of the kernel."""
+    """The recording says why it was made; its replay ends with its own last rows, which are the kernel's."""
     cause, text = INCIDENTS[name]
-    # A start must not leave the recording.
+    # The recording must not be one of the start.
     sw = switch(ports=4, settings=dict(SMALL_BUFFER) if cause is overrun else {})
     with ExitStack() as stack:
         cause(sw, stack)
@@ -155,7 +155,7 @@ def test_a_refused_row_leaves_a_recording(behind_proxy: Build) -> None:
 
 
 def test_a_fatal_end_leaves_a_recording(switch: SwitchFactory) -> None:
-    """The file is whole when the process has ended."""
+    """The file is complete when the process has ended."""
     sw = switch(ports=2)
     run("ip", "netns", "delete", sw.netns.name)
     assert sw.daemon.wait_exit() == 1
@@ -165,7 +165,7 @@ def test_a_fatal_end_leaves_a_recording(switch: SwitchFactory) -> None:
 
 
 def test_a_crash_leaves_a_recording(switch: SwitchFactory) -> None:
-    """As of systemd's watchdog: the process still ends by that signal."""
+    """As when systemd's watchdog kills it: the process still ends by that signal."""
     sw = switch(ports=2)
     sw.netns.set_mtu("Ethernet0", 1500)
     sw.wait_equal()
@@ -178,7 +178,7 @@ def test_a_crash_leaves_a_recording(switch: SwitchFactory) -> None:
 
 
 def test_files_are_few_and_come_seldom(switch: SwitchFactory) -> None:
-    """A second incident of the same minute has none; a request always has one; the last five stay."""
+    """A second incident within a minute gets no file; a request always gets one; the last five files stay."""
     sw = switch(ports=2)
     drift(sw, ExitStack())
     first = wait_recording(sw)
@@ -250,8 +250,8 @@ def test_without_a_recorder_the_pages_say_so(switch: SwitchFactory) -> None:
 
 
 def test_a_long_storm_is_recorded_from_a_checkpoint_on(switch: SwitchFactory) -> None:
-    """The beginning is no longer in memory: what the recording begins with stands for it. (The memory has more than a
-    daemon that comes late reads in one turn, after which there is a checkpoint again.)"""
+    """Memory no longer holds the beginning; the recording's first checkpoint stands for it. (Memory holds more than a
+    late daemon reads in one turn, after which it makes the next checkpoint.)"""
     sw = switch(ports=8, settings={"recorder": {"bytes": 4 << 20}})
     sw.netns.batch(f"link set dev {port} mtu {mtu}" for mtu in range(2000, 2700) for port in sw.ports)
     sw.wait_equal()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AC-3 and IA-2: what the daemon may in Redis, what happens when it may not, and that its password is kept nowhere."""
+"""AC-3 and IA-2: the daemon's rights in Redis, what happens without them, and that its password is kept nowhere."""
 
 import os
 import re
@@ -34,7 +34,7 @@ from test_audit import audited, lines, records, wait_record
 SECRET = "s3cret-Zm9v-in-no-memory"
 WRONG = "wr0ng-Zm9v-in-no-memory"
 SCRATCH_DB = 15
-# What runs inside of the script only, so that no client is seen to send it.
+# These run only inside the script, so no client is seen to send them.
 IN_THE_SCRIPT = {"sadd", "publish"}
 
 
@@ -44,8 +44,8 @@ def name_of(argv: Command) -> str:
 
 
 def live(sw: Switch, proxy: Proxy) -> None:
-    """All that a daemon does in its life: cold start, changes, ports that come and go, a lost script and emptied
-    databases, a log level, reconnections, reconciliations, and a warm start. Keys of its own are of another type at first."""
+    """Everything that a daemon does in its life: cold start, changes, ports that come and go, a lost script, emptied
+    databases, a log level, reconnections, reconciliations, a warm start. Its own keys have another type at first."""
     sw.appl_db.client.set("_PORT_TABLE:Ethernet0", "x")
     sw.appl_db.client.set("PORT_TABLE_KEY_SET", "x")
     sw.state_db.client.set("WARM_RESTART_TABLE|portsyncd", "x")
@@ -77,7 +77,7 @@ def live(sw: Switch, proxy: Proxy) -> None:
 
 
 class Probe:
-    """A user with some of the rights, for whom Redis is asked of a command."""
+    """A user with some of the rights; Redis says whether it may run a command."""
 
     def __init__(self, server: RedisServer, rules: Sequence[str]) -> None:
         self._admin = server.client(SCRATCH_DB)
@@ -88,7 +88,7 @@ class Probe:
     def may(self, argv: Command) -> bool:
         if argv[0] not in (b"EVAL", b"EVALSHA"):
             return bool(self._admin.execute_command("ACL", "DRYRUN", "probe", *argv) in ("OK", b"OK"))
-        # What a script may is judged when it runs: over no keys, and over those that it works upon, which are a push's set
+        # Redis judges a script's rights when it runs: over no keys, and over those that it uses, which are a push's set
         # and row of another type, and the hash of the count.
         keys = argv[3 : 3 + int(argv[2])]
         return self._may_run(argv, (), ()) and self._may_run(argv, keys[1:], keys if len(keys) == 1 else ())
@@ -112,7 +112,7 @@ def test_the_user_may_what_a_life_needs_and_nothing_else(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer]
 ) -> None:
     """Each command, key pattern and channel of deploy/redis/portsyncd.acl is needed: without it Redis would have
-    refused something of a whole life."""
+    refused a command of a whole life."""
     server = redis_server()
     with Proxy(server.unix_socket) as proxy:
         database = {**QUICK, "redis_unix_socket": proxy.path}
@@ -131,7 +131,7 @@ def test_the_user_may_what_a_life_needs_and_nothing_else(
 
 
 def without(name: str) -> tuple[str, ...]:
-    """The rules without the one permission whose name begins so."""
+    """The rules without the one permission whose name begins like this."""
     return next(element.rest for element in redis_acl.elements() if element.name.startswith(name))
 
 
@@ -151,11 +151,11 @@ def widen(sw: Switch) -> None:
         ("%W~PORT_TABLE|*", "STATE_DB"),
         ("~PORT_TABLE_KEY_SET", "APPL_DB"),
         ("&__keyspace@0__:PORT_TABLE:*", "APPL_DB events"),
-        ("+select", r"\w+_DB( events)?"),  # all of them: who comes first
+        ("+select", r"\w+_DB( events)?"),  # all of them, since any may come first
     ],
 )
 def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, switch: SwitchFactory) -> None:
-    """It bites; and once the right is there all goes on without a restart."""
+    """The missing right shows; once it is granted everything goes on without a restart."""
     sw = audited(switch, ports=2, settings={"database": QUICK}, least_rights=True)
     narrow(sw, missing)
     sw.start(wait=False)
@@ -176,7 +176,7 @@ def test_a_missing_right_is_one_record_and_no_loop(missing: str, label: str, swi
 
 
 def test_who_may_not_look_for_rows_starts_all_the_same(switch: SwitchFactory) -> None:
-    """What waits for PortInitDone gets it, as from upstream's daemon, which never looks; and the log says what is amiss."""
+    """Consumers still get PortInitDone, as from upstream's daemon, which never looks; the log says what is wrong."""
     sw = audited(switch, ports=2, settings={"database": QUICK}, least_rights=True)
     narrow(sw, "+exists")
     sw.start()
@@ -204,7 +204,7 @@ def refusals(sw: Switch, error: str) -> int:
 
 
 def password_file(folder: Path, text: str) -> Path:
-    """Put there as a whole, as an administrator's tool would."""
+    """Replaces the file atomically, as an administrator's tool would."""
     new = folder / "password.new"
     new.write_text(text + "\n")
     new.chmod(0o600)
@@ -213,8 +213,8 @@ def password_file(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("wrong", [WRONG, None], ids=["wrong", "file-gone"])
 def test_a_password_that_changes(wrong: str | None, switch: SwitchFactory, tmp_path: Path) -> None:
-    """A wrong one is one record, back-off and one line a connection, and health says why; put right in the file it
-    counts without a restart."""
+    """A wrong password causes one record, back-off and one line per connection, and health says why. The right one
+    works without a restart."""
     path = password_file(tmp_path, redis_acl.PASSWORD)
     database = {**QUICK, "redis_username": redis_acl.USER, "redis_password_file": path}
     sw = audited(switch, "level = info", ports=2, settings={"database": database})
@@ -244,8 +244,8 @@ def redis_reason(sw: Switch) -> str:
 
 
 def assert_nowhere(sw: Switch, *secrets: str) -> None:
-    """Neither in what it said, nor in its pages, nor in what others see of the process, nor in its memory but while it is
-    on its way to Redis, as that of a refused one now and then is."""
+    """Not in its output, its pages, what others see of the process, or its memory. There it may be only while it is
+    sent to Redis, as a refused password is now and then."""
     proc = Path("/proc") / str(sw.daemon.pid)
     said = [path.read_bytes() for path in sw.folder.rglob("*") if stat.S_ISREG(path.lstat().st_mode)]
     served = [sw.pages.get(page).text.encode() for page in ("/metrics", "/healthz", "/readyz", "/ports")]
@@ -257,7 +257,7 @@ def assert_nowhere(sw: Switch, *secrets: str) -> None:
 
 @contextmanager
 def dev_log(folder: Path) -> Iterator[tuple[list[str], list[bytes]]]:
-    """What to put before the daemon's command so that /dev/log is ours, and what was said there."""
+    """Yields a prefix for the daemon's command that makes /dev/log ours, and the messages sent there."""
     folder.mkdir()
     os.mknod(folder / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     said: list[bytes] = []
@@ -294,7 +294,7 @@ COLLECTORS = {"stderr": no_collector, "rfc5424": no_collector, "syslog": dev_log
 
 @pytest.mark.parametrize("target", sorted(COLLECTORS))
 def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: Path) -> None:
-    """At DEBUG, whatever the target, accepted and refused; in memory neither, before and after a reconnection."""
+    """At DEBUG, for each target, accepted or refused; nor in memory, before and after a reconnection."""
     path = password_file(tmp_path, SECRET)
     database = {**QUICK, "redis_username": redis_acl.USER, "redis_password_file": path}
     log = {"rfc5424_to": f"file:{tmp_path / 'rfc5424.log'}"}
@@ -323,7 +323,7 @@ def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: P
 def test_a_server_that_repeats_the_password(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path
 ) -> None:
-    """One that does not know AUTH answers with its arguments: they are neither logged nor kept."""
+    """A server that does not know AUTH repeats the arguments: they are neither logged nor kept."""
     server = redis_server("--rename-command", "AUTH", "")
     database = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
     sw = switch.build(ports=1, server=server, settings={"database": database}, log_level="debug")
@@ -338,7 +338,7 @@ def gone(sw: Switch) -> list[str]:
 
 @contextmanager
 def every_place_taken(server: RedisServer) -> Iterator[None]:
-    """By clients that were there first."""
+    """Other clients take every place that the server has."""
     with server.client() as admin, ExitStack() as others:
         before = admin.config_get("maxclients")["maxclients"]
         admin.config_set("maxclients", len(admin.client_list()) + 1)
@@ -351,7 +351,7 @@ def every_place_taken(server: RedisServer) -> Iterator[None]:
 
 @contextmanager
 def protected(server: RedisServer) -> Iterator[None]:
-    """As a Redis that nobody has given a password is to clients of other machines."""
+    """The server behaves as one without a password does to clients of other machines."""
     with server.client() as admin:
         admin.config_set("protected-mode", "yes")
         admin.execute_command("ACL", "SETUSER", "default", "nopass")
@@ -375,7 +375,7 @@ def test_a_refusal_that_is_not_for_the_password(
     netns: NetNs,
     tmp_path: Path,
 ) -> None:
-    """The log and health report it in Redis' own words, and no record says that somebody tried a password."""
+    """The log and health report it in Redis' own words; no record claims that a password was refused."""
     server = redis_server("--bind", "*", tcp=remote, password=SECRET, netns=netns.name)
     database: dict[str, object] = {**QUICK, "redis_password_file": password_file(tmp_path, SECRET)}
     database |= {"redis_host": FAR, "redis_port": server.port} if remote else {}
@@ -394,7 +394,7 @@ def test_a_refusal_that_is_not_for_the_password(
 
 
 def commands_of_the_readme() -> list[str]:
-    """Of its section on the installation, up to the daemon's configuration."""
+    """The commands of its section on installation, up to the daemon's configuration."""
     text = (ROOT / "deploy" / "redis" / "README.md").read_text()
     install = text[text.index("## Install") : text.index("And in `/etc/sonic/portsyncd.conf`")]
     return [line.strip() for line in install.splitlines() if line.startswith("    ")]
@@ -402,7 +402,7 @@ def commands_of_the_readme() -> list[str]:
 
 @pytest.mark.parametrize("aclfile", [True, False], ids=["aclfile", "no-aclfile"])
 def test_the_readme_installs_the_user(aclfile: bool, switch: SwitchFactory, tmp_path: Path) -> None:
-    """As it stands there, but for the paths."""
+    """The commands are run as written, except for the paths."""
     password = tmp_path / "portsyncd.redis"
     database = {"redis_username": redis_acl.USER, "redis_password_file": password}
     sw = switch.build(ports=1, settings={"database": database})
@@ -424,7 +424,7 @@ def test_the_readme_installs_the_user(aclfile: bool, switch: SwitchFactory, tmp_
 
 
 def test_no_variable_has_the_password() -> None:
-    """Whoever sees a process sees its environment: no variable of ours is a secret."""
+    """Who can see a process can see its environment, so none of our variables is a secret."""
     text = "".join(path.read_text() for path in (ROOT / "src").rglob("*.c"))
     variables = set(re.findall(r'getenv\((?:"(\w+)"|(\w+))\)', text))
     assert variables

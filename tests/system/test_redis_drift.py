@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Others write to our tables behind our back: the reconciliation (every second here) repairs our four fields, counts that, and
-leaves everything else alone."""
+"""Others write to our tables: the reconciliation (every second here) repairs our four fields, counts that, and leaves
+everything else alone."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ FOREIGN = {"PORT_TABLE|Ethernet999": {"host_tx_ready": "true"}, "PORT_TABLE|Ethe
 
 
 def wait_reconciled_twice(sw: Switch) -> None:
-    """A repair of what is broken now is the work of a reconciliation that begins after now; twice is sure to be a whole one."""
+    """Only a reconciliation that begins after now repairs what is broken now; the second is sure to be such a one."""
     for mtu in ("1", "2"):
         sw.state_db.client.hset("PORT_TABLE|Ethernet0", "mtu", mtu)
         sw.wait_field("Ethernet0", "mtu", "9100")
@@ -74,7 +74,7 @@ def test_a_row_spoilt_behind_our_back_is_repaired(
 
 
 def test_a_row_is_drift_once_until_it_is_repaired(switch: SwitchFactory) -> None:
-    """As long as Redis refuses the repair; else what was found and what was repaired would never be equal again."""
+    """It counts once while Redis refuses the repair; otherwise the counts of drift and repairs would never agree."""
     sw = switch(ports=2)
     client = sw.state_db.client
     for port in sw.ports:
@@ -84,7 +84,7 @@ def test_a_row_is_drift_once_until_it_is_repaired(switch: SwitchFactory) -> None
     client.config_set("maxmemory", 1)
     client.hdel(ROW, "mtu")
     assert sw.pages.wait("portsyncd_drift_pending", 1)("portsyncd_drift_found_total") == 1
-    # What a reconciliation has found is what is known to be there, until the next try: each field more is a difference.
+    # Until the next try the daemon expects what the reconciliation found: each further field is another difference.
     for field in ("admin_status", "state"):
         wait_reconciled(sw, 3)
         client.hdel(ROW, field)
@@ -108,7 +108,7 @@ def test_flushdb_of_state_db(switch: SwitchFactory) -> None:
 
 
 def test_flushdb_of_appl_db(switch: SwitchFactory) -> None:
-    """The rows of CONFIG_DB are pushed again; STATE_DB, which is right, is not touched."""
+    """The rows of CONFIG_DB are pushed again; the correct STATE_DB is not touched."""
     sw = switch(ports=3)
     sw.appl_db.client.flushdb()
     wait_for(lambda: "PortConfigDone" in sw.appl_db.keys("PORT_TABLE"), 30, "PortConfigDone again")
@@ -167,7 +167,7 @@ def test_rows_and_fields_of_others_are_left_alone(switch: SwitchFactory) -> None
 
 @pytest.mark.parametrize("when", ["before the start", "while it runs"])
 def test_a_row_of_ours_without_a_link_is_removed(when: str, switch: SwitchFactory) -> None:
-    """M8: left by an earlier run, or by somebody who plays portsyncd."""
+    """M8: a row left by an earlier run, or written by another program."""
     sw = switch.build(ports=2)
     stale = {"state": "ok", "netdev_oper_status": "up", "admin_status": "up", "mtu": "9100"}
     if when == "before the start":
@@ -182,7 +182,7 @@ def test_a_row_of_ours_without_a_link_is_removed(when: str, switch: SwitchFactor
 
 
 def test_drift_during_a_storm(switch: SwitchFactory) -> None:
-    """A reconciliation that crosses our own writes sees no drift where there is none, and repairs what is one."""
+    """A reconciliation during our own writes counts no false drift, and repairs real drift."""
     sw = switch(ports=8)
     for i in range(40):
         sw.netns.batch(f"link set dev {port} mtu {2000 + i}" for port in sw.ports)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redis refuses one command of a batch: the rest stands, the refused one is tried again with back-off, the log says so
-once. No reconciliation helps: it is an hour away."""
+"""Redis refuses one command of a batch: the others count, the refused one is retried with back-off, and the log says so
+once. No reconciliation helps: the next one is an hour away."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,13 +64,13 @@ def waits_between(refusal: Refusal) -> list[float]:
 
 
 def assert_back_off(waits: list[float]) -> None:
-    """Each as long as it must be at least: 100 ms, doubled each time up to 30 s, less a quarter by chance."""
+    """Each wait has its minimum: 100 ms, doubled each time up to 30 s, less up to a quarter at random."""
     assert all(wait >= 0.7 * min(0.1 * 2**i, 30) for i, wait in enumerate(waits)), waits
 
 
 def test_back_off_grows(behind_proxy: Build) -> None:
-    """100 ms, doubled each time: the fifth wait is 1.2 to 1.6 s, the first at most 0.1 s and what the machine adds. That is
-    so much now and then that the second is no shorter, but not each time."""
+    """100 ms, doubled each time: the fifth wait is 1.2 to 1.6 s, the first at most 0.1 s and the machine's own delay,
+    which may make the first as long as the second now and then, but not each time."""
     sw, proxy = behind_proxy(ports=2)
     sw.start()
     for mtu in range(1500, 1510):
@@ -130,7 +130,7 @@ def test_a_refused_delete(behind_proxy: Build) -> None:
 
 
 def test_a_refused_delete_of_a_port_that_came_back(behind_proxy: Build) -> None:
-    """Consumers wait for the DEL: it is still owed when the port is there again."""
+    """Consumers wait for the DEL, so it is still owed when the port is back."""
     sw, proxy = behind_proxy(ports=2)
     sw.start()
     sw.state_db.client.hset(ROW, "host_tx_ready", "true")
@@ -144,7 +144,7 @@ def test_a_refused_delete_of_a_port_that_came_back(behind_proxy: Build) -> None:
 
 
 def test_one_row_that_cannot_be_read_back(behind_proxy: Build) -> None:
-    """At start every row is read once; one that is refused is written in full, and silences no other."""
+    """At start every row is read once; a row that cannot be read is written in full, and does not affect others."""
     sw, proxy = behind_proxy(ports=4)
     sw.state_db.client.hset(ROW, "netdev_oper_status", "down")
     refusal = proxy.refuse(command("HMGET", ROW), "-NOPERM no")
@@ -167,7 +167,7 @@ def test_one_row_that_cannot_be_read_back(behind_proxy: Build) -> None:
     ],
 )
 def test_a_refusal_at_start_is_tried_again_with_back_off(verb: str, word: str, behind_proxy: Build) -> None:
-    """Neither given up nor asked in a tight loop, and the log is not flooded."""
+    """The command is neither given up nor repeated in a tight loop, and the log is not flooded."""
     sw, proxy = behind_proxy(ports=3)
     refusal = proxy.refuse(command(verb, word), "-LOADING Redis is loading")
     sw.start(wait=False)

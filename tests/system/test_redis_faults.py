@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redis absent, killed, emptied, hung, or cut off in the middle of a word: afterwards STATE_DB equals the kernel. The
-reconciliation is far away where it could hide that a reconnection forgot something."""
+"""Redis absent, killed, emptied, hung, or cut off in the middle of a word: afterwards STATE_DB equals the kernel. Where
+a reconciliation could hide that a reconnection forgot something, it is an hour away."""
 
 import itertools
 import os
@@ -94,7 +94,7 @@ def test_restarts_again_and_again(switch: SwitchFactory) -> None:
 
 
 def test_links_deleted_while_redis_is_away_lose_their_rows(switch: SwitchFactory) -> None:
-    """The server keeps its data this time: it is only out of reach."""
+    """The server keeps its data here: it only cannot be reached."""
     sw = switch(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     hidden = sw.redis.unix_socket + ".hidden"
     sw.state_db.client.ping()
@@ -200,7 +200,7 @@ def test_hung_at_start(switch: SwitchFactory) -> None:
 
 def test_a_daemon_that_was_stopped_itself_blames_nobody(switch: SwitchFactory) -> None:
     """Answers that waited in the socket while the process was stopped are no timeout."""
-    # A busy machine has to stop the daemon within this time.
+    # A busy machine must stop the daemon within this time.
     sw = switch(ports=4, settings={"database": {"connection_timeout_secs": 4}}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     sw.netns.set_mtu("Ethernet0", 2000)
@@ -223,7 +223,7 @@ def pending(sw: Switch) -> bool:
 
 
 def test_slow_answers_under_a_storm_are_few_writes(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
-    """While a write is under way changes collect: what is owed is the latest truth, not a queue."""
+    """While a write is under way changes are merged: the latest state is owed, not a queue."""
     sw, proxy = behind_proxy(ports=4)
     sw.start()
     proxy.delay = 0.05
@@ -233,14 +233,14 @@ def test_slow_answers_under_a_storm_are_few_writes(behind_proxy: Callable[..., t
     sw.netns.batch(f"link set dev {port} mtu {2000 + i}" for i in rounds for port in sw.ports)
     sw.wait_equal(ports=4)
     written, took = proxy.count(command("HSET")) - before, time.monotonic() - began
-    # Of each port one is under way at a time: a machine that takes long for the changes sees more writes.
+    # Each port has one write under way at a time: the longer the changes take, the more writes there are.
     most = max(len(rounds) * len(sw.ports) / 4, len(sw.ports) * (took / proxy.delay + 1))
     assert written < most, f"{written} writes for {len(rounds) * len(sw.ports)} changes in {took:.1f} s"
 
 
 @pytest.mark.parametrize(("bound", "ports"), [(16, 20), (16, 200)])
 def test_bounded_in_flight(bound: int, ports: int, switch: SwitchFactory) -> None:
-    """The least that the table of keys allows has to work."""
+    """The smallest value that the configuration allows must work."""
     settings = {"performance": {"redis_pipeline_depth": bound}}
     sw = switch(ports=ports, wait=False, reconcile_secs=NO_RECONCILE, settings=settings)
     sw.wait_equal(ports=ports)
@@ -251,7 +251,7 @@ def test_bounded_in_flight(bound: int, ports: int, switch: SwitchFactory) -> Non
 
 
 def test_connections_closed_by_the_server(switch: SwitchFactory) -> None:
-    """CLIENT KILL: a reset on a server that is well."""
+    """CLIENT KILL: the connection is reset, and the server is healthy."""
     sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     for mtu in (1500, 1501, 1502):
         sw.state_db.client.client_kill_filter(_type="normal", skipme=True)
@@ -261,7 +261,7 @@ def test_connections_closed_by_the_server(switch: SwitchFactory) -> None:
 
 
 def owing(sw: Switch) -> list[str]:
-    """TCP connections that the kernel still has bytes to send for, whoever they belonged to."""
+    """TCP connections for which the kernel still has bytes to send, even if no process has them open."""
     said = sw.netns.exec("ss", "--tcp", "--all", "--numeric", "--no-header")
     return [line for line in said.splitlines() if line.split()[0] != "LISTEN" and line.split()[2] != "0"]
 
@@ -269,8 +269,8 @@ def owing(sw: Switch) -> list[str]:
 def test_a_write_of_an_abandoned_connection_never_lands(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], netns: NetNs
 ) -> None:
-    """The path is cut with a write under way. By then it is undone; once the path is mended, the new connection finds
-    the row as it should be, and the kernel must not repeat the old bytes."""
+    """The path is cut with a write under way, and the change is undone meanwhile. Once the path works again, the new
+    connection finds the right row, and the kernel must not send the old bytes again."""
     server = redis_server("--bind", "*", "--protected-mode", "no", tcp=True, netns=netns.name)
     database = {**QUICK, "redis_host": FAR, "redis_port": server.port}
     sw = switch.build(ports=2, server=server, settings={"database": database}, reconcile_secs=NO_RECONCILE, log_level="debug")
@@ -279,7 +279,7 @@ def test_a_write_of_an_abandoned_connection_never_lands(
     mark = sw.daemon.mark()
     wire.cut()
     sw.netns.set_mtu("Ethernet0", 1500)
-    # By then the kernel waits longer between two tries to send it than the daemon between two tries to connect.
+    # By now the kernel waits longer between two retransmissions than the daemon between two attempts to connect.
     wait_for(lambda: sw.daemon.log_since(mark).count("no answer within") >= 4, 30, "four attempts")
     sw.netns.set_mtu("Ethernet0", 9100)
     wire.mend()
@@ -291,7 +291,7 @@ def test_a_write_of_an_abandoned_connection_never_lands(
 def test_a_stop_does_not_take_back_what_is_under_way(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], netns: NetNs
 ) -> None:
-    """PortInitDone was sent and lost on the way when SIGTERM comes; STATE_DB, elsewhere, has all."""
+    """PortInitDone is lost on the way when SIGTERM comes; STATE_DB, on another server, has everything."""
     server = redis_server("--bind", "*", "--protected-mode", "no", tcp=True, netns=netns.name)
     sw = switch.build(ports=1, others={"APPL_DB": server}, links="none", reconcile_secs=NO_RECONCILE)
     write_database_config(sw.database_config, sw.redis.instance, {"APPL_DB": Instance(host=FAR, port=server.port)})
@@ -310,7 +310,7 @@ def test_a_stop_does_not_take_back_what_is_under_way(
 
 
 def test_appl_db_is_emptied_between_the_rows_and_their_marker(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
-    """The marker behind them is there, and promises rows that are not: orchagent would wait for those ports for ever."""
+    """The marker promises rows that are gone: orchagent would wait for those ports for ever."""
     sw, proxy = behind_proxy(ports=4)
     emptied: list[bool] = []
 

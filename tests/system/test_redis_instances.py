@@ -63,7 +63,7 @@ def test_one_instance_away_does_not_stop_the_others(down: str, switch: SwitchFac
 
 
 def test_state_db_away_at_start_is_waited_for(switch: SwitchFactory, redis_server: Servers) -> None:
-    """It says whether this is a warm start, and on a warm start nothing may be pushed."""
+    """STATE_DB says whether this is a warm start, and then nothing may be pushed."""
     others = {"STATE_DB": redis_server()}
     sw = switch.build(ports=3, others=others, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     others["STATE_DB"].kill()
@@ -129,8 +129,8 @@ def name_server() -> Iterator[Callable[[str], NameServer]]:
 def test_a_host_name_is_looked_up_at_every_attempt(
     switch: SwitchFactory, redis_server: Servers, name_server: Callable[[str], NameServer], tmp_path: Path
 ) -> None:
-    """Its name server is mute at first, then does not know it, then does; then the name moves to another address. All
-    within the sandbox, and meanwhile nothing else is held up."""
+    """The name server is mute at first, then does not know the name, then does; later the name moves to another
+    address. All this works within the sandbox, and nothing else is delayed."""
     server = redis_server(tcp=True)
     database = {**QUICK, "redis_host": "redis.test", "redis_port": server.port}
     sw = switch.build(ports=2, server=server, settings={"database": database}, reconcile_secs=NO_RECONCILE)
@@ -196,7 +196,7 @@ def test_password_from_a_systemd_credential(switch: SwitchFactory, redis_server:
 
 
 def test_user_name_with_the_least_rights(switch: SwitchFactory, tmp_path: Path) -> None:
-    """CONFIG is for administrators: the daemon must do without."""
+    """CONFIG is for administrators: the daemon must work without it."""
     database = {"redis_username": "portsyncd", "redis_password_file": secret_file(tmp_path)}
     sw = switch.build(ports=3, settings={"database": database}, reconcile_secs=NO_RECONCILE, log_level="debug")
     rights = ["~*", "&*", "+@all", "-@admin", "-@dangerous"]
@@ -243,7 +243,7 @@ def test_no_password_where_one_is_needed(switch: SwitchFactory, redis_server: Se
 def test_the_server_that_knows_no_password_does_not_make_us_tell_ours(
     switch: SwitchFactory, tmp_path: Path
 ) -> None:
-    """Redis answers 'AUTH <password> called without any password configured': old ones repeat the arguments."""
+    """Redis answers 'AUTH <password> called without any password configured'; old servers repeat the arguments."""
     database = {**QUICK, "redis_username": "nobody", "redis_password_file": secret_file(tmp_path)}
     sw = switch.build(ports=2, settings={"database": database}, log_level="debug")
     sw.redis.client().execute_command("ACL", "SETUSER", "default", "nopass")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""--replay: an incident that the running daemon recorded ends with the same rows again, in a fresh Redis and as text."""
+"""--replay: an incident that the daemon recorded ends with the same rows, in a fresh Redis and as text."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ Rows = dict[str, dict[str, str]]
 
 
 def rows_of(state_db: Database) -> Rows:
-    """Our fields of each row that has them."""
+    """Our fields of each row that has any."""
     found = {port: state_db.row(TABLE, port) for port in state_db.keys(TABLE)}
     return {port: {name: row[name] for name in FIELDS if name in row} for port, row in found.items() if "mtu" in row}
 
@@ -59,7 +59,7 @@ def portsyncd(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def record(sw: Switch, path: Path) -> Path:
-    """As a user does, and with a tool that knows nothing of us."""
+    """Fetches a recording as a user does, with curl."""
     url = "http://localhost/recording"
     command = ["curl", "--silent", "--fail", "--unix-socket", str(sw.pages.path), "--output", str(path), url]
     subprocess.run(command, check=True, timeout=patient(60))
@@ -94,7 +94,7 @@ class Replayed:
 
 
 def overrun(sw: Switch) -> None:
-    """Of what was lost, only the dump behind it tells: one port went, one came back as another link, one changed."""
+    """Only the dump after the loss shows that one port went, one came back as another link, and one changed."""
     first, second, third = sw.ports[:3]
     lines = [f"link delete dev {first}", f"link set dev {second} mtu 1999"]
     lines += [f"link delete dev {third}", f"link add name {third} mtu 1888 type veth peer name back"]
@@ -110,7 +110,7 @@ def drift(sw: Switch) -> None:
 
 
 def refused_rows(sw: Switch) -> None:
-    """Redis has no memory for a while."""
+    """Redis is out of memory for a while."""
     with sw.redis.client() as client:
         client.config_set("maxmemory", 1)
         for i, port in enumerate(sw.ports):
@@ -166,13 +166,13 @@ def deleted_and_back(sw: Switch) -> None:
 
 
 def renamed(sw: Switch) -> None:
-    """One to a name that is no port's, two exchange theirs."""
+    """One port gets a name that is not a port's, two others swap names."""
     first, second, third = sw.ports[:3]
     sw.netns.rename_port(first, "eth7")
     sw.netns.set_mtu(second, 2600)
     for old, new in ((second, "swap"), (third, second), ("swap", third)):
         sw.netns.rename_port(old, new)
-    for port in (second, third):  # each is set down and up again, and the kernel tells of its carrier later
+    for port in (second, third):  # each link goes down and up again, and the kernel reports its carrier later
         sw.wait_field(port, "netdev_oper_status", "up")
 
 
@@ -181,7 +181,7 @@ def flaps(sw: Switch) -> None:
 
 
 def silent_changes(sw: Switch) -> None:
-    """The kernel says nothing of them, and the reconciliation finds them."""
+    """The kernel sends no message of these changes; the reconciliation finds them."""
     with deaf(sw):
         sw.netns.set_mtu(sw.ports[0], 2700)
         sw.netns.set_admin(sw.ports[1], "down")
@@ -219,7 +219,7 @@ def test_an_incident_ends_with_the_same_rows(
     assert len(rows) == after
     replayed = Replayed(record(sw, tmp_path / "incident.pcapng"), redis_server(), tmp_path)
     replayed.assert_same(rows)
-    # The messages lead there, not the comparison with the last checkpoint.
+    # The messages alone lead there, without the last checkpoint.
     for done in (replayed.done, replayed.text):
         assert ("changed without a message" in done.stderr) == (incident is silent_changes), done.stderr
         assert "lost (overrun" in done.stderr or incident not in (overrun, interrupted_dumps), done.stderr
@@ -228,7 +228,7 @@ def test_an_incident_ends_with_the_same_rows(
 def test_a_ring_that_has_forgotten_its_beginning(
     switch: SwitchFactory, redis_server: Callable[..., RedisServer], tmp_path: Path
 ) -> None:
-    """Its first checkpoint stands for what it forgot: also for a port about which nothing came since."""
+    """The first checkpoint stands for what memory no longer holds, also for a port without messages since."""
     sw = switch(ports=PORTS, settings={"recorder": {"bytes": 1 << 20}})
     quiet, gone, *busy = sw.ports
     sw.netns.set_mtu(quiet, 4321)
@@ -257,7 +257,7 @@ def test_rows_of_others_are_left_alone(
 
 
 def test_real_time_keeps_the_distances(switch: SwitchFactory, tmp_path: Path) -> None:
-    """From the first message, which may be that of a link that is made, to the last change."""
+    """The time from the first message to the last change."""
     sw = switch(ports=1)
     begin = time.monotonic()
     sw.netns.set_mtu("Ethernet0", 1500)
@@ -274,7 +274,7 @@ def test_real_time_keeps_the_distances(switch: SwitchFactory, tmp_path: Path) ->
 
 
 def test_a_damaged_recording_is_refused(switch: SwitchFactory, tmp_path: Path) -> None:
-    """Unit tests cut at each byte; here is what the user sees of it."""
+    """Unit tests cut a recording at each byte; this is what the user sees."""
     whole = record(switch(ports=2), tmp_path / "whole.pcapng").read_bytes()
     newer = whole.replace(b"portsyncd:recording version=1 ", b"portsyncd:recording version=2 ", 1)
     damaged = {
@@ -293,7 +293,7 @@ def test_a_damaged_recording_is_refused(switch: SwitchFactory, tmp_path: Path) -
 
 
 def test_an_end_that_is_another_is_told(switch: SwitchFactory, tmp_path: Path) -> None:
-    """As when a daemon of another version decides otherwise: here the recording's end was altered."""
+    """As when a daemon of another version decides differently: here the recording's end was altered."""
     sw = switch(ports=2)
     sw.netns.set_mtu("Ethernet0", 1600)
     sw.wait_field("Ethernet0", "mtu", "1600")
@@ -308,7 +308,7 @@ def test_an_end_that_is_another_is_told(switch: SwitchFactory, tmp_path: Path) -
 
 
 def test_it_says_where_to_write_or_nothing_is_written(tmp_path: Path) -> None:
-    """On a switch, the Redis of the default is the one that its daemons use now."""
+    """On a switch, the default Redis is the one that its daemons use."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PORTSYNCD_")}
     command = [str(binary()), "--replay", str(tmp_path / "x.pcapng")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=patient(30))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Least privilege (AC-6, CM-7): what the sandbox refuses to whoever takes the process over, and that the daemon lives
-well in it. That all else works in it too, every other test here shows: it is on by default. What Landlock refuses depends
-on its version, by docs/security-compliance.md: `make kernel-test` runs these tests on kernels with older ones."""
+"""Least privilege (AC-6, CM-7): what the sandbox refuses to an intruder in the process, and that the daemon works in
+it, which all other tests show too, since it is on by default. What Landlock refuses depends on its version (see
+docs/security-compliance.md); `make kernel-test` runs these tests on kernels with older ones."""
 
 import ctypes
 import os
@@ -39,7 +39,7 @@ LANDLOCK_CREATE_RULESET, LANDLOCK_CREATE_RULESET_VERSION = 444, 1  # <linux/land
 # This kernel's version of Landlock; -1: none.
 LANDLOCK = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_CREATE_RULESET_VERSION)
 HOLDS_FILES, HOLDS_TCP, HOLDS_ABSTRACT_SOCKETS = LANDLOCK > 0, LANDLOCK >= 4, LANDLOCK >= 6
-# What the line in the log says that the kernel leaves open.
+# The gaps of this kernel, as the log line names them.
 GAPS = (
     "" if HOLDS_ABSTRACT_SOCKETS
     else "; this kernel leaves open: abstract Unix sockets (held from Linux 6.12 on)" if HOLDS_TCP
@@ -47,9 +47,9 @@ GAPS = (
     if HOLDS_FILES else ", no Landlock (the kernel, or a container's filter: "
 )  # fmt: skip
 IN_FORCE = f"sandbox in force: no_new_privs, {f'Landlock {LANDLOCK} ' if HOLDS_FILES else 'no Landlock '}"
-UID, GID, REDIS_UID, REDIS_GID = 12345, 12346, 12347, 12348  # of nobody on this machine
+UID, GID, REDIS_UID, REDIS_GID = 12345, 12346, 12347, 12348  # no process uses it
 
-# Attempt of tests/unit/sandbox_probe.c -> what comes of it.
+# Attempt of tests/unit/sandbox_probe.c -> its outcome.
 WORKS = (
     "write_inside", "replace_inside", "remove_inside", "read_anything", "list_descriptors", "allocate", "grow_stack",
     "unix_socket", "connect_allowed", "dump_links", "usual_commands",
@@ -71,7 +71,7 @@ BY_SECCOMP = (
 )  # fmt: skip
 DEADLY = ("run_program", "trace_self", "read_parent", "mount_tmpfs", "new_namespace", "load_module", "load_bpf",
           "make_ring")  # fmt: skip
-# Of these the kernel itself says no where there is no seccomp: no capability is left, and Landlock forbids to execute.
+# Without seccomp the kernel still refuses these: no capability is left, and Landlock forbids to execute.
 WITHOUT_RIGHTS = {
     "run_program": "EACCES", "mount_tmpfs": "EPERM", "truncate_outside": "EACCES",
     "make_device": "EACCES", "make_link": "EACCES", "take_capabilities": "EPERM", "dump_core": "EPERM",
@@ -81,7 +81,7 @@ WITHOUT_RIGHTS = {
 
 @pytest.fixture
 def listener() -> Iterator[int]:
-    """The port of somebody who listens, as Redis does; who has abstract sockets too, named by it."""
+    """The port of a listener like Redis, which also has abstract sockets named after it."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.socket(socket.AF_UNIX) as stream,
@@ -127,7 +127,7 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("thread", ["main", "other"])
 def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listener: int) -> None:
-    """In the thread that entered, and in one that was made between."""
+    """In the thread that entered the sandbox, and in a thread that was made in between."""
     expected = dict.fromkeys(WORKS, "ok") | BY_LANDLOCK
     expected |= WITHOUT_RIGHTS if INSTRUMENTED else dict.fromkeys(BY_SECCOMP, "EPERM")
     done = probe(tmp_path, listener, thread, *expected)
@@ -137,7 +137,7 @@ def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listene
 
 @pytest.mark.parametrize("names", [False, True])
 def test_datagrams_are_for_name_servers(names: bool, tmp_path: Path, listener: int) -> None:
-    """Where the host of a Redis is a name; the rest is as it was."""
+    """Datagrams are allowed if the host of a Redis is a name; nothing else changes."""
     expected = {"datagram_socket": "ok" if names or INSTRUMENTED else "EPERM", "raw_socket": "EPERM"}
     expected["connect_elsewhere"] = BY_LANDLOCK["connect_elsewhere"]
     expected |= {} if INSTRUMENTED else {"fast_open_by_messages": "EPERM"}
@@ -146,8 +146,8 @@ def test_datagrams_are_for_name_servers(names: bool, tmp_path: Path, listener: i
 
 @pytest.mark.parametrize("sockets", [False, True], ids=["tcp", "unix"])
 def test_what_root_keeps_for_the_sockets_of_redis(sockets: bool, tmp_path: Path, listener: int) -> None:
-    """CAP_DAC_OVERRIDE, where Redis has Unix sockets: not in force for anything else. An intruder who puts it in force
-    reads what he could not, and writes nowhere else."""
+    """CAP_DAC_OVERRIDE, if Redis has Unix sockets, and in force for nothing else. An intruder who puts it in force can
+    read more files, but write no others."""
     expected = {"read_private": "EACCES", "take_capabilities": "EPERM", "override": "ok" if sockets else "EPERM"}
     expected |= {name: BY_LANDLOCK[name] for name in ("write_existing", "remove_outside", "write_proc")}
     done = probe(tmp_path, listener, "main", *expected, "read_private", sockets=sockets)
@@ -157,7 +157,7 @@ def test_what_root_keeps_for_the_sockets_of_redis(sockets: bool, tmp_path: Path,
 
 @pytest.mark.parametrize("thread", ["main", "other"])
 def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) -> None:
-    """Without a core; the attempt itself comes to nothing."""
+    """The attempt has no effect, and the process leaves no core."""
     for attempt in () if INSTRUMENTED else DEADLY:
         done = probe(tmp_path, listener, thread, attempt)
         assert (done.returncode, done.stdout) == (-signal.SIGSYS, ""), (attempt, done)
@@ -165,7 +165,7 @@ def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) 
 
 
 def test_a_supervisor_with_an_abstract_socket(tmp_path: Path, listener: int) -> None:
-    """Then such sockets can be reached, which the log says; all else is as always."""
+    """Then such sockets can be reached, which the log says; everything else is as usual."""
     expected = {name: BY_LANDLOCK[name] for name in ("connect_elsewhere", "write_outside")}
     expected |= {"abstract_stream": "ok", "abstract_datagram": "ok"}
     done = probe(tmp_path, listener, "other", *expected, abstract=True)
@@ -176,8 +176,8 @@ def test_a_supervisor_with_an_abstract_socket(tmp_path: Path, listener: int) -> 
 
 @pytest.mark.parametrize("as_filter", [False, True])
 def test_a_kernel_without_landlock(as_filter: bool, tmp_path: Path, listener: int) -> None:
-    """As one before 5.13, or a container whose filter forbids what it does not know: the rest is in force, and what is
-    not is told."""
+    """A kernel before 5.13, or a container whose filter forbids unknown calls: the other parts are in force, and what
+    is missing is reported."""
     expected = {"write_outside": "ok", "take_capabilities": "EPERM", "allocate": "ok", "abstract_stream": "ok"}
     expected |= {} if INSTRUMENTED else {"truncate_outside": "EPERM"}
     done = probe(tmp_path, listener, "other", *expected, refuse="landlock_create_ruleset", as_filter=as_filter)
@@ -195,7 +195,7 @@ def test_a_kernel_without_seccomp_is_refused(tmp_path: Path, listener: int) -> N
 
 @pytest.mark.parametrize("alone", [True, False], ids=["nothing-to-lose", "all-to-lose"])
 def test_a_supervisor_that_lets_no_capability_change(alone: bool, tmp_path: Path, listener: int) -> None:
-    """As deploy/systemd does: no harm where there is nothing more than CAP_NET_ADMIN; else it does not start."""
+    """As deploy/systemd does: no harm if CAP_NET_ADMIN is the only capability; otherwise the daemon does not start."""
     before = ["setpriv", "--bounding-set=-all,+net_admin", "--inh-caps=-all,+net_admin"] if alone else []
     done = probe(tmp_path, listener, "other", "dump_links", refuse="capset", before=before)
     assert (done.returncode, outcomes(done)) == ((0, {"dump_links": "ok"}) if alone else (1, {})), done.stderr
@@ -217,7 +217,7 @@ def tasks(pid: int) -> list[str]:
 
 
 def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVERRIDE) -> None:
-    """Each of its threads. While it connects to a Unix socket more may be in force; it does not now."""
+    """Checks each thread. Only while it connects to a Unix socket may more be in force."""
     pid = sw.daemon.pid
     threads = {"portsyncd", "log", "links", "http", "recorder", "state"}
     wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == threads, 30, "threads")
@@ -227,7 +227,7 @@ def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVER
         assert status(pid, task, "NoNewPrivs") == "1"
         assert status(pid, task, "Seccomp") == str(SECCOMP_OFF if INSTRUMENTED else SECCOMP_FILTER)
     assert re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
-    # Of a process that may not be traced nor dumped these are root's, whoever it runs as.
+    # In /proc, root owns the files of a process that may not be traced or dumped, whatever its user.
     assert Path(f"/proc/{pid}/environ").stat().st_uid == 0
     assert IN_FORCE in sw.daemon.log or any(IN_FORCE in record["text"] for record in records(sw))
 
@@ -237,7 +237,7 @@ def own_files(folder: Path) -> set[str]:
 
 
 def assert_gaps_are_told(sw: Switch) -> None:
-    """By the record and by the metric, part by part."""
+    """The record and the metric name each missing part."""
     applied = records(sw, "sandbox_applied")[0]
     whole = HOLDS_ABSTRACT_SOCKETS and not INSTRUMENTED
     assert (applied["AUDIT_OUTCOME"], GAPS in applied["text"]) == ("success" if whole else "failure", True), applied
@@ -248,7 +248,7 @@ def assert_gaps_are_told(sw: Switch) -> None:
 
 
 def test_a_life_in_the_sandbox(switch: SwitchFactory) -> None:
-    """Every fault that makes it open something again, and an end that leaves nothing behind."""
+    """Every fault after which the daemon opens something again, and a stop that leaves nothing behind."""
     sw = audited(switch, ports=8, settings=SMALL_BUFFER, log_level="info")
     sw.start()
     assert_confined(sw)
@@ -273,8 +273,8 @@ def test_a_life_in_the_sandbox(switch: SwitchFactory) -> None:
 
 
 def as_user(sw: Switch, *capabilities: str) -> None:
-    """The daemon runs as a user with these capabilities only, all that it needs is that user's, and it is in its
-    network namespace from the start."""
+    """The daemon runs as a user with only these capabilities, who owns all that it needs, and starts inside its network
+    namespace."""
     program = Path(shutil.copy(binary(), sw.folder))
     allowed = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     user = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups", f"--inh-caps={allowed}"]
@@ -287,7 +287,7 @@ def as_user(sw: Switch, *capabilities: str) -> None:
 
 
 def test_a_user_with_one_capability(switch: SwitchFactory) -> None:
-    """Old links are set down, the receive buffer is what was asked for, /proc and all else can be read."""
+    """Old links are set down, the receive buffer has the requested size, /proc and everything else can be read."""
     sw = audited(switch, ports=2, links="before")
     for path in (sw.redis.folder, Path(sw.redis.unix_socket)):
         path.chmod(0o777)
@@ -325,7 +325,7 @@ def test_a_missing_capability_is_named(who: str, switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize(("key", "flag"), [("off", None), ("on", "off"), (None, "off")])
 def test_it_can_be_turned_off(key: str | None, flag: str | None, switch: SwitchFactory) -> None:
-    """For debugging: a warning and a record say so."""
+    """The sandbox can be off for debugging: a warning and a record say so."""
     sw = audited(switch, ports=1, settings={"security": {"sandbox": key}} if key else {})
     sw.daemon.command += ["--sandbox", flag] if flag else []
     sw.start()
@@ -347,7 +347,7 @@ def test_the_flag_overrides_the_file(switch: SwitchFactory) -> None:
 
 
 def test_a_supervisor_with_an_abstract_socket_is_told(switch: SwitchFactory) -> None:
-    """From within the sandbox, to the end."""
+    """It gets notifications from within the sandbox, to the end."""
     environment = {"NOTIFY_SOCKET": "@supervisor", "WATCHDOG_USEC": "200000"}
     sw = switch.build(ports=1, environment=environment)
     notified = Notified("\0supervisor", socket_in(sw.netns.name, socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -360,7 +360,7 @@ def test_a_supervisor_with_an_abstract_socket_is_told(switch: SwitchFactory) -> 
         notified.close()
 
 
-# What docker gives a container without being asked (moby, oci/caps/defaults.go).
+# The capabilities that docker gives a container by default (moby, oci/caps/defaults.go).
 DOCKER = (
     "chown", "dac_override", "fsetid", "fowner", "mknod", "net_raw", "setgid", "setuid", "setfcap", "setpcap",
     "net_bind_service", "sys_chroot", "kill", "audit_write",
@@ -368,7 +368,7 @@ DOCKER = (
 
 
 def as_container_root(sw: Switch, *capabilities: str) -> None:
-    """The daemon runs as root with these capabilities, in its network namespace from the start."""
+    """The daemon runs as root with these capabilities, and starts inside its network namespace."""
     allowed = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     at = sw.daemon.command.index("--netns")
     del sw.daemon.command[at : at + 2]
@@ -376,14 +376,14 @@ def as_container_root(sw: Switch, *capabilities: str) -> None:
 
 
 def denied(sw: Switch) -> str:
-    """What health says of it."""
+    """Health's reason."""
     return str(sw.pages.get("/healthz").json["checks"]["redis_away"].get("reason", ""))
 
 
 def test_sonics_root_gets_to_every_redis(switch: SwitchFactory, redis_server: Callable[..., RedisServer]) -> None:
     """Several instances of the user redis, mode 0700, as in the swss container: made before and after our start, made
-    again, replaced by another user's, given to groups, closed to all. It connects as soon as root with all rights
-    would, and has them for that alone."""
+    again, replaced by another user's, given to groups, closed to all. The daemon connects as soon as root with all
+    rights would, and uses its extra right for nothing else."""
     user = (REDIS_UID, REDIS_GID)
     others = {name: redis_server(user=user) for name in ("APPL_DB", "STATE_DB")}
     sw = switch.build(ports=2, server=redis_server(user=user), others=others, settings={"database": QUICK})
@@ -436,7 +436,7 @@ def close_folder(server: RedisServer) -> None:
 
 @pytest.mark.parametrize("closed", ["socket", "folder"])
 def test_a_redis_that_is_closed_to_us(closed: str, switch: SwitchFactory, redis_server: Callable[..., RedisServer]) -> None:
-    """For a user who is not root: the log and health name what is closed, to whom, and what helps; then it is opened."""
+    """Not root: the log and health name what is closed, to whom, and the remedy; then it is opened."""
     server = redis_server(user=(REDIS_UID, REDIS_GID))
     sw = switch.build(ports=1, server=server, settings={"database": QUICK})
     as_user(sw, "net_admin")
@@ -458,7 +458,7 @@ def test_a_redis_that_is_closed_to_us(closed: str, switch: SwitchFactory, redis_
 
 
 def test_a_member_of_the_group_needs_no_more(switch: SwitchFactory, redis_server: Callable[..., RedisServer]) -> None:
-    """As deploy/systemd: the user portsyncd in the group redis, to which the socket is open."""
+    """As in deploy/systemd: the user portsyncd is in the group redis, which may use the socket."""
     server = redis_server("--unixsocketperm", "770", user=(REDIS_UID, REDIS_GID))
     sw = switch.build(ports=1, server=server)
     server.folder.chmod(0o750)
@@ -474,7 +474,7 @@ def elsewhere(where: Sequence[str], tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("where", [(), ("tcp:127.0.0.1:6514",)], ids=["file", "tcp"])
 def test_a_log_outside_of_the_sandbox(where: Sequence[str], switch: SwitchFactory, tmp_path: Path) -> None:
-    """SIGHUP cannot widen it: the log says so, lines go where they went before, and the rest of the file counts."""
+    """SIGHUP cannot widen the sandbox: the log says so and keeps its target; the rest of the file takes effect."""
     sw = audited(switch, ports=1)
     sw.start()
     wanted = elsewhere(where, tmp_path)
@@ -492,7 +492,7 @@ def test_a_log_outside_of_the_sandbox(where: Sequence[str], switch: SwitchFactor
 
 
 def test_memory_stays_locked(switch: SwitchFactory) -> None:
-    """CAP_IPC_LOCK is gone, which passed over RLIMIT_MEMLOCK: what was locked stays so, and more can be had."""
+    """Without CAP_IPC_LOCK RLIMIT_MEMLOCK applies again: locked memory stays locked, and more can be allocated."""
     sw = switch(ports=64, reconcile_secs=NO_RECONCILE, log_level="notice")
     assert Proc(sw.daemon.pid).status("VmLck") > 4096
     sw.netns.batch(mixed_changes(sw.ports, 4000))

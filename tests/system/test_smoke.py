@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way of the data from end to end, once."""
+"""The path of the data from end to end."""
 
 import signal
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemon's sockets were really given, asked of the sockets themselves."""
+"""The options that the daemon's sockets really have, read from the sockets themselves."""
 
 import socket
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ Option = tuple[int, int]
 
 
 class RedisInside(RedisServer):
-    """Listens on TCP in the namespace it is moved to; the test stays with the Unix socket, which is everywhere."""
+    """Also listens on TCP in the switch's namespace; the test uses the Unix socket, which is reachable everywhere."""
 
     def __init__(self) -> None:
         super().__init__(tcp=True)
@@ -55,28 +55,28 @@ def redis_inside() -> Iterator[RedisInside]:
 
 
 def speaks(one: socket.socket) -> bool:
-    """To Redis or the kernel: no datagrams to a log, no pair between threads, nobody who listens."""
+    """Whether it leads to Redis or the kernel, and not to a log or another thread, and does not listen."""
     if one.type == socket.SOCK_STREAM:
         return not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     return one.type == socket.SOCK_RAW
 
 
 def options(sw: Switch, family: socket.AddressFamily, wanted: tuple[Option, ...]) -> list[tuple[int, ...]]:
-    """The values of these options of each socket of the family; none to a log, or between our threads."""
+    """The values of these options of each socket of the family to Redis or the kernel."""
     with borrowed_sockets(sw.daemon.pid) as sockets:
         chosen = [one for one in sockets if one.family == family and speaks(one)]
         return [tuple(one.getsockopt(level, name) for level, name in wanted) for one in chosen]
 
 
 def test_a_unix_socket_is_the_default_and_takes_a_whole_batch(switch: SwitchFactory) -> None:
-    """The host and port that database_config.json names too are not used."""
+    """database_config.json also names a host and a port, which are not used."""
     sw = switch(ports=1, settings=NO_SERVER)
     assert options(sw, socket.AF_UNIX, (SNDBUF,)) == [(granted(REDIS_BUFFER_BYTES, "w"),)] * CONNECTIONS
     assert options(sw, socket.AF_INET, ()) == []
 
 
 def test_tcp_to_redis(redis_inside: RedisInside, switch: SwitchFactory) -> None:
-    """No delay, a dead peer is noticed after 30 + 3 * 5 s, room for a batch both ways."""
+    """No delay; a dead peer is noticed after 30 + 3 * 5 s; both buffers hold a batch."""
     wanted = {
         (socket.IPPROTO_TCP, socket.TCP_NODELAY): 1,
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
@@ -98,7 +98,7 @@ def test_tcp_to_redis(redis_inside: RedisInside, switch: SwitchFactory) -> None:
 
 
 def test_the_netlink_socket_has_its_buffers(switch: SwitchFactory) -> None:
-    """16 MiB by SO_RCVBUFFORCE, whatever net.core.rmem_max is; 2 MiB to send as far as allowed."""
+    """16 MiB to receive by SO_RCVBUFFORCE, whatever net.core.rmem_max is; 2 MiB to send, if allowed."""
     sw = switch(ports=1)
     expected = (2 * RECEIVE_BUFFER_BYTES, granted(SEND_BUFFER_BYTES, "w"))
     assert options(sw, socket.AF_NETLINK, (RCVBUF, SNDBUF)) == [expected] * NETLINK_SOCKETS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What outlives a restart (SC-24): counters and numbers go on, and a state file that cannot be trusted is not used."""
+"""What outlives a restart (SC-24): counters and numbers continue; a state file that cannot be trusted is not used."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ SAVES, ERRORS = "portsyncd_state_saves_total", "portsyncd_state_save_errors_tota
 
 
 def unseal(path: Path) -> dict[str, Any]:
-    """The file's members, of which the checksum is right."""
+    """The file's members; asserts that the checksum is right."""
     text = path.read_text()
     members, _, end = text.rpartition(SEAL)
     assert end == f'{hashlib.sha256(members.encode()).hexdigest()}"\n}}\n'
@@ -45,7 +45,7 @@ def write_sealed(path: Path, members: dict[str, Any]) -> None:
 
 
 def wait_state(path: Path, wanted: Callable[[dict[str, Any]], bool], what: str) -> dict[str, Any]:
-    """Until the file says so. It is whole whenever it is looked at."""
+    """Waits until the file has this content; it must be complete at each look."""
     last: dict[str, Any] = {}
 
     def said() -> bool:
@@ -70,7 +70,7 @@ def counters(sw: Switch) -> dict[str, tuple[int, float]]:
 
 
 def restart_warm(sw: Switch) -> None:
-    """So that the restart itself changes no link. Waits until all is as it was."""
+    """Restarts warm, so that the restart changes no link, and waits until all rows are as before."""
     started = len(records(sw, "port_init_done"))
     sw.daemon.start()
     wait_record(sw, "port_init_done", started + 1)
@@ -85,14 +85,14 @@ def numbers(sw: Switch, field: str, among: list[Record] | None = None) -> list[i
 
 
 def told_flaps(sw: Switch, port: str) -> tuple[float, float]:
-    """To Prometheus: the counter of this process, and the gauge that goes on. A counter that went on would, after a
-    kill, be a little lower than it was, and all of it an increase."""
+    """What Prometheus gets: the counter of this process, and the gauge that continues over restarts. After a kill a
+    counter that continued would be a little lower than before, and Prometheus would take all of it for an increase."""
     figures = sw.pages.metrics()
     return figures("portsyncd_port_flaps_total", port=port), figures("portsyncd_port_flaps_lifetime", port=port)
 
 
 def test_counters_go_on_after_an_orderly_stop(switch: SwitchFactory) -> None:
-    """Flaps and last changes come back with the ports, event and audit numbers go on without a gap."""
+    """Flaps and last changes come back with the ports; event and audit numbers continue without a gap."""
     sw = audited(switch, ports=3, settings=SELDOM)
     sw.start()
     enable(sw)
@@ -127,7 +127,7 @@ def test_counters_go_on_after_an_orderly_stop(switch: SwitchFactory) -> None:
 
 
 def test_a_file_of_version_1_is_good(switch: SwitchFactory) -> None:
-    """It has no history; the next save makes it one of this version."""
+    """It has no history; the next save writes the present version."""
     sw = audited(switch, ports=2, settings=SELDOM)
     sw.start()
     enable(sw)
@@ -148,7 +148,7 @@ def test_a_file_of_version_1_is_good(switch: SwitchFactory) -> None:
 
 
 def test_the_counters_of_a_port_that_is_not_there_yet_are_kept(switch: SwitchFactory) -> None:
-    """Over a whole life in which its link did not come."""
+    """They are kept over a whole life in which its link did not appear."""
     sw = audited(switch, ports=2, settings=SELDOM)
     sw.start()
     enable(sw)
@@ -166,8 +166,8 @@ def test_the_counters_of_a_port_that_is_not_there_yet_are_kept(switch: SwitchFac
 
 
 def test_no_number_comes_twice_after_a_kill(switch: SwitchFactory) -> None:
-    """Those given since the last save are unknown: the next start jumps, and says so. Killed once at work, once before
-    anything but the start was saved."""
+    """Numbers given since the last save are unknown: the next start skips some, and says so. The daemon is killed once
+    at work, and once before it saved anything but the start."""
     sw = audited(switch, ports=2, settings=SELDOM)
     sw.start()
     enable(sw)
@@ -197,7 +197,7 @@ def test_no_number_comes_twice_after_a_kill(switch: SwitchFactory) -> None:
 
 
 def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) -> None:
-    """What a kill loses is bounded by the interval; a quiet switch sleeps and writes nothing."""
+    """The save interval bounds what a kill loses; on a quiet switch the daemon sleeps and writes nothing."""
     sw = audited(switch, ports=2, settings=OFTEN)
     sw.start()
     enable(sw)
@@ -208,12 +208,12 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     fence(sw)
     made = wait_for(lambda: sw.pages.metrics()(SAVES) > 1 and len(records(sw)), what="a save")
     wait_state(sw.state_file, lambda s: s["audit_sequence"] == len(records(sw)) >= made, "all is saved")
-    # The last change is saved; what may still come is the thread's answer and the time limit of the last commands.
+    # The last change is saved. The thread's answer and the time limit of the last commands may still wake it.
     process = Proc(sw.daemon.pid)
     wait_for(lambda: process.next_timer_secs > NO_RECONCILE / 2, what="nothing is owed")
 
     def rests() -> bool:
-        """For three intervals. On a busy machine the thread may answer late."""
+        """Whether it sleeps for three intervals. On a busy machine the thread may answer late."""
         written = sw.state_file.stat().st_mtime_ns
         return process.measure(3).switches == 0 and sw.state_file.stat().st_mtime_ns == written
 
@@ -305,7 +305,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("spoil", REFUSED, ids=lambda spoil: spoil.__name__)
 def test_a_file_that_cannot_be_trusted_is_kept_aside(switch: SwitchFactory, spoil: Callable[[Path], None]) -> None:
-    """SC-24: a record says why, nothing of the file is used, and the daemon starts all the same."""
+    """SC-24: a record says why, no part of the file is used, and the daemon starts all the same."""
     sw = audited(switch, ports=2, settings=SELDOM)
     sw.start()
     enable(sw)
@@ -352,8 +352,8 @@ def complaints(sw: Switch) -> list[str]:
 
 
 def test_a_full_disk(switch: SwitchFactory) -> None:
-    """One line and a counter; the old file stays whole, nothing is left beside it, the ports are followed. When there
-    is room again it is saved again."""
+    """One line and a counter; the old file stays complete, no other file is left, the ports are followed. Once the disk
+    has space again, the file is saved again."""
     sw = audited(switch, ports=2, settings=OFTEN)
     on_tmpfs(sw)
     sw.start()
@@ -365,7 +365,7 @@ def test_a_full_disk(switch: SwitchFactory) -> None:
             out.write(bytes(4096))
     old = file.read_bytes()
     flap(sw, "Ethernet0", 1)
-    # Also of another try at the same.
+    # The line may come from a later attempt.
     failed = sw.pages.metrics()(ERRORS)
     wait_for(lambda: sw.pages.metrics()(ERRORS) >= failed + 2, 30, "saves fail")
     assert len(complaints(sw)) == 1 and "No space left" in complaints(sw)[0]
@@ -392,7 +392,7 @@ def test_a_folder_that_cannot_be_written(switch: SwitchFactory) -> None:
 
 
 def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
-    """It is made, with those above it, before the sandbox: SONiC's swss container has no /var/lib/sonic."""
+    """The daemon makes it with its parents, before the sandbox: SONiC's swss container has no /var/lib/sonic."""
     sw = audited(switch, ports=1)
     folder = sw.folder / "not" / "there"
     sw.config_file.write_text(
@@ -410,7 +410,7 @@ def test_a_folder_that_is_missing(switch: SwitchFactory) -> None:
 
 
 def test_two_daemons_with_one_file(switch: SwitchFactory) -> None:
-    """The second goes on without it."""
+    """The second one runs without the file."""
     first = switch(ports=1, settings=SELDOM)
     file = first.state_file
     second = switch(ports=1, settings={"state": {"file": file}})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ends: everything that is known is written before exit 0, within two seconds; and what systemd hears."""
+"""Stops: everything that is known is written before exit 0, within two seconds; and what systemd is notified of."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ def assert_equal_now(sw: Switch) -> None:
 
 @contextlib.contextmanager
 def storm(sw: Switch) -> Iterator[None]:
-    """Changes without a pause; over when the block is left."""
+    """Changes links without a pause until the block is left."""
     over = threading.Event()
     rounds = [0]
 
@@ -68,8 +68,8 @@ def test_in_the_middle_of_a_storm(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, switch: SwitchFactory) -> None:
-    """The signal and the events become visible in the same instant. One read takes 64 messages, and the first ones are
-    of a link that is no port, so that nothing is owed yet."""
+    """The signal and the events become visible at the same moment. One read takes 64 messages, and the first ones
+    belong to a link that is not a port, so that nothing is owed yet."""
     sw = switch(ports=16, reconcile_secs=NO_RECONCILE)
     sw.netns.batch(["link add name foreign type veth peer name foreigner"])
     sw.daemon.pause()
@@ -83,7 +83,7 @@ def test_events_that_wait_in_the_socket_are_read_first(number: signal.Signals, s
 
 
 def test_answers_that_are_slow_are_waited_for(behind_proxy: Callable[..., tuple[Switch, Proxy]]) -> None:
-    """Also the change that came while the write before it was under way."""
+    """Also for a change that came while an earlier write was under way."""
     sw, proxy = behind_proxy(ports=4)
     sw.start()
     proxy.delay = 0.3
@@ -108,7 +108,7 @@ def test_redis_hangs(number: signal.Signals, switch: SwitchFactory) -> None:
 
 
 def test_redis_hangs_longer_than_a_command_may_take(switch: SwitchFactory) -> None:
-    """The connection is given up before the two seconds are over: that must not pass for done."""
+    """The daemon drops the connection before the two seconds are over; it must not take that for success."""
     sw = switch(ports=4, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()
     change_all(sw)
@@ -127,7 +127,7 @@ def test_redis_is_gone(switch: SwitchFactory) -> None:
 
 
 def test_a_connection_that_is_being_made_again_is_waited_for(switch: SwitchFactory) -> None:
-    """Redis is well, only the connection was reset: two seconds are enough to come back and write."""
+    """Redis is healthy, only the connection was reset: two seconds are enough to reconnect and write."""
     sw = switch(ports=4, reconcile_secs=NO_RECONCILE)
     sw.daemon.pause()
     change_all(sw)
@@ -139,7 +139,7 @@ def test_a_connection_that_is_being_made_again_is_waited_for(switch: SwitchFacto
 
 
 def test_rows_that_nobody_has_read_are_waited_for(switch: SwitchFactory) -> None:
-    """No row is owed, as there is no link; but Redis came back with an older one (it was restored from a file, say)."""
+    """Without a link no row is owed, but Redis came back with an old row, e.g. restored from a file."""
     sw = switch(ports=1, reconcile_secs=NO_RECONCILE)
     old = sw.row("Ethernet0")
     sw.netns.delete_port("Ethernet0")
@@ -170,7 +170,7 @@ def test_a_refused_write_is_not_passed_over_in_silence(
 
 
 def lose_events(sw: Switch) -> None:
-    """More changes than the receive buffer holds, while nobody reads."""
+    """Makes more changes than the receive buffer holds while the daemon does not read."""
     sw.daemon.pause()
     sw.netns.batch(mixed_changes(sw.ports, 1000))
     sw.netns.batch(f"link set dev {port} up mtu 2345" for port in sw.ports)
@@ -179,7 +179,7 @@ def lose_events(sw: Switch) -> None:
 
 @pytest.mark.parametrize("losses", [1, 6])
 def test_in_the_middle_of_a_loss(losses: int, switch: SwitchFactory) -> None:
-    """What is known to be unknown is owed, too; losses that follow each other are not waited out."""
+    """Rows in doubt after a loss are owed as well; but a stop does not wait out one loss after another."""
     sw = switch(ports=32, settings=SMALL_BUFFER, reconcile_secs=NO_RECONCILE)
     for _ in range(losses - 1):
         lost = sw.daemon.log.count("link events were lost")
@@ -196,7 +196,7 @@ def test_in_the_middle_of_a_loss(losses: int, switch: SwitchFactory) -> None:
 
 
 def test_a_loss_that_cannot_be_mended_is_not_passed_over_in_silence(switch: SwitchFactory) -> None:
-    """Not a descriptor is left to read all links with."""
+    """No descriptor is left to read the links with."""
     sw = switch(ports=4, settings=SMALL_BUFFER, reconcile_secs=NO_RECONCILE)
     used = {int(path.name) for path in Path(f"/proc/{sw.daemon.pid}/fd").iterdir()}
     lowest_free = next(number for number in itertools.count() if number not in used)
@@ -226,7 +226,7 @@ def test_redis_never_appeared(switch: SwitchFactory) -> None:
 
 
 def test_before_anything_is_there(switch: SwitchFactory) -> None:
-    """As soon as it listens to signals at all."""
+    """As soon as it handles signals at all."""
     sw = switch.build(ports=2)
     sw.daemon.start()
     sw.daemon.wait_log("follows the kernel's links")
@@ -260,7 +260,7 @@ def test_redis_comes_back_while_it_ends(switch: SwitchFactory) -> None:
     assert NOT_WRITTEN not in sw.daemon.log
 
 
-# --- what systemd hears ---
+# --- notifications to systemd ---
 
 
 def test_systemd_is_told_ready_and_stopping(notified: Notified, switch: SwitchFactory) -> None:
@@ -301,7 +301,7 @@ def test_no_watchdog_without_a_time(notified: Notified, switch: SwitchFactory) -
 
 
 def test_the_watchdog_while_redis_hangs(notified: Notified, switch: SwitchFactory) -> None:
-    """Redis that hangs is no reason to be killed: the loop goes on and says so."""
+    """A hung Redis must not get the daemon killed: the loop goes on and pings the watchdog."""
     environment = {"NOTIFY_SOCKET": str(notified.path), "WATCHDOG_USEC": "200000"}
     sw = switch(ports=2, environment=environment, settings={"database": QUICK})
     sw.redis.pause()

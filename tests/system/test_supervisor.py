@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/supervisord/portsyncd.conf under the real supervisord: the order of the start, and how each end looks to
+"""deploy/supervisord/portsyncd.conf under the real supervisord: the order of the start, and what each end means to
 supervisor-proc-exit-listener, which restarts swss (docs/sonic.md#supervisor)."""
 
 import json
@@ -47,7 +47,7 @@ dependent_startup_wait_for = portsyncd:running
 
 
 def deployed_section(sw: Switch) -> str:
-    """The file as it is but for the binary, its namespace and files, and where the test reads what it says."""
+    """The shipped file with another binary, namespace, files, and place for the output."""
     lines = []
     for line in DEPLOYED.read_text().splitlines():
         key = line.partition("=")[0]
@@ -64,7 +64,7 @@ Supervise = Callable[..., Supervisor]
 
 @pytest.fixture
 def supervise(switch: SwitchFactory) -> Iterator[Supervise]:
-    """supervise(sw) runs the daemon of a built switch in its turn. (Asks for switch so that supervisord ends first.)"""
+    """supervise(sw) runs the daemon of a built switch under supervisord, which ends before the switch."""
     made: list[Supervisor] = []
 
     def start(sw: Switch, login: tuple[str, str] = ("", "")) -> Supervisor:
@@ -79,7 +79,7 @@ def supervise(switch: SwitchFactory) -> Iterator[Supervise]:
 
 
 def run_switch(sw: Switch, supervisor: Supervisor) -> int:
-    """Until all ports are up; the pid of portsyncd."""
+    """Waits until all ports are up; returns the pid of portsyncd."""
     supervisor.wait_event("orchagent", "RUNNING")
     sw.orch.start()
     sw.orch.wait_init_done(30)
@@ -88,7 +88,7 @@ def run_switch(sw: Switch, supervisor: Supervisor) -> int:
 
 
 def status(sw: Switch, supervisor: Supervisor) -> Any:
-    """portsyncctl status where this supervisord is the one of the machine."""
+    """portsyncctl status with this supervisord in place of the machine's."""
     there = in_own_mounts({supervisor.config: "/etc/supervisor/supervisord.conf"})
     command = [*there, str(ctl.program()), *ctl.arguments(sw), "status", "--json"]
     document = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
@@ -111,7 +111,7 @@ def test_portsyncctl_says_since_when_it_is_stopped(
 
 
 def test_the_program_is_the_one_that_sonic_expects() -> None:
-    """docs/sonic.md#supervisor, line by line: what the tests below replace or cannot see."""
+    """docs/sonic.md#supervisor, line by line: settings that the tests below replace or do not see."""
     lines = set(DEPLOYED.read_text().splitlines())
     assert {
         "[program:portsyncd]",
@@ -127,7 +127,7 @@ def test_the_program_is_the_one_that_sonic_expects() -> None:
 
 
 def test_start_order_and_name(switch: SwitchFactory, supervise: Supervise) -> None:
-    """S5, S29: rsyslogd, portsyncd, and orchagent once that is RUNNING, which finds all rows; pgrep -x finds it."""
+    """S5, S29: rsyslogd, portsyncd, and orchagent once that is RUNNING; orchagent finds all rows, pgrep -x us."""
     sw = switch.build(ports=4)
     supervisor = supervise(sw)
     orchagent = supervisor.wait_event("orchagent", "STARTING")
@@ -147,12 +147,11 @@ def test_start_order_and_name(switch: SwitchFactory, supervise: Supervise) -> No
 def test_killed_is_unexpected_and_a_warm_start_is_hitless(
     switch: SwitchFactory, supervise: Supervise, number: signal.Signals
 ) -> None:
-    """An end that nobody ordered restarts swss; started again, with warm restart enabled, it changes no row: each has
-    one event."""
+    """An unexpected end restarts swss. On a warm start the next process changes no row: each gets one event."""
     sw = switch.build(ports=4)
     supervisor = supervise(sw)
     pid = run_switch(sw, supervisor)
-    for port in sw.ports:  # the kernel may tell of a carrier after PortInitDone
+    for port in sw.ports:  # the kernel may report a carrier after PortInitDone
         sw.wait_field(port, "netdev_oper_status", "up")
     sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
     os.kill(pid, number)
@@ -189,13 +188,13 @@ def test_stop_is_a_clean_end(switch: SwitchFactory, supervise: Supervise) -> Non
 
 
 def ends_unexpected(supervisor: Supervisor, status: int) -> bool:
-    """Within startsecs it leads to BACKOFF, else (supervisord looks once a second) to EXITED."""
+    """Within startsecs the state is BACKOFF, later (supervisord looks once a second) EXITED."""
     supervisor.wait_words(f"exited: portsyncd (exit status {status}; not expected)")
     return not any(event.expected for event in supervisor.events("portsyncd"))
 
 
 def test_a_fabric_switch_ends_unexpected(switch: SwitchFactory, supervise: Supervise) -> None:
-    """docs/sonic.md#supervisor: it must not run there, and nobody takes its end for a good one."""
+    """docs/sonic.md#supervisor: it must not run there, and its end must not count as expected."""
     sw = switch.build(ports=1, switch_type="fabric")
     assert ends_unexpected(supervise(sw), 1)
     assert "fabric" in sw.daemon.log
@@ -209,8 +208,8 @@ BAD = {
 
 
 def test_a_bad_configuration_is_no_restart_loop_of_swss(switch: SwitchFactory, supervise: Supervise) -> None:
-    """Each end of portsyncd restarts the container, which would find the same file again. So it runs: with what is good, with
-    the defaults in the place of what is not, and with no half of an address of Redis; it says so aloud."""
+    """Each end of portsyncd restarts the container, which would find the same file again. So it runs, with the good
+    settings, with defaults in place of bad ones, and never with half an address of Redis; the log and health say so."""
     sw = switch.build(ports=4, settings=BAD)
     supervisor = supervise(sw)
     run_switch(sw, supervisor)
@@ -219,7 +218,7 @@ def test_a_bad_configuration_is_no_restart_loop_of_swss(switch: SwitchFactory, s
         sw.daemon.wait_log(rf"WARNING: .*portsyncd\.conf:\d+: {key}: ")
     health = sw.pages.get("/healthz").json
     assert (health["status"], health["checks"]["configuration"]["status"]) == ("degraded", "degraded")
-    # The last good one stays: a reload does not take what a start would make do with.
+    # A reload is stricter than a start: the last good configuration stays.
     mark = sw.daemon.mark()
     os.kill(int(supervisor.info("portsyncd")["pid"]), signal.SIGHUP)
     sw.daemon.wait_log("the configuration is refused, the one in force stays", since=mark)
@@ -232,7 +231,7 @@ def test_a_bad_configuration_is_no_restart_loop_of_swss(switch: SwitchFactory, s
 
 
 def test_http_by_tcp_needs_its_whole_section(switch: SwitchFactory, supervise: Supervise) -> None:
-    """Certificates that are bad must not leave an address open that they were to guard."""
+    """An address that bad certificates were to protect must not be served without them."""
     port = 39123
     listen = {"listen": f"127.0.0.1:{port}", "cert": "not/absolute.pem"}
     sw = switch.build(ports=1)
@@ -246,14 +245,14 @@ def test_http_by_tcp_needs_its_whole_section(switch: SwitchFactory, supervise: S
 
 @pytest.mark.parametrize("option", [["--log-level", "loud"], ["--no-such-option"]], ids=["value", "name"])
 def test_a_bad_option_ends_unexpected(switch: SwitchFactory, supervise: Supervise, option: list[str]) -> None:
-    """The command is part of the image, and nobody knows what it was to mean. One line, and exit 2."""
+    """A command line is part of the image and cannot be guessed at: one line, and exit 2."""
     sw = switch.build(ports=1, arguments=option)
     assert ends_unexpected(supervise(sw), 2)
     assert option[0] in sw.daemon.log
 
 
 def test_redis_missing_for_longer_than_all_retries(switch: SwitchFactory, supervise: Supervise) -> None:
-    """S29, S19: it is RUNNING all the time, never BACKOFF or FATAL, and in sync once Redis is there."""
+    """S29, S19: the state is always RUNNING, never BACKOFF or FATAL, and the daemon is in sync once Redis is there."""
     sw = switch.build(ports=4)
     hidden = sw.redis.unix_socket + ".hidden"
     os.rename(sw.redis.unix_socket, hidden)

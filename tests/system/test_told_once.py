@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No fact is reported twice: on each target an event is one line, which is the audit record too where there is a trail
-(NIST SP 800-53 AU-3: one record says what, when, where, by whom and with what outcome)."""
+"""No event is reported twice: on each target it is one line, which is also the audit record if there is a trail (NIST
+SP 800-53 AU-3: one record says what, when, where, by whom and with what outcome)."""
 
 import os
 import pty
@@ -20,7 +20,7 @@ from test_audit import audited, lines
 from test_log_targets import target
 from test_logger import own_syslog
 
-# What happens once in the life below, in the words of a line or a record.
+# The events of the life below, in the words of a line or a record.
 FACTS = {
     "sandbox": r"sandbox in force",
     "in sync": r"in sync with the kernel",
@@ -41,7 +41,7 @@ def written(sw: Switch, text: str) -> None:
 
 
 def live(sw: Switch, said: Callable[[], str]) -> None:
-    """Start, a port down, one deleted, another level, a bad file, a good one, stop."""
+    """A start, a port down, a port deleted, another level, a bad file, a good file, a stop."""
 
     def until(pattern: str) -> None:
         wait_for(lambda: re.search(pattern, said()), 30, what=pattern)
@@ -66,12 +66,12 @@ def live(sw: Switch, said: Callable[[], str]) -> None:
 
 
 def assert_told_once(said: list[str]) -> None:
-    """What has ended: each port is down at first, too."""
+    """Each event has one line. (Each port is down at first, too.)"""
     ups = [at for at, one in enumerate(said) if re.search(r"Ethernet0\(ok:up\)|Ethernet0: oper up", one)]
     said = [one for at, one in enumerate(said) if at >= ups[-1] or "Ethernet0" not in one]
     told = {fact: sum(bool(re.search(pattern, one)) for one in said) for fact, pattern in FACTS.items()}
     assert told == dict.fromkeys(FACTS, 1), "\n".join(said)
-    figures = "latency p50 us"  # asked for by SIGHUP
+    figures = "latency p50 us"  # logged on SIGHUP
     assert [one for one in said if said.count(one) > 1 and "Ethernet4" not in one and figures not in one] == []
 
 
@@ -88,7 +88,7 @@ class Terminal:
         while True:
             try:
                 self._data += os.read(self._master, 65536)
-            except OSError:  # nobody has it open any more
+            except OSError:  # no process has it open any more
                 return
 
     @property
@@ -103,7 +103,7 @@ class Terminal:
 
 @contextmanager
 def on_terminal(sw: Switch) -> Iterator[Terminal]:
-    """Its stdout and stderr are one terminal, as those of who types the command."""
+    """The daemon's stdout and stderr are one terminal, as when a user types the command."""
     terminal = Terminal()
     try:
         name = os.ttyname(terminal.slave)
@@ -127,7 +127,7 @@ def test_on_a_terminal(switch: SwitchFactory) -> None:
 
 
 def test_in_the_journal(switch: SwitchFactory) -> None:
-    """The line of an event has the record's fields; journalctl shows one."""
+    """The line of an event has the record's fields; journalctl shows it once."""
     sw = build(switch, "journal")
     with journald(sw.folder / "journald") as journal:
         sw.daemon.command[:0] = journal.before
@@ -147,7 +147,7 @@ def test_in_a_file(switch: SwitchFactory) -> None:
 
 
 def test_in_syslog(switch: SwitchFactory) -> None:
-    """It has no fields: upstream's lines stay upstream's, and the trail is of another facility, so in another file."""
+    """Syslog lines have no fields: upstream's lines stay as they are, and the trail has its own facility and file."""
     sw = build(switch, "syslog")
     with own_syslog(sw) as collector:
         live(sw, lambda: b"\n".join(collector.lines).decode())
@@ -161,7 +161,7 @@ def test_in_syslog(switch: SwitchFactory) -> None:
 
 @contextmanager
 def stderr_of_a_service(sw: Switch) -> Iterator[Path]:
-    """As systemd starts one: its stderr leads to the journal, which JOURNAL_STREAM says."""
+    """As systemd starts a service: stderr leads to the journal, as JOURNAL_STREAM says."""
     stream = sw.folder / "stream"
     stream.touch()
     st = stream.stat()
@@ -174,7 +174,7 @@ WHY = "CAP_NET_ADMIN is missing"
 
 
 def test_an_end_by_a_fault_in_the_journal(switch: SwitchFactory) -> None:
-    """Not once more by stderr, which leads there too."""
+    """Only once, although stderr leads to the journal too."""
     sw = build(switch, "journal")
     with journald(sw.folder / "journald") as journal, stderr_of_a_service(sw) as stream:
         sw.daemon.command[:0] = journal.before

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Section [performance]: what the machine grants is in force; what it refuses is reported and does no harm."""
+"""Section [performance]: granted settings are in force; refused ones are reported and do no harm."""
 
 import os
 import re
@@ -18,7 +18,7 @@ ABSENT_CPU = 1023  # the last that can be named
 
 
 def without(capability: str, *limits: str) -> list[str]:
-    """What comes before the daemon's command; a limit is an option of prlimit, and only lowered."""
+    """Prefix for the daemon's command; limits are options of prlimit, and only lowered."""
     return ["prlimit", *limits, "setpriv", f"--bounding-set=-{capability}", f"--inh-caps=-{capability}"]
 
 
@@ -35,7 +35,7 @@ def tuned(switch: SwitchFactory, *before: str, **performance: object) -> Switch:
 
 
 def assert_follows(sw: Switch) -> None:
-    """It goes on: a change of a port comes to STATE_DB."""
+    """The daemon still follows the links: a change of a port reaches STATE_DB."""
     sw.netns.set_mtu("Ethernet4", 1777)
     sw.wait_field("Ethernet4", "mtu", "1777")
     sw.wait_equal(ports=2)
@@ -46,7 +46,7 @@ def warnings(sw: Switch) -> list[str]:
 
 
 def assert_refused(sw: Switch, *named: str) -> None:
-    """One warning names all this; the daemon works; its summary counts one."""
+    """One warning names all this; the daemon works; its summary counts one refused setting."""
     assert_follows(sw)
     refusals = [line for line in warnings(sw) if "is refused: " in line]
     assert len(refusals) == 1, sw.daemon.log
@@ -71,7 +71,7 @@ def allowed_cpus(pid: int) -> str:
 
 
 def test_memory_is_locked_but_not_used_up(switch: SwitchFactory) -> None:
-    """On fault: what is reserved, as the buffers for the longest datagrams, takes no room until it is used."""
+    """Locked on fault: reserved memory, such as buffers for the longest datagrams, takes no pages until it is used."""
     sw = tuned(switch, lock_memory="false")
     proc = Proc(sw.daemon.pid)
     assert proc.status("VmLck") == 0
@@ -86,7 +86,7 @@ def test_memory_is_locked_but_not_used_up(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("limit", [0, 65536])
 def test_a_limit_on_locked_memory(limit: int, switch: SwitchFactory) -> None:
-    """Locked all the same, up to the limit, the daemon would fail to allocate later: so not at all."""
+    """Nothing is locked: locked up to the limit, the daemon could not allocate later."""
     sw = tuned(switch, *without("ipc_lock", f"--memlock={limit}"))
     assert Proc(sw.daemon.pid).status("VmLck") == 0
     assert_refused(sw, "performance.lock_memory", f"RLIMIT_MEMLOCK is {limit} bytes", "LimitMEMLOCK=", "CAP_IPC_LOCK")
@@ -104,7 +104,7 @@ def test_cpu_affinity(switch: SwitchFactory) -> None:
 
 @pytest.mark.parametrize("beside", ["", "0,"])
 def test_a_cpu_that_does_not_exist(beside: str, switch: SwitchFactory) -> None:
-    """Not a fault of the configuration, which may serve many machines; nor is what exists of it taken instead."""
+    """Not a fault of the configuration, which may serve many machines; the CPUs that exist are not used instead."""
     sw = tuned(switch, cpu_affinity=f"{beside}{ABSENT_CPU}")
     assert allowed_cpus(sw.daemon.pid) == allowed_cpus(os.getpid())
     present = Path("/sys/devices/system/cpu/online").read_text().strip()
@@ -112,7 +112,7 @@ def test_a_cpu_that_does_not_exist(beside: str, switch: SwitchFactory) -> None:
 
 
 def test_what_a_supervisor_set_stays(switch: SwitchFactory) -> None:
-    """It is not changed: systemd's CPUAffinity=, CPUSchedulingPolicy= and Nice= hold."""
+    """systemd's CPUAffinity=, CPUSchedulingPolicy= and Nice= are not changed."""
     cpu = min(os.sched_getaffinity(0))
     niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + 4, 19)  # nice adds to the caller's
     sw = tuned(switch, "taskset", "--cpu-list", str(cpu), "chrt", "--rr", "3", "nice", "-n", "4")
@@ -124,7 +124,7 @@ def test_what_a_supervisor_set_stays(switch: SwitchFactory) -> None:
 
 
 def test_one_refused_among_others(switch: SwitchFactory) -> None:
-    """Each setting stands for itself."""
+    """A refused setting does not affect the others."""
     cpu = min(os.sched_getaffinity(0))
     sw = tuned(switch, *without("ipc_lock", "--memlock=65536"), cpu_affinity=cpu)
     assert allowed_cpus(sw.daemon.pid) == str(cpu)
@@ -145,7 +145,7 @@ def test_a_dry_run_asks_nothing_of_the_machine(switch: SwitchFactory) -> None:
 
 
 def test_buffers_grow_once_for_a_link_that_needs_more(switch: SwitchFactory) -> None:
-    """400 alternative names make 44 KiB. What was cut is read again; after that the buffers are long enough."""
+    """400 alternative names make 44 KiB. The truncated message is read again; then the buffers are large enough."""
     sw = switch.build(
         ports=2,
         reconcile_secs=NO_RECONCILE,

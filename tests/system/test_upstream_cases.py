@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What sonic-swss's own tests ask of portsyncd, each named after the test there. Of the tests
-that span several daemons only portsyncd's part is asked. Its faults are in test_upstream_faults.py."""
+"""What sonic-swss's own tests require of portsyncd, each named after the test there. Of tests that span several daemons
+only portsyncd's part is here. Upstream's faults are in test_upstream_faults.py."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_onMsgDelLink(switch: SwitchFactory) -> None:
 
 
 def test_onMsgIgnoreOldNetDev(switch: SwitchFactory) -> None:
-    """Nothing is written for a NEWLINK with an ifindex that is old."""
+    """Nothing is written for a NEWLINK with an old ifindex."""
     sw = switch(ports=1, links="before", wait=False)
     sw.orch.wait_config_done()
     with Monitor(sw.redis.client()) as seen:
@@ -264,7 +264,7 @@ def test_port_breakout_simple(switch: SwitchFactory, step: int) -> None:
 
 
 def test_port_breakout_with_vlan(switch: SwitchFactory) -> None:
-    """The port is deleted while it is a member: its DELLINK counts all the same (S12)."""
+    """The port is deleted while it is a member: its DELLINK still counts (S12)."""
     sw = switch(ports=2)
     sw.netns.add_bridge("Bridge")
     sw.netns.set_master("Ethernet0", "Bridge")
@@ -302,7 +302,7 @@ def test_add_remove_all_the_ports(switch: SwitchFactory, scenario: str) -> None:
 
 
 def test_remove_add_remove_port_with_buffer_cfg(switch: SwitchFactory) -> None:
-    """The rows of other tables (BUFFER_PG, BUFFER_QUEUE) are no ports of ours, whatever the port does."""
+    """Rows of other tables (BUFFER_PG, BUFFER_QUEUE) are not ports, whatever the port does."""
     sw = switch.build(ports=2)
     for key in ("BUFFER_PG|Ethernet4|0", "BUFFER_QUEUE|Ethernet4|0-2"):
         sw.config_db.client.hset(key, mapping={"profile": "egress_lossless_profile"})
@@ -318,7 +318,7 @@ def test_remove_add_remove_port_with_buffer_cfg(switch: SwitchFactory) -> None:
     "field, value", [("lanes", "abc"), ("speed", "0"), ("mtu", "-1"), ("autoneg", "maybe"), ("admin_status", "odd")]
 )
 def test_add_remove_neg(switch: SwitchFactory, field: str, value: str) -> None:
-    """To refuse a wrong value is orchagent's: it arrives as it is; without a link there is neither row nor marker."""
+    """orchagent refuses wrong values, so we pass them on unchanged; without a link there is no row and no marker."""
     sw = switch.build(ports=1, links="none")
     sw.config_db.client.hset("PORT|Ethernet0", field, value)
     sw.start(wait=False)
@@ -366,7 +366,7 @@ def test_PortHostif(switch: SwitchFactory) -> None:
 
 
 def test_PortAdminRestore(switch: SwitchFactory) -> None:
-    """SETs of single fields of APPL_DB's row, by whomever, write nothing of STATE_DB; the kernel's change does."""
+    """SETs of single fields in APPL_DB's row cause no write to STATE_DB; the kernel's change does."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:

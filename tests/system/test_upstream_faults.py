@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measured faults M1 to M17 of upstream's portsyncd (docs/sonic-compatibility.md), each shown not to be ours."""
+"""The measured faults M1 to M17 of upstream's portsyncd (docs/sonic-compatibility.md): we have none of them."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def storm_until_overrun(sw: Switch, lines: list[str]) -> None:
 
 
 def test_m01_a_storm_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
-    """M1: after a flat-out storm with overruns every row is right; no reconciliation helps."""
+    """M1: after a storm at full speed with overruns every row is right, without help from a reconciliation."""
     sw = switch(ports=8, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     storm_until_overrun(sw, list(mixed_changes(sw.ports, 30_000)))
     sw.wait_equal(timeout=60, ports=8)
@@ -45,7 +45,7 @@ def test_m01_a_storm_ends_equal_to_the_kernel(switch: SwitchFactory) -> None:
 
 
 def test_m01_a_deletion_lost_in_an_overrun_removes_the_row(switch: SwitchFactory) -> None:
-    """M1: a DELLINK that was never heard of leaves no row of a port that does not exist."""
+    """M1: a lost DELLINK leaves no row of a port that does not exist."""
     sw = switch(ports=4, reconcile_secs=SELDOM, settings=SMALL_BUFFER)
     overrun_while_stopped(sw, ["link delete dev Ethernet4"])
     sw.wait_no_row("Ethernet4")
@@ -79,7 +79,7 @@ def test_m03_init_done_waits_for_the_links_of_a_quick_orchagent(switch: SwitchFa
 
 
 def test_m03_ports_initialised_before_the_start_do_not_hold_it_back(switch: SwitchFactory) -> None:
-    """M3: what is meant upstream: a row with admin_status in APPL_DB from before this start counts as initialised."""
+    """M3: as upstream intends, a row that had admin_status in APPL_DB before this start counts as initialised."""
     sw = switch.build(ports=2, links="none")
     for port in sw.ports:
         sw.appl_db.client.hset(f"PORT_TABLE:{port}", mapping={"admin_status": "up", "lanes": "1"})
@@ -88,7 +88,7 @@ def test_m03_ports_initialised_before_the_start_do_not_hold_it_back(switch: Swit
 
 
 def restart_redis(sw: Switch) -> None:
-    """Empty, and filled again as the switch's start would do."""
+    """Restarts it empty and fills it as the switch's start would do."""
     sw.redis.start()
     load_config(sw.config_db, sw.config or {})
 
@@ -98,7 +98,7 @@ def kill_redis(sw: Switch) -> None:
 
 
 def kill_redis_under_commands(sw: Switch) -> None:
-    """It does not read any more when the commands come: they are in flight when it dies."""
+    """Redis is paused before the commands come, so they are in flight when it dies."""
     sw.redis.pause()
     sw.netns.batch(mixed_changes(sw.ports, 400))
     sw.redis.kill()
@@ -106,7 +106,7 @@ def kill_redis_under_commands(sw: Switch) -> None:
 
 @pytest.mark.parametrize("end", [kill_redis, kill_redis_under_commands])
 def test_m04_the_daemon_survives_a_dead_redis(switch: SwitchFactory, end: Callable[[Switch], None]) -> None:
-    """M4: it lives (no SIGPIPE), is idle, says it in few lines, and all is equal once Redis is back."""
+    """M4: the daemon survives (no SIGPIPE), idles, logs few lines, and all rows are right once Redis is back."""
     sw = switch(ports=4)
     mark = sw.daemon.mark()
     end(sw)
@@ -120,7 +120,7 @@ def test_m04_the_daemon_survives_a_dead_redis(switch: SwitchFactory, end: Callab
 
 
 def test_m04_a_reader_of_the_log_that_goes_away_does_not_end_it(switch: SwitchFactory) -> None:
-    """M4: no SIGPIPE; here stderr is a pipe whose reader has ended."""
+    """M4: no SIGPIPE from a stderr whose reader has ended either."""
     sw = switch.build(ports=2)
     sw.daemon.command = ["bash", "-c", 'exec "$@" 2> >(head -n 1)', "bash", *sw.daemon.command]
     sw.start()
@@ -150,7 +150,7 @@ def read_all(collector: socket.socket) -> list[str]:
 
 
 def test_m05_a_hung_syslog_collector_does_not_hold_up_events(switch: SwitchFactory) -> None:
-    """M5: the lines are lost and counted, the events are not."""
+    """M5: lines are lost and counted; events are not lost."""
     sw = switch.build(ports=8, log_level="debug", settings={"log": {"limit_secs": 0}})
     with hung_syslog(sw) as collector:
         sw.start()
@@ -220,7 +220,7 @@ def test_m08_a_link_before_its_row_is_remembered(
 
 
 def test_m08_rows_of_an_earlier_run_without_link_are_removed(switch: SwitchFactory) -> None:
-    """M8: and only those that portsyncd wrote."""
+    """M8: and only rows that portsyncd wrote."""
     sw = switch.build(ports=2)
     stale = {"state": "ok", "netdev_oper_status": "up", "admin_status": "up", "mtu": "9100"}
     sw.state_db.client.hset("PORT_TABLE|Ethernet400", mapping=stale)
@@ -231,7 +231,7 @@ def test_m08_rows_of_an_earlier_run_without_link_are_removed(switch: SwitchFacto
 
 
 def test_m09_old_interfaces_are_set_down_without_a_child_process(switch: SwitchFactory) -> None:
-    """M9: 512 of them, by the daemon itself."""
+    """M9: 512 interfaces, set down by the daemon itself."""
     sw = switch(ports=512, links="before", wait=False)
     sw.daemon.wait_log("512 old interfaces are set down", timeout=60)
     sw.orch.wait_config_done(timeout=60)
@@ -247,7 +247,7 @@ def test_m09_old_interfaces_are_set_down_without_a_child_process(switch: SwitchF
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_m10_stopping_writes_what_is_owed_first(switch: SwitchFactory, number: signal.Signals) -> None:
-    """M10: a change right before the signal is in STATE_DB when the daemon has ended with 0."""
+    """M10: a change right before the signal is in STATE_DB once the daemon has ended with 0."""
     sw = switch(ports=4, reconcile_secs=SELDOM)
     sw.daemon.pause()
     sw.netns.batch(f"link set dev {port} mtu 2222" for port in sw.ports)
@@ -280,8 +280,8 @@ NAMES_A_ROUND = 1000
 
 
 def churn(sw: Switch, rounds: range) -> None:
-    """Links whose names never come again, made and deleted. The daemon and Redis keep up: else what a busy machine leaves
-    waiting would count as memory that is never given back."""
+    """Makes and deletes links with ever new names, no faster than the daemon and Redis follow: otherwise queued work
+    would count as memory that is never freed."""
     for turn in rounds:
         names = [f"Ethernet{turn * NAMES_A_ROUND + i + 1000}" for i in range(NAMES_A_ROUND)]
         lines = [f"link add name {name} group 5 type veth peer name q{i} group 5" for i, name in enumerate(names)]
@@ -294,10 +294,10 @@ def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
     """M12: 20,000 ever new names leave no memory behind."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     churn(sw, range(4))
-    # A sanitizer keeps what was freed: with one a few show that nothing is used that is gone.
+    # A sanitizer keeps freed memory: under one, a few rounds show that no freed memory is used.
     sanitized = b"__asan_init" in binary().read_bytes()
     rounds, grown = 2 if sanitized else 16, []
-    # What waits at most for a slow Redis is memory once; what is never given back, each time.
+    # Work that waits for a slow Redis takes memory once; a leak takes more each time.
     for attempt in range(3):
         before = Proc(sw.daemon.pid).rss_kib
         churn(sw, range(4 + attempt * rounds, 4 + (attempt + 1) * rounds))
@@ -315,7 +315,7 @@ def test_m12_memory_does_not_grow_with_new_links(switch: SwitchFactory) -> None:
 def test_m13_a_bad_log_level_is_refused_by_name(
     tmp_path: Path, arguments: list[str], environment: dict[str, str]
 ) -> None:
-    """M13: exit 2, one line that names what is wrong and what is allowed; nothing is used instead."""
+    """M13: exit 2, and one line that names what is wrong and what is allowed; no default is used instead."""
     config = tmp_path / "portsyncd.conf"
     config.touch()
     command = [str(binary()), *arguments, "--config", str(config)]
@@ -326,8 +326,8 @@ def test_m13_a_bad_log_level_is_refused_by_name(
 
 
 def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> None:
-    """M14: not once in 8 s, after the time limit (1 s) of the last commands has run out, nor before the next reconciliation. (That
-    the state file wakes nobody: test_state.py.)"""
+    """M14: not once in the 8 s between the time limit (1 s) of the last commands and the next reconciliation. (The
+    state file does not wake it either: test_state.py.)"""
     timers = {
         "database": {"connection_timeout_secs": 1},
         "state": {"save_interval_secs": SELDOM},
@@ -336,7 +336,7 @@ def test_m14_a_quiet_switch_does_not_wake_the_daemon(switch: SwitchFactory) -> N
     sw.netns.add_port("Ethernet0.10")
     fence(sw)
     process = Proc(sw.daemon.pid)
-    # A busy machine may be late with what was due in the seconds before.
+    # A busy machine may be late with work of the seconds before.
     wait_for(lambda: process.measure(2).switches == 0, what="it sleeps")
     assert process.measure(8).switches == 0
     assert process.next_timer_secs > SELDOM / 2
@@ -371,7 +371,7 @@ def bridge_changes(sw: Switch) -> None:
 
 
 def same_changes(sw: Switch) -> None:
-    """Each is an event of the kernel, or at least may be one; none changes what we publish."""
+    """Changes that cause, or may cause, a kernel event, but change nothing that we publish."""
     sw.netns.batch(
         f"link set dev Ethernet0 {change}" for change in ("mtu 9100", "up", "alias x", "alias y", "promisc on", "up")
     )
@@ -396,7 +396,7 @@ def test_m17_unchanged_rows_are_not_written(
 
 
 def test_m17_only_the_changed_field_is_written(switch: SwitchFactory) -> None:
-    """M17, S17: one field, one command; so has a change that was undone before it was written."""
+    """M17, S17: one field, one command; also for a change that was undone before it was written."""
     sw = switch(ports=2, reconcile_secs=SELDOM)
     at_rest(sw, "Ethernet4")
     with Monitor(sw.redis.client()) as seen:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Warm starts: a switch that goes on forwarding notices nothing of a new portsyncd (docs/sonic.md#warm-restart)."""
+"""Warm starts: a switch that goes on forwarding does not notice a new portsyncd (docs/sonic.md#warm-restart)."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def set_restore_count(sw: Switch, count: str | None) -> None:
 
 
 def restore_count(sw: Switch) -> dict[str, str]:
-    """The whole row: there must be nothing else in it, above all no state."""
+    """The whole row: it must have no other field, above all no state."""
     return sw.state_db.client.hgetall(COUNT_KEY)
 
 
@@ -71,7 +71,7 @@ def full_row(port: str, row: dict[str, str]) -> list[str]:
 
 
 def carrier_changes(sw: Switch) -> dict[str, str]:
-    """Counted by the kernel: setting a link down would show, however short."""
+    """The kernel's counters, which would show even a short moment down."""
     return {port: sw.netns.exec("cat", f"/sys/class/net/{port}/carrier_changes") for port in sw.ports}
 
 
@@ -118,7 +118,7 @@ def test_restore_count_counts_warm_starts_and_a_cold_one_resets_it(switch: Switc
 
 @pytest.mark.parametrize("count", [None, "abc", "", "-1", "4294967295"])
 def test_without_a_usable_restore_count_the_start_is_cold(switch: SwitchFactory, count: str | None) -> None:
-    """docs/sonic.md#warm-restart: one warning, then all that a cold start does."""
+    """docs/sonic.md#warm-restart: one warning, then everything that a cold start does."""
     sw = switch(ports=2)
     enable(sw)
     set_restore_count(sw, count)
@@ -135,7 +135,7 @@ def test_without_a_usable_restore_count_the_start_is_cold(switch: SwitchFactory,
 
 
 def test_a_word_that_is_not_true_is_no_warm_start(switch: SwitchFactory) -> None:
-    """enable "True", as Python would write it, is not what swss-common compares with."""
+    """swss-common compares enable with "true": Python's "True" does not match."""
     sw = switch(ports=2)
     enable(sw, word="True")
     enable(sw, by="swss", word="false")
@@ -153,7 +153,7 @@ def change_while_down(sw: Switch) -> None:
 
 
 def test_exactly_the_changed_fields_are_written(switch: SwitchFactory) -> None:
-    """test_swss_port_state_syncup: what changed while it was down, in one command a port."""
+    """test_swss_port_state_syncup: what changed while the daemon was down, in one command per port."""
     sw = switch(ports=5)
     enable(sw)
     sw.daemon.stop()
@@ -172,7 +172,7 @@ def hdel_our_fields(sw: Switch) -> None:
 
 
 def test_the_fields_that_fast_reboot_deleted_come_back(switch: SwitchFactory) -> None:
-    """docs/sonic.md#readers: fast-reboot keeps host_tx_ready and the like, HDELs the rest; no row is deleted."""
+    """docs/sonic.md#readers: fast-reboot keeps host_tx_ready and a few others, HDELs the rest, and deletes no row."""
     sw = switch(ports=4)
     enable(sw)
     sw.daemon.stop()
@@ -190,7 +190,7 @@ def test_the_fields_that_fast_reboot_deleted_come_back(switch: SwitchFactory) ->
 
 
 def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> None:
-    """After a warm reboot syncd makes the links again: until one is seen its row stays as it is, then it is updated."""
+    """After a warm reboot syncd makes the links again: each row stays unchanged until its link appears."""
     sw = switch(ports=3)
     sw.state_db.client.hset(f"{TABLE}|Ethernet4", mapping=OF_OTHERS)
     enable(sw)
@@ -215,13 +215,13 @@ def test_a_port_whose_link_comes_later_keeps_its_row(switch: SwitchFactory) -> N
     assert {"mtu"} <= fields <= {*FIELDS}
     assert sw.row("Ethernet4").items() >= OF_OTHERS.items()
     assert pushes(seen) == [INIT_DONE]
-    # It is a port as all others from then on.
+    # From then on it is a port like all others.
     sw.netns.delete_port("Ethernet4")
     sw.wait_no_row("Ethernet4")
 
 
 def test_a_row_whose_link_does_not_come_is_not_kept_for_ever(switch: SwitchFactory) -> None:
-    """It would say "up" of a link that does not exist; and it does not come back when the rows are read again."""
+    """The row would show a missing link as up. Once deleted, it does not come back when rows are read again."""
     sw = switch(ports=3, settings={"sonic": {"keep_rows_secs": 6}})
     enable(sw)
     sw.daemon.stop()
@@ -240,7 +240,7 @@ def test_a_row_whose_link_does_not_come_is_not_kept_for_ever(switch: SwitchFacto
 
 
 def test_a_row_without_configuration_and_link_is_removed(switch: SwitchFactory) -> None:
-    """A port that was broken out while portsyncd was down: only those of CONFIG_DB may wait for their links."""
+    """A port was broken out while portsyncd was down: only rows of ports in CONFIG_DB may wait for links."""
     sw = switch(ports=3)
     enable(sw)
     sw.daemon.stop()
@@ -253,7 +253,7 @@ def test_a_row_without_configuration_and_link_is_removed(switch: SwitchFactory) 
 
 
 def test_killed_and_started_warm_again_it_ends_equal(switch: SwitchFactory) -> None:
-    """kill -9 with links changed, deleted and made again meanwhile: supervisord's restart."""
+    """After kill -9, links change, are deleted and made again before supervisord's restart."""
     sw = switch(ports=8)
     enable(sw, by="swss")
     sw.daemon.kill()
@@ -272,8 +272,8 @@ def test_killed_and_started_warm_again_it_ends_equal(switch: SwitchFactory) -> N
     "ports, count", [(8, "0"), (8, "abc"), (8, "67"), (8, "99999999999999999999"), (8, ""), (0, "67")]
 )
 def test_an_impossible_count_is_repaired_before_init_done(switch: SwitchFactory, ports: int, count: str) -> None:
-    """S9: orchagent's bake refuses a count that is not the number of rows. Whoever waits for PortInitDone finds it
-    right."""
+    """S9: orchagent's bake refuses a count other than the number of rows. A consumer that waits for PortInitDone finds
+    the right one."""
     sw = switch(ports=ports)
     enable(sw)
     sw.daemon.stop()
@@ -290,7 +290,7 @@ def test_an_impossible_count_is_repaired_before_init_done(switch: SwitchFactory,
 
 
 def test_a_right_count_is_not_written(switch: SwitchFactory) -> None:
-    """S9: also where rows of the table are no ports of ours."""
+    """S9: also if the table has rows that are not ports of ours."""
     sw = switch(ports=3)
     sw.appl_db.client.hset(f"{TABLE}:Inband0", mapping={"admin_status": "up"})
     sw.appl_db.client.hset(CONFIG_DONE_KEY, "count", "4")
@@ -304,7 +304,7 @@ def test_a_right_count_is_not_written(switch: SwitchFactory) -> None:
 
 
 def test_a_refused_repair_is_tried_again(switch: SwitchFactory) -> None:
-    """S9: Redis refuses for a while (ACL here, OOM or READONLY as well); nobody else mends the count."""
+    """S9: Redis refuses for a while (by ACL here, as by OOM or READONLY); nothing else corrects the count."""
     sw = switch(ports=3, least_rights=False)
     enable(sw)
     sw.daemon.stop()
@@ -321,7 +321,7 @@ def test_a_refused_repair_is_tried_again(switch: SwitchFactory) -> None:
 
 
 def test_restore_count_comes_back_after_redis_was_emptied(switch: SwitchFactory) -> None:
-    """Else the next warm start finds none and is cold, which the forwarding plane notices."""
+    """Without it the next warm start would be cold, which disturbs forwarding."""
     sw = switch(ports=2)
     sw.orch.taken.clear()
     sw.redis.restart_empty()
@@ -332,7 +332,7 @@ def test_restore_count_comes_back_after_redis_was_emptied(switch: SwitchFactory)
 
 @pytest.mark.parametrize("wait", [True, False], ids=["seen-empty", "refilled-at-once"])
 def test_ports_are_pushed_after_all_was_flushed_in_a_warm_run(switch: SwitchFactory, wait: bool) -> None:
-    """An APPL_DB emptied under a warm process has nobody else to fill it: as on a cold start, but for the links."""
+    """Nothing else fills an APPL_DB that is emptied under a warm process: as on a cold start, but links stay up."""
     sw = switch(ports=4)
     restart_warm(sw)
     mark = sw.daemon.mark()
@@ -353,7 +353,7 @@ def test_ports_are_pushed_after_all_was_flushed_in_a_warm_run(switch: SwitchFact
 
 
 def test_warm_without_anything_in_appl_db_pushes_the_ports(switch: SwitchFactory) -> None:
-    """Warm by the tables of STATE_DB, but APPL_DB was lost: the ports would never come otherwise."""
+    """STATE_DB says warm, but APPL_DB was lost: otherwise the ports would never appear."""
     sw = switch(ports=2)
     enable(sw)
     sw.daemon.stop()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/watch: each change of a row as Redis acknowledged it, to clients that read, that are slow, and that do not."""
+"""/watch: each change of a row that Redis acknowledged, for clients that read, read slowly, or do not read."""
 
 import itertools
 import json
@@ -17,13 +17,13 @@ from lib.wait import patient
 
 PORTS = 8
 SIGN_SECS = 5
-ENOUGH = 6000  # changes: more than the ring and the socket of a client hold
+ENOUGH = 6000  # changes: more than the ring and a client's socket hold
 
 Line = dict[str, Any]
 
 
 def lines(stream: Stream) -> Iterator[Line]:
-    """Without the signs of life, of which there are not many where something is awaited."""
+    """The lines without the signs of life; ends when too many of those come in a row."""
     signs = 0
     while (line := stream.line()) and SIGN_SECS * signs < patient():
         signs = signs + 1 if line == b"{}\n" else 0
@@ -32,7 +32,7 @@ def lines(stream: Stream) -> Iterator[Line]:
 
 
 def shown(row: dict[str, str]) -> Line | None:
-    """A row of STATE_DB in the words of a change."""
+    """A row of STATE_DB in the form that a change has."""
     if not row:
         return None
     return {"oper": row["netdev_oper_status"], "admin": row["admin_status"], "mtu": int(row["mtu"])}
@@ -73,7 +73,7 @@ def test_changes_as_redis_has_them(switch: SwitchFactory) -> None:
 
 
 def test_a_sign_of_life(switch: SwitchFactory) -> None:
-    """Where nothing changes, and the client may be gone, too."""
+    """It comes when nothing changes, and reveals a client that is gone."""
     sw = switch(ports=1)
     with sw.pages.stream("/watch") as stream:
         assert "hello" in json.loads(stream.line())
@@ -82,7 +82,7 @@ def test_a_sign_of_life(switch: SwitchFactory) -> None:
 
 
 def follow(sw: Switch, stream: Stream) -> dict[str, Line | None]:
-    """What a client knows of each port that changed, and that nothing is missing in it."""
+    """What a client learns of each port that changed; asserts that no change is missing."""
     rows: dict[str, Line | None] = {}
     mark = sw.ports[-1]
     for line in lines(stream):
@@ -96,7 +96,7 @@ def follow(sw: Switch, stream: Stream) -> dict[str, Line | None]:
 
 
 def test_a_storm_is_followed(switch: SwitchFactory) -> None:
-    """By each client, whole: what one change leaves is what the next one finds."""
+    """Each client gets every change: the row after one is the row before the next."""
     sw = switch(ports=PORTS)
     with sw.pages.stream("/watch") as first, sw.pages.stream("/watch") as second:
         sw.netns.batch(mixed_changes(sw.ports, 2000))
@@ -109,7 +109,7 @@ def test_a_storm_is_followed(switch: SwitchFactory) -> None:
 
 
 def count(stream: Stream, mark: str, changes: list[int], lost: list[int]) -> None:
-    """How many changes and how many lost ones until the port has an MTU that the storm never gives."""
+    """Counts changes and losses until the port has an MTU that the storm never sets."""
     for line in lines(stream):
         lost[0] += line.get("lost", 0)
         changes[0] += "port" in line
@@ -118,7 +118,7 @@ def count(stream: Stream, mark: str, changes: list[int], lost: list[int]) -> Non
 
 
 def test_who_does_not_read_is_told_what_it_lost(switch: SwitchFactory, tmp_path: Path) -> None:
-    """And holds up neither the loop nor a client that reads. What it gets and what it lost is all there was."""
+    """It delays neither the loop nor other clients. Its changes and its losses add up to all changes."""
     path = tmp_path / "http.sock"
     http = {"listen": '""', "unix_socket": path, "timeout_secs": 3600}
     sw = switch(ports=PORTS, settings={"http": http, "state": {"history_changes": 0}})
