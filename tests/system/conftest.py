@@ -23,7 +23,7 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    # A shell lets what it starts in the background ignore SIGINT, and so would all that is started here.
+    # A shell starts background processes with SIGINT ignored, which all processes started here would inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.geteuid() != 0:
         pytest.exit("The system tests make network namespaces: run them as root.", returncode=2)
@@ -34,10 +34,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 # `make test` runs all tests twice, confined as on a switch ("plain") and as the Redis user of deploy/redis with the
-# sanitizers, which allow no seccomp and no Landlock. The second run proves nothing new of these files: the build stands
-# for nothing in those of "plain" (documents, consoles, alerts, a wait for a constant, or descriptors that sanitizers
-# need themselves), and nothing that is confined matters in those of "sanitized" (the HTTP server alone, what is read
-# before Redis is asked or is in its rows, and portsyncctl, but where the daemon writes for it).
+# sanitizers, which allow no seccomp and no Landlock. These files need one run only: for those of "plain" the build does
+# not matter (documents, consoles, alerts, a wait for a constant, or descriptors that sanitizers need themselves), and
+# for those of "sanitized" the confinement does not (the HTTP server alone, input that is read before Redis is asked or
+# is in its rows, and portsyncctl, except where the daemon writes for it).
 ONCE = {
     "plain": (
         "test_alerts",
@@ -75,7 +75,7 @@ ONCE = {
         "test_input_database_config",
     ),
 }
-# Their fixtures are of the module: one process of pytest-xdist has all of it. Slow, so they begin.
+# Their fixtures belong to the module, so one process of pytest-xdist runs all of it. They are slow, so they begin.
 IN_ONE_PROCESS = ("test_alerts", "test_dashboards", "test_deploy")
 BEGIN = (*IN_ONE_PROCESS, "test_upstream_faults", "test_cold_start", "test_supervisor")
 
@@ -93,8 +93,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class SwitchFactory:
-    """switch(...) gives a running Switch, switch.build(...) one that the test starts itself. ports: how many, or which.
-    The options are those of Switch."""
+    """switch(...) gives a running Switch, switch.build(...) one that the test starts itself. ports: how many, or their
+    names. The options are those of Switch."""
 
     def __init__(self) -> None:
         self.made: list[Switch] = []
@@ -113,8 +113,8 @@ class SwitchFactory:
 
 @pytest.fixture
 def switch(request: pytest.FixtureRequest, redis_server: Callable[..., RedisServer]) -> Iterator[SwitchFactory]:
-    """A daemon that still runs at the end of a test that passed must end with 0 on SIGTERM. (Asks for redis_server only
-    to be gone before those servers are.)"""
+    """A daemon that still runs at the end of a passed test must end with 0 on SIGTERM. (Depends on redis_server only so
+    that it ends before those servers.)"""
     factory = SwitchFactory()
     with ExitStack() as cleanup:
         yield factory
@@ -164,7 +164,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     item.stash[FAILED] = True
     factory = getattr(item, "funcargs", {}).get("switch")
     for made in factory.made if factory else []:
-        # A switch that was closed by the test has taken its log with it.
+        # A switch that the test closed has removed its log.
         if hasattr(made, "daemon") and made.daemon.log_path.exists():
             report.sections.append(("portsyncd log", made.daemon.log[-LOG_SHOWN_CHARACTERS:]))
 
@@ -184,7 +184,7 @@ def behind_proxy(
             return switch.build(server=server, settings=settings, **options), proxy
 
         yield build
-        # While Redis can be reached: else a daemon waits for it before it ends.
+        # While Redis can be reached: otherwise the daemon waits for it before it ends.
         for made in switch.made:
             if made.daemon.alive:
                 made.daemon.stop()

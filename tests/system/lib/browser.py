@@ -9,7 +9,7 @@ from pathlib import Path
 from lib.wait import patient
 
 TIMEOUT_SECS = patient(120)
-# By the page's own clock; what it fetches is waited for in any case.
+# By the page's own clock; it waits for what the page fetches in any case.
 BUDGET_MSECS = 8000
 
 

@@ -17,7 +17,7 @@ SERVER_NAME = "switch.test"
 USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
-# RFC 5280 4.2.1.3: what a CA's key is for. Python 3.13 wants it, and the identifiers of keys.
+# RFC 5280 4.2.1.3: the use of a CA's key. Python 3.13 requires it, and the key identifiers.
 CERTIFICATES_ONLY = x509.KeyUsage(
     digital_signature=False,
     content_commitment=False,

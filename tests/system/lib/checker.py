@@ -51,7 +51,7 @@ def socket_in(netns: str | None, *kind: int) -> socket.socket:
             if libc.setns(handle.fileno(), CLONE_NEWNET) == 0:
                 made.append(socket.socket(*kind))
 
-    # A namespace is entered by a thread, not by a process: this one ends and leaves us where we are.
+    # A thread enters a namespace on its own: this one does, and ends; the process stays where it is.
     thread = threading.Thread(target=enter_and_open)
     thread.start()
     thread.join()
@@ -140,7 +140,7 @@ class Checker:
         return Comparison(len(ports), differences)
 
     def compare_heard(self, heard: "Observer") -> Comparison:
-        """Whether a reader who looks at the row at each event, and only then, now knows what the kernel says."""
+        """Whether a consumer that reads each row at its events only now knows the kernel's state."""
         wanted = self._kernel.rows()
         configured = set(self._appl_db.keys("PORT_TABLE"))
         ports = [name for name in wanted if name.startswith("Ethernet") and name in configured]
@@ -166,13 +166,13 @@ class Checker:
 class Observer:
     """with Observer(state_db) as heard: a thread that counts the events of each row of PORT_TABLE and reads the row at
     each, by the protocol of SubscriberStateTable: a notification names a key, not its value. Rows that are there
-    when it subscribes count as one event, again after a lost connection, since its like begin again with Redis."""
+    when it subscribes count as one event, also after a lost connection, since such consumers then start afresh."""
 
     POLL_SECS = 0.02
 
     def __init__(self, state_db: Database) -> None:
         self.events: Counter[str] = Counter()
-        self.last: dict[str, dict[str, str]] = {}  # the row as it was read at the last event; none: it was deleted
+        self.last: dict[str, dict[str, str]] = {}  # the row as read at the last event; empty: it was deleted
         self._db = state_db
         self._stopping = threading.Event()
         self._ready = threading.Event()
@@ -188,7 +188,7 @@ class Observer:
         self._thread.join(30)
 
     def act(self, port: str, row: dict[str, str]) -> None:
-        """The part of the observer that a consumer does."""
+        """What a consumer would do at an event."""
 
     def _run(self) -> None:
         while not self._stopping.is_set():

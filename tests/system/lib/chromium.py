@@ -131,7 +131,7 @@ class Tab:
 
     @property
     def complaints(self) -> list[str]:
-        """The errors in its console: exceptions, and what the policy refused."""
+        """The errors in its console: exceptions, and what the content security policy blocked."""
         self.run("0")
         found = []
         for event in self._browser.events:

@@ -24,7 +24,7 @@ Record = dict[str, Any]
 
 
 def in_own_mounts(mounts: Mapping[Path, str]) -> list[str]:
-    """Prefix for a command that should see these folders at those places. Whatever is below /dev/shm stays there."""
+    """Prefix for a command that should see these folders at those places. /dev/shm stays visible."""
     script = ""
     for folder, there in mounts.items():
         here = shlex.quote(str(folder))
@@ -35,7 +35,7 @@ def in_own_mounts(mounts: Mapping[Path, str]) -> list[str]:
 
 
 class Process:
-    """A collector that runs until close(); what it says is kept in a file."""
+    """A collector that runs until close(); its output goes to a file."""
 
     def __init__(self, command: list[str], output: Path) -> None:
         self.output = output
@@ -71,7 +71,7 @@ class Journald:
         self._run, self._log, self._etc, self._root = (folder / name for name in ("run", "log", "etc", "root"))
         for made in (self._run / "journal", self._log / "journal", self._etc / "journald.conf.d"):
             made.mkdir(parents=True, exist_ok=True)
-        # Otherwise it waits for systemd to say that /var/log is there.
+        # Otherwise it waits until systemd reports that /var/log exists.
         (self._run / "journal" / "flushed").touch()
         drop_in = DEPLOY / "journald" / "50-portsyncd.conf"
         (self._etc / "journald.conf.d" / drop_in.name).write_text(drop_in.read_text())
@@ -89,7 +89,7 @@ class Journald:
         self._process.close()
 
     def kill(self) -> None:
-        """The name of its socket stays."""
+        """Kills it; the path of its socket stays."""
         os.kill(self._process.pid, signal.SIGKILL)
         wait_for(lambda: not self._process.alive, what="journald's end")
 
@@ -149,7 +149,7 @@ class Rsyslogd:
         for place in ("/run/portsyncd-rsyslog", "/var/log/portsyncd-rsyslog"):
             assert place in deployed
             deployed = deployed.replace(place, str(folder))
-        # The machine's own messages are not ours to take.
+        # It must not take the machine's own messages.
         stock = stock_rsyslog(folder, deployed).partition("#### RULES ####")[0]
         stock = re.sub(r"^module\(load=\"imklog\"\)", "#", stock, flags=re.MULTILINE)
         stock = stock.replace('module(load="imuxsock")', 'module(load="imuxsock" SysSock.Use="off")')

@@ -15,7 +15,7 @@ TABLE = "PORT_TABLE"
 BATCH = 128  # orchagent's gBatchSize
 POLL_SECS = 0.02
 
-# consumer_state_table_pops.lua, see docs/sonic.md#producer: up to so many keys at random; a key in the delete set
+# consumer_state_table_pops.lua, see docs/sonic.md#producer: takes so many random keys at most; a key in the delete set
 # loses its row; the temporary hash is moved into the row. Returns {key, deleted, {field, value, ...}}, ...
 POPS = """
 local taken = {}

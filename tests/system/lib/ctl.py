@@ -41,7 +41,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def validate(document: Any) -> None:
-    """Validates against the definition of its verb, whose error is clear, and against the whole schema."""
+    """Validates against the definition of its verb, which gives a clear error, and against the whole schema."""
     name = "failed" if set(document) <= {"schema", "verb", "error"} else document["verb"]
     _validator().evolve(schema={"$ref": f"#/$defs/{name}", "$defs": _validator().schema["$defs"]}).validate(document)
     _validator().validate(document)
@@ -80,7 +80,7 @@ def command(
     at: Path | None = None,
     preexec: Callable[[], None] | None = None,
 ) -> Done:
-    """portsyncctl with just these arguments, by another command before it, as a copy, or prepared in its process."""
+    """Runs portsyncctl with just these arguments: behind a prefix, as a copy, or with a preparation in its process."""
     done = subprocess.run(
         [*before, str(at or program()), *words],
         capture_output=True,
@@ -107,8 +107,8 @@ def run(switch: Switch, verb: str, *words: str, **how: Any) -> Done:
 
 @contextmanager
 def curious(switch: Switch) -> Iterator[None]:
-    """Some verbs ask Redis for more than the daemon may, and do without what is refused: what is denied to them is not
-    denied to the daemon."""
+    """Some verbs ask Redis for more than the daemon may, and work without refused answers: a denial meanwhile is not a
+    denial to the daemon."""
     servers = {switch.redis, *switch.others.values()} if switch.least_rights else set()
     asked = [client for server in servers for client in [impatient(server)] if not denied(client)]
     yield
@@ -122,7 +122,7 @@ def impatient(server: RedisServer) -> redis.Redis:
 
 
 def denied(client: redis.Redis) -> bool:
-    """What it was denied so far. A server that does not answer is looked up in its log later."""
+    """Whether it was denied anything so far. A server that does not answer is judged by its log later."""
     try:
         return bool(client.acl_log())
     except redis.RedisError:

@@ -21,7 +21,7 @@ POLL, NO_LIMIT = {"aarch64": ("73", "0x0"), "armv7l": ("168", "0xffffffff")}.get
 )
 SANITIZER_REPORT = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|runtime error:|LeakSanitizer: detected")
 
-# The configuration of a daemon that has no folder of its own for its state file.
+# The configuration of a daemon without a folder of its own for its state file.
 NO_STATE = ROOT / "tests" / "data" / "no-state.conf"
 
 # Section -> key -> value of portsyncd.conf.
@@ -69,10 +69,10 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """All that it said so far."""
+        """Its output so far."""
         if self.alive:
             began = time.monotonic()
-            # Not if it never ceases to log.
+            # Not for ever if it logs without a pause.
             comes(lambda: self._log_rests(time.monotonic() - began), patient())
         return self._log_now
 
@@ -81,9 +81,9 @@ class Daemon:
         return self.log_path.read_text(errors="backslashreplace")
 
     def _log_rests(self, waited: float) -> bool:
-        """Whether its log thread has written everything: then it waits, without a limit, to be woken. (A thread that is
-        about to wake is "running" already.) A thread that is stopped, or whose target takes nothing, sleeps elsewhere;
-        one that gets no CPU does not sleep; before it first runs it has the process' name."""
+        """Whether its log thread has written everything: it then waits in a poll without a limit. (A thread that is
+        about to wake is "running" already.) A stopped thread, or one whose target takes nothing, sleeps elsewhere; one
+        that gets no CPU does not sleep; one that never ran has the process' name."""
         tasks = Path(f"/proc/{self.pid}/task")
         for task in tasks.iterdir():
             try:
@@ -115,7 +115,7 @@ class Daemon:
         )
 
     def send(self, number: int) -> None:
-        """SIGSTOP is complete when the last thread has stopped: on a busy machine one may run on for a while."""
+        """After SIGSTOP, waits until the last thread has stopped: on a busy machine one may run on for a while."""
         os.kill(self.pid, number)
         if number == signal.SIGSTOP:
             wait_for(lambda: is_stopped(self.pid), what="it is stopped")
@@ -134,7 +134,7 @@ class Daemon:
         return status
 
     def stop(self, number: int = signal.SIGTERM, expected: int = 0) -> None:
-        """Asks it to end and insists on the exit status and on a log without a sanitizer's report."""
+        """Stops it, and asserts its exit status and a log without a sanitizer's report."""
         self.send(number)
         status = self.wait_exit()
         assert status == expected, f"exit {status}, expected {expected}; log:\n{self.log}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waits until the daemon has handled all that the kernel said before."""
+"""Waits until the daemon has handled all earlier messages of the kernel."""
 
 from lib.orch import INIT_DONE, TABLE
 from lib.switch import Switch
@@ -14,13 +14,13 @@ def fence(sw: Switch, port: str = "Ethernet0") -> None:
 
 
 def at_rest(sw: Switch, port: str = "Ethernet0") -> None:
-    """Waits until all that the kernel said before is in STATE_DB, and nothing more is owed: what Redis gets from then
-    on has a later cause. (A start ends a little earlier: its links' last messages may still be on their way.)"""
+    """Waits until STATE_DB has everything that the kernel reported before, and nothing is owed: whatever Redis gets
+    from now on has a later cause. (A start ends a little earlier: the last messages of its links may follow.)"""
     fence(sw, port)
     sw.pages.wait("portsyncd_ports_owed", 0)
 
 
 def init_done_pushed(sw: Switch) -> bool:
-    """Whether it was consumed already or not."""
+    """Whether PortInitDone was pushed, consumed or not."""
     row = sw.appl_db.key(TABLE, INIT_DONE)
     return bool(sw.appl_db.client.exists(row, f"_{row}"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RTM_NEWLINK and RTM_DELLINK as only the kernel should send them, sent by us: to all who listen to link changes."""
+"""RTM_NEWLINK and RTM_DELLINK, which only the kernel should send, sent by us to all listeners for link changes."""
 
 import os
 import socket
@@ -27,8 +27,8 @@ def link_message(kind: int, name: str, ifindex: int, mtu: int, flags: int) -> by
 
 
 def forge_link(netns: str, kind: int, name: str, ifindex: int, mtu: int, flags: int = IFF_UP | IFF_RUNNING) -> None:
-    """Multicast by a process of the namespace. The unicast that goes with it is for ourselves: the kernel would take it
-    as a request."""
+    """Multicast by a process of the namespace. The unicast copy goes to ourselves: the kernel would take it as a
+    request."""
     with socket_in(netns, socket.AF_NETLINK, socket.SOCK_RAW, 0) as sender:
         sender.bind((0, 0))
         own_port = sender.getsockname()[0]

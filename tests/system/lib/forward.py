@@ -11,7 +11,7 @@ RECEIVE_BYTES = 1 << 16
 
 
 class Forward(socketserver.ThreadingTCPServer):
-    """Serves in threads until it is left as a context. A client finds nobody while the socket is not there."""
+    """Serves in threads until the context ends. Clients are refused while the socket does not exist."""
 
     daemon_threads = True
     block_on_close = False
@@ -34,7 +34,7 @@ class Forward(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever went away, went away."""
+        """A client that went away is not an error."""
 
 
 class Client(socketserver.BaseRequestHandler):

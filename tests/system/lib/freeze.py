@@ -26,8 +26,8 @@ def _ptrace(request: int, thread: int) -> None:
 
 @contextlib.contextmanager
 def frozen_thread(thread: int) -> Iterator[None]:
-    """Freezes the thread with this id; the first one's is the process's. Only the thread of ours that enters it may
-    use it."""
+    """Freezes the thread with this id; the main thread's is that of the process. The context must be left by the thread
+    that entered it."""
     _ptrace(PTRACE_SEIZE, thread)
     try:
         _ptrace(PTRACE_INTERRUPT, thread)
@@ -39,7 +39,7 @@ def frozen_thread(thread: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_in_its_turn(thread: int, wake: Callable[[], None]) -> Iterator[None]:
-    """Held where it reads the kernel's events, which wake() gives it: a loop that hangs in the middle of its work."""
+    """Holds it where it reads the kernel's events, which wake() causes: a loop that hangs in the middle of its work."""
     with frozen_thread(thread):
         wake()
         while int(Path(f"/proc/{thread}/task/{thread}/syscall").read_text().split()[0]) != RECVMMSG:

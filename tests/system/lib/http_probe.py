@@ -23,7 +23,7 @@ REFUSED = (http.client.HTTPException, OSError)
 
 
 def loopback_address() -> tuple[str, int]:
-    """An address that no other test uses: all of 127.0.0.0/8 is this machine's."""
+    """An address that no other test uses: all of 127.0.0.0/8 belongs to this machine."""
     pid = os.getpid()
     return f"127.{64 + (pid >> 16) % 64}.{(pid >> 8) % 256}.{pid % 256}", 10187 + next(_numbers)
 
@@ -45,7 +45,7 @@ def ask(client: socket.socket, path: str, method: str = "GET", *headers: str) ->
 
 
 class Stream:
-    """One request for a stream, and the lines that come. It keeps the client's socket open until it is closed."""
+    """A request for a stream, and the lines that arrive. The client's socket stays open until close()."""
 
     def __init__(self, client: socket.socket, path: str, version: str = "1.1") -> None:
         self.client = client
@@ -72,7 +72,7 @@ class HttpProbe(Daemon):
         self.unix_path = folder / "run" / "http.sock"
         given = {"listen": f"{self.address[0]}:{self.address[1]}", "unix": self.unix_path, **options}
         arguments = [f"{name}={value}" for name, value in given.items()]
-        # Freed memory is given back soon, so that what is held shows in a sanitized build too.
+        # Returns freed memory soon, so that a sanitized build shows what is really in use.
         sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
         super().__init__(arguments, folder / "http_probe.log", {"ASAN_OPTIONS": sanitizer})
         self.command[:1] = [*command, str(binary().parent / "tests" / "unit" / "http_probe")]

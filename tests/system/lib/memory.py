@@ -12,7 +12,7 @@ LARGEST = 1 << 30
 
 
 def places(pid: int, wanted: bytes) -> list[str]:
-    """Where the bytes occur, in all readable mappings."""
+    """The mappings in which the bytes occur, of all that can be read."""
     maps = Path(f"/proc/{pid}/maps").read_text()
     found: list[str] = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:

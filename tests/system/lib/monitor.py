@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that a redis-server gets while a test looks."""
+"""Records every command that a redis-server gets."""
 
 import re
 import threading
@@ -17,8 +17,8 @@ WRITES = {"HSET", "HMSET", "HDEL", "DEL", "UNLINK", "SET", "EVAL", "EVALSHA", "H
 
 
 class Monitor:
-    """with Monitor(client) as seen: ...; afterwards seen.commands holds all of them, in order: none is missing, since
-    Redis itself is asked for the end."""
+    """with Monitor(client) as seen: ...; afterwards seen.commands holds all commands in order. None is missing, since
+    the end is marked by a command to Redis itself."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.commands: list[list[str]] = []
@@ -50,7 +50,7 @@ class Monitor:
         with self._client.monitor() as monitor:
             self._ready.set()
             while True:
-                # Not monitor.next_command(): it joins the words by blanks.
+                # Not monitor.next_command(), which joins the words with blanks.
                 words = WORD.findall(monitor.connection.read_response())
                 if self._end in words:
                     return

@@ -73,7 +73,7 @@ class Links:
         self.batch([f"link delete dev {name}"])
 
     def delete_ports(self, names: Sequence[str]) -> None:
-        """Changes them all at once, which takes the kernel hardly longer than one."""
+        """Deletes them all at once, which takes the kernel hardly longer than one."""
         for name in names:
             del self._peers[name]
         self.batch([*(f"link set dev {name} group {DOOMED_GROUP}" for name in names), f"link delete group {DOOMED_GROUP}"])
@@ -88,7 +88,7 @@ class Links:
         self.batch([f"link set dev {self._peers[name]} {state}"])
 
     def wait_carrier(self, names: Collection[str], state: str) -> None:
-        """Waits until the kernel says so of links that are up: a thread of the kernel does it, later than
+        """Waits until the kernel shows this carrier of links that are up: a kernel thread updates it some time after
         set_carrier()."""
 
         def other(link: dict[str, Any]) -> bool:
@@ -140,7 +140,7 @@ class NetNs(Links):
     def add_again(self) -> None:
         """Made, or made again after close(), without links."""
         run("ip", "netns", "add", self.name)
-        # With IPv6 the kernel does much more for each change of a link than it tells us about.
+        # With IPv6 each change of a link costs the kernel much more than what it reports to us.
         self.exec(
             "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"
         )

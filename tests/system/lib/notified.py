@@ -27,7 +27,7 @@ class Notified:
         return self._seen
 
     def fill(self) -> None:
-        """Fills it until a sender would have to wait for a reader."""
+        """Fills it until a sender would have to wait."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, contextlib.suppress(BlockingIOError):
             sender.setblocking(False)
             while True:

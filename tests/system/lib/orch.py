@@ -44,8 +44,8 @@ class Taken:
 
 
 class Orch:
-    """Consumes in a thread. Every port is given to `create` once PortConfigDone was consumed, as orchagent creates host
-    interfaces only then; a deleted one is given to `delete`."""
+    """Consumes in a thread. Passes every port to `create` once PortConfigDone was consumed, as orchagent creates host
+    interfaces only then, and a deleted one to `delete`."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Orch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread; raises what ended it before."""
+        """Ends the thread; raises the exception that ended it earlier, if any."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -105,12 +105,12 @@ class Orch:
                 self._follow()
             except redis.RedisError:
                 self._stopping.wait(POLL_SECS)
-            except Exception as failure:  # whatever it is, stop() shows it to the test
+            except Exception as failure:  # stop() shows it to the test
                 self._failure = failure
                 return
 
     def _follow(self) -> None:
-        """Subscribes, takes what is there, then each notification, until stopped or the connection breaks."""
+        """Subscribes, takes what is queued, then follows notifications, until stopped or disconnected."""
         with self._appl_db.client.pubsub(ignore_subscribe_messages=True) as notifications:
             notifications.subscribe(self._channel)
             while not self._stopping.is_set():

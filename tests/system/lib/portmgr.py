@@ -31,7 +31,7 @@ def delete_port(sw: Switch, port: str) -> None:
 
 
 def break_out(sw: Switch, old: Sequence[str], new: Sequence[str]) -> None:
-    """Rows of all old ports go, then all new ones come; the orchagent stand-in deletes and makes the links."""
+    """Deletes the rows of all old ports, then pushes the new ones; the orchagent stand-in changes the links."""
     for port in old:
         delete_port(sw, port)
     for port in old:

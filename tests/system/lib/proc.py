@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def is_stopped(pid: int) -> bool:
-    """Each of its threads; or it is no more."""
+    """Whether each of its threads is stopped, or the process is gone."""
     for path in Path(f"/proc/{pid}/task").glob("*/stat"):
         with contextlib.suppress(OSError):
             if path.read_text().rpartition(")")[2].split()[0] not in "TtZX":
@@ -57,7 +57,7 @@ class Proc:
 
     @property
     def waited_for_faults(self) -> int:
-        """Page faults of children that were waited for: 0 when there was none (cminflt + cmajflt)."""
+        """Page faults of its reaped children, 0 without any (cminflt + cmajflt)."""
         fields = self._stat()
         return int(fields[8]) + int(fields[10])
 
@@ -68,7 +68,7 @@ class Proc:
 
     @property
     def next_timer_secs(self) -> float:
-        """When the first of its timers (timerfd) goes off, as /proc/<pid>/fdinfo tells; infinite when none is armed."""
+        """Seconds until its first timer (timerfd) expires, by /proc/<pid>/fdinfo; infinite if none is armed."""
         timers = []
         for path in (self._folder / "fdinfo").iterdir():
             with contextlib.suppress(FileNotFoundError):  # a file that another thread has closed meanwhile
@@ -78,7 +78,7 @@ class Proc:
         return min((value for value in values if value > 0), default=float("inf"))
 
     def measure(self, seconds: float) -> Spent:
-        """A measured time is no wait: nothing is expected to happen in it."""
+        """Measures for this time. Not a wait: nothing is expected to happen meanwhile."""
         cpu, switches, start = self.cpu_secs, self.voluntary_switches, time.monotonic()
         time.sleep(seconds)
         passed = time.monotonic() - start

@@ -33,7 +33,7 @@ class Series(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The last one."""
+        """The last value."""
         return self.points[-1][1]
 
 
@@ -129,7 +129,7 @@ class Prometheus:
         wait_for(self._ready, START_TIMEOUT_SECS, lambda: f"Prometheus is ready: {self.log}")
 
     def close(self) -> None:
-        """Leaves nothing behind."""
+        """Ends it and leaves nothing behind."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

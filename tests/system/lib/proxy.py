@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Unix socket in front of a real Redis that disturbs what passes: refused commands, cuts, delays, silence."""
+"""A Unix socket in front of a real Redis that disturbs the traffic: refused commands, cuts, delays, silence."""
 
 import contextlib
 import shutil
@@ -88,7 +88,7 @@ class Link:
         self._client = client
         self._server = socket.socket(socket.AF_UNIX)
         self._owed: deque[tuple[Command, bytes | None]] = deque()
-        self._raw = False  # subscribed: what comes answers no command
+        self._raw = False  # subscribed: messages are not answers to commands
         self.budget = {"requests": proxy.budget["requests"], "replies": proxy.budget["replies"]}
 
     def start(self, target: str) -> None:
@@ -119,7 +119,7 @@ class Link:
                 argv = words(value)
                 reply = self._proxy.judge(argv)
                 self._owed.append((argv, reply))
-                # A refused command must not be carried out, but the server's answers stay in step.
+                # The server must not run a refused command, but its answers must stay in step.
                 self._send(self._server, "requests", value if reply is None else b"*1\r\n$4\r\nPING\r\n")
 
     def _replies(self) -> None:
@@ -197,7 +197,7 @@ class Proxy:
         return self._refusals[-1]
 
     def judge(self, argv: Command) -> bytes | None:
-        """Notes the command; the reply it gets in place of the server's, None: the server's."""
+        """Notes the command; returns the reply to give in place of the server's, or None."""
         self.commands.append(argv)
         for refusal in self._refusals:
             if not refusal.lifted and refusal.match(argv):

@@ -19,7 +19,7 @@ def kept(sw: Switch) -> list[Path]:
 
 
 def wait_recording(sw: Switch, number: int = 1, timeout: float = 60.0) -> Path:
-    """The newest recording, once there are so many."""
+    """Waits for so many recordings; returns the newest."""
     wait_for(lambda: len(kept(sw)) >= number, timeout, lambda: f"a recording; log:\n{sw.daemon.log[-3000:]}")
     return kept(sw)[-1]
 
@@ -58,12 +58,12 @@ def fields(file: Path, names: Sequence[str], wanted: str = "") -> list[list[str]
 
 
 def about(file: Path) -> str:
-    """What its section says of it."""
+    """What the recording's section header says about it."""
     done = subprocess.run(["capinfos", file], capture_output=True, text=True, check=True)
     lines = [line.partition(":")[2].strip() for line in done.stdout.splitlines() if line.startswith("Capture comment")]
     return lines[-1]
 
 
 def replay(file: Path) -> subprocess.CompletedProcess[str]:
-    """Plays it as text; fails if it leads to other rows than those with which the recording ends."""
+    """Plays it as text; fails if the replay ends with other rows than the recording."""
     return subprocess.run([binary(), "--replay", file, "--dry-run"], capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ACL_FILE = ROOT / "deploy" / "redis" / "portsyncd.acl"
 VARIABLE = "PORTSYNCD_TEST_ACL"
 USER = "portsyncd"
-# One for the whole test run, since a daemon has one password for all its servers.
+# One for the whole test run, since a daemon uses one password for all its servers.
 PASSWORD = secrets.token_urlsafe(24)
 
 
@@ -21,12 +21,12 @@ def chosen() -> bool:
 
 
 def password_hash(password: str) -> str:
-    """As an ACL writes it."""
+    """The hash of the password, as an ACL file has it."""
     return "#" + hashlib.sha256(password.encode()).hexdigest()
 
 
 def rules() -> list[str]:
-    """The words of the file behind the user's name; a selector is one of them."""
+    """The words after the user's name in the file; a selector counts as one word."""
     words: list[str] = []
     for word in ACL_FILE.read_text().split()[2:]:
         inside = bool(words) and words[-1].startswith("(") and not words[-1].endswith(")")
@@ -50,19 +50,19 @@ def password_file(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Element:
-    """One permission of the file, and all rules with less of it."""
+    """A permission of the file, and the rules with less of it."""
 
     name: str
     rest: tuple[str, ...]
 
 
 def lesser(word: str) -> list[str]:
-    """What could take its place and allows less; "" for nothing."""
+    """Narrower rules that could replace it; "" for none."""
     return [f"%R{word}", f"%W{word}"] if word.startswith("~") else [""]
 
 
 def elements() -> list[Element]:
-    """Each command, key pattern (where it is for reading and writing: each of both) and channel, in each selector and
+    """Each command, key pattern (reading and writing apart, if it allows both) and channel, in each selector and
     outside of them."""
     all_rules = rules()
     found: list[Element] = []

@@ -24,8 +24,8 @@ PROGRAM = os.environ.get("PORTSYNCD_TEST_REDIS_SERVER", "redis-server")
 
 
 def free_tcp_port() -> int:
-    """A port below those that the kernel gives to clients: a client could take it before the server does, or during a
-    restart."""
+    """A port below the range that the kernel gives to clients, so that no client takes it before the server does, or
+    during its restart."""
     lowest_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         with contextlib.suppress(OSError), socket.socket() as probe:
@@ -96,7 +96,7 @@ class RedisServer:
             self._process = None
 
     def denials(self, user: str) -> list[str]:
-        """What this user was refused, by ACL LOG."""
+        """The commands, keys and channels that this user was denied, by ACL LOG."""
         with self.client() as client:
             return [f"{e['reason']}: {e['object']} ({e['context']})" for e in client.acl_log() if e["username"] == user]
 

@@ -74,13 +74,13 @@ class Pages:
             return Page(response.status, response.headers["Content-Type"], response.read())
 
     def takes_clients(self) -> bool:
-        """The socket's file is there a moment earlier."""
+        """Whether the server accepts: the socket's file exists a moment earlier."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.path)) == 0
 
     @contextmanager
     def stream(self, path: str) -> Iterator[Stream]:
-        """An answer without an end."""
+        """A request for a stream, whose answer does not end."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(TIMEOUT_SECS)
             client.connect(str(self.path))

@@ -40,6 +40,6 @@ def borrowed_sockets(pid: int) -> Iterator[list[socket.socket]]:
 
 
 def granted(asked: int, direction: str) -> int:
-    """What SO_RCVBUF ("r") or SO_SNDBUF ("w") says after so much was asked for without privilege: capped, then doubled
+    """The value of SO_RCVBUF ("r") or SO_SNDBUF ("w") after an unprivileged request for so much: capped, then doubled
     by the kernel (socket(7))."""
     return 2 * min(asked, int(Path(f"/proc/sys/net/core/{direction}mem_max").read_text()))

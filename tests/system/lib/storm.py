@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes of links in numbers."""
+"""Many changes of links."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ from lib.figures import figures
 from lib.switch import Switch
 from lib.wait import wait_for
 
-# So small that a storm overruns it at once, yet enough for some messages.
+# So small that a storm overruns it at once, yet large enough for some messages.
 SMALL_BUFFER = {"performance": {"receive_buffer_bytes": 16384}}
 
 
@@ -26,12 +26,12 @@ def mixed_changes(ports: Sequence[str], count: int) -> Iterator[str]:
 
 
 def overrun_while_stopped(sw: Switch, lines: Sequence[str], flood: int = 2000) -> None:
-    """The lines are carried out while the daemon is stopped and its receive buffer is full: it never hears of them."""
+    """Runs the lines while the daemon is stopped and its receive buffer is full, so that it misses them."""
     victim = sw.ports[-1]
     before = figures(sw.daemon)["overruns"]
     sw.daemon.pause()
     sw.netns.batch(mtu_changes([victim], flood))
     sw.netns.batch(lines)
     sw.daemon.resume()
-    # In a storm the socket is left alone for a moment, and SIGHUP is not.
+    # In a storm the daemon leaves the socket alone for a moment, but still handles SIGHUP.
     wait_for(lambda: figures(sw.daemon)["overruns"] > before, 30, "the buffer was overrun")

@@ -19,7 +19,7 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 if not __package__:
-    # Not the folder of this file, whose name is that of the package it needs.
+    # Not this file's folder: the file has the name of the package that it needs.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from supervisor import childutils
@@ -102,12 +102,12 @@ class Supervisor:
 
     @property
     def words(self) -> str:
-        """What supervisord said so far."""
+        """supervisord's output so far."""
         logs = [self.folder / name for name in ("supervisord.out", "witness.log")]
         return "".join(log.read_text() for log in logs if log.exists())
 
     def control(self, *words: str) -> str:
-        """supervisorctl; its output whatever its exit status is."""
+        """Runs supervisorctl; returns its output, whatever its exit status."""
         command = ["/usr/bin/supervisorctl", "--configuration", str(self.config), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False).stdout
 
@@ -151,7 +151,7 @@ class Supervisor:
 
 
 def dependents(folder: Path) -> dict[str, str]:
-    """Program -> what it waits for ("rsyslogd:running"), of those with dependent_startup."""
+    """Program -> what it waits for ("rsyslogd:running"), for programs with dependent_startup."""
     found: dict[str, str] = {}
     for path in (folder / "conf.d").glob("*.conf"):
         parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=(" ;",))
@@ -163,7 +163,7 @@ def dependents(folder: Path) -> dict[str, str]:
 
 
 def note(out: Path, headers: Mapping[str, str], fields: Mapping[str, str]) -> tuple[str, str]:
-    """Program and state of this event, which is now in the file."""
+    """Adds the event to the file; returns its program and state."""
     name = headers["eventname"]
     program = fields.get("processname", "")
     state = name.removeprefix("PROCESS_STATE_") if program else "TICK"

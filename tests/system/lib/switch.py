@@ -30,8 +30,8 @@ ConfigDb = dict[str, dict[str, dict[str, str]]]
 
 
 def scratch() -> Path | None:
-    """A folder in memory: another program's sync() could hold up a save for seconds, and a daemon that stops does not
-    wait so long. None: the usual place, since this machine has too little memory."""
+    """A folder in memory: another program's sync() could delay a save for seconds, longer than a stopping daemon waits.
+    None: the usual place, since this machine has too little memory."""
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES else None
 
 
@@ -70,7 +70,7 @@ def load_config(config_db: Database, config: ConfigDb) -> None:
 
 @dataclass
 class Switch:
-    """Options first; what build() makes of them is below. Tests use the parts directly."""
+    """First the options, then the parts that build() makes of them, which tests use directly."""
 
     ports: list[str] = field(default_factory=lambda: port_names(8))
     config: ConfigDb | None = None  # CONFIG_DB instead of sample_config(ports)
@@ -133,12 +133,12 @@ class Switch:
         return Pages(self.folder / "http.sock")
 
     def pages_when_served(self) -> Pages:
-        """For a daemon that was started without waiting for it."""
+        """Waits for the pages of a daemon that was started without waiting."""
         wait_for(self.pages.takes_clients, what="the daemon serves its pages")
         return self.pages
 
     def build(self) -> None:
-        """Everything but the daemon and the orchagent stand-in runs then, and CONFIG_DB is filled."""
+        """Starts everything but the daemon and the orchagent stand-in, and fills CONFIG_DB."""
         self.folder = Path(tempfile.mkdtemp(prefix="portsyncd-test-", dir=scratch()))
         self._cleanup.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self._build_redis()
@@ -173,11 +173,11 @@ class Switch:
         assert self.daemon.alive, f"portsyncd ended: {self.daemon.log}"
 
     def close(self) -> None:
-        """Leaves nothing behind, however far it was built."""
+        """Takes everything down, however far it was built."""
         self._cleanup.close()
 
     def assert_nothing_denied(self) -> None:
-        """Checks that the daemon asked Redis for nothing that its user may not do."""
+        """Asserts that Redis denied the daemon nothing."""
         for server in {self.redis, *self.others.values()} if self.least_rights else ():
             if server.alive:
                 assert not server.denials(redis_acl.USER)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of src/host/syscalls.c, and tests that make the daemon use what it uses: for a tracer."""
+"""The names of src/host/syscalls.c, and tests that make the daemon use its system calls, for a tracer."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# What makes the daemon do what it can do, and no more: it runs under a tracer, on an emulated machine.
+# These make the daemon do all that it can, in little time: it runs under a tracer, on an emulated machine.
 BUSY = (
     "test_smoke.py",
     "test_metrics.py::test_what_is_served_is_what_is_documented",
@@ -17,7 +17,7 @@ BUSY = (
 
 
 def listed() -> set[str]:
-    """All that are allowed in some way, whatever the architecture: one that lacks a call skips its name."""
+    """All calls that are allowed in some way, on any architecture: one that lacks a call skips its name."""
     text = (ROOT / "src" / "host" / "syscalls.c").read_text()
     allowed = re.search(r"allowed\[\] = \{(.*?)\n\};", text, re.DOTALL)
     assert allowed

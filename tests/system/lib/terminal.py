@@ -15,7 +15,7 @@ from typing import Self
 
 from lib.wait import patient, wait_for
 
-# Escape sequences, bells, and what is taken back.
+# Escape sequences, bells, and erased characters.
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x07|[^\x08]\x08")
 
 
@@ -53,7 +53,7 @@ class Terminal:
         while select.select([self._master], [], [], 0)[0]:
             try:
                 part = os.read(self._master, 65536)
-            except OSError:  # nobody has the other end any more
+            except OSError:  # no process has the other end open any more
                 break
             if not part:
                 break

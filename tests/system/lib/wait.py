@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only place that waits by looking again and again; all else in the tests calls it."""
+"""The only place that polls; everything else in the tests calls it."""
 
 import os
 import time
@@ -14,13 +14,13 @@ FACTOR = max(1.0, float(os.environ.get("TEST_PATIENCE", "1")))
 
 
 def crowd() -> float:
-    """How many processes share a processor: each gets that much less of it. At least 1, at most 20."""
+    """How many processes share a processor, so how much slower each is. At least 1, at most 20."""
     return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 20.0)
 
 
 def patient(seconds: float = LEAST_SECS) -> float:
-    """A deadline that may decide a test: at least 30 s, and longer by TEST_PATIENCE, a factor for slow machines, and
-    where others have work at the same time."""
+    """A deadline that may decide a test: at least 30 s, times TEST_PATIENCE, a factor for slow machines, and longer on
+    a busy machine."""
     return max(seconds, LEAST_SECS) * max(FACTOR, crowd())
 
 

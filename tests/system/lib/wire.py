@@ -16,7 +16,7 @@ class Wire:
         for end, name, address in ((near, "near", NEAR), (far, "far", FAR)):
             end.ip("address", "add", f"{address}/24", "dev", name)
             end.ip("link", "set", name, "up")
-        # Fixed, so that nobody asks for the address while nobody has it.
+        # Fixed, so that no address resolution is needed while an end does not answer.
         hardware = json.loads(far.ip("-json", "link", "show", "dev", "far"))[0]["address"]
         near.ip("neighbour", "replace", FAR, "lladdr", hardware, "dev", "near", "nud", "permanent")
 
