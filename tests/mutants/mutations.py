@@ -428,7 +428,6 @@ MUTATIONS = [
         ("if (is_gone(reply) && s->state == STARTUP_DONE)", "if (is_gone(reply))"),
         ("else\n\t\ts->check = CHECK_OWED;", "else\n\t\ts->check = CHECK_NONE;"),
         ("if (s->check == CHECK_NONE)\n\t\ts->check = CHECK_OWED;", ""),
-        ("s->check == CHECK_ASKED || !connected(s)", "s->check == CHECK_ASKED"),
         ("case STARTUP_INIT_DONE_SENT:\n\t\ts->state = STARTUP_AWAITS_LINKS;", "case STARTUP_INIT_DONE_SENT:"),
         ("s->state = config ? STARTUP_CONFIG_DONE_DUE : STARTUP_AWAITS_LINKS;", ""),
         ("(s->kind != START_WARM || portcount_settled(s->portcount))", "true"),
