@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the steps of a plan do. A step is carried out whatever the state of things is: a fault that cannot happen now,
-such as the end of a daemon that is dead, does not happen."""
+"""What the steps of a plan do. Any step may come in any state: a fault that cannot happen now, such as the end of a
+dead daemon, is left out."""
 
 import contextlib
 import signal
@@ -20,21 +20,21 @@ from lib.wait import comes, wait_for
 OVERRUN_CHANGES = 600  # a small buffer holds a tenth of them; a large one holds all, and the daemon reads them late
 CHURN_GROUP = 9
 CHURN_PAIRS = 40
-TIMEOUTS_SECS = 3.0  # a command's, which is 1 s, with room
+TIMEOUTS_SECS = 3.0  # a command's limit, 1 s, and some more
 SAVE_SECS = 1.5  # the state is saved a second after a change
 ENABLE = "WARM_RESTART_ENABLE_TABLE|system"
 SCRAPED = ("/metrics", "/healthz", "/ports", "/nothing")
 
 
 class Actions:
-    """Of one sequence. `touched` are ports whose row may have lost the fields of others, `flushed` the databases whose
-    rows of others are gone, both by what was done to them."""
+    """The actions of one sequence. They may have removed other writers' fields from the rows of the ports `touched`,
+    and other writers' rows from the databases `flushed`."""
 
     def __init__(self, rig: Rig) -> None:
-        self.deleted: set[str] = set()  # whose link ceased to exist, whether another came or not
+        self.deleted: set[str] = set()  # ports whose link was deleted, even if another one came
         self.touched: set[str] = set()
         self.flushed: set[str] = set()
-        self.misused: set[str] = set()  # whose key in STATE_DB became no hash, which is nobody's row then
+        self.misused: set[str] = set()  # ports whose key in STATE_DB is not a hash any more, so nobody's row
         self.restarted = self.disk_was_full = False
         self._rig = rig
         self._switch = rig.switch
@@ -48,7 +48,7 @@ class Actions:
         getattr(self, step.action)(*step.words)
 
     def close(self) -> None:
-        """Also after a step that failed."""
+        """Ends what runs, also after a failed step."""
         self.end_churn()
         self.close_clients()
         self._held.clear()
@@ -64,7 +64,7 @@ class Actions:
         self._switch.redis.kill()
 
     def start_redis(self) -> None:
-        """A cold start that met CONFIG_DB while it is still empty would take it for a switch without ports, as in SONiC."""
+        """A cold start that found CONFIG_DB still empty would take this for a switch without ports, as in SONiC."""
         with self._still():
             self._switch.redis.start()
             if self._rig.kind.audited:
@@ -73,7 +73,7 @@ class Actions:
 
     @contextlib.contextmanager
     def _still(self) -> Iterator[None]:
-        """The daemon does nothing meanwhile; one that another step has stopped stays so."""
+        """Stops the daemon meanwhile; if another step has stopped it, it stays stopped."""
         daemon = self._switch.daemon
         moves = daemon.alive and Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
         if moves:
@@ -89,7 +89,7 @@ class Actions:
         self._switch.redis.resume()
 
     def wait_for_timeouts(self) -> None:
-        """Until the daemon has given up a connection, if it wants something of Redis at all."""
+        """Waits until the daemon has dropped a connection, if it has a request for Redis at all."""
         comes(lambda: "no answer within" in self._rig.log_from(self._rig.started_at), TIMEOUTS_SECS)
 
     def flush(self, what: str) -> None:
@@ -203,14 +203,14 @@ class Actions:
         self._rig.free_disk()
 
     def wait_for_a_save(self) -> None:
-        """Until one failed, if any is tried."""
+        """Waits until a save failed, if one is attempted."""
         comes(lambda: "counters are not saved" in self._rig.log_from(self._rig.started_at), SAVE_SECS)
 
     def jump_clock(self, secs: int) -> None:
         self._rig.move_clock(secs)
 
     def scrape(self) -> None:
-        """Whatever it answers; one that hangs is noticed by the daemon's own figures in the end."""
+        """Ignores the answer; the daemon's own figures reveal a hung page at the end."""
         for path in SCRAPED:
             with contextlib.suppress(OSError), self._client() as client:
                 client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
@@ -218,7 +218,7 @@ class Actions:
                     client.recv(1 << 16)
 
     def open_clients(self, count: int) -> None:
-        """They ask for nothing, or not to the end."""
+        """Opens clients that send no request, or half of one."""
         for i in range(count):
             with contextlib.suppress(OSError):
                 client = self._client()
@@ -293,7 +293,7 @@ class Actions:
     def leave_bridge(self, name: str) -> None:
         self._switch.netns.set_master(name, None)
 
-    # --- how ---
+    # --- helpers ---
 
     def _batch(self, lines: Iterable[str]) -> None:
         self._switch.netns.batch(lines)
@@ -309,15 +309,15 @@ class Actions:
             self._switch.daemon.resume()
 
     def _has_begun(self) -> bool:
-        """What is denied to a daemon that starts may end it, as any signal does; later it must not. One that is stopped
-        has not begun, as far as we can see."""
+        """A denial may end a daemon that is starting, as any signal does; later it must not. A stopped daemon counts as
+        starting, since we cannot tell."""
         if not self._switch.daemon.alive or self._held:
             return False
         wait_for(lambda: "follows the kernel's links" in self._rig.log_from(self._rig.started_at), 30, "a start")
         return True
 
     def _enable_warm(self, how: str) -> None:
-        """Only where the plan knows that Redis answers: else the rows say what they said, and no start is warm."""
+        """Only if the plan knows that Redis answers: otherwise the tables stay as they are, and no start is warm."""
         if how == "warm":
             self._switch.state_db.client.hset(ENABLE, "enable", "true")
 

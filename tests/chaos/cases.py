@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sequences that once broke something, by hand and as short as they can be. They are carried out before all others."""
+"""Sequences that once broke something, written by hand and minimal. They run before all others."""
 
 from plan import Kind, Powers, Sequence, Step
 
 CASES_KIND = Kind(-1, ports=6, crowd=60, audited=True, proxied=True, dpu=True, small_buffer=True, lasting=False)
 
-# Name -> steps, words apart by blanks; those of CASES_WITHOUT_MEMORY need an allocator that refuses.
+# Name -> steps, their words separated by blanks; CASES_WITHOUT_MEMORY need an allocator that can fail.
 CASES = {
     "all links are read again with no descriptor left": """
         limit_descriptors 0
@@ -14,7 +14,7 @@ CASES = {
         end_overrun
         free_descriptors
     """,
-    # What consumers must hear as a DEL: the fields of others go with the old link.
+    # Consumers must get a DEL: it removes other writers' fields with the old link.
     "a link that is replaced while nobody looks": """
         overrun Ethernet8
         bounce Ethernet0 1500
@@ -30,14 +30,14 @@ CASES = {
     """,
 }
 CASES_WITHOUT_MEMORY = {
-    # Names of CONFIG_DB that found no memory were forgotten, and PortConfigDone counted the others.
+    # Without memory names of CONFIG_DB were forgotten, and PortConfigDone counted only the others.
     "CONFIG_DB is read with every seventh allocation refused": """
         refuse_memory 7
         flush all
         wait_for_a_save
         grant_memory
     """,
-    # The timer of the stop's limit was made when the signal came: without memory there was no limit.
+    # The timer that limits a stop was made when the signal came: without memory there was no limit.
     "an end without memory, and nobody to write to": """
         stop_redis
         set_mtu Ethernet0 1300

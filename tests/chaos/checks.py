@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has to be true after every sequence, and how a switch is brought back to what the next one begins with."""
+"""What must hold after every sequence, and how a switch is restored for the next one."""
 
 import re
 import time
@@ -25,10 +25,10 @@ OLD_LINKS = "old interfaces are set down and ignored"
 INIT_DONE = re.compile(r"PortInitDone$", re.MULTILINE)
 OWN_LOGGER = "LOGGER|portsyncd"
 LINES = "portsyncd_log_lines_written_total"
-# One daemon, from its third sequence on: what its memory may have grown by, whatever happened to it.
+# How much a daemon's memory may grow from its third sequence on, whatever happened to it.
 SETTLED_AFTER, SAMPLES_LEAST = 3, 9
 RSS_GROWTH_KIB, ALLOCATIONS_GROWTH = 1024, 4
-# Beside that the log's ring: a page of it is touched when the first line comes that stands there.
+# Plus the log's ring, whose pages are touched when the first line reaches them.
 RING_KIB, RING_SLOTS = 1440, 1024
 # name of a figure -> what it means here
 MET = {
@@ -47,7 +47,7 @@ CONNECTION_UP = "portsyncd_redis_connection_up"
 
 @dataclass
 class Said:
-    """By portsyncctl verify, and by the checker, of the same state."""
+    """What portsyncctl verify and the checker say of the same state."""
 
     verify: Any = None
     checker: list[str] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Said:
 
 @dataclass
 class Sample:
-    """Of a daemon at rest."""
+    """Figures of a daemon at rest."""
 
     pid: int
     rss_kib: int
@@ -69,13 +69,13 @@ class Sample:
 
     @property
     def ring_kib(self) -> float:
-        """Of the log's ring, touched so far."""
+        """The part of the log's ring that was touched so far."""
         return RING_KIB * min(self.lines, RING_SLOTS) / RING_SLOTS
 
 
 @dataclass
 class Checks:
-    """Of all sequences of one rig."""
+    """The checks of all sequences of one rig."""
 
     rig: Rig
     met: Counter[str] = field(default_factory=Counter)  # faults that the daemon saw
@@ -86,13 +86,13 @@ class Checks:
     def begin(self) -> None:
         """Before a sequence."""
         if not self.rig.descriptors:
-            # No page is asked for here: its client would be one of them for a moment.
+            # Requests no page here: the request would count as a client for a moment.
             self.rig.descriptors = self.rig.open_descriptors()
             self._log_at = 0
         self.rig.plant_foreign()
 
     def after(self, actions: Actions) -> None:
-        """Brings back what the plan left away, and insists."""
+        """Restores what the plan left broken, and checks everything."""
         switch = self.rig.switch
         self.rig.move_clock(0)
         assert switch.daemon.alive, f"portsyncd ended with {switch.daemon.wait_exit()}"
@@ -127,7 +127,7 @@ class Checks:
     # --- the way back ---
 
     def _start_over(self, actions: Actions) -> None:
-        """Once a start is decided, orchagent makes the links again that were there before a cold one."""
+        """Once the kind of start is decided, orchagent makes the links again that a cold start retired."""
         since = self.rig.started_at
         wait_for(
             lambda: DECIDED.search(self.rig.log_from(since)), EQUAL_SECS, "PortConfigDone, or a warm start"
@@ -141,7 +141,7 @@ class Checks:
         netns.add_ports(self.rig.ports)
 
     def _restore(self) -> None:
-        """The configured ports, up, in no bridge, and no other."""
+        """Exactly the configured ports, up, in no bridge."""
         netns, ports = self.rig.switch.netns, self.rig.ports
         present = netns.ports
         spare = [name for name in present if name not in ports]
@@ -157,7 +157,7 @@ class Checks:
     # --- the recording ---
 
     def _replay_ends_the_same(self) -> None:
-        """What the flight recorder has of this sequence, and of those before it, leads to the same rows again."""
+        """Replaying what the flight recorder has of this and earlier sequences leads to the same rows."""
         file = fetch(self.rig.switch)
         played = replay(file)
         well = played.returncode == 0 and "as at the end of the recording" in played.stderr
@@ -166,13 +166,13 @@ class Checks:
     # --- what portsyncctl verify says ---
 
     def _verify(self, grace: float) -> Any:
-        """Not by the daemon's configuration, which names a proxy."""
+        """Runs portsyncctl verify, without the daemon's configuration, which names a proxy."""
         switch = self.rig.switch
         where = ("--netns", switch.netns.name, "--database-config", str(switch.database_config))
         return ctl.command(*where, "verify", "--grace", str(grace), "--json").json
 
     def _verify_agrees(self) -> None:
-        """Whatever is wrong by now: the same as the checker, which shares no code with it, says. The daemon is held, but
+        """verify finds the same differences as the checker, which shares no code with it. The daemon is held, but
         consumers may still act."""
         switch, said = self.rig.switch, Said()
 
@@ -193,10 +193,10 @@ class Checks:
         document = self._verify(EQUAL_SECS)
         assert document["equal"], f"portsyncctl verify: {document}"
 
-    # --- what is insisted on ---
+    # --- what must hold ---
 
     def _no_change_without_an_event(self) -> None:
-        """Who acts on events alone knows what is true by now, and has undone all that the kernel did meanwhile."""
+        """A consumer that acts on events alone knows the present state, and has undone everything the kernel did."""
         managers, checker = self.rig.managers, self.rig.switch.checker
         wait_for(
             lambda: not checker.compare_heard(managers).differences,
@@ -214,7 +214,7 @@ class Checks:
             assert not row, f"{name} is no port and has a row: {row}"
 
     def _at_rest(self) -> None:
-        """All connections, nothing owed, no descriptor more or less than at first, and PortInitDone was sent."""
+        """All connections stand, nothing is owed, no descriptor was leaked, and PortInitDone was sent."""
         rig = self.rig
         since = rig.started_at
         wait_for(lambda: INIT_DONE.search(rig.log_from(since)), EQUAL_SECS, "PortInitDone")
@@ -225,7 +225,7 @@ class Checks:
             lambda: f"as many descriptors as at first, {dict(rig.descriptors)}: {dict(rig.open_descriptors())}",
         )
         self._note_met()
-        memory = rig.rss_kib, rig.live_allocations  # before the page that tells of the lines
+        memory = rig.rss_kib, rig.live_allocations  # before the page that counts the lines
         self.samples.append(Sample(rig.switch.daemon.pid, *memory, rig.switch.pages.metrics()(LINES)))
 
     def _figures_now(self) -> dict[str, float]:
@@ -256,7 +256,7 @@ class Checks:
         self._last = (pid, now)
 
     def _state_is_saved(self) -> None:
-        """After a disk was full: what changes from now on is on it soon."""
+        """Even after a full disk, a change from now on is saved soon."""
         netns, port, began = self.rig.switch.netns, self.rig.ports[0], time.time()
         netns.batch([f"link set dev {port} mtu {mtu}" for mtu in (1400, 1401)])
         pages = self.rig.switch.pages
@@ -279,8 +279,8 @@ class Checks:
         self._config_is_as_it_was()
 
     def _deletions_were_told(self, actions: Actions) -> None:
-        """Consumers wait for the DEL of the row of a link that is gone, though another may have its name since. (After
-        renames that nobody saw, the link that was deleted may never have had a row of that name.)"""
+        """Consumers wait for the DEL of a deleted link's row, even if another link has its name by now. (After unseen
+        renames the deleted link may never have had a row of that name.)"""
         for port in actions.deleted & {*self.rig.ports} - actions.touched:
             row = self.rig.switch.row(port)
             assert not row.keys() & FOREIGN_FIELDS.keys(), f"{port} was deleted, and its row never was: {row}"
@@ -311,7 +311,7 @@ class Checks:
             rss = own[-1].rss_kib - own[0].rss_kib
             ring = own[-1].ring_kib - own[0].ring_kib
             assert rss <= RSS_GROWTH_KIB + ring or sanitized(), f"{rss} KiB more, {ring} of the log's ring: {own}"
-            # The least of some: a page that is being served holds memory too.
+            # The minimum of several: a page that is being served holds memory too.
             third = len(own) // 3
             before, after = (min(sample.allocations for sample in part) for part in (own[:third], own[-third:]))
             assert after - before <= ALLOCATIONS_GROWTH, f"{after - before} allocations more: {own}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 SEQUENCES_A_SWITCH = 25
-SPARE_NAMES = ("Ethernet400", "Ethernet404")  # of links that are no ports, until APPL_DB knows them
+SPARE_NAMES = ("Ethernet400", "Ethernet404")  # names of links that are not ports until APPL_DB knows them
 WINDOWS_MOST, CHANGES_LEAST, CHANGES_MOST = 5, 2, 12
 CHURNED_DUMPS = 3
 YEAR_SECS = 365 * 86400
@@ -30,17 +30,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Kind:
-    """A switch. Without reconciliations nothing but the event itself tells the daemon of a fault; then Redis keeps its data over
-    a restart, and faults that only a reconciliation can find are left out."""
+    """A switch. Without reconciliations the daemon learns of a fault from its event alone; then Redis keeps its data
+    over a restart, and faults that only a reconciliation can find are left out."""
 
     number: int
     ports: int
-    crowd: int  # links that are no ports
+    crowd: int  # links that are not ports
     audited: bool
-    proxied: bool  # Redis is reached through a proxy that can spoil what passes
+    proxied: bool  # Redis is behind a proxy that can disturb the traffic
     dpu: bool  # its links are not made again after a cold start
     small_buffer: bool
-    lasting: bool  # one daemon bears all its sequences, so that what it leaks adds up
+    lasting: bool  # one daemon runs all its sequences, so that leaks add up
 
 
 def kind_of(number: int) -> Kind:
@@ -81,7 +81,7 @@ class Planner:
         self.steps.append(Step(action, words))
 
     def plan(self) -> list[Step]:
-        """Windows begin at any time between the changes, and end at any later one."""
+        """Windows begin anywhere between the changes, and end anywhere later."""
         windows = self.choose_windows()
         changes = self.rng.randint(CHANGES_LEAST, CHANGES_MOST)
         places = sorted((self.rng.randint(0, changes), i) for i in range(len(windows)))
@@ -101,7 +101,7 @@ class Planner:
     # --- windows ---
 
     def choose_windows(self) -> list[Callable[[], Iterator[None]]]:
-        """At most one of those that exclude each other."""
+        """At most one of windows that exclude each other."""
         groups: list[list[Callable[[], Iterator[None]]]] = [
             [self.redis_dead, self.redis_stopped, self.redis_stopped],
             [self.daemon_stopped] if self.kind.lasting else [self.daemon_dead, self.daemon_dead, self.daemon_stopped],
@@ -155,7 +155,7 @@ class Planner:
         self.add("grant_memory")
 
     def links_coming_and_going(self) -> Iterator[None]:
-        """With dumps in the end, which it may interrupt."""
+        """Ends with dumps, which it may interrupt."""
         self.add("begin_churn")
         yield
         for _ in range(CHURNED_DUMPS):
@@ -271,7 +271,7 @@ class Planner:
         self.add(what, self.some(), *words.get(what, ()))
 
     def round_trip(self) -> None:
-        """Nothing is different afterwards; the row's readers have to hear of it all the same."""
+        """Nothing is different afterwards, but the row's consumers must get an event."""
         self.add("round_trip", self.some(), self.rng.choice(("admin", "mtu", "master")))
 
     def clock(self) -> None:

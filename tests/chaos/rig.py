@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A switch that bears a few sequences, with what spoils its day: a proxy before Redis, and libraries in the daemon that
+"""A switch for a few sequences, with the means to break it: a proxy before Redis, and libraries in the daemon that
 refuse memory and move the clock (bench/mallocs.c, clock.c)."""
 
 import contextlib
@@ -37,7 +37,7 @@ BRIDGE = "Bridge"
 FOLDER_PREFIX = "portsyncd-chaos-"
 DISK_KIB = 4096  # two of the largest state file, with its history
 STATE_SAVED_EVERY_SECS = 1
-# Rows that are none of ours: key -> fields, by database. CONFIG_DB's own are compared too.
+# Other writers' rows: key -> fields, by database. CONFIG_DB's own rows are compared too.
 FOREIGN = {
     "STATE_DB": {
         "PORT_TABLE|Ethernet0.10": {"state": "ok"},
@@ -55,12 +55,12 @@ def sanitized() -> bool:
 
 
 def powers() -> Powers:
-    """A sanitizer has an allocator of its own."""
+    """The libraries that the daemon can load: a sanitizer has its own allocator."""
     return Powers(refuse_memory=not sanitized())
 
 
 class SharedFile:
-    """What a library of LD_PRELOAD and we both see."""
+    """A file that a library of LD_PRELOAD and we both map."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
@@ -90,9 +90,9 @@ class Rig:
     switch: Switch = field(init=False)
     proxy: Proxy | None = None
     managers: Managers = field(init=False)  # consumers that undo what the kernel does
-    known: set[str] = field(default_factory=set)  # spare names that APPL_DB ever had
+    known: set[str] = field(default_factory=set)  # spare names that APPL_DB has had
     started_at: int = 0  # where the log of this process of the daemon begins
-    descriptors: Counter[str] = field(default_factory=Counter)  # as they are when all is well
+    descriptors: Counter[str] = field(default_factory=Counter)  # as they are when nothing is broken
 
     @property
     def ports(self) -> list[str]:
@@ -135,7 +135,7 @@ class Rig:
 
     @property
     def live_allocations(self) -> int:
-        """But for those from before the library was loaded: only differences mean something."""
+        """Without allocations from before the library was loaded, so only differences are meaningful."""
         calls = dict(zip(CALLS, self.mallocs.read(0, len(CALLS))))
         return calls["malloc"] + calls["calloc"] + calls["aligned"] - calls["free"]
 
@@ -143,7 +143,7 @@ class Rig:
         self.clock.write(0, secs * 10**9)
 
     def limit_descriptors(self, spare: int) -> None:
-        """So many more than are open now."""
+        """Allows so many more than are open now."""
         pid = self.switch.daemon.pid
         highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
         _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -197,7 +197,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 def remove_stale_disks() -> None:
-    """Those of runs that were killed before they could clean up."""
+    """Removes the disks of runs that were killed before they could clean up."""
     for line in Path("/proc/mounts").read_text().splitlines():
         found = re.search(rf" (\S*/{FOLDER_PREFIX}(\d+)-[^/ ]*)/disk ", line)
         if found and not Path(f"/proc/{found[2]}").exists():
@@ -215,7 +215,7 @@ def settings_of(kind: Kind, proxy: Proxy | None, disk: Path) -> Settings:
 
 @contextmanager
 def rig(kind: Kind) -> Iterator[Rig]:
-    """With the daemon started and equal."""
+    """A rig whose daemon runs, with STATE_DB equal to the kernel."""
     with ExitStack() as cleanup:
         server = RedisServer(*(() if kind.audited else ("--appendonly", "yes")))
         cleanup.callback(server.close)
@@ -247,7 +247,7 @@ def rig(kind: Kind) -> Iterator[Rig]:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """What makes the daemon load the libraries."""
+    """The environment that makes the daemon load the libraries."""
     names = ("clock", "mallocs") if powers().refuse_memory else ("clock",)
     return {
         "LD_PRELOAD": " ".join(str(HOOKS / f"{name}.so") for name in names),

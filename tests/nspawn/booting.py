@@ -22,14 +22,14 @@ FAILED = pytest.StashKey[bool]()
 def pytest_sessionstart(session: pytest.Session) -> None:
     if os.geteuid() != 0:
         pytest.exit("The system tests boot a machine: run them as root.", returncode=2)
-    # As Ctrl-C: pytest then takes down what the tests have set up.
+    # As with Ctrl-C: pytest then takes down what the tests have set up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     remove_stale()
 
 
 @pytest.fixture(scope="session")
 def debian() -> Path:
-    """A Debian root; it is shared, so nothing is written there."""
+    """A Debian root, shared and therefore never written to."""
     return Path(run(str(ROOT / "scripts" / "test-root")).splitlines()[-1])
 
 
@@ -44,7 +44,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def fresh(debian: Path) -> Iterator[Machine]:
-    """Debian as it was installed, with what portsyncd needs and Debian's redis-server, which nobody has touched."""
+    """Debian as installed, with portsyncd's dependencies and Debian's redis-server, unconfigured."""
     made = Machine(debian)
     try:
         made.boot()
@@ -83,7 +83,7 @@ def installed(debian: Path, packages: list[Path]) -> Iterator[Installed]:
 
 @pytest.fixture
 def service(installed: Installed) -> Iterator[Installed]:
-    """A running service, whatever the test before left."""
+    """A running service, whatever the previous test left."""
     yield installed
     installed.restore()
 

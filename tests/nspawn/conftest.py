@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All is in booting.py, which a test gives to a run of pytest in another folder too."""
+"""All fixtures are in booting.py, which a test also gives to a run of pytest in another folder."""
 
 pytest_plugins = ["booting"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the guides, run on a machine exactly as they stand there."""
+"""The commands of the guides, run on a machine exactly as written."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ class Block:
 
 
 def blocks(guide: str, kind: str = "sh") -> Iterator[Block]:
-    """Those that are marked so, each with the heading above it."""
+    """The blocks of this kind, each with the heading above it."""
     text = (ROOT / "docs" / guide).read_text()
     for found in re.finditer(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         headings = re.findall(r"^#+ (.*)$", text[: found.start()], re.MULTILINE)

@@ -23,8 +23,8 @@ REDIS_SOCKET = "/run/redis/redis.sock"
 CONFIG_FILE = "/etc/sonic/portsyncd.conf"
 PASSWORD_FILE = "/etc/sonic/portsyncd/redis/password"
 DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
-# Each reconciliation renews what `systemctl status` tells, and looks whether an emptied CONFIG_DB has been filled.
-# And a busy machine is no fault.
+# Each reconciliation renews what `systemctl status` shows, and checks whether an emptied CONFIG_DB was filled.
+# And a busy machine does not count as a fault.
 SETTINGS = {"sonic": {"reconcile_interval_secs": 1}, "health": {"max_latency_usecs": 1_000_000_000}}
 CHECKER = ROOT / "tests" / "system" / "lib" / "checker.py"
 
@@ -74,7 +74,7 @@ class Installed:
         self._connect()
 
     def install(self, *packages: Path) -> None:
-        """Those, or all of this version."""
+        """Installs these packages, or all of this version."""
         for package in packages or self.packages:
             self.machine.path(f"/root/{package.name}").write_bytes(package.read_bytes())
         self.machine.run("dpkg", "--install", *(f"/root/{package.name}" for package in packages or self.packages))
@@ -101,19 +101,19 @@ class Installed:
 
     @property
     def pid(self) -> int:
-        """Of the daemon, as it is outside."""
+        """The daemon's PID as seen from outside."""
         return self.machine.outside_pid(int(self.state["MainPID"]))
 
     def wait_state(self, wanted: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
         return self.machine.wait_unit(UNIT, wanted, what)
 
     def wait_whole(self) -> None:
-        """Until the service is active and every port has its row."""
+        """Waits until the service is active and every port has its row."""
         self.wait_state(lambda state: state["ActiveState"] == "active", "is active")
         self.wait_equal()
 
     def wait_equal(self) -> None:
-        """Until STATE_DB has the row of every port and equals the kernel."""
+        """Waits until STATE_DB has the row of every port and equals the kernel."""
         verdict = f"STATE_DB equals the kernel for {len(self.ports)} ports"
         last = ""
 
@@ -128,7 +128,7 @@ class Installed:
         return self.state_db.row(TABLE, port)
 
     def restore(self) -> None:
-        """A running, healthy service over running links, whatever a test left."""
+        """Restores a running, healthy service over running links, whatever a test left."""
         self.remove_drop_ins()
         self.machine.systemctl("reset-failed", UNIT)
         self.write_settings(SETTINGS)
@@ -139,12 +139,12 @@ class Installed:
         for port in self.ports:
             self.links.set_admin(port, "up")
             self.links.set_carrier(port, "up")
-        # Else what the kernel works out later belongs to the next test.
+        # Otherwise late changes of the kernel would fall into the next test.
         self.links.wait_carrier(self.ports, "up")
         self.wait_whole()
 
     def set_warm(self) -> None:
-        """From now on a start finds the links of the switch as they are, as after a crash of portsyncd alone."""
+        """From now on starts are warm and leave the links alone, as after a crash of portsyncd."""
         self.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
 
     def _set_up_redis(self) -> None:
@@ -158,7 +158,7 @@ class Installed:
         machine.systemctl("restart", REDIS)
 
     def _connect(self) -> None:
-        """Everything that goes through the running machine: its Redis and its links."""
+        """Connects to the running machine's Redis and links."""
         write_database_config(self._outside_config, Instance(str(self.machine.path(REDIS_SOCKET))))
         self.appl_db, self.config_db, self.state_db = (open_database(self._outside_config, n) for n in DATABASES)
         self.links: Links = self.machine.links

@@ -28,7 +28,7 @@ Record = dict[str, Any]
 
 @contextmanager
 def cgroups() -> Iterator[Path]:
-    """The root of cgroup2, which may be mounted anywhere or nowhere: here, and for this moment only."""
+    """Mounts cgroup2 for the duration of the block: it may be mounted anywhere or nowhere."""
     with tempfile.TemporaryDirectory(prefix=NAME_PREFIX) as folder:
         run("mount", "-t", "cgroup2", "cgroup2", folder)
         try:
@@ -38,7 +38,7 @@ def cgroups() -> Iterator[Path]:
 
 
 def remove_cgroup(name: str) -> None:
-    """With all that lives in it."""
+    """Removes it with everything in it."""
     with cgroups() as root:
         if not (root / name).exists():
             return
@@ -60,7 +60,7 @@ def remove_stale() -> None:
 
 
 class Machine:
-    """Over a root that stays as it is. close() leaves nothing behind, however far it came."""
+    """A machine over a root that stays unchanged. close() leaves nothing behind, however far the start came."""
 
     _numbers = itertools.count()
 
@@ -90,7 +90,7 @@ class Machine:
 
     def close(self) -> None:
         if self._process is not None:
-            # The machine first: then its end is waited for by who started it, not by this system's init.
+            # The machine first: then its parent waits for its end, not this system's init.
             remove_cgroup(self.name)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_TIMEOUT_SECS)
@@ -102,7 +102,7 @@ class Machine:
 
     @property
     def pid(self) -> int:
-        """Of the process that ends the machine when it ends."""
+        """The PID of the process whose end ends the machine."""
         assert self._process is not None, "the machine was not booted"
         return self._process.pid
 
@@ -119,7 +119,7 @@ class Machine:
         raise ProcessLookupError(f"no process {inside} in the machine")
 
     def on_its_network(self, *command: str) -> list[str]:
-        """A command of this machine's that talks to the network of that one, until it reboots."""
+        """Prefix for a command of this machine that uses the other's network, until that one reboots."""
         return ["nsenter", f"--net=/proc/{self.leader}/ns/net", *command]
 
     @property
@@ -127,7 +127,7 @@ class Machine:
         return Links(self.on_its_network("ip"))
 
     def inside(self, *command: str) -> list[str]:
-        """The command as it is run from outside."""
+        """The command line that runs the command inside."""
         enter = ["nsenter", f"--target={self.leader}", "--all", "--root", "--wd", *CLEAN_ENVIRONMENT]
         return [*enter, *command]
 
@@ -136,14 +136,14 @@ class Machine:
         return run(*self.inside(*command), stdin=stdin)
 
     def attempt(self, *command: str) -> tuple[int, str]:
-        """The exit status of a command that may fail, and all that it said."""
+        """The exit status and the output of a command that may fail."""
         done = subprocess.run(
             self.inside(*command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         return done.returncode, done.stdout
 
     def path(self, inside: str) -> Path:
-        """A file of the machine. (A symbolic link in it leads into the host's files.)"""
+        """A file of the machine, as seen from outside. (Its symbolic links lead to the host's files.)"""
         return Path(f"/proc/{self.leader}/root") / inside.lstrip("/")
 
     def write(self, inside: str, text: str) -> None:
@@ -155,12 +155,12 @@ class Machine:
         return self.run("systemctl", *arguments)
 
     def show(self, unit: str) -> dict[str, str]:
-        """All properties that systemd has of the unit; systemctl leaves out some that are empty."""
+        """All properties of the unit; systemctl leaves out some that are empty."""
         lines = self.systemctl("show", "--all", unit).splitlines()
         return defaultdict(str, (line.split("=", 1) for line in lines if "=" in line))
 
     def wait_unit(self, unit: str, wanted: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
-        """Until the unit's properties are as wanted."""
+        """Waits until the unit's properties are as wanted."""
         last: dict[str, str] = {}
 
         def there() -> bool:
@@ -177,7 +177,7 @@ class Machine:
         return ", ".join(f"{name}={properties.get(name)}" for name in names)
 
     def records(self, *matches: str) -> list[Record]:
-        """What journalctl finds."""
+        """The records that journalctl finds."""
         shown = self.run("journalctl", "--quiet", "--no-pager", "--output=json", *matches)
         return [json.loads(line) for line in shown.splitlines()]
 
@@ -189,7 +189,7 @@ class Machine:
         return int(self.records("--lines=1")[0]["__REALTIME_TIMESTAMP"])
 
     def since(self, mark: int, *matches: str) -> list[Record]:
-        """(journalctl --after-cursor passes over a record when the cursor's own does not match.)"""
+        """Records after the mark. (journalctl --after-cursor skips one if the cursor's own record does not match.)"""
         return [one for one in self.records(*matches) if int(one["__REALTIME_TIMESTAMP"]) > mark]
 
     def _wait_booted(self) -> None:
@@ -230,13 +230,13 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def numbers_of(pid: int) -> list[int]:
-    """The numbers of a process, from this PID namespace to its own."""
+    """The PIDs of a process, from this PID namespace to its own."""
     numbers = re.search(r"^NSpid:(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return [int(number) for number in numbers[1].split()] if numbers else []
 
 
 def is_leader(pid: int) -> bool:
-    """Whether it is PID 1 of a PID namespace in a PID namespace (nspawn's in boot-root's), and systemd already."""
+    """Whether it is PID 1 of nspawn's PID namespace within boot-root's, and has become systemd."""
     try:
         numbers = numbers_of(pid)
         return len(numbers) == 3 and numbers[-1] == 1 and Path(f"/proc/{pid}/comm").read_text() == "systemd\n"

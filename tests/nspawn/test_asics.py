@@ -16,7 +16,7 @@ PAGE = ("curl", "--silent", "--show-error", "--unix-socket")
 
 
 class Asic:
-    """One of a switch's: the n-th, with port Ethernet<n>."""
+    """The n-th ASIC of a switch, with port Ethernet<n>."""
 
     def __init__(self, switch: Installed, number: int) -> None:
         self.name = ASICS[number]
@@ -58,7 +58,7 @@ class Asic:
 
 @pytest.fixture
 def asics(booted: Installed) -> list[Asic]:
-    """Both run, as do the packages' other service and its Redis."""
+    """Both services run, beside the packages' other service and its Redis."""
     booted.install()
     made = [Asic(booted, number) for number in range(len(ASICS))]
     includes = [
@@ -88,9 +88,9 @@ def test_each_follows_its_own_links(booted: Installed, asics: list[Asic]) -> Non
         ports = json.loads(machine.run(*PAGE, f"/run/portsyncd-{asic.name}/http.sock", "http://localhost/ports"))
         assert [port["name"] for port in ports["ports"]] == [asic.port]
         assert machine.path(f"/var/lib/sonic/portsyncd-{asic.name}").is_dir()
-    # One ends, is started again, and has the other's peace.
+    # One ends and is started again; the other is not affected.
     before = {asic.name: machine.show(asic.unit)["MainPID"] for asic in asics}
-    # Not all of the unit: systemd 257 would kill its ExecStopPost=, too.
+    # Kills only the main process: systemd 257 would kill ExecStopPost=, too.
     machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", first.unit)
     machine.wait_unit(first.unit, lambda state: state["NRestarts"] == "1" and state["ActiveState"] == "active", "runs again")
     first.links.set_carrier(first.port, "up")

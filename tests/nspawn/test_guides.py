@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command of the guides that is not marked as an example is run, in the order in which they stand there, and
-nothing else is done: what a guide leaves out fails here. In between it is only looked at what came of them."""
+"""Runs every command of the guides that is not marked as an example, in their order, and nothing else: a step that a
+guide leaves out makes this fail. In between the tests only look at the results."""
 
 import re
 from pathlib import Path
@@ -34,14 +34,14 @@ def runs_as_its_own_redis_user(machine: Machine) -> None:
 
 
 def conffile_still_has_every_key(machine: Machine) -> None:
-    """Edited, not replaced."""
+    """The configuration file was edited, not replaced."""
     shipped = (ROOT / "deploy" / "portsyncd.conf").read_text()
     keys = re.findall(r"^#?(\w+) =", shipped, re.MULTILINE)
     assert re.findall(r"^#?(\w+) =", machine.path("/etc/sonic/portsyncd.conf").read_text(), re.MULTILINE) == keys
 
 
 def put_packages(machine: Machine, packages: list[Path]) -> None:
-    """Where `make deb` and a copy to the switch leave them."""
+    """Puts the packages where `make deb` and a copy to the switch leave them."""
     for package in packages:
         machine.path(f"/root/{package.name}").write_bytes(package.read_bytes())
 
@@ -69,7 +69,7 @@ def ask(machine: Machine, path: str) -> str:
 
 
 def rules_are_recorded(machine: Machine) -> None:
-    """Of this switch, by a Prometheus with our rules."""
+    """A Prometheus with our rules has recorded series of this switch."""
     wanted = '"instance":"127.0.0.1:10187","job":"portsyncd"'
     query = "/api/v1/query?query=instance:portsyncd_available:bool"
     wait_for(lambda: wanted in ask(machine, query), 60, lambda: f"{wanted}: {ask(machine, query)}")

@@ -27,7 +27,7 @@ def test_that_waits(booted):
 
 
 def machines_of(pid: int) -> list[str]:
-    """The cgroups of its machines."""
+    """The cgroups of the machines that this process started."""
     with cgroups() as root:
         return [path.name for path in root.glob(f"{NAME_PREFIX}{pid}-*")]
 
@@ -48,7 +48,7 @@ def waiting(debian: Path, packages: list[Path], tmp_path: Path) -> Iterator["sub
         "PORTSYNCD_PACKAGES": str(packages[0].parent),
         "TMPDIR": str(tmp_path / "files"),
     }
-    # A shell lets what it starts in the background ignore SIGINT.
+    # A shell starts background processes with SIGINT ignored.
     before = ("env", "--default-signal=INT")
     command = [*before, sys.executable, "-m", "pytest", "-q", "-p", "booting", "-p", "no:cacheprovider", str(tmp_path)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

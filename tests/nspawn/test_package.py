@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of the package on a machine that runs: installed, rebooted, upgraded, removed, purged."""
+"""The life of the package on a running machine: installed, rebooted, upgraded, removed, purged."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed)
 
 
 def start_instance(booted: Installed) -> None:
-    """One that systemd runs in a network namespace; what it runs does not matter here."""
+    """Starts an instance in a network namespace; its program does not matter here."""
     if not booted.machine.path(NETNS).exists():
         booted.machine.run("ip", "netns", "add", Path(NETNS).name)
     booted.machine.write(f"/run/systemd/system/{TEMPLATE}", "[Service]\nExecStart=/bin/sleep infinity\n")
@@ -48,7 +48,7 @@ def test_upgraded_it_runs_the_new_one_with_the_old_settings(booted: Installed) -
 
 
 def test_the_single_package_of_before_becomes_three_and_the_service_runs_on(booted: Installed, tmp_path: Path) -> None:
-    """Restarted once, by the rule of each upgrade; what its operator set stays."""
+    """The service restarts once, as at each upgrade; the operator's settings stay."""
     booted.install(as_single(booted.packages, tmp_path))
     booted.wait_whole()
     booted.set_warm()
@@ -57,7 +57,7 @@ def test_the_single_package_of_before_becomes_three_and_the_service_runs_on(boot
     before, rows = booted.pid, {port: booted.row(port) for port in booted.ports}
     booted.install()
     booted.wait_whole()
-    # Where this runs in a chroot, the link has the way to that, too.
+    # In a chroot the link's target includes the path of the chroot.
     assert booted.pid != before and str(Path(f"/proc/{booted.pid}/exe").readlink()).endswith(PROGRAM)
     assert booted.machine.path(CONFIG_FILE).read_text() == kept
     assert {port: booted.row(port) for port in booted.ports} == rows

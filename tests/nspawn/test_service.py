@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service as systemd starts, watches, confines, reloads and stops it. The tests share a machine; each leaves it to
-`service` to mend what it broke."""
+"""The service as systemd starts, watches, confines, reloads and stops it. The tests share a machine; the fixture
+`service` repairs what a test broke."""
 
 import errno
 import json
@@ -29,7 +29,7 @@ CAP_NET_ADMIN = 1 << 12
 CAP_SYS_RESOURCE = 1 << 24
 FACILITY_USER, FACILITY_AUTHPRIV = "1", "10"
 
-# Held before the program itself begins.
+# Holds it before the program itself begins.
 HELD = """[Service]
 ExecStart=
 ExecStart=/bin/sh -c 'kill -STOP $$$$; exec /usr/bin/portsyncd'
@@ -59,12 +59,12 @@ def status_of(task: Path) -> dict[str, str]:
 
 
 def one_record(service: Installed, mark: int, *matches: str) -> Record:
-    """The first since then that matches, once there is one."""
+    """Waits for a matching record after the mark; returns the first one."""
     return wait_for(lambda: service.machine.since(mark, "--unit", UNIT, *matches), what=f"a record {matches}")[0]
 
 
 def wait_said(service: Installed, pattern: str, mark: int) -> None:
-    """Until a line of the service, or of systemd about it, matches."""
+    """Waits until a line of the service, or of systemd about it, matches."""
 
     def said() -> bool:
         found = service.machine.since(mark, "--unit", UNIT)
@@ -110,7 +110,7 @@ def test_it_starts_without_redis_and_waits_for_it(service: Installed) -> None:
 
 
 def test_it_waits_for_the_file_that_says_where_redis_is(service: Installed) -> None:
-    """The start does not hang, and takes no other Redis for ours."""
+    """The start does not hang, and the daemon contacts no other Redis."""
     service.machine.systemctl("stop", UNIT, REDIS)
     service.machine.systemctl("start", UNIT)
     state = service.wait_state(lambda state: "waits for the file" in state["StatusText"], "tells that it waits")
@@ -149,7 +149,7 @@ def test_the_package_explains_its_lines(service: Installed) -> None:
 
 
 def test_portsyncctl_has_what_systemd_and_the_journal_know(service: Installed) -> None:
-    """Of a service that was stopped: since when, how it ended, its last line; and one that is started is waited for."""
+    """Since when a service is stopped, how it ended, and its last line; `portsyncctl wait` waits for its start."""
 
     def status() -> Any:
         return json.loads(service.machine.run("sh", "-c", "portsyncctl status --json; test $? -le 3"))
@@ -165,7 +165,7 @@ def test_portsyncctl_has_what_systemd_and_the_journal_know(service: Installed) -
     def last_line() -> str:
         return str(service.machine.records("SYSLOG_IDENTIFIER=portsyncd")[-1]["MESSAGE"])
 
-    # The journal has it some time after the end.
+    # The journal gets the line some time after the end.
     wait_for(lambda: status()["last_line"]["text"] == last_line(), what=lambda: f"the last line is {last_line()}")
     assert found["appl_db"] == {"PortConfigDone": True, "PortInitDone": True}
     service.machine.systemctl("start", UNIT)
@@ -186,7 +186,7 @@ def test_audit_records_name_who_did_it_and_which_boot_it_was(service: Installed)
 
 
 def test_systemd_understands_the_whole_unit(service: Installed) -> None:
-    """No line of it is ignored, and none of its settings is beyond what this systemd can do."""
+    """systemd ignores no line of the unit, and supports all of its settings."""
     service.machine.systemctl("daemon-reload")
     service.machine.systemctl("restart", UNIT)
     about = [one for one in service.machine.records("_PID=1", "--priority=warning") if "portsyncd" in str(one)]
@@ -197,7 +197,7 @@ def test_systemd_understands_the_whole_unit(service: Installed) -> None:
 
 
 def test_every_thread_is_confined(service: Installed) -> None:
-    """The user, CAP_NET_ADMIN alone, no way to more, and filters on system calls beyond those of the machine."""
+    """The user, CAP_NET_ADMIN alone, no way to gain more, and more filters on system calls than the machine's own."""
     outer = int(status_of(Path(f"/proc/{service.machine.leader}"))["Seccomp_filters"])
     user = int(service.machine.run("id", "-u", "portsyncd"))
     assert user != 0
@@ -212,7 +212,7 @@ def test_every_thread_is_confined(service: Installed) -> None:
 
 
 def test_its_own_sandbox_fits_into_the_unit(service: Installed) -> None:
-    """Both together: all parts of it are in force, and the record says so."""
+    """With both, all parts of the sandbox are in force, and the record says so."""
     mark = service.machine.mark()
     service.machine.systemctl("restart", UNIT)
     applied = one_record(service, mark, "AUDIT_EVENT=sandbox_applied")
@@ -222,7 +222,7 @@ def test_its_own_sandbox_fits_into_the_unit(service: Installed) -> None:
 
 
 def test_what_the_unit_refuses_fails(service: Installed) -> None:
-    """Tried by a program that runs as the daemon does; each would succeed, or fail otherwise, without the unit."""
+    """A program that runs like the daemon tries it; without the unit it would succeed, or fail differently."""
     service.machine.write(PROBE_PATH, PROBE)
     service.drop_in("probe", f"[Service]\nExecStartPre=/usr/bin/perl {PROBE_PATH}\n")
     mark = service.machine.mark()
@@ -254,7 +254,7 @@ def test_it_writes_into_its_own_folders_only(service: Installed) -> None:
 
 
 def test_it_gets_what_the_unit_asks_of_the_machine(service: Installed) -> None:
-    """Where the machine itself may not raise limits, systemd goes on without (this is no business of the unit)."""
+    """If the machine itself may not raise limits, systemd goes on without, whatever the unit says."""
     root = status_of(Path(f"/proc/{service.machine.leader}"))
     main = status_of(Path(f"/proc/{service.pid}"))
     assert (main["VmLck"].split()[0] != "0") == bool(int(root["CapEff"], 16) & CAP_SYS_RESOURCE), "memory is locked"
@@ -278,14 +278,14 @@ def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) ->
 
 
 def previous_stop(service: Installed) -> str:
-    """How the process before ended, as /metrics says."""
+    """How the previous process ended, by /metrics."""
     scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:10187/metrics")
     (result,) = re.findall(r'^portsyncd_previous_stop_info{result="([^"]+)"} 1$', run(*scrape), re.MULTILINE)
     return str(result)
 
 
 def test_the_watchdog_ends_a_daemon_that_hangs(service: Installed) -> None:
-    """It is killed, started again, and finds what changed meanwhile."""
+    """The watchdog kills it, systemd starts it again, and it finds what changed meanwhile."""
     service.drop_in("watchdog", "[Service]\nWatchdogSec=1\n")
     service.machine.systemctl("restart", UNIT)
     service.wait_whole()
@@ -307,7 +307,7 @@ def test_the_watchdog_ends_a_daemon_that_hangs(service: Installed) -> None:
 
 
 def test_a_daemon_that_answers_is_left_alone_by_the_watchdog(service: Installed) -> None:
-    """Through a storm that lasts longer than the watchdog waits."""
+    """During a storm that is longer than the watchdog's limit."""
     service.drop_in("watchdog", "[Service]\nWatchdogSec=500ms\n")
     service.machine.systemctl("restart", UNIT)
     before = service.pid
@@ -328,7 +328,7 @@ def test_killed_it_is_started_again(service: Installed) -> None:
 
 
 def test_killed_again_and_again_it_is_started_again(service: Installed) -> None:
-    """More often than systemd's own limit (five starts in ten seconds) allows: a switch must not stay without it."""
+    """More often than systemd's default limit (five starts in ten seconds): a switch must not stay without it."""
     service.drop_in("soon", "[Service]\nRestartSec=100ms\n")
     service.machine.systemctl("restart", UNIT)
     for _ in range(8):
@@ -340,7 +340,7 @@ def test_killed_again_and_again_it_is_started_again(service: Installed) -> None:
 
 
 def test_a_bad_configuration_is_told_and_the_mended_one_taken(service: Installed) -> None:
-    """The restart fails, with the line that is wrong; nothing but the file has to be mended."""
+    """The restart fails and names the bad line; mending the file is all that is needed."""
     mark = service.machine.mark()
     service.write_settings({"sonic": {"reconcile_interval_secs": "soon"}})
     status, said = service.machine.attempt("systemctl", "restart", UNIT)
@@ -352,7 +352,7 @@ def test_a_bad_configuration_is_told_and_the_mended_one_taken(service: Installed
 
 
 def test_a_restart_touches_no_link_and_no_row(service: Installed) -> None:
-    """A cold start, as after systemctl restart, an upgrade or a crash outside of SONiC; whatever the file says."""
+    """A cold start, as after systemctl restart, an upgrade or a crash outside of SONiC, whatever the file says."""
     service.state_db.client.delete("WARM_RESTART_ENABLE_TABLE|system")
     rows = {port: service.row(port) for port in service.ports}
     flags = {link["ifname"]: link["flags"] for link in service.links.links()}
@@ -370,7 +370,7 @@ def test_a_restart_touches_no_link_and_no_row(service: Installed) -> None:
 
 
 def test_the_password_comes_as_a_credential(service: Installed) -> None:
-    """Root's file, which the daemon's user cannot read; and the Redis user of deploy/redis under the unit's sandbox."""
+    """The file is root's and the daemon's user cannot read it; the Redis user of deploy/redis works in the sandbox."""
     rules = re.findall(r"\([^)]*\)|\S+", (ROOT / "deploy" / "redis" / "portsyncd.acl").read_text())[2:]
     service.state_db.client.execute_command("ACL", "SETUSER", "portsyncd", *rules, "on", ">rosebud")
     service.write_settings(SETTINGS | {"database": {"redis_username": "portsyncd"}})
@@ -401,7 +401,7 @@ def test_redis_restarted_with_its_data(service: Installed) -> None:
 
 
 def test_redis_restarted_empty(service: Installed) -> None:
-    """CONFIG_DB is loaded again, as SONiC does; the rest comes from portsyncd, PortConfigDone too."""
+    """CONFIG_DB is loaded again, as in SONiC; portsyncd restores the rest, PortConfigDone too."""
     before = service.pid
     service.machine.systemctl("stop", REDIS)
     service.machine.path("/var/lib/redis/dump.rdb").unlink()
