@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the tests in a container like SONiC's swss. They need root, and once the network: for what
-scripts/test-root and scripts/container-parts make. The packages and the release are those of tests/nspawn/booting.py."""
+"""Fixtures of the tests in a container like SONiC's swss. They need root, and
+scripts/test-root and scripts/container-parts need the network once. Packages and release: tests/nspawn/booting.py."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ pytest_plugins = ["booting"]
 
 @pytest.fixture(scope="session")
 def debian() -> Path:
-    """Of host and container: $SUITE, or this machine's."""
+    """The Debian root of host and container: $SUITE, or this machine's release."""
     suite = os.environ.get("SUITE")
     options = ("--suite", suite) if suite else ()
     return Path(run(str(ROOT / "scripts" / "test-root"), *options).splitlines()[-1])
@@ -32,7 +32,7 @@ def parts(debian: Path) -> Path:
 
 @pytest.fixture
 def switch(debian: Path, parts: Path, packages: list[Path]) -> Iterator[Switch]:
-    """With SONiC's own image, and without a container."""
+    """A switch with SONiC's own image, and without a container."""
     made = Switch(debian, parts, packages)
     try:
         made.build()

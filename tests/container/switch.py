@@ -30,7 +30,7 @@ OPTIONS = ("--system-call-filter=@known", "--tmpfs=/var/lib/docker:mode=0711,siz
 
 
 class OrchAndSyncd(Orch):
-    """Makes the links again that a cold start of swss has taken away."""
+    """Makes the links again that a cold start of swss removed."""
 
     def __init__(self, appl_db: Database, links: Links) -> None:
         super().__init__(appl_db, DATABASES["APPL_DB"][0], lambda taken: links.add_ports([port.key for port in taken]))
@@ -43,7 +43,7 @@ class OrchAndSyncd(Orch):
 
 
 class Switch(Installed):
-    """build() boots it, with SONiC's image and without a container."""
+    """build() boots the host, with SONiC's image and without a container."""
 
     # Redis makes its socket for its own user; the host then lets the group in. (The container's group redis is another.)
     redis_conf = REDIS_CONF.replace("unixsocketperm 770", "unixsocketperm 700")
@@ -80,7 +80,7 @@ class Switch(Installed):
         return self.machine.run("docker", *words)
 
     def inside(self, *words: str) -> str:
-        """What a command in the container prints."""
+        """The output of a command in the container."""
         return self.docker("exec", "swss", *words)
 
     def container(self) -> Any:
@@ -88,12 +88,12 @@ class Switch(Installed):
         return json.loads(self.docker("inspect", "swss"))[0]
 
     def events(self, program: str = "portsyncd") -> list[str]:
-        """The changes of its state, in supervisord's words, of this container's whole life."""
+        """The program's changes of state, in supervisord's words, over this container's whole life."""
         lines = self.inside("cat", EVENTS).splitlines()
         return [event["state"] for event in map(json.loads, lines) if event["program"] == program]
 
     def program(self, name: str = "portsyncd") -> str:
-        """Its state: RUNNING, ..."""
+        """The program's state: RUNNING, ..."""
         status, said = self.machine.attempt("docker", "exec", "swss", "supervisorctl", "status", name)
         return said.split()[1] if status in (0, 3) and said.startswith(name) else said
 
@@ -104,7 +104,7 @@ class Switch(Installed):
         return int(self.inside("supervisorctl", "pid", "portsyncd"))
 
     def words(self) -> str:
-        """What the container said, for a test that failed."""
+        """The container's output, for a failed test."""
         tell = "supervisorctl status; tail -n 40 /var/log/supervisor/supervisord.log /var/log/syslog"
         _, said = self.machine.attempt("docker", "exec", "swss", "sh", "-c", tell)
         return said + self.machine.journal_text("--unit", SWSS)
@@ -115,20 +115,20 @@ class Switch(Installed):
 
     @property
     def started_at(self) -> str:
-        """Of the container; "" when it does not run."""
+        """When the container started; "" if it does not run."""
         status, said = self.machine.attempt("docker", "inspect", "--format={{.State.Running}} {{.State.StartedAt}}", "swss")
         running, _, at = said.strip().partition(" ")
         return at if status == 0 and running == "true" else ""
 
     def start_again(self, cause: Callable[[], object]) -> None:
-        """For that cause the container ends, and runs again."""
+        """The cause ends the container; waits until it runs again."""
         before = self.started_at
         cause()
         wait_for(lambda: self.started_at not in ("", before), 60, lambda: f"swss starts again\n{self.words()}")
         self.wait_program("RUNNING")
 
     def restore(self) -> None:
-        """A container that runs portsyncd, whatever a test left."""
+        """Restores a container that runs portsyncd, whatever a test left."""
         self.machine.path("/etc/sonic/portsyncd.conf").unlink(missing_ok=True)
         self.state_db.client.delete("WARM_RESTART_ENABLE_TABLE|swss")
         self.machine.systemctl("reset-failed", SWSS)
@@ -140,11 +140,11 @@ class Switch(Installed):
         self.wait_equal()
 
     def shell(self, text: str) -> None:
-        """A guide's commands, as root's shell on the switch takes them."""
+        """Runs a guide's commands as root's shell on the switch would."""
         status, said = self.machine.attempt("bash", "-euo", "pipefail", "-c", f"cd /root\n{text}")
         assert status == 0, f"status {status}\n{text}\n{said}\n{self.words()}"
 
     def put_package_source(self) -> None:
-        """apt of the switch knows the local folder, and nothing else."""
+        """Makes the local folder the only source of the switch's apt."""
         self.machine.write("/etc/apt/sources.list", "deb [trusted=yes] file:/opt/debs ./\n")
         self.machine.run("apt-get", "-q", "update")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""portsyncd in a container like SONiC's swss: docs/deployment.md's commands bring it in and out, and between them is the
-life that supervisord, SONiC's listeners and swss.service give it."""
+"""portsyncd in a container like SONiC's swss: the commands of docs/deployment.md install and remove it; in between
+supervisord, SONiC's listeners and swss.service run it."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def version(package: Path) -> str:
 
 
 def newer(package: Path, folder: Path) -> Path:
-    """The same as a later version."""
+    """The same package with a later version."""
     run("dpkg-deb", "--raw-extract", str(package), str(folder / "files"))
     control = folder / "files" / "DEBIAN" / "control"
     control.write_text(re.sub(r"^Version: .*$", "Version: 99.0", control.read_text(), flags=re.MULTILINE))
@@ -44,14 +44,14 @@ def status(switch: Switch, what: str) -> int:
 
 
 def is_whole(switch: Switch) -> None:
-    """It runs as it should, and STATE_DB equals the kernel."""
+    """The daemon runs as it should, and STATE_DB equals the kernel."""
     switch.wait_program("RUNNING")
     switch.wait_program("RUNNING", "orchagent")
     switch.wait_equal()
 
 
 def killed_it_takes_swss_with_it(switch: Switch, number: signal.Signals = signal.SIGKILL) -> None:
-    """SONiC's listener ends supervisord, and swss.service starts the container again, cold: with other links."""
+    """SONiC's listener ends supervisord, and swss.service starts the container again, cold, with new links."""
     before = switch.links.ifindex("Ethernet0")
     switch.start_again(lambda: switch.inside("kill", f"-{number}", str(switch.inside_pid())))
     is_whole(switch)
@@ -60,7 +60,7 @@ def killed_it_takes_swss_with_it(switch: Switch, number: signal.Signals = signal
 
 
 def test_the_guide(switch: Switch, tmp_path: Path) -> None:
-    """Into SONiC's image, the host's commands, a newer version, and back."""
+    """Installs into SONiC's image, adds the host's commands, upgrades, and goes back."""
     package, later = switch.package, newer(switch.package, tmp_path)
     folder = "/home/admin/portsyncd-swss"
     switch.put_package_source()
@@ -81,7 +81,7 @@ def test_the_guide(switch: Switch, tmp_path: Path) -> None:
         assert switch.inside("stat", "--format=%a %u", "/var/run/redis/redis.sock").split()[0] == "760"
         assert switch.inside("dpkg", "--audit") == ""
         doctor = json.loads(machine.run("portsyncctl", "doctor", "--json"))
-        # Of what SONiC gives only the limit of locked memory could be better.
+        # With SONiC's rights only the limit of locked memory falls short.
         assert [check["check"] for check in doctor["checks"] if check["level"] != "ok"] == ["limits"]
         killed_it_takes_swss_with_it(switch)
         machine.path(f"{folder}/{package.name}").unlink()
@@ -107,7 +107,7 @@ def test_the_guide(switch: Switch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def swapped(debian: Path, parts: Path, packages: list[Path]) -> Iterator[Switch]:
-    """A switch that portsyncd was brought to as the guide does it. The tests below share it."""
+    """A switch on which portsyncd was installed as the guide says. The tests below share it."""
     made = Switch(debian, parts, packages)
     try:
         made.build()
@@ -127,14 +127,14 @@ def swapped(debian: Path, parts: Path, packages: list[Path]) -> Iterator[Switch]
 
 @pytest.fixture
 def swss(swapped: Switch) -> Iterator[Switch]:
-    """A container that runs, whatever the test before left."""
+    """A running container, whatever the previous test left."""
     yield swapped
     swapped.restore()
 
 
 @pytest.mark.long
 def test_an_end_that_nobody_ordered_restarts_swss(swss: Switch) -> None:
-    """Not even one with status 0, which SONiC's own section would expect."""
+    """Even an end with status 0, which SONiC's own section would expect, restarts swss."""
     killed_it_takes_swss_with_it(swss, signal.SIGTERM)
 
 
@@ -155,7 +155,7 @@ def test_a_warm_restart_of_swss_touches_no_link_and_no_row(swss: Switch) -> None
 
 @pytest.mark.long
 def test_a_bad_configuration_is_no_restart_loop(swss: Switch) -> None:
-    """Exit status 2 within a second would lead to FATAL, and that to a restart of swss, which finds the same file."""
+    """Exit status 2 within a second would lead to FATAL, and to a restart of swss, which finds the same file."""
     swss.machine.write("/etc/sonic/portsyncd.conf", "[log]\nlevel = loud\n")
     swss.start_again(lambda: swss.machine.systemctl("restart", SWSS))
     is_whole(swss)
@@ -166,7 +166,7 @@ def test_a_bad_configuration_is_no_restart_loop(swss: Switch) -> None:
 
 @pytest.mark.long
 def test_a_program_that_cannot_start_is_given_up(swss: Switch) -> None:
-    """FATAL, and with it swss, as often as swss.service allows. Then it is one's turn to take the guide's way back."""
+    """FATAL ends swss, as often as swss.service allows. Then the guide's way back helps."""
     swss.inside("sh", "-c", f"rm /usr/lib/*/{LACKS[0]}.so*")
     swss.inside("kill", "-KILL", str(swss.inside_pid()))
     wait_for(lambda: swss.machine.show(SWSS)["ActiveState"] == "failed", 300, lambda: f"it is given up\n{swss.words()}")
@@ -181,14 +181,14 @@ def test_a_program_that_cannot_start_is_given_up(swss: Switch) -> None:
 
 @pytest.mark.long
 def test_a_killed_container_starts_again(swss: Switch) -> None:
-    """With nothing said to anybody in it."""
+    """The container is killed without notice to any process in it."""
     swss.start_again(lambda: swss.docker("kill", "swss"))
     is_whole(swss)
 
 
 @pytest.mark.long
 def test_an_update_of_sonics_package_goes_beside_ours(swss: Switch, tmp_path: Path) -> None:
-    """Its program is diverted."""
+    """The program of SONiC's package is diverted."""
     files = tmp_path / "swss"
     (files / "usr" / "bin").mkdir(parents=True)
     (files / "usr" / "bin" / "portsyncd").write_text("#!/bin/sh\necho swss 2.0\n")
@@ -206,7 +206,7 @@ def test_an_update_of_sonics_package_goes_beside_ours(swss: Switch, tmp_path: Pa
 
 @pytest.mark.long
 def test_the_program_alone_does_not_start_there(swss: Switch) -> None:
-    """Why it takes more than a copy."""
+    """Shows why a copy of the program is not enough."""
     swss.docker("cp", f"swss:{PROGRAM}", "/root/portsyncd")
     sonics = ("--volume=/root/portsyncd:/portsyncd", "--entrypoint=/portsyncd", "docker-orchagent:without-portsyncd")
     status, said = swss.machine.attempt("docker", "run", "--rm", "--net=host", *sonics, "--version")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon of another architecture on this machine's kernel, by qemu-user: system tests pass, and what it asks of the
-kernel once it runs is on the list of system calls (src/host/syscalls.c), by the names of that architecture. qemu-user
+"""The daemon of another architecture on this machine's kernel, by qemu-user: system tests pass, and its system calls,
+once it runs, are on the list (src/host/syscalls.c), by the names of that architecture. qemu-user
 knows neither seccomp nor Landlock, so the daemon is not confined here."""
 
 import os
@@ -15,13 +15,13 @@ from test_deb import ARCHITECTURES, ROOT, Architecture, run
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 from lib.syscall_list import BUSY, listed  # noqa: E402
 
-# From the last thread's start on the list is in force: after it no thread is made.
+# The list is in force once the last thread was started.
 THREAD_MADE = re.compile(r"^\d+ clone3?\(")
 CALL = re.compile(r"^\d+ (\w+)\(")
 
 
 def emulated(folder: Path, arch: Architecture) -> Path:
-    """A program that runs the cross-built daemon, with a trace of each process in the folder."""
+    """A program that runs the cross-built daemon and traces each process into the folder."""
     debian = Path(run("scripts/cross-root").splitlines()[-1])
     suite = os.environ.get("SUITE")
     build = ROOT / f"build-{suite + '-' if suite else ''}{arch.name}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make deb ARCH=...` builds: a package for that machine, which installs beside that machine's libraries and runs.
-Needs root, and once the network, for scripts/cross-root."""
+"""What `make deb ARCH=...` builds: a package for that architecture, which installs with its libraries and runs. Needs
+root, and the network once, for scripts/cross-root."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ("portsyncd", "portsyncctl")
-# Installed where Debian has it, with dpkg asking for all that it depends on; $1: the architecture, $2: its emulator.
+# Installs it in a Debian root, where dpkg checks its dependencies; $1: the architecture, $2: its emulator.
 INSTALL_AND_RUN = """
 dpkg --install portsyncd_*_"$1".deb >&2
 "$2" /usr/bin/portsyncd --version
@@ -31,7 +31,7 @@ def run(*command: str | Path, folder: Path = ROOT) -> str:
 
 @dataclass(frozen=True)
 class Architecture:
-    """As dpkg, readelf and Debian's qemu-user-static call it."""
+    """The names of an architecture in dpkg, readelf and Debian's qemu-user-static."""
 
     name: str
     elf_class: str

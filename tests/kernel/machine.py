@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""qemu-system, in software: no KVM and no right of this machine is needed. The guest has two serial ports of virtio's
-beside its console: "results", a file, and "qmp", qemu's own monitor, by which it pulls its own cables and cards."""
+"""qemu-system, in software: no KVM and no right of this machine is needed. Beside its console the guest has two virtio
+serial ports: "results", a file, and "qmp", qemu's own monitor, by which it pulls its own cables and cards."""
 
 import subprocess
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from pathlib import Path
 
 MEMORY_MIB = 1536
 PROCESSORS = 2
-# Cards that the scenarios take: id -> MAC address. They find them by that.
+# Cards for the scenarios: id -> MAC address, by which a scenario finds its card.
 VIRTIO = {"virtio0": "52:54:00:00:01:00", "virtio1": "52:54:00:00:01:01"}
 E1000 = {"e10000": "52:54:00:00:02:00"}
 
 
 @dataclass
 class Machine:
-    """How qemu builds one of an architecture."""
+    """How qemu builds a machine of an architecture."""
 
     program: str
     options: list[str]
     console: str
-    kernel: str  # the name of its image in /boot begins so
-    bus: bool = False  # a card is unplugged from a port of its own
+    kernel: str  # prefix of its image's name in /boot
+    bus: bool = False  # a card is unplugged from its own port
 
 
 MACHINES = {

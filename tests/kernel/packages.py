@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages of Debian of any architecture, with what they depend on: fetched and unpacked, never installed. No line of
-theirs runs, so that a root for ARM needs no ARM machine."""
+"""Debian packages of any architecture, with their dependencies: fetched and unpacked, never installed. None of their
+code runs, so that a root for ARM needs no ARM machine."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MERGED = ("bin", "sbin", "lib", "lib64")  # links into /usr, which no package brings itself
+MERGED = ("bin", "sbin", "lib", "lib64")  # links into /usr, which no package contains
 
 
 def run(*command: str | Path, stdin: str | None = None) -> str:
@@ -34,7 +34,7 @@ def mirrors(suite: str) -> list[str]:
 
 
 class Apt:
-    """apt with a state of its own, for one architecture and suite. It believes that nothing is installed."""
+    """apt with its own state, for one architecture and suite. In that state nothing is installed."""
 
     def __init__(self, folder: Path, suite: str, arch: str) -> None:
         self._folder, self._arch = folder / f"apt-{suite}-{arch}", arch
@@ -55,7 +55,7 @@ class Apt:
             self._run("update")
 
     def _run(self, *arguments: str) -> str:
-        # The architecture is read before -c would be.
+        # apt reads the architecture before the option -c.
         environment = {**os.environ, "APT_CONFIG": str(self._config), "DEBIAN_FRONTEND": "noninteractive"}
         command = ["apt-get", "-q", "-y", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -64,13 +64,13 @@ class Apt:
         return done.stdout
 
     def depends(self, package: str) -> str:
-        """The first package that this one depends on: of a kernel's newest name the kernel."""
+        """The first dependency of the package: for the name of the newest kernel, that kernel."""
         environment = {**os.environ, "APT_CONFIG": str(self._config)}
         shown = subprocess.run(["apt-cache", "depends", package], capture_output=True, text=True, env=environment, check=True)
         return next(line.split()[1] for line in shown.stdout.splitlines() if line.strip().startswith("Depends:"))
 
     def fetch(self, packages: Sequence[str], alone: bool = False) -> list[Path]:
-        """Their .deb files, and those of all that they depend on, unless alone."""
+        """Fetches their .deb files, and unless alone those of all their dependencies."""
         if alone:
             uris = self._run("--print-uris", "download", *packages)
         else:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documents say of runs: a table of scenarios in docs/sonic-compatibility.md, one row for each and a column for
-each kernel, and a row for each kernel in docs/platforms.md. A run replaces its own kernel's part."""
+"""The results of runs in the documents: a table in docs/sonic-compatibility.md, with a row for each scenario and a
+column for each kernel, and a row for each kernel in docs/platforms.md. A run replaces its own kernel's part."""
 
 import datetime
 import re
@@ -22,13 +22,13 @@ def words(function: str) -> str:
 
 
 def scenarios() -> list[str]:
-    """Of all files, in their order."""
+    """The scenarios of all files, in their order."""
     found = [re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE) for file in sorted(GUEST.glob("test_real_*.py"))]
     return [words(name) for names in reversed(found) for name in names]
 
 
 def span(text: str, head: str) -> tuple[int, int]:
-    """Of the table whose first column is called so."""
+    """Where in the text the table is whose first column has this heading."""
     found = re.search(rf"^\| {head} \|.*\n\|[-|]+\|\n(?:\|.*\n)*", text, re.MULTILINE)
     assert found, f"no table of each {head}"
     return found.span()
@@ -77,7 +77,7 @@ def put_down(kernel: str, release: str, seconds: float, tests: Mapping[str, str]
     rows = {name: table.get(name, {}) | (columns_of(kernel, told[name]) if name in told else {}) for name in scenarios()}
     write(SCENARIOS, columns, rows)
     if told.keys() < set(scenarios()):
-        return  # of a part nothing is said of the whole
+        return  # a part of the cases says nothing about the whole
     columns, table = read(KERNELS)
     passed = sum(not failure for failure in tests.values())
     table[kernel] = {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make mutants` breaks. A file of src; a text that stands in it once; what takes its place; the unit tests that
-must notice. `survives` says why none does."""
+"""What `make mutants` breaks: a file of src, a text that occurs in it once, its replacement, and the unit tests that
+must notice. `survives` gives the reason if none does."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the package's tests. They need root, and once the network: for the Debian root."""
+"""Fixtures of the package's tests. They need root, and the network once, for the Debian root."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with what `make deb` makes, which leaves the work tree as it is; or has made, in $PORTSYNCD_PACKAGES."""
+    """The folder of the packages: $PORTSYNCD_PACKAGES, or that of `make deb`, which leaves the work tree unchanged."""
     if given := os.environ.get("PORTSYNCD_PACKAGES"):
         return Path(given).resolve()
     folder = tmp_path_factory.mktemp("built")
@@ -54,7 +54,7 @@ def machine(debian: Path) -> Iterator[Machine]:
 
 @pytest.fixture(scope="session")
 def installed(debian: Path, packages: list[Path]) -> Iterator[Machine]:
-    """One with all packages, for tests that only look."""
+    """A machine with all packages, for tests that change nothing."""
     made = Machine(debian)
     made.install(*packages)
     yield made

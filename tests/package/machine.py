@@ -21,7 +21,7 @@ exec chroot "$FOLDER/root" "$@"
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
-    """What the command prints, stderr too. AssertionError with it if the command fails."""
+    """The command's output, stderr included. AssertionError with it if the command fails."""
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, f"{' '.join(words)}: exit {done.returncode}:\n{done.stdout}"
@@ -29,7 +29,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
 
 
 class Machine:
-    """No services run in it: systemd is installed, but is not PID 1."""
+    """systemd is installed in it, but is not PID 1, so no services run."""
 
     def __init__(self, lower: Path) -> None:
         self._lower = lower
@@ -59,13 +59,13 @@ class Machine:
         )
 
     def __call__(self, *command: str) -> str:
-        """What the command prints in there. AssertionError if it fails."""
+        """The command's output in the machine. AssertionError if it fails."""
         done = self._done(*command)
         assert done.returncode == 0, f"{' '.join(command)}: exit {done.returncode}:\n{done.stdout}"
         return done.stdout
 
     def says(self, *command: str) -> bool:
-        """Whether the command ends with 0."""
+        """Whether the command succeeds."""
         return self._done(*command).returncode == 0
 
     def exists(self, path: str) -> bool:
@@ -82,15 +82,15 @@ class Machine:
         self("bash", "-c", 'printf %s "$1" >>"$2"', "bash", text, path)
 
     def dpkg(self, *arguments: str) -> str:
-        """As an operator without a terminal: an edited configuration file is kept."""
+        """Runs dpkg as an operator without a terminal: edited configuration files are kept."""
         return self("dpkg", "--force-unsafe-io", "--force-confold", *arguments)
 
     def put(self, file: Path, path: str) -> None:
-        """A file of this machine at a path of that one."""
+        """Copies a file of the host to this path of the machine."""
         shutil.copy(file, self._folder / "upper" / path.lstrip("/"))
 
     def install(self, *packages: Path) -> str:
-        """In this order; by one call of dpkg."""
+        """Installs them in this order, by one call of dpkg."""
         for package in packages:
             self.put(package, f"/{package.name}")
         return self.dpkg("--install", *(f"/{package.name}" for package in packages))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from machine import ROOT, run
 
-# In the order in which dpkg takes them.
+# In the order in which dpkg accepts them.
 NAMES = ("portsyncd", "portsyncd-systemd", "portsyncd-monitoring")
 
 
@@ -31,18 +31,18 @@ def repacked(package: Path, folder: Path, version: str, change: Callable[[Path],
     files = folder / f"files-{version}"
     dpkg_deb("--raw-extract", package, files)
     control = files / "DEBIAN" / "control"
-    # Not where it is the bound below which all was in one package.
+    # Not the version below which everything was one package.
     control.write_text(re.sub(rf"\b{re.escape(field(package, 'Version'))}(?!~)", version, control.read_text()))
     change(files)
     return build(files, folder / f"{field(package, 'Package')}_{version}.deb")
 
 
 def as_single(packages: list[Path], folder: Path) -> Path:
-    """The package as it was up to 0.2.0, one for all: today's files where they were then, with the scripts of then."""
+    """The single package of up to 0.2.0: today's files in their old places, with the old scripts."""
     files = folder / "files-single"
     for package in packages:
         dpkg_deb("--extract", package, files)
-    for newer in files.glob("usr/lib/systemd/system/*"):  # a Debian 13's; it was in /lib always
+    for newer in files.glob("usr/lib/systemd/system/*"):  # Debian 13's place; it was always /lib
         (files / "lib/systemd/system").mkdir(parents=True, exist_ok=True)
         shutil.move(newer, files / "lib/systemd/system")
     for newer in files.glob("usr/share/doc/portsyncd-*"):
@@ -54,7 +54,7 @@ def as_single(packages: list[Path], folder: Path) -> Path:
 
 
 def swss(folder: Path, version: str) -> Path:
-    """A stand-in for sonic-swss' package: it brings a /usr/bin/portsyncd of its own."""
+    """A stand-in for sonic-swss' package, which contains another /usr/bin/portsyncd."""
     files = folder / f"swss-{version}"
     program = files / "usr" / "bin" / "portsyncd"
     program.parent.mkdir(parents=True)

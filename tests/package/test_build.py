@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make deb` builds, and what it says of itself."""
+"""What `make deb` builds, and what the packages declare."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from machine import ROOT, run
 from packages import field
 
-# Not for the operator: promtool's tests.
+# promtool's tests, which operators do not need.
 NOT_SHIPPED = (".test.yml",)
 SONIC = "/usr/share/doc/portsyncd/examples/sonic"
 SCRIPTS = ("apply", "debug-dump/portsyncd", "host/portsyncd_verify", "portsyncctl")
@@ -53,7 +53,7 @@ def test_each_library_we_build_with_is_needed_for_the_package_too() -> None:
 
 
 def test_the_program_needs_no_systemd(packages: list[Path]) -> None:
-    """Its library apart. What is for systemd comes with the unit."""
+    """It needs libsystemd only. Files for systemd come with the unit."""
     needs = run("dpkg-deb", "--field", packages[0], "Depends", "Pre-Depends")
     assert set(re.findall(r"[\w-]*systemd[\w-]*", needs)) == {"libsystemd0"}
     assert [path for path in files_in(packages[0]) if re.search(r"/(systemd|sysusers|tmpfiles|sysctl)\b", path)] == []
@@ -84,7 +84,7 @@ def test_the_same_sources_give_the_same_package(packages: list[Path], tmp_path: 
 
 
 def test_a_builder_without_libraries_can_have_the_core(tmp_path: Path) -> None:
-    """What dpkg-buildpackage asks before it begins, of a machine that lacks them."""
+    """dpkg-buildpackage's check of the build dependencies passes on a machine without those libraries."""
     lacks = {"pkg.portsyncd.nohttp": ("libmicrohttpd-dev", "libdeflate-dev"), "pkg.portsyncd.nosandbox": ("libseccomp-dev",)}
     for profile, packages in lacks.items():
         admin = tmp_path / profile

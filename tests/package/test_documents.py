@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the package brings for people to read and to copy is whole where the package puts it."""
+"""The package's documents and examples work in the places where the package installs them."""
 
 import posixpath
 import re
@@ -17,7 +17,7 @@ def documents(machine: Machine) -> list[str]:
 
 
 def links(text: str) -> Iterator[str]:
-    """To files: pictures too, and where they stand in HTML."""
+    """Links to files, pictures included, in Markdown and HTML."""
     for target in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text):
         path = "".join(target).partition("#")[0]
         if path and "://" not in path:
@@ -38,14 +38,14 @@ def test_every_link_and_picture_of_a_document_is_there(installed: Machine) -> No
 
 
 def test_documents_name_each_other_where_they_are(installed: Machine) -> None:
-    """`docs/...` in backticks is below the README."""
+    """`docs/...` in backticks is relative to the README."""
     named = {word for path in documents(installed) for word in re.findall(r"`(docs/[\w./-]+)`", installed.read(path))}
     assert len(named) > 5
     assert sorted(word for word in named if not installed.exists(f"{DOCUMENTS}/{word}")) == []
 
 
 def test_files_of_the_package_that_a_document_names_are_there(installed: Machine) -> None:
-    """Whole paths; a test that runs the guides finds the commands' own."""
+    """Absolute paths; a test that runs the guides covers the paths in commands."""
     text = "\n".join(installed.read(path) for path in documents(installed))
     named = set(re.findall(r"(?<![\w.])/usr/(?:share|lib)/(?:doc/)?portsyncd/[\w./-]*\w(?![\w./-]*\*)", text))
     assert len(named) > 2

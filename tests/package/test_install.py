@@ -28,7 +28,7 @@ def mode(machine: Machine, path: str) -> str:
 
 @pytest.fixture(scope="session")
 def newer(packages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The next version: its default configuration has one more line."""
+    """The next version, whose default configuration has one more line."""
 
     def change(files: Path) -> None:
         conf = files / CONF.lstrip("/")
@@ -92,7 +92,7 @@ def test_sysctl_and_tmpfiles_read_our_files(installed: Machine) -> None:
 
 
 def test_redis_may_be_installed_afterwards(machine: Machine, packages: list[Path]) -> None:
-    """Our sysusers.d made group redis then; Redis' user gets it as its own, by what redis-tools' postinst does."""
+    """Our sysusers.d has made the group redis; redis-tools' postinst gives it to Redis' user."""
     machine.dpkg("--purge", "redis-server", "redis-tools")
     if machine.says("getent", "passwd", "redis"):
         machine("userdel", "redis")
@@ -141,7 +141,7 @@ def test_the_version_before_can_be_installed_again(machine: Machine, packages: l
 
 
 def from_single(machine: Machine, single: Path) -> None:
-    """One that was set up by its operator."""
+    """Installs the single package and configures it as an operator would."""
     machine.install(single)
     machine.append(CONF, "[log]\nlevel = info\n")
     machine.write(f"{STATE}/state.json", "{}")
@@ -177,7 +177,7 @@ def test_apt_finds_the_way_too(machine: Machine, single: Path, packages: list[Pa
 
 
 def test_the_unit_is_not_lost_by_an_order_that_dpkg_refuses(machine: Machine, single: Path, packages: list[Path]) -> None:
-    """dpkg would remove the new one with the old package, where one says /lib and the other /usr/lib."""
+    """dpkg would remove the new unit with the old package, since one package has /lib and the other /usr/lib."""
     from_single(machine, single)
     for path in packages:
         machine.put(path, f"/{path.name}")
@@ -226,7 +226,7 @@ def test_a_purge_leaves_what_is_sonics(machine: Machine, packages: list[Path]) -
     assert machine.read("/var/lib/sonic/other/file") == "theirs"
 
 
-# --- beside sonic-swss, which has a program of the same name ---
+# --- together with sonic-swss, which has a program of the same name ---
 
 
 @pytest.mark.parametrize("first", ["swss", "ours"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manual pages and the default configuration say what the daemon says of itself."""
+"""The manual pages and the default configuration agree with the daemon."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def help_part(begin: str, end: str) -> str:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_man_shows_it_without_warnings(path: Path) -> None:
-    """And nobody has to scroll sideways. (`make lint` asks mandoc as well.)"""
+    """Nor with lines that are too wide. (`make lint` runs mandoc as well.)"""
     shown = run("env", "LC_ALL=C.UTF-8", "MANWIDTH=80", "man", "--warnings", "--local-file", path)
     assert path.stem.upper() in shown
     assert re.findall(r"^.*:\d+: .*$", shown, re.MULTILINE) == []
@@ -31,12 +31,12 @@ def test_man_shows_it_without_warnings(path: Path) -> None:
 
 
 def test_the_keys_are_those_of_the_daemon() -> None:
-    """Both files are as scripts/key-docs writes them."""
+    """Both files equal the output of scripts/key-docs."""
     assert run("scripts/key-docs", "--check", "--daemon", DAEMON) == ""
 
 
 def test_a_key_that_is_missing_would_be_found(tmp_path: Path) -> None:
-    """A daemon with one key more."""
+    """A daemon with another key makes the check fail."""
     shown = run(DAEMON, "--help")
     daemon = tmp_path / "daemon"
     daemon.write_text(f"#!/bin/sh\ncat <<'EOF'\n{shown}  log.more: one more\n      true, false; default true\nEOF\n")
@@ -76,7 +76,7 @@ def test_the_example_is_a_good_configuration(tmp_path: Path) -> None:
 
 
 def test_each_default_may_be_written_out(tmp_path: Path) -> None:
-    """The default configuration with all that has a default no comment any more."""
+    """The default configuration is accepted with every default uncommented."""
     text = re.sub(r"^#(\w+ = .+)$", r"\1", (ROOT / "deploy" / "portsyncd.conf").read_text(), flags=re.MULTILINE)
     assert re.search(r"^level = notice$", text, re.MULTILINE)
     path = tmp_path / "portsyncd.conf"

@@ -36,7 +36,7 @@ def test_it_runs_where_the_libraries_are_missing(name: str, portable: Path, mach
 
 
 def test_it_keeps_a_real_redis_equal_to_real_links(portable: Path) -> None:
-    """The first of the system tests, with this daemon."""
+    """Runs the smoke test with this daemon."""
     pytest_run = ("/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/system/test_smoke.py")
     environment = {**os.environ, "PORTSYNCD": str(portable / "portsyncd"), "PORTSYNCD_TEST_ACL": "0"}
     done = subprocess.run(pytest_run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -44,7 +44,7 @@ def test_its_sums_are_those_of_the_installed_programs(document: dict[str, Any], 
 
 
 def test_its_libraries_are_those_that_the_package_needs(document: dict[str, Any], package: Path) -> None:
-    """As dpkg-shlibdeps found them, in the versions of the machine that built it."""
+    """The libraries are those of dpkg-shlibdeps, in the build machine's versions."""
     own, *libraries = document["packages"]
     assert (own["name"], own["versionInfo"], own["licenseDeclared"]) == ("portsyncd", field(package, "Version"), "Apache-2.0")
     depends = {word.split()[0] for word in field(package, "Depends").split(",")}
@@ -61,7 +61,7 @@ def test_it_tells_no_time_but_that_of_the_sources(document: dict[str, Any]) -> N
 
 
 def test_another_program_has_another_document(tmp_path: Path, document: dict[str, Any]) -> None:
-    """Its name, too: SPDX wants each to be unique."""
+    """Another namespace, too: SPDX requires it to be unique."""
     other = tmp_path / "portsyncd"
     other.write_bytes(Path("/bin/true").read_bytes())
     run(ROOT / "scripts" / "sbom", "--version", "1", "--arch", run("dpkg", "--print-architecture").strip(), "--to", tmp_path / "to", other)

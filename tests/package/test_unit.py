@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""deploy/systemd/portsyncd.service as systemd itself judges it. What it does when it runs: `make system-test`."""
+"""deploy/systemd/portsyncd.service as systemd's own tools judge it. The running service: `make system-test`."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def settings() -> dict[str, list[str]]:
 
 
 def test_systemd_has_nothing_to_say_of_the_unit(installed: Machine) -> None:
-    """Where its program is installed. (Its manual pages are, but no `man` to show them.)"""
+    """Run where the program is installed. (The manual pages are installed, too, but not `man`.)"""
     assert installed("systemd-analyze", "verify", "--man=no", "portsyncd.service") == ""
 
 
@@ -36,7 +36,7 @@ def test_the_exposure_is_low(installed: Machine) -> None:
 
 
 def test_what_is_exposed_is_what_it_needs(installed: Machine) -> None:
-    """Each weakness that systemd finds is one we know the reason of, written in the unit."""
+    """The unit gives the reason for each weakness that systemd finds."""
     shown = installed("systemd-analyze", "security", "--offline=yes", "--no-pager", "--json=short", "portsyncd.service")
     exposed = {one["name"] for one in json.loads(shown) if float(one.get("exposure") or 0) > 0}
     assert exposed == {
@@ -66,7 +66,7 @@ def test_what_its_comments_name_is_there(installed: Machine) -> None:
     assert installed("getent", "passwd", user).split(":")[5] == f"/var/lib/{state}"
     credential, _, folder = settings()["LoadCredential"][0].partition(":")
     assert installed.exists(folder)
-    # systemd joins the two by "_": the name that portsyncd asks for.
+    # systemd joins the two by "_", which makes the name that portsyncd reads.
     assert f"{credential}_password" in installed(program, "--help")
 
 
@@ -79,14 +79,14 @@ def test_the_log_files_folder_is_the_one_that_logrotate_turns() -> None:
 
 
 def test_no_end_is_the_last_one() -> None:
-    """No limit of starts, and no exit status after which nobody starts it again."""
+    """No limit of starts, and no exit status that prevents a restart."""
     assert settings()["StartLimitIntervalSec"] == ["0"]
     assert "RestartPreventExitStatus" not in settings()
     assert settings()["Restart"] == ["on-failure"]
 
 
 def test_a_reload_checks_what_a_start_would_read() -> None:
-    """systemd takes no further step once one has failed."""
+    """systemd stops at the first step that fails, so the check comes first."""
     check, reload = settings()["ExecReload"]
     assert check.endswith(f" {settings()['ExecStart'][0]} --check-config")
     assert reload.endswith("kill -HUP $MAINPID")

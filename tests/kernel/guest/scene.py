@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scenarios of `make kernel-test` share: one daemon for all of a file, as a switch has one for months."""
+"""What the scenarios of `make kernel-test` share: one daemon for a whole file, as it runs on a switch for months."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from lib.wait import wait_for
 
 PORTS = 4
 FENCE = "Ethernet12"  # no scenario touches it
-SPARE = ("Ethernet100", "Ethernet104")  # are configured, and are there if a scenario makes them
+SPARE = ("Ethernet100", "Ethernet104")  # configured; their links exist if a scenario makes them
 
 
 class Scene:
-    """A switch with four ports that are up, and a consumer that looks at a row at its events alone. The reconciliation is
-    off, unless reconcile_secs says otherwise: it would hide what was lost."""
+    """A switch with four ports that are up, and a consumer that reads a row at its events only. The reconciliation is
+    off, unless reconcile_secs says otherwise: it would hide losses."""
 
     def __init__(self, reconcile_secs: int = NO_RECONCILE) -> None:
         self.factory = SwitchFactory()
@@ -54,15 +54,15 @@ class Scene:
         return next((link for link in self.sw.netns.links() if link["ifname"] == name), {})
 
     def wait_link(self, name: str, condition: Callable[[dict[str, Any]], bool], what: str) -> None:
-        """Until the kernel has it so."""
+        """Waits until the kernel shows this of the link."""
         wait_for(lambda: condition(self.link(name)), 30, lambda: f"{name} {what}: {self.link(name)}")
 
     def wait_running(self, name: str, running: bool) -> None:
         self.sw.wait_oper(name, "up" if running else "down")
 
     def check(self, ports: int = PORTS) -> None:
-        """All that the kernel said is handled; then, for so many ports, the row is what it says, and the last event of
-        each row told it."""
+        """Waits until all kernel messages are handled, and asserts that so many ports have the kernel's row, and that a
+        consumer has read it at the row's last event."""
         fence(self.sw, FENCE)
         self.sw.wait_equal(ports=ports)
         compare = self.sw.checker.compare_heard
@@ -74,7 +74,7 @@ class Scene:
         return {link["ifname"] for link in self.sw.netns.links()} & configured
 
     def home(self) -> None:
-        """As it was at first: the four ports and no other link."""
+        """Goes back to the beginning: the four ports and no other link."""
         netns = self.sw.netns
         keep = {*self.sw.ports, "lo"}
         for link in json.loads(netns.ip("-json", "-details", "link", "show")):

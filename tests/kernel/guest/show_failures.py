@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A failure is shown when it happens, not only at the end of a run that may take minutes, or never come."""
+"""Shows a failure when it happens: the end of the run may be minutes away, or never come."""
 
 import sys
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenarios of `make kernel-test`: cards with real drivers. Their cables and they themselves are pulled by qemu."""
+"""Scenarios of `make kernel-test`: cards with real drivers. qemu pulls their cables, and the cards themselves."""
 
 import json
 import os
@@ -17,15 +17,15 @@ from test_real_links import BOND, TEAM, fixture_end, fixture_switch, scene
 __all__ = ["fixture_end", "fixture_switch", "scene"]
 # As tests/kernel/machine.py has them.
 CARDS = {"virtio0": "52:54:00:00:01:00", "virtio1": "52:54:00:00:01:01", "e10000": "52:54:00:00:02:00"}
-# Those that are unplugged: how qemu calls their kind, and where they were on machines of ARM, which alone have a port for
-# each card. The old card is behind a bridge, which has a slower kind of hot plug (SHPC).
+# Cards that are unplugged: qemu's name for their kind, and their place on ARM machines, which alone have a port for
+# each card. The old card is behind a bridge with a slower kind of hot plug (SHPC).
 DRIVERS = {"virtio1": "virtio-net-pci", "e10000": "e1000"}
 PLACES = {"virtio1": {"bus": "port-virtio1"}, "e10000": {"bus": "old", "addr": "1"}}
 NET = Path("/sys/class/net")
 
 
 class Qemu:
-    """Its monitor (QMP), by a serial port. The greeting waits there for the first one that opens it."""
+    """qemu's monitor (QMP), on a serial port. Its greeting waits there for the first reader."""
 
     def __init__(self) -> None:
         self._port = os.open("/dev/virtio-ports/qmp", os.O_RDWR)
@@ -39,7 +39,7 @@ class Qemu:
         assert "return" in answer, answer
 
     def _answer(self, *kinds: str) -> dict[str, Any]:
-        """The next one of these kinds: events come in between."""
+        """The next answer of these kinds; skips events."""
         while True:
             line, newline, rest = self._rest.partition(b"\n")
             if not newline:
@@ -57,13 +57,13 @@ def qemu() -> Qemu:
 
 
 def name_of(card: str) -> str:
-    """What the kernel calls it in the machine's own namespace; "" while it is not there."""
+    """The card's name in the machine's own namespace; "" while it is not there."""
     there = (one for one in NET.iterdir() if (one / "device").exists())
     return next((one.name for one in there if (one / "address").read_text().strip() == CARDS[card]), "")
 
 
 def take(scene: Scene, card: str, port: str = "Ethernet100") -> None:
-    """Into the switch's namespace, as a port. It comes back here when that ends."""
+    """Moves the card into the switch's namespace, as a port. It comes back when that namespace ends."""
     own = wait_for(lambda: name_of(card), what=f"{card} is there")
     if own != port:
         run("ip", "link", "set", "dev", own, "down")
@@ -117,7 +117,7 @@ def test_cable_out_in_a_bond(scene: Scene, qemu: Qemu, card: str) -> None:
 
 
 def test_driver_is_unbound_in_a_team(scene: Scene, card: str) -> None:
-    """And bound again: another link, in the machine's own namespace."""
+    """Bound again, the card is another link, in the machine's own namespace."""
     take(scene, card)
     scene.do(TEAM, "link set dev PortChannel1 mtu 1400", "link set dev PortChannel1 up")
     enslave(scene, "PortChannel1", ("Ethernet100", "Ethernet0"))
@@ -136,7 +136,7 @@ def test_driver_is_unbound_in_a_team(scene: Scene, card: str) -> None:
 @pytest.mark.parametrize("card", DRIVERS, ids=["virtio-net", "e1000"])
 @pytest.mark.parametrize("master", ["bond", "team"])
 def test_card_is_unplugged_while_enslaved(scene: Scene, qemu: Qemu, master: str, card: str) -> None:
-    """PCI hot unplug; then a new card in its place."""
+    """PCI hot unplug, and a new card in its place."""
     take(scene, card)
     scene.do(BOND if master == "bond" else TEAM, "link set dev PortChannel1 mtu 1400", "link set dev PortChannel1 up")
     enslave(scene, "PortChannel1", ("Ethernet100", "Ethernet0"))
@@ -151,7 +151,7 @@ def test_card_is_unplugged_while_enslaved(scene: Scene, qemu: Qemu, master: str,
 
 
 def added(qemu: Qemu, card: str) -> bool:
-    """qemu still has the old one for a moment."""
+    """Adds a card; False while qemu still has the old one."""
     place = {} if os.uname().machine == "x86_64" else PLACES[card]
     try:
         qemu.do("device_add", driver=DRIVERS[card], id=card, netdev=f"net-{card}", mac=CARDS[card], romfile="", **place)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios of `make kernel-test`: links of every kind that a kernel of a switch has. After each STATE_DB equals the
-kernel, and who reads a row at each of its events, and never else, knows the truth."""
+kernel, and a consumer that reads a row at its events only knows the truth."""
 
 import json
 import signal
@@ -23,7 +23,7 @@ LIVES: list[Scene] = []
 
 @pytest.fixture(name="switch")
 def fixture_switch(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """One for all that pass; who follows a failure begins with another."""
+    """One scene for all tests until one fails; the next test gets a new one."""
     if not LIVES:
         LIVES.append(Scene())
     yield LIVES[0]
@@ -64,7 +64,7 @@ def test_lag_takes_and_releases_members(scene: Scene, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MASTERS)
 def test_lag_that_is_deleted_puts_the_mtu_back(scene: Scene, kind: str) -> None:
-    """Some of these changes have no message of their own."""
+    """The kernel sends no message for some of these changes."""
     scene.do(MASTERS[kind], "link set dev PortChannel1 mtu 1400", "link set dev PortChannel1 up")
     enslave(scene, "PortChannel1", ("Ethernet0", "Ethernet4"))
     scene.check()
@@ -88,7 +88,7 @@ def test_member_of_a_lag_is_deleted(scene: Scene, kind: str) -> None:
 
 
 def test_teamd(scene: Scene) -> None:
-    """The real one; killed at the end, which deletes its device."""
+    """The real teamd; killing it at the end deletes its device."""
     config = {"device": "PortChannel1", "runner": {"name": "lacp", "fallback": True}, "link_watch": {"name": "ethtool"}}
     scene.run("mkdir", "-p", "/run/teamd")
     scene.run("teamd", "-d", "-r", "-c", json.dumps(config))
@@ -115,7 +115,7 @@ def test_teamd(scene: Scene) -> None:
 
 
 def test_lag_of_lags_and_vlans(scene: Scene) -> None:
-    """A sub-interface on a LAG of two ports, in a VRF; all of it goes with the LAG."""
+    """A sub-interface on a LAG of two ports, in a VRF; everything ends with the LAG."""
     scene.do(BOND, "link set dev PortChannel1 up")
     enslave(scene, "PortChannel1", ("Ethernet0", "Ethernet4"))
     scene.do(
@@ -132,7 +132,7 @@ def test_lag_of_lags_and_vlans(scene: Scene) -> None:
     scene.home()
 
 
-# --- what stands on ports, and in what they stand ---
+# --- links on top of ports, and ports in other links ---
 
 
 def test_vlan_sub_interfaces(scene: Scene) -> None:
@@ -151,7 +151,7 @@ def test_vlan_sub_interfaces(scene: Scene) -> None:
 
 
 def test_bridge_with_vlan_filtering(scene: Scene) -> None:
-    """As SONiC's: a bridge of all, Vlan links on it, and tagged and untagged members."""
+    """As in SONiC: one bridge, Vlan links on it, and tagged and untagged members."""
     scene.do("link add name Bridge type bridge vlan_filtering 1", "link set dev Bridge up")
     for port in ("Ethernet0", "Ethernet4"):
         scene.do(f"link set dev {port} master Bridge")
@@ -176,7 +176,7 @@ def test_bridge_with_vlan_filtering(scene: Scene) -> None:
 
 
 def test_vrf(scene: Scene) -> None:
-    """A VRF takes a port down and up again as it takes it and lets it go."""
+    """A VRF sets a port down and up again when it takes or releases it."""
     scene.do("link add name VrfRed type vrf table 1001", "link set dev VrfRed up")
     for port in ("Ethernet0", "Ethernet4"):
         scene.do(f"link set dev {port} master VrfRed")
@@ -198,7 +198,7 @@ TOP = {
 
 @pytest.mark.parametrize("kind", TOP)
 def test_kinds_that_stand_on_a_port(scene: Scene, kind: str) -> None:
-    """As no port, as a port itself, and with the end of the one below."""
+    """Under another name, as a port itself, and until the port below ends."""
     scene.do(TOP[kind].format(name="other"), "link set dev other up")
     scene.check()
     scene.do("link delete dev other", TOP[kind].format(name="Ethernet100"), "link set dev Ethernet100 up")
@@ -216,7 +216,7 @@ def test_kinds_that_stand_on_a_port(scene: Scene, kind: str) -> None:
 
 
 def test_ipvlan_follows_the_mtu_in_silence(request: pytest.FixtureRequest) -> None:
-    """No message tells of it (ipvlan_adjust_mtu()), so that it is the reconciliation that finds it."""
+    """The kernel sends no message (ipvlan_adjust_mtu()), so the reconciliation finds it."""
     scene = Scene(reconcile_secs=1)
     request.addfinalizer(lambda: scene.close(well=True))
     scene.do(TOP["ipvlan"].format(name="Ethernet100"), "link set dev Ethernet100 up", "link set dev Ethernet0 mtu 1300")
@@ -226,7 +226,7 @@ def test_ipvlan_follows_the_mtu_in_silence(request: pytest.FixtureRequest) -> No
 
 
 def test_dummy(scene: Scene) -> None:
-    """A port whose oper status the kernel calls unknown runs while it is up."""
+    """A port with oper status unknown counts as running while it is up."""
     scene.do("link add name Ethernet100 type dummy", "link set dev Ethernet100 up")
     scene.wait_running("Ethernet100", True)
     scene.check(5)
@@ -243,7 +243,7 @@ def test_dummy(scene: Scene) -> None:
 
 
 def test_moves_between_namespaces(scene: Scene, netns: NetNs) -> None:
-    """Out, back under the same name, out of a LAG, and back under another."""
+    """Out, back with the same name, out of a LAG, and back with another name."""
     there = netns.name
     scene.do(f"link set dev Ethernet0 netns {there}")
     scene.check(3)
@@ -264,7 +264,7 @@ def test_moves_between_namespaces(scene: Scene, netns: NetNs) -> None:
 
 
 def test_a_namespace_that_ends_with_ports_in_it(scene: Scene) -> None:
-    """Its veths go, and with them their other ends here: ports both."""
+    """Its veths end, and with them their other ends here, which are ports."""
     other = NetNs()
     scene.do("link add name Ethernet100 type veth peer name far", f"link set dev far netns {other.name}")
     other.batch(["link set dev far up"])
@@ -278,7 +278,7 @@ def test_a_namespace_that_ends_with_ports_in_it(scene: Scene) -> None:
 
 
 def test_renames(scene: Scene) -> None:
-    """A chain, a swap, and in a LAG."""
+    """A chain of renames, a swap, and renames within a LAG."""
     rename = ("link set dev Ethernet0 down", "link set dev Ethernet0 name Ethernet100", "link set dev Ethernet100 up")
     scene.do(*rename)
     scene.check()
@@ -295,7 +295,7 @@ def test_renames(scene: Scene) -> None:
 
 
 def test_altnames(scene: Scene) -> None:
-    """They are no names of ports, whatever they are; a link can be named by one in any request."""
+    """An alternative name is never a port's name, though requests can use it to name the link."""
     scene.do("link property add dev Ethernet0 altname Ethernet100", "link property add dev Ethernet0 altname eth-front-panel-1")
     scene.check()
     scene.do("link set dev eth-front-panel-1 mtu 1600", "link set dev Ethernet100 down")
@@ -330,7 +330,7 @@ def test_testing(scene: Scene) -> None:
 
 
 def test_protodown(scene: Scene) -> None:
-    """By a reason too, as VRRP and MLAG give it; macvlan is the kind here that has it."""
+    """Also by a reason, as VRRP and MLAG set it; of the kinds here macvlan supports it."""
     scene.do(TOP["macvlan"].format(name="Ethernet100"), "link set dev Ethernet100 up")
     scene.wait_running("Ethernet100", True)
     scene.do("link set dev Ethernet100 protodown on protodown_reason 1 on")
@@ -347,7 +347,7 @@ def test_protodown(scene: Scene) -> None:
 
 
 def lag_changes() -> list[str]:
-    """What the daemon never hears of: a LAG that takes, renames, loses and deletes ports."""
+    """Changes that the daemon misses: a LAG that takes, renames, loses and deletes ports."""
     return [
         BOND.replace("active-backup", "active-backup miimon 100"),
         "link set dev PortChannel1 mtu 1400",
@@ -355,7 +355,7 @@ def lag_changes() -> list[str]:
         "link set dev Ethernet0 master PortChannel1",
         "link delete dev Ethernet4",
         "link add name Ethernet4 mtu 1234 type veth peer name again",
-        "link set dev Ethernet0 down",  # the bond has set it up, and before Linux 6.2 such a link keeps its name
+        "link set dev Ethernet0 down",  # the bond has set it up, and before Linux 6.2 a link that is up keeps its name
         "link set dev Ethernet0 name Ethernet100",
         "link set dev Ethernet100 up",
     ]
@@ -373,7 +373,7 @@ def test_an_overrun_while_it_is_stopped(scene: Scene) -> None:
 
 
 def test_an_overrun_while_it_runs(scene: Scene) -> None:
-    """Nobody holds it: the kernel is faster by itself."""
+    """The daemon is not stopped: the kernel alone is faster."""
     sw = scene.sw
     before = figures(sw.daemon)["overruns"]
 
@@ -387,7 +387,7 @@ def test_an_overrun_while_it_runs(scene: Scene) -> None:
 
 
 def test_kill_and_start_again(scene: Scene) -> None:
-    """What changed in between, in a LAG too; a warm start, since a cold one sets all links down."""
+    """Changes in between, in a LAG too, are found. A warm start, since a cold one sets all links down."""
     sw = scene.sw
     sw.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
     scene.do(BOND, "link set dev PortChannel1 mtu 1400", "link set dev PortChannel1 up")

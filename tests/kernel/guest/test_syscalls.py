@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of system calls (src/host/syscalls.c) on this machine's architecture: strace sees what the daemon uses once
-it is confined, while other tests keep it busy. Each call is on the list, none was refused, and those tests pass."""
+"""The list of system calls (src/host/syscalls.c) on this machine's architecture: strace records what the daemon uses
+once it is confined, while other tests keep it busy. Each call is on the list, none is refused, and those tests pass."""
 
 import os
 import re
@@ -17,7 +17,7 @@ REFUSED = re.compile(r" = -1 EPERM ")
 
 
 def traced_run(folder: Path) -> subprocess.CompletedProcess[str]:
-    """BUSY, with a daemon that strace follows: it writes to a file of each process."""
+    """Runs BUSY under strace, which writes a file for each process."""
     program = folder / "portsyncd"
     original = Path(os.environ.get("PORTSYNCD", ROOT / "build" / "portsyncd")).resolve()
     strace = os.environ.get("STRACE", "strace")
