@@ -9,19 +9,19 @@ from outside import METHOD, cells, latency_cells, shown, spread
 
 TIMES_PER_SEC = 10
 LIMIT_MS = 5
-SPAN = 1.3  # P99 from the message, to the time that the kernel takes to send the messages of a batch
-PLACES = ("apart", "as scheduled")  # linkstorm on a CPU of its own, and where the scheduler likes to have it
+SPAN = 1.3  # P99 from the message, relative to the kernel's time for the messages of a batch
+PLACES = ("apart", "as scheduled")  # linkstorm on its own CPU, and where the scheduler puts it
 
 
 def kernel_spans(bench: Bench, *storm: object) -> Result:
-    """From the first message of a batch to the last, where nobody but a bare listener listens."""
+    """The kernel's span from the first message of a batch to the last, with a bare listener as the only reader."""
     with bench.beside("listener", netns=bench.bare.name) as listener:
         bench.linkstorm(*storm, netns=bench.bare.name)
     return listener["spans_usec"]
 
 
 def spans_and_turns(bench: Bench, *storm: object) -> Result:
-    """The spans before and after the turns, too: what the machine does meanwhile meets both."""
+    """Measures spans before and after the turns too, so that other load on the machine affects both."""
     before = [kernel_spans(bench, *storm) for _ in range(bench.plan.rounds)]
     found = compare(bench, *storm)
     return found | {"spans": [*before, *(kernel_spans(bench, *storm) for _ in range(bench.plan.rounds))]}
@@ -54,12 +54,12 @@ def p99_ms(found: Result, clock: str, who: str = "daemon") -> float:
 
 
 def kernel_p99_ms(found: Result) -> float:
-    """From the request to the message."""
+    """P99 from the request to the kernel's message."""
     return statistics.median(one["latency"]["request_to_message_usec"]["p99"] for one in found["daemon"]) / 1000
 
 
 def to_span(found: Result) -> Result:
-    """P99 from the message to the kernel's span of a batch, which is its median."""
+    """The ratio of P99 from the message to the median of the kernel's spans."""
     span = statistics.median(one["p50"] for one in found["spans"])
     return spread([one["latency"]["from_message_usec"]["p99"] / span for one in found["daemon"]])
 
@@ -75,7 +75,7 @@ def musts(result: Result) -> list[Must]:
 
 
 def goals(result: Result) -> list[Must]:
-    """The kernel's own time for so many changes is part of the first one; the scheduler's habits of the second."""
+    """The first one includes the kernel's own time for so many changes, the second the scheduler's habits."""
     found = result["at_once"]
     label = f"{result['ports']} changes at once: P99"
     ratio = to_span(found["apart"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine's Redis and kernel can do: redis-benchmark's rates, and a listener that only listens."""
+"""The limits of this machine's Redis and kernel: redis-benchmark's rates, and a bare listener."""
 
 import csv
 import subprocess

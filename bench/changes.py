@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run found to be other than the results that are committed: figures of which less is better, with their samples.
+"""Compares a run with the committed results: figures of which less is better, with their samples.
 
-A difference is named when it is larger than what the machine does from run to run: the interval in which 99 % of the
-ratios of medians lie (bootstrap of either side's samples) is all above 1, or all below, by a margin. A figure of one
-sample has no interval, and is named by the margin alone.
+A difference is named if it exceeds the machine's noise: the interval of 99 % of the ratios of medians (bootstrap of
+both sides' samples) lies above 1, or below, by a margin. A figure with one sample has no interval; the margin decides.
 """
 
 import json
@@ -27,7 +26,7 @@ Figures = dict[str, list[float]]
 class Run:
     commit: str
     form: str
-    machine: Result  # as report.machine() has it
+    machine: Result  # as report.machine() returns it
     figures: Figures
 
 
@@ -46,7 +45,7 @@ class Change:
 
 
 def rounded(samples: Sequence[float]) -> list[float]:
-    """Some of them, evenly, if there are many."""
+    """If there are many samples, an even selection of them."""
     step = max(1, -(-len(samples) // KEPT))
     return [float(f"{one:.4g}") for one in sorted(samples)[step // 2 :: step]]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A chassis: a daemon for each of eight ASICs on one machine, each with links and a Redis of its own, all in a storm at
-once."""
+"""A chassis: a daemon for each of eight ASICs on one machine, each with its own links and Redis, all in a storm at the
+same time."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack

@@ -24,7 +24,7 @@
 
 #include "base/util.h"
 
-#define RCVBUF (256 << 20) /* of which the kernel makes twice as much: some 220,000 link messages */
+#define RCVBUF (256 << 20) /* the kernel doubles it: enough for some 220,000 link messages */
 
 atomic_bool stopping;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the programs of the bench share. A fault ends the program with a message: a bench without its parts is none. */
+/* What the programs of the bench share. A fault ends the program with a message. */
 #ifndef PORTSYNCD_BENCH_COMMON_H
 #define PORTSYNCD_BENCH_COMMON_H
 
@@ -19,7 +19,7 @@ double cpu_seconds(void);
 /* A decimal number from min to max, or the end of the program. */
 unsigned long parse_number(const char *option, const char *text, unsigned long min, unsigned long max);
 
-/* From here on this thread (and those it starts) lives in /run/netns/<name>; NULL: nothing changes. */
+/* Moves this thread, and those that it starts, to /run/netns/<name>; NULL: it stays. */
 void enter_netns(const char *name);
 
 /* A socket that follows RTNLGRP_LINK, with a large receive buffer. */
@@ -30,16 +30,16 @@ uint64_t socket_drops(int fd);
 /* A connection to the Unix socket. */
 int connect_redis(const char *path);
 
-/* So that a program that waits for this socket sees a signal that came just before the waiting began. */
+/* Lets a wait for this socket end now and then, to notice a signal that came just before the wait began. */
 void wake_now_and_then(int fd);
 
 /* The number n of a port's name, Ethernet<4 * n>; false: no such name, or not below PORTS_MAX. */
 bool port_number(const char *name, unsigned *number);
 
-/* What the kernel says of a link; fd: any socket of the namespace. */
+/* A link's MTU in the kernel; fd: any socket of the namespace. */
 unsigned link_mtu(int fd, const char *name);
 
-/* Becomes true on SIGTERM or SIGINT, which interrupt what waits. */
+/* Becomes true on SIGTERM or SIGINT, which interrupt a wait. */
 extern atomic_bool stopping;
 void catch_stop(void);
 /* Or else: they wait from the first call on, until the second takes one. */

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an event of a storm costs in calls of the allocator and of the kernel, and in page faults: counts, which a busy
-machine does not change much.
+"""What an event of a storm costs in allocations, system calls and page faults. Counts depend little on other load.
 
-The allocator's calls are counted by bench/mallocs in the daemon under test, its libraries' among them. System calls are
-counted by perf at the kernel's tracepoint, which costs the daemon next to nothing: strace slows it down so much that
-more events share a read, and finds up to a fifth less. perf mounts tracefs, in a namespace of its own.
+bench/mallocs counts the allocator's calls in the daemon under test, those of its libraries included. perf counts system
+calls at the kernel's tracepoint, which costs the daemon next to nothing: strace slows it down so much that more events
+share a read, and finds up to a fifth less. perf mounts tracefs, in its own namespace.
 """
 
 import os
@@ -25,7 +24,7 @@ from storms import page_faults
 PORTS = 64
 RATE = 20_000
 CALLS, CALLS_LOOSE = 0.2, 0.4  # of the kernel, an event
-FAULTS_LOOSE = 40  # in a storm: pages that a machine short of memory took away
+FAULTS_LOOSE = 40  # in a storm: pages that a machine short of memory reclaimed
 COUNTED_EVENTS, COUNTED_EVENTS_SHORT = 100_000, 40_000
 TRACEPOINT = "raw_syscalls:sys_enter"
 PERF_TIMEOUT_SECS = 10.0
@@ -39,7 +38,7 @@ def allocator_calls(file: Path) -> dict[str, int]:
 
 @contextmanager
 def system_calls(pid: int) -> Iterator[list[int]]:
-    """Counts those of a process within the block; afterwards the number is in the yielded list."""
+    """Counts a process' system calls within the block; afterwards the number is in the yielded list."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portsyncd-perf-")))
         orders, answers = (open_fifo(folder / name) for name in ("orders", "answers"))
@@ -68,13 +67,13 @@ def system_calls(pid: int) -> Iterator[list[int]]:
 
 
 def open_fifo(path: Path) -> int:
-    """For both ways, so that neither end waits for the other to open it."""
+    """Opens it for reading and writing, so that neither end waits for the other."""
     os.mkfifo(path)
     return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def count_storm(bench: Bench, file: Path, *options: object) -> Result:
-    """Nobody asks the daemon for its figures meanwhile: to log them costs calls as well."""
+    """Does not ask the daemon for its figures meanwhile: logging them costs calls as well."""
     pid = bench.switch.daemon.pid
     calls, faults = allocator_calls(file), page_faults(pid)
     with system_calls(pid) as made:
@@ -91,7 +90,7 @@ def count_storm(bench: Bench, file: Path, *options: object) -> Result:
 
 
 def measure(bench: Bench) -> None:
-    """Of a daemon of its own, which has the library in it."""
+    """Measures a daemon of its own, which has the library loaded."""
     events = COUNTED_EVENTS_SHORT if bench.plan.short else COUNTED_EVENTS
     with ExitStack() as stack:
         file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portsyncd-counts-"))) / "mallocs"

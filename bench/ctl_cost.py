@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an operator waits for portsyncctl, beside redis-cli and ip, which each have but a part of the answer."""
+"""How long an operator waits for portsyncctl, compared with redis-cli and ip, which give parts of the answer."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from lib import ctl
 LIMIT_MS, LOOSE_MS = 50, 500
 RUNS_TO_PLAN = 6  # of each, in turns
 STORM_RATE, STORM_SECS = 1_000, 3
-# With what they are asked. top ends after its first picture, since it is for no terminal.
+# Their arguments. top ends after its first picture if stdout is not a terminal.
 ASKED: dict[str, tuple[str, ...]] = {
     "status": (),
     "why": ("Ethernet0",),
@@ -30,13 +30,13 @@ ASKED: dict[str, tuple[str, ...]] = {
     "record": ("-o", "-"),
     "dump": ("-o", "-"),
 }
-ARCHIVES = ("record", "dump")  # as long as what they hold: no must
+ARCHIVES = ("record", "dump")  # depends on their content: no must
 STREAM = "watch"
 FIRST_CHANGE = f"portsyncctl {STREAM} --count 1, at {STORM_RATE:,} changes/s"
 
 
 def verbs() -> set[str]:
-    """As --help lists them; what a verb does may take more than one line."""
+    """The verbs that --help lists; a description may take more than one line."""
     listed = ctl.command("--help").out.partition("Verbs")[2].partition("\n\n")[0]
     return set(re.findall(r"^  (\S+)", listed, re.MULTILINE))
 
@@ -65,7 +65,7 @@ def milliseconds(command: Sequence[str], expected: Sequence[int]) -> float:
 
 
 def first_changes(bench: Bench) -> list[float]:
-    """From exec to the end with the first line, while changes come."""
+    """From exec to the end with the first line, during changes."""
     command = [str(ctl.program()), *ctl.arguments(bench.switch), STREAM, "--count", "1"]
     times: list[float] = []
     with ThreadPoolExecutor(1) as pool:
@@ -81,7 +81,7 @@ def measure(bench: Bench) -> None:
     found: dict[str, list[float]] = {}
     for _ in range(RUNS_TO_PLAN * bench.plan.pairs):
         for name, command in commands(bench).items():
-            # A verdict may be negative: the bench's Redis, say, is not where doctor would have it.
+            # A verdict may be negative: e.g. doctor expects Redis elsewhere.
             negative = (0, 1) if name.startswith("portsyncctl") else (0,)
             found.setdefault(name, []).append(milliseconds(command, negative))
     found[FIRST_CHANGE] = first_changes(bench)

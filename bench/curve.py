@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latency and CPU time against the rate of events: of the daemon, of the floor, and of a peer if there is one."""
+"""Latency and CPU time over the rate of events: of the daemon, the floor, and a peer if there is one."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from plot import Line, axis, plot
 
 RATES = (100, 300, 1_000, 3_000, 10_000, 20_000, 40_000)
 COLOURS = {"daemon": "#2f81f7", "floor": "#bf8700", "peer": "#e5534b"}
-# The floor waits for the answer to each row before it reads the next message: where events queue it is no floor.
+# The floor waits for each answer before it reads the next message: once events queue it is not a floor.
 NAMES = {"floor": "serial"}
 
 

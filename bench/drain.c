@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast events leave a socket at best: says "ready", lets the kernel fill the receive buffer until SIGTERM, then
- * reads all with recvmmsg() into buffers as large and as many as the daemon's by default, looking at nothing. One line
- * of JSON.
+ * The highest rate at which events leave a socket: says "ready", lets the kernel fill the receive buffer until
+ * SIGTERM, then reads everything with recvmmsg() into buffers of the daemon's default size and number, without parsing.
+ * Prints one line of JSON.
  */
 #include <err.h>
 #include <errno.h>

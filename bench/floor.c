@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The physical floor: the least program that could do the daemon's job. Receives one link message, sends one HSET of
- * the port's MTU, waits for Redis' answer; the time from the one to the other goes into a histogram. Says "ready", and
- * one line of JSON on SIGTERM.
+ * The physical floor: the smallest program that could do the daemon's job. Receives one link message, sends one HSET of
+ * the port's MTU, waits for Redis' answer; a histogram gets the time between. Says "ready", and prints one line of JSON
+ * on SIGTERM.
  */
 #include <err.h>
 #include <errno.h>
@@ -92,7 +92,7 @@ static void follow(int links, int redis, bool frugal, struct hist *latency)
 struct options {
 	const char *netns, *redis;
 	unsigned long database;
-	bool frugal; /* no waiting for answers: the least CPU time, and no latency */
+	bool frugal; /* does not wait for answers: the least CPU time, no latency */
 };
 
 static _Noreturn void usage(void)

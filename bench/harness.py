@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the parts of the bench share: the switch under test, its programs, and what a must is.
+"""What the parts of the bench share: the switch under test, its programs, and the definition of a must.
 
 A part is a module with measure(bench), which leaves its figures in bench.result, and with tables(result) and
 musts(result), which read them again. Times are CLOCK_MONOTONIC, which the C programs read too.
@@ -25,16 +25,16 @@ try:
 except ImportError as missing:
     sys.exit(f"{missing}: run make deps first")
 
-# The floor writes into a database of its own: STATE_DB belongs to the daemon.
+# The floor writes into its own database: STATE_DB belongs to the daemon.
 STATE_DB, FLOOR_DB, SCRATCH_DB = 6, 14, 15
-SELDOM_SECS = 3600  # neither the reconciliation nor a save of the state file, once a minute, is what is measured
+SELDOM_SECS = 3600  # keeps the reconciliation and saves of the state file, once a minute, out of the measurement
 
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long what is measured."""
+    """How long each part measures."""
 
     short: bool
     pairs: int  # how often two are compared, in turns, for a must
@@ -96,7 +96,7 @@ SHORT = Plan(
     tuning_secs=1,
     idle_secs=5,
 )
-# More turns than a short run, since the neighbours of a CI machine disturb some of them.
+# More turns than a short run, since other guests of a CI machine disturb some of them.
 CI = replace(
     SHORT, pairs=5, storm_secs={1_000: 1, 5_000: 1, 20_000: 2}, latency_secs={1_000: 0.6, 10_000: 0.6}, calm_storms=0
 )
@@ -104,7 +104,7 @@ CI = replace(
 
 @dataclass
 class Bench:
-    """A switch with the daemon at work, and links of the same names that only the bench looks at."""
+    """A switch with a working daemon, and links of the same names that only the bench uses."""
 
     switch: Switch
     bare: NetNs
@@ -149,8 +149,8 @@ class Bench:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Within the block linkstorm, in whose system calls the kernel makes its messages, has a CPU of its own. Else
-        the scheduler, on its few CPUs, likes to put those who are woken by a message where it was sent from; there
-        they wait until the system call with its whole batch of changes is over."""
+        the scheduler, with few CPUs, tends to put a process that a message wakes on the sender's CPU, where it waits
+        until the system call with its whole batch of changes is over."""
         first, *others = sorted(os.sched_getaffinity(0))
         self.storm_cpus, self.other_cpus = {first}, set(others) or {first}
         self._place(self.other_cpus)
@@ -185,7 +185,7 @@ def rig(
     settings: Settings | None = None,
     consumed: bool = False,
 ) -> Iterator[Bench]:
-    """A bench with the daemon started and warm. consumed: what it pushes later, too."""
+    """A bench whose daemon is started and warmed up. consumed: later pushes are consumed, too."""
     switch = new_switch(ports, settings)
     bare = NetNs()
     try:
@@ -201,8 +201,9 @@ def rig(
 
 
 def warm_up(bench: Bench, switch: Switch, consumed: bool = False) -> None:
-    """Flat out, so that the deepest batches have been there once. Then the stand-in for orchagent is not needed any
-    more, if nothing is pushed: it asks Redis 50 times a second, which one event in fifty of a calm storm would meet."""
+    """Runs a storm at full speed, so that the largest batches have happened once. Then stops the stand-in for
+    orchagent, unless ports are pushed later: it polls Redis 50 times a second, which would affect one event in fifty
+    of a calm storm."""
     bench.linkstorm("--count", 20_000, netns=switch.netns.name)
     switch.wait_equal()
     if not consumed:
@@ -215,13 +216,13 @@ class Must:
     measured: str
     limit: str
     passed: bool
-    ci: "Must | None" = None  # the same with what can be asked of a noisy machine; None: nothing can
+    ci: "Must | None" = None  # the same, as far as a noisy machine can meet it; None: it cannot
 
 
 def most(
     name: str, value: float, limit: float, unit: str = "", *, text: str = "", ceiling: str = "", ci: float | None = None
 ) -> Must:
-    """text: of the value, when there is more to say; ceiling: what this machine takes in the same run without us."""
+    """text: the value in words, if it needs any; ceiling: this machine's value without us, in the same run."""
     loose = None if ci is None else most(name, value, ci, unit, text=text, ceiling=ceiling)
     measured = (text or f"{value:.4g}{unit}") + (f"; {ceiling}" if ceiling else "")
     return Must(name, measured, f"<= {limit:g}{unit}", value <= limit, loose)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Latency from outside, of whoever writes the rows: when did a subscriber of Redis' keyspace notifications see a change
- * of a port's MTU? By two clocks, both CLOCK_MONOTONIC: since linkstorm requested the change, and since the kernel
- * reported of it (stamps.h).
+ * The latency of any program that writes the rows, from outside: when does a subscriber of Redis' keyspace
+ * notifications see a change of a port's MTU? By two clocks, both CLOCK_MONOTONIC: since linkstorm requested the
+ * change, and since the kernel reported it (stamps.h).
  *
- * Seen is a change when the recv() returned that brought the notification of the port's row. But when several changes
- * of the port are under way, the notification does not say of which it is; the row is read then, and the change that it
- * shows and all before it are seen when the answer came. From then on that port's row is always read, since a
- * notification may be one of a change that was counted already. At moderate rates no row is read, so that the probe
- * costs Redis little.
+ * A change is seen when the recv() with the notification of the port's row returns. If several changes of the port are
+ * under way, the notification does not say which one it is for: then the row is read, and the change that it shows, and
+ * all before it, count as seen when the answer comes. From then on that port's row is always read, since a notification
+ * may be for a change that was counted already. At moderate rates no row is read, so that the probe costs Redis little.
  *
- * Says "ready", and one line of JSON on SIGTERM. --values: a file for every change, in the order in which they were
- * seen.
+ * Says "ready", and prints one line of JSON on SIGTERM. --values: a file with a value for every change, in the order in
+ * which they were seen.
  */
 #include <err.h>
 #include <errno.h>
@@ -54,7 +53,7 @@ struct probe {
 	FILE *values;              /* NULL: not wanted */
 	uint64_t reads, last_nsec; /* last: when a change was seen */
 	char prefix[64];           /* of a port's channel */
-	char line[256];            /* of Redis' answers, as far as it has come */
+	char line[256];            /* of Redis' answers, the part that has arrived */
 	size_t len;
 };
 
@@ -121,7 +120,7 @@ static void on_notification(struct probe *p, const char *name, uint64_t now)
 
 /* --- the notifications --- */
 
-/* Of a notification only the line that names the channel matters; the one of the pattern ends in an asterisk. */
+/* Only a notification's line with the channel matters; the line with the pattern ends in an asterisk. */
 static void take_byte(struct probe *p, char byte, uint64_t now)
 {
 	if (byte != '\n') {
@@ -253,7 +252,7 @@ static FILE *open_values(const char *path)
 
 	if (path && (!buffer || setvbuf(values, buffer, _IOFBF, VALUES_BUFFER) != 0))
 		err(1, "%s", path);
-	/* A page's first touch would fall into a latency. */
+	/* Otherwise the first touch of a page would count as latency. */
 	if (buffer)
 		memset(buffer, 0, VALUES_BUFFER);
 	return values;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's latency to the floor's, both seen from outside in turns, and its CPU time to the floor's, at once."""
+"""The daemon's latency relative to the floor's, both seen from outside by turns, and its CPU time, at once."""
 
 import statistics
 
@@ -13,7 +13,7 @@ CPU_LIMIT = 1.10  # to the floor's
 ACKNOWLEDGED = "latency p50 us"  # the daemon's own figure: from receive to Redis' acknowledgement
 ACKNOWLEDGED_RATE = 1_000
 ACKNOWLEDGED_LIMIT_USEC = 100
-ROUND_TRIP_LIMIT_USEC = 70  # where one takes longer, nothing is asked
+ROUND_TRIP_LIMIT_USEC = 70  # if one takes longer, there is no must
 HEADING = ("latency, µs", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "CPU/100k")
 
 
@@ -29,7 +29,7 @@ def compare(bench: Bench, *storm: object) -> Result:
 
 
 def acknowledged_p50(bench: Bench) -> int:
-    """Of a daemon that has seen nothing but this rate."""
+    """P50 of a daemon that has only seen this rate."""
     switch = new_switch(len(bench.switch.ports))
     try:
         switch.build()
@@ -106,7 +106,7 @@ def acknowledgement(result: Result) -> list[Must]:
 
 
 def compared(result: Result) -> dict[str, list[float]]:
-    """Also to the floor's of the same turn: what the machine does that day meets both."""
+    """Also relative to the floor's of the same turn: the machine's state of the day affects both."""
     found: dict[str, list[float]] = {}
     for rate, one in result["latency"]["rates"].items():
         label = f"{result['ports']} ports, {label_of(rate)}"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Changes real links, many requests in one sendmsg(), at a given rate or as fast as the kernel goes, and counts what
- * the kernel said of it. The changes go round the ports Ethernet0, Ethernet4, ...; a port's MTU goes up by one with
- * each change and from STAMPS_MTU_LAST to STAMPS_MTU_FIRST again, its admin status turns over: so the end is known, and
- * it is compared with the kernel. --stamps: notes for each port when its change was requested, see latency.c. Prints
- * one line of JSON.
+ * Changes real links, many requests in one sendmsg(), at a given rate or as fast as the kernel can, and counts the
+ * kernel's messages. The changes go round the ports Ethernet0, Ethernet4, ...; each change raises a port's MTU by one,
+ * from STAMPS_MTU_LAST back to STAMPS_MTU_FIRST, or toggles its admin status. So the final state is known and compared
+ * with the kernel. --stamps: notes when each port's change was requested, see latency.c. Prints one line of JSON.
  */
 #include <err.h>
 #include <errno.h>
@@ -29,7 +28,7 @@
 #define REQUEST_MAX 64 /* bytes of one request */
 #define COUNTER_BATCH 256
 #define COUNTER_NAP_NSEC (10 * NSEC_PER_MSEC)
-/* A kernel worker reports a change of a carrier, at most a second later. */
+/* A kernel worker reports a change of carrier up to a second later. */
 #define CARRIER_LINGER_NSEC (3 * NSEC_PER_SEC / 2)
 
 enum mode { MODE_MTU, MODE_FLAGS, MODE_BOTH };
@@ -88,7 +87,7 @@ static void drain(struct counter *c)
 	}
 }
 
-/* Sleeps a little after each look: the buffer is large, and to be woken for every message would slow the storm down. */
+/* Sleeps a little after each read: the buffer is large, and a wake-up for every message would slow the storm down. */
 static void *run_counter(void *user)
 {
 	const struct timespec nap = {.tv_nsec = COUNTER_NAP_NSEC};
@@ -110,7 +109,7 @@ static void start_counter(struct counter *c)
 		errx(1, "no thread");
 }
 
-/* The number of events; those dropped because the thread was too slow are among them. */
+/* The number of events, including those dropped because the thread was too slow. */
 static uint64_t stop_counter(struct counter *c)
 {
 	atomic_store(&c->stop, true);
@@ -196,7 +195,7 @@ static size_t put_request(struct storm *s, unsigned char *buffer, bool acknowled
 	return NLMSG_ALIGN(nlh->nlmsg_len);
 }
 
-/* Refusals come unasked, each before the answer to the last request, which ends the batch. */
+/* Refusals come by themselves, each before the answer to the last request, which ends the batch. */
 static void read_answers(struct storm *s)
 {
 	struct {
@@ -322,7 +321,7 @@ static void set_option(struct options *opt, int option, const char *text)
 	}
 }
 
-/* At a rate, a batch is what one millisecond brings. */
+/* At a rate, a batch has the changes of one millisecond. */
 static void read_options(struct options *opt, int argc, char *argv[])
 {
 	static const struct option known[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ceiling of receiving: takes every link message of the kernel and does nothing with it. Says "ready", and one line
- * of JSON on SIGTERM. Its spans: where changes come in bursts, from the first message of one to the last.
+ * The ceiling of receiving: takes every link message of the kernel and does nothing with it. Says "ready", and prints
+ * one line of JSON on SIGTERM. If changes come in bursts, a span lasts from a burst's first message to its last.
  */
 #include <err.h>
 #include <errno.h>

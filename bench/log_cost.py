@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What logging costs the events: a daemon with all of it and one with none. CPU time is taken of both at once (see
-recorder_cost.py), latency in turns of the same.
+"""What logging costs an event: a daemon with all of it and one with none. CPU time is measured of both at once (see
+recorder_cost.py), latency by turns.
 
 "info" logs at INFO with the audit trail, "off" at EMERG without one, "each" as info but without rate limits: a line
 and a record for every change that is written. Lines go to a file as RFC 5424. The daemons, their log threads included,
-have one CPU, all else the others: where a wake-up happens to go would hide what is measured.
+have one CPU, everything else the others: otherwise the CPU of a wake-up would hide the difference.
 """
 
 import os
@@ -33,7 +33,7 @@ from lib.switch import Switch
 from lib.wait import wait_for
 
 RATES = (1_000, 20_000)
-# Short ones and many: a machine is not the same from one second to the next.
+# Many short ones: a machine changes from one second to the next.
 STORM_SECS, PAIRS_TO_PLAN = 2, 3
 EACH_SELDOM = 5  # pairs to a turn of "each", which no must depends on
 LIMIT, LOOSE = 1.05, 1.5
@@ -46,7 +46,7 @@ HEADING = ("logging", "rate", "n", "P50", "P95", "P99", "P99.9", "max", "loop µ
 
 
 class Log:
-    """The log of a switch's daemon, which SIGHUP turns from one way to another."""
+    """The log of a switch's daemon, whose settings SIGHUP changes."""
 
     def __init__(self, switch: Switch, way: str = "info") -> None:
         self._switch = switch
@@ -58,7 +58,7 @@ class Log:
         self._write(way)
 
     def turn_to(self, way: str) -> None:
-        """At INFO it says so; at EMERG, which is silent, the file was opened again."""
+        """Waits: at INFO for a line, at EMERG, which is silent, until the file is opened again."""
         self._path.unlink(missing_ok=True)
         self._write(way)
         self._switch.daemon.send(signal.SIGHUP)
@@ -71,7 +71,7 @@ class Log:
         return self._path.read_bytes().count(b"\n") if self._path.exists() else 0
 
     def _open(self) -> bool:
-        """Whether the daemon has a file of ours open: one that was unlinked, too."""
+        """Whether the daemon has our file open, even if it was unlinked."""
         for link in Path(f"/proc/{self._switch.daemon.pid}/fd").iterdir():
             with suppress(FileNotFoundError):
                 if str(self._path) in os.readlink(link):
@@ -87,7 +87,7 @@ class Log:
 
 @contextmanager
 def two_switches(bench: Bench, cpu: int) -> Iterator[list[tuple[Switch, Log]]]:
-    """Of their own, since the bench's daemon logs elsewhere."""
+    """Two switches of their own, since the bench's daemon logs elsewhere."""
     with ExitStack() as stack:
         found: list[tuple[Switch, Log]] = []
         for _ in range(2):
@@ -119,14 +119,13 @@ def at_once(bench: Bench, ways: dict[str, tuple[Switch, Log]], *storm: object) -
 
 
 def both_ways(bench: Bench, switches: Sequence[tuple[Switch, Log]], *storm: object) -> dict[str, dict[str, float]]:
-    """Each daemon has been each of the two: what its start made dearer meets both."""
+    """Each daemon takes both roles, so that the chance effects of its start cancel out."""
     one, other = (at_once(bench, dict(zip(order, switches)), *storm) for order in (("off", "info"), ("info", "off")))
     return {way: {clock: (one[way][clock] + other[way][clock]) / 2 for clock in one[way]} for way in one}
 
 
 def compare(bench: Bench, switches: Sequence[tuple[Switch, Log]], rate: int) -> Result:
-    """CPU time of both at once, latency A B, B A, ...: what the machine does meanwhile, and what one leaves to the next,
-    meets both."""
+    """CPU time of both at once, latency A B, B A, ...: other load, and what a turn leaves behind, affect both."""
     found: dict[str, list[Result]] = {way: [] for way in WAYS}
     spent: list[dict[str, dict[str, float]]] = []
     storm = ("--rate", rate, "--seconds", STORM_SECS)
@@ -172,6 +171,6 @@ def musts(result: Result) -> list[Must]:
             ratio = one["ratios"][name]
             label = f"{label_of(rate)}: {what}, logging at INFO to none"
             found.append(most(label, ratio["median"], LIMIT, text=shown(ratio), ci=LOOSE))
-        # A kind that has reached its limit in these storms says nothing in the turns right after them.
+        # A kind that reaches its limit in these storms would be silent in the turns right after them.
         found.append(least(f"{label_of(rate)}: lines at INFO, of the daemons at once", one["lines_at_once"], 1))
     return found

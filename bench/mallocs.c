@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counts a process' calls of the allocator, its libraries' among them, and can refuse memory: a library for LD_PRELOAD.
- * The counts stand in the file that MALLOCS_FILE names, so that another process reads them as they grow; there it also
- * says how many allocations are refused.
+ * The counts are in the file that MALLOCS_FILE names, where another process can read them, and write how many
+ * allocations are to be refused.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -20,7 +20,7 @@ enum call { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, CALL_ALIGNED, CAL
 
 struct page {
 	_Atomic uint64_t calls[CALLS];
-	_Atomic uint64_t refuse_one_in; /* written by others: of so many allocations one is refused; 0: none */
+	_Atomic uint64_t refuse_one_in; /* written by others: one in so many allocations is refused; 0: none */
 	_Atomic uint64_t asked;         /* allocations while that was not 0 */
 	_Atomic uint64_t refused;       /* of those */
 };
@@ -48,7 +48,7 @@ static void count(enum call call)
 	atomic_fetch_add_explicit(&page->calls[call], 1, memory_order_relaxed);
 }
 
-/* Counts; false: there shall be no memory. */
+/* Counts the call; false: it is to be refused. */
 static bool granted(enum call call)
 {
 	uint64_t one_in = atomic_load_explicit(&page->refuse_one_in, memory_order_relaxed);
@@ -79,7 +79,7 @@ void *realloc(void *ptr, size_t size)
 
 void free(void *ptr)
 {
-	/* free(NULL) is what a cleanup does in vain, and costs nothing. */
+	/* free(NULL), as in a cleanup, costs nothing. */
 	if (ptr)
 		count(CALL_FREE);
 	__libc_free(ptr);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be seen of whoever follows links and writes rows without its help: latency and CPU time.
+"""What can be measured, without its help, of any program that follows links and writes rows: latency and CPU time.
 
 Latency ends when the probe saw the change by Redis' keyspace notification of the row, and begins by two clocks: when
 linkstorm was about to send the request, and when the kernel notified its listeners (see latency.c and stamps.h).
@@ -32,7 +32,7 @@ METHOD = (
     "CLOCK_MONOTONIC; histograms of all values, each to 1/64. CPU: /proc/<pid>/task/*/schedstat."
 )
 VISIBLE_TIMEOUT_SECS = 20.0
-QUIET_SECS, QUIET_CPU_SECS = 0.5, 0.005  # who takes no more CPU time than that has done what there was to do
+QUIET_SECS, QUIET_CPU_SECS = 0.5, 0.005  # a process that takes no more CPU time than that has finished its work
 QUIET_TIMEOUT_SECS = 60
 RTNLGRP_LINK_BIT = 1
 BOOTSTRAPS = 1000
@@ -42,13 +42,13 @@ SHOWN = ("p50", "p95", "p99", "p999", "max")
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is looked at, in whose links and in which database it writes."""
+    """The program that is measured, its links, and the database that it writes to."""
 
     name: str
     netns: str
     unix_socket: str
     database: int
-    pid: int = 0  # 0: the floor, which runs only while it is looked at
+    pid: int = 0  # 0: the floor, which runs only while it is measured
 
 
 def floor(bench: Bench) -> Subject:
@@ -65,7 +65,7 @@ def daemon(bench: Bench) -> Subject:
 
 @contextmanager
 def running(bench: Bench, subject: Subject) -> Iterator[Result]:
-    """Its pid; in the end also what it says of itself."""
+    """Yields its pid; at the end also its own figures."""
     if subject.pid:
         yield {"pid": subject.pid}
         return
@@ -86,14 +86,14 @@ def loop_seconds(pid: int) -> float:
 
 
 def sleeps(pid: int) -> int:
-    """How often a thread of it slept, and so was woken again."""
+    """How often one of its threads slept, and so was woken again."""
     states = [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
     counts = [re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", state, re.MULTILINE) for state in states]
     return sum(int(count) for found in counts for count in found)
 
 
 def wait_visible(stamps: Path) -> None:
-    """Until the probe saw every change; who loses the last one of a port never gets there."""
+    """Waits until the probe saw every change; never happens if a port's last change is lost."""
 
     def all_seen() -> bool:
         with stamps.open("rb") as file:
@@ -107,13 +107,13 @@ def wait_visible(stamps: Path) -> None:
 
 
 def read_values(file: Path) -> list[tuple[float, float]]:
-    """Of each change when the kernel reported it, in seconds, and how many microseconds later it was seen."""
+    """For each change, when the kernel reported it, in seconds, and how many microseconds later it was seen."""
     numbers = array("Q", file.read_bytes())
     return [(message / 1e9, took / 1e3) for message, took in zip(numbers[::2], numbers[1::2])]
 
 
 def observe(bench: Bench, subject: Subject, *options: object, values: bool = False) -> Result:
-    """Of one storm; with the values of all changes, which are no JSON for a file, if they are wanted."""
+    """The result of one storm; if wanted with the values of all changes, which do not belong into a JSON file."""
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="portsyncd-bench-") as folder:
         stamps, kept = Path(folder) / "stamps", Path(folder) / "values"
         where = ("--redis", subject.unix_socket, "--database", subject.database, "--stamps", stamps)
@@ -137,7 +137,7 @@ def observe(bench: Bench, subject: Subject, *options: object, values: bool = Fal
 
 
 def link_drops(pid: int) -> int:
-    """Messages of links that the kernel could not put into the process' sockets."""
+    """Link messages that did not fit into the process' sockets."""
     links = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     found = 0
     for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]:
@@ -148,7 +148,7 @@ def link_drops(pid: int) -> int:
 
 
 def wait_quiet(pid: int) -> None:
-    """Until it does not work any more on what it has heard."""
+    """Waits until it has finished its work on all messages."""
     deadline = time.monotonic() + QUIET_TIMEOUT_SECS
     spent = QUIET_CPU_SECS
     while spent >= QUIET_CPU_SECS and time.monotonic() < deadline:
@@ -158,7 +158,7 @@ def wait_quiet(pid: int) -> None:
 
 
 def storm(bench: Bench, switch: Switch, *options: object) -> Result:
-    """Without the probe: what is lost, what stays wrong, what it costs."""
+    """Without the probe: losses, rows that stay wrong, and cost."""
     pid = switch.daemon.pid
     cpu, drops = cpu_seconds(pid), link_drops(pid)
     said = bench.linkstorm(*options, netns=switch.netns.name)
@@ -173,7 +173,7 @@ def storm(bench: Bench, switch: Switch, *options: object) -> Result:
 
 
 def in_turns(bench: Bench, subjects: Sequence[Subject], pairs: int, *options: object) -> dict[str, list[Result]]:
-    """A B A B: what the machine does meanwhile meets both."""
+    """A B A B, so that other load affects both."""
     found: dict[str, list[Result]] = {subject.name: [] for subject in subjects}
     for _ in range(pairs):
         for subject in subjects:
@@ -195,19 +195,19 @@ def spread(values: Sequence[float]) -> Result:
 
 
 def ratios(of: Sequence[Result], to: Sequence[Result], figure: Callable[[Result], float]) -> Result:
-    """Of runs that took turns."""
+    """The ratio of runs that took turns."""
     return spread([figure(one) / figure(other) for one, other in zip(of, to)])
 
 
 def bootstrapped(pairs: Sequence[T], ratio: Callable[[Sequence[T]], float], times: int = BOOTSTRAPS) -> Result:
-    """The ratio that these pairs have. min and max: between them lie 95 % of what other choices of the same pairs give."""
+    """The ratio of these pairs; min and max enclose 95 % of the ratios of resampled pairs."""
     choices = random.Random(len(pairs))
     others = sorted(ratio(choices.choices(pairs, k=len(pairs))) for _ in range(times))
     return {"min": others[times // 40], "median": ratio(pairs), "max": others[-times // 40]}
 
 
 def ratio_of_medians(of: Sequence[T], to: Sequence[T], figure: Callable[[T], float]) -> Result:
-    """Of runs that took turns, where the difference is smaller than what the machine does from run to run."""
+    """The ratio of runs that took turns, for differences below the machine's noise."""
 
     def ratio(chosen: Sequence[tuple[float, float]]) -> float:
         return statistics.median(one for one, _ in chosen) / statistics.median(other for _, other in chosen)
@@ -216,13 +216,13 @@ def ratio_of_medians(of: Sequence[T], to: Sequence[T], figure: Callable[[T], flo
 
 
 def median_ratio(of: Sequence[float], to: Sequence[float]) -> Result:
-    """Of what was measured at once: what the machine did then is in both of a pair."""
+    """The ratio of values measured at the same time: other load affects both values of a pair."""
     return bootstrapped([one / other for one, other in zip(of, to)], statistics.median)
 
 
 def cpu_at_once(bench: Bench, subjects: Sequence[Subject], *storm: object) -> dict[str, dict[str, float]]:
-    """Microseconds of CPU time that an event takes each of them, "all" threads and the "loop" alone, with all at work at
-    the same time, each over links of its own: what the machine does meanwhile meets them all. Without the probe."""
+    """Microseconds of CPU time per event, of "all" threads and of the "loop" alone. All work at the same time, each on
+    its own links, so that other load affects them all. Without the probe."""
     clocks = {"all": cpu_seconds, "loop": loop_seconds}
     with ExitStack() as stack, ThreadPoolExecutor(len(subjects)) as pool:
         pids = {one.name: stack.enter_context(running(bench, one))["pid"] for one in subjects}
@@ -239,7 +239,7 @@ def cpu_at_once(bench: Bench, subjects: Sequence[Subject], *storm: object) -> di
 
 @contextmanager
 def beside(cpus: set[int]) -> Iterator[None]:
-    """What is started meanwhile stays off these CPUs, where there are others."""
+    """Keeps processes that start within the block off these CPUs, if there are others."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, before - cpus or before)
     try:
@@ -258,7 +258,7 @@ def latency_cells(found: Sequence[Result], clock: str) -> tuple[str, ...]:
 
 
 def cells(seen: Sequence[Result]) -> tuple[str, ...]:
-    """Of all runs n, of the runs' percentiles the median, of max the largest."""
+    """n of all runs, the median of the runs' percentiles, the largest max."""
     middle = [f"{statistics.median(one[name] for one in seen):.0f}" for name in SHOWN[:-1]]
     return (f"{sum(one['n'] for one in seen)}", *middle, f"{max(one['max'] for one in seen):.0f}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What open pages cost the events: the same daemon with four of them and without, in turns. And how soon a page in a
+"""What open pages cost an event: the same daemon with four of them and without, by turns. And how soon a page in a
 browser shows a flap, by the browser's own clock."""
 
 import json
@@ -26,7 +26,7 @@ FOLLOWS_SECS = 1.5
 ADDRESS, PORT = "127.0.0.1", 10187
 HEADING = ("open pages", "rate", "n", "P50", "P95", "P99", "P99.9", "max")
 
-# Notes when each cell came into its state, since the epoch: port -> state -> milliseconds.
+# When each cell got its state: port -> state -> milliseconds since the epoch.
 NOTE_STATES = """
 window.noted = {};
 new MutationObserver(changes => {
@@ -37,7 +37,7 @@ new MutationObserver(changes => {
 
 
 class Reader(threading.Thread):
-    """One page's stream, taken and not looked at: its own work is not what is measured."""
+    """Reads a page's stream and discards it: the reader's own work must not count."""
 
     def __init__(self, client: socket.socket) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def follow(switch: Switch, tab: Tab, port: str, carrier: str) -> float:
 
 
 def flaps(switch: Switch) -> list[float]:
-    """Of one port each, at different moments within the page's second."""
+    """One flap of a port each, at different moments within the page's second."""
     browser = Chromium(switch.netns.name)
     found = []
     try:

@@ -14,7 +14,7 @@ WAYS = {"plain": {}, "gzip": {"Accept-Encoding": "gzip"}}
 
 
 def http_thread(pid: int) -> Path:
-    """/proc's account of its time on a CPU, in nanoseconds."""
+    """The file in /proc with its CPU time in nanoseconds."""
     for task in Path(f"/proc/{pid}/task").iterdir():
         if (task / "comm").read_text() == "http\n":
             return task / "schedstat"

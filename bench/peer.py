@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another portsyncd at the same work, in turns with ours. Both are started without arguments, as SONiC starts them, and
-only what can be seen from outside is compared."""
+"""Another portsyncd doing the same work, by turns with ours. Both start without arguments, as SONiC starts them, and
+are compared only from outside."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from outside import METHOD, in_turns, label_of, ratios, shown, spread, storms_in
 from replayed import WARM_ROWS
 from start import Rows
 
-# The database_config.json where both look for it, in a /run that nobody else sees: ip netns exec makes a mount
+# The database_config.json in its usual place, in a /run that no other process sees: ip netns exec makes a mount
 # namespace.
 START = """
 mount -t tmpfs tmpfs /run && mkdir -p /var/run/redis/sonic-db &&
@@ -50,8 +50,8 @@ def plain(bench: Bench, programs: dict[str, Path]) -> Iterator[dict[str, Switch]
 
 
 def edges(bench: Bench, switch: Switch, rate: int) -> Result:
-    """Changes of ports' admin state, and how many writes of their rows a subscriber of Redis is notified of: at least one
-    each, if no edge is lost."""
+    """Changes ports' admin status, and counts the writes of their rows that Redis notifies of: at least one each, if no
+    edge is lost."""
     with closing(Rows(switch)) as rows:
         reader = Thread(target=rows.count_until_closed)
         reader.start()
@@ -65,7 +65,7 @@ def edges(bench: Bench, switch: Switch, rate: int) -> Result:
 
 
 def start(switch: Switch) -> Result:
-    """From exec() to the last row, of a STATE_DB without any: a warm start, since a cold one waits for new links."""
+    """From exec() to the last row of an empty STATE_DB: a warm start, since a cold one waits for new links."""
     switch.daemon.stop()
     state_db = switch.redis.client(STATE_DB)
     state_db.flushdb()

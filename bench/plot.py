@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Line plots over two logarithmic axes, as SVG that is readable on light and dark ground."""
+"""Line plots with two logarithmic axes, as SVG that is readable on light and dark backgrounds."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 800, 500
-LEFT, RIGHT, TOP, BOTTOM = 78, 24, 84, 58  # margins of the field of the lines
+LEFT, RIGHT, TOP, BOTTOM = 78, 24, 84, 58  # margins around the lines
 STYLE = """
   text { font-family: sans-serif; font-size: 13px; fill: #424a53 }
   .name { font-size: 12px }
@@ -48,7 +48,7 @@ class Axis:
 
 
 def axis(title: str, values: Sequence[float], label: Callable[[float], str]) -> Axis:
-    """From the power of ten below the values, or three of it, to that above them."""
+    """From a power of ten, or three times that, below the values to the one above them."""
     return Axis(title, bound(min(values), math.floor, 3), bound(max(values), math.ceil, 1 / 3), label)
 
 

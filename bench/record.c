@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps what the kernel says of the port Ethernet0 for bench/replay: a row of the daemon's own dump request and an
- * event, one behind the other, byte for byte as they came through the daemon's sockets. The event is a change of the
- * port's MTU, which this program makes.
+ * Records the kernel's messages of port Ethernet0 for bench/replay: a row of the daemon's own dump request, followed by
+ * an event, byte for byte as they came through the daemon's sockets. This program causes the event by changing the
+ * port's MTU.
  */
 #include <err.h>
 #include <libmnl/libmnl.h>

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the flight recorder costs the events: a daemon with it and one without; beside it, of the same run, what plain
-stores of as many bytes take (bench/stores).
+"""What the flight recorder costs an event: a daemon with it and one without; and, from the same run, the cost of plain
+stores of as many bytes (bench/stores).
 
-Each has links and a Redis of its own, and both daemons with all their threads the same CPU, all else the others: where
-a wake-up happens to go would hide what is measured. CPU is taken of both at once, for the same daemon takes up to 20 %
-more in one turn than in the next, yet within 1 % of what it takes beside itself. Latency is taken in turns.
+Each daemon has its own links and Redis. Both share one CPU, with all their threads, and everything else has the others:
+otherwise the CPU of a wake-up would hide the difference. CPU time is measured of both at once: a daemon takes up to
+20 % more in one turn than in the next, but two equal daemons at once differ by less than 1 %. Latency is measured by
+turns.
 """
 
 import json
@@ -21,8 +22,8 @@ from outside import beside, cpu_at_once, label_of, latency_cells, median_ratio, 
 from tails import ratio_of, slowest_first
 
 RATES = (1_000, 20_000)
-# Where its memory happens to lie makes one start of the same daemon some per cent dearer than the next: many starts, and
-# few short storms of each.
+# The placement of its memory makes one start of a daemon some per cent more expensive than another: many starts, with
+# few short storms each.
 STORM_SECS, STORMS_A_START, STARTS_TO_PLAN = 2, 2, 3
 CPU_LIMIT, P99_LIMIT, LOOSE = 1.03, 1.05, 1.5
 WAYS = {"off": 0, "on": 8 << 20}
@@ -45,7 +46,7 @@ def latency(bench: Bench, way: str, switch: Switch, *storm: object) -> Result:
 
 
 def storms(bench: Bench, switches: dict[str, Switch], rate: int) -> Result:
-    """By way: CPU time of both at once, latency in turns."""
+    """By daemon: CPU time of both at once, latency by turns."""
     found: Result = {way: {"cpu_us": [], "seen": []} for way in switches}
     storm = ("--rate", rate, "--seconds", STORM_SECS)
     for number in range(STORMS_A_START):
@@ -57,7 +58,7 @@ def storms(bench: Bench, switches: dict[str, Switch], rate: int) -> Result:
 
 
 def one_start(bench: Bench, order: Sequence[str], cpu: int) -> Result:
-    """By rate, of daemons that are started in this order: the last one started takes some 3 % more."""
+    """By rate. The daemons start in this order: the last one takes some 3 % more."""
     with ExitStack() as stack:
         switches = {way: started(bench, stack, way, cpu) for way in order}
         found = {str(rate): storms(bench, switches, rate) for rate in RATES}
@@ -111,7 +112,7 @@ def tables(result: Result) -> list[str]:
 
 
 def beside_stores(result: Result, rate: str, name: str) -> str:
-    """What the stores alone make of it."""
+    """The part of the plain stores in it."""
     if name != "cpu":
         return ""
     off = statistics.median(result["recorder_cost"][rate]["off"]["cpu_us"])

@@ -7,14 +7,15 @@
  *   REPLAY_PORTS      how many ports there are; all are up, with an MTU of MTU_START
  *   REPLAY_ORDERS     path of a Unix datagram socket that takes orders, and answers each with a line of JSON
  *
- *   change N  N events, round the ports, each with a new MTU: MTU_FIRST in the first round, one more in each that
- * follows same N    N events, round the ports, that say what is known copy N    makes the datagrams of N events and
- * gives them to nobody: what the replay itself costs
+ *   change N  N events, round the ports, each with a new MTU: MTU_FIRST in the first
+ *             round, one more in each that follows
+ *   same N    N events, round the ports, without news
+ *   copy N    makes the datagrams of N events for no reader: the replay's own cost
  *
- * The way round is not in the order of the ports: the one of step i is i * STRIDE modulo their number.
+ * The round is not in the order of the ports: step i has port i * STRIDE modulo their number.
  *
- * An event comes as it does from the kernel: nlsock_receive() copies datagrams of full length into
- * the pool. What is not there is the kernel's share: a system call for each batch, its locks and its freeing.
+ * An event arrives as from the kernel: nlsock_receive() copies datagrams of full length into the pool. Only the
+ * kernel's share is missing: a system call for each batch, its locks and its freeing.
  */
 #include <err.h>
 #include <errno.h>
@@ -48,7 +49,7 @@ static const char *const order_names[] = {
 	[ORDER_COPY] = "copy",
 };
 
-/* One that is carried out. It stays in its socket until its end, so that the socket stays readable. */
+/* The present order. It stays in its socket until its end, so that the socket stays readable. */
 struct order {
 	enum order_kind kind;
 	uint64_t count, left;
@@ -58,7 +59,7 @@ struct order {
 	socklen_t from_len;
 };
 
-/* How far it went round the ports, and how often. */
+/* The position in the round of the ports, and the number of rounds. */
 struct tour {
 	unsigned round, step;
 };
@@ -75,7 +76,7 @@ struct nlsock {
 	bool is_dump;
 	size_t rcvbuf;
 	uint32_t seq;      /* of the dump */
-	unsigned next_row; /* of the dump; the one behind the last is its end */
+	unsigned next_row; /* of the dump; after the last row comes its end */
 	unsigned n_buffers;
 	size_t buffer_size;
 	unsigned char *pool;
@@ -94,7 +95,7 @@ static void advance(struct tour *tour)
 	tour->round++;
 }
 
-/* Far from the port of the step before, which no cache foresees. */
+/* Far from the previous step's port, so that caches cannot help. */
 static unsigned port_at(unsigned step)
 {
 	return (unsigned)((uint64_t)step * STRIDE % replay.ports);
@@ -105,7 +106,7 @@ static uint32_t mtu_of_round(unsigned round)
 	return round ? MTU_FIRST + (round - 1) % MTU_COUNT : MTU_START;
 }
 
-/* What the port has whose turn is at this step. */
+/* The MTU of this step's port. */
 static uint32_t mtu_at(unsigned step)
 {
 	return mtu_of_round(replay.changes.round + (step < replay.changes.step));
@@ -261,7 +262,7 @@ int nlsock_request_dump(struct nlsock *s, uint32_t seq)
 	return write_all(s->fd, &one, sizeof(one));
 }
 
-/* Links are never read again singly: the recorded ones change as their events tell. */
+/* Single links are never read again: the recorded ones change with their events. */
 int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 {
 	return nlsock_open_dump(ret, opt);
@@ -300,7 +301,7 @@ static void add_datagram(struct nlsock *s, struct nlsock_batch *batch, size_t le
 	batch->n++;
 }
 
-/* As full as the kernel makes them. */
+/* Fills a datagram as the kernel does. */
 static size_t fill_with_rows(struct nlsock *s, unsigned char *to)
 {
 	size_t len = 0, n;

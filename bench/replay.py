@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast events go through the daemon, what a port costs in time and memory, and how a start grows with the ports.
+"""How fast events pass through the daemon, what a port costs in time and memory, and how a start grows with the ports.
 
-Events are replayed (bench/replay) where the kernel is too slow or has too few links. They are the kernel's own where
-the daemon is compared with a bare recvmmsg loop.
+bench/replay plays events where the kernel is too slow or has too few links. The comparison with a bare recvmmsg loop
+uses the kernel's own.
 """
 
 import csv
@@ -22,7 +22,7 @@ from replayed import Replayed, record, running
 from rest import RSS_LIMIT_MIB
 
 FEW, SOME, FURTHER, MANY = 64, 512, 4096, 32_768  # ports, of which the musts speak
-SOCKET_BYTES = 256 << 20  # the kernel doubles it: room for 200,000 events
+SOCKET_BYTES = 256 << 20  # the kernel doubles it: enough for 200,000 events
 BATCH = 64  # events of one read; orders are odd multiples of it, so that their end is read in the turn of the last
 PACE = 20_000  # events a second
 PACE_STEP_SECS, PACED_SECS = 0.001, 0.5
@@ -67,7 +67,7 @@ SHORT = Plan(
 
 
 def waiting_bytes(pid: int) -> int:
-    """In the sockets of the daemon's namespace that follow links: its own is the only one."""
+    """The bytes in the link sockets of the daemon's namespace, of which there is only the daemon's."""
     lines = Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]
     return sum(int(fields[4]) for fields in map(str.split, lines) if fields[1] == "0" and int(fields[3], 16) & 1)
 
@@ -81,7 +81,7 @@ def drain_bare(bench: Bench, events: int) -> Result:
 
 
 def drain_by_daemon(bench: Bench, events: int) -> Result:
-    """The daemon stands still until its socket is full; then it reads, parses, knows and writes."""
+    """The daemon is stopped until its socket is full; then it reads, parses, updates and writes."""
     daemon = bench.switch.daemon
     daemon.pause()
     bench.linkstorm("--count", events)
@@ -95,7 +95,7 @@ def drain_by_daemon(bench: Bench, events: int) -> Result:
 
 
 def measure_drain(bench: Bench, plan: Plan) -> Result:
-    """By turns, so that both meet the same machine."""
+    """By turns, so that other load affects both."""
     switch = new_switch(FEW, {"performance": {"receive_buffer_bytes": SOCKET_BYTES}})
     try:
         switch.build()
@@ -122,7 +122,7 @@ def play(daemon: Replayed, what: str, events: int) -> Result:
 
 
 def play_paced(daemon: Replayed) -> Result:
-    """CPU of an event with all that it leads to, when each changes a row."""
+    """CPU time of an event that changes a row, with all its consequences."""
     step = round(PACE * PACE_STEP_SECS)
     count = round(PACED_SECS / PACE_STEP_SECS)
     cpu, begun = daemon.cpu_secs, time.monotonic()
@@ -138,8 +138,8 @@ def least_disturbed(results: Sequence[Result]) -> Result:
 
 
 def play_all(daemons: dict[int, Replayed], plan: Plan) -> dict[int, Result]:
-    """Size by size, again and again, so that all meet the same machine. The changes come last: what they still owe to
-    Redis is written while other sizes have their turn."""
+    """All sizes by turns, so that other load affects them all. The changes come last: what they owe to Redis is written
+    while the other sizes have their turn."""
     kinds: dict[str, Callable[[Replayed], Result]] = {
         "same": lambda daemon: play(daemon, "same", plan.played_events),
         "paced": play_paced,
@@ -177,7 +177,7 @@ def measure_sizes(bench: Bench, plan: Plan, recording: Path) -> dict[str, Result
 
 
 def benchmark_rate(socket: str, depth: int, commands: int, ports: int) -> float:
-    """As the daemon writes: one field of a row, and that of so many rows."""
+    """redis-benchmark writes as the daemon does: one field of each of so many rows."""
     command = ["redis-benchmark", "-s", socket, "--dbnum", str(SCRATCH_DB), "--csv", "-c", "1", "-P", str(depth)]
     command += ["-n", str(commands), "-r", str(ports), "HSET", "PORT_TABLE|Ethernet__rand_int__", "mtu", "9100"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -185,7 +185,7 @@ def benchmark_rate(socket: str, depth: int, commands: int, ports: int) -> float:
 
 
 def write_round(daemon: Replayed) -> float:
-    """Rows a second, from the first read of a change of each port to Redis' write of the last."""
+    """Rows a second, from the read of the first port's change to Redis' write of the last row."""
     with daemon.last_written() as written:
         begun = daemon.order("change", daemon.ports)["begun"]
     daemon.wait_equal()
@@ -217,7 +217,7 @@ def measure(bench: Bench) -> None:
     bench.result["replay"] = found
 
 
-# --- what it says ---
+# --- report ---
 
 
 def rate(one: Result) -> float:
@@ -292,7 +292,7 @@ def spread_goal(what: str, kind: str, sizes: Result) -> Must:
 
 
 def linear_goal(what: str, key: str, sizes: Result) -> Must:
-    """The largest start costs no more time a port than that with FURTHER ports, give or take caches."""
+    """The largest start costs no more time per port than that with FURTHER ports, apart from cache effects."""
     largest = max(map(int, sizes))
     of_port = [sizes[str(ports)]["start"][key] / ports for ports in (largest, FURTHER)]
     return most(f"start to {what}, time a port: {largest:,} ports to {FURTHER:,}", of_port[0] / of_port[1], 1.5)

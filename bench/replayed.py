@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon that is fed by replay: any number of ports, a Redis of its own, no kernel."""
+"""A daemon that bench/replay feeds: any number of ports, its own Redis, no kernel."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ WARM_ROWS = {
 
 
 def record(programs: Path, file: Path) -> None:
-    """What this kernel says of a port, for every replay of the run."""
+    """Records this kernel's messages of a port, for every replay of the run."""
     netns = NetNs()
     try:
         netns.add_port("Ethernet0")
@@ -57,7 +57,7 @@ class Inbox:
         return self._socket.recv(4096).decode()
 
     def empty(self) -> None:
-        """Of what came so far."""
+        """Discards what has arrived so far."""
         self._socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while self._socket.recv(4096):
@@ -69,7 +69,7 @@ class Inbox:
 
 
 def mtus_after(changes: int, ports: int) -> list[int]:
-    """What each port has after so many changes."""
+    """The MTU of each port after so many changes."""
 
     def of_round(number: int) -> int:
         return MTU_FIRST + (number - 1) % MTU_COUNT if number else MTU_START
@@ -83,7 +83,7 @@ def mtus_after(changes: int, ports: int) -> list[int]:
 
 @dataclass
 class Started:
-    """Seconds from exec."""
+    """Seconds since exec."""
 
     ready: float  # to READY=1: the dump is read
     rows: float  # to the last row in STATE_DB
@@ -101,21 +101,21 @@ class Replayed:
         self._changes = 0
 
     def order(self, what: str, events: int) -> Result:
-        """Carries out an order of bench/replay and waits for its end."""
+        """Gives bench/replay an order and waits for its end."""
         self._inbox.send(f"{what} {events}", self._orders)
         done: Result = json.loads(self._inbox.receive())
         self._changes = done["changes"]
         return done
 
     def wait_equal(self) -> None:
-        """Until STATE_DB has what was played."""
+        """Waits until STATE_DB has what was played."""
         wanted = [str(mtu) for mtu in mtus_after(self._changes, self.ports)]
         wait_for(lambda: self._written_mtus() == wanted, TIMEOUT_SECS, lambda: f"what was played; {self._log}")
 
     @contextmanager
     def last_written(self) -> Iterator[list[float]]:
-        """Within the block one round of changes is ordered; at its end the list has the time when Redis wrote the row
-        of the last port."""
+        """One round of changes is ordered within the block; at its end the list has the time when Redis wrote the last
+        port's row."""
         assert self._changes % self.ports == 0, "a round begins with the first step"
         last = self.switch.ports[(self.ports - 1) * STRIDE % self.ports]
         channel = f"__keyspace@{STATE_DB}__:PORT_TABLE|{last}"
@@ -187,7 +187,7 @@ def running(
             "REPLAY_RECORDING": str(recording),
             "REPLAY_PORTS": str(ports),
         }
-        # bench/replay plays the kernel, too, and that part does what the daemon's sandbox forbids.
+        # bench/replay plays the kernel, too, with system calls that the daemon's sandbox forbids.
         switch = new_switch(ports, {"performance": performance or {}, "security": {"sandbox": "off"}})
         switch.links, switch.environment = "none", environment
         stack.callback(switch.close)

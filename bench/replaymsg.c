@@ -14,7 +14,7 @@
 #define DIGITS_MAX 6
 #define FIRST_IFINDEX 1000
 
-/* A whole message for names with so many digits; what differs from port to port is written over. */
+/* A whole message for names with so many digits; what differs between ports is overwritten. */
 struct template
 {
 	_Alignas(struct nlmsghdr) unsigned char bytes[REPLAYMSG_MAX];
@@ -38,7 +38,7 @@ static size_t payload_at(const struct template *t, const struct nlattr *attr)
 	return (size_t)((const unsigned char *)mnl_attr_get_payload(attr) - t->bytes);
 }
 
-/* A name of another length moves all that follow. */
+/* A name of another length moves everything after it. */
 static int add_attribute(const struct nlattr *recorded, void *user)
 {
 	const struct building *b = user;

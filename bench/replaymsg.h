@@ -16,12 +16,12 @@ enum replaymsg_kind { REPLAYMSG_ROW, REPLAYMSG_EVENT, REPLAYMSG_KINDS };
 
 struct replaymsg;
 
-/* Ends the program when the file is no recording. */
+/* Ends the program if the file is not a recording. */
 struct replaymsg *replaymsg_load(const char *path);
 
 /*
- * Writes the message of a port (the n-th from 0 is Ethernet<4n>) to a buffer aligned to 4 bytes. Its length, aligned to
- * 4 bytes; 0 when there is no room. Costs a copy and some stores, whatever the number of ports.
+ * Writes the message of a port (the n-th from 0 is Ethernet<4n>) to a buffer aligned to 4 bytes. Returns its
+ * length, aligned to 4 bytes; 0 if it does not fit. Costs a copy and some stores, whatever the number of ports.
  */
 size_t replaymsg_put(const struct replaymsg *r, enum replaymsg_kind kind, void *to, size_t room, unsigned port,
 		     uint32_t mtu);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run prints, what it leaves in result.json, and how it gets into bench/results.md."""
+"""What a run prints, what it writes to result.json, and how results get into bench/results.md."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def write_json(path: Path, result: Result, musts: Sequence[Must], goals: Sequenc
 
 
 def replace_region(name: str, text: str) -> None:
-    """What stands between the page's two marks of that name."""
+    """Replaces the text between the page's two marks of that name."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
     page = DOCS.read_text()
     head, _, rest = page.partition(begin)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon when nothing happens, and how much memory it holds after all that did."""
+"""The idle daemon, and its memory after all the work."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from lib.proc import Proc
 from lib.switch import Switch
 from outside import sleeps
 
-REST_SECS = 7  # longer than the daemon's timeout of a Redis command (5 s), whose timer ends once in quiet too
+REST_SECS = 7  # longer than the timeout of a Redis command (5 s), whose timer expires once on a quiet switch, too
 SAVE_SECS = 2  # shorter than REST_SECS
 RECORDER_MIB = 8
 RSS_LIMIT_MIB = 16 + RECORDER_MIB
@@ -20,7 +20,7 @@ FEW_PORTS, FEW_GOAL_MIB = 64, 6  # without the flight recorder's
 
 @contextmanager
 def saving(bench: Bench) -> Iterator[Switch]:
-    """Beside the bench's daemon, which saves seldom: one that saves often, and has to as something has changed."""
+    """A second daemon, which saves its state often, since links change; the bench's own saves seldom."""
     switch = new_switch(len(bench.switch.ports), {"state": {"save_interval_secs": SAVE_SECS}})
     try:
         switch.build()
@@ -35,7 +35,7 @@ def saving(bench: Bench) -> Iterator[Switch]:
 def measure(bench: Bench) -> None:
     daemon = bench.switch.daemon
     with saving(bench) as other:
-        # A measured time, in which nothing is to happen.
+        # Measures for a time in which nothing must happen.
         time.sleep(REST_SECS)
         assert other.state_file.exists(), "what the storm changed is saved before the rest"
         before = sleeps(daemon.pid), sleeps(other.daemon.pid)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scraping over TLS costs the events: the same daemon with a scraper and without one, in turns. Beside it the
-ceiling: what the floor's events pay where the same daemon, which has none, is scraped. And what clients cost it, and a
-scrape, that begin a handshake and say no more."""
+"""What scraping over TLS costs an event: the same daemon with a scraper and without one, by turns. The ceiling is the
+cost to the floor's events while the idle daemon is scraped. And what clients that begin a handshake and fall silent
+cost the daemon and a scrape."""
 
 import json
 import socket
@@ -34,7 +34,7 @@ HEADING = ("events of the", "daemon scraped over TLS", "rate", "n", "P50", "P95"
 
 @contextmanager
 def scraping(bench: Bench, authority: Authority, client: Pair) -> Iterator[Result]:
-    """In the daemon's network namespace; in the end with what the scraper said."""
+    """Scrapes from the daemon's network namespace; at the end the result has the scraper's figures."""
     words = (ADDRESS, PORT, SERVER_NAME, authority.path, client.cert, client.key, SCRAPES)
     command = ["ip", "netns", "exec", bench.netns, str(Path(__file__).with_name("scraper")), *map(str, words)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -58,7 +58,7 @@ def one_turn(bench: Bench, subject: Subject, authority: Authority, client: Pair,
 
 
 def compare(bench: Bench, authority: Authority, client: Pair) -> dict[str, Result]:
-    """By who follows the events."""
+    """By the program that follows the events."""
     found: dict[str, Result] = {name: {way: [] for way in WAYS} for name in SUBJECTS}
     for number in range(PAIRS_TO_PLAN * bench.plan.pairs):
         for name, subject in SUBJECTS.items():

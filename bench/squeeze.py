@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small machine: a daemon that may use a fifth of one CPU, and one beside busy processes, two for each CPU, as on a
-switch whose orchagent works. What scheduling buys there: Nice=, CPUWeight=, SCHED_FIFO. With a peer, both in the same.
+"""A small machine: a daemon that may use a fifth of one CPU, and one that competes with two busy processes per CPU, as
+on a switch whose orchagent works. What scheduling gains there: Nice=, CPUWeight=, SCHED_FIFO. With a peer, both alike.
 
 Generator and probe run before all others (SCHED_FIFO), so that only daemon and Redis are squeezed.
 """
@@ -23,7 +23,7 @@ from peer import plain
 BURST_RATE, CALM_RATE = 15_000, 1_000
 CONVERGED_LIMIT_MS, CONVERGED_TIMEOUT_SECS = 1_000, 10
 PERIOD_USEC, QUOTA_USEC = 100_000, 20_000
-WEIGHT = 1_000  # 100 is what everybody has
+WEIGHT = 1_000  # the default is 100
 HOGS_PER_CPU, NICE, FIFO = 2, -10, 10
 BEFORE_ALL = ("chrt", "--fifo", str(FIFO + 10))
 
@@ -119,11 +119,11 @@ def start_hogs(stack: ExitStack, folder: Path) -> None:
 
 @contextmanager
 def squeezed(way: Way, switches: Iterable[Switch]) -> Iterator[None]:
-    """Busy processes and daemon are mates in one group, as the programs of a container are, unless it has a weight."""
+    """Busy processes and daemon share a group, like a container's programs, unless the daemon has a weight."""
     with ExitStack() as stack:
         mates = stack.enter_context(group("mates"))
         for number, switch in enumerate(switches):
-            # One of version 1 has no real time to give.
+            # A group of version 1 has no real-time budget.
             if not way.fifo:
                 own = stack.enter_context(group(f"own{number}")) if way.quota_usec or way.own_group else mates
                 limit_and_weigh(own, way)
@@ -140,7 +140,7 @@ def squeezed(way: Way, switches: Iterable[Switch]) -> Iterator[None]:
 
 
 def burst(bench: Bench, switch: Switch) -> Result:
-    """Also how long after its end STATE_DB was the kernel's; a peer may never get there."""
+    """Also how long after its end STATE_DB equalled the kernel; a peer may never get there."""
     pid = switch.daemon.pid
     drops = link_drops(pid)
     said = bench.linkstorm("--rate", BURST_RATE, "--seconds", bench.plan.burst_secs, netns=switch.netns.name)
@@ -155,7 +155,7 @@ def burst(bench: Bench, switch: Switch) -> Result:
 
 
 def measure_way(bench: Bench, way: Way, switches: dict[str, Switch]) -> Result:
-    """In turns; the one that is not looked at rests."""
+    """By turns; the one that is not measured is stopped."""
     found: Result = {name: {"bursts": [], "calm": []} for name in switches}
     for _ in range(bench.plan.rounds):
         for name, switch in switches.items():
@@ -198,7 +198,7 @@ def tables(result: Result) -> list[str]:
 
 
 def musts(result: Result) -> list[Must]:
-    """Of the defaults, where nothing buys anything."""
+    """Musts for the defaults, without any scheduling settings."""
     found: list[Must] = []
     for way in (way.name for way in WAYS if way.weight == 100 and not way.nice and not way.fifo):
         bursts = result["squeeze"][way]["ours"]["bursts"]

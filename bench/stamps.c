@@ -77,7 +77,7 @@ static void *make_map(int *fd, size_t value_size, uint32_t n)
 	return values;
 }
 
-/* What the program reads of a message, and where on its stack it keeps what. */
+/* What the program reads of a message, and the layout of its stack. */
 #define TYPE_FROM ((int)offsetof(struct nlmsghdr, nlmsg_type))
 #define INDEX_FROM ((int)(sizeof(struct nlmsghdr) + offsetof(struct ifinfomsg, ifi_index)))
 #define READ_LEN (INDEX_FROM + (int)sizeof(int) - TYPE_FROM)
@@ -99,7 +99,7 @@ static void *make_map(int *fd, size_t value_size, uint32_t n)
 #define SKIP_IF(dst, op, value, away) INSN(BPF_JMP | (op) | BPF_K, dst, 0, away, value)
 #define LOAD(size, dst, src, offset) INSN(BPF_LDX | (size) | BPF_MEM, dst, BPF_REG_##src, offset, 0)
 #define STORE(size, dst, src, offset) INSN(BPF_STX | (size) | BPF_MEM, dst, BPF_REG_##src, offset, 0)
-/* As long as two. */
+/* Takes the place of two instructions. */
 #define SET_MAP(dst, fd) INSN(BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_FD, 0, fd), INSN(0, 0, 0, 0, 0)
 
 static int load_program(int places, int stamps)
@@ -175,7 +175,7 @@ _Atomic uint64_t *stamps_of_kernel(const struct stamps_port *ports, unsigned n)
 	program = load_program(places_map, stamps_map_fd);
 	if (setsockopt(links, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)) < 0)
 		err(1, "SO_ATTACH_BPF");
-	/* The socket keeps the program and the program the maps. */
+	/* The socket keeps the program alive, and the program the maps. */
 	close_fd(&program);
 	close_fd(&places_map);
 	close_fd(&stamps_map_fd);

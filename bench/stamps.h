@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * When each change of linkstorm was requested, and when the kernel reported it: CLOCK_MONOTONIC in ns, 0 for none. A
- * change is known by its port and by the MTU that it sets; the same MTU comes again after STAMPS_STEPS changes.
+ * port and the MTU that it sets identify a change; the same MTU comes again after STAMPS_STEPS changes.
  */
 #ifndef PORTSYNCD_BENCH_STAMPS_H
 #define PORTSYNCD_BENCH_STAMPS_H
@@ -17,7 +17,7 @@
 
 /* The MTU of a port's next change. */
 unsigned stamps_next_mtu(unsigned mtu);
-/* The place of a change among the stamps; the MTU is one of a change. */
+/* The index of a change's stamp; mtu: the one that the change sets. */
 size_t stamps_at(unsigned port, unsigned mtu);
 
 /* In a file that linkstorm, latency and bench/run share. */
@@ -27,7 +27,7 @@ struct stamps {
 	_Atomic uint64_t request[];
 };
 
-/* Makes the file, or its size, if need be. */
+/* Creates or extends the file if needed. */
 struct stamps *stamps_map(const char *path, unsigned ports);
 
 struct stamps_port {
@@ -36,11 +36,11 @@ struct stamps_port {
 };
 
 /*
- * The kernel's own clock, for n ports over which a storm goes from now on. A filter (eBPF) on a socket of RTNLGRP_LINK
- * is run by the kernel while it hands a message to its listeners; this one notes the time and lets no message through.
- * So the moment is known to a fraction of a microsecond, and who looks at it is neither woken nor sent a copy: it does
- * not take the processor from what is measured. The filter counts the messages of a port; nobody but linkstorm may
- * change its links. Lives until the process ends. Needs CAP_BPF or CAP_SYS_ADMIN.
+ * The kernel's own clock, for the n ports of the storm to come. The kernel runs a filter (eBPF) on a socket of
+ * RTNLGRP_LINK while it hands a message to its listeners; this one notes the time and lets no message pass. So the time
+ * is exact to a fraction of a microsecond, and nobody is woken or sent a copy, which would disturb the measurement. The
+ * filter counts the messages of each port, so only linkstorm may change the links.
+ * Lives until the process ends. Needs CAP_BPF or CAP_SYS_ADMIN.
  */
 _Atomic uint64_t *stamps_of_kernel(const struct stamps_port *ports, unsigned n);
 

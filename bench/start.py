@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a switch waits for the daemon at its start: from exec() to READY=1, and to the last row in Redis.
 
-The links are there, STATE_DB has no row. Beside it, in turns, what no start can do without: a process that is begun
-and ends, and the kernel's answer to one dump of the links.
+The links are there, STATE_DB has no row. By turns with it, the minimum of any start: a process that begins and ends,
+and the kernel's answer to one dump of the links.
 """
 
 import socket
@@ -31,7 +31,7 @@ WRITTEN = b"\r\nhset\r\n"  # a notification's
 
 
 class Rows:
-    """Counts the rows of STATE_DB as they come; the messages are not parsed, which would take longer than they do."""
+    """Counts the rows of STATE_DB as they come, without parsing the messages, which would take too long."""
 
     def __init__(self, switch: Switch) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -67,7 +67,7 @@ class Rows:
 
 
 def dump_links(netns: str) -> float:
-    """Seconds that the kernel takes to say which links there are."""
+    """Seconds that the kernel takes to dump its links."""
     with closing(socket_in(netns, socket.AF_NETLINK, socket.SOCK_RAW)) as kernel:
         began = time.monotonic()
         kernel.send(struct.pack("=IHHII16x", 32, RTM_GETLINK, NLM_F_REQUEST_DUMP, 1, 0))

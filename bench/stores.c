@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the flight recorder's stores cost on this machine and now. Datagrams of a link's length are received in batches,
- * which is a copy into a pool as the daemon has one, and parsed; then the same with plain stores of each datagram and
- * of as many lines as their decisions take into a ring, and with the recorder. In turns; the least disturbed tenth of
- * the rounds counts. Prints one line of JSON, nanoseconds an event; the last two are more than without both.
+ * What the flight recorder's stores cost on this machine at the moment. Datagrams of a link's length are received in
+ * batches, i.e. copied into a pool like the daemon's, and parsed; then the same with plain stores of each datagram and
+ * of its decisions' lines into a ring, and then with the recorder. All by turns; the least disturbed tenth of the
+ * rounds counts. Prints one line of JSON, in nanoseconds per event; the last two are the additional costs.
  */
 #include <err.h>
 #include <linux/rtnetlink.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon under storms: is every event seen, is STATE_DB the kernel's soon after, and what does it cost."""
+"""The daemon under storms: is every event seen, does STATE_DB equal the kernel soon after, and what does it cost."""
 
 import time
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from lib.figures import figures
 from lib.switch import Switch
 from outside import cpu_seconds, label_of, sleeps
 
-SETTLE_WATCHED_SECS = 0.25  # so long after a storm STATE_DB is looked at all the time
+SETTLE_WATCHED_SECS = 0.25  # how long after a storm STATE_DB is read continuously
 SETTLE_LIMIT_MS, SETTLE_LOOSE_MS = 50.0, 1000.0
 CALM_RATE, BURST_RATE = 1_000, 15_000
 CALM_CPU_LIMIT_SECS, CALM_CPU_RATIO = 1.5, 1.5
@@ -31,8 +31,8 @@ def state_rows(switch: Switch) -> Rows:
 
 
 def settle_ms(switch: Switch, ended: float) -> float:
-    """How long after the last event STATE_DB was the kernel's and stayed so. It is photographed again and again and the
-    pictures are compared with the kernel later: to ask the kernel takes longer than what is measured."""
+    """How long after the last event STATE_DB equalled the kernel, and stayed so. Takes snapshots of it and compares
+    them with the kernel later: asking the kernel takes longer than the time to be measured."""
     pictures: list[tuple[float, Rows]] = []
     while not pictures or time.monotonic() < ended + SETTLE_WATCHED_SECS:
         rows = state_rows(switch)
@@ -53,7 +53,7 @@ def settle_ms(switch: Switch, ended: float) -> float:
 
 
 def page_faults(pid: int) -> int:
-    """Minor and major ones of the process itself."""
+    """Minor and major page faults of the process itself."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[7]) + int(fields[9])
 
@@ -86,7 +86,7 @@ def storm(bench: Bench, *options: object) -> Result:
 
 
 def frugal_cpu(bench: Bench) -> float:
-    """CPU seconds of 100,000 events, 1,000 a second, of the least program that is woken only once for each."""
+    """CPU seconds for 100,000 events, 1,000 a second, of the smallest program that wakes once per event."""
     options = ("--redis", bench.switch.redis.unix_socket, "--database", FLOOR_DB, "--frugal")
     with bench.beside("floor", *options, netns=bench.bare.name) as said:
         seconds = bench.plan.storm_secs[CALM_RATE]
@@ -144,8 +144,8 @@ def settled(label: str, found: Sequence[Result]) -> Must:
 
 
 def calm_cpu(ports: str, result: Result) -> Must:
-    """A wake-up for each event and another for Redis cost what they cost: where the least program needs more than two
-    thirds of the limit, it is measured by that."""
+    """A wake-up for each event and another for Redis have a fixed cost: if the smallest program needs more than two
+    thirds of the limit, it sets the limit."""
     value, frugal = result["storms"][str(CALM_RATE)][0]["cpu_per_100k"], min(result["frugal_cpu"])
     limit = max(CALM_CPU_LIMIT_SECS, round(CALM_CPU_RATIO * frugal, 3))
     text = f"{value:.2f} s, the least program {frugal:.2f} s"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tails of the latency to the floor's: of so many events that one in a thousand is many.
+"""The tails of the latency relative to the floor's, of so many events that one in a thousand is still many.
 
-Runs take turns. Percentiles are those of the events of all runs together. Of a ratio the interval is shown in which
-95 % of what other choices of the same pairs of runs give lie (bootstrap).
+Runs take turns. Percentiles are over the events of all runs together. A ratio has an interval that holds 95 % of the
+ratios of resampled pairs of runs (bootstrap).
 """
 
 import statistics
@@ -16,11 +16,11 @@ SHARES = {"p99": 0.01, "p999": 0.001}  # of the events that took longer
 BOOTSTRAPS = 500
 HEADING = ("tails, µs", "rate", "n", "P50", "P99", "P99.9", "max", "P99 to the floor's", "P99.9 to the floor's")
 
-Runs = Sequence[Sequence[float]]  # what each change of each run took, in microseconds, the slowest first
+Runs = Sequence[Sequence[float]]  # the time of each change of each run, in microseconds, the slowest first
 
 
 def rank_of(runs: Runs, share: float) -> int:
-    """Of the change above which this share lies; 0 is the slowest."""
+    """The index of the change above which this share lies; 0 is the slowest."""
     return int(sum(map(len, runs)) * share)
 
 
@@ -81,7 +81,7 @@ def goals(result: Result) -> list[Must]:
 
 
 def compared(result: Result) -> dict[str, list[float]]:
-    """Of each run, its own."""
+    """The values of each run."""
     return {
         f"{result['ports']} ports, {label_of(rate)}, tails: {label}, µs": found["daemon"][f"{name}_by_run"]
         for rate, found in result["tails"]["rates"].items()

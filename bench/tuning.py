@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a key of the configuration does: a daemon with another value in turns with one that has the default."""
+"""The effect of configuration keys: a daemon with another value, by turns with one that has the default."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def changes(keys: Sequence[str]) -> list[Change]:
 
 
 def default_of(bench: Bench, change: Change) -> str:
-    """As the daemon's own --help has it."""
+    """The default, as the daemon's --help shows it."""
     told = subprocess.run([bench.switch.daemon.command[0], "--help"], capture_output=True, text=True, check=True).stdout
     found = re.search(rf"^ *{change.section}\.{change.key}: .*\n.*; default (.+)$", told, re.MULTILINE)
     assert found, f"--help does not tell the default of {change.key}"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plays a daemon its turns, so that what they cost can be counted and comes out the same each time: a library for
- * LD_PRELOAD. Kernel, links and Redis are real, time is not: when the loop would sleep, time jumps to what comes next,
- * which is a timer of the daemon's, the end of its sleep, or a change of a link, made here at the given rate. Redis'
- * answers are always there before that.
+ * Controls a daemon's time, so that the cost of its turns can be counted with the same result each time: a library for
+ * LD_PRELOAD. Kernel, links and Redis are real, time is not: when the loop would sleep, time jumps to the next event,
+ * which is a timer of the daemon, the end of its sleep, or a change of a link, made here at the given rate. Redis has
+ * always answered by then.
  *
  * The file that TURNS_FILE names has the orders; TURNS_REDIS is the socket of Redis. Time is real until the first
- * order. Under callgrind what is ordered is counted and dumped; all system calls made here go through syscall(2), which
- * the daemon does not use, so that they can be left out.
+ * order. Under callgrind an order's costs are counted and dumped; all system calls made here go through syscall(2),
+ * which the daemon does not use, so that they can be left out.
  */
 #include <err.h>
 #include <errno.h>
@@ -145,7 +145,7 @@ static void ping(void)
 	}
 }
 
-/* It answers in the order of its rounds: after the second all is answered that was sent before the first. */
+/* Redis answers round by round: after the second round it has answered everything sent before the first. */
 static void let_redis_answer(void)
 {
 	ping();
@@ -153,7 +153,7 @@ static void let_redis_answer(void)
 	now += ANSWER_NSEC;
 }
 
-/* As below, nothing of libc's that would be counted. */
+/* As below, without functions of libc, which would be counted. */
 static void change_link(void)
 {
 	struct ifreq *request = &requests[made % page->ports];
