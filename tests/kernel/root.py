@@ -22,9 +22,9 @@ GROUPS = "root:x:0:\nnogroup:x:65534:\nredis:x:101:\n"
 WITHOUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian")
 SPARE_MIB = 64
 
-# Modules to mount the root, if the kernel does not have them built in.
+# To mount the root, in any kernel that has them as modules.
 FOR_ROOT = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_console", "ext4", "overlay", "crc32c_generic")
-# Modules that the scenarios use; the kernel loads them by modprobe.
+# What the scenarios use; the kernel loads them itself, by modprobe.
 FOR_TESTS = (
     "8021q", "bonding", "bridge", "dummy", "e1000", "ipvlan", "macsec", "macvlan", "net_failover", "netdevsim", "nlmon",
     "shpchp", "team", "team_mode_activebackup", "team_mode_broadcast", "team_mode_loadbalance", "team_mode_random",
@@ -36,13 +36,13 @@ PROGRAMS = ("portsyncd", "portsyncctl", "tests/unit/sandbox_probe")
 
 
 def suite() -> str:
-    """This machine's suite, since its builds must run there."""
+    """This machine's: what it builds runs there."""
     text = Path("/etc/os-release").read_text()
     return next(line.partition("=")[2] for line in text.splitlines() if line.startswith("VERSION_CODENAME="))
 
 
 def libraries(build: Path) -> list[str]:
-    """The packages of the libraries that our programs use, by their names on this machine, which built them."""
+    """The packages of what our programs are linked with, by their names on this machine, which built them."""
     needed = {
         line.partition("[")[2].rstrip("]")
         for name in PROGRAMS
@@ -74,14 +74,14 @@ def make_tree(cache: Path, arch: str, build: Path, tree: Path) -> None:
 
 
 def compile_python(tree: Path) -> None:
-    """Otherwise each start would compile all of it again, on an emulated CPU."""
+    """Else each start would compile all of it again, in software."""
     folders = [str(path) for path in (tree / "usr/lib").glob("python3*")]
     command = ["/usr/bin/python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(tree)]
     subprocess.run([*command, *folders], check=False, stdout=subprocess.DEVNULL)
 
 
 def image(cache: Path, arch: str, build: Path) -> Path:
-    """The disk image; the one made before if nothing changed."""
+    """The disk image, as it was made before if nothing changed."""
     path, stamp = cache / f"root-{arch}.ext4", cache / f"root-{arch}.recipe"
     if path.is_file() and stamp.is_file() and stamp.read_text() == recipe(build):
         return path
@@ -101,8 +101,8 @@ def image(cache: Path, arch: str, build: Path) -> Path:
 
 
 def kernel_files(cache: Path, version: str, arch: str) -> tuple[Path, str]:
-    """The unpacked package of Debian's newest kernel of this series, and that kernel's release. 6.1 and 6.12 both come
-    from Debian 12: its own, and a backport from Debian 13."""
+    """The unpacked package of Debian's newest kernel of this series, and that kernel's release. 6.1 and 6.12 are both of
+    Debian 12: the former is its own, the latter is the one that it has from Debian 13."""
     flavour = {"armhf": "armmp"}.get(arch, arch)
     apt = Apt(cache, "bookworm", arch)
     package = apt.depends(f"linux-image-{flavour}" if version == "6.1" else f"linux-image-{version}-{flavour}")
@@ -117,7 +117,7 @@ def kernel_files(cache: Path, version: str, arch: str) -> tuple[Path, str]:
 
 
 class Modules:
-    """The wanted modules of a kernel, with their dependencies."""
+    """Those of a kernel that are wanted, with what they need."""
 
     def __init__(self, folder: Path, release: str) -> None:
         base = next(path for path in (folder / "lib/modules", folder / "usr/lib/modules") if path.is_dir())
@@ -135,7 +135,7 @@ class Modules:
         return Path(path).name.partition(".")[0].replace("-", "_")
 
     def closure(self, names: tuple[str, ...]) -> list[str]:
-        """In load order. Modules that are built in, or that this kernel lacks, are left out."""
+        """In the order in which they load. Those that are built in, or that this kernel lacks, are left out."""
         ordered: dict[str, None] = {}
         for name in names:
             path = self._paths.get(name.replace("-", "_"))
@@ -183,7 +183,7 @@ def initramfs(cache: Path, arch: str, modules: Modules, build: Path, arguments: 
 
 
 def default_build(arch: str) -> Path:
-    """The build that is tested by default. Another architecture's is cross-built."""
+    """What is tested if nothing else is named. Another architecture's is cross-built."""
     if arch == run("dpkg", "--print-architecture").strip():
         return TOP / "build"
     subprocess.run([TOP / "scripts" / "cross", "build", arch], check=False)
