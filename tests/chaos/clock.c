@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moves the wall clock of one process: a library for LD_PRELOAD. By how many nanoseconds stands in the file that
- * CLOCK_FILE names, an int64_t, and may change at any time. Monotonic clocks stay as they are.
+ * Moves the wall clock of one process: a library for LD_PRELOAD. The file that CLOCK_FILE names holds the nanoseconds,
+ * an int64_t, and may change at any time. Monotonic clocks are unchanged.
  */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -32,7 +32,7 @@ __attribute__((constructor)) static void map_offset(void)
 
 	if (shared)
 		offset_nsec = shared;
-	/* As dlsym(3) has it: ISO C knows no way from an object's address to a function's. */
+	/* As in dlsym(3): ISO C has no conversion from an object's address to a function's. */
 	*(void **)&next = dlsym(RTLD_NEXT, CALL);
 }
 
@@ -49,7 +49,7 @@ static void move(struct timespec *ts)
 
 int clock_gettime(clockid_t clock_id, struct timespec *tp)
 {
-	/* A sandbox may know no such system call, since nobody makes one. */
+	/* The sandbox may not allow this system call, since the daemon does not use it. */
 	int r = next ? next(clock_id, tp) : (int)syscall(CALL_NUMBER, clock_id, tp);
 
 	if (r == 0 && (clock_id == CLOCK_REALTIME || clock_id == CLOCK_REALTIME_COARSE))

@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Whatever the file says, each text must end within its room and each number stay in its range. */
+/* Whatever the file says, each text must fit its field and each number its range. */
 static void check(const struct config *config)
 {
 	if (!memchr(config->redis_host, '\0', sizeof(config->redis_host)) ||

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What was accepted must be fit to connect to. */
+/* An accepted file must be good enough to connect with. */
 static void check(const struct dbconfig *c, const char *name)
 {
 	const struct dbconfig_db *db = dbconfig_get(c, name);
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char error[256] = "";
 
 	if (dbconfig_parse(&c, "fuzz", (const char *)data, size, error, sizeof(error)) < 0) {
-		/* One line that says something. */
+		/* The error must be one line, and not empty. */
 		if (c || error[0] == '\0' || strchr(error, '\n'))
 			abort();
 		return 0;

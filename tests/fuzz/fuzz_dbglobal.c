@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A path that may be opened and named in the log, or one line that says something. */
+/* The result is a path that can be opened and logged, or an error of one line. */
 static void check(const char *file, const char *name)
 {
 	char path[64], error[256] = "";

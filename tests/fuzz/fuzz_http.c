@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/metrics/page src/metrics/feed.c src/metrics/live.c src/http/server.c */
 /*
- * The pages for any path and any Accept header, as libmicrohttpd hands them over: what the first line of the input is,
- * and what the rest is. Two ports have names of the input's own, so that a path can meet an odd one.
+ * The pages for any path and any Accept header, as libmicrohttpd passes them on: the first line of the input, and the
+ * rest. The input also names two ports, so that a path can lead to an odd name.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static char *copy(const uint8_t *data, size_t size)
 	return text;
 }
 
-/* As a link may be called: no NUL, no '/' nor blank within (dev_valid_name()), but any other byte. */
+/* A valid name of a link: any byte but NUL, '/' and blank (dev_valid_name()). */
 static void name_port(struct snapshot_port *port, const char *text)
 {
 	size_t len = strcspn(text, "/ \t\n\v\f\r");
@@ -73,7 +73,7 @@ static void check_json(const char *text, size_t len)
 	json_decref(json);
 }
 
-/* The first of what it says: of /live an event, of /watch a line. */
+/* The beginning of a stream: an event of /live, a line of /watch. */
 static void check_stream(const struct http_source *source, const char *type)
 {
 	static const char head[] = "event: all\ndata: ";
@@ -99,7 +99,7 @@ static bool is_known(unsigned status)
 	return false;
 }
 
-/* Whatever was asked: an answer of a known status, JSON that is JSON, and a body as long as it says. */
+/* For any request: an answer with a known status, valid JSON, and a body of the declared length. */
 static void check_answer(const struct http_answer *answer)
 {
 	if (!is_known(answer->status) || !answer->content_type)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/kernel/linkmsg.c */
-/* The input is one datagram: every message in it is parsed, as kernel/watch walks it. */
+/* The input is one datagram, whose messages are all parsed, as in kernel/watch. */
 #include <libmnl/libmnl.h>
 #include <string.h>
 

@@ -26,7 +26,7 @@ static void check_line(const char *line, size_t len)
 	}
 }
 
-/* In the structured data nothing but an escaped quote, backslash or bracket: the element ends where it ends. */
+/* In the structured data quotes, backslashes and brackets are escaped: the element ends at its own bracket. */
 static void check_data(const char *line, size_t len)
 {
 	const char *at = memmem(line, len, " [portsyncd@", 12), *end = line + len;

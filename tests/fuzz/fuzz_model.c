@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/ports src/kernel/watch.c src/sonic/publish.c src/sonic/readback.c src/sonic/appl_ports.c */
 /*
- * The whole way of the data against a reference: a kernel whose links change and whose datagrams get lost, watch,
- * links, rules, appl_ports, publish, and a Redis that refuses, loses and is written by others. The input is a list of
- * steps; what one does is told at its function. At each CHECK, and at the end, the faults cease; when all is at rest
- * STATE_DB must say what reference.c works out from the kernel's links, and after the last change of each link, be it
- * undone, lost or of its master, there must have been an event whose reader found that.
+ * The whole path of the data against a reference: a kernel whose links change and whose datagrams get lost, watch,
+ * links, rules, appl_ports, publish, and a Redis that refuses commands, loses them, and has other writers. The input is
+ * a list of steps; each step's function describes it. At each CHECK, and at the end, the faults cease; when everything
+ * is at rest STATE_DB must equal what reference.c derives from the kernel's links, and after the last change of each
+ * link, even if undone, lost, or of its master only, there must have been an event at which a reader found that.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ static const char *const names[NAMES] = {
 	[INIT_DONE] = "PortInitDone",
 };
 
-/* What was true of a name when all was last at rest. */
+/* The state of a name when everything was last at rest. */
 struct seen {
 	bool row;
 	struct model_link link;
@@ -283,13 +283,13 @@ static void end_faults(struct world *w)
 	redis_fill(w->appl_conn, 0);
 	redis_up(w->state_conn);
 	redis_up(w->appl_conn);
-	/* startup would see that it is gone and push again; it is not part of this. */
+	/* startup, which is not part of this, would notice that it is gone and push again. */
 	store_delete(&w->appl.rows[CONFIG_DONE]);
 	store_set(&w->appl.rows[CONFIG_DONE], STORE_SPEED, "1");
 	subscribe(w, true);
 }
 
-/* A cold start decides which links are old when all is known (startup_ops.decided). */
+/* A cold start decides which links are old once everything is known (startup_ops.decided). */
 static void decide(struct world *w)
 {
 	int ifindex[LINKS];
@@ -339,7 +339,7 @@ static bool same_fields(const char field[STORE_FIELDS][ROW_TEXT], const struct r
 	       strcmp(field[STORE_ADMIN], want->admin) == 0 && strcmp(field[STORE_MTU], want->mtu) == 0;
 }
 
-/* After each change of a link, seen or not, undone or not, a consumer hears of it and then reads the truth. */
+/* After each change of a link, seen or not, undone or not, a consumer gets an event and then reads the truth. */
 static void check_heard(struct world *w, enum name name, const struct model_link *link, const struct ref_row *want)
 {
 	const struct store_row *row = &w->state.rows[name];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/recorder/pcapng.c, src/recorder/remark.c, src/recorder/recording.c, src/kernel/replay.c */
 /*
- * A recording from anywhere: it is refused with a reason, or played through the real watch and model to its end, in
- * bounded memory. Every remark survives being written and read again.
+ * A recording from anywhere: it is refused with a reason, or replayed through the real watch and model to its end, in
+ * bounded memory. Every remark survives writing and reading.
  */
 #include "recorder/recording.h"
 

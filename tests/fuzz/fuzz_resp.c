@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/redis/resp.c src/base/arena.c */
-/* Bytes from a Redis that lies: fed in pieces whose size the first byte gives, every reply walked to its leaves. */
+/* Bytes from a hostile Redis, in pieces whose size the first byte gives; every reply is walked to its leaves. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static void walk(const struct resp_value *v)
 	case RESP_STRING:
 	case RESP_STATUS:
 	case RESP_ERROR:
-		/* Reads the bytes under the sanitizer's eyes. */
+		/* Reads all bytes, so that a sanitizer checks them. */
 		check(strnlen(v->str, v->len) <= v->len && v->str[v->len] == '\0');
 		return;
 	case RESP_ARRAY:

@@ -2,11 +2,11 @@
 /* Covers: src/sonic/startup.c src/sonic/portrows.c src/sonic/producer.c src/sonic/warm.c src/daemon/counters.c */
 /*
  * The start under faults: startup, portrows, producer, warm and portcount before three small databases. The input is a
- * list of steps: a database answers, its connection goes after some commands that nobody heard of, or comes; APPL_DB
- * alone or with CONFIG_DB is emptied, a marker deleted, a command refused, the pipeline is full, time passes, the links
- * come and flap. The process stops or is killed, with the machine or alone, and another goes on with the databases and
- * the state file, whatever became of its disk, its bytes and the clocks meanwhile (model_lives.h). PortInitDone must
- * not be in APPL_DB before the links, and when the faults cease all must be in.
+ * list of steps: a database answers; its connection is lost, after some commands without an answer, or comes back;
+ * APPL_DB, or CONFIG_DB too, is emptied; a marker is deleted, a command refused, the pipeline full; time passes, links
+ * come and flap. The process stops or is killed, with the machine or alone, and the next one continues with the
+ * databases and the state file, whatever happened to its disk, its bytes and the clocks meanwhile (model_lives.h).
+ * PortInitDone must not be in APPL_DB before the links, and when the faults cease everything must be in.
  */
 #include "sonic/startup.h"
 
@@ -31,7 +31,7 @@ static struct run {
 	bool promised; /* APPL_DB had PortInitDone before, or was emptied since the links came */
 } run_now;
 
-/* But for timers, there is the saver. */
+/* Apart from timers there is only the saver. */
 bool loop_fd_readable(int fd)
 {
 	return lives_fd_readable(fd);
@@ -137,7 +137,7 @@ static void step_links(struct run *r)
 	links_come();
 }
 
-/* All that is due by then comes late, in any order. */
+/* Everything that is due by then comes late, in any order. */
 static void step_jump(struct run *r)
 {
 	unsigned what = take(r);
@@ -196,7 +196,7 @@ static void step_file(struct run *r)
 	}
 }
 
-/* The databases stay, but for a machine's restart. */
+/* The databases stay, unless the machine restarts. */
 static void step_restart(struct run *r)
 {
 	unsigned what = take(r);
@@ -255,7 +255,7 @@ static void rest(void)
 		lives_turn();
 		lives_disk_turn();
 	}
-	check_that(!lives_can_save(), "does not come to rest"); /* else it tries again, for ever */
+	check_that(!lives_can_save(), "does not come to rest"); /* otherwise it retries for ever */
 }
 
 static void rest_of_disk(void)
@@ -334,7 +334,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lives_stop(true);
 	end();
 	begin(NULL);
-	lives_begin(w.links, false); /* finds what the last one left */
+	lives_begin(w.links, false); /* finds what the previous process left */
 	lives_stop(true);
 	end();
 	lives_done();

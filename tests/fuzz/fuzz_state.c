@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/state/state.c */
 /*
- * The state file's bytes: as they are, and, since no fuzzer finds a checksum, as members that are sealed first. What is
- * read must be within its bounds and survive being written and read again.
+ * The state file's bytes: as a whole file, and, since no fuzzer finds a checksum, as members that get the right one.
+ * Whatever is read must be within its bounds and survive writing and reading.
  */
 #include "state/state.h"
 

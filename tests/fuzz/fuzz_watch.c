@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Covers: src/kernel/watch.c src/kernel/linkmsg.c */
 /*
- * The input is a list of steps for the fake sockets: a byte that says what happens, a byte n, and for a datagram n * 8
- * bytes. The listener checks that dumps begin and end in pairs and that nothing is heard outside of them.
+ * The input is a list of steps for the fake sockets: a byte for the kind of step, a byte n, and for a datagram n * 8
+ * bytes. The listener checks that dumps begin and end in pairs, and that no rows come outside of them.
  */
 #include <errno.h>
 #include <string.h>
@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct watch_options opt = {.settle_usec = 1, .dump_timeout_usec = 1, .retry_bound = 3};
 	struct listener listener = {0};
 	struct watch *w = NULL;
-	static sd_event *event; /* kept: a new epoll for every input is what takes the time */
+	static sd_event *event; /* kept: a new epoll for every input would take most of the time */
 
 	log_set_level(LOG_EMERG);
 	fake_reset();

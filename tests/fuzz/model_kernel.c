@@ -22,11 +22,11 @@
 #define POOL_MAX 64
 
 struct item {
-	enum nlsock_outcome outcome; /* NLSOCK_DATA: the bytes; else that */
+	enum nlsock_outcome outcome; /* NLSOCK_DATA: the bytes below; else this outcome */
 	bool spoofed;
 	void *data;
 	size_t len;
-	unsigned ends; /* id of the link whose end it tells; 0: none */
+	unsigned ends; /* id of the link whose end it reports; 0: none */
 };
 
 struct nlsock {
@@ -37,7 +37,7 @@ struct nlsock {
 	unsigned pool;
 	struct item queue[QUEUE + 2];
 	size_t n;
-	struct nlsock_datagram given[POOL_MAX]; /* freed by the next receive: whoever keeps a pointer is caught */
+	struct nlsock_datagram given[POOL_MAX]; /* freed by the next receive, so a kept pointer is caught */
 	size_t n_given;
 };
 
@@ -111,7 +111,7 @@ static size_t message(char *buf, uint16_t type, unsigned char family, const stru
 	info->ifi_index = link->ref.ifindex;
 	info->ifi_flags = link->ref.flags;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, link->ref.name);
-	mnl_attr_put_u8(nlh, IFLA_OPERSTATE, link->ref.flags & 1 ? 6 : 2); /* nobody may go by it (S13) */
+	mnl_attr_put_u8(nlh, IFLA_OPERSTATE, link->ref.flags & 1 ? 6 : 2); /* must be ignored (S13) */
 	mnl_attr_put_u32(nlh, IFLA_MTU, link->ref.mtu);
 	if (link->master)
 		mnl_attr_put_u32(nlh, IFLA_MASTER, link->master);
@@ -204,7 +204,7 @@ void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, b
 
 	if (!link->ref.exists)
 		return;
-	/* A change that was undone without a message, or that ends where our copy stands, owes no event. */
+	/* A change that was undone without a message, or that leads to what portsyncd knows, owes no event. */
 	link->silent = link->silent || silent;
 	/* IFF_UP, IFF_RUNNING */
 	if (!link->silent && (((link->ref.flags ^ flags) & 0x41U) || link->ref.mtu != mtu || link->master != master))
@@ -385,7 +385,7 @@ static void put_answer(struct nlsock *s, char *bytes, size_t len, uint32_t seq)
 	put(s, (struct item){.outcome = NLSOCK_DATA, .len = len}, bytes);
 }
 
-/* All at once: what changes meanwhile is what the other dumps are for. */
+/* All at once: the other dumps cover changes meanwhile. */
 static int answer_all(struct nlsock *s, uint32_t seq)
 {
 	char buf[MESSAGE] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -428,7 +428,7 @@ static size_t no_such_link(char *buf)
 	return nlh->nlmsg_len;
 }
 
-/* The answer is there when the question is asked, as of that moment. */
+/* The answer is ready as soon as the question is asked. */
 int nlsock_request_link(struct nlsock *s, int ifindex, uint32_t seq)
 {
 	char buf[MESSAGE] __attribute__((aligned(NLMSG_ALIGNTO)));

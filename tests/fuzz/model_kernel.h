@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A kernel with up to LINKS links behind kernel/nlsock.h. It follows rtnetlink(7) and net/netlink/af_netlink.c: a
- * change becomes an event; when the receive queue is full the next receive says ENOBUFS, and events are dropped until
- * the queue was read empty; a dump reads the links one after the other while they change, as they are when their turn
- * comes.
+ * change becomes an event; once the receive queue is full the next receive returns ENOBUFS, and events are dropped
+ * until the queue has been read empty; a dump reads one link after the other while they change.
  */
 #ifndef PORTSYNCD_MODEL_KERNEL_H
 #define PORTSYNCD_MODEL_KERNEL_H
@@ -22,25 +21,26 @@ struct model_link {
 	uint64_t changed; /* loop_tick() of the last change that owes an event */
 	unsigned id;      /* of the link, or of the link under this name: a rename makes a new one */
 	bool silent;      /* changed without an event since kernel_known() */
-	bool unusable; /* an old link's ifindex, whose end was not heard: told by ifindex, it would pass for that one */
+	bool unusable; /* has the ifindex of an old link whose end was lost: by its ifindex it would pass for that link
+			*/
 };
 
-/* What becomes of the next events. */
+/* The fault of the next events. */
 enum kernel_fault { KERNEL_GOOD, KERNEL_TRUNCATED, KERNEL_MALFORMED, KERNEL_FAULTS };
 
 void kernel_reset(void);
 
-/* Each is one change and one event; nothing happens when it is not possible. */
+/* Each makes one change and one event, or nothing if that is impossible. */
 void kernel_create(int ifindex, const char *name, unsigned flags, unsigned mtu, const char *kind);
 void kernel_delete(int ifindex);
 /* silent: without an event, as kernels do when a bond is deleted. */
 void kernel_change(int ifindex, unsigned flags, unsigned mtu, uint32_t master, bool silent);
-/* What changed silently was found. */
+/* Silent changes were found. */
 void kernel_known(void);
 void kernel_rename(int ifindex, const char *name);
 /* A message of family AF_BRIDGE: nothing changes. */
 void kernel_bridge_message(int ifindex, bool deleted);
-/* A message of a link that was not asked for and changes nothing. */
+/* An unsolicited message of a link that changes nothing. */
 void kernel_repeat(int ifindex);
 
 void kernel_overrun(void);
@@ -48,9 +48,9 @@ void kernel_spoofed(void);
 void kernel_error(void);
 void kernel_set_fault(enum kernel_fault fault);
 
-/* The dump that runs, if one does, goes on by n links, and ends after the last. */
+/* A running dump goes on by n links, and ends after the last. */
 void kernel_dump_step(unsigned n);
-/* It lacks a row, and from now on its messages say that it was interrupted. */
+/* The dump lacks a row, and from now on its messages say that it was interrupted. */
 void kernel_dump_interrupt(void);
 enum kernel_dump_end { DUMP_REFUSED, DUMP_OVERRUN, DUMP_TRUNCATED, DUMP_GARBAGE, DUMP_BROKEN, DUMP_ENDS };
 void kernel_dump_break(enum kernel_dump_end how);

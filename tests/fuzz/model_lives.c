@@ -21,7 +21,7 @@
 #define ISSUED 8192 /* changes in all lives */
 #define RANGES 8192 /* of numbers in all lives */
 #define SAVE_SECS 60
-#define SAVER_FD 1000 /* no real one */
+#define SAVER_FD 1000 /* not a real one */
 #define FIRST_WALL (UINT64_C(1700000000) * USEC_PER_SEC)
 #define LAST_WALL (UINT64_C(8270000000) * USEC_PER_SEC)
 
@@ -29,7 +29,7 @@ enum number { EVENT, AUDIT, NUMBERS };
 
 static const char *const port_names[PORTS] = {"Ethernet0", "Ethernet4"};
 
-/* What is true of one moment. */
+/* The truth at one moment. */
 struct truth {
 	bool clean;
 	uint64_t number[NUMBERS];
@@ -42,7 +42,7 @@ struct truth {
 /* Numbers that were issued: those after the first, up to the last. */
 struct range {
 	uint64_t after, last;
-	bool apart; /* from the clock, since the disk took nothing */
+	bool apart; /* from the clock, since nothing could be saved */
 };
 
 struct port_life {
@@ -163,7 +163,7 @@ static struct range *find_range(enum number which, uint64_t last)
 	return r;
 }
 
-/* A machine takes longer than a microsecond for each. */
+/* A real machine takes longer than a microsecond for each. */
 static void issue(enum number which, uint64_t n)
 {
 	const uint64_t after = lives.number[which];
@@ -179,7 +179,7 @@ static void issue(enum number which, uint64_t n)
 		lives.latest_apart = MAX(lives.latest_apart, lives_clock());
 }
 
-/* From here on numbers come from the clock. One that was set back may show an earlier time again. */
+/* From here on numbers come from the clock, which may be set back and show a time again. */
 static void go_apart(void)
 {
 	lives.apart = true;
@@ -337,7 +337,7 @@ static void write_in_hand(void)
 		return;
 	lives.collecting = true;
 	must(state_collect(&s->state) == 0, "out of memory");
-	/* The loop may have overtaken the thread. */
+	/* The loop may be ahead of the thread. */
 	must(s->state.n_changes + (lives.n_issued - s->truth.issued) >= s->truth.at_hand, "changes are not written");
 	s->truth.at_hand = s->state.n_changes;
 	s->outcome = __wrap_statefile_save(NULL, &s->state, s->why);
@@ -432,7 +432,7 @@ void __wrap_publish_skip_events(struct publish *p, uint64_t numbers)
 {
 	(void)p;
 	must(lives.ill || lives.threadless || lives.file.damaged || !lives.file.there ||
-		     lives.saver.saving != SAVING_NOTHING, /* how it ended is not heard */
+		     lives.saver.saving != SAVING_NOTHING, /* its outcome is not known */
 	     "it was not saved in time");
 	for (enum number which = 0; which < NUMBERS; which++)
 		lives.number[which] += numbers;
@@ -443,7 +443,7 @@ void lives_burst(unsigned numbers)
 {
 	if (!lives.alive)
 		return;
-	for (unsigned i = 0; i < 2; i++) { /* what was in hand, then what is now */
+	for (unsigned i = 0; i < 2; i++) { /* the previous write, then the present one */
 		lives_turn();
 		if (!lives.ill && lives.disk == DISK_GOOD)
 			lives_disk_turn();
@@ -515,7 +515,7 @@ static void expect(void)
 	lives.at_hand = used ? t->at_hand : 0;
 	for (enum number which = 0; which < NUMBERS; which++) {
 		lives.number[which] = used ? t->number[which] + (t->clean ? 0 : STATE_STRIDE) : 0;
-		/* Numbers begin again, and the start says so. */
+		/* Numbers begin again, and the record of the start says so. */
 		if (lives.file.damaged)
 			lives.n_ranges[which] = 0;
 	}
@@ -525,7 +525,7 @@ static void expect(void)
 	}
 }
 
-/* A disk that took nothing: the next life finds what this one found. */
+/* Nothing was saved: the next life finds what this one found. */
 static void expect_apart(void)
 {
 	const uint64_t found[NUMBERS] = {[EVENT] = counters_last_event(&lives.daemon), [AUDIT] = audit_last()};
@@ -553,7 +553,7 @@ static bool same_change(const struct change *a, const struct change *b)
 	       a->before.bits == b->before.bits && a->after.bits == b->after.bits;
 }
 
-/* The last ones that were written, in order. */
+/* The last written changes, in order. */
 static void judge_changes(void)
 {
 	struct change found[KEPT];
@@ -607,7 +607,7 @@ void lives_begin(struct links *links, bool threadless)
 	counters_restore_changes(d);
 	d->links = links;
 	(void)sd_event_new(&d->event);
-	d->publish = (struct publish *)d; /* asked for its last event only */
+	d->publish = (struct publish *)d; /* only its last event is used */
 	counters_build(d);
 	judge_changes();
 	judge_ports();
@@ -629,13 +629,13 @@ static void forget_process(void)
 	lives.alive = false;
 }
 
-/* The thread lives as long as the process, so it may still write what it has, or not. */
+/* The thread ends with the process, so it may or may not finish its write. */
 static void end_thread(bool lands)
 {
 	enum lives_disk disk = lives.disk;
 
 	if (disk == DISK_HANGS)
-		lives.disk = DISK_GOOD; /* in the end */
+		lives.disk = DISK_GOOD; /* finally */
 	if (lands)
 		write_in_hand();
 	lives.disk = disk;

@@ -47,7 +47,7 @@ uint64_t __wrap_now_nsec(void)
 	return loop.now * NSEC_PER_USEC;
 }
 
-/* Without chance, whose state would go from one input to the next. */
+/* Without randomness, whose state would carry over from one input to the next. */
 uint64_t __wrap_backoff_next_usec(struct backoff *b)
 {
 	uint32_t delay_ms = b->next_ms ? b->next_ms : b->initial_ms;
@@ -59,7 +59,7 @@ uint64_t __wrap_backoff_next_usec(struct backoff *b)
 void loop_reset(void)
 {
 	if (loop.n > 0)
-		abort(); /* something was not taken down */
+		abort(); /* a source was not taken down */
 	loop = (struct sd_event){.now = START_USEC, .steps = loop.steps};
 }
 
@@ -203,7 +203,7 @@ int sd_event_source_get_enabled(sd_event_source *s, int *enabled)
 	return s->enabled != SD_EVENT_OFF;
 }
 
-/* Which of the ready ones is next is up to the input. */
+/* The input decides which ready source is next. */
 int sd_event_source_set_priority(sd_event_source *s, int64_t priority)
 {
 	(void)s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands in for sd-event and for the clock: time passes only on request, and the caller of the loop chooses which of
- * the ready sources has its turn. So an input means the same every time, and costs no system call. Linked into a
+ * Stands in for sd-event and for the clock: time passes only on request, and the caller of the loop chooses the next of
+ * the ready sources. So an input has the same effect every time, and costs no system call. Linked into a
  * program, these sd_event_*() calls take the place of libsystemd's; now_usec(), now_nsec() and backoff_next_usec() are
  * wrapped by the linker (meson.build).
  */
@@ -20,17 +20,17 @@ bool loop_turn(unsigned choice);
 /* When the next timer fires; UINT64_MAX: none is armed. */
 uint64_t loop_next_usec(void);
 uint64_t loop_now(void);
-/* Goes on to this time; never back. */
+/* Advances to this time; never goes back. */
 void loop_advance_to(uint64_t usec);
 
-/* The order of what happens in the models: higher with each call. */
+/* A counter that orders events in the models: higher with each call. */
 uint64_t loop_tick(void);
 
-/* Steps of all inputs, for who counts them (simulate.c). */
+/* Counts a step, for simulate.c. */
 void loop_count_step(void);
 uint64_t loop_steps(void);
 
-/* Says which file descriptors are readable; the program's. */
+/* Whether a file descriptor is readable; defined by the program. */
 bool loop_fd_readable(int fd);
 
 #endif

@@ -22,7 +22,7 @@ struct command {
 	size_t argc;
 	char argv[ARGS][ARG_TEXT];
 
-	/* Its answer, once it was carried out. */
+	/* Its answer, once it was executed. */
 	enum resp_type type;
 	int64_t integer;
 	const char *error;
@@ -174,7 +174,7 @@ static void do_hlen(struct conn *c, struct command *cmd)
 	cmd->integer = row->exists ? 1 : 0;
 }
 
-/* In two steps, so that rows can come and go in between. */
+/* In two steps, so that rows can appear and disappear in between. */
 static void do_scan(struct conn *c, struct command *cmd)
 {
 	bool first = strcmp(cmd->argv[1], "0") == 0, hashes = cmd->argc == 8;

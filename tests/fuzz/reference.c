@@ -10,7 +10,7 @@
 
 bool reference_is_port(const struct ref_link *link)
 {
-	/* "PortChannel..." has another beginning, so S10 needs no word here but for the kind. */
+	/* "PortChannel..." begins differently, so S10 needs only the check of the kind. */
 	if (strncmp(link->name, "Ethernet", 8) != 0)
 		return false;
 	return strcmp(link->kind, "team") != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What STATE_DB should say, worked out from scratch out of a plain list of links each time: a second, slow and obvious
- * writing of the rules (docs/sonic-compatibility.md) that shares no code with src/.
+ * What STATE_DB should hold, derived from a plain list of links each time: a second, slow and obvious implementation of
+ * the rules (docs/sonic-compatibility.md) that shares no code with src/.
  */
 #ifndef PORTSYNCD_REFERENCE_H
 #define PORTSYNCD_REFERENCE_H
@@ -18,18 +18,18 @@ struct ref_link {
 };
 
 enum ref_answer {
-	REF_ROW,     /* the row holds exactly these four values, and whatever else others wrote */
-	REF_NOTHING, /* there is no netdev_oper_status in such a row */
-	REF_FOREIGN, /* no business of portsyncd, now */
+	REF_ROW,     /* the row has exactly these four values, and other writers' fields */
+	REF_NOTHING, /* the row, if any, has no netdev_oper_status */
+	REF_FOREIGN, /* not portsyncd's at the moment */
 };
 
 struct ref_row {
 	char state[16], oper[16], admin[16], mtu[16];
 };
 
-/* Whether a link is a front panel port, were it in APPL_DB. */
+/* Whether a link would be a front panel port if it were in APPL_DB. */
 bool reference_is_port(const struct ref_link *link);
-/* The link that stands behind the row of this name: NULL when none does. */
+/* The link behind the row of this name; NULL if there is none. */
 const struct ref_link *reference_link(const struct ref_link *links, size_t n, const char *name);
 /* configured: APPL_DB has a hash PORT_TABLE:<name>. row is written on REF_ROW. */
 enum ref_answer reference_answer(const struct ref_link *links, size_t n, const char *name, bool configured,

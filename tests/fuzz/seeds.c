@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In libFuzzer's place, where there is none for the machine the targets are built for: gives a target each file that is
- * named, once.
+ * In place of libFuzzer, on architectures without it: gives a target each of the named files once.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 __attribute__((weak)) int LLVMFuzzerInitialize(const int *argc, char ***argv);
 
-/* In memory of just its size, so that a byte behind it is somebody else's. */
+/* In memory of exactly its size, so that a read past its end is noticed. */
 static int give(const char *path)
 {
 	FILE *file = fopen(path, "rb");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In libFuzzer's place: gives a target inputs that are random but for their number, until so many steps are done. An
- * input that breaks it is named; its number alone makes the same input, and so the same run, again.
+ * In place of libFuzzer: gives a target random inputs, each made from its number, until so many steps are done. Names
+ * an input that breaks the target; the same number makes the same input, and so the same run.
  *
- *   sim_NAME STEPS [FIRST]    from this number on, 1 if it is not given; STEPS 1: that one alone
+ *   sim_NAME STEPS [FIRST]    from this number on (default 1); STEPS 1: only that one
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -18,7 +18,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint64_t seed;
-static char last_words[64]; /* ready for a signal handler, which may call next to nothing */
+static char last_words[64]; /* prepared for a signal handler, which may call hardly any function */
 static size_t last_words_len;
 
 /* splitmix64 */
