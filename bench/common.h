@@ -42,7 +42,7 @@ unsigned link_mtu(int fd, const char *name);
 /* Becomes true on SIGTERM or SIGINT, which interrupt a wait. */
 extern atomic_bool stopping;
 void catch_stop(void);
-/* Or else: they wait from the first call on, until the second takes one. */
+/* Instead of that: the first call blocks both signals, the second one waits for either. */
 void hold_stop(void);
 void await_stop(void);
 

@@ -37,22 +37,22 @@ class Plan:
     """How long each part measures."""
 
     short: bool
-    pairs: int  # how often two are compared, in turns, for a must
-    rounds: int  # and where none depends on it
+    pairs: int  # pairs of runs in a comparison that has a must
+    rounds: int  # and in one without
     benchmark_commands: int
     flat_out_changes: int
     flat_out_runs: int
-    storm_secs: dict[int, int]  # by events a second
+    storm_secs: dict[int, int]  # events a second -> seconds
     bursts: int
     burst_secs: int
-    latency_secs: dict[int, float]  # by events a second
-    calm_storms: int  # of a pair at once
+    latency_secs: dict[int, float]  # events a second -> seconds
+    calm_storms: int  # of two daemons at once
     tails_runs: int
-    tails_secs: dict[int, int]  # a run, by events a second
+    tails_secs: dict[int, int]  # events a second -> seconds of a run
     at_once_secs: int
-    curve_secs: float  # a rate
-    peer_secs: int  # a storm
-    tuning_secs: int  # a storm
+    curve_secs: float  # for each rate
+    peer_secs: int  # for each storm
+    tuning_secs: int  # for each storm
     idle_secs: int
 
 
@@ -132,8 +132,8 @@ class Bench:
 
     @contextmanager
     def beside(self, name: str, *options: object, netns: str = "") -> Iterator[Result]:
-        """Runs a program that says "ready" until the end of the block. The yielded dict has its pid, in the end also
-        what it said, which is JSON."""
+        """Runs a program that says "ready" until the end of the block. The yielded dict has its pid, and at the end
+        also its output, which is JSON."""
         command = self._command(self.other_cpus, name, "--netns", netns or self.netns, *options)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

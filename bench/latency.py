@@ -7,9 +7,9 @@ from harness import Bench, Must, Result, most, new_switch, table
 from lib.figures import figures
 from outside import METHOD, SHOWN, cpu_at_once, daemon, floor, in_turns, label_of, latency_cells, median_ratio, ratios, shown
 
-LIMITS = {"p50": (1.25, 3.0), "p99": (1.5, 5.0)}  # to the floor's; on a noisy machine
+LIMITS = {"p50": (1.25, 3.0), "p99": (1.5, 5.0)}  # ratio to the floor's; the same on a noisy machine
 CALM_RATE, CALM_SECS = 1_000, 2
-CPU_LIMIT = 1.10  # to the floor's
+CPU_LIMIT = 1.10  # ratio to the floor's
 ACKNOWLEDGED = "latency p50 us"  # the daemon's own figure: from receive to Redis' acknowledgement
 ACKNOWLEDGED_RATE = 1_000
 ACKNOWLEDGED_LIMIT_USEC = 100

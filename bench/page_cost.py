@@ -20,7 +20,7 @@ from lib.switch import Switch
 PAGES = 4
 RATE = 1_000  # changes a second
 TURN_SECS, PAIRS_TO_PLAN = 4, 3
-LIMIT, LOOSE = 1.10, 3.0  # P99 with to without; on a noisy machine
+LIMIT, LOOSE = 1.10, 3.0  # ratio of P99 with and without; the same on a noisy machine
 FLAPS = 10
 FOLLOWS_SECS = 1.5
 ADDRESS, PORT = "127.0.0.1", 10187

@@ -9,7 +9,7 @@ from harness import Bench, Must, Result, most, table
 LIMIT_MS, LIMIT_KB, LOOSE_MS = 1.0, 60, 10
 RUNS_TO_PLAN = 20
 PAGES = ("/metrics", "/ports", "/history", "/healthz", "/status")
-MEASURED = ("/metrics", "/ports")  # of which the musts speak
+MEASURED = ("/metrics", "/ports")  # the pages with musts
 WAYS = {"plain": {}, "gzip": {"Accept-Encoding": "gzip"}}
 
 

@@ -21,7 +21,7 @@ from outside import cpu_seconds, ratios, shown
 from replayed import Replayed, record, running
 from rest import RSS_LIMIT_MIB
 
-FEW, SOME, FURTHER, MANY = 64, 512, 4096, 32_768  # ports, of which the musts speak
+FEW, SOME, FURTHER, MANY = 64, 512, 4096, 32_768  # numbers of ports with musts
 SOCKET_BYTES = 256 << 20  # the kernel doubles it: enough for 200,000 events
 BATCH = 64  # events of one read; orders are odd multiples of it, so that their end is read in the turn of the last
 PACE = 20_000  # events a second
@@ -67,7 +67,7 @@ SHORT = Plan(
 
 
 def waiting_bytes(pid: int) -> int:
-    """The bytes in the link sockets of the daemon's namespace, of which there is only the daemon's."""
+    """The bytes in the link sockets of the daemon's namespace; only the daemon has one there."""
     lines = Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]
     return sum(int(fields[4]) for fields in map(str.split, lines) if fields[1] == "0" and int(fields[3], 16) & 1)
 

@@ -21,11 +21,11 @@ from lib.checker import socket_in
 
 RATE, SCRAPES = 1_000, 50  # a second
 TURN_SECS, PAIRS_TO_PLAN = 4, 3
-LIMIT, LOOSE = 1.10, 3.0  # P99 with to without; on a noisy machine
+LIMIT, LOOSE = 1.10, 3.0  # ratio of P99 with and without; the same on a noisy machine
 SILENT, SILENT_SECS = 8, 2
 BEGUN = bytes.fromhex("1603010200010001")  # of a ClientHello
 SILENT_CPU, SILENT_CPU_LOOSE = 0.02, 0.25  # of one
-SILENT_LIMIT = 1.25  # how long a scrape takes, with to without
+SILENT_LIMIT = 1.25  # ratio of a scrape's time with and without
 ADDRESS, PORT = "127.0.0.1", 9443
 WAYS = ("without", "with")
 SUBJECTS: dict[str, Callable[[Bench], Subject]] = {"daemon": daemon, "floor": floor}

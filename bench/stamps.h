@@ -39,8 +39,8 @@ struct stamps_port {
  * The kernel's own clock, for the n ports of the storm to come. The kernel runs a filter (eBPF) on a socket of
  * RTNLGRP_LINK while it hands a message to its listeners; this one notes the time and lets no message pass. So the time
  * is exact to a fraction of a microsecond, and nobody is woken or sent a copy, which would disturb the measurement. The
- * filter counts the messages of each port, so only linkstorm may change the links.
- * Lives until the process ends. Needs CAP_BPF or CAP_SYS_ADMIN.
+ * filter counts the messages of each port, so only linkstorm may change the links. Lives until the process ends. Needs
+ * CAP_BPF or CAP_SYS_ADMIN.
  */
 _Atomic uint64_t *stamps_of_kernel(const struct stamps_port *ports, unsigned n);
 

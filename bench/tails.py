@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from harness import Bench, Must, Result, most, table
 from outside import METHOD, bootstrapped, daemon, floor, label_of, observe, shown
 
-LIMIT = 1.5  # P99.9 to the floor's
+LIMIT = 1.5  # ratio of P99.9 to the floor's
 SHARES = {"p99": 0.01, "p999": 0.001}  # of the events that took longer
 BOOTSTRAPS = 500
 HEADING = ("tails, µs", "rate", "n", "P50", "P99", "P99.9", "max", "P99 to the floor's", "P99.9 to the floor's")

@@ -30,7 +30,7 @@ SETTLED_AFTER, SAMPLES_LEAST = 3, 9
 RSS_GROWTH_KIB, ALLOCATIONS_GROWTH = 1024, 4
 # Plus the log's ring, whose pages are touched when the first line reaches them.
 RING_KIB, RING_SLOTS = 1440, 1024
-# name of a figure -> what it means here
+# name of a figure -> its meaning here
 MET = {
     "overruns": "portsyncd_netlink_overruns_total",
     "interrupted dumps": "portsyncd_netlink_dumps_interrupted_total",

@@ -25,7 +25,7 @@ ENTRYPOINT = "/usr/bin/docker-init.sh"
 PROGRAM = "/usr/bin/portsyncd"
 EVENTS = "/var/log/supervisor/events"
 
-# What nspawn keeps from its machines, docker keeps from its containers by itself.
+# Opens nspawn's filter of system calls: docker has its own for containers.
 OPTIONS = ("--system-call-filter=@known", "--tmpfs=/var/lib/docker:mode=0711,size=75%")
 
 

@@ -116,7 +116,7 @@ def scraped(targets: Mapping[str, list[str]], netns: str, rules: list[Path]) -> 
 
 @pytest.fixture(scope="module")
 def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
-    """After a start of which no alert came."""
+    """A switch whose start fired no alert."""
     sw = Switch(port_names(PORTS), settings=SETTINGS)
     try:
         sw.build()

@@ -121,7 +121,7 @@ def test_lines_for_people(switch: SwitchFactory) -> None:
 
 
 def test_a_name_that_no_port_has(switch: SwitchFactory) -> None:
-    """Is said at once: it may be misspelt, and would be waited for in vain."""
+    """watch says so at once: the name may be misspelt, and the wait would be in vain."""
     sw = switch(ports=1)
     settle(sw)
     with watching(sw, "Ethernte0", "Ethernet0", "--count", "1") as watch:

@@ -72,7 +72,7 @@ def data_panels(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def substituted(text: str, board: dict[str, Any]) -> str:
-    """With Grafana's variables put in; KeyError for one that nobody defines."""
+    """The text with Grafana's variables filled in; KeyError for an undefined one."""
     variables = ALL_SWITCHES if board["uid"] == "portsyncd-fleet" else VARIABLES
     return re.sub(r"\$(\w+)", lambda found: variables[found[1]], text)
 

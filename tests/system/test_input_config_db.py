@@ -99,7 +99,7 @@ def test_names_that_are_too_large_for_one_answer(switch: SwitchFactory) -> None:
 
 
 def test_a_row_without_fields(switch: SwitchFactory) -> None:
-    """A SET with zero fields reaches the consumer as a DEL; SONiC's {NULL: NULL} is no field."""
+    """A SET with zero fields reaches the consumer as a DEL; SONiC's {NULL: NULL} does not count as a field."""
     sw = switch.build(ports=3)
     sw.config_db.client.hset("PORT|Ethernet96", "NULL", "NULL")
     sw.start(wait=False)

@@ -185,7 +185,7 @@ def test_a_value_of_70_mb_is_named_and_costs_no_connection(switch: SwitchFactory
 
 
 def test_a_row_of_the_wrong_type_is_named_once(switch: SwitchFactory) -> None:
-    """docs/sonic.md#inputs; once it is mended it is followed."""
+    """docs/sonic.md#inputs; once the key is a hash again it is followed."""
     sw = switch.build(ports=1)
     sw.config_db.client.set(KEY, "a string")
     sw.start()

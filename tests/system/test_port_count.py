@@ -69,7 +69,7 @@ def test_the_count_follows_ports_that_come_and_go(
         sw.wait_equal(ports=3)
         delete_port(sw, "Ethernet8")
         wait_count(sw, 2)
-    # A script, and what it does.
+    # MONITOR shows a script and its commands.
     written = [command for command in seen.writes(KEY) if command[0] != "EVAL"]
     assert [command[:3] for command in written] == [["hset", KEY, "count"]] * len(written)
     assert all(before != after for before, after in zip(written, written[1:])), "changes only"

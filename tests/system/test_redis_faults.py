@@ -199,7 +199,7 @@ def test_hung_at_start(switch: SwitchFactory) -> None:
 
 
 def test_a_daemon_that_was_stopped_itself_blames_nobody(switch: SwitchFactory) -> None:
-    """Answers that waited in the socket while the process was stopped are no timeout."""
+    """Answers that waited in the socket while the process was stopped do not count as a timeout."""
     # A busy machine must stop the daemon within this time.
     sw = switch(ports=4, settings={"database": {"connection_timeout_secs": 4}}, reconcile_secs=NO_RECONCILE)
     sw.redis.pause()

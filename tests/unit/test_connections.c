@@ -31,7 +31,7 @@ struct world {
 	char paths[SERVERS][128], password[128];
 };
 
-/* What the databases hold, and what was asked of them. */
+/* The content of the databases, and the commands that they got. */
 static struct {
 	const char *level;
 	bool is_fabric;
@@ -136,7 +136,7 @@ static const char *state_says(const struct fake_client *c)
 	return NULL;
 }
 
-/* A Redis that hangs takes connections, and is silent. */
+/* A Redis that hangs accepts connections and stays silent. */
 static const char *says(const struct fake_client *c)
 {
 	if (redis.hangs)
@@ -255,7 +255,7 @@ static void build_kernel(struct world *w)
 	assert_int_equal(status_build(d), 0);
 }
 
-/* The ports of CONFIG_DB, none, are pushed, and STATE_DB has the row of Ethernet0. */
+/* Started, without ports in CONFIG_DB; STATE_DB has the row of Ethernet0. */
 static void build_started(struct world *w)
 {
 	redis.row = true;
@@ -307,7 +307,7 @@ static void each_database_is_found_in_its_own_redis(void **state)
 	assert_null(w->fx->daemon.lookup); /* its host has a name, but its socket is what counts */
 }
 
-/* It names one Redis for all; numbers and separators stay those of the file. */
+/* It names one Redis for all databases; numbers and separators still come from the file. */
 static void the_configuration_overrides_the_file(void **state)
 {
 	struct world *w = *state;
@@ -331,7 +331,7 @@ static void a_bad_file_ends_the_daemon(void **state)
 	assert_int_equal(catcher_count(&w->fx->log, "databases.json: "), 1);
 }
 
-/* It may be run before there is a database container: it says so and ends. */
+/* Without the database container it says so and ends. */
 static void a_dry_run_does_not_wait_for_the_file(void **state)
 {
 	struct world *w = *state;
@@ -359,7 +359,7 @@ static void a_path_that_is_too_long_is_named(void **state)
 	assert_non_null(strstr(w->fx->log.line, "File name too long"));
 }
 
-/* A thread looks names up; with addresses there is none. */
+/* By a thread, which exists only if a database has a host name. */
 static void a_host_name_is_looked_up(void **state)
 {
 	struct world *w = *state;
@@ -405,7 +405,7 @@ static void all_log_in(void **state)
 			assert_string_equal(w->servers[i].clients[j]->auth, "swss secret");
 }
 
-/* A connection that stands is not closed for it; the next one has it. */
+/* Standing connections are kept. */
 static void a_new_password_is_used_by_the_next_connection(void **state)
 {
 	struct world *w = *state;
@@ -433,7 +433,7 @@ static void a_password_that_cannot_be_read_ends_the_start(void **state)
 	assert_int_equal(catcher_count(&w->fx->log, w->password), 1);
 }
 
-/* supervisord would only start the daemon again: it stays, and logs in once the file is there. */
+/* supervisord would only start the daemon again: so it goes on, and logs in once the file is there. */
 static void under_supervisord_it_is_awaited(void **state)
 {
 	struct world *w = *state;
@@ -468,7 +468,7 @@ static void settings_reach_the_connections(void **state)
 	assert_int_equal(conn_capacity(w->fx->daemon.state_conn), 7);
 }
 
-/* One that does not answer is left after that time. */
+/* After the configured time. */
 static void a_redis_that_hangs_is_left(void **state)
 {
 	struct world *w = *state;
@@ -497,7 +497,7 @@ static void a_switch_without_ports_ends_the_daemon(void **state)
 	assert_int_equal(redis.writes, 0);
 }
 
-/* No row is written before it is known which links are old, and that says CONFIG_DB. */
+/* Which links are old is not known without CONFIG_DB, so no row may be written yet. */
 static void nothing_is_published_without_config_db(void **state)
 {
 	struct world *w = *state;
@@ -518,7 +518,7 @@ static void nothing_is_published_without_config_db(void **state)
 	assert_non_null(strstr(redis.written, "PORT_TABLE+Ethernet0 "));
 }
 
-/* Without notifications the row is looked up until it is there. */
+/* Without notifications the row is looked up until it exists. */
 static void a_link_without_a_row_is_looked_up(void **state)
 {
 	struct world *w = *state;
@@ -549,7 +549,7 @@ static bool is_configured(const struct world *w, const char *name)
 	return port && port->appl.configured;
 }
 
-/* Also of a port that has no link yet, for which nobody looks. */
+/* Even for a port without a link, whose row is never looked up. */
 static void a_notification_of_a_row_is_followed(void **state)
 {
 	struct world *w = *state;
@@ -560,7 +560,7 @@ static void a_notification_of_a_row_is_followed(void **state)
 	TURN_UNTIL(w->fx, is_configured(w, "Ethernet4"));
 }
 
-/* A Redis that notifies is not asked again and again; one that can no longer do so is. */
+/* While Redis sends notifications rows are not looked up again and again; without them they are. */
 static void without_the_subscription_rows_are_looked_up(void **state)
 {
 	struct world *w = *state;
@@ -595,7 +595,7 @@ static void swssloglevel_is_followed(void **state)
 	TURN_UNTIL(w->fx, log_level() == LOG_WARNING);
 }
 
-/* What the command line says is not taken back by the first reading, but by whoever changes it later. */
+/* The first reading does not override the command line; a later change does. */
 static void a_chosen_level_stays_until_it_is_changed(void **state)
 {
 	struct world *w = *state;
@@ -610,7 +610,7 @@ static void a_chosen_level_stays_until_it_is_changed(void **state)
 	TURN_UNTIL(w->fx, log_level() == LOG_INFO);
 }
 
-/* What others find by its name: the consumer of the rows, and the next start. */
+/* The consumer of the rows, and the next start, find things by these names. */
 static void names_are_those_of_each_database(void **state)
 {
 	struct world *w = *state;
@@ -630,7 +630,7 @@ static void what_redis_acknowledged_is_remembered(void **state)
 	assert_int_equal(changes_end(w->fx->daemon.changes), 1);
 }
 
-/* The row of a port whose link does not come after a warm start is not true for ever. */
+/* If a port's link does not come after a warm start, its row is deleted. */
 static void a_kept_row_ends_some_time_after_a_warm_start(void **state)
 {
 	struct world *w = *state;
@@ -646,7 +646,7 @@ static void a_kept_row_ends_some_time_after_a_warm_start(void **state)
 	TURN_UNTIL(w->fx, links_kept(d->links) == 0);
 }
 
-/* Where event_tables of the file names the table, each write is published as well. */
+/* If event_tables of the file names the table, each write is published as well. */
 static void writes_are_published_if_the_file_says_so(void **state)
 {
 	struct world *w = *state;
@@ -666,7 +666,7 @@ static void else_they_are_not(void **state)
 	assert_string_equal(redis.event, "");
 }
 
-/* systemd shows it without a client that asks. */
+/* systemd shows it without a request. */
 static void the_end_of_the_start_is_judged(void **state)
 {
 	struct world *w = *state;
@@ -682,7 +682,7 @@ static void the_end_of_the_start_is_judged(void **state)
 	assert_int_equal(judgements, before + 1);
 }
 
-/* Who asked whether the daemon is ready gets the answer, and a marker that is gone is judged. */
+/* A client that asked whether the daemon is ready gets its answer, and health is judged. */
 static void a_marker_that_is_gone_is_noticed(void **state)
 {
 	struct world *w = *state;
@@ -723,7 +723,7 @@ static void old_links_are_set_down_if_wanted(void **state)
 
 /* --- outages --- */
 
-/* Each of the five: the others stand, it comes again by itself, and health is judged at both ends. */
+/* Each of the five reconnects while the others stand; health is judged at the loss and at the end. */
 static void what_is_lost_comes_again_alone(void **state)
 {
 	static const struct {
@@ -749,7 +749,7 @@ static void what_is_lost_comes_again_alone(void **state)
 	}
 }
 
-/* What the kernel did meanwhile is owed. */
+/* The kernel's changes meanwhile are owed. */
 static void a_change_during_an_outage_is_written_afterwards(void **state)
 {
 	struct world *w = *state;
@@ -785,7 +785,7 @@ static void appl_db_is_read_again_after_an_outage(void **state)
 	TURN_UNTIL(w->fx, redis.markers > 0);
 }
 
-/* Redis was restarted: the last of its connections lets APPL_DB be asked, whichever it is. */
+/* After a restart of Redis APPL_DB is asked once all connections are back, whichever is the last. */
 static void an_emptied_redis_is_noticed_without_a_reconciliation(void **state)
 {
 	struct world *w = *state;
@@ -806,7 +806,7 @@ static void an_emptied_redis_is_noticed_without_a_reconciliation(void **state)
 	TURN_UNTIL(w->fx, redis.markers > 0);
 }
 
-/* Nobody notified us of what was written while the subscription was away. */
+/* Redis sent no notifications while the subscription was lost. */
 static void rows_are_read_again_with_a_new_subscription(void **state)
 {
 	struct world *w = *state;
@@ -820,7 +820,7 @@ static void rows_are_read_again_with_a_new_subscription(void **state)
 	assert_true(conn_ready(w->fx->daemon.appl_events));
 }
 
-/* Of either connection: the level may have been changed meanwhile. */
+/* An outage of either connection: the level may have been changed meanwhile. */
 static void the_level_is_read_again_after_an_outage(void **state)
 {
 	static const char *const patterns[] = {"", LOGGER_PATTERN};
@@ -839,7 +839,7 @@ static void the_level_is_read_again_after_an_outage(void **state)
 	}
 }
 
-/* A step of the start whose answer was lost is taken again, whichever database should have given it. */
+/* If the answer to a step of the start is lost, the step is repeated, whichever database it was for. */
 static void start_without_answer(struct world *w, unsigned database, const char *command, struct conn **conn,
 				 enum server server)
 {
@@ -897,7 +897,7 @@ static void turn_replay(const struct world *w)
 		}                                                                                                      \
 	} while (0)
 
-/* Into a Redis that may be that of a switch: no other database is touched. */
+/* The Redis may be that of a switch: no other database is touched. */
 static void a_replay_connects_to_state_db_alone(void **state)
 {
 	struct world *w = *state;
@@ -934,7 +934,7 @@ static void drop(struct daemon *d)
 	d->appl_ports = NULL;
 }
 
-/* Also with commands under way, of which nobody is there any more to hear the answer. */
+/* Also with commands under way, whose answers must not be delivered any more. */
 static void all_are_closed_at_the_end(void **state)
 {
 	struct world *w = *state;
@@ -951,7 +951,7 @@ static void all_are_closed_at_the_end(void **state)
 	TURN_UNTIL(w->fx, clients(w) == 0);
 }
 
-/* A daemon that fails while it builds them frees what there is. */
+/* If a later one cannot be made, the daemon frees those that exist. */
 static void half_of_them_are_freed_as_well(void **state)
 {
 	struct world *w = *state;
