@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lib import redis_server
 from lib.daemon import ROOT, binary
 from lib.netns import run
 from lib.prometheus import http_get
@@ -23,7 +24,7 @@ from lib.wait import patient, wait_for
 
 STOPPED = 130
 # All that the demo runs but Prometheus.
-PROGRAMS = ("env", "ip", "redis-server", "sysctl", "python3")
+PROGRAMS = ("env", "ip", redis_server.PROGRAM, "sysctl", "python3")
 
 
 @contextmanager

@@ -75,6 +75,7 @@ def test_links_that_are_there(netns: NetNs, dry_run: Callable[..., DryRun]) -> N
     netns.add_port("Ethernet8", admin="down")
     netns.add_port("PortChannel1")
     netns.add_port("eth5")
+    wait_for(lambda: not any(late(link, netns) for link in netns.links()), what="all have carrier that will have it")
     flags = {link["ifname"]: link["flags"] for link in netns.links()}
     run = dry_run()
     run.wait_line(UP.format("Ethernet0", 9100))

@@ -361,7 +361,7 @@ def protected(server: RedisServer) -> Iterator[None]:
 
 REFUSALS = {
     "full": (every_place_taken, False, "ERR max number of clients reached"),
-    "protected": (protected, True, "DENIED Redis is running in protected mode because "),
+    "protected": (protected, True, "DENIED "),  # the rest is Valkey's or Redis'
 }
 
 
