@@ -8,7 +8,6 @@
 
 #include "ctl/ctl.h"
 
-#define COMPLETE_OPTION "--complete"
 #define COMPLETE_FILES ":files"
 
 /* words: those that follow the command on the command line, up to the one to complete (which may be ""). */

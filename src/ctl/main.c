@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <signal.h>
 
+#include "ctl/complete.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/out.h"
@@ -24,6 +25,9 @@ int main(int argc, char *argv[])
 	switch (options_read(&ctl, argc, argv, &n, &arguments)) {
 	case OPTIONS_RUN:
 		code = ctl.verb->run(&ctl, n, arguments);
+		break;
+	case OPTIONS_COMPLETE:
+		complete_answer(&ctl, n, arguments);
 		break;
 	case OPTIONS_BAD:
 		code = ctl_fail(&ctl);

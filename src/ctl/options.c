@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "config/file.h"
-#include "ctl/complete.h"
 #include "ctl/prose.h"
 
 #define FIRST_LONG 256 /* what getopt_long() returns for the first long option; letters are below */
@@ -345,9 +344,10 @@ enum options_outcome options_read(struct ctl *ctl, int argc, char *argv[], int *
 	int at;
 
 	begin(ctl, argc, argv);
-	if (argc > 1 && strcmp(argv[1], COMPLETE_OPTION) == 0) {
-		complete_answer(ctl, argc - 2, argv + 2);
-		return OPTIONS_DONE;
+	if (argc > 1 && strcmp(argv[1], "--complete") == 0) {
+		*n = argc - 2;
+		*arguments = argv + 2;
+		return OPTIONS_COMPLETE;
 	}
 	if (take_options(ctl, true, argc, argv, &asked) < 0)
 		return OPTIONS_BAD;

@@ -7,9 +7,10 @@
 #include "ctl/verbs.h"
 
 enum options_outcome {
-	OPTIONS_RUN,  /* run ctl->verb */
-	OPTIONS_DONE, /* --help, --version or a question of the shell's completion was answered */
-	OPTIONS_BAD,  /* ctl_fail() is due */
+	OPTIONS_RUN,      /* run ctl->verb */
+	OPTIONS_DONE,     /* --help or --version was answered */
+	OPTIONS_COMPLETE, /* the shell asks what completes the arguments (ctl/complete.h) */
+	OPTIONS_BAD,      /* ctl_fail() is due */
 };
 
 /* Options for all verbs, before or after the verb. The last one has no name. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/cpulist.h"
-#include "host/tuning.h"
+#include "host/refused.h"
 
 /* The kernel accepts a set if at least one CPU in it can be used, and silently drops the others. */
 static int set_exactly(const cpu_set_t *cpus)

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "host/tuning.h"
+#include "host/refused.h"
 
 static bool locked;
 

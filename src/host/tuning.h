@@ -6,11 +6,8 @@
 #ifndef PORTSYNCD_TUNING_H
 #define PORTSYNCD_TUNING_H
 
-#include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
-
-#include "log/audit.h"
 
 struct tuning_options {
 	bool lock_memory;
@@ -19,11 +16,5 @@ struct tuning_options {
 
 /* For the calling thread and those it makes later. Returns how many settings were refused. */
 unsigned tuning_apply(const struct tuning_options *opt);
-
-/* Reports a setting that was refused with a negative errno: a warning and an audit record. */
-#define tuning_refused(error, ...)                                                                                     \
-	audit_event(LOG_WARNING, KIND_TUNING_REFUSED,                                                                  \
-		    (error) == -EPERM || (error) == -EACCES ? AUDIT_CAPABILITY : AUDIT_TUNING, AUDIT_FAILURE,          \
-		    AUDIT_KERNEL, __VA_ARGS__)
 
 #endif
