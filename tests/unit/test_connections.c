@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "daemon/judge.h"
 #include "daemon/kernel.h"
+#include "daemon/reload.h"
 #include "daemon/status.h"
 #include "daemon_fixture.h"
 #include "fake_redis.h"
@@ -454,6 +455,37 @@ static void under_supervisord_it_is_awaited(void **state)
 	put(w->password, "late");
 	TURN_UNTIL(w->fx, all_ready(&w->fx->daemon));
 	assert_string_equal(client(w, STATE, "")->auth, "late");
+}
+
+/* Where Redis is, and how to log in, changes with a restart only: a reload neither closes nor moves a connection. */
+static void a_reload_leaves_them_alone(void **state)
+{
+	static char name[] = "portsyncd", option[] = "--config";
+	struct world *w = *state;
+	struct daemon *d = &w->fx->daemon;
+	char file[160], text[512], *argv[] = {name, option, file, NULL};
+
+	build_started(w);
+	(void)snprintf(file, sizeof(file), "%s/portsyncd.conf", w->fx->log.folder);
+	(void)snprintf(text, sizeof(text),
+		       "[log]\ntarget = rfc5424\nrfc5424_to = unix:%s\n"
+		       "[database]\nredis_unix_socket = /else/where\nredis_username = other\n",
+		       w->fx->log.path);
+	put(file, text);
+	w->fx->config.argc = 3;
+	w->fx->config.argv = argv;
+	reload(d, "pid 7 uid 0");
+	do
+		assert_true(catcher_next(&w->fx->log));
+	while (!strstr(w->fx->log.line, "in force after a restart only"));
+	assert_non_null(strstr(w->fx->log.line, "database.redis_unix_socket"));
+	for (unsigned i = 0; i < 10; i++)
+		daemon_turn(w->fx, 0);
+	assert_true(clients(w) == 5 && all_ready(d));
+	hang_up(w, STATE, "");
+	TURN_UNTIL(w->fx, client(w, STATE, "") && all_ready(d));
+	assert_string_equal(client(w, STATE, "")->auth, "");
+	free(d->reread);
 }
 
 /* --- how they are used --- */
@@ -981,6 +1013,7 @@ int main(void)
 		TEST(a_new_password_is_used_by_the_next_connection),
 		TEST(a_password_that_cannot_be_read_ends_the_start),
 		TEST(under_supervisord_it_is_awaited),
+		TEST(a_reload_leaves_them_alone),
 		TEST(settings_reach_the_connections),
 		TEST(a_redis_that_hangs_is_left),
 		TEST(a_switch_without_ports_ends_the_daemon),
