@@ -76,6 +76,17 @@ def test_state_db_away_at_start_is_waited_for(switch: SwitchFactory, redis_serve
     sw.wait_equal(ports=3)
 
 
+def test_appl_db_alone_comes_back_empty(switch: SwitchFactory, redis_server: Servers) -> None:
+    """The connection to CONFIG_DB stands: the ports are pushed again all the same, without a reconciliation."""
+    others = {"APPL_DB": redis_server()}
+    sw = switch(ports=4, others=others, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
+    sw.orch.taken.clear()
+    others["APPL_DB"].restart_empty()
+    assert sw.orch.wait_config_done() == {"count": "4"}
+    sw.wait_init_done()
+    sw.wait_equal(ports=4)
+
+
 def tcp_forwarder(sw: Switch, server: RedisServer, address: str = "127.0.0.1") -> Proxy:
     """The server's port on the loopback interface of the switch's namespace, where the daemon is."""
     sw.netns.ip("link", "set", "lo", "up")
