@@ -71,7 +71,7 @@ def wait_record(sw: Switch, event: str, number: int = 1) -> Record:
 def assert_record(record: Record, outcome: str, subject: str) -> None:
     assert (record["AUDIT_OUTCOME"], record["AUDIT_SUBJECT"]) == (outcome, subject), record
     levels = (NOTICE,) if outcome == "success" else (WARNING, ERR)
-    assert int(record["priority"]) in [AUTHPRIV * 8 + level for level in levels], "its facility tells it apart"
+    assert int(record["priority"]) in [AUTHPRIV * 8 + level for level in levels], "its facility distinguishes it"
 
 
 def own_subject() -> str:

@@ -108,7 +108,7 @@ def test_a_consumer_that_never_runs_changes_nothing(switch: SwitchFactory) -> No
     assert not init_done_pushed(sw)
     counted = figures(sw.daemon)
     assert (counted["sets"], counted["drift"]) == (0, 0)
-    assert sw.daemon.log.count("WARNING") == 0, "a slow orchagent is no fault of ours"
+    assert sw.daemon.log.count("WARNING") == 0, "a slow orchagent does not count as our fault"
     sw.orch.start()
     sw.orch.wait_init_done()
     sw.wait_equal(ports=8)

@@ -151,13 +151,13 @@ def test_what_is_mended_within_the_grace_does_not_count(paused: Switch) -> None:
     with Monitor(sw.redis.client()) as seen:
         assert ctl.run(sw, "verify", "--grace", "0", "--json").code == ctl.NEGATIVE
         sw.redis.client().echo("that was one look")
-        wait_for(lambda: seen.named("ECHO"), what="the end of one look")
+        wait_for(lambda: seen.named("ECHO"), what="the end of one comparison")
         one_look = len(seen.named("SCAN"))
     with subprocess.Popen(
         [str(ctl.program()), *ctl.arguments(sw), "verify", "--grace", "60", "--json"], stdout=subprocess.PIPE, text=True
     ) as running:
         with Monitor(sw.redis.client()) as seen:
-            wait_for(lambda: len(seen.named("SCAN")) > one_look, what="it looks again")
+            wait_for(lambda: len(seen.named("SCAN")) > one_look, what="it compares again")
         sw.daemon.resume()
         out, _ = running.communicate(timeout=patient(60))
     document = json.loads(out)

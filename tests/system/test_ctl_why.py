@@ -192,7 +192,7 @@ def test_init_is_done(switch: SwitchFactory) -> None:
     assert answer["whole"] and states(answer) == dict.fromkeys(INIT_CHAIN, "ok") and answer["awaited"] == []
     sw.netns.delete_port(PORT)
     sw.wait_no_row(PORT)
-    assert why(sw, "init")["whole"], "what comes later is no business of the initialisation"
+    assert why(sw, "init")["whole"], "the initialisation does not depend on later rows"
 
 
 def test_init_names_each_port_that_is_awaited_and_what_it_lacks(switch: SwitchFactory) -> None:

@@ -206,7 +206,7 @@ class Watched:
 
     def page(self, name: str) -> Page:
         text = self.prometheus.get(self.console(name))
-        assert self.prometheus.address not in text, "it is scraped, but is no switch"
+        assert self.prometheus.address not in text, "it is scraped, but is not a switch"
         return Page(text)
 
     def wait_quiet(self) -> None:

@@ -38,4 +38,4 @@ def test_each_start_runs_or_says_why_not(tmp_path: Path) -> None:
         if status == 1:
             assert "Too many open files" in said.splitlines()[-1], said
         runs.append(status == 0)
-    assert runs == sorted(runs) and runs[-1], "what suffices is enough from there on"
+    assert runs == sorted(runs) and runs[-1], "every higher limit is enough as well"

@@ -85,7 +85,7 @@ def test_redis_away_is_degraded_then_unhealthy(switch: SwitchFactory) -> None:
     wait_health(sw, "healthy")
     sw.redis.kill()
     wait_not_ready(sw, redis_connected=False)
-    assert sw.pages.get("/livez").status == 200, "to restart the daemon would not help"
+    assert sw.pages.get("/livez").status == 200, "restarting the daemon would not help"
     report = wait_page(sw, "/healthz", 503)
     assert report["status"] == report["checks"]["redis_away"]["status"] == "unhealthy"
     assert report["checks"]["redis_away"]["value"] > report["checks"]["redis_away"]["limit"] == 1.0

@@ -475,7 +475,7 @@ def test_a_stream_says_what_there_is(start: Start, version: str) -> None:
             said = ring(probe)
             assert stream.line() == said
         assert probe.stats["streams"] == 1
-    wait_for(lambda: ring(probe) and probe.stats["streams"] == 0, what="it is noticed that the client is gone")
+    wait_for(lambda: ring(probe) and probe.stats["streams"] == 0, what="the server notices that the client is gone")
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
@@ -512,7 +512,7 @@ def test_streams_are_bounded(start: Start) -> None:
         streams[0].client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         streams[0].close()
         streams[0].client.close()
-        wait_for(lambda: probe.stats["streams"] < STREAMS, what="it is noticed that a client is gone")
+        wait_for(lambda: probe.stats["streams"] < STREAMS, what="the server notices that a client is gone")
         with open_streams(probe, 1) as more:
             said = ring(probe)
             assert (streams[1].line(), more[0].line()) == (said, said)
@@ -525,7 +525,7 @@ def test_a_unix_client_that_leaves_is_noticed(start: Start) -> None:
         client.connect(str(probe.unix_path))
         with Stream(client, "/rings"):
             assert probe.stats["streams"] == 1
-    wait_for(lambda: probe.stats["streams"] == 0, what="it is noticed")
+    wait_for(lambda: probe.stats["streams"] == 0, what="the server notices it")
 
 
 def test_a_quiet_stream_stays(start: Start) -> None:

@@ -326,7 +326,7 @@ def test_streams(start: Start, authority: Authority, client_pair: Pair) -> None:
         Stream(lazy, "/flood"),
     ):
         wait_for(lambda: Proc(probe.pid).measure(0.5).cpu_share < 0.25, what="the server sleeps")
-        wait_for(lambda: probe.stats["slow"] == 1, what="who does not read is dropped")
+        wait_for(lambda: probe.stats["slow"] == 1, what="the client that does not read is dropped")
         for _ in range(3):
             said = b"ring " + probe.get_unix("/ring").body
             assert stream.line() == said
@@ -536,8 +536,8 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
         assert shown() != old
         assert told() == expiry(in_use.cert) > first
         with context.wrap_socket(half_open, server_hostname=SERVER_NAME) as client:
-            assert serial(client) == old, "it was there before"
-        assert ask(before, "/livez").status == 200, "who was there goes on"
+            assert serial(client) == old, "it was connected before"
+        assert ask(before, "/livez").status == 200, "present clients go on"
     mark = sw.daemon.mark()
     sw.daemon.send(signal.SIGHUP)
     sw.daemon.wait_log("events ", since=mark)

@@ -70,7 +70,7 @@ def test_journal_has_the_fields_of_a_port(switch: SwitchFactory) -> None:
         assert (record["SYSLOG_IDENTIFIER"], record["_PID"]) == ("portsyncd", str(sw.daemon.pid))
         assert int(record["EVENT_ID"]) > 0 and 0 < int(record["LATENCY_US"]) < 10_000_000
         assert record["CODE_FILE"].endswith("portlog.c") and int(record["CODE_LINE"]) > 0
-        assert int(record["REALTIME_USEC"]) <= int(record["__REALTIME_TIMESTAMP"]), "said before it arrived"
+        assert int(record["REALTIME_USEC"]) <= int(record["__REALTIME_TIMESTAMP"]), "logged before the record arrived"
         assert {one["SYSLOG_FACILITY"] for one in journal.records() if "AUDIT_EVENT" in one} == {"10"}
         assert journal.records("PORT=Ethernet4"), "the other port has its own"
         said = journal.explained("PORT=Ethernet0", f"MESSAGE_ID={IDS['port_published']}")

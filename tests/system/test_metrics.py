@@ -202,7 +202,7 @@ def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
 
     assert more("portsyncd_events_processed_total") >= 10
     filtered = more("portsyncd_netlink_filtered_total")
-    assert filtered > 0, "the other ends of the cables are no ports"
+    assert filtered > 0, "the other ends of the cables are not ports"
     newlink = more("portsyncd_netlink_messages_total", type="newlink")
     assert newlink == more("portsyncd_events_processed_total") + filtered
     assert more("portsyncd_row_writes_total", operation="set") == 10

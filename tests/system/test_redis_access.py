@@ -186,7 +186,7 @@ def test_who_may_not_look_for_rows_starts_all_the_same(switch: SwitchFactory) ->
     def said() -> list[str]:
         return [one["text"] for one in lines(sw) if "does not say whether it still has the row" in one["text"]]
 
-    wait_for(said, 30, "a line about the question that is forbidden")
+    wait_for(said, 30, "a line about the forbidden question")
     assert len(said()) == 1 and "PortInitDone does not wait for that: NOPERM" in said()[0], said()
     assert "exists" in wait_record(sw, "redis_access_denied")["text"].lower()
     sw.redis.client().execute_command("ACL", "LOG", "RESET")
@@ -232,7 +232,7 @@ def test_a_password_that_changes(wrong: str | None, switch: SwitchFactory, tmp_p
     assert why in wait_record(sw, "redis_auth_failed")["text"]
     assert len(records(sw, "redis_auth_failed")) == 1
     lines = [line for line in (sw.folder / "rfc5424.log").read_text().splitlines() if "no connection" in line]
-    assert len(lines) <= 2 * len(LABELS), "one when the connection went, and one why it does not come back"
+    assert len(lines) <= 2 * len(LABELS), "one line for the lost connection, and one for the reason why it stays lost"
     change_all(sw)
     password_file(tmp_path, redis_acl.PASSWORD)
     sw.wait_equal(ports=2)
@@ -304,7 +304,7 @@ def test_the_password_is_nowhere(target: str, switch: SwitchFactory, tmp_path: P
     with COLLECTORS[target](tmp_path / "collector") as (before, said):
         sw.daemon.command[:0] = before
         sw.start()
-        assert places(sw.daemon.pid, os.fsencode(path)), "it would be found"
+        assert places(sw.daemon.pid, os.fsencode(path)), "a search would find it"
         assert_nowhere(sw, SECRET)
         password_file(tmp_path, WRONG)
         failures = refusals(sw, "WRONGPASS")

@@ -69,7 +69,7 @@ def test_a_row_spoilt_behind_our_back_is_repaired(
     sw.daemon.wait_log(rf"PORT_TABLE\|{PORT}: was changed by somebody else")
     wait_for(lambda: sw.state_db.client.type(ROW) == "hash" and sw.row(PORT) == before, 30, "the row as before")
     sw.wait_equal(ports=3)
-    assert "Redis refused" not in sw.daemon.log, "what the reconciliation has read needs no refusal to be known"
+    assert "Redis refused" not in sw.daemon.log, "the reconciliation knows the type, so nothing is refused"
     assert stop_figures(sw.daemon)["drift"] == 1
 
 

@@ -190,7 +190,7 @@ def test_what_redis_may_refuse_for_ever(verb: str, word: str, behind_proxy: Buil
     error = "-NOSCRIPT no" if verb == "EVALSHA" else "-NOPERM no"
     refusal = proxy.refuse(command(verb, word), error)
     sw.start()
-    assert refusal.at, "it was asked for"
+    assert refusal.at, "the command was sent"
     change_all(sw)
     sw.wait_equal(ports=3)
 

@@ -54,7 +54,7 @@ def test_absent_at_start_then_there(switch: SwitchFactory) -> None:
     sw.wait_equal(ports=4)
     assert sw.orch.fields("PortConfigDone") == {"count": "4"}
     for label in LABELS:
-        assert lines_about(sw, f" {label}: no connection to") == 1, "one line for the whole time away"
+        assert lines_about(sw, f" {label}: no connection to") == 1, "one line for the whole outage"
 
 
 def test_killed_and_restarted_empty_with_config_db_reloaded(switch: SwitchFactory) -> None:
@@ -80,7 +80,7 @@ def test_restarted_empty_and_config_db_stays_empty(switch: SwitchFactory) -> Non
     wait_rows_equal_kernel(sw)
     sw.netns.set_mtu("Ethernet0", 4321)
     sw.wait_field("Ethernet0", "mtu", "4321")
-    assert "PortConfigDone" not in sw.appl_db.keys("PORT_TABLE"), "an emptied CONFIG_DB is no order to have no ports"
+    assert "PortConfigDone" not in sw.appl_db.keys("PORT_TABLE"), "an emptied CONFIG_DB does not mean no ports"
 
 
 def test_restarts_again_and_again(switch: SwitchFactory) -> None:
@@ -299,7 +299,7 @@ def test_a_stop_does_not_take_back_what_is_under_way(
     sw.orch.start()
     sw.daemon.start()
     sw.orch.wait_config_done()
-    wait_for(lambda: not owing(sw), 30, "all is acknowledged")
+    wait_for(lambda: not owing(sw), 30, "everything is acknowledged")
     wire.cut()
     sw.netns.add_port("Ethernet0")
     wait_for(lambda: owing(sw), 30, "PortInitDone is under way")

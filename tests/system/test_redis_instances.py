@@ -34,7 +34,7 @@ def test_three_instances_other_numbers_and_separators(switch: SwitchFactory, red
     change_all(sw)
     sw.wait_equal(ports=4)
     assert set(others["STATE_DB"].client(11).keys("PORT_TABLE[?]*")) == {f"PORT_TABLE?{port}" for port in sw.ports}
-    assert sw.redis.client().info("keyspace") == {}, "nothing on the instance that no database names"
+    assert sw.redis.client().info("keyspace") == {}, "nothing on the instance without a database"
     for name, server in others.items():
         assert set(server.client().info("keyspace")) == {f"db{numbers[name]}"}
 

@@ -207,7 +207,7 @@ def test_it_is_saved_after_a_while_and_then_nobody_wakes(switch: SwitchFactory) 
     assert state["clean"] is False
     fence(sw)
     made = wait_for(lambda: sw.pages.metrics()(SAVES) > 1 and len(records(sw)), what="a save")
-    wait_state(sw.state_file, lambda s: s["audit_sequence"] == len(records(sw)) >= made, "all is saved")
+    wait_state(sw.state_file, lambda s: s["audit_sequence"] == len(records(sw)) >= made, "everything is saved")
     # The last change is saved. The thread's answer and the time limit of the last commands may still wake it.
     process = Proc(sw.daemon.pid)
     wait_for(lambda: process.next_timer_secs > NO_RECONCILE / 2, what="nothing is owed")
