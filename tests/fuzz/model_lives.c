@@ -78,7 +78,7 @@ static struct lives {
 	/* all lives' */
 	struct range ranges[NUMBERS][RANGES];
 	size_t n_ranges[NUMBERS];
-	uint64_t latest_apart; /* when numbers were issued from the clock: CLOCK_REALTIME */
+	uint64_t latest_apart; /* CLOCK_REALTIME: from then on, numbers from the clock are new */
 	struct change issued[ISSUED];
 	size_t n_issued;
 	/* of one life */
@@ -182,8 +182,11 @@ static void issue(enum number which, uint64_t n)
 /* From here on numbers come from the clock, which may be set back and show a time again. */
 static void go_apart(void)
 {
+	const bool set_back = lives_clock() < lives.latest_apart;
+
 	lives.apart = true;
-	if (lives_clock() >= lives.latest_apart)
+	lives.latest_apart = MAX(lives.latest_apart, lives_clock() + 1);
+	if (!set_back)
 		return;
 	for (enum number which = 0; which < NUMBERS; which++) {
 		struct range *r = lives.ranges[which];
