@@ -34,7 +34,7 @@
 #include "sonic/dryrun.h"
 #include "sonic/portlog.h"
 
-#define SOURCES_AT_ONCE 256 /* of the event loop: more than there are */
+#define SOURCES_AT_ONCE 128 /* of the event loop, which has some 90 */
 #define RESERVED_PORTS 512
 #define STOP_USEC (2 * USEC_PER_SEC)
 #define DRAIN_READS 64 /* after so many the loop takes its turn */

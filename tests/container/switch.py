@@ -24,6 +24,7 @@ OURS = "docker-orchagent:with-portsyncd"
 ENTRYPOINT = "/usr/bin/docker-init.sh"
 PROGRAM = "/usr/bin/portsyncd"
 EVENTS = "/var/log/supervisor/events"
+SUPERVISOR_LOG = "/var/log/supervisor/supervisord.log"
 
 # Opens nspawn's filter of system calls: docker has its own for containers.
 OPTIONS = ("--system-call-filter=@known", "--tmpfs=/var/lib/docker:mode=0711,size=75%")
@@ -105,7 +106,7 @@ class Switch(Installed):
 
     def words(self) -> str:
         """The container's output, for a failed test."""
-        tell = "supervisorctl status; tail -n 40 /var/log/supervisor/supervisord.log /var/log/syslog"
+        tell = f"supervisorctl status; tail -n 40 {SUPERVISOR_LOG} /var/log/syslog"
         _, said = self.machine.attempt("docker", "exec", "swss", "sh", "-c", tell)
         return said + self.machine.journal_text("--unit", SWSS)
 

@@ -15,7 +15,7 @@ from lib.monitor import Monitor
 from lib.netns import run
 from lib.wait import wait_for
 from machine import Machine
-from switch import EVENTS, IMAGE, OURS, PROGRAM, SWSS, Switch
+from switch import IMAGE, OURS, PROGRAM, SUPERVISOR_LOG, SWSS, Switch
 
 GUIDE = "deployment.md"
 LACKS = ("libmicrohttpd", "libdeflate")
@@ -170,8 +170,9 @@ def test_a_program_that_cannot_start_is_given_up(swss: Switch) -> None:
     swss.inside("sh", "-c", f"rm /usr/lib/*/{LACKS[0]}.so*")
     swss.inside("kill", "-KILL", str(swss.inside_pid()))
     wait_for(lambda: swss.machine.show(SWSS)["ActiveState"] == "failed", 300, lambda: f"it is given up\n{swss.words()}")
-    swss.machine.run("docker", "cp", f"swss:{EVENTS}", "/root/events")
-    assert '"FATAL"' in swss.machine.path("/root/events").read_text()
+    # Its listener may be ended before it has heard of it.
+    swss.machine.run("docker", "cp", f"swss:{SUPERVISOR_LOG}", "/root/supervisord.log")
+    assert "portsyncd entered FATAL state" in swss.machine.path("/root/supervisord.log").read_text()
     swss.machine.systemctl("reset-failed", SWSS)
     (back,) = (block for block in blocks(GUIDE, "sh switch") if block.heading == "Back to SONiC's own")
     swss.shell(back.text.replace("rm /usr", "rm -f /usr"))
