@@ -156,12 +156,22 @@ static size_t most_ports(const struct daemon *d)
 	return MIN(links_stats(d->links)->ports + d->counters->state.n_ports + SPARE_PORTS, (size_t)STATE_MAX_PORTS);
 }
 
-/* False: a save is under way, or there is no memory. */
+static void take_outcome(struct daemon_counters *s)
+{
+	int r;
+
+	if (saver_take(s->saver, &r, s->why))
+		note_save(s, r);
+}
+
+/* False: a save is under way, or there is no memory. The saver forgets what became of the one before. */
 static bool begin_save(struct daemon *d, bool clean)
 {
 	struct daemon_counters *s = d->counters;
-	struct state *out = saver_claim(s->saver, most_ports(d));
+	struct state *out;
 
+	take_outcome(s);
+	out = saver_claim(s->saver, most_ports(d));
 	if (!out)
 		return false;
 	fill_head(d, out, clean);
@@ -183,24 +193,19 @@ static int on_due(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-static void take_outcome(struct daemon_counters *s)
+static void hear_of_save(struct daemon *d)
 {
-	int r;
-
-	if (saver_take(s->saver, &r, s->why))
-		note_save(s, r);
+	take_outcome(d->counters);
+	if (d->counters->failing && !d->counters->owed)
+		arm(d);
 }
 
 static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user)
 {
-	struct daemon *d = user;
-
 	(void)source;
 	(void)fd;
 	(void)revents;
-	take_outcome(d->counters);
-	if (d->counters->failing && !d->counters->owed)
-		arm(d);
+	hear_of_save(user);
 	return 0;
 }
 
@@ -252,6 +257,8 @@ static void hurry(struct daemon *d, const struct marks *now)
 {
 	const struct daemon_counters *s = d->counters;
 
+	if (s->timer) /* and with it the thread */
+		hear_of_save(d);
 	if (s->timer && !s->failing && is_ahead(now, &s->given, STATE_STRIDE / 4))
 		(void)begin_save(d, false);
 	go_apart_in_time(d, now);
