@@ -78,7 +78,7 @@ static struct lives {
 	/* all lives' */
 	struct range ranges[NUMBERS][RANGES];
 	size_t n_ranges[NUMBERS];
-	uint64_t latest_apart; /* CLOCK_REALTIME: from then on, numbers from the clock are new */
+	bool set_back; /* the clock, since numbers were last taken from it: it can show that time again */
 	struct change issued[ISSUED];
 	size_t n_issued;
 	/* of one life */
@@ -116,7 +116,10 @@ uint64_t __wrap_realtime_nsec(void)
 
 void lives_set_clock(uint64_t usec)
 {
+	const uint64_t before = lives_clock();
+
 	lives.ahead_usec = MIN(MAX(usec, loop_now()), LAST_WALL) - MIN(loop_now(), LAST_WALL);
+	lives.set_back |= lives_clock() < before;
 }
 
 int sd_id128_get_boot(sd_id128_t *ret)
@@ -175,19 +178,15 @@ static void issue(enum number which, uint64_t n)
 	if (which == AUDIT)
 		audit_go_on(audit_last() + n);
 	loop_advance_to(loop_now() + n);
-	if (lives.apart)
-		lives.latest_apart = MAX(lives.latest_apart, lives_clock());
 }
 
-/* From here on numbers come from the clock, which may be set back and show a time again. */
+/* From here on numbers come from the clock. */
 static void go_apart(void)
 {
-	const bool set_back = lives_clock() < lives.latest_apart;
-
 	lives.apart = true;
-	lives.latest_apart = MAX(lives.latest_apart, lives_clock() + 1);
-	if (!set_back)
+	if (!lives.set_back)
 		return;
+	lives.set_back = false;
 	for (enum number which = 0; which < NUMBERS; which++) {
 		struct range *r = lives.ranges[which];
 		size_t n = 0;
@@ -668,6 +667,7 @@ void lives_reboot(uint64_t wall)
 {
 	lives.boot++;
 	lives_set_clock(wall);
+	lives.set_back |= wall == 0 || lives_clock() < wall; /* the loop's clock has begun again */
 }
 
 void lives_reset(void)
