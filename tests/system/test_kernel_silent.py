@@ -65,9 +65,10 @@ def test_a_released_member_is_read_again(switch: SwitchFactory) -> None:
     sw.daemon.pause()
     sw.netns.set_master("Ethernet0", None)
     with deaf(sw, hears=[RTM_DELLINK]):
-        sw.netns.batch(f"link set dev {port} mtu 1500" for port in ("Ethernet0", "Ethernet4"))
+        sw.netns.set_mtu("Ethernet0", 1500)
         sw.daemon.resume()
         sw.wait_field("Ethernet0", "mtu", "1500")
+        sw.netns.set_mtu("Ethernet4", 1500)  # no question about it is still under way
         assert sw.row("Ethernet4")["mtu"] == "9100"
         sw.netns.ip("link", "delete", "Bridge")
         sw.wait_field("Ethernet4", "mtu", "1500")

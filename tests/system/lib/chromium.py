@@ -82,6 +82,7 @@ class Chromium:
             tab.call(f"{domain}.enable")
         tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         tab.call("Page.navigate", url=url)
+        tab.wait("document.URL != 'about:blank' && document.readyState == 'complete'")
         return tab
 
     def close(self) -> None:
