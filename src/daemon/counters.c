@@ -471,7 +471,6 @@ static bool save_by_thread(struct daemon *d)
 
 	if (!saver_wait(s->saver, STOP_USEC))
 		return false;
-	take_outcome(s);
 	now = now_usec();
 	if (!begin_save(d, true) || !saver_wait(s->saver, now < until ? until - now : 0))
 		return false;

@@ -435,7 +435,7 @@ void startup_turn(struct startup *s)
 {
 	warm_turn(s->warm);
 	portrows_turn(s->rows);
-	if (s->check == CHECK_OWED && connected(s) && conn_capacity(s->deps.appl) > 0)
+	if (s->check == CHECK_OWED && conn_capacity(s->deps.appl) > 0)
 		ask_for_markers(s);
 	follow_count(s);
 	if (s->state != STARTUP_DONE && !is_held(s))
