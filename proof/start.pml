@@ -49,7 +49,8 @@ bit expected[PORTS];  /* holds back PortInitDone */
 bit published[PORTS];
 bit configured[PORTS];
 byte admin[PORTS];    /* 0 unknown, 1 asked, 2 absent, 3 present: before our first push */
-bit pushed[PORTS];
+bit pushed[PORTS]; /* or, on a warm start, known to be there */
+bit missing[PORTS]; /* on a warm start, so that it is pushed */
 byte next, under_way;
 bit refused, held, check_due;
 byte first = NOBODY; /* whose row was accepted first: if APPL_DB is emptied after it, that one is gone */
@@ -61,6 +62,7 @@ byte first = NOBODY; /* whose row was accepted first: if APPL_DB is emptied afte
 #define PUSH_INIT_DONE 5
 #define COUNT_CONFIG_DONE 6
 #define COUNT_INIT_DONE 7
+#define COUNT_ROW 8
 #ifndef PIPELINE
 #define PIPELINE 3
 #endif
@@ -87,7 +89,8 @@ inline read_rows()
 	refused = 0;
 	first = NOBODY;
 	for (q : 0 .. LAST) {
-		pushed[q] = 0
+		pushed[q] = 0;
+		missing[q] = 0
 	}
 }
 
@@ -135,7 +138,19 @@ inline end_reading()
 inline go_on()
 {
 	if
-	:: state == READING_ROWS && kind == WARM -> rows_done()
+	:: state == READING_ROWS && kind == WARM && next < PORTS && CAPACITY >= 2 ->
+		if
+#ifdef MUT_WARM_ROWS_TRUSTED
+		:: !pushed[next] -> pushed[next] = 1
+#else
+		:: !pushed[next] && configured[next] -> pushed[next] = 1
+		:: !pushed[next] && !configured[next] && !missing[next] -> commands!COUNT_ROW, next; under_way++
+		:: !pushed[next] && !configured[next] && missing[next] -> commands!PUSH, next; under_way++
+#endif
+		:: else
+		fi;
+		next++;
+		end_reading()
 	:: state == READING_ROWS && kind == COLD && next < PORTS && CAPACITY >= 2 ->
 		if
 		:: !pushed[next] ->
@@ -170,8 +185,7 @@ inline go_on()
 #else
 #define ROOM (CAPACITY >= 2)
 #endif
-#define CAN_GO_ON (state == READING_ROWS && kind == WARM || \
-	state == READING_ROWS && next < PORTS && ROOM || \
+#define CAN_GO_ON (state == READING_ROWS && next < PORTS && ROOM || \
 	(state == CONFIG_DONE_DUE || state == ROWS_UNPROVED) && CAPACITY || \
 	state == AWAITS_LINKS && CAPACITY && (expected[0] + expected[LAST] == 0))
 
@@ -193,6 +207,14 @@ inline take_answer()
 		if
 		:: x == 2 -> refused = 1
 		:: else -> pushed[n] = 1; first = (first == NOBODY -> n : first)
+		fi;
+		end_reading()
+	:: k == COUNT_ROW ->
+		under_way--;
+		if
+		:: x == REFUSED -> refused = 1
+		:: x == 0 -> missing[n] = 1; commands!PUSH, n; under_way++
+		:: else -> pushed[n] = 1
 		fi;
 		end_reading()
 	:: k == PUSH_CONFIG_DONE && state == CONFIG_DONE_SENT ->
@@ -270,7 +292,7 @@ active proctype appl_db()
 		:: x == 2
 		:: x != 2 && k == ASK -> x = (row[n] == 2 && row_admin[n])
 		:: x != 2 && k == PUSH ->
-			assert(kind != WARM); /* a warm start pushes nothing */
+			assert(kind != WARM || missing[n]); /* a warm start pushes only what was missing */
 #ifndef MUT_ROWS_ELSEWHERE
 			row[n] = (row[n] == 2 -> 2 : 1)
 #endif
@@ -278,7 +300,7 @@ active proctype appl_db()
 			/* All rows precede it, unless others took them away. */
 			assert(emptied || row[0] && row[LAST]);
 			config_done = (config_done == 2 -> 2 : 1)
-		:: x != 2 && k == COUNT_FIRST_ROW -> x = APPL_HAS(row[n])
+		:: x != 2 && (k == COUNT_FIRST_ROW || k == COUNT_ROW) -> x = APPL_HAS(row[n])
 		:: x != 2 && k == PUSH_INIT_DONE ->
 			assert(emptied || config_done);
 			/* Each port has its link of this start, and that its row in STATE_DB. */
@@ -427,6 +449,14 @@ active proctype weather()
 				link[q] = CREATED;
 				state_row[q] = 1
 			}
+		:: /* An emptied APPL_DB got the marker all the same, and the daemon was killed before it noticed. */
+			is_warm = 1;
+			config_done = 1;
+			row[LAST] = 1;
+			if
+			:: row[0] = 0
+			:: row[0] = 1
+			fi
 		:: for (q : 0 .. LAST) {
 				if
 				:: link[q] = OLD

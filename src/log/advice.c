@@ -185,12 +185,12 @@ const struct advice log_advice[KINDS] = {
 	},
 	[KIND_APPL_DB_EMPTIED] = {
 		"APPL_DB was emptied",
-		"PortConfigDone is gone, as after a restart of Redis without its data.",
+		"PortConfigDone is gone, as after a restart of Redis without its data; or rows, at a warm start.",
 		"The daemon pushes the ports again. Restart orchagent too.",
 	},
 	[KIND_ROWS_UNPROVED] = {
 		"APPL_DB does not say whether it still has the ports",
-		"Redis refuses to look for the first port's row after PortConfigDone; the message has its answer.",
+		"Redis refuses to look for a port's row; the message has its answer.",
 		"It is asked again, and PortInitDone waits. With NOPERM startup goes on without: grant EXISTS on "
 		"PORT_TABLE:* and _PORT_TABLE:* (deploy/redis).",
 	},

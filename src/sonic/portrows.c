@@ -17,7 +17,8 @@ struct row_item {
 	struct portrows *owner;
 	char *name; /* the key without "PORT|" */
 	size_t len;
-	bool settled, pushed;
+	bool settled, good;
+	bool missing; /* from APPL_DB, on a warm start */
 };
 
 struct portrows {
@@ -31,7 +32,7 @@ struct portrows {
 	char first[IFNAMSIZ]; /* whose row was accepted first; "": none was */
 	bool running, refused, lost;
 	bool starved; /* some rows were not pushed for lack of capacity: they are read again */
-	bool push;
+	bool push_all;
 	bool start_again; /* requested while an earlier run awaited answers */
 	bool said_refused;
 };
@@ -45,7 +46,7 @@ struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, 
 	r->deps = *deps;
 	r->fn = fn;
 	r->user = user;
-	r->push = true;
+	r->push_all = true;
 	(void)snprintf(r->prefix, sizeof(r->prefix), "PORT%s", deps->config_separator);
 	return r;
 }
@@ -72,9 +73,9 @@ void portrows_stop(struct portrows *r)
 	r->running = r->start_again = false;
 }
 
-void portrows_set_push(struct portrows *r, bool push)
+void portrows_push_all(struct portrows *r, bool all)
 {
-	r->push = push;
+	r->push_all = all;
 }
 
 void portrows_forget(struct portrows *r)
@@ -146,10 +147,10 @@ static void answered(struct portrows *r)
 		portrows_start(r);
 }
 
-static void settle(struct row_item *item, bool pushed)
+static void settle(struct row_item *item, bool good)
 {
 	item->settled = true;
-	item->pushed = pushed;
+	item->good = good;
 }
 
 /*
@@ -222,7 +223,70 @@ static bool is_pairs(const struct resp_value *reply)
 	return true;
 }
 
-/* True when a push is under way. */
+/* True when an answer is to come. */
+static bool sent(struct portrows *r, int result)
+{
+	if (result == -EAGAIN)
+		r->starved = true;
+	else if (result < 0)
+		r->refused = true;
+	return result == 0;
+}
+
+/* --- a warm start --- */
+
+static int ask_row(struct portrows *r, struct row_item *item);
+
+/* A daemon that is not allowed to ask trusts APPL_DB, like upstream. */
+static void count_refused(struct portrows *r, struct row_item *item, const struct resp_value *error)
+{
+	if (!resp_is_error(error, "NOPERM")) {
+		row_refused(r, item, error);
+		return;
+	}
+	settle(item, true);
+	log_with(LOG_WARNING, KIND_ROWS_UNPROVED, (&(struct log_context){.port = item->name, .reason = error->str}),
+		 "PORT_TABLE%s%s: APPL_DB does not say whether it has the row, it is taken as there: %s",
+		 r->deps.appl_separator, item->name, error->str);
+}
+
+static void on_row_counted(const struct resp_value *reply, void *user, void *owner, uint64_t cookie)
+{
+	struct row_item *item = user;
+	struct portrows *r = owner;
+
+	(void)cookie;
+	if (!reply) {
+		r->lost = true;
+	} else if (reply->type != RESP_INTEGER) {
+		count_refused(r, item, reply);
+	} else if (reply->integer > 0) {
+		settle(item, true);
+	} else {
+		item->missing = true;
+		(void)sent(r, ask_row(r, item));
+	}
+	answered(r);
+}
+
+/* Most rows are known, so that they cost no question. True when one is under way. */
+static bool look_for(struct portrows *r, struct row_item *item)
+{
+	struct port *port = links_get(r->deps.links, item->name);
+	bool known = port && port->appl.configured;
+	int result;
+
+	if (port)
+		links_release(r->deps.links, port);
+	if (known) {
+		settle(item, true);
+		return false;
+	}
+	result = producer_count_row(r->deps.producer, item->name, on_row_counted, item, r);
+	return sent(r, result);
+}
+
+/* True when an answer is to come. */
 static bool take_row(struct portrows *r, struct row_item *item, const struct resp_value *reply)
 {
 	int result;
@@ -250,20 +314,14 @@ static bool take_row(struct portrows *r, struct row_item *item, const struct res
 		settle(item, false);
 		return false;
 	}
-	if (!r->push) {
-		settle(item, true);
-		return false;
-	}
+	if (!r->push_all && !item->missing)
+		return look_for(r, item);
 	result = push(r, item, reply);
-	if (result == -E2BIG) {
-		bad_row(r, item->name, item->len, "is too large; 16 MiB are allowed");
-		settle(item, false);
-	} else if (result == -EAGAIN) {
-		r->starved = true;
-	} else if (result < 0) {
-		r->refused = true;
-	}
-	return result == 0;
+	if (result != -E2BIG)
+		return sent(r, result);
+	bad_row(r, item->name, item->len, "is too large; 16 MiB are allowed");
+	settle(item, false);
+	return false;
 }
 
 static void on_row(const struct resp_value *reply, void *user, void *owner, uint64_t cookie)
@@ -306,7 +364,7 @@ static int ask_admin(struct portrows *r, const struct row_item *item)
 
 	if (!port)
 		return -ENOMEM;
-	if (!r->push || port->appl.admin != ADMIN_UNKNOWN)
+	if (!r->push_all || port->appl.admin != ADMIN_UNKNOWN)
 		return 0;
 	(void)snprintf(key, sizeof(key), "PORT_TABLE%s%s", r->deps.appl_separator, item->name);
 	argv[0] = RESP_STR("HGET");
@@ -357,7 +415,7 @@ static void expect(struct portrows *r, const char *name)
 			    "CONFIG_DB %s%s: does not begin with \"Ethernet\": it is passed on, but no link is watched "
 			    "for it",
 			    r->prefix, name);
-	} else if (!r->push) {
+	} else if (!r->push_all) {
 		links_keep(r->deps.links, port);
 		links_expect(r->deps.links, port);
 	} else if (port->appl.admin != ADMIN_PRESENT) {
@@ -371,12 +429,28 @@ static size_t expect_pushed(struct portrows *r)
 	size_t pushed = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
-		if (!r->items[i].pushed)
+		if (!r->items[i].good)
 			continue;
 		pushed++;
 		expect(r, r->items[i].name);
 	}
 	return pushed;
+}
+
+static void report_missing(const struct portrows *r)
+{
+	size_t missing = 0, first = 0;
+
+	for (size_t i = r->count; i-- > 0;) {
+		if (!r->items[i].missing)
+			continue;
+		missing++;
+		first = i;
+	}
+	if (missing > 0)
+		log_warning(KIND_APPL_DB_EMPTIED,
+			    "APPL_DB lacked %zu of %zu ports at this warm start, the first is %s: they were pushed",
+			    missing, r->count, r->items[first].name);
 }
 
 static void finish(struct portrows *r)
@@ -387,6 +461,7 @@ static void finish(struct portrows *r)
 	r->running = false;
 	if (outcome == PORTROWS_DONE) {
 		pushed = expect_pushed(r);
+		report_missing(r);
 		drop_items(r);
 		r->said_refused = false;
 	}

@@ -29,8 +29,11 @@ typedef void (*portrows_fn)(enum portrows_outcome outcome, size_t count, void *u
 /* NULL without memory. deps is copied; what it points to must outlive it. */
 struct portrows *portrows_new(const struct portrows_deps *deps, portrows_fn fn, void *user);
 void portrows_free(struct portrows *r);
-/* With push false the rows are only read and judged: on a warm start APPL_DB has them already. True at first. */
-void portrows_set_push(struct portrows *r, bool push);
+/*
+ * With all false only rows that APPL_DB lacks are pushed: on a warm start it has them already, unless it was emptied
+ * while an earlier process pushed them and that process ended before it noticed. True at first.
+ */
+void portrows_push_all(struct portrows *r, bool all);
 /* Reads and pushes all rows; if an earlier run still awaits answers, after those. fn is called later, or at once if
  * nothing can be read. */
 void portrows_start(struct portrows *r);

@@ -230,3 +230,18 @@ int producer_set(struct producer *p, const char *key, size_t n, const struct res
 	ask_sha(p);
 	return 0;
 }
+
+int producer_count_row(struct producer *p, const char *key, conn_reply_fn fn, void *user, void *item)
+{
+	char *waiting cleanup(free_ptr) = NULL;
+	struct resp_arg argv[3];
+
+	if (asprintf(&waiting, "%s%s", p->hash_prefix, key) < 0) {
+		waiting = NULL;
+		return -ENOMEM;
+	}
+	argv[0] = RESP_STR("EXISTS");
+	argv[1] = RESP_STR(waiting + 1); /* without the "_" */
+	argv[2] = RESP_STR(waiting);
+	return conn_command(p->conn, fn, user, item, 0, ARRAY_SIZE(argv), argv);
+}

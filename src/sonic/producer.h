@@ -29,5 +29,10 @@ typedef void (*producer_done_fn)(bool ok, const struct resp_value *error, void *
  */
 int producer_set(struct producer *p, const char *key, size_t n, const struct resp_arg *pairs, producer_done_fn done,
 		 void *user);
+/*
+ * Asks how many hashes APPL_DB has of a row: it is in _PORT_TABLE:key until its consumer moves it to PORT_TABLE:key.
+ * fn gets an integer, 0 if the row is nowhere; user and item as in conn_command(), and its errors.
+ */
+int producer_count_row(struct producer *p, const char *key, conn_reply_fn fn, void *user, void *item);
 
 #endif

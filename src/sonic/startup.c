@@ -100,7 +100,7 @@ static bool is_warm(const struct startup *s)
 static void read_rows(struct startup *s, enum startup_state state)
 {
 	s->state = state;
-	portrows_set_push(s->rows, !is_warm(s));
+	portrows_push_all(s->rows, !is_warm(s));
 	portrows_start(s->rows);
 }
 
@@ -499,18 +499,9 @@ static void on_config_done_counted(const struct resp_value *reply, void *user, v
 		appl_db_emptied(s);
 }
 
-/* A row is in _PORT_TABLE: until its consumer moves it. */
 static int count_row(struct startup *s, const char *name, conn_reply_fn fn)
 {
-	char moved[40], waiting[sizeof(moved) + 1];
-	struct resp_arg argv[3];
-
-	(void)snprintf(moved, sizeof(moved), "PORT_TABLE%s%s", s->deps.appl_separator, name);
-	(void)snprintf(waiting, sizeof(waiting), "_%s", moved);
-	argv[0] = RESP_STR("EXISTS");
-	argv[1] = RESP_STR(moved);
-	argv[2] = RESP_STR(waiting);
-	return conn_command(s->deps.appl, fn, s, NULL, 0, ARRAY_SIZE(argv), argv);
+	return producer_count_row(s->deps.producer, name, fn, s, NULL);
 }
 
 /*

@@ -365,6 +365,28 @@ def test_warm_without_anything_in_appl_db_pushes_the_ports(switch: SwitchFactory
     sw.wait_equal(ports=2)
 
 
+def test_a_warm_start_pushes_the_row_that_appl_db_lost(switch: SwitchFactory) -> None:
+    """APPL_DB was emptied amid a first push, the other rows and PortConfigDone got in, and the daemon was killed before
+    it noticed: orchagent would never create that port. The rows that are there are left alone."""
+    sw = switch(ports=4)
+    enable(sw)
+    sw.daemon.kill()
+    sw.netns.delete_port("Ethernet0")
+    sw.appl_db.client.delete(f"{TABLE}:Ethernet0", f"{TABLE}:{INIT_DONE}")
+    sw.state_db.client.delete(f"{TABLE}|Ethernet0")
+    sw.orch.taken.clear()
+    mark = sw.daemon.mark()
+    with Monitor(sw.redis.client()) as seen:
+        sw.daemon.start()
+        sw.daemon.wait_log("APPL_DB lacked 1 of 4 ports at this warm start, the first is Ethernet0", since=mark)
+        wait_for(lambda: sw.appl_db.row(TABLE, "Ethernet0"), what="orchagent takes the row")
+        sw.netns.add_ports(["Ethernet0"])
+        sw.orch.wait_init_done()
+        sw.wait_equal(ports=4)
+    assert pushes(seen) == ["Ethernet0", INIT_DONE]
+    assert sw.appl_db.row(TABLE, CONFIG_DONE) == {"count": "4"}
+
+
 def test_the_process_is_called_portsyncd(switch: SwitchFactory) -> None:
     """test_PortSyncdWarmRestart runs `pkill -x portsyncd`."""
     sw = switch(ports=1)

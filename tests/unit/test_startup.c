@@ -540,6 +540,101 @@ static void who_may_not_ask_goes_on_and_says_so(void **state)
 	all_is_in();
 }
 
+/* --- a warm start after APPL_DB lost rows, and the process that pushed them was killed before it noticed --- */
+
+static void lost_a_row(void)
+{
+	enable_warm("2");
+	drop(APPL, "PORT_TABLE:Ethernet0");
+	put(CONFIG, "PORT|Ethernet4", "lanes", "not pushed");
+	startup_links_known(w.startup);
+}
+
+static void the_lost_row_is_back_alone(void)
+{
+	assert_true(startup_is_warm(w.startup));
+	assert_string_equal(value_of(APPL, "PORT_TABLE:Ethernet0"), "1");
+	assert_string_equal(value_of(APPL, "PORT_TABLE:Ethernet4"), "2");
+	assert_int_equal(w.decided, 1);
+}
+
+static void a_warm_start_pushes_a_row_that_appl_db_lost(void **state)
+{
+	lost_a_row();
+	connect_all();
+	run();
+	the_lost_row_is_back_alone();
+	assert_int_equal(catcher_count(*state, "APPL_DB lacked 1 of 2 ports at this warm start, the first is "
+					       "Ethernet0: they were pushed"),
+			 1);
+	links_come();
+	run();
+	all_is_in();
+}
+
+static void every_refusal_on_a_warm_start_is_tried_again(void **state)
+{
+	static const char *const commands[] = {"EXISTS", "HGETALL", "EVAL"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (i > 0) {
+			assert_int_equal(world_teardown(state), 0);
+			assert_int_equal(world_setup(state), 0);
+		}
+		lost_a_row();
+		w.refused = commands[i];
+		connect_all();
+		run_until(awaits_links);
+		assert_int_equal(w.refusals, 1);
+		the_lost_row_is_back_alone();
+	}
+}
+
+/* Each command in turn is carried out, but neither it nor the rest is answered. */
+static void a_warm_start_gets_over_a_lost_connection(void **state)
+{
+	for (unsigned steps = 0; steps < 16; steps++) {
+		if (steps > 0) {
+			assert_int_equal(world_teardown(state), 0);
+			assert_int_equal(world_setup(state), 0);
+		}
+		lost_a_row();
+		connect_all();
+		for (unsigned i = 0; i < steps; i++)
+			(void)step();
+		lose_after(steps % 2 ? APPL : CONFIG, 1);
+		connect_all();
+		run();
+		the_lost_row_is_back_alone();
+	}
+}
+
+/* Like upstream, which never asks. */
+static void a_warm_start_that_may_not_ask_trusts_appl_db(void **state)
+{
+	lost_a_row();
+	w.forbidden = "EXISTS";
+	connect_all();
+	run();
+	assert_true(startup_config_done(w.startup));
+	assert_null(value_of(APPL, "PORT_TABLE:Ethernet0"));
+	assert_int_equal(catcher_count(*state, "it is taken as there: NOPERM"), 2);
+}
+
+/* A row that the scan saw needs no question: a warm start is not the time for 512. */
+static void a_warm_start_asks_for_no_row_that_is_known(void **state)
+{
+	(void)state;
+	enable_warm("2");
+	links_come();
+	startup_links_known(w.startup);
+	connect_all();
+	w.forbidden = "PORT_TABLE:Ethernet4";
+	run();
+	assert_int_equal(w.refusals, 0);
+	all_is_in();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +642,11 @@ int main(void)
 		TEST(no_ports_are_a_valid_configuration),
 		TEST(a_fabric_switch_is_refused),
 		TEST(a_warm_start_pushes_no_row_and_mends_the_count_first),
+		TEST(a_warm_start_pushes_a_row_that_appl_db_lost),
+		TEST(every_refusal_on_a_warm_start_is_tried_again),
+		TEST(a_warm_start_gets_over_a_lost_connection),
+		TEST(a_warm_start_that_may_not_ask_trusts_appl_db),
+		TEST(a_warm_start_asks_for_no_row_that_is_known),
 		TEST(a_wrong_count_is_mended_before_init_done),
 		TEST(an_emptied_appl_db_gets_no_count_alone),
 		TEST(a_refused_count_holds_nothing_up_and_is_mended_by_a_check),
