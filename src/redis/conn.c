@@ -288,7 +288,7 @@ static bool answer_awaited(const struct conn *c)
 
 static bool follows_soon(const struct conn *c, uint64_t now)
 {
-	return now - c->written_usec < c->opt.reply_usec;
+	return c->written_usec > 0 && now - c->written_usec < c->opt.reply_usec;
 }
 
 /* While commands follow each other the next turn of the loop reads the answers too: to be woken for each costs more. */
