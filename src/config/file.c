@@ -309,8 +309,10 @@ int config_read_file(struct config *config, const char *path, FILE *err)
 	}
 	in.file = fdopen(fd, "r");
 	if (!in.file) {
+		r = -errno;
 		(void)close(fd);
-		return -ENOMEM;
+		(void)fprintf(err, "portsyncd: %s: cannot be read: %s\n", path, strerror(-r));
+		return r;
 	}
 	r = read_stream(&in);
 	config->file = path;

@@ -462,20 +462,22 @@ void counters_build(struct daemon *d)
 
 /* --- the end --- */
 
-/* The thread writes the file, so that a disk that hangs cannot hold up the stop. */
-static bool save_by_thread(struct daemon *d)
+/* The thread writes the file, so that a disk that hangs cannot hold up the stop. -ETIMEDOUT: it hangs. */
+static int save_by_thread(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
 	const uint64_t until = now_usec() + STOP_USEC;
 	uint64_t now;
 
 	if (!saver_wait(s->saver, STOP_USEC))
-		return false;
+		return -ETIMEDOUT;
+	if (!begin_save(d, true))
+		return -ENOMEM;
 	now = now_usec();
-	if (!begin_save(d, true) || !saver_wait(s->saver, now < until ? until - now : 0))
-		return false;
+	if (!saver_wait(s->saver, now < until ? until - now : 0))
+		return -ETIMEDOUT;
 	take_outcome(s);
-	return true;
+	return 0;
 }
 
 /* The start failed, or the thread could not be started. */
@@ -496,6 +498,7 @@ static void save_without_thread(struct daemon *d)
 void counters_finish(struct daemon *d)
 {
 	struct daemon_counters *s = d->counters;
+	int r = 0;
 
 	if (!s)
 		return;
@@ -503,8 +506,10 @@ void counters_finish(struct daemon *d)
 	daemon_report_suppressed(d, true);
 	if (!s->saver)
 		save_without_thread(d);
-	else if (!save_by_thread(d))
-		fail(s, -ETIMEDOUT, "the disk does not answer");
+	else
+		r = save_by_thread(d);
+	if (r < 0)
+		fail(s, r, r == -ETIMEDOUT ? "the disk does not answer" : strerror(-r));
 }
 
 void counters_free(struct daemon *d)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is built at the start, when memory is refused: at each allocation in turn. It is made whole or not at all, the
- * caller hears -ENOMEM (or NULL), and nothing is left behind, which the sanitizers' builds see. meson.build puts
- * __wrap_...() in the place of libc's functions; what libraries take for themselves is granted.
+ * caller hears -ENOMEM (or NULL), and nothing is left behind, which the sanitizers' builds see.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 
 #include "config/config.h"
 #include "daemon/kernel.h"
+#include "faults.h"
 #include "host/notify.h"
 #include "metrics/exchange.h"
 #include "metrics/pages.h"
@@ -29,38 +29,7 @@
 #include "state/saver.h"
 #include "test.h"
 
-#define ALWAYS SIZE_MAX
 #define MOST 400 /* allocations of one thing */
-
-static size_t granted = ALWAYS; /* calls that still succeed */
-static bool refused;
-
-static bool grant(void)
-{
-	if (granted == 0) {
-		refused = true;
-		errno = ENOMEM;
-		return false;
-	}
-	granted -= granted != ALWAYS;
-	return true;
-}
-
-#define WRAP(name, parameters, arguments)                                                                              \
-	void *__real_##name parameters;                                                                                \
-	void *__wrap_##name parameters;                                                                                \
-	void *__wrap_##name parameters                                                                                 \
-	{                                                                                                              \
-		return grant() ? __real_##name arguments : NULL;                                                       \
-	}
-
-WRAP(malloc, (size_t size), (size))
-WRAP(calloc, (size_t n, size_t size), (n, size))
-WRAP(realloc, (void *old, size_t size), (old, size))
-WRAP(reallocarray, (void *old, size_t n, size_t size), (old, n, size))
-WRAP(aligned_alloc, (size_t alignment, size_t size), (alignment, size))
-WRAP(strdup, (const char *text), (text))
-WRAP(strndup, (const char *text, size_t n), (text, n))
 
 /* --- what they are made of --- */
 
@@ -125,7 +94,6 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	granted = ALWAYS;
 	exchange_leave(rig.exchange);
 	exchange_free(rig.exchange);
 	producer_free(rig.producer);
@@ -324,12 +292,12 @@ static int write_state(void)
 {
 	struct state s = {0};
 	char *text = NULL;
-	size_t len, before = granted;
+	size_t len;
 	int r;
 
-	granted = ALWAYS;
+	faults_pause();
 	fill_state(&s);
-	granted = before;
+	faults_go_on();
 	r = state_format(&s, &text, &len);
 	if (r == 0)
 		assert_true(len == rig.state_len && memcmp(text, rig.state_text, len) == 0);
@@ -354,15 +322,15 @@ static void all_is_made_whole_or_not_at_all(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(things); i++) {
+		const char *refused;
 		size_t n = 0;
 		int r;
 
 		do {
 			assert_true(n < MOST);
-			refused = false;
-			granted = n++;
+			faults_begin(FAULT_MEMORY, n++, true);
 			r = things[i].make();
-			granted = ALWAYS;
+			refused = faults_end();
 			if (r != 0 && r != -ENOMEM)
 				fail_msg("%s: allocation %zu: %s", things[i].name, n, strerror(-r));
 			if (r == 0 && refused && strcmp(things[i].name, "state, read") != 0)
