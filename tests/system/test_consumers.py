@@ -108,7 +108,9 @@ def test_a_consumer_that_never_runs_changes_nothing(switch: SwitchFactory) -> No
     assert not init_done_pushed(sw)
     counted = figures(sw.daemon)
     assert (counted["sets"], counted["drift"]) == (0, 0)
-    assert sw.daemon.log.count("WARNING") == 0, "a slow orchagent does not count as our fault"
+    warnings = [line for line in sw.daemon.log.splitlines() if "WARNING" in line]
+    late = "PortInitDone waits for 8 configured ports"  # once this lasts 30 s, as on a busy machine
+    assert [line for line in warnings if late not in line] == [], "a slow orchagent does not count as our fault"
     sw.orch.start()
     sw.orch.wait_init_done()
     sw.wait_equal(ports=8)

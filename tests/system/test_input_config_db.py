@@ -4,6 +4,7 @@
 import pytest
 
 from conftest import SwitchFactory
+from lib.faults import PATIENT
 from lib.switch import Switch
 from lib.wait import wait_for
 
@@ -73,9 +74,8 @@ def test_a_row_that_is_no_hash(kind: str, switch: SwitchFactory) -> None:
 
 
 def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
-    """Such rows of CONFIG_DB are named and left out, those of STATE_DB are still written; no connection is lost. (On a
-    busy machine Redis may need more than 5 s for them, the usual limit for an answer.)"""
-    sw = switch.build(ports=3, settings={"database": {"connection_timeout_secs": 600}})
+    """Such rows of CONFIG_DB are named and left out, those of STATE_DB are still written; no connection is lost."""
+    sw = switch.build(ports=3, settings={"database": PATIENT})
     sw.config_db.client.hset("PORT|Ethernet96", mapping={"lanes": "77", "alias": "x" * (70 << 20)})
     fill = "for i = 1, 600000 do redis.call('HSET', KEYS[1], i, i) end"
     sw.config_db.client.eval(fill, 1, "PORT|Ethernet97")
@@ -90,7 +90,7 @@ def test_rows_that_are_too_large(switch: SwitchFactory) -> None:
 
 
 def test_names_that_are_too_large_for_one_answer(switch: SwitchFactory) -> None:
-    sw = switch.build(ports=3)
+    sw = switch.build(ports=3, settings={"database": PATIENT})
     fill = "for i = 1, 80 do redis.call('HSET', KEYS[1] .. string.rep('x', 1024 * 1024) .. i, 'a', 'b') end"
     sw.config_db.client.eval(fill, 1, "PORT|Ethernet")
     sw.start(wait=False)

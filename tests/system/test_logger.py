@@ -15,6 +15,7 @@ import pytest
 
 from conftest import SwitchFactory
 from lib.collectors import in_own_mounts, sonics_syslog
+from lib.faults import PATIENT
 from lib.fence import at_rest, fence
 from lib.figures import figures
 from lib.portmgr import break_out
@@ -174,7 +175,7 @@ def test_bad_values_are_named_once_and_change_nothing(switch: SwitchFactory) -> 
 
 
 def test_a_value_of_70_mb_is_named_and_costs_no_connection(switch: SwitchFactory) -> None:
-    sw = switch(ports=1)
+    sw = switch(ports=1, settings={"database": PATIENT})
     set_field(sw, "LOGLEVEL", "x" * (70 << 20))
     sw.daemon.wait_log(f'WARNING: .*{re.escape(KEY)} LOGLEVEL "TOOLARGE 73400320 bytes')
     set_field(sw, "LOGOUTPUT", "PRINTER")

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from conftest import SwitchFactory
+from lib.faults import PATIENT
 from lib.fence import at_rest
 from lib.figures import stop_figures
 from lib.scrape import Figures
@@ -61,7 +62,7 @@ SPOILERS: dict[str, Callable[[redis.Redis], object]] = {
 def test_a_row_spoilt_behind_our_back_is_repaired(
     spoil: Callable[[redis.Redis], object], switch: SwitchFactory
 ) -> None:
-    sw = switch(ports=3)
+    sw = switch(ports=3, settings={"database": PATIENT})
     for port in sw.ports:
         sw.wait_oper(port, "up")
     before = sw.row(PORT)

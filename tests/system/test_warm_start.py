@@ -365,7 +365,7 @@ def test_warm_without_anything_in_appl_db_pushes_the_ports(switch: SwitchFactory
     sw.wait_equal(ports=2)
 
 
-def test_a_warm_start_pushes_the_row_that_appl_db_lost(switch: SwitchFactory) -> None:
+def test_a_lost_row_is_pushed(switch: SwitchFactory) -> None:
     """APPL_DB was emptied amid a first push, the other rows and PortConfigDone got in, and the daemon was killed before
     it noticed: orchagent would never create that port. The rows that are there are left alone."""
     sw = switch(ports=4)

@@ -7,6 +7,8 @@ from lib.switch import Switch
 LABELS = ("CONFIG_DB", "CONFIG_DB events", "APPL_DB", "APPL_DB events", "STATE_DB")
 # Faults are noticed soon, and no reconciliation hides that a reconnection forgot something.
 QUICK = {"connection_timeout_secs": 1}
+# For values of 70 MB: on a busy machine Redis may need more than 5 s for them, the usual limit for an answer.
+PATIENT = {"connection_timeout_secs": 600}
 NO_RECONCILE = 3600
 
 

@@ -33,8 +33,21 @@ def curl(sw: Switch, path: str, *options: str | Path) -> tuple[int, bytes]:
 
 
 def post(sw: Switch) -> tuple[int, Any]:
+    """Status and answer. On a busy machine the file may take longer than the daemon lets a client wait: then those that
+    would have come."""
+
+    def count(name: str, **labels: str) -> float:
+        return sw.pages.metrics().get(f"portsyncd_recording{name}_total", **labels) or 0
+
+    done, failed = count("s", reason="request"), count("_errors")
     status, body = curl(sw, "/record", "--request", "POST")
-    return status, json.loads(body)
+    answer = json.loads(body)
+    if answer != {"error": "it is still being written"}:
+        return status, answer
+    wait_for(lambda: count("s", reason="request") > done or count("_errors") > failed, what="it is written")
+    if count("_errors") > failed:
+        return status, {"error": sw.pages.get("/healthz").json["checks"]["recordings"]["reason"]}
+    return 200, {"file": str(kept(sw)[-1])}
 
 
 def fetch(sw: Switch) -> Path:
