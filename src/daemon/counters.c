@@ -342,9 +342,10 @@ static void mark_file(struct daemon *d)
 	struct daemon_counters *s = d->counters;
 
 	save_now(d, &s->state, false);
-	if (s->failing)
+	if (s->failing || s->found == STATEFILE_UNSEEN)
 		text_append(s->note, sizeof(s->note), ", ",
-			    "and %" PRIu64 " are skipped because the state file cannot be written", go_apart(d));
+			    "and %" PRIu64 " are skipped because the state file cannot be %s", go_apart(d),
+			    s->failing ? "written" : "read");
 }
 
 /* Good news waits until all is built: a daemon that cannot start says why, and nothing else. */
@@ -383,7 +384,7 @@ void counters_load(struct daemon *d)
 	s->building = true;
 	read_file(s, why);
 	mark_file(d);
-	if (s->found == STATEFILE_REFUSED || s->found == STATEFILE_STUCK)
+	if (s->found != STATEFILE_MISSING && s->found != STATEFILE_LOADED)
 		refuse(s, why);
 }
 

@@ -22,6 +22,7 @@ struct statefile {
 	char name[NAME_BYTES], temporary[NAME_BYTES], refused[NAME_BYTES], lock[NAME_BYTES]; /* in the folder */
 	int folder_fd, lock_fd;                                                              /* -1: not yet */
 	bool stuck;
+	int unseen; /* why the folder could not be opened before the file was to be read; 0: it could, or is missing */
 };
 
 /* --- folder and lock --- */
@@ -85,6 +86,7 @@ int statefile_new(struct statefile **ret, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct statefile *f = calloc(1, sizeof(*f));
+	int r;
 
 	if (!f)
 		return -ENOMEM;
@@ -94,10 +96,13 @@ int statefile_new(struct statefile **ret, const char *path)
 	(void)snprintf(f->temporary, sizeof(f->temporary), "%s.tmp", slash + 1);
 	(void)snprintf(f->refused, sizeof(f->refused), "%s.refused", slash + 1);
 	(void)snprintf(f->lock, sizeof(f->lock), "%s.lock", slash + 1);
-	if (prepare(f) == -EBUSY) {
+	r = prepare(f);
+	if (r == -EBUSY) {
 		statefile_free(f);
 		return -EBUSY;
 	}
+	if (f->folder_fd < 0 && access(f->folder, F_OK) == 0)
+		f->unseen = r;
 	*ret = f;
 	return 0;
 }
@@ -180,7 +185,9 @@ enum statefile_found statefile_load(struct statefile *f, struct state *s, char w
 	const char *wrong;
 	int fd cleanup(close_fd) = f->folder_fd < 0 ? -ENOENT : open_trusted(f, &wrong);
 
-	why[0] = '\0';
+	(void)snprintf(why, STATEFILE_WHY_BYTES, "%s", f->unseen ? strerror(-f->unseen) : "");
+	if (f->unseen)
+		return STATEFILE_UNSEEN;
 	if (fd == -ENOENT)
 		return STATEFILE_MISSING;
 	if (fd < 0)
@@ -215,6 +222,15 @@ static int replace(const struct statefile *f, const char *bytes, size_t len)
 	return r;
 }
 
+/* What nobody has read may be good. */
+static int keep_unseen(struct statefile *f)
+{
+	if (renameat(f->folder_fd, f->name, f->folder_fd, f->refused) < 0 && errno != ENOENT)
+		return -errno;
+	f->unseen = 0;
+	return 0;
+}
+
 int statefile_save(struct statefile *f, const struct state *s, char why[STATEFILE_WHY_BYTES])
 {
 	char *bytes cleanup(free_ptr) = NULL;
@@ -222,6 +238,8 @@ int statefile_save(struct statefile *f, const struct state *s, char why[STATEFIL
 	size_t len = 0;
 	int r = f->stuck ? -EEXIST : prepare(f);
 
+	if (r == 0 && f->unseen)
+		r = keep_unseen(f);
 	if (r == 0)
 		r = state_format(s, &bytes, &len);
 	if (r == 0)

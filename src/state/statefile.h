@@ -28,6 +28,7 @@ void statefile_free(struct statefile *f);
 enum statefile_found {
 	STATEFILE_MISSING, /* a first start */
 	STATEFILE_LOADED,
+	STATEFILE_UNSEEN,  /* its folder cannot be opened: the first save that can renames it to *.refused */
 	STATEFILE_REFUSED, /* renamed to *.refused */
 	STATEFILE_STUCK,   /* refused, and could not be renamed: nothing will be saved */
 };

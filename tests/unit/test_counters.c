@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "faults.h"
 #include "log/audit.h"
 #include "log_catcher.h"
 #include "patience.h"
@@ -188,6 +189,32 @@ static void without_a_file_numbers_are_apart_too(void **state)
 	kill_it(fx);
 }
 
+/* A descriptor too few, and it would be a first start: numbers would begin again, and the file be overwritten. */
+static void a_folder_that_cannot_be_opened_hides_no_file(void **state)
+{
+	struct fixture *fx = *state;
+	char refused[sizeof(fx->config.state_file) + 16];
+
+	begin(fx);
+	issue(fx, 10);
+	stop(fx);
+	audit_enable(true);
+	faults_begin(FAULT_CALL, 0, false);
+	begin(fx);
+	assert_string_equal(faults_end(), "open");
+	audit_enable(false);
+	assert_int_equal(catcher_count(&fx->log, "is refused: Too many open files; it is kept aside as *.refused"),
+			 2); /* also in the trail */
+	assert_non_null(strstr(counters_note(&fx->daemon), "are skipped because the state file cannot be read"));
+	issue(fx, 10);
+	stop(fx);
+	(void)snprintf(refused, sizeof(refused), "%s.refused", fx->config.state_file);
+	assert_int_equal(access(refused, F_OK), 0);
+	begin(fx);
+	issue(fx, 10);
+	stop(fx);
+}
+
 /* The next process skips STATE_STRIDE, and no more. */
 static void a_disk_that_fails_for_long_moves_the_numbers(void **state)
 {
@@ -234,9 +261,9 @@ static void a_disk_that_takes_again_has_the_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_file_of_an_orderly_stop_serves_once), TEST(so_does_one_of_a_process_that_was_killed),
-		TEST(without_a_file_numbers_are_apart_too),    TEST(a_disk_that_fails_for_long_moves_the_numbers),
-		TEST(a_disk_that_takes_again_has_the_numbers),
+		TEST(the_file_of_an_orderly_stop_serves_once),      TEST(so_does_one_of_a_process_that_was_killed),
+		TEST(without_a_file_numbers_are_apart_too),         TEST(a_folder_that_cannot_be_opened_hides_no_file),
+		TEST(a_disk_that_fails_for_long_moves_the_numbers), TEST(a_disk_that_takes_again_has_the_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
