@@ -2,6 +2,7 @@
 """Another portsyncd doing the same work, by turns with ours. Both start without arguments, as SONiC starts them, and
 are compared only from outside."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -66,7 +67,9 @@ def edges(bench: Bench, switch: Switch, rate: int) -> Result:
 
 def start(switch: Switch) -> Result:
     """From exec() to the last row of an empty STATE_DB: a warm start, since a cold one waits for new links."""
-    switch.daemon.stop()
+    # A peer may end by the signal.
+    switch.daemon.send(signal.SIGTERM)
+    switch.daemon.wait_exit()
     state_db = switch.redis.client(STATE_DB)
     state_db.flushdb()
     for key, fields in WARM_ROWS.items():
@@ -74,7 +77,10 @@ def start(switch: Switch) -> Result:
     with closing(Rows(switch)) as rows:
         began = time.monotonic()
         switch.daemon.start()
-        _, last = rows.wait(len(switch.ports))
+        try:
+            _, last = rows.wait(len(switch.ports))
+        except TimeoutError:
+            last = float("inf")
     return {"ms": 1000 * (last - began)}
 
 
@@ -118,13 +124,21 @@ def measure(bench: Bench) -> None:
 Figure = Callable[[Result], float]
 
 
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def row(what: str, found: Result, figure: Figure, unit: str) -> tuple[str, ...]:
     sides = [spread([figure(one) for one in found[name]]) for name in ("ours", "peer")]
-    cells = [f"{side['median']:.4g} ({side['min']:.4g}..{side['max']:.4g}) {unit}" for side in sides]
+    cells = [f"{number(side['median'])} ({number(side['min'])}..{number(side['max'])}) {unit}" for side in sides]
     if any(figure(one) == 0 for one in found["ours"]):
         return (what, *cells, "-")
     ratio = ratios(found["peer"], found["ours"], figure)
     return (what, *cells, shown(ratio))
+
+
+def compared_with_peer(what: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    return table((*what, "ours", "peer", "peer to ours"), rows)
 
 
 def storm_rows(label: str, found: Result) -> list[tuple[str, ...]]:
@@ -154,4 +168,4 @@ def tables(result: Result) -> list[str]:
     rows.append(row("exec to the last row", found["starts"], lambda one: one["ms"], "ms"))
     rss = found["rss_kib"]
     rows.append(("resident memory", f"{rss['ours']} KiB", f"{rss['peer']} KiB", f"{rss['peer'] / rss['ours']:.2f}"))
-    return [table((f"{result['ports']} ports", "ours", "peer", "peer to ours"), rows)]
+    return [compared_with_peer((f"{result['ports']} ports",), rows)]

@@ -27,6 +27,7 @@ STARTS_TO_PLAN = 4
 PIPELINE = 256  # of the benchmark
 NLMSG_DONE, RTM_GETLINK, NLM_F_REQUEST_DUMP = 3, 18, 0x301
 RECEIVE_BYTES = 1 << 20
+ROW_TIMEOUT_SECS = 30
 WRITTEN = b"\r\nhset\r\n"  # a notification's
 
 
@@ -41,7 +42,8 @@ class Rows:
         self.seen, self._rest = 0, b""
 
     def wait(self, rows: int) -> tuple[float, float]:
-        """When the first and the last of so many came."""
+        """When the first and the last of so many came. TimeoutError: no more come."""
+        self._socket.settimeout(ROW_TIMEOUT_SECS)
         first = 0.0
         while self.seen < rows:
             self._read()
