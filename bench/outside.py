@@ -157,6 +157,10 @@ def wait_quiet(pid: int) -> None:
         spent = cpu_seconds(pid) - spent
 
 
+def wrong_rows(switch: Switch) -> int:
+    return len({text.split(":")[0] for text in switch.checker.compare().differences})
+
+
 def storm(bench: Bench, switch: Switch, *options: object) -> Result:
     """Without the probe: losses, rows that stay wrong, and cost."""
     pid = switch.daemon.pid
@@ -167,7 +171,7 @@ def storm(bench: Bench, switch: Switch, *options: object) -> Result:
     return {
         "storm": said,
         "lost_share": drops / said["emitted"],
-        "wrong_rows": len({text.split(":")[0] for text in switch.checker.compare().differences}),
+        "wrong_rows": wrong_rows(switch),
         "cpu_per_100k": cpu / said["emitted"] * 100_000,
     }
 

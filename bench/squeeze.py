@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small machine: a daemon that may use a fifth of one CPU, and one that competes with two busy processes per CPU, as
-on a switch whose orchagent works. What scheduling gains there: Nice=, CPUWeight=, SCHED_FIFO. With a peer, both alike.
+"""A small machine: a daemon that may use a fifth of one CPU, one that competes with two busy processes per CPU, as on a
+switch whose orchagent works, and one with both: the squeeze. What scheduling gains there: Nice=, CPUWeight=,
+SCHED_FIFO. A peer takes turns with ours in the ways that need no scheduling settings.
 
 Generator and probe run before all others (SCHED_FIFO), so that only daemon and Redis are squeezed.
 """
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -17,8 +19,8 @@ from pathlib import Path
 from harness import Bench, Must, Result, most, table
 from lib.daemon import binary
 from lib.switch import Switch
-from outside import link_drops, observe, subject_of
-from peer import plain
+from outside import link_drops, observe, subject_of, wrong_rows
+from peer import Figure, compared_with_peer, plain, row
 
 BURST_RATE, CALM_RATE = 15_000, 1_000
 CONVERGED_LIMIT_MS, CONVERGED_TIMEOUT_SECS = 1_000, 10
@@ -53,7 +55,8 @@ def group(name: str) -> Iterator[Path]:
         yield folder
     finally:
         for pid in (folder / "cgroup.procs").read_text().split():
-            (root / "cgroup.procs").write_text(pid)
+            with contextlib.suppress(ProcessLookupError):
+                (root / "cgroup.procs").write_text(pid)
         folder.rmdir()
 
 
@@ -71,11 +74,18 @@ class Way:
     fifo: bool = False
     redis_too: bool = False  # nice and fifo
 
+    @property
+    def by_default(self) -> bool:
+        """Without any scheduling settings."""
+        return self.weight == 100 and not self.nice and not self.fifo
 
+
+SHARE = f"{100 * QUOTA_USEC // PERIOD_USEC} % of one CPU"
 WAYS = (
     Way("alone", hogs=False),
-    Way(f"{100 * QUOTA_USEC // PERIOD_USEC} % of one CPU", hogs=False, quota_usec=QUOTA_USEC),
+    Way(SHARE, hogs=False, quota_usec=QUOTA_USEC),
     Way("busy"),
+    Way(f"busy, {SHARE}", quota_usec=QUOTA_USEC),
     Way("busy, a unit of its own", own_group=True),
     Way(f"busy, CPUWeight={WEIGHT}", own_group=True, weight=WEIGHT),
     Way(f"busy, Nice={NICE}", nice=NICE),
@@ -111,7 +121,7 @@ def prefer(pid: int, nice: int, fifo: bool) -> None:
 
 def start_hogs(stack: ExitStack, folder: Path) -> None:
     for _ in range(HOGS_PER_CPU * len(os.sched_getaffinity(0))):
-        hog = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+        hog = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "sh", "-c", "while :; do :; done"])
         stack.callback(hog.wait)
         stack.callback(hog.kill)
         (folder / "cgroup.procs").write_text(str(hog.pid))
@@ -144,18 +154,21 @@ def burst(bench: Bench, switch: Switch) -> Result:
     pid = switch.daemon.pid
     drops = link_drops(pid)
     said = bench.linkstorm("--rate", BURST_RATE, "--seconds", bench.plan.burst_secs, netns=switch.netns.name)
-    wrong = switch.checker.compare().differences
+    wrong = wrong_rows(switch)
     while wrong and time.monotonic() < said["ended"] + CONVERGED_TIMEOUT_SECS:
-        wrong = switch.checker.compare().differences
+        wrong = wrong_rows(switch)
+    lost = link_drops(pid) - drops
     return {
         "rate": said["emitted"] / said["seconds"],
-        "lost": link_drops(pid) - drops,
+        "lost": lost,
+        "lost_share": lost / said["emitted"],
+        "wrong_rows": wrong,
         "converged_ms": float("inf") if wrong else 1000 * (time.monotonic() - said["ended"]),
     }
 
 
 def measure_way(bench: Bench, way: Way, switches: dict[str, Switch]) -> Result:
-    """By turns; the one that is not measured is stopped."""
+    """By turns; the one that is not measured has nothing to do."""
     found: Result = {name: {"bursts": [], "calm": []} for name in switches}
     for _ in range(bench.plan.rounds):
         for name, switch in switches.items():
@@ -170,37 +183,65 @@ def measure(bench: Bench) -> None:
     programs = {"ours": binary()} | ({"peer": bench.peer} if bench.peer else {})
     with plain(bench, programs) as switches:
         own = replace(bench, first=BEFORE_ALL)
-        bench.result["squeeze"] = {way.name: measure_way(own, way, switches) for way in WAYS}
+        ours = {"ours": switches["ours"]}
+        found = {way.name: measure_way(own, way, switches if way.by_default else ours) for way in WAYS}
+    bench.result["squeeze"] = found
 
 
-def latency(found: Result, name: str) -> float:
-    return statistics.median(one["latency"]["from_message_usec"][name] for one in found["calm"])
+def latency(name: str) -> Figure:
+    return lambda one: one["latency"]["from_message_usec"][name]
+
+
+PERCENTILES = {"P50": "p50", "P99": "p99", "P99.9": "p999", "max": "max"}
+BURSTS: dict[str, tuple[Figure, str]] = {
+    "events lost in a burst": (lambda one: 100 * one["lost_share"], "%"),
+    f"converged (inf: not in {CONVERGED_TIMEOUT_SECS} s)": (lambda one: one["converged_ms"], "ms"),
+    "wrong rows then": (lambda one: one["wrong_rows"], ""),
+}
+CALM: dict[str, tuple[Figure, str]] = {
+    f"{CALM_RATE:,}/s: P50": (latency("p50"), "µs"),
+    f"{CALM_RATE:,}/s: P99": (latency("p99"), "µs"),
+    f"{CALM_RATE:,}/s: changes never seen": (lambda one: one["latency"]["unseen"], ""),
+}
+
+
+def own_rows(result: Result) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for way, subjects in result["squeeze"].items():
+        bursts, calm = subjects["ours"]["bursts"], subjects["ours"]["calm"]
+        rows.append(
+            (
+                way,
+                f"{statistics.median(one['rate'] for one in bursts):,.0f}/s",
+                str(sum(one["lost"] for one in bursts)),
+                f"{max(one['converged_ms'] for one in bursts):.0f} ms",
+                *(f"{statistics.median(map(latency(name), calm)):.0f}" for name in PERCENTILES.values()),
+            )
+        )
+    return rows
+
+
+def peer_rows(result: Result) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for way, subjects in result["squeeze"].items():
+        if "peer" in subjects:
+            for kind, figures in (("bursts", BURSTS), ("calm", CALM)):
+                found = {name: one[kind] for name, one in subjects.items()}
+                rows += [(way, *row(what, found, figure, unit)) for what, (figure, unit) in figures.items()]
+    return rows
 
 
 def tables(result: Result) -> list[str]:
-    rows: list[tuple[str, ...]] = []
-    for way, subjects in result["squeeze"].items():
-        for name, found in subjects.items():
-            bursts = found["bursts"]
-            rows.append(
-                (
-                    way,
-                    *((name,) if len(subjects) > 1 else ()),
-                    f"{statistics.median(one['rate'] for one in bursts):,.0f}/s",
-                    str(sum(one["lost"] for one in bursts)),
-                    f"{max(one['converged_ms'] for one in bursts):.0f} ms",
-                    *(f"{latency(found, percentile):.0f}" for percentile in ("p50", "p99", "p999", "max")),
-                )
-            )
-    whose = ("daemon",) if any(len(subjects) > 1 for subjects in result["squeeze"].values()) else ()
-    calm = tuple(f"{name}, {CALM_RATE:,}/s, µs" for name in ("P50", "P99", "P99.9", "max"))
-    return [table(("squeeze", *whose, "burst", "lost", "converged", *calm), rows)]
+    calm = tuple(f"{name}, {CALM_RATE:,}/s, µs" for name in PERCENTILES)
+    own = table(("squeeze", "burst", "lost", "converged", *calm), own_rows(result))
+    beside = peer_rows(result)
+    return [own, compared_with_peer(("squeeze", "figure"), beside)] if beside else [own]
 
 
 def musts(result: Result) -> list[Must]:
-    """Musts for the defaults, without any scheduling settings."""
+    """Of ours, by default."""
     found: list[Must] = []
-    for way in (way.name for way in WAYS if way.weight == 100 and not way.nice and not way.fifo):
+    for way in (way.name for way in WAYS if way.by_default):
         bursts = result["squeeze"][way]["ours"]["bursts"]
         label = f"{result['ports']} ports, {way}, bursts of {BURST_RATE:,}/s"
         found.append(most(f"{label}: events lost", sum(one["lost"] for one in bursts), 0))
