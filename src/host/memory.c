@@ -40,10 +40,24 @@ static bool has_own_text(const struct dl_phdr_info *object)
 	return false;
 }
 
-/* Gives back the pages that are as in the file. */
+struct range {
+	uintptr_t begin, end;
+};
+
+static void give_back_range(const struct range *range)
+{
+	if (range->begin < range->end)
+		(void)madvise(at_address(range->begin), range->end - range->begin, MADV_DONTNEED);
+}
+
+/*
+ * Gives back the pages that are as in the file. One call for parts that touch: each takes long in some virtual
+ * machines.
+ */
 static int give_back(struct dl_phdr_info *object, size_t size, void *user)
 {
-	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t in_page = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+	struct range range = {0};
 
 	(void)size;
 	(void)user;
@@ -51,11 +65,17 @@ static int give_back(struct dl_phdr_info *object, size_t size, void *user)
 		return 0;
 	for (size_t i = 0; i < object->dlpi_phnum; i++) {
 		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-		uintptr_t begin = object->dlpi_addr + part->p_vaddr, first = begin & ~(page - 1);
+		uintptr_t begin = object->dlpi_addr + part->p_vaddr, first = begin & ~in_page;
 
-		if (part->p_type == PT_LOAD && !(part->p_flags & PF_W))
-			(void)madvise(at_address(first), begin + part->p_memsz - first, MADV_DONTNEED);
+		if (part->p_type != PT_LOAD || (part->p_flags & PF_W))
+			continue;
+		if (first != range.end) {
+			give_back_range(&range);
+			range.begin = first;
+		}
+		range.end = (begin + part->p_memsz + in_page) & ~in_page;
 	}
+	give_back_range(&range);
 	return 0;
 }
 
