@@ -48,6 +48,7 @@ struct daemon_counters {
 	bool owed;            /* the timer is armed */
 	bool building, failing, reported;
 	char why[STATEFILE_WHY_BYTES];
+	char refused_why[STATEFILE_WHY_BYTES]; /* why what was found was not loaded */
 	struct snapshot_saves stats;
 	char note[160];
 };
@@ -296,12 +297,17 @@ static void save_now(struct daemon *d, struct state *out, bool clean)
 
 /* --- loading --- */
 
-static void refuse(const struct daemon_counters *s, const char *why)
+static void refuse(const struct daemon_counters *s)
 {
-	const char *where = s->found == STATEFILE_STUCK ? "" : "; it is kept aside as *.refused";
+	const char *where = "; it is kept aside as *.refused";
+
+	if (s->found == STATEFILE_STUCK)
+		where = "";
+	else if (s->found == STATEFILE_UNSEEN && s->failing)
+		where = "; the first save keeps it aside as *.refused";
 
 	audit_event(LOG_WARNING, KIND_STATE_REFUSED, AUDIT_STATE_REFUSED, AUDIT_FAILURE, audit_self(),
-		    "%s is refused: %s%s; counters begin again", s->path, why, where);
+		    "%s is refused: %s%s; counters begin again", s->path, s->refused_why, where);
 }
 
 static void go_on(struct daemon_counters *s)
@@ -325,9 +331,9 @@ static void go_on(struct daemon_counters *s)
 	audit_go_on(s->state.audit_seq);
 }
 
-static void read_file(struct daemon_counters *s, char why[STATEFILE_WHY_BYTES])
+static void read_file(struct daemon_counters *s)
 {
-	s->found = statefile_load(s->file, &s->state, why);
+	s->found = statefile_load(s->file, &s->state, s->refused_why);
 	if (s->found == STATEFILE_LOADED)
 		go_on(s);
 	else if (s->found == STATEFILE_MISSING)
@@ -348,19 +354,20 @@ static void mark_file(struct daemon *d)
 			    s->failing ? "written" : "read");
 }
 
-/* Good news waits until all is built: a daemon that cannot start says why, and nothing else. */
+/* This waits until all is built: a daemon that cannot start says why, and nothing else. */
 static void report_found(const struct daemon_counters *s)
 {
 	if (s->found == STATEFILE_MISSING)
 		log_info(KIND_STATE_MISSING, "there is no %s yet: counters begin at 0", s->path);
 	else if (s->found == STATEFILE_LOADED && s->orderly)
 		log_info(KIND_STATE_LOADED, "counters go on from %s", s->path);
+	else if (s->found == STATEFILE_UNSEEN)
+		refuse(s);
 }
 
 void counters_load(struct daemon *d)
 {
 	const char *path = d->config->state_file;
-	char why[STATEFILE_WHY_BYTES];
 	struct daemon_counters *s;
 	int r;
 
@@ -382,10 +389,10 @@ void counters_load(struct daemon *d)
 	d->counters = s;
 	s->path = path;
 	s->building = true;
-	read_file(s, why);
+	read_file(s);
 	mark_file(d);
-	if (s->found != STATEFILE_MISSING && s->found != STATEFILE_LOADED)
-		refuse(s, why);
+	if (s->found == STATEFILE_REFUSED || s->found == STATEFILE_STUCK)
+		refuse(s);
 }
 
 const char *counters_previous_stop(const struct daemon *d)

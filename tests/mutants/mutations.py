@@ -182,6 +182,7 @@ MUTATIONS = [
     *of(
         "redis/conn.c",
         "conn conn_setup",
+        ("return c->written_usec > 0 && now", "return now"),
         (">= c->backoff.next_ms * USEC_PER_MSEC)\n\t\tbackoff_reset(&c->backoff);", ">= c->backoff.next_ms * USEC_PER_MSEC)\n\t\treturn;"),
         ("c->address++;", ""),
         ("explicit_bzero(c->in, INPUT_BYTES);\n\tresp_reader_wipe(c->reader);", "resp_reader_wipe(c->reader);"),
@@ -412,8 +413,25 @@ MUTATIONS = [
         ("different += d->of[i] != d->of[i - 1]", "different++"),
     ),
     *of(
+        "state/statefile.c",
+        "statefile counters",
+        ("if (f->folder_fd < 0 && access(f->folder, F_OK) == 0)", "if (0)"),
+        ("\tf->unseen = 0;\n", ""),
+        ("r = keep_unseen(f);", "f->unseen = 0;"),
+    ),
+    *of(
+        "daemon/counters.c",
+        "counters",
+        ("if (s->failing || s->found == STATEFILE_UNSEEN)", "if (s->failing)"),
+    ),
+    *of(
         "sonic/portrows.c",
-        "startup",
+        "startup portrows",
+        ("if (!r->push_all && !item->missing)", "if (!r->push_all)"),
+        ("bool known = port && port->appl.configured;", "bool known = port;"),
+        ("bool known = port && port->appl.configured;", "bool known = false;"),
+        ("} else if (reply->integer > 0) {", "} else if (reply->integer >= 0) {"),
+        ('if (!resp_is_error(error, "NOPERM")) {', "if (1) {"),
         ("port->appl.admin = ADMIN_ABSENT;\n\t\tlinks_hold(port);", "links_hold(port);"),
     ),
     *of(
