@@ -186,7 +186,7 @@ const struct advice log_advice[KINDS] = {
 	[KIND_APPL_DB_EMPTIED] = {
 		"APPL_DB was emptied",
 		"PortConfigDone is gone, as after a restart of Redis without its data; or rows, at a warm start.",
-		"The daemon pushes the ports again. Restart orchagent too.",
+		"The daemon pushes the ports again. If PortConfigDone was gone, restart orchagent.",
 	},
 	[KIND_ROWS_UNPROVED] = {
 		"APPL_DB does not say whether it still has the ports",
