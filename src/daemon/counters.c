@@ -178,7 +178,7 @@ static bool begin_save(struct daemon *d, bool clean)
 	fill_head(d, out, clean);
 	fill_ports(d->links, out);
 	s->given = marks(d);
-	saver_give(s->saver);
+	saver_give(s->saver, clean ? WORKER_AT_ONCE : WORKER_STEPS_BACK);
 	return true;
 }
 

@@ -80,12 +80,12 @@ static void owe(struct daemon_recordings *own, enum recorder_why why, const char
 }
 
 /* While the thread is busy it stays owed. */
-static void begin(struct daemon *d)
+static void begin(struct daemon *d, enum worker_pace pace)
 {
 	struct daemon_recordings *own = d->recordings;
 
 	checkpoint(d);
-	own->owed = !keeper_give(own->keeper, own->why, own->reason);
+	own->owed = !keeper_give(own->keeper, own->why, own->reason, pace);
 }
 
 static bool is_limited(const struct daemon_recordings *own, enum recorder_why why, uint64_t now)
@@ -121,7 +121,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	(void)source;
 	(void)usec;
 	if (d->recordings->owed)
-		begin(d);
+		begin(d, WORKER_STEPS_BACK);
 	return 0;
 }
 
@@ -139,7 +139,7 @@ void recordings_answer(struct daemon *d)
 	if (!d->recordings->owed)
 		owe(d->recordings, RECORDER_WHY_REQUEST, "POST /record");
 	d->recordings->requested = true;
-	begin(d);
+	begin(d, WORKER_STEPS_BACK);
 }
 
 void recordings_turn(struct daemon *d)
@@ -207,7 +207,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 	(void)revents;
 	take_outcome(d);
 	if (d->recordings->owed && !timer_is_running(d->recordings->timer))
-		begin(d);
+		begin(d, WORKER_STEPS_BACK);
 	return 0;
 }
 
@@ -295,7 +295,7 @@ void recordings_finish(struct daemon *d)
 		return;
 	(void)keeper_wait(own->keeper, STOP_USEC);
 	take_outcome(d);
-	begin(d);
+	begin(d, WORKER_AT_ONCE);
 	if (!own->owed && keeper_wait(own->keeper, STOP_USEC))
 		take_outcome(d);
 }

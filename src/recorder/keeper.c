@@ -2,44 +2,24 @@
 #include "recorder/keeper.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
-#include "base/thread.h"
 #include "base/util.h"
 #include "recorder/export.h"
 
-#define STACK_BYTES (256U * 1024)
-#define CRASH_MSEC 2000
-
-/* Who owns the outcome. */
-enum keeper_owner {
-	OWNER_LOOP,
-	OWNER_THREAD,
-	OWNER_DONE, /* the loop's, which has not seen it */
-	OWNER_END,  /* the thread ends */
-};
+#define CRASH_USEC (2 * USEC_PER_SEC)
 
 struct keeper {
 	char folder[PATH_MAX];
-	struct keeper_outcome outcome;
-	atomic_int owner;
-	int work_fd, done_fd; /* eventfds */
-	pthread_t thread;
+	struct keeper_outcome outcome; /* changes hands */
+	struct worker *worker;
 };
 
 /* --- the thread --- */
-
-static void ring(int fd)
-{
-	(void)eventfd_write(fd, 1);
-}
 
 static int write_recording(struct keeper *k)
 {
@@ -55,71 +35,47 @@ static int write_recording(struct keeper *k)
 	return r;
 }
 
-static void *run(void *user)
+static void work(void *user)
 {
 	struct keeper *k = user;
-	eventfd_t rung;
-	int from;
 
-	thread_name_self("recorder");
-	thread_step_back();
+	k->outcome.error = write_recording(k);
+}
+
+static void settle(void *user)
+{
+	(void)user;
 	recorder_settle();
-	for (;;) {
-		(void)eventfd_read(k->work_fd, &rung);
-		if (atomic_load(&k->owner) == OWNER_THREAD) {
-			k->outcome.error = write_recording(k);
-			from = OWNER_THREAD;
-			(void)atomic_compare_exchange_strong(&k->owner, &from, OWNER_DONE);
-			ring(k->done_fd);
-		}
-		if (atomic_load(&k->owner) == OWNER_END)
-			return NULL;
-	}
 }
 
 /* --- the loop's side --- */
 
-bool keeper_give(struct keeper *k, enum recorder_why why, const char *reason)
+bool keeper_give(struct keeper *k, enum recorder_why why, const char *reason, enum worker_pace pace)
 {
-	if (atomic_load(&k->owner) != OWNER_LOOP)
+	if (!worker_is_idle(k->worker))
 		return false;
 	k->outcome = (struct keeper_outcome){.why = why};
 	(void)snprintf(k->outcome.reason, sizeof(k->outcome.reason), "%s", reason);
-	atomic_store(&k->owner, OWNER_THREAD);
-	ring(k->work_fd);
+	worker_give(k->worker, pace);
 	return true;
 }
 
 int keeper_fd(const struct keeper *k)
 {
-	return k->done_fd;
+	return worker_fd(k->worker);
 }
 
 bool keeper_take(struct keeper *k, struct keeper_outcome *outcome)
 {
-	eventfd_t rung;
-
-	(void)eventfd_read(k->done_fd, &rung);
-	if (atomic_load(&k->owner) != OWNER_DONE)
+	if (!worker_take(k->worker))
 		return false;
 	*outcome = k->outcome;
-	atomic_store(&k->owner, OWNER_LOOP);
 	return true;
-}
-
-static bool busy(const struct keeper *k)
-{
-	return atomic_load(&k->owner) == OWNER_THREAD;
 }
 
 bool keeper_wait(const struct keeper *k, uint64_t patience_usec)
 {
-	uint64_t now = now_usec(), until = now + patience_usec;
-	struct pollfd done = {.fd = k->done_fd, .events = POLLIN};
-
-	for (; busy(k) && now < until; now = now_usec())
-		(void)poll(&done, 1, (int)((until - now) / USEC_PER_MSEC) + 1);
-	return !busy(k);
+	return worker_wait(k->worker, patience_usec);
 }
 
 /* --- the end by a signal --- */
@@ -146,8 +102,7 @@ static void give_crash(struct keeper *k, int number)
 			reason = crashes[i].reason;
 	k->outcome.why = RECORDER_WHY_FATAL;
 	memcpy(k->outcome.reason, reason, strlen(reason) + 1);
-	atomic_store(&k->owner, OWNER_THREAD);
-	ring(k->work_fd);
+	worker_give(k->worker, WORKER_AT_ONCE);
 }
 
 /* Runs in the loop's thread: the others block signals, and a fault of their own ends the process without a recording.
@@ -155,16 +110,12 @@ static void give_crash(struct keeper *k, int number)
 static void on_crash(int number)
 {
 	struct keeper *k = atomic_exchange(&crashing, NULL);
-	struct pollfd done;
-	eventfd_t rung;
 
 	if (k) {
 		recorder_publish();
-		(void)eventfd_read(k->done_fd, &rung);
-		if (atomic_load(&k->owner) != OWNER_THREAD)
+		if (!worker_is_busy(k->worker))
 			give_crash(k, number);
-		done = (struct pollfd){.fd = k->done_fd, .events = POLLIN};
-		(void)poll(&done, 1, CRASH_MSEC);
+		(void)worker_wait(k->worker, CRASH_USEC);
 	}
 	(void)raise(number);
 }
@@ -184,29 +135,17 @@ static void handle_crashes(void (*handler)(int), void (*instead_of)(int))
 
 /* --- building --- */
 
-static void release(struct keeper *k)
-{
-	close_fd(&k->work_fd);
-	close_fd(&k->done_fd);
-	free(k);
-}
-
 int keeper_new(struct keeper **ret, const char *folder)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
-	int r = 0;
+	int r;
 
 	if (!k)
 		return -ENOMEM;
 	(void)snprintf(k->folder, sizeof(k->folder), "%s", folder);
-	k->work_fd = eventfd(0, EFD_CLOEXEC);
-	k->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (k->work_fd < 0 || k->done_fd < 0)
-		r = -errno;
-	if (r == 0)
-		r = thread_start(&k->thread, STACK_BYTES, run, k);
+	r = worker_new(&k->worker, &(struct worker_job){"recorder", settle, work, k});
 	if (r < 0) {
-		release(k);
+		free(k);
 		return r;
 	}
 	atomic_store(&crashing, k);
@@ -221,13 +160,8 @@ bool keeper_free(struct keeper *k, uint64_t patience_usec)
 		return true;
 	handle_crashes(SIG_DFL, on_crash);
 	atomic_store(&crashing, NULL);
-	if (!keeper_wait(k, patience_usec)) {
-		(void)pthread_detach(k->thread);
+	if (!worker_free(k->worker, patience_usec))
 		return false;
-	}
-	atomic_store(&k->owner, OWNER_END);
-	ring(k->work_fd);
-	(void)pthread_join(k->thread, NULL);
-	release(k);
+	free(k);
 	return true;
 }

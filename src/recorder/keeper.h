@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that writes recordings into their folder, so that the loop never waits for a disk. The loop gives it a
+ * Recordings are written into their folder by a thread, so that the loop never waits for a disk. The loop gives it a
  * reason and later takes the outcome; all else the thread finds in the ring.
  */
 #ifndef PORTSYNCD_RECORDER_KEEPER_H
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/worker.h"
 #include "recorder/folder.h"
 #include "recorder/recorder.h"
 
@@ -33,7 +34,7 @@ int keeper_new(struct keeper **ret, const char *folder);
 bool keeper_free(struct keeper *k, uint64_t patience_usec);
 
 /* Writes a recording. False: one is being written, or its outcome was not taken yet. */
-bool keeper_give(struct keeper *k, enum recorder_why why, const char *reason);
+bool keeper_give(struct keeper *k, enum recorder_why why, const char *reason, enum worker_pace pace);
 /* Becomes readable when one has been written: call keeper_take(). */
 int keeper_fd(const struct keeper *k);
 /* True once for each. */

@@ -2,43 +2,19 @@
 #include "state/saver.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-
-#include "base/thread.h"
-#include "base/util.h"
-
-#define STACK_BYTES (256U * 1024)
-
-/* Who owns the buffer and the outcome. */
-enum saver_owner {
-	OWNER_LOOP,
-	OWNER_THREAD,
-	OWNER_DONE, /* the loop's, with an outcome that it has not seen */
-	OWNER_END,  /* the thread ends */
-};
 
 struct saver {
 	struct statefile *file;
-	struct state state;
+	struct state state; /* changes hands, as the outcome does */
 	int outcome;
 	char why[STATEFILE_WHY_BYTES];
-	atomic_int owner;
-	int work_fd, done_fd; /* eventfds: they ring when the buffer changes hands */
-	pthread_t thread;
+	struct worker *worker;
 };
 
 /* --- the thread --- */
-
-static void ring(int fd)
-{
-	(void)eventfd_write(fd, 1);
-}
 
 static int save(struct saver *s)
 {
@@ -50,60 +26,36 @@ static int save(struct saver *s)
 	return r;
 }
 
-static void *run(void *user)
+static void work(void *user)
 {
 	struct saver *s = user;
-	eventfd_t rung;
-	int from;
 
-	thread_name_self("state");
-	thread_step_back();
-	for (;;) {
-		(void)eventfd_read(s->work_fd, &rung);
-		if (atomic_load(&s->owner) == OWNER_THREAD) {
-			s->outcome = save(s);
-			from = OWNER_THREAD;
-			(void)atomic_compare_exchange_strong(&s->owner, &from, OWNER_DONE);
-			ring(s->done_fd);
-		}
-		if (atomic_load(&s->owner) == OWNER_END)
-			return NULL;
-	}
+	s->outcome = save(s);
 }
 
 /* --- the loop's side --- */
 
-static bool busy(const struct saver *s)
-{
-	return atomic_load(&s->owner) == OWNER_THREAD;
-}
-
 struct state *saver_claim(struct saver *s, size_t ports)
 {
-	if (busy(s) || state_reserve(&s->state, ports) < 0)
+	if (worker_is_busy(s->worker) || state_reserve(&s->state, ports) < 0)
 		return NULL;
 	s->state.n_ports = 0;
 	return &s->state;
 }
 
-void saver_give(struct saver *s)
+void saver_give(struct saver *s, enum worker_pace pace)
 {
-	atomic_store(&s->owner, OWNER_THREAD);
-	ring(s->work_fd);
+	worker_give(s->worker, pace);
 }
 
 int saver_fd(const struct saver *s)
 {
-	return s->done_fd;
+	return worker_fd(s->worker);
 }
 
 bool saver_take(struct saver *s, int *r, char why[STATEFILE_WHY_BYTES])
 {
-	int from = OWNER_DONE;
-	eventfd_t rung;
-
-	(void)eventfd_read(s->done_fd, &rung);
-	if (!atomic_compare_exchange_strong(&s->owner, &from, OWNER_LOOP))
+	if (!worker_take(s->worker))
 		return false;
 	*r = s->outcome;
 	memcpy(why, s->why, STATEFILE_WHY_BYTES);
@@ -112,43 +64,22 @@ bool saver_take(struct saver *s, int *r, char why[STATEFILE_WHY_BYTES])
 
 bool saver_wait(const struct saver *s, uint64_t patience_usec)
 {
-	uint64_t now = now_usec(), until = now + patience_usec;
-	struct pollfd done = {.fd = s->done_fd, .events = POLLIN};
-	eventfd_t rung;
-
-	for (; busy(s) && now < until; now = now_usec()) {
-		(void)poll(&done, 1, (int)((until - now) / USEC_PER_MSEC) + 1);
-		(void)eventfd_read(s->done_fd, &rung); /* it may have rung for an earlier save */
-	}
-	return !busy(s);
+	return worker_wait(s->worker, patience_usec);
 }
 
 /* --- building --- */
 
-static void release(struct saver *s)
-{
-	close_fd(&s->work_fd);
-	close_fd(&s->done_fd);
-	state_done(&s->state);
-	free(s);
-}
-
 int saver_new(struct saver **ret, struct statefile *file)
 {
 	struct saver *s = calloc(1, sizeof(*s));
-	int r = 0;
+	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->file = file;
-	s->work_fd = eventfd(0, EFD_CLOEXEC);
-	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->work_fd < 0 || s->done_fd < 0)
-		r = -errno;
-	if (r == 0)
-		r = thread_start(&s->thread, STACK_BYTES, run, s);
+	r = worker_new(&s->worker, &(struct worker_job){"state", NULL, work, s});
 	if (r < 0) {
-		release(s);
+		free(s);
 		return r;
 	}
 	*ret = s;
@@ -159,13 +90,9 @@ bool saver_free(struct saver *s, uint64_t patience_usec)
 {
 	if (!s)
 		return true;
-	if (!saver_wait(s, patience_usec)) {
-		(void)pthread_detach(s->thread);
+	if (!worker_free(s->worker, patience_usec))
 		return false;
-	}
-	atomic_store(&s->owner, OWNER_END);
-	ring(s->work_fd);
-	(void)pthread_join(s->thread, NULL);
-	release(s);
+	state_done(&s->state);
+	free(s);
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/worker.h"
 #include "state/state.h"
 #include "state/statefile.h"
 
@@ -26,7 +27,7 @@ bool saver_free(struct saver *s, uint64_t patience_usec);
 /* The empty buffer with capacity for that many ports; NULL during a save or without memory. */
 struct state *saver_claim(struct saver *s, size_t ports);
 /* Saves the claimed buffer. */
-void saver_give(struct saver *s);
+void saver_give(struct saver *s, enum worker_pace pace);
 
 /* Becomes readable when a save has ended: call saver_take(). */
 int saver_fd(const struct saver *s);

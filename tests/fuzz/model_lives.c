@@ -275,7 +275,7 @@ int __wrap_statefile_save(struct statefile *f, const struct state *s, char why[S
 int __wrap_saver_new(struct saver **ret, struct statefile *file);
 bool __wrap_saver_free(struct saver *s, uint64_t patience_usec);
 struct state *__wrap_saver_claim(struct saver *s, size_t ports);
-void __wrap_saver_give(struct saver *s);
+void __wrap_saver_give(struct saver *s, enum worker_pace pace);
 int __wrap_saver_fd(const struct saver *s);
 bool __wrap_saver_take(struct saver *s, int *r, char why[STATEFILE_WHY_BYTES]);
 bool __wrap_saver_wait(const struct saver *s, uint64_t patience_usec);
@@ -309,8 +309,9 @@ struct state *__wrap_saver_claim(struct saver *s, size_t ports)
 	return &s->state;
 }
 
-void __wrap_saver_give(struct saver *s)
+void __wrap_saver_give(struct saver *s, enum worker_pace pace)
 {
+	(void)pace;
 	s->saving = SAVING;
 	s->truth = truth_now(s->state.clean);
 }

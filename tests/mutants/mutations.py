@@ -59,6 +59,16 @@ MUTATIONS = [
         ("while (len > 1 && fraction[len - 1] == '0')", "while (len > 2 && fraction[len - 1] == '0')"),
     ),
     *of(
+        "base/worker.c",
+        "worker keeper",
+        ("\tthread_step_back();\n", ""),
+        ("if (hand->pace == WORKER_AT_ONCE)\n\t\treturn;\n", ""),
+        ("ring(w->hands[pace].work_fd);", "ring(w->hands[0].work_fd);"),
+        ("atomic_load(&w->owner) == OWNER_LOOP;", "!worker_is_busy(w);"),
+        ("return atomic_compare_exchange_strong(&w->owner, &from, OWNER_LOOP);", "return atomic_load(&w->owner) == from;"),
+        ("ring(w->done_fd);", ""),
+    ),
+    *of(
         "kernel/linkmsg.c",
         "linkmsg",
         ("len >= IFNAMSIZ)\n\t\treturn -EBADMSG", "len > IFNAMSIZ)\n\t\treturn -EBADMSG"),
@@ -254,14 +264,12 @@ MUTATIONS = [
     *of(
         "recorder/keeper.c",
         "keeper",
-        ("if (atomic_load(&k->owner) != OWNER_LOOP)", "if (atomic_load(&k->owner) == OWNER_THREAD)"),
-        ("*outcome = k->outcome;\n\tatomic_store(&k->owner, OWNER_LOOP);", "*outcome = k->outcome;"),
+        ("if (!worker_is_idle(k->worker))", "if (worker_is_busy(k->worker))"),
         ("k->outcome.error = write_recording(k);", "(void)write_recording(k);"),
         ("recorder_publish();\n", ""),
         ("if (crashes[i].number == number)", "if (crashes[i].number != number)"),
         ("before.sa_handler == instead_of)", "true)"),
         ("handle_crashes(SIG_DFL, on_crash);\n\tatomic_store(&crashing, NULL);", ""),
-        ("ring(k->done_fd);", ""),
         ("(void)raise(number);", ""),
     ),
     *of(
@@ -423,6 +431,7 @@ MUTATIONS = [
         "daemon/counters.c",
         "counters",
         ("if (s->failing || s->found == STATEFILE_UNSEEN)", "if (s->failing)"),
+        ("clean ? WORKER_AT_ONCE : WORKER_STEPS_BACK", "WORKER_STEPS_BACK"),
     ),
     *of(
         "sonic/portrows.c",
@@ -571,6 +580,7 @@ MUTATIONS = [
         "daemon/recordings.c",
         "recordings",
         ("timer_start(own->timer, AFTER_USEC);", "timer_start(own->timer, 0);"),
+        ("begin(d, WORKER_AT_ONCE);", "begin(d, WORKER_STEPS_BACK);"),
         ("now - own->last_usec < APART_USEC", "now - own->last_usec < APART_USEC / 100000"),
         ("< APART_SAME_USEC", "< APART_USEC"),
         ("if (!d->recordings->owed)\n\t\towe", "owe"),

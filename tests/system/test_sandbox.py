@@ -219,7 +219,7 @@ def tasks(pid: int) -> list[str]:
 def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVERRIDE) -> None:
     """Checks each thread. Only while it connects to a Unix socket may more be in force."""
     pid = sw.daemon.pid
-    threads = {"portsyncd", "log", "links", "http", "recorder", "state"}
+    threads = {"portsyncd", "log", "links", "http", "recorder", "recorder-end", "state", "state-end"}
     wait_for(lambda: {status(pid, one, "Name") for one in tasks(pid)} == threads, 30, "threads")
     for task in tasks(pid):
         sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]

@@ -10,6 +10,7 @@
 #include "faults.h"
 #include "log/audit.h"
 #include "log_catcher.h"
+#include "paces.h"
 #include "patience.h"
 #include "ports/changes.h"
 #include "state/state.h"
@@ -214,6 +215,7 @@ static void a_folder_that_cannot_be_opened_hides_no_file(void **state)
 	assert_non_null(strstr(counters_note(&fx->daemon), "are skipped because the state file cannot be read"));
 	issue(fx, 10);
 	stop(fx);
+	assert_int_equal(last_pace(), WORKER_AT_ONCE);
 	(void)snprintf(refused, sizeof(refused), "%s.refused", fx->config.state_file);
 	assert_int_equal(stat(refused, &kept), 0);
 	assert_int_equal(kept.st_ino, good.st_ino); /* later saves leave it there */

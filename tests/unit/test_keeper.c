@@ -102,11 +102,11 @@ static void a_recording_bears_its_reason(void **state)
 	char name[FOLDER_NAME_BYTES];
 
 	assert_false(keeper_take(fx->keeper, &outcome));
-	assert_true(keeper_give(fx->keeper, RECORDER_WHY_DRIFT, "Ethernet0 was written by others"));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_DRIFT, "Ethernet0 was written by others", WORKER_STEPS_BACK));
 	/* One at a time: until its outcome is taken. */
-	assert_false(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another"));
+	assert_false(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another", WORKER_STEPS_BACK));
 	assert_true(keeper_wait(fx->keeper, 30 * USEC_PER_SEC));
-	assert_false(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another"));
+	assert_false(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another", WORKER_STEPS_BACK));
 	assert_true(keeper_take(fx->keeper, &outcome));
 	assert_int_equal(outcome.error, 0);
 	assert_int_equal(outcome.why, RECORDER_WHY_DRIFT);
@@ -114,7 +114,7 @@ static void a_recording_bears_its_reason(void **state)
 	assert_string_equal(outcome.name, name);
 	assert_true(holds(fx, name, "Ethernet0 was written by others"));
 	assert_false(keeper_take(fx->keeper, &outcome));
-	assert_true(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another"));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_LOST, "another", WORKER_STEPS_BACK));
 }
 
 static void a_folder_that_is_not_there(void **state)
@@ -123,7 +123,7 @@ static void a_folder_that_is_not_there(void **state)
 	struct keeper_outcome outcome;
 
 	assert_int_equal(rmdir(fx->path), 0);
-	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked"));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked", WORKER_STEPS_BACK));
 	assert_true(keeper_wait(fx->keeper, 30 * USEC_PER_SEC));
 	assert_true(keeper_take(fx->keeper, &outcome));
 	assert_int_equal(outcome.error, -ENOENT);
@@ -137,7 +137,7 @@ static void an_empty_ring_is_no_recording(void **state)
 	char name[FOLDER_NAME_BYTES];
 
 	recorder_stop();
-	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked"));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked", WORKER_STEPS_BACK));
 	assert_true(keeper_wait(fx->keeper, 30 * USEC_PER_SEC));
 	assert_true(keeper_take(fx->keeper, &outcome));
 	assert_int_equal(outcome.error, -ENODATA);
@@ -153,7 +153,7 @@ static void end_by(const struct fixture *fx, int number, bool given)
 	if (keeper_new(&keeper, fx->path) < 0)
 		_exit(1);
 	if (given)
-		(void)keeper_give(keeper, RECORDER_WHY_REQUEST, "somebody asked");
+		(void)keeper_give(keeper, RECORDER_WHY_REQUEST, "somebody asked", WORKER_STEPS_BACK);
 	recorder_note("the last words");
 	(void)kill(getpid(), number);
 	_exit(2);
@@ -235,7 +235,7 @@ static void it_is_said_when_one_was_written(void **state)
 	struct fixture *fx = *state;
 	struct pollfd done = {.fd = keeper_fd(fx->keeper), .events = POLLIN};
 
-	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked"));
+	assert_true(keeper_give(fx->keeper, RECORDER_WHY_REQUEST, "somebody asked", WORKER_STEPS_BACK));
 	assert_int_equal(poll(&done, 1, (int)(30 * MSEC_PER_SEC)), 1);
 }
 

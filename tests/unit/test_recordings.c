@@ -11,6 +11,7 @@
 #include "daemon/kernel.h"
 #include "daemon/status.h"
 #include "daemon_fixture.h"
+#include "paces.h"
 
 /* From one recording to the next, for another reason and for the same. */
 #define APART_USEC (60 * USEC_PER_SEC)
@@ -294,10 +295,12 @@ static void a_fatal_end_is_written(void **state)
 
 	start(fx);
 	write_one(fx, RECORDER_WHY_LOST);
+	assert_int_equal(last_pace(), WORKER_STEPS_BACK);
 	fx->daemon.status = EXIT_FAILURE;
 	trigger(fx, RECORDER_WHY_FATAL, "standard output is gone");
 	assert_int_equal(stats(fx).suppressed, 0);
 	recordings_finish(&fx->daemon);
+	assert_int_equal(last_pace(), WORKER_AT_ONCE);
 	assert_int_equal(stats(fx).written[RECORDER_WHY_FATAL], 1);
 	assert_true(tells(fx, "standard output is gone"));
 }

@@ -396,7 +396,7 @@ static void the_thread_saves(void **state)
 			(void)snprintf(name, sizeof(name), "Ethernet%u", (unsigned)i);
 			assert_true(state_add(s, name, i, i));
 		}
-		saver_give(saver);
+		saver_give(saver, WORKER_STEPS_BACK);
 		assert_true(saver_wait(saver, PATIENCE_USEC));
 		assert_true(saver_take(saver, &r, why));
 		assert_int_equal(r, 0);
@@ -429,7 +429,7 @@ static void the_thread_collects_the_changes(void **state)
 		s->ring = ring;
 		s->ring_from = changes_begin(ring);
 		s->ring_to = changes_end(ring);
-		saver_give(saver);
+		saver_give(saver, WORKER_STEPS_BACK);
 		for (int i = 0; i < 900; i++) {
 			struct change change = {.fields = 1, .port = "Ethernet0", .after = row_pack(&up)};
 
@@ -461,7 +461,7 @@ static void the_thread_reports_a_failure(void **state)
 	assert_int_equal(saver_new(&saver, f), 0);
 	assert_int_equal(mkdir(p->file, 0700), 0);
 	assert_non_null(saver_claim(saver, 1));
-	saver_give(saver);
+	saver_give(saver, WORKER_STEPS_BACK);
 	assert_true(saver_wait(saver, PATIENCE_USEC));
 	assert_true(saver_take(saver, &r, why));
 	assert_int_equal(r, -EISDIR);
