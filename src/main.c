@@ -47,8 +47,11 @@ int main(int argc, char *argv[])
 	char *complaints cleanup(free_ptr) = NULL;
 	int status = process_prepare();
 
-	if (status < 0)
+	if (status < 0) {
+		(void)fprintf(stderr, "portsyncd: ERR: the descriptors 0 to 2 cannot be opened: %s\n",
+			      strerror(-status));
 		return EXIT_FAILURE;
+	}
 	switch (load(&config, argc, argv, &complaints)) {
 	case CONFIG_DONE:
 		return answered();

@@ -103,23 +103,24 @@ static int make_slots(struct nlsock *s, unsigned n_buffers)
 	return s->headers && s->slots && s->datagrams ? 0 : -ENOMEM;
 }
 
-/* NULL with errno. */
-static struct nlsock *open_sock(const struct nlsock_options *opt, unsigned n_buffers, size_t buffer_size)
+static int open_sock(struct nlsock **ret, const struct nlsock_options *opt, unsigned n_buffers, size_t buffer_size)
 {
 	struct nlsock *s = calloc(1, sizeof(*s));
+	int r;
 
 	if (!s)
-		return NULL;
+		return -ENOMEM;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (s->fd < 0 || make_slots(s, n_buffers) < 0 || make_pool(s, buffer_size) < 0) {
-		int error = errno;
-
+	r = s->fd < 0 ? -errno : make_slots(s, n_buffers);
+	if (r == 0)
+		r = make_pool(s, buffer_size);
+	if (r < 0) {
 		nlsock_free(s);
-		errno = error;
-		return NULL;
+		return r;
 	}
 	size_buffers(s, opt);
-	return s;
+	*ret = s;
+	return 0;
 }
 
 /*
@@ -180,9 +181,9 @@ int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 
 	if (replay_installed())
 		return open_replay(ret, REMARK_EVENTS, opt, opt->receive_pool);
-	s = open_sock(opt, opt->receive_pool, opt->datagram_bytes);
-	if (!s)
-		return -errno;
+	r = open_sock(&s, opt, opt->receive_pool, opt->datagram_bytes);
+	if (r < 0)
+		return r;
 	/* Before joining: else unfiltered datagrams could already be in the queue. */
 	r = attach_filter(s->fd);
 	if (r == 0)
@@ -195,22 +196,21 @@ int nlsock_open_events(struct nlsock **ret, const struct nlsock_options *opt)
 	return 0;
 }
 
-static struct nlsock *open_dump(const struct nlsock_options *opt, unsigned pool)
+static int open_dump(struct nlsock **ret, const struct nlsock_options *opt, unsigned pool)
 {
-	struct nlsock *s = open_sock(opt, pool, MAX(DUMP_DATAGRAM, opt->datagram_bytes));
+	int r = open_sock(ret, opt, pool, MAX(DUMP_DATAGRAM, opt->datagram_bytes));
 
 	/* Only makes the kernel look closer at our request; kernels before 4.20 do not know it. */
-	if (s)
-		(void)set_option(s->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
-	return s;
+	if (r == 0)
+		(void)set_option((*ret)->fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+	return r;
 }
 
 int nlsock_open_dump(struct nlsock **ret, const struct nlsock_options *opt)
 {
 	if (replay_installed())
 		return open_replay(ret, REMARK_DUMP, opt, 1);
-	*ret = open_dump(opt, DUMP_POOL);
-	return *ret ? 0 : -errno;
+	return open_dump(ret, opt, DUMP_POOL);
 }
 
 /* The thread waits for the kernel, so its socket blocks. */
@@ -221,9 +221,9 @@ int nlsock_open_asking(struct nlsock **ret, const struct nlsock_options *opt)
 
 	if (replay_installed())
 		return open_replay(ret, REMARK_ASKED, opt, 1);
-	s = open_dump(opt, 1);
-	if (!s)
-		return -errno;
+	r = open_dump(&s, opt, 1);
+	if (r < 0)
+		return r;
 	netlink = s->fd;
 	s->fd = -1;
 	r = fcntl(netlink, F_SETFL, 0) < 0 ? -errno : 0;

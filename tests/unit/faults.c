@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* calls come from all threads */
@@ -114,6 +115,36 @@ int __wrap_asprintf(char **ret, const char *format, ...)
 	return n;
 }
 
+int __real_posix_memalign(void **ret, size_t alignment, size_t size);
+int __wrap_posix_memalign(void **ret, size_t alignment, size_t size);
+
+/* It leaves errno alone. */
+int __wrap_posix_memalign(void **ret, size_t alignment, size_t size)
+{
+	const int before = errno;
+	const bool granted = grant(FAULT_MEMORY, "posix_memalign", ENOMEM);
+
+	errno = before;
+	return granted ? __real_posix_memalign(ret, alignment, size) : ENOMEM;
+}
+
+/* What these make in a library's memory. */
+#define EVENT(name, parameters, arguments) WRAP(FAULT_MEMORY, ENOMEM, int, -ENOMEM, name, parameters, arguments)
+
+EVENT(sd_event_new, (sd_event * *ret), (ret))
+EVENT(sd_event_add_io,
+      (sd_event * event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler, void *user),
+      (event, ret, fd, events, handler, user))
+EVENT(sd_event_add_time,
+      (sd_event * event, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
+       sd_event_time_handler_t handler, void *user),
+      (event, ret, clock, usec, accuracy, handler, user))
+EVENT(sd_event_add_defer, (sd_event * event, sd_event_source **ret, sd_event_handler_t handler, void *user),
+      (event, ret, handler, user))
+EVENT(sd_event_add_signal,
+      (sd_event * event, sd_event_source **ret, int number, sd_event_signal_handler_t handler, void *user),
+      (event, ret, number, handler, user))
+
 /* --- system calls --- */
 
 #define CALL(error, name, parameters, arguments) WRAP(FAULT_CALL, error, int, -1, name, parameters, arguments)
@@ -136,6 +167,16 @@ CALL(EMFILE, timerfd_create, (int clock, int flags), (clock, flags))
 CALL(EMFILE, memfd_create, (const char *name, unsigned flags), (name, flags))
 CALL(EMFILE, inotify_init1, (int flags), (flags))
 CALL(EMFILE, dup, (int fd), (fd))
+CALL(EMFILE, accept4, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
+CALL(EINTR, epoll_wait, (int fd, struct epoll_event *events, int n, int ms), (fd, events, n, ms))
+CALL(ENOBUFS, recvmmsg, (int fd, struct mmsghdr *to, unsigned n, int flags, struct timespec *timeout),
+     (fd, to, n, flags, timeout))
+CALL(EACCES, lstat64, (const char *path, void *st), (path, st))
+CALL(EACCES, fstatat64, (int folder, const char *path, void *st, int flags), (folder, path, st, flags))
+CALL(EROFS, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
+CALL(EROFS, renameat, (int from, const char *path, int to, const char *new_path), (from, path, to, new_path))
+CALL(EINVAL, renameat2, (int from, const char *path, int to, const char *new_path, unsigned flags),
+     (from, path, to, new_path, flags))
 CALL(EIO, fstat64, (int fd, void *st), (fd, st))
 CALL(EACCES, stat64, (const char *path, void *st), (path, st))
 CALL(EIO, fsync, (int fd), (fd))
@@ -157,12 +198,24 @@ BYTES(EIO, pread64, (int fd, void *to, size_t size, off_t at), (fd, to, size, at
 BYTES(ENOBUFS, send, (int fd, const void *from, size_t size, int flags), (fd, from, size, flags))
 BYTES(ENOBUFS, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 BYTES(ENOMEM, recv, (int fd, void *to, size_t size, int flags), (fd, to, size, flags))
+BYTES(ENOBUFS, sendto, (int fd, const void *from, size_t n, int flags, const struct sockaddr *to, socklen_t size),
+      (fd, from, n, flags, to, size))
+BYTES(ENOMEM, recvfrom, (int fd, void *to, size_t n, int flags, struct sockaddr *from, socklen_t *size),
+      (fd, to, n, flags, from, size))
 WRAP(FAULT_CALL, ENOMEM, void *, MAP_FAILED, mmap64,
      (void *at, size_t size, int protection, int flags, int fd, off_t offset),
      (at, size, protection, flags, fd, offset))
 WRAP(FAULT_CALL, EMFILE, FILE *, NULL, fopen64, (const char *path, const char *mode), (path, mode))
 WRAP(FAULT_CALL, EMFILE, FILE *, NULL, fdopen, (int fd, const char *mode), (fd, mode))
 WRAP(FAULT_CALL, EMFILE, void *, NULL, opendir, (const char *path), (path))
+
+int __real_fcntl64(int fd, int command, long argument);
+int __wrap_fcntl64(int fd, int command, long argument);
+
+int __wrap_fcntl64(int fd, int command, long argument)
+{
+	return grant(FAULT_CALL, "fcntl", ENOMEM) ? __real_fcntl64(fd, command, argument) : -1;
+}
 
 int __real_open64(const char *path, int flags, mode_t mode);
 int __real_openat64(int folder, const char *path, int flags, mode_t mode);
