@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lives.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/util.h"
+#include "patience.h"
 #include "test.h"
 
 #define MOST 4000 /* calls of one kind in one life */
@@ -15,53 +22,69 @@
 
 int daemon_main(int argc, char *argv[]);
 
-static struct life {
-	const char *refused; /* NULL: nothing was */
-	char text[65536];    /* that it said */
-} last;
+static char text[65536];          /* that the last life said */
+static const char *first_refused; /* in it; NULL: nothing was */
 
-/* What is printed goes to that file; the descriptors as they were. */
-static void redirect(int file, int before[2])
-{
-	(void)fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		before[i] = dup(STDOUT_FILENO + i);
-		assert_true(before[i] >= 0 && dup2(file, STDOUT_FILENO + i) >= 0);
-	}
-}
-
-static void restore(const int before[2])
-{
-	(void)fflush(NULL);
-	for (int i = 0; i < 2; i++) {
-		assert_true(dup2(before[i], STDOUT_FILENO + i) >= 0);
-		(void)close(before[i]);
-	}
-}
-
-/* Returns the exit code. */
-static int live(const struct lives *l, enum fault kind, size_t granted)
+/* In a process of its own, since what a life leaves behind, such as a thread that was given up, is not the next one's.
+ */
+static _Noreturn void live(const struct lives *l, int said, enum fault kind, size_t granted, const char **refused)
 {
 	char *argv[WORDS + 2] = {(char *)"portsyncd"};
-	int argc = 1, said, before[2], code;
-	ssize_t n;
+	int argc = 1, code;
 
 	for (; l->words[argc - 1]; argc++)
 		argv[argc] = (char *)l->words[argc - 1];
-	said = open(l->said, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	if (dup2(said, STDOUT_FILENO) < 0 || dup2(said, STDERR_FILENO) < 0)
+		abort();
+	if (l->stopped)
+		(void)raise(SIGTERM);
+	faults_begin(kind, granted, false);
+	code = daemon_main(argc, argv);
+	*refused = faults_end();
+	exit(code);
+}
+
+/* Its exit code; negative: it was killed by a signal, or hung until the test killed it. */
+static int await(pid_t pid)
+{
+	const uint64_t end = patience_ends_usec();
+	sigset_t ended;
+	int status;
+
+	(void)sigemptyset(&ended);
+	(void)sigaddset(&ended, SIGCHLD);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		const uint64_t now = now_usec();
+		const struct timespec left = {.tv_sec = now < end ? (time_t)((end - now) / USEC_PER_SEC + 1) : 0};
+
+		if (sigtimedwait(&ended, NULL, &left) < 0 && errno == EAGAIN)
+			(void)kill(pid, SIGKILL);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int live_once(const struct lives *l, enum fault kind, size_t granted, const char **refused)
+{
+	int said = open(l->said, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600), code;
+	ssize_t n;
+	pid_t pid;
+
 	assert_true(said >= 0);
 	if (l->begin)
 		l->begin();
-	redirect(said, before);
-	faults_begin(kind, granted, false);
-	code = daemon_main(argc, argv);
-	last.refused = faults_end();
-	restore(before);
+	(void)fflush(NULL);
+	*refused = NULL;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		live(l, said, kind, granted, refused);
+	code = await(pid);
 	if (l->end)
 		l->end();
-	n = pread(said, last.text, sizeof(last.text) - 1, 0);
+	n = pread(said, text, sizeof(text) - 1, 0);
 	assert_true(n >= 0 && close(said) == 0);
-	last.text[n] = '\0';
+	text[n] = '\0';
+	first_refused = *refused;
 	return code;
 }
 
@@ -70,11 +93,11 @@ static bool is_explained(enum fault kind, int code)
 {
 	switch (code) {
 	case EXIT_SUCCESS:
-		return kind != FAULT_MEMORY || !strstr(last.text, "disk");
+		return kind != FAULT_MEMORY || !strstr(text, "disk");
 	case EXIT_FAILURE:
-		return strstr(last.text, "portsyncd: ERR: ");
+		return strstr(text, "portsyncd: ERR: ");
 	case EXIT_BAD_CONFIG:
-		return strstr(last.text, "portsyncd: ");
+		return strstr(text, "portsyncd: ");
 	default:
 		return false;
 	}
@@ -82,24 +105,32 @@ static bool is_explained(enum fault kind, int code)
 
 static void judge(const struct lives *l, enum fault kind, size_t n, int code)
 {
-	const char *refused = last.refused ? last.refused : "none";
+	const char *refused = first_refused ? first_refused : "none";
 
 	if (!is_explained(kind, code))
-		fail_msg("call %zu, %s: %d\n%s", n, refused, code, last.text);
-	if (code == EXIT_SUCCESS && l->worked && !l->worked(last.text))
-		fail_msg("call %zu, %s: it ended well, but did not do its work\n%s", n, refused, last.text);
+		fail_msg("call %zu, %s: %d\n%s", n, refused, code, text);
+	if (code == EXIT_SUCCESS && l->worked && !l->worked(text))
+		fail_msg("call %zu, %s: it ended well, but did not do its work\n%s", n, refused, text);
 }
 
 void lives_refuse_each(const struct lives *l, enum fault kind)
 {
+	const char **refused = mmap(NULL, sizeof(*refused), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	sigset_t handled;
 	size_t n = 0;
 	int code;
 
+	assert_true(refused != MAP_FAILED);
+	(void)sigemptyset(&handled);
+	(void)sigaddset(&handled, SIGCHLD);
+	(void)sigaddset(&handled, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &handled, NULL);
 	do {
 		assert_true(n < MOST);
-		code = live(l, kind, n);
+		code = live_once(l, kind, n, refused);
 		judge(l, kind, n++, code);
-	} while (last.refused);
+	} while (first_refused);
 	if (code != EXIT_SUCCESS)
-		fail_msg("nothing is refused: %d\n%s", code, last.text);
+		fail_msg("nothing is refused: %d\n%s", code, text);
+	(void)munmap(refused, sizeof(*refused));
 }

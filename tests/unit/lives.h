@@ -2,8 +2,8 @@
 /*
  * The daemon's program from its start to its end, again and again. In each life one allocation or system call is
  * refused: first the first, then the second, until none is left. Each life ends with an exit code and a line that says
- * why, or does its work; none leaves memory behind, which the sanitizers' builds see. meson.build has src/main.c as
- * daemon_main().
+ * why, or does its work; none hangs, or leaves memory behind, which the sanitizers' builds see. meson.build has
+ * src/main.c as daemon_main().
  */
 #ifndef PORTSYNCD_LIVES_H
 #define PORTSYNCD_LIVES_H
@@ -15,6 +15,7 @@
 struct lives {
 	const char *const *words; /* of the command line; the last is NULL */
 	const char *said;         /* a file for what a life prints */
+	bool stopped;             /* SIGTERM is there from the start; the daemon finds it when it is up */
 	/* Around each life, where nothing is refused; may be NULL. */
 	void (*begin)(void);
 	void (*end)(void);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A daemon without a Redis, which is asked to stop at once: in each life one call is refused. */
-#include <signal.h>
 #include <stdio.h>
 
 #include "lives.h"
@@ -13,7 +12,6 @@ static struct rig {
 
 static int setup(void **state)
 {
-	sigset_t mask;
 	FILE *config;
 
 	(void)state;
@@ -31,10 +29,6 @@ static int setup(void **state)
 		"limit_secs = 0\n",
 		rig.folder, rig.folder, rig.folder, rig.folder);
 	assert_int_equal(fclose(config), 0);
-	/* A daemon finds the request to stop when it has started. */
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	return 0;
 }
 
@@ -45,17 +39,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The daemon finds it when it has started. */
-static void ask_it_to_stop(void)
-{
-	(void)raise(SIGTERM);
-}
-
 static void refuse_each(enum fault kind)
 {
 	const char *const words[] = {"--config", rig.config, "--sandbox", "off", NULL};
 
-	lives_refuse_each(&(struct lives){.words = words, .said = rig.said, .begin = ask_it_to_stop}, kind);
+	lives_refuse_each(&(struct lives){.words = words, .said = rig.said, .stopped = true}, kind);
 }
 
 static void any_allocation_of_a_daemon_may_fail(void **state)
