@@ -10,18 +10,16 @@ import contextlib
 import ctypes
 import errno
 import fcntl
-import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, TypeVar
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -36,39 +34,66 @@ SIOCGIFFLAGS = 0x8913
 IFF_UP = 0x1
 IFF_RUNNING = 0x40
 
+# linux/netlink.h, linux/rtnetlink.h, linux/if_link.h
+MESSAGE = struct.Struct("=IHHII")  # length, type, flags, sequence number, sender
+ATTRIBUTE = struct.Struct("=HH")  # length, type
+IFINFO_BYTES = 16
+NLMSG_DONE = 3
+NLM_F_DUMP_INTR = 0x10
+RTM_NEWLINK = 16
+IFLA_IFNAME = 3
+IFLA_MTU = 4
+DUMP_LINKS = MESSAGE.pack(MESSAGE.size + IFINFO_BYTES, 18, 0x301, 0, 0) + bytes(IFINFO_BYTES)
+DATAGRAM_BYTES = 1 << 16  # the kernel's have half of it at most
+
+T = TypeVar("T")
+
 FIELDS = ("state", "netdev_oper_status", "admin_status", "mtu")
+
+
+def inside(netns: str, act: Callable[[], T]) -> T:
+    """What act() returns in the namespace. A thread enters one on its own: another does, and ends; the caller's stays
+    where it is."""
+    done: list[T] = []
+
+    def enter_and_act() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open(f"/run/netns/{netns}", "rb") as handle:
+            if libc.setns(handle.fileno(), CLONE_NEWNET) == 0:
+                done.append(act())
+
+    thread = threading.Thread(target=enter_and_act)
+    thread.start()
+    thread.join()
+    if not done:
+        raise OSError(errno.EPERM, f"cannot act in the network namespace {netns}")
+    return done[0]
 
 
 def socket_in(netns: str | None, *kind: int) -> socket.socket:
     """socket(*kind) that lives in the namespace: it sees that namespace's links, from any thread."""
-    if netns is None:
-        return socket.socket(*kind)
-    made: list[socket.socket] = []
+    return inside(netns, lambda: socket.socket(*kind)) if netns else socket.socket(*kind)
 
-    def enter_and_open() -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open(f"/run/netns/{netns}", "rb") as handle:
-            if libc.setns(handle.fileno(), CLONE_NEWNET) == 0:
-                made.append(socket.socket(*kind))
 
-    # A thread enters a namespace on its own: this one does, and ends; the process stays where it is.
-    thread = threading.Thread(target=enter_and_open)
-    thread.start()
-    thread.join()
-    if not made:
-        raise OSError(errno.EPERM, f"cannot enter the network namespace {netns}")
-    return made[0]
+def netlink_parts(header: struct.Struct, data: bytes) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    """The messages of a datagram, or the attributes of a message: the rest of each header, and what follows it. Each
+    begins with its length, at a multiple of four."""
+    while data:
+        length, *words = header.unpack_from(data)
+        yield tuple(words), data[header.size : length]
+        data = data[(length + 3) & ~3 :]
 
 
 class Kernel:
     """What the kernel says of the links of a namespace."""
 
     def __init__(self, netns: str | None) -> None:
-        self._ip = ["ip"] + (["-n", netns] if netns else [])
         self._socket = socket_in(netns, socket.AF_INET, socket.SOCK_DGRAM)
+        self._route = socket_in(netns, socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
 
     def close(self) -> None:
         self._socket.close()
+        self._route.close()
 
     def flags(self, name: str) -> int | None:
         """The interface flags; None when the link is gone."""
@@ -83,9 +108,23 @@ class Kernel:
 
     def links(self) -> dict[str, int]:
         """Name -> MTU of all links."""
-        shown = subprocess.run([*self._ip, "-json", "link", "show"], capture_output=True, check=True)
-        listed: list[dict[str, Any]] = json.loads(shown.stdout)
-        return {link["ifname"]: link["mtu"] for link in listed}
+        while True:
+            links, whole = self._dumped()
+            if whole:
+                return links
+
+    def _dumped(self) -> tuple[dict[str, int], bool]:
+        """False: links came or went meanwhile, so some may be missing."""
+        self._route.send(DUMP_LINKS)
+        links, whole = {}, True
+        while True:
+            for (kind, flags, *_), body in netlink_parts(MESSAGE, self._route.recv(DATAGRAM_BYTES)):
+                whole = whole and not flags & NLM_F_DUMP_INTR
+                if kind == NLMSG_DONE:
+                    return links, whole
+                assert kind == RTM_NEWLINK, f"an answer of type {kind}: {body!r}"
+                values = {number: value for (number,), value in netlink_parts(ATTRIBUTE, body[IFINFO_BYTES:])}
+                links[os.fsdecode(values[IFLA_IFNAME].rstrip(b"\0"))] = int.from_bytes(values[IFLA_MTU], sys.byteorder)
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Name -> the row that STATE_DB should hold, of all links."""

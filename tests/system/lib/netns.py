@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from lib.checker import IFF_RUNNING, IFF_UP, Kernel, inside
 from lib.wait import wait_for
 
 NAME_PREFIX = "pt-"
@@ -31,6 +33,14 @@ def remove_stale() -> None:
         if owner and not os.path.exists(f"/proc/{owner[1]}"):
             with contextlib.suppress(AssertionError):
                 run("ip", "netns", "delete", line.split()[0])
+
+
+def disable_ipv6() -> bool:
+    """Of the caller's namespace. With IPv6 each change of a link costs the kernel much more than what it reports to
+    us."""
+    for links in ("all", "default"):
+        Path(f"/proc/sys/net/ipv6/conf/{links}/disable_ipv6").write_text("1")
+    return True
 
 
 class Links:
@@ -90,12 +100,13 @@ class Links:
     def wait_carrier(self, names: Collection[str], state: str) -> None:
         """Waits until the kernel shows this carrier of links that are up: a kernel thread updates it some time after
         set_carrier()."""
+        wanted = state == "up"
+        wait_for(lambda: all(it == wanted for it in self.carriers(names)), what=f"carrier {state}: {names}")
 
-        def other(link: dict[str, Any]) -> bool:
-            flags = link["flags"]
-            return link["ifname"] in names and "UP" in flags and ("NO-CARRIER" in flags) != (state == "down")
-
-        wait_for(lambda: not any(map(other, self.links())), what=f"carrier {state}: {names}")
+    def carriers(self, names: Collection[str]) -> list[bool]:
+        """Whether those of these links have carrier that are up."""
+        shown = [link["flags"] for link in self.links() if link["ifname"] in names]
+        return ["NO-CARRIER" not in flags for flags in shown if "UP" in flags]
 
     def set_admin(self, name: str, state: str) -> None:
         self.batch([f"link set dev {name} {state}"])
@@ -140,10 +151,13 @@ class NetNs(Links):
     def add_again(self) -> None:
         """Made, or made again after close(), without links."""
         run("ip", "netns", "add", self.name)
-        # With IPv6 each change of a link costs the kernel much more than what it reports to us.
-        self.exec(
-            "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"
-        )
+        inside(self.name, disable_ipv6)
+
+    def carriers(self, names: Collection[str]) -> list[bool]:
+        """As above, without a process."""
+        with contextlib.closing(Kernel(self.name)) as kernel:
+            shown = [kernel.flags(name) or 0 for name in names]
+        return [bool(flags & IFF_RUNNING) for flags in shown if flags & IFF_UP]
 
     def close(self) -> None:
         with contextlib.suppress(AssertionError):
