@@ -22,12 +22,12 @@ static int setup(void **state)
 	assert_non_null(config);
 	(void)fprintf(
 		config,
-		"[database]\nredis_unix_socket = %s/redis\n[http]\nlisten = 127.0.0.1:10199\nunix_socket = %s/http\n"
+		"[database]\nredis_unix_socket = %s/redis\n[http]\nlisten = 127.0.0.1:%u\nunix_socket = %s/http\n"
 		"[performance]\nlock_memory = false\ncpu_affinity = 0\nreceive_buffer_bytes = 4096\n[recorder]\nbytes "
 		"= 65536\nfolder = %s\n"
 		"[state]\nfile = %s/state\nhistory_changes = 16\n[log]\ntarget = stderr\n"
 		"limit_secs = 0\n",
-		rig.folder, rig.folder, rig.folder, rig.folder);
+		rig.folder, scratch_port(), rig.folder, rig.folder, rig.folder);
 	assert_int_equal(fclose(config), 0);
 	return 0;
 }
