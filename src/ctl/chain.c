@@ -94,7 +94,7 @@ static void ask_daemon(struct ctl *ctl, struct chain_sources *ret)
 
 	if (ret->silence[0] != '\0')
 		return;
-	if (daemonhttp_json(ctl, "/ports", &answer) < 0) {
+	if (daemonhttp_json(ctl, "/ports", JSON_ARRAY, "ports", &answer) < 0) {
 		(void)snprintf(ret->silence, sizeof(ret->silence), "%s", ctl->error.message);
 		return;
 	}

@@ -12,7 +12,14 @@
 #define READ_BYTES 65536
 #define REQUEST_BYTES 1024
 #define HEAD_MAX 16384
+#define ANY_LENGTH SIZE_MAX
+#define LENGTH "\r\nContent-Length:"
 #define START_SERVICE "systemctl status portsyncd; in SONiC: docker exec swss supervisorctl status portsyncd"
+
+struct head {
+	unsigned status;
+	size_t length; /* of the body; ANY_LENGTH: it ends where the daemon closes */
+};
 
 struct daemonhttp {
 	int fd;
@@ -41,6 +48,9 @@ static int give_up(struct ctl *ctl, int error)
 		return ctl_set_error(ctl, CTL_NO_DAEMON, "is the process stopped (T), or the machine overloaded?",
 				     "portsyncd does not answer: nothing at %s for %.0f s", path,
 				     wait_answer_seconds());
+	case EPIPE:
+		return ctl_set_error(ctl, CTL_NO_DAEMON, "portsyncctl doctor says whether it still runs",
+				     "portsyncd at %s has closed the connection before its answer was complete", path);
 	default:
 		return ctl_set_error(ctl, CTL_NO_DAEMON, NULL, "portsyncd at %s: %s", path, strerror(-error));
 	}
@@ -126,38 +136,53 @@ static size_t head_length(const struct text *bytes)
 }
 
 /* Reads the head, and drops it. 0 or negative errno. */
-static int read_head(int fd, struct text *bytes, unsigned *status)
+static int read_head(int fd, struct text *bytes, struct head *ret)
 {
-	size_t head;
+	const char *length;
+	size_t len;
 	int r = 1;
 
-	while ((head = head_length(bytes)) == 0 && r > 0)
+	while ((len = head_length(bytes)) == 0 && r > 0)
 		r = bytes->len > HEAD_MAX ? -EPROTO : await_bytes(fd, bytes);
-	if (head == 0)
-		return r < 0 ? r : -EPROTO;
-	bytes->data[head - 1] = '\0';
-	if (sscanf(bytes->data, "HTTP/1.%*1u %3u ", status) != 1)
+	if (len == 0)
+		return r < 0 ? r : -EPIPE;
+	bytes->data[len - 1] = '\0';
+	if (sscanf(bytes->data, "HTTP/1.%*1u %3u ", &ret->status) != 1)
 		return -EPROTO;
-	bytes->len -= head;
-	memmove(bytes->data, bytes->data + head, bytes->len);
+	length = strcasestr(bytes->data, LENGTH);
+	ret->length = length ? strtoul(length + strlen(LENGTH), NULL, 10) : ANY_LENGTH;
+	bytes->len -= len;
+	memmove(bytes->data, bytes->data + len, bytes->len);
 	return 0;
+}
+
+/* 0 or negative errno. */
+static int read_body(int fd, struct text *body, const struct head *head)
+{
+	int r;
+
+	while ((r = await_bytes(fd, body)) > 0)
+		;
+	return r == 0 && head->length != ANY_LENGTH && body->len < head->length ? -EPIPE : r;
 }
 
 static int ask(struct ctl *ctl, const char *method, const char *target, struct text *body, unsigned *status)
 {
 	int fd cleanup(close_fd) = open_socket(ctl), r;
+	struct head head;
 
 	*body = (struct text){0};
 	if (fd < 0)
 		return -1;
 	r = send_request(fd, method, target);
 	if (r == 0)
-		r = read_head(fd, body, status);
+		r = read_head(fd, body, &head);
 	if (r == 0)
-		while ((r = await_bytes(fd, body)) > 0)
-			;
-	if (r == 0)
+		r = read_body(fd, body, &head);
+	if (r == 0) {
+		*status = head.status;
 		return 0;
+	}
 	free(body->data);
 	*body = (struct text){0};
 	return give_up(ctl, r);
@@ -179,8 +204,26 @@ static int refuse_status(struct ctl *ctl, const char *target, unsigned status)
 			     "portsyncd answers %s with status %u", target, status);
 }
 
-int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret)
+static bool is_as_expected(const json_t *value, json_type type)
 {
+	bool good = value && json_typeof(value) == type;
+
+	for (size_t i = 0; good && i < json_array_size(value); i++)
+		good = json_is_object(json_array_get(value, i));
+	return good;
+}
+
+/* One of another version, or no portsyncd. */
+static int refuse_page(struct ctl *ctl, const char *target, const char *member, json_t *page)
+{
+	json_decref(page);
+	return ctl_set_error(ctl, CTL_NO_DAEMON, "is the daemon of another version?",
+			     "portsyncd's answer to %s does not have \"%s\" as it should be", target, member);
+}
+
+int daemonhttp_json(struct ctl *ctl, const char *target, json_type type, const char *member, json_t **ret)
+{
+	json_t *page = NULL;
 	struct text body;
 	unsigned status = 0;
 	json_error_t error;
@@ -189,13 +232,17 @@ int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret)
 	if (daemonhttp_get(ctl, target, &body, &status) < 0)
 		return -1;
 	if (status == 200)
-		*ret = json_loadb(body.data, body.len, 0, &error);
+		page = json_loadb(body.data, body.len, 0, &error);
 	free(body.data);
-	if (*ret)
-		return 0;
 	if (status != 200)
 		return refuse_status(ctl, target, status);
-	return ctl_set_error(ctl, CTL_NO_DAEMON, NULL, "portsyncd's answer to %s is not JSON: %s", target, error.text);
+	if (!page)
+		return ctl_set_error(ctl, CTL_NO_DAEMON, NULL, "portsyncd's answer to %s is not JSON: %s", target,
+				     error.text);
+	if (!is_as_expected(json_object_get(page, member), type))
+		return refuse_page(ctl, target, member, page);
+	*ret = page;
+	return 0;
 }
 
 /* --- streams --- */
@@ -203,7 +250,7 @@ int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret)
 struct daemonhttp *daemonhttp_open(struct ctl *ctl, const char *target)
 {
 	struct daemonhttp *stream = calloc(1, sizeof(*stream));
-	unsigned status = 0;
+	struct head head;
 	int r;
 
 	if (!stream) {
@@ -214,10 +261,10 @@ struct daemonhttp *daemonhttp_open(struct ctl *ctl, const char *target)
 	if (stream->fd >= 0) {
 		r = send_request(stream->fd, "GET", target);
 		if (r == 0)
-			r = read_head(stream->fd, &stream->bytes, &status);
-		if (r == 0 && status == 200)
+			r = read_head(stream->fd, &stream->bytes, &head);
+		if (r == 0 && head.status == 200)
 			return stream;
-		(void)(r < 0 ? give_up(ctl, r) : refuse_status(ctl, target, status));
+		(void)(r < 0 ? give_up(ctl, r) : refuse_status(ctl, target, head.status));
 	}
 	daemonhttp_close(stream);
 	return NULL;

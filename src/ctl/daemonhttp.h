@@ -20,8 +20,11 @@
 int daemonhttp_get(struct ctl *ctl, const char *target, struct text *body, unsigned *status);
 /* POST without a body. The same contract. */
 int daemonhttp_post(struct ctl *ctl, const char *target, struct text *body, unsigned *status);
-/* The JSON document of a page. 0; or -1, ctl_fail() is due, also when the status is not 200. */
-int daemonhttp_json(struct ctl *ctl, const char *target, json_t **ret);
+/*
+ * The JSON document of a page, which has a member of this name and type; an array is one of objects. 0; or -1,
+ * ctl_fail() is due, also when the status is not 200.
+ */
+int daemonhttp_json(struct ctl *ctl, const char *target, json_type type, const char *member, json_t **ret);
 
 struct daemonhttp;
 

@@ -74,7 +74,7 @@ static enum follow_outcome take(struct follow *f, json_t *json)
 		f->ops->hello(version ? version : "?", f->user);
 	else if (json_is_integer(lost))
 		f->ops->lost((long long)json_integer_value(lost), f->user);
-	else if (json_object_get(json, "port") && !f->ops->change(json, f->user))
+	else if (json_is_string(json_object_get(json, "port")) && !f->ops->change(json, f->user))
 		return FOLLOW_ENDED;
 	return FOLLOW_MORE;
 }

@@ -115,7 +115,8 @@ static int show(struct ctl *ctl, int argc, char **argv)
 	unsigned long last;
 	json_t *page, *changes;
 
-	if (read_last(ctl, &last) < 0 || daemonhttp_json(ctl, target_for(argc, argv, last, target), &page) < 0)
+	if (read_last(ctl, &last) < 0 ||
+	    daemonhttp_json(ctl, target_for(argc, argv, last, target), JSON_ARRAY, "changes", &page) < 0)
 		return ctl_fail(ctl);
 	changes = pick(json_object_get(page, "changes"), argc, argv, last);
 	if (ctl->json) {

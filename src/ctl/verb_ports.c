@@ -96,7 +96,7 @@ static void ask_daemon(struct ctl *ctl, struct sources *s)
 	json_t *page, *one;
 	size_t i;
 
-	if (daemonhttp_json(ctl, "/ports", &page) < 0) {
+	if (daemonhttp_json(ctl, "/ports", JSON_ARRAY, "ports", &page) < 0) {
 		ctl_say(ctl, "without flaps and last change: %s", ctl->error.message);
 		return;
 	}

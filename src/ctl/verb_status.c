@@ -260,7 +260,7 @@ int verb_status(struct ctl *ctl, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (daemonhttp_json(ctl, "/status", &status) == 0)
+	if (daemonhttp_json(ctl, "/status", JSON_STRING, "verdict", &status) == 0)
 		return show(ctl, status);
 	return show_without(ctl);
 }

@@ -31,10 +31,10 @@ struct top {
 static int read_pages(struct top *top)
 {
 	json_t *ports = NULL, *status = NULL;
-	int r = daemonhttp_json(top->ctl, "/ports", &ports);
+	int r = daemonhttp_json(top->ctl, "/ports", JSON_ARRAY, "ports", &ports);
 
 	if (r == 0)
-		r = daemonhttp_json(top->ctl, "/status", &status);
+		r = daemonhttp_json(top->ctl, "/status", JSON_STRING, "verdict", &status);
 	if (r == 0) {
 		board_set_status(top->board, status);
 		if (board_set_ports(top->board, ports) < 0)

@@ -98,7 +98,7 @@ static void say_unknown(struct ctl *ctl, int n, char **patterns)
 {
 	json_t *page;
 
-	if (ctl->json || n == 0 || daemonhttp_json(ctl, "/ports", &page) < 0)
+	if (ctl->json || n == 0 || daemonhttp_json(ctl, "/ports", JSON_ARRAY, "ports", &page) < 0)
 		return;
 	for (int i = 0; i < n; i++) {
 		char quote[64];

@@ -309,6 +309,14 @@ MUTATIONS = [
         ("int r;\n\n\t(void)unlinkat(folder, TEMPORARY, 0);", "int r;\n"),
     ),
     *of(
+        "ctl/daemonhttp.c",
+        "ctl_daemonhttp",
+        ("body->len < head->length ? -EPIPE : r;", "body->len > head->length ? -EPIPE : r;"),
+        ("good = json_is_object(json_array_get(value, i));", "good = true;"),
+        ("value && json_typeof(value) == type;", "value;"),
+        ("strcasestr(bytes->data, LENGTH)", "strstr(bytes->data, LENGTH)"),
+    ),
+    *of(
         "ctl/names.c",
         "ctl_names",
         ("return a_len < b_len ? -1 : 1;", "return a_len < b_len ? 1 : -1;"),

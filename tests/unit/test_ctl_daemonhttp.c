@@ -129,7 +129,7 @@ static void no_document(struct fixture *fx, const char *message, const char *rem
 {
 	json_t *json = json_null();
 
-	assert_int_equal(daemonhttp_json(&fx->ctl, "/ports", &json), -1);
+	assert_int_equal(daemonhttp_json(&fx->ctl, "/ports", JSON_ARRAY, "ports", &json), -1);
 	assert_null(json);
 	assert_reported(fx, message, remedy);
 }
@@ -142,7 +142,7 @@ static void a_page(void **state)
 	json_t *json;
 
 	SERVE(fx, OK "{\"ports\": []}");
-	assert_int_equal(daemonhttp_json(&fx->ctl, "/ports", &json), 0);
+	assert_int_equal(daemonhttp_json(&fx->ctl, "/ports", JSON_ARRAY, "ports", &json), 0);
 	assert_true(json_is_array(json_object_get(json, "ports")));
 	json_decref(json);
 	assert_ptr_equal(strstr(fx->request, "GET /ports HTTP/1.0\r\n"), fx->request);
@@ -202,10 +202,35 @@ static void no_daemon_at_all(void **state)
 
 	SERVE(fx, "-ERR unknown command\r\n\r\n", "", "HTTP/1.0 200 OK\r\n", html, OK);
 	no_document(fx, "Protocol error", "");
-	no_document(fx, "Protocol error", "");
-	no_document(fx, "Protocol error", "");
+	no_document(fx, "closed the connection before its answer was complete", "doctor");
+	no_document(fx, "closed the connection before its answer was complete", "doctor");
 	no_document(fx, "is not JSON: ", "");
 	no_document(fx, "is not JSON: ", "");
+}
+
+/* A part of a recording would be taken for all of it. */
+static void an_answer_that_breaks_off(void **state)
+{
+	struct fixture *fx = *state;
+	struct text body;
+	unsigned status;
+
+	SERVE(fx, "HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nfour",
+	      "HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nfour");
+	assert_int_equal(daemonhttp_get(&fx->ctl, "/recording", &body, &status), -1);
+	assert_reported(fx, "closed the connection before its answer was complete", "doctor");
+	assert_int_equal(daemonhttp_get(&fx->ctl, "/recording", &body, &status), 0);
+	assert_int_equal(body.len, 4);
+	free(body.data);
+}
+
+static void a_page_without_what_it_is_read_for(void **state)
+{
+	struct fixture *fx = *state;
+
+	SERVE(fx, OK "{}", OK "[]", OK "{\"ports\": 5}", OK "{\"ports\": [{}, 5]}");
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++)
+		no_document(fx, "answer to /ports does not have \"ports\"", "another version");
 }
 
 static void a_head_without_an_end(void **state)
@@ -360,6 +385,8 @@ int main(void)
 		TEST(one_that_says_nothing),
 		TEST(another_version),
 		TEST(no_daemon_at_all),
+		TEST(an_answer_that_breaks_off),
+		TEST(a_page_without_what_it_is_read_for),
 		TEST(a_head_without_an_end),
 		TEST(a_target_that_no_request_holds),
 		TEST(changes_until_no_more_are_wanted),
