@@ -25,7 +25,7 @@ void doctor_add(struct doctor *d, enum doctor_level level, const char *check, co
 	len = vasprintf(&text, format, args);
 	va_end(args);
 	if (len < 0)
-		return;
+		out_no_memory();
 	found = json_pack("{s:s, s:s, s:o}", "check", check, "level", doctor_level_name(level), "text",
 			  out_json_text(text));
 	if (found && remedy)

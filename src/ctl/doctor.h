@@ -67,7 +67,8 @@ const char *doctor_group_name(gid_t gid, char *out, size_t size);
 /*
  * Runs try in a child process as the daemon's user. With override the child has CAP_DAC_OVERRIDE in force, if the
  * daemon has it, as the daemon has when it connects to Redis. What try writes to its file is *said, which the caller
- * frees. Returns what try returns, 0 or a negative errno; -ENOTSUP: we may not be that user.
+ * frees. Returns what try returns, 0 or a negative errno; -ENOTSUP: we may not be that user. With an error and nothing
+ * said it could not be tried.
  */
 typedef int (*doctor_try_fn)(const struct doctor *d, const void *arg, FILE *out);
 int doctor_try(const struct doctor *d, bool override, doctor_try_fn try, const void *arg, char **said);

@@ -143,8 +143,9 @@ static int check_config(const struct doctor *d, const void *arg, FILE *out)
 	(void)arg;
 	memcpy(arguments, d->arguments, sizeof(arguments));
 	arguments[d->n_arguments] = (char *)(uintptr_t)CHECK_OPTION;
-	if (unused)
-		(void)settings_load(&config, d->n_arguments + 1, arguments, unused, out);
+	if (!unused)
+		return -ENOMEM;
+	(void)settings_load(&config, d->n_arguments + 1, arguments, unused, out);
 	return 0;
 }
 
@@ -196,6 +197,7 @@ void doctor_config(struct doctor *d)
 {
 	char *said cleanup(free_ptr) = NULL;
 	unsigned before = d->n[DOCTOR_FAIL];
+	int r;
 
 	if (options_given(&d->ctl->named) || !d->pid || !take_daemons_options(d))
 		take_our_options(d);
@@ -203,10 +205,14 @@ void doctor_config(struct doctor *d)
 		take_unit(d);
 	load(d);
 	take_credential(d);
-	if (doctor_try(d, false, check_config, NULL, &said) == -ENOTSUP)
+	r = doctor_try(d, false, check_config, NULL, &said);
+	if (r == -ENOTSUP)
 		doctor_add(d, DOCTOR_WARN, "user", "run it as root",
 			   "it is not known what user %s, whom the daemon runs as, may read and write", d->user.name);
-	else if (said)
+	else if (r < 0)
+		doctor_add(d, DOCTOR_FAIL, CHECK, "portsyncd --check-config says whether it is good",
+			   "it could not be checked: %s", strerror(-r));
+	else
 		report_faults(d, said);
 	report_file(d, before);
 }

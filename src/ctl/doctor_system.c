@@ -260,8 +260,14 @@ static void check_folder(struct doctor *d, const struct folder *folder)
 	if (folder->path[0] == '\0')
 		return;
 	r = doctor_try(d, false, try_folder, folder, &said);
-	if (r == -ENOTSUP || !said)
+	if (r == -ENOTSUP)
 		return;
+	if (r < 0 && (!said || !said[0])) {
+		doctor_add(d, DOCTOR_WARN, folder->check, "try again",
+			   "%s: whether user %s may write it is not known: %s", folder->path, d->user.name,
+			   strerror(-r));
+		return;
+	}
 	if (r == 0 || (d->user.unit && !d->pid && folder->unit)) {
 		doctor_add(d, DOCTOR_OK, folder->check, NULL, "%s can be written", folder->path);
 		return;

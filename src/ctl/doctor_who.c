@@ -240,6 +240,7 @@ static _Noreturn void be_child(const struct doctor *d, bool override, doctor_try
 	int r = out ? become(d, override) : -ENOMEM;
 
 	(void)alarm(TRY_SECS);
+	json_set_alloc_funcs(malloc, free); /* without memory the try fails, as the daemon would */
 	if (r == 0)
 		r = try(d, arg, out);
 	if (out)

@@ -22,6 +22,7 @@ int main(int argc, char *argv[])
 
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)signal(SIGINT, on_interrupt);
+	json_set_alloc_funcs(out_take, free);
 	switch (options_read(&ctl, argc, argv, &n, &arguments)) {
 	case OPTIONS_RUN:
 		code = ctl.verb->run(&ctl, n, arguments);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/file.h"
+#include "ctl/out.h"
 #include "ctl/prose.h"
 
 #define FIRST_LONG 256 /* what getopt_long() returns for the first long option; letters are below */
@@ -253,14 +254,14 @@ static int read_config(struct ctl *ctl, const char *path)
 	char *complaints cleanup(free_ptr) = NULL;
 	size_t size = 0;
 	FILE *err = open_memstream(&complaints, &size);
-	int r = err ? config_read_file(&ctl->config, path ? path : CONFIG_DEFAULT_PATH, err) : -ENOMEM;
+	int r = err ? config_read_file(&ctl->config, path ? path : CONFIG_DEFAULT_PATH, err) : 0;
 
-	if (err)
-		(void)fclose(err);
+	if (!err || fclose(err) != 0)
+		out_no_memory();
 	if (r == 0 || (r == -ENOENT && !path))
 		return 0;
 	if (size == 0 && !ctl->verb->bad_config)
-		return ctl_set_error(ctl, CTL_USAGE, NULL, "--config: %s: %s", path ? path : "", strerror(-r));
+		return ctl_set_error(ctl, CTL_USAGE, NULL, "--config: %s: %s", path, strerror(-r));
 	complaints[strcspn(complaints, "\n")] = '\0';
 	if (ctl->verb->bad_config)
 		return 0;

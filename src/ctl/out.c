@@ -28,6 +28,23 @@ const char *out_off(const struct ctl *ctl, enum out_style style)
 	return ctl->color && style != OUT_PLAIN ? "\033[0m" : "";
 }
 
+/* --- memory --- */
+
+void out_no_memory(void)
+{
+	(void)fputs("portsyncctl: no memory\n", stderr);
+	exit(CTL_NO_SOURCE);
+}
+
+void *out_take(size_t size)
+{
+	void *taken = malloc(size);
+
+	if (!taken)
+		out_no_memory();
+	return taken;
+}
+
 /* --- tables --- */
 
 struct cell {
@@ -39,39 +56,28 @@ struct out_table {
 	const struct ctl *ctl;
 	size_t columns, n, size;
 	struct cell *cells;
-	bool failed;
 };
 
-static void add_cell(struct out_table *t, enum out_style style, char *text)
+static void add_cell(struct out_table *t, enum out_style style, const char *text)
 {
-	if (!text)
-		t->failed = true;
-	if (t->n == t->size && !t->failed) {
-		size_t size = t->size ? 2 * t->size : 64 * t->columns;
-		struct cell *cells = reallocarray(t->cells, size, sizeof(*cells));
+	size_t len = strlen(text) + 1;
 
-		t->failed = !cells;
-		if (cells) {
-			t->cells = cells;
-			t->size = size;
-		}
+	if (t->n == t->size) {
+		t->size = t->size ? 2 * t->size : 64 * t->columns;
+		t->cells = reallocarray(t->cells, t->size, sizeof(*t->cells));
+		if (!t->cells)
+			out_no_memory();
 	}
-	if (t->failed)
-		free(text);
-	else
-		t->cells[t->n++] = (struct cell){text, style};
+	t->cells[t->n++] = (struct cell){memcpy(out_take(len), text, len), style};
 }
 
 struct out_table *out_table_new(const struct ctl *ctl, size_t columns, const char *const *headings)
 {
-	struct out_table *t = calloc(1, sizeof(*t));
+	struct out_table *t = out_take(sizeof(*t));
 
-	if (!t)
-		return NULL;
-	t->ctl = ctl;
-	t->columns = columns;
+	*t = (struct out_table){.ctl = ctl, .columns = columns};
 	for (size_t i = 0; i < columns && ctl->legend; i++)
-		add_cell(t, OUT_BOLD, strdup(headings[i]));
+		add_cell(t, OUT_BOLD, headings[i]);
 	return t;
 }
 
@@ -80,12 +86,10 @@ void out_cell(struct out_table *t, enum out_style style, const char *format, ...
 	char raw[512], shown[sizeof(raw)];
 	va_list args;
 
-	if (!t)
-		return;
 	va_start(args, format);
 	(void)vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
-	add_cell(t, style, strdup(printable(raw, strlen(raw), shown, sizeof(shown))));
+	add_cell(t, style, printable(raw, strlen(raw), shown, sizeof(shown)));
 }
 
 static void table_free(struct out_table *t)
@@ -124,30 +128,23 @@ static void print_row(const struct out_table *t, const struct cell *row, const s
 
 void out_table_print(struct out_table *t)
 {
-	size_t *widths = t ? calloc(t->columns, sizeof(*widths)) : NULL;
+	size_t *widths = out_take(t->columns * sizeof(*widths));
 
-	if (!widths || t->failed) {
-		(void)fputs("portsyncctl: no memory\n", stderr);
-	} else {
-		for (size_t i = 0; i < t->columns; i++)
-			widths[i] = column_width(t, i);
-		for (size_t i = 0; i + t->columns <= t->n; i += t->columns)
-			print_row(t, &t->cells[i], widths);
-	}
+	for (size_t i = 0; i < t->columns; i++)
+		widths[i] = column_width(t, i);
+	for (size_t i = 0; i + t->columns <= t->n; i += t->columns)
+		print_row(t, &t->cells[i], widths);
 	free(widths);
-	if (t)
-		table_free(t);
+	table_free(t);
 }
 
 /* --- JSON --- */
 
 json_t *out_json_text(const char *text)
 {
-	char *utf8 = text ? malloc(4 * strlen(text) + 1) : NULL;
-	json_t *string = utf8 ? json_string(text_utf8(text, utf8)) : NULL;
+	char *utf8 cleanup(free_ptr) = text ? out_take(4 * strlen(text) + 1) : NULL;
 
-	free(utf8);
-	return text ? string : json_null();
+	return text ? json_string(text_utf8(text, utf8)) : json_null();
 }
 
 json_t *out_json_error(const struct ctl_error *error)
@@ -168,7 +165,7 @@ static void print(const struct ctl *ctl, json_t *members, size_t flags)
 	if (!document || !members || json_object_update(document, members) < 0 ||
 	    json_dumpf(document, stdout, flags | JSON_REAL_PRECISION(9)) < 0) {
 		if (out_finish() == CTL_GOOD) /* else stdout is the fault, and was reported */
-			(void)fputs("portsyncctl: no memory\n", stderr);
+			out_no_memory();
 		exit(CTL_NO_SOURCE);
 	}
 	(void)putchar('\n');

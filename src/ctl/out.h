@@ -13,18 +13,23 @@ enum out_style { OUT_PLAIN, OUT_GOOD, OUT_WARN, OUT_BAD, OUT_DIM, OUT_BOLD };
 const char *out_on(const struct ctl *ctl, enum out_style style);
 const char *out_off(const struct ctl *ctl, enum out_style style);
 
+/* Ends the process with CTL_NO_SOURCE and a line on stderr: an answer that lacks a part would be a wrong one. */
+_Noreturn void out_no_memory(void);
+/* malloc(), or out_no_memory(). jansson has it, too, so its constructors do not fail for want of memory. */
+void *out_take(size_t size);
+
 struct out_table;
 
-/* Columns are as wide as their widest cell. headings: columns of them; NULL without memory. */
+/* Columns are as wide as their widest cell. headings: columns of them. */
 struct out_table *out_table_new(const struct ctl *ctl, size_t columns, const char *const *headings);
 /* The next cell, row by row. Bytes that are not printable ASCII become \xNN. */
 void out_cell(struct out_table *t, enum out_style style, const char *format, ...) PRINTF_LIKE(3, 4);
-/* Prints what there is, and frees it. NULL, or a table that ran out of memory, is an error text on stderr. */
+/* Prints it, and frees it. */
 void out_table_print(struct out_table *t);
 
 /*
- * One document: "schema" and "verb", then the members of this object, which is consumed. NULL (jansson had no memory)
- * ends the process with CTL_NO_SOURCE and a line on stderr.
+ * One document: "schema" and "verb", then the members of this object, which is consumed. NULL, which jansson returns
+ * without memory, is out_no_memory().
  */
 void out_json(const struct ctl *ctl, json_t *members);
 /* The same as one line of a stream, written at once. */

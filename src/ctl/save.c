@@ -19,7 +19,7 @@ int save_begin(struct ctl *ctl, struct save *save, const char *path)
 	bool to_stdout = strcmp(path, "-") == 0;
 	struct stat st;
 
-	*save = (struct save){.path = to_stdout ? NULL : path, .fd = STDOUT_FILENO};
+	*save = (struct save){.path = to_stdout ? NULL : path, .fd = to_stdout ? STDOUT_FILENO : -1};
 	if (to_stdout && ctl->json)
 		return ctl_set_error(ctl, CTL_USAGE, NULL, "-o -: stdout cannot have the file and --json's document");
 	if (to_stdout && isatty(STDOUT_FILENO))

@@ -45,6 +45,10 @@ struct dump {
 
 static volatile sig_atomic_t interrupted;
 
+/* What is removed when the process ends, wherever that is. */
+static struct dump dump;
+static struct save saving = {.fd = -1};
+
 static void on_signal(int number)
 {
 	interrupted = number;
@@ -63,9 +67,12 @@ static void note(struct dump *d, const char *name, const char *missing)
 
 static FILE *create(const struct dump *d, const char *name)
 {
-	int fd = openat(d->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd cleanup(close_fd) = openat(d->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 
-	return fd < 0 ? NULL : fdopen(fd, "w");
+	if (file)
+		(void)take_fd(&fd);
+	return file;
 }
 
 static void add_missing(struct dump *d, const char *name, const char *why, const char *remedy)
@@ -343,7 +350,9 @@ static void add_journal(struct dump *d)
 	}
 	close_fd(&fd);
 	(void)unlinkat(d->fd, name, 0);
-	if (status == 127)
+	if (status < 0)
+		(void)snprintf(why, sizeof(why), "journalctl could not be started, or its file not made");
+	else if (status == 127)
 		(void)snprintf(why, sizeof(why), "there is no journalctl here");
 	else if (status == 0)
 		(void)snprintf(why, sizeof(why), "the journal has no lines of portsyncd");
@@ -361,8 +370,10 @@ static void add_readme(struct dump *d)
 	FILE *out = create(d, "README");
 	size_t i;
 
-	if (!out)
+	if (!out) {
+		add_missing(d, "README", "it could not be written", "");
 		return;
+	}
 	(void)uname(&machine);
 	(void)fprintf(out,
 		      "portsyncctl " PORTSYNCD_VERSION " dump, host %s, %s %s.\n"
@@ -417,8 +428,16 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static void remove_folders(struct dump *d)
 {
 	close_fd(&d->fd);
+	d->fd = -1;
 	if (d->folder[0] != '\0')
 		(void)nftw(d->folder, remove_one, 2, FTW_DEPTH | FTW_PHYS);
+	d->folder[0] = '\0';
+}
+
+static void clean_up(void)
+{
+	save_drop(&saving);
+	remove_folders(&dump);
 }
 
 static void collect(struct dump *d)
@@ -481,7 +500,7 @@ static int archive(struct dump *d, struct save *save)
 	return refuse_archive(d, said, status);
 }
 
-static int answer(struct dump *d, const struct save *save)
+static int answer(const struct dump *d, const struct save *save)
 {
 	if (d->ctl->json)
 		out_json(d->ctl, json_pack("{s:o, s:O}", "file", out_json_text(save->path), "parts", d->parts));
@@ -491,12 +510,12 @@ static int answer(struct dump *d, const struct save *save)
 }
 
 /* Removes what was made; a signal then ends us quietly. */
-static int finish(struct dump *d, const struct save *save, int r)
+static int finish(int r)
 {
-	remove_folders(d);
+	clean_up();
 	if (interrupted)
 		_exit(128 + interrupted);
-	return r < 0 ? ctl_fail(d->ctl) : answer(d, save);
+	return r < 0 ? ctl_fail(dump.ctl) : answer(&dump, &saving);
 }
 
 static void catch_signals(void)
@@ -511,25 +530,24 @@ static void catch_signals(void)
 int verb_dump(struct ctl *ctl, int argc, char **argv)
 {
 	const char *path = ctl_option(ctl, "output");
-	struct dump d = {.ctl = ctl, .fd = -1, .parts = json_array()};
 	char own[NAME_BYTES + sizeof(".tar.gz")];
-	struct save save = {.fd = -1};
 	int r, code;
 
 	(void)argc;
 	(void)argv;
+	dump = (struct dump){.ctl = ctl, .fd = -1, .parts = json_array()};
+	saving = (struct save){.fd = -1};
 	catch_signals();
-	r = make_folders(&d);
-	(void)snprintf(own, sizeof(own), "%s.tar.gz", d.name);
+	(void)atexit(clean_up);
+	r = make_folders(&dump);
+	(void)snprintf(own, sizeof(own), "%s.tar.gz", dump.name);
 	if (r == 0)
-		r = save_begin(ctl, &save, path ? path : own);
+		r = save_begin(ctl, &saving, path ? path : own);
 	if (r == 0) {
-		collect(&d);
-		r = interrupted ? -1 : archive(&d, &save);
+		collect(&dump);
+		r = interrupted ? -1 : archive(&dump, &saving);
 	}
-	if (interrupted)
-		save_drop(&save);
-	code = finish(&d, &save, r);
-	json_decref(d.parts);
+	code = finish(r);
+	json_decref(dump.parts);
 	return code;
 }

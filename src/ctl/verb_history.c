@@ -101,7 +101,11 @@ static struct arena pieces;
 
 static void *take_piece(size_t size)
 {
-	return arena_take(&pieces, size);
+	void *piece = arena_take(&pieces, size);
+
+	if (!piece)
+		out_no_memory();
+	return piece;
 }
 
 static void keep_piece(void *piece)
@@ -136,7 +140,7 @@ int verb_history(struct ctl *ctl, int argc, char **argv)
 	arena_init(&pieces, PIECES_BYTES, 0);
 	json_set_alloc_funcs(take_piece, keep_piece);
 	r = show(ctl, argc, argv);
-	json_set_alloc_funcs(malloc, free);
+	json_set_alloc_funcs(out_take, free);
 	arena_done(&pieces);
 	return r;
 }

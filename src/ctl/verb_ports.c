@@ -139,10 +139,8 @@ static void add_name(struct names *names, const char *name)
 		size_t size = names->size ? 2 * names->size : 256;
 		const char **grown = reallocarray(names->list, size, sizeof(*grown));
 
-		if (!grown) {
-			(void)fputs("portsyncctl: no memory\n", stderr);
-			exit(CTL_NO_SOURCE);
-		}
+		if (!grown)
+			out_no_memory();
 		names->list = grown;
 		names->size = size;
 	}

@@ -60,8 +60,9 @@ static int print_once(struct top *top)
 	}
 	screen_size(&columns, &lines);
 	board_draw(top->board, &picture, columns, 0);
-	if (!picture.failed)
-		(void)fwrite(picture.data, 1, picture.len, stdout);
+	if (picture.failed)
+		out_no_memory();
+	(void)fwrite(picture.data, 1, picture.len, stdout);
 	free(picture.data);
 	return CTL_GOOD;
 }

@@ -86,7 +86,15 @@ static bool judge(const struct look *look, char *why, size_t size)
 			       first->field ? " of " : "", first->field ? first->field : "");
 	else
 		(void)snprintf(why, size, "the links change all the time");
-	return look->found.n == 0 && !look->found.failed && !look->links.interrupted;
+	return look->found.n == 0 && !look->links.interrupted;
+}
+
+static int look_at_all(struct ctl *ctl, struct look *look)
+{
+	if (read_all(ctl, look) < 0)
+		return -1;
+	compare(&(struct compare_input){&look->links, &look->config, &look->appl, &look->state}, &look->found);
+	return look->found.failed ? ctl_set_error(ctl, CTL_NO_SOURCE, NULL, "no memory") : 0;
 }
 
 static bool is_in_sync(struct ctl *ctl, char *why, size_t size)
@@ -94,12 +102,10 @@ static bool is_in_sync(struct ctl *ctl, char *why, size_t size)
 	struct look look = {.links = {.links = NULL}};
 	bool equal = false;
 
-	if (read_all(ctl, &look) < 0) {
+	if (look_at_all(ctl, &look) < 0)
 		(void)snprintf(why, size, "%s", ctl->error.message);
-	} else {
-		compare(&(struct compare_input){&look.links, &look.config, &look.appl, &look.state}, &look.found);
+	else
 		equal = judge(&look, why, size);
-	}
 	look_done(&look);
 	return equal;
 }

@@ -317,6 +317,22 @@ MUTATIONS = [
         ("strcasestr(bytes->data, LENGTH)", "strstr(bytes->data, LENGTH)"),
     ),
     *of(
+        "ctl/doctor_config.c",
+        "ctl_life",
+        ("else if (r < 0)\n", "else if (r > 0)\n"),
+    ),
+    *of(
+        "ctl/out.c",
+        "ctl_life",
+        ("if (!taken)\n\t\tout_no_memory();", ""),
+        ("exit(CTL_NO_SOURCE);\n}\n\nvoid *out_take", "exit(CTL_GOOD);\n}\n\nvoid *out_take"),
+    ),
+    *of(
+        "ctl/verb_dump.c",
+        "ctl_life",
+        ("\t(void)atexit(clean_up);\n", ""),
+    ),
+    *of(
         "ctl/names.c",
         "ctl_names",
         ("return a_len < b_len ? -1 : 1;", "return a_len < b_len ? 1 : -1;"),

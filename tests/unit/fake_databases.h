@@ -25,6 +25,7 @@ struct fake_client {
 	char auth[FAKE_WORD_BYTES];    /* "user password", or "password"; "": neither */
 	char in[16384];
 	size_t len;
+	size_t heard;                           /* bytes */
 	char word[FAKE_WORDS][FAKE_WORD_BYTES]; /* of the command that is answered */
 	size_t words;
 };
@@ -36,7 +37,8 @@ struct fake_databases {
 	const char *path;
 	/* The answer to the command of this client, "" for none; NULL: as an empty Redis. May be NULL itself. */
 	const char *(*says)(const struct fake_client *c);
-	struct fake_client *clients[FAKE_CLIENTS]; /* in the order in which they came */
+	const size_t *most; /* bytes that a client hears before it is hung up on; NULL: any number */
+	struct fake_client *clients[FAKE_CLIENTS]; /* in the order in which they came; those who left may be missing */
 	size_t n;
 };
 
@@ -48,6 +50,6 @@ void databases_end(struct fake_databases *f);
 struct fake_client *databases_find(const struct fake_databases *f, unsigned database, const char *pattern);
 void databases_hang_up(struct fake_client *c);
 /* A client that hung up hears nothing. */
-void databases_tell(const struct fake_client *c, const char *text);
+void databases_tell(struct fake_client *c, const char *text);
 
 #endif

@@ -55,12 +55,9 @@ void fake_reset(void)
 
 static void set_readable(const struct nlsock *s, bool readable)
 {
-	uint64_t value = 1;
+	eventfd_t value = 1;
 
-	if (readable)
-		(void)!write(s->fd, &value, sizeof(value));
-	else
-		(void)!read(s->fd, &value, sizeof(value));
+	(void)(readable ? eventfd_write(s->fd, value) : eventfd_read(s->fd, &value));
 }
 
 static void add_step(struct script *s, struct step step)
@@ -131,8 +128,12 @@ static int open_sock(struct nlsock **ret, const struct nlsock_options *opt, stru
 	struct nlsock *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		abort();
+		return -ENOMEM;
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->fd < 0) {
+		free(s);
+		return -EMFILE;
+	}
 	s->script = script;
 	script->reader = s;
 	set_readable(s, script->at < script->n || fake.endless);
