@@ -130,20 +130,35 @@ int __wrap_posix_memalign(void **ret, size_t alignment, size_t size)
 
 /* What these make in a library's memory. */
 #define EVENT(name, parameters, arguments) WRAP(FAULT_MEMORY, ENOMEM, int, -ENOMEM, name, parameters, arguments)
+#define SOURCE(name, parameters, arguments)                                                                            \
+	int __real_##name parameters;                                                                                  \
+	int __wrap_##name parameters;                                                                                  \
+	int __wrap_##name parameters                                                                                   \
+	{                                                                                                              \
+		sources++;                                                                                             \
+		return grant(FAULT_MEMORY, #name, ENOMEM) ? __real_##name arguments : -ENOMEM;                         \
+	}
+
+static size_t sources; /* only the loop's thread makes them */
+
+size_t faults_sources(void)
+{
+	return sources;
+}
 
 EVENT(sd_event_new, (sd_event * *ret), (ret))
-EVENT(sd_event_add_io,
-      (sd_event * event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler, void *user),
-      (event, ret, fd, events, handler, user))
-EVENT(sd_event_add_time,
-      (sd_event * event, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
-       sd_event_time_handler_t handler, void *user),
-      (event, ret, clock, usec, accuracy, handler, user))
-EVENT(sd_event_add_defer, (sd_event * event, sd_event_source **ret, sd_event_handler_t handler, void *user),
-      (event, ret, handler, user))
-EVENT(sd_event_add_signal,
-      (sd_event * event, sd_event_source **ret, int number, sd_event_signal_handler_t handler, void *user),
-      (event, ret, number, handler, user))
+SOURCE(sd_event_add_io,
+       (sd_event * event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler, void *user),
+       (event, ret, fd, events, handler, user))
+SOURCE(sd_event_add_time,
+       (sd_event * event, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
+	sd_event_time_handler_t handler, void *user),
+       (event, ret, clock, usec, accuracy, handler, user))
+SOURCE(sd_event_add_defer, (sd_event * event, sd_event_source **ret, sd_event_handler_t handler, void *user),
+       (event, ret, handler, user))
+SOURCE(sd_event_add_signal,
+       (sd_event * event, sd_event_source **ret, int number, sd_event_signal_handler_t handler, void *user),
+       (event, ret, number, handler, user))
 
 /* --- system calls --- */
 

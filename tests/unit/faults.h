@@ -21,5 +21,7 @@ void faults_pause(void);
 void faults_go_on(void);
 /* All is granted again. Returns the name of the first call that was refused; NULL: there was none. */
 const char *faults_end(void);
+/* How many sources of event loops were asked for so far. */
+size_t faults_sources(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,12 +23,31 @@
 
 int daemon_main(int argc, char *argv[]);
 
-static char text[65536];          /* that the last life said */
-static const char *first_refused; /* in it; NULL: nothing was */
+static char text[65536]; /* that the last life said */
+
+/* What is known of it, in memory that it shares with the test. */
+static struct life {
+	const char *refused;   /* NULL: nothing was */
+	size_t reserved, made; /* sources of its event loop: room for so many, and how many came */
+} * last;
+
+static size_t made_before; /* the reservation's own */
+
+int __real_timer_reserve(sd_event *event, size_t sources);
+int __wrap_timer_reserve(sd_event *event, size_t sources);
+
+int __wrap_timer_reserve(sd_event *event, size_t sources)
+{
+	int r = __real_timer_reserve(event, sources);
+
+	last->reserved = sources;
+	made_before = faults_sources();
+	return r;
+}
 
 /* In a process of its own, since what a life leaves behind, such as a thread that was given up, is not the next one's.
  */
-static _Noreturn void live(const struct lives *l, int said, enum fault kind, size_t granted, const char **refused)
+static _Noreturn void live(const struct lives *l, int said, enum fault kind, size_t granted)
 {
 	char *argv[WORDS + 2] = {(char *)"portsyncd"};
 	int argc = 1, code;
@@ -40,7 +60,8 @@ static _Noreturn void live(const struct lives *l, int said, enum fault kind, siz
 		(void)raise(SIGTERM);
 	faults_begin(kind, granted, false);
 	code = daemon_main(argc, argv);
-	*refused = faults_end();
+	last->refused = faults_end();
+	last->made = faults_sources() - made_before;
 	exit(code);
 }
 
@@ -63,7 +84,7 @@ static int await(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static int live_once(const struct lives *l, enum fault kind, size_t granted, const char **refused)
+static int live_once(const struct lives *l, enum fault kind, size_t granted)
 {
 	int said = open(l->said, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600), code;
 	ssize_t n;
@@ -73,18 +94,17 @@ static int live_once(const struct lives *l, enum fault kind, size_t granted, con
 	if (l->begin)
 		l->begin();
 	(void)fflush(NULL);
-	*refused = NULL;
+	*last = (struct life){0};
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		live(l, said, kind, granted, refused);
+		live(l, said, kind, granted);
 	code = await(pid);
 	if (l->end)
 		l->end();
 	n = pread(said, text, sizeof(text) - 1, 0);
 	assert_true(n >= 0 && close(said) == 0);
 	text[n] = '\0';
-	first_refused = *refused;
 	return code;
 }
 
@@ -105,7 +125,7 @@ static bool is_explained(enum fault kind, int code)
 
 static void judge(const struct lives *l, enum fault kind, size_t n, int code)
 {
-	const char *refused = first_refused ? first_refused : "none";
+	const char *refused = last->refused ? last->refused : "none";
 
 	if (!is_explained(kind, code))
 		fail_msg("call %zu, %s: %d\n%s", n, refused, code, text);
@@ -113,24 +133,32 @@ static void judge(const struct lives *l, enum fault kind, size_t n, int code)
 		fail_msg("call %zu, %s: it ended well, but did not do its work\n%s", n, refused, text);
 }
 
+/* More sources than were reserved may need memory at a moment when there is none, and a loop without it ends. */
+static void assert_sources_fit(void)
+{
+	if (last->reserved > 0 && last->made > last->reserved)
+		fail_msg("%zu event sources, but memory is reserved for %zu", last->made, last->reserved);
+}
+
 void lives_refuse_each(const struct lives *l, enum fault kind)
 {
-	const char **refused = mmap(NULL, sizeof(*refused), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	sigset_t handled;
 	size_t n = 0;
 	int code;
 
-	assert_true(refused != MAP_FAILED);
+	last = mmap(NULL, sizeof(*last), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(last != MAP_FAILED);
 	(void)sigemptyset(&handled);
 	(void)sigaddset(&handled, SIGCHLD);
 	(void)sigaddset(&handled, SIGTERM);
 	(void)sigprocmask(SIG_BLOCK, &handled, NULL);
 	do {
 		assert_true(n < MOST);
-		code = live_once(l, kind, n, refused);
+		code = live_once(l, kind, n);
 		judge(l, kind, n++, code);
-	} while (first_refused);
+	} while (last->refused);
 	if (code != EXIT_SUCCESS)
 		fail_msg("nothing is refused: %d\n%s", code, text);
-	(void)munmap(refused, sizeof(*refused));
+	assert_sources_fit();
+	(void)munmap(last, sizeof(*last));
 }

@@ -23,7 +23,10 @@ struct lives {
 	bool (*worked)(const char *text);
 };
 
-/* The test fails with the first life that is neither explained nor of use. */
+/*
+ * The test fails with the first life that is neither explained nor of use, and if the last has more event sources than
+ * its daemon reserved memory for.
+ */
 void lives_refuse_each(const struct lives *l, enum fault kind);
 
 #endif
