@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,6 +397,112 @@ static void a_client_that_never_arrives(void **state)
 	late = (struct late){0};
 }
 
+/* --- what is refused to the server --- */
+
+enum refused { ACCEPT, CLIENT_MEMORY, ANSWER, REFUSABLE };
+
+/* For each, how many calls are still granted before one is refused; negative: all are. */
+static _Atomic int granted[REFUSABLE] = {-1, -1, -1};
+
+static bool is_refused(enum refused what)
+{
+	return atomic_load(&granted[what]) >= 0 && atomic_fetch_sub(&granted[what], 1) == 0;
+}
+
+int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+struct MHD_Response *__real_MHD_create_response_from_buffer(size_t len, void *body, enum MHD_ResponseMemoryMode mode);
+struct MHD_Response *__wrap_MHD_create_response_from_buffer(size_t len, void *body, enum MHD_ResponseMemoryMode mode);
+enum MHD_Result __real_MHD_add_response_header(struct MHD_Response *response, const char *name, const char *value);
+enum MHD_Result __wrap_MHD_add_response_header(struct MHD_Response *response, const char *name, const char *value);
+enum MHD_Result __real_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+					  struct MHD_Response *response);
+enum MHD_Result __wrap_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+					  struct MHD_Response *response);
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+	if (!is_refused(ACCEPT))
+		return __real_accept4(fd, address, len, flags);
+	errno = EMFILE;
+	return -1;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return is_refused(CLIENT_MEMORY) ? NULL : __real_calloc(n, size);
+}
+
+struct MHD_Response *__wrap_MHD_create_response_from_buffer(size_t len, void *body, enum MHD_ResponseMemoryMode mode)
+{
+	return is_refused(ANSWER) ? NULL : __real_MHD_create_response_from_buffer(len, body, mode);
+}
+
+enum MHD_Result __wrap_MHD_add_response_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	return is_refused(ANSWER) ? MHD_NO : __real_MHD_add_response_header(response, name, value);
+}
+
+enum MHD_Result __wrap_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
+					  struct MHD_Response *response)
+{
+	return is_refused(ANSWER) ? MHD_NO : __real_MHD_queue_response(connection, status, response);
+}
+
+/* Its client sees the connection close, and may ask again. */
+static void an_answer_that_cannot_be_made_is_none(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char answer[1024];
+	int n = 0;
+
+	assert_int_equal(start(fx, &opt), 0);
+	for (;; n++) {
+		atomic_store(&granted[ANSWER], n);
+		ask(fx, "/", answer, sizeof(answer));
+		if (answer[0] != '\0')
+			break;
+	}
+	atomic_store(&granted[ANSWER], -1);
+	assert_true(n > 5);
+	assert_non_null(strstr(answer, "\r\n\r\n" PAGE));
+	stop(fx);
+	assert_int_equal(fx->handled, n + 1);
+}
+
+/* The client waits in the queue of the socket meanwhile. */
+static void without_a_descriptor_a_client_waits(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+
+	assert_int_equal(start(fx, &opt), 0);
+	atomic_store(&granted[ACCEPT], 0);
+	expect_page(connect_unix(fx->path));
+	assert_int_equal(http_stats(fx->http)->not_accepted, 1);
+	stop(fx);
+}
+
+static void without_memory_a_client_is_sent_away(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char byte;
+	int fd;
+
+	assert_int_equal(start(fx, &opt), 0);
+	atomic_store(&granted[CLIENT_MEMORY], 0);
+	fd = connect_unix(fx->path);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	assert_int_equal(close(fd), 0);
+	expect_page(connect_unix(fx->path));
+	assert_int_equal(http_stats(fx->http)->not_accepted, 1);
+	stop(fx);
+}
+
 /* With clients there, too. */
 static void the_end_leaves_nothing_behind(void **state)
 {
@@ -517,6 +624,9 @@ int main(void)
 		TEST(a_post),
 		TEST(clients_arrive_late),
 		TEST(a_client_that_never_arrives),
+		TEST(an_answer_that_cannot_be_made_is_none),
+		TEST(without_a_descriptor_a_client_waits),
+		TEST(without_memory_a_client_is_sent_away),
 		TEST(the_end_leaves_nothing_behind),
 		TEST(addresses_that_are_taken),
 		TEST(a_file_in_the_place_of_the_socket_stays),
