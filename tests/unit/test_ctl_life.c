@@ -351,7 +351,7 @@ static void refuse_each(const char *const *words, enum refusal what)
 		assert_true(n < MOST);
 		live(words, what, n, &rig.now);
 		judge(words, *rig.refused, n);
-		n += what == REFUSED_DOCUMENT ? n + 1 : 1;
+		n += what == REFUSED_DOCUMENT ? n + 1 : FAULTS_STEP;
 	} while ((*rig.refused)[0]);
 	if (!answers_as_well())
 		fail_msg("%s: nothing is refused: %d\n%s%s", words[0], rig.now.code, rig.now.out, rig.now.err);
