@@ -61,6 +61,7 @@ struct out_table {
 static void add_cell(struct out_table *t, enum out_style style, const char *text)
 {
 	size_t len = strlen(text) + 1;
+	char *copy = out_take(len);
 
 	if (t->n == t->size) {
 		t->size = t->size ? 2 * t->size : 64 * t->columns;
@@ -68,7 +69,8 @@ static void add_cell(struct out_table *t, enum out_style style, const char *text
 		if (!t->cells)
 			out_no_memory();
 	}
-	t->cells[t->n++] = (struct cell){memcpy(out_take(len), text, len), style};
+	memcpy(copy, text, len);
+	t->cells[t->n++] = (struct cell){copy, style};
 }
 
 struct out_table *out_table_new(const struct ctl *ctl, size_t columns, const char *const *headings)

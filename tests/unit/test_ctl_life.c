@@ -449,8 +449,8 @@ static void another_content(void **state)
 		"[]\n",
 		"7\n",
 		"null\n",
-		"{\"ports\": 5, \"verdict\": 5, \"changes\": 5, \"port\": 5, \"hello\": 5, \"lost\": \"\", \"file\": "
-		"5}\n",
+		"{\"ports\": 5, \"verdict\": 5, \"changes\": 5, \"port\": 5, \"hello\": 5, \"lost\": \"\"}\n",
+		"{\"file\": 5}\n",
 		"{\"ports\": [5], \"verdict\": [5], \"changes\": [5], \"port\": [5], \"file\": [5]}\n",
 		"{\"ports\": {}, \"verdict\": {}, \"changes\": {}, \"port\": {}, \"file\": {}}\n",
 		"{\"ports\": [], \"verdict\": \"\\ud800\", \"changes\": \"\\u0000\", \"file\": null",
