@@ -43,8 +43,10 @@ NLM_F_DUMP_INTR = 0x10
 RTM_NEWLINK = 16
 IFLA_IFNAME = 3
 IFLA_MTU = 4
-DUMP_LINKS = MESSAGE.pack(MESSAGE.size + IFINFO_BYTES, 18, 0x301, 0, 0) + bytes(IFINFO_BYTES)
-DATAGRAM_BYTES = 1 << 16  # the kernel's have half of it at most
+# Without a mask the kernel leaves out links that need more than a page (rtnl_calcit() in net/core/rtnetlink.c).
+NO_STATISTICS = ATTRIBUTE.pack(8, 29) + struct.pack("=I", 1 << 3)
+DUMP_LINKS = MESSAGE.pack(MESSAGE.size + IFINFO_BYTES + 8, 18, 0x301, 0, 0) + bytes(IFINFO_BYTES) + NO_STATISTICS
+DATAGRAM_BYTES = 1 << 16  # more for a link that needs it
 
 T = TypeVar("T")
 
@@ -118,13 +120,18 @@ class Kernel:
         self._route.send(DUMP_LINKS)
         links, whole = {}, True
         while True:
-            for (kind, flags, *_), body in netlink_parts(MESSAGE, self._route.recv(DATAGRAM_BYTES)):
+            for (kind, flags, *_), body in netlink_parts(MESSAGE, self._datagram()):
                 whole = whole and not flags & NLM_F_DUMP_INTR
                 if kind == NLMSG_DONE:
                     return links, whole
                 assert kind == RTM_NEWLINK, f"an answer of type {kind}: {body!r}"
                 values = {number: value for (number,), value in netlink_parts(ATTRIBUTE, body[IFINFO_BYTES:])}
                 links[os.fsdecode(values[IFLA_IFNAME].rstrip(b"\0"))] = int.from_bytes(values[IFLA_MTU], sys.byteorder)
+
+    def _datagram(self) -> bytes:
+        """However large it is."""
+        size = self._route.recv_into(bytearray(1), 1, socket.MSG_PEEK | socket.MSG_TRUNC)
+        return self._route.recv(max(size, DATAGRAM_BYTES))
 
     def rows(self) -> dict[str, dict[str, str]]:
         """Name -> the row that STATE_DB should hold, of all links."""
