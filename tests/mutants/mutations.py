@@ -318,7 +318,7 @@ MUTATIONS = [
     ),
     *of(
         "ctl/doctor_config.c",
-        "ctl_life",
+        "ctl_doctor",
         ("else if (r < 0)\n", "else if (r > 0)\n"),
     ),
     *of(

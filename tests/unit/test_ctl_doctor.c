@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -346,6 +347,21 @@ static void a_redis_that_takes_no_connection_is_told(void **state)
 	(void)close(listener);
 }
 
+/* No descriptor is left for the child's words. */
+static void a_configuration_that_could_not_be_checked_is_not_good(void **state)
+{
+	struct fixture *fx = *state;
+	struct rlimit before, none;
+	int lowest = dup(STDERR_FILENO);
+
+	assert_true(lowest >= 0 && close(lowest) == 0 && getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none = (struct rlimit){.rlim_cur = (rlim_t)lowest, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	doctor_config(&fx->doctor);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_found(fx, DOCTOR_FAIL, "it could not be checked: Too many open files", "--check-config");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +380,7 @@ int main(void)
 		TEST(a_folder_that_its_user_may_not_write_is_named),
 		TEST(each_socket_that_is_no_redis_has_its_remedy),
 		TEST(a_redis_that_takes_no_connection_is_told),
+		TEST(a_configuration_that_could_not_be_checked_is_not_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
