@@ -150,8 +150,8 @@ cross-test: deps
 
 .PHONY: portable reproducible
 # Programs to try in a container that lacks the libraries, into $(BUILD_PORTABLE)
-portable: deps
-	@scripts/build-portable $(BUILD_PORTABLE)
+portable: deps all
+	@scripts/build-portable $(BUILD_PORTABLE) $(BUILD)
 
 # The packages built twice, in two folders and on two days: equal byte for byte?
 reproducible:

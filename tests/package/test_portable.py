@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from machine import ROOT, Machine, run
+from test_manual import DAEMON
 
 LACKS = ("libmicrohttpd12", "libdeflate0", "libjansson4", "libcap-ng0", "libseccomp2")
 # Debian's libmnl-dev has no archive; the library came with iproute2.
@@ -18,7 +19,7 @@ SIZE_MAX = 3 * 1024 * 1024
 @pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("portable")
-    run("make", "--no-print-directory", "portable", f"BUILD_PORTABLE={folder}")
+    run("make", "--no-print-directory", "portable", f"BUILD={DAEMON.parent}", f"BUILD_PORTABLE={folder}")
     return folder
 
 
