@@ -1,23 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Debian 12 in which packages are installed and removed: an overlay over scripts/test-root's root. It is mounted again
-for each command, in a mount namespace that ends with the command, so nothing can be left behind."""
+"""A Debian 12 in which packages are installed and removed: an overlay of memory over scripts/test-root's root. It is in
+a mount namespace that ends with this process, so nothing can be left behind."""
 
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-IN_ROOT = """
+# Holds the namespace until stdin is closed. As in scripts/boot-root, the root's path may have any characters.
+HOLD = """
 set -e
-mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$FOLDER/upper,workdir=$FOLDER/work" "$FOLDER/root"
-mount -t proc proc "$FOLDER/root/proc"
-mount -t tmpfs tmpfs "$FOLDER/root/run"
-mount --bind /dev/null "$FOLDER/root/dev/null"
-exec chroot "$FOLDER/root" "$@"
+exec 3<"$1"
+mount -t tmpfs tmpfs /run
+mkdir /run/upper /run/work /run/root
+mount -t overlay overlay -o lowerdir=/proc/self/fd/3,upperdir=/run/upper,workdir=/run/work /run/root
+cd /run/root
+mount -t proc proc proc
+mount -t tmpfs tmpfs run
+mount --bind /dev/null dev/null
+exec 3<&-
+exec chroot . sh -c 'echo mounted; exec cat'
 """
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "LC_ALL": "C.UTF-8",
+}
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
@@ -32,25 +42,24 @@ class Machine:
     """systemd is installed in it, but is not PID 1, so no services run."""
 
     def __init__(self, lower: Path) -> None:
-        self._lower = lower
-        self._folder = Path(tempfile.mkdtemp(prefix="portsyncd-package-", dir="/var/tmp"))
-        for name in ("upper", "work", "root"):
-            (self._folder / name).mkdir()
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "bash", "-c", HOLD, "bash", str(lower)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._holder.stdout and self._holder.stdout.readline() == b"mounted\n"
 
     def close(self) -> None:
-        shutil.rmtree(self._folder)
+        self._holder.communicate()
+
+    def path(self, inside: str) -> Path:
+        """A file of the machine, as seen from outside. (Its absolute symbolic links lead to the host's files.)"""
+        return Path(f"/proc/{self._holder.pid}/root") / inside.lstrip("/")
 
     def _done(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        environment = {
-            "LOWER": str(self._lower),
-            "FOLDER": str(self._folder),
-            "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin",
-            "DEBIAN_FRONTEND": "noninteractive",
-            "LC_ALL": "C.UTF-8",
-        }
         return subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "bash", "-c", IN_ROOT, "bash", *command],
-            env=environment,
+            ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--wd", *command],
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -69,17 +78,18 @@ class Machine:
         return self._done(*command).returncode == 0
 
     def exists(self, path: str) -> bool:
-        return self.says("test", "-e", path) or self.says("test", "-L", path)
+        return os.path.lexists(self.path(path))
 
     def read(self, path: str) -> str:
-        return self("cat", path)
+        return self.path(path).read_text()
 
     def write(self, path: str, text: str) -> None:
-        self("install", "-d", os.path.dirname(path))
-        self("bash", "-c", 'printf %s "$1" >"$2"', "bash", text, path)
+        self.path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path(path).write_text(text)
 
     def append(self, path: str, text: str) -> None:
-        self("bash", "-c", 'printf %s "$1" >>"$2"', "bash", text, path)
+        with self.path(path).open("a") as file:
+            file.write(text)
 
     def dpkg(self, *arguments: str) -> str:
         """Runs dpkg as an operator without a terminal: edited configuration files are kept."""
@@ -87,7 +97,7 @@ class Machine:
 
     def put(self, file: Path, path: str) -> None:
         """Copies a file of the host to this path of the machine."""
-        shutil.copy(file, self._folder / "upper" / path.lstrip("/"))
+        shutil.copy(file, self.path(path))
 
     def install(self, *packages: Path) -> str:
         """Installs them in this order, by one call of dpkg."""
