@@ -9,6 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 INTERVAL_SECS = 0.01
+COSTLY_INTERVAL_SECS = 0.25
 LEAST_SECS = 30.0
 FACTOR = max(1.0, float(os.environ.get("TEST_PATIENCE", "1")))
 
@@ -24,25 +25,34 @@ def patient(seconds: float = LEAST_SECS) -> float:
     return max(seconds, LEAST_SECS) * max(FACTOR, crowd())
 
 
+def pause(took: float) -> None:
+    """Between two looks at a condition: a costly one may take a quarter of the time."""
+    time.sleep(min(max(INTERVAL_SECS, 3 * took), COSTLY_INTERVAL_SECS))
+
+
 def comes(condition: Callable[[], T], seconds: float) -> bool:
     """Whether the condition becomes true within that time. No test may depend on its being false."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while True:
+        asked = time.monotonic()
+        if condition():
+            return True
         if time.monotonic() > deadline:
             return False
-        time.sleep(INTERVAL_SECS)
-    return True
+        pause(time.monotonic() - asked)
 
 
 def wait_for(condition: Callable[[], T], timeout: float = LEAST_SECS, what: str | Callable[[], str] = "condition") -> T:
     """The first true value that condition returns. AssertionError naming `what` if none comes in patient(timeout)."""
     began = time.monotonic()
     while True:
+        asked = time.monotonic()
         value = condition()
         if value:
             return value
-        waited = time.monotonic() - began
+        now = time.monotonic()
+        waited = now - began
         if waited > patient(timeout):
             text = what() if callable(what) else what
             raise AssertionError(f"not within {waited:.0f} s: {text}")
-        time.sleep(INTERVAL_SECS)
+        pause(now - asked)
