@@ -2,14 +2,15 @@
 """A switch with systemd: Debian's redis-server and portsyncd's package in a machine, and orchagent's stand-in."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from lib.daemon import ROOT, Settings, write_settings
+import redis
+
+from lib.checker import Checker
+from lib.daemon import Settings, write_settings
 from lib.databases import DATABASES, Database, Instance, open_database, write_database_config
 from lib.netns import Links
 from lib.orch import TABLE, Orch, Taken
@@ -18,15 +19,16 @@ from lib.wait import wait_for
 from machine import Machine
 
 UNIT = "portsyncd.service"
+DROP_INS = f"/run/systemd/system/{UNIT}.d"
 REDIS = "redis-server.service"
 REDIS_SOCKET = "/run/redis/redis.sock"
 CONFIG_FILE = "/etc/sonic/portsyncd.conf"
 PASSWORD_FILE = "/etc/sonic/portsyncd/redis/password"
+WARM = "WARM_RESTART_ENABLE_TABLE|system"
 DATABASE_CONFIG = "/run/redis/sonic-db/database_config.json"
 # Each reconciliation renews what `systemctl status` shows, and checks whether an emptied CONFIG_DB was filled.
 # And a busy machine does not count as a fault.
 SETTINGS = {"sonic": {"reconcile_interval_secs": 1}, "health": {"max_latency_usecs": 1_000_000_000}}
-CHECKER = ROOT / "tests" / "system" / "lib" / "checker.py"
 
 # As SONiC's database container has it: a Unix socket, and database_config.json written again when Redis starts (Debian
 # removes /run/redis when it stops).
@@ -51,6 +53,7 @@ class Installed:
         self.ports = port_names(ports)
         self.config = sample_config(self.ports)
         self.packages = packages
+        self._root = root
         self.machine = Machine(root, options)
         self._cleanup = ExitStack()
         self._cleanup.callback(self.machine.close)
@@ -59,8 +62,8 @@ class Installed:
         folder = Path(tempfile.mkdtemp(prefix="portsyncd-installed-"))
         self._cleanup.callback(shutil.rmtree, folder)
         self._outside_config = folder / "database_config.json"
-        self.machine.boot()
-        self._set_up_redis()
+        self._set_up_redis(folder / "files")
+        self.machine.boot(folder / "files")
         self._connect()
         self.load_config()
 
@@ -88,12 +91,13 @@ class Installed:
 
     def drop_in(self, name: str, text: str) -> None:
         """A drop-in of the service, as `systemctl edit --runtime` would write it."""
-        self.machine.write(f"/run/systemd/system/{UNIT}.d/{name}.conf", text)
+        self.machine.write(f"{DROP_INS}/{name}.conf", text)
         self.machine.systemctl("daemon-reload")
 
     def remove_drop_ins(self) -> None:
-        shutil.rmtree(self.machine.path(f"/run/systemd/system/{UNIT}.d"), ignore_errors=True)
-        self.machine.systemctl("daemon-reload")
+        if self.machine.path(DROP_INS).exists():
+            shutil.rmtree(self.machine.path(DROP_INS))
+            self.machine.systemctl("daemon-reload")
 
     @property
     def state(self) -> dict[str, str]:
@@ -136,31 +140,31 @@ class Installed:
         self.machine.systemctl("start", REDIS)
         self.set_warm()
         self.machine.systemctl("restart", UNIT)
-        for port in self.ports:
-            self.links.set_admin(port, "up")
-            self.links.set_carrier(port, "up")
+        self.links.batch(f"link set dev {name} up" for port in self.ports for name in (port, self.links.peer(port)))
         # Otherwise late changes of the kernel would fall into the next test.
         self.links.wait_carrier(self.ports, "up")
         self.wait_whole()
 
     def set_warm(self) -> None:
         """From now on starts are warm and leave the links alone, as after a crash of portsyncd."""
-        self.state_db.client.hset("WARM_RESTART_ENABLE_TABLE|system", "enable", "true")
+        self.state_db.client.hset(WARM, "enable", "true")
 
-    def _set_up_redis(self) -> None:
-        machine = self.machine
-        config = machine.path("/etc/redis/redis.conf")
-        config.write_text(config.read_text() + self.redis_conf)
-        machine.path("/etc/sonic").mkdir(exist_ok=True)
-        write_database_config(machine.path("/etc/sonic/database_config.json"), Instance(f"/var{REDIS_SOCKET}"))
-        machine.write(f"/etc/systemd/system/{REDIS}.d/sonic.conf", self.redis_drop_in)
-        machine.systemctl("daemon-reload")
-        machine.systemctl("restart", REDIS)
+    def _set_up_redis(self, files: Path) -> None:
+        for name, text in {
+            "etc/redis/redis.conf": (self._root / "etc/redis/redis.conf").read_text() + self.redis_conf,
+            f"etc/systemd/system/{REDIS}.d/sonic.conf": self.redis_drop_in,
+        }.items():
+            (files / name).parent.mkdir(parents=True)
+            (files / name).write_text(text)
+        (files / "etc/sonic").mkdir()
+        write_database_config(files / "etc/sonic/database_config.json", Instance(f"/var{REDIS_SOCKET}"))
 
     def _connect(self) -> None:
         """Connects to the running machine's Redis and links."""
         write_database_config(self._outside_config, Instance(str(self.machine.path(REDIS_SOCKET))))
         self.appl_db, self.config_db, self.state_db = (open_database(self._outside_config, n) for n in DATABASES)
+        self._checker = Checker(self.machine.network, self.appl_db, self.state_db)
+        self._cleanup.callback(self._checker.close)
         self.links: Links = self.machine.links
         self.orch = self.make_orch()
         self._cleanup.callback(self.orch.stop)
@@ -176,6 +180,7 @@ class Installed:
         self.links.add_ports([port.key for port in taken])
 
     def _compare(self) -> str:
-        command = (sys.executable, str(CHECKER), "--database-config", str(self._outside_config))
-        done = subprocess.run(self.machine.on_its_network(*command), capture_output=True, text=True, check=False)
-        return done.stdout.strip() or done.stderr
+        try:
+            return self._checker.compare().verdict
+        except redis.RedisError as error:
+            return str(error)

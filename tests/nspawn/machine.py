@@ -73,9 +73,11 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self.leader = 0  # the PID of its PID 1
 
-    def boot(self) -> None:
+    def boot(self, files: Path | None = None) -> None:
+        """files: a folder; what is below it is in its place from the beginning."""
         self._process = subprocess.Popen(
             [str(ROOT / "scripts" / "boot-root"), str(self._root), self.name, *self._options],
+            env={**os.environ, "MACHINE_FILES": str(files or "")},
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=self._console,
@@ -118,9 +120,14 @@ class Machine:
                     return pid
         raise ProcessLookupError(f"no process {inside} in the machine")
 
+    @property
+    def network(self) -> str:
+        """Its network namespace, until it reboots."""
+        return f"/proc/{self.leader}/ns/net"
+
     def on_its_network(self, *command: str) -> list[str]:
         """Prefix for a command of this machine that uses the other's network, until that one reboots."""
-        return ["nsenter", f"--net=/proc/{self.leader}/ns/net", *command]
+        return ["nsenter", f"--net={self.network}", *command]
 
     @property
     def links(self) -> Links:

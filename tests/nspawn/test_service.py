@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service as systemd starts, watches, confines, reloads and stops it. The tests share a machine; the fixture
-`service` repairs what a test broke."""
+`service` repairs what a test broke, `installed` is for tests that only look."""
 
 import errno
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from installed import CONFIG_FILE, DATABASE_CONFIG, PASSWORD_FILE, REDIS, REDIS_SOCKET, SETTINGS, UNIT, Installed
+from installed import CONFIG_FILE, DATABASE_CONFIG, PASSWORD_FILE, REDIS, REDIS_SOCKET, SETTINGS, UNIT, WARM, Installed
 from lib.daemon import ROOT
 from lib.netns import run
 from lib.orch import CONFIG_DONE, TABLE
@@ -196,18 +196,18 @@ def test_systemd_understands_the_whole_unit(service: Installed) -> None:
 # --- what it may do ---
 
 
-def test_every_thread_is_confined(service: Installed) -> None:
+def test_every_thread_is_confined(installed: Installed) -> None:
     """The user, CAP_NET_ADMIN alone, no way to gain more, and more filters on system calls than the machine's own."""
-    outer = int(status_of(Path(f"/proc/{service.machine.leader}"))["Seccomp_filters"])
-    user = int(service.machine.run("id", "-u", "portsyncd"))
+    outer = int(status_of(Path(f"/proc/{installed.machine.leader}"))["Seccomp_filters"])
+    user = int(installed.machine.run("id", "-u", "portsyncd"))
     assert user != 0
-    for task in Path(f"/proc/{service.pid}/task").iterdir():
+    for task in Path(f"/proc/{installed.pid}/task").iterdir():
         status = status_of(task)
         assert status["Uid"].split() == [str(user)] * 4, status["Name"]
         assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2"), status["Name"]
         assert int(status["Seccomp_filters"]) > outer, status["Name"]
         assert [int(status[name], 16) | CAP_NET_ADMIN for name in ("CapEff", "CapPrm", "CapBnd")] == [CAP_NET_ADMIN] * 3
-    main = status_of(Path(f"/proc/{service.pid}"))
+    main = status_of(Path(f"/proc/{installed.pid}"))
     assert int(main["CapEff"], 16) == CAP_NET_ADMIN, "it needs that one"
 
 
@@ -239,8 +239,8 @@ def test_what_the_unit_refuses_fails(service: Installed) -> None:
     }
 
 
-def test_it_writes_into_its_own_folders_only(service: Installed) -> None:
-    root = Path(f"/proc/{service.pid}/root")
+def test_it_writes_into_its_own_folders_only(installed: Installed) -> None:
+    root = Path(f"/proc/{installed.pid}/root")
     closed = ("etc", "etc/sonic", "usr/bin", "var", "var/lib", "var/lib/sonic", "var/lib/redis", "var/log", "run")
     for folder in closed:
         with pytest.raises(OSError, match="Read-only file system"):
@@ -249,28 +249,28 @@ def test_it_writes_into_its_own_folders_only(service: Installed) -> None:
         (root / folder / "probe").touch()
         (root / folder / "probe").unlink()
     (root / "tmp" / "probe").touch()
-    assert not service.machine.path("/tmp/probe").exists(), "its /tmp is its own"
+    assert not installed.machine.path("/tmp/probe").exists(), "its /tmp is its own"
     assert not list((root / "root").iterdir()) and not list((root / "home").iterdir()), "homes are hidden"
 
 
-def test_it_gets_what_the_unit_asks_of_the_machine(service: Installed) -> None:
+def test_it_gets_what_the_unit_asks_of_the_machine(installed: Installed) -> None:
     """If the machine itself may not raise limits, systemd goes on without, whatever the unit says."""
-    root = status_of(Path(f"/proc/{service.machine.leader}"))
-    main = status_of(Path(f"/proc/{service.pid}"))
+    root = status_of(Path(f"/proc/{installed.machine.leader}"))
+    main = status_of(Path(f"/proc/{installed.pid}"))
     assert (main["VmLck"].split()[0] != "0") == bool(int(root["CapEff"], 16) & CAP_SYS_RESOURCE), "memory is locked"
-    limits = Path(f"/proc/{service.pid}/limits").read_text()
+    limits = Path(f"/proc/{installed.pid}/limits").read_text()
     assert re.search(r"Max core file size +0 +0 ", limits), limits
-    stat = Path(f"/proc/{service.pid}/stat").read_text().rpartition(")")[2].split()
-    assert stat[16] == service.state["Nice"] == "-5"
+    stat = Path(f"/proc/{installed.pid}/stat").read_text().rpartition(")")[2].split()
+    assert stat[16] == installed.state["Nice"] == "-5"
 
 
-def test_its_pages_are_for_its_group_and_for_this_machine(service: Installed) -> None:
-    socket = service.machine.path("/run/portsyncd/http.sock")
-    assert service.machine.run("stat", "--format=%A %U %G", "/run/portsyncd/http.sock") == (
+def test_its_pages_are_for_its_group_and_for_this_machine(installed: Installed) -> None:
+    socket = installed.machine.path("/run/portsyncd/http.sock")
+    assert installed.machine.run("stat", "--format=%A %U %G", "/run/portsyncd/http.sock") == (
         "srw-rw---- portsyncd portsyncd\n"
     )
     wait_for(lambda: Pages(socket).get("/healthz").json["status"] == "healthy", what="healthy")
-    scrape = service.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:10187/metrics")
+    scrape = installed.machine.on_its_network("curl", "--silent", "--show-error", "http://127.0.0.1:10187/metrics")
     assert run(*scrape).startswith("# ")
 
 
@@ -353,7 +353,7 @@ def test_a_bad_configuration_is_told_and_the_mended_one_taken(service: Installed
 
 def test_a_restart_touches_no_link_and_no_row(service: Installed) -> None:
     """A cold start, as after systemctl restart, an upgrade or a crash outside of SONiC, whatever the file says."""
-    service.state_db.client.delete("WARM_RESTART_ENABLE_TABLE|system")
+    service.state_db.client.delete(WARM)
     rows = {port: service.row(port) for port in service.ports}
     flags = {link["ifname"]: link["flags"] for link in service.links.links()}
     service.write_settings(SETTINGS | {"sonic": {**SETTINGS.get("sonic", {}), "retire_old_links": "always"}})

@@ -54,13 +54,13 @@ FIELDS = ("state", "netdev_oper_status", "admin_status", "mtu")
 
 
 def inside(netns: str, act: Callable[[], T]) -> T:
-    """What act() returns in the namespace. A thread enters one on its own: another does, and ends; the caller's stays
-    where it is."""
+    """What act() returns in the namespace, one of `ip netns` or a path. A thread enters one on its own: another does, and
+    ends; the caller's stays where it is."""
     done: list[T] = []
 
     def enter_and_act() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        with open(f"/run/netns/{netns}", "rb") as handle:
+        with Path("/run/netns", netns).open("rb") as handle:
             if libc.setns(handle.fileno(), CLONE_NEWNET) == 0:
                 done.append(act())
 
