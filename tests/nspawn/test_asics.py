@@ -56,24 +56,23 @@ class Asic:
         wait_for(lambda: self.oper() == wanted, 30, lambda: self._machine.journal_text("-u", self.unit))
 
 
-@pytest.fixture
-def asics(booted: Installed) -> list[Asic]:
+@pytest.fixture(scope="module")
+def asics(installed: Installed) -> list[Asic]:
     """Both services run, beside the packages' other service and its Redis."""
-    booted.install()
-    made = [Asic(booted, number) for number in range(len(ASICS))]
+    made = [Asic(installed, number) for number in range(len(ASICS))]
     includes = [
         {"include": f"../../redis{number}/sonic-db/database_config.json", "namespace": asic.name}
         for number, asic in enumerate(made)
     ]
-    booted.machine.write(GLOBAL, json.dumps({"INCLUDES": [{"include": "database_config.json"}, *includes]}))
+    installed.machine.write(GLOBAL, json.dumps({"INCLUDES": [{"include": "database_config.json"}, *includes]}))
     for asic in made:
         asic.build()
-        booted.machine.systemctl("enable", "--now", asic.unit)
+        installed.machine.systemctl("enable", "--now", asic.unit)
         asic.add_port()
     return made
 
 
-def test_each_follows_its_own_links(booted: Installed, asics: list[Asic]) -> None:
+def test_each_follows_its_own_links(installed: Installed, asics: list[Asic]) -> None:
     first, second = asics
     for asic in asics:
         asic.wait_oper("up")
@@ -83,7 +82,7 @@ def test_each_follows_its_own_links(booted: Installed, asics: list[Asic]) -> Non
     assert [asic.redis(6, "KEYS", "PORT_TABLE|*").split() for asic in asics] == [
         [f"PORT_TABLE|{asic.port}"] for asic in asics
     ]
-    machine = booted.machine
+    machine = installed.machine
     for asic in asics:
         ports = json.loads(machine.run(*PAGE, f"/run/portsyncd-{asic.name}/http.sock", "http://localhost/ports"))
         assert [port["name"] for port in ports["ports"]] == [asic.port]
@@ -100,8 +99,8 @@ def test_each_follows_its_own_links(booted: Installed, asics: list[Asic]) -> Non
     assert 'portsyncd_previous_stop_info{result="signal"} 1' in metrics.splitlines()
 
 
-def test_one_has_a_configuration_of_its_own(booted: Installed, asics: list[Asic]) -> None:
-    machine = booted.machine
+def test_one_has_a_configuration_of_its_own(installed: Installed, asics: list[Asic]) -> None:
+    machine = installed.machine
     machine.write("/etc/sonic/portsyncd-asic1.conf", "[log]\nlevel = loud\n")
     for asic, wanted in zip(asics, (0, 1)):
         assert machine.attempt("systemctl", "restart", asic.unit)[0] == wanted

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from installed import CONFIG_FILE, UNIT, Installed
+from installed import CONFIG_FILE, UNIT, WARM, Installed
 from packages import NAMES, as_single
 
 OF_OTHERS = "/etc/sonic/config_db.json"
@@ -12,14 +12,6 @@ PROGRAM = "/usr/bin/portsyncd"
 TEMPLATE = "portsyncd@.service"
 INSTANCE = "portsyncd@asic0.service"
 NETNS = "/run/netns/asic0"
-
-
-def test_installed_it_runs_and_comes_by_itself_after_a_reboot(booted: Installed) -> None:
-    booted.install()
-    booted.wait_whole()
-    booted.reboot()
-    booted.wait_whole()
-    assert booted.state["NRestarts"] == "0"
 
 
 def start_instance(booted: Installed) -> None:
@@ -31,20 +23,24 @@ def start_instance(booted: Installed) -> None:
     booted.machine.systemctl("start", INSTANCE)
 
 
-def test_upgraded_it_runs_the_new_one_with_the_old_settings(booted: Installed) -> None:
-    booted.install()
-    booted.wait_whole()
-    booted.set_warm()
-    before = booted.pid
-    start_instance(booted)
-    instance = booted.machine.show(INSTANCE)["MainPID"]
-    booted.write_settings({"sonic": {"reconcile_interval_secs": 77}})
-    kept = booted.machine.path(CONFIG_FILE).read_text()
-    booted.install()
-    booted.wait_whole()
-    assert booted.pid != before
-    assert booted.machine.show(INSTANCE)["MainPID"] not in (instance, "0")
-    assert booted.machine.path(CONFIG_FILE).read_text() == kept
+def test_upgraded_it_runs_the_new_one_with_the_old_settings(service: Installed) -> None:
+    before = service.pid
+    start_instance(service)
+    instance = service.machine.show(INSTANCE)["MainPID"]
+    service.write_settings({"sonic": {"reconcile_interval_secs": 77}})
+    kept = service.machine.path(CONFIG_FILE).read_text()
+    service.install()
+    service.wait_whole()
+    assert service.pid != before
+    assert service.machine.show(INSTANCE)["MainPID"] not in (instance, "0")
+    assert service.machine.path(CONFIG_FILE).read_text() == kept
+
+
+def test_installed_it_comes_by_itself_after_a_reboot(service: Installed) -> None:
+    service.state_db.client.delete(WARM)  # the links are new then
+    service.reboot()
+    service.wait_whole()
+    assert service.state["NRestarts"] == "0"
 
 
 def test_the_single_package_of_before_becomes_three_and_the_service_runs_on(booted: Installed, tmp_path: Path) -> None:
