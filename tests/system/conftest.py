@@ -15,7 +15,7 @@ from lib.faults import NO_RECONCILE, QUICK
 from lib.netns import NetNs, remove_stale
 from lib.notified import Notified
 from lib.proxy import Proxy
-from lib.redis_server import RedisServer
+from lib.redis_server import RedisServer, Servers
 from lib.switch import Switch, port_names
 
 LOG_SHOWN_CHARACTERS = 20_000
@@ -94,10 +94,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class SwitchFactory:
     """switch(...) gives a running Switch, switch.build(...) one that the test starts itself. ports: how many, or their
-    names. The options are those of Switch."""
+    names. The options are those of Switch. redis_server: gives each its server; otherwise it has one of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, redis_server: Callable[[], RedisServer] | None = None) -> None:
         self.made: list[Switch] = []
+        self._redis_server = redis_server
 
     def __call__(self, ports: int | Sequence[str] = 8, wait: bool = True, **options: Any) -> Switch:
         made = self.build(ports, **options)
@@ -105,6 +106,8 @@ class SwitchFactory:
         return made
 
     def build(self, ports: int | Sequence[str] = 8, **options: Any) -> Switch:
+        if self._redis_server and "server" not in options:
+            options["server"] = self._redis_server()
         made = Switch(port_names(ports) if isinstance(ports, int) else list(ports), **options)
         self.made.append(made)
         made.build()
@@ -113,9 +116,8 @@ class SwitchFactory:
 
 @pytest.fixture
 def switch(request: pytest.FixtureRequest, redis_server: Callable[..., RedisServer]) -> Iterator[SwitchFactory]:
-    """A daemon that still runs at the end of a passed test must end with 0 on SIGTERM. (Depends on redis_server only so
-    that it ends before those servers.)"""
-    factory = SwitchFactory()
+    """A daemon that still runs at the end of a passed test must end with 0 on SIGTERM."""
+    factory = SwitchFactory(redis_server)
     with ExitStack() as cleanup:
         yield factory
         for made in factory.made:
@@ -132,19 +134,29 @@ def end_well(daemon: Daemon) -> None:
     daemon.assert_sane()
 
 
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    made = Servers()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def redis_server() -> Iterator[Callable[..., RedisServer]]:
-    """redis_server(...) gives one more running server."""
-    servers: list[RedisServer] = []
+def redis_server(servers: Servers) -> Iterator[Callable[..., RedisServer]]:
+    """redis_server(...) gives one more running server, without data."""
+    with ExitStack() as cleanup:
 
-    def start(*extra: str, **options: Any) -> RedisServer:
-        servers.append(RedisServer(*extra, **options))
-        servers[-1].start()
-        return servers[-1]
+        def start(*extra: str, **options: Any) -> RedisServer:
+            if not extra and not options:
+                server = servers.lend()
+                cleanup.callback(servers.take_back, server)
+                return server
+            server = RedisServer(*extra, **options)
+            cleanup.callback(server.close)
+            server.start()
+            return server
 
-    yield start
-    for server in servers:
-        server.close()
+        yield start
 
 
 @pytest.fixture

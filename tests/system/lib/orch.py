@@ -110,13 +110,16 @@ class Orch:
                 return
 
     def _follow(self) -> None:
-        """Subscribes, takes what is queued, then follows notifications, until stopped or disconnected."""
-        with self._appl_db.client.pubsub(ignore_subscribe_messages=True) as notifications:
+        """Subscribes and follows notifications, until stopped or disconnected. The confirmation of the subscription is
+        the first: it stands for what was queued before."""
+        announced = False
+        with self._appl_db.client.pubsub() as notifications:
             notifications.subscribe(self._channel)
             while not self._stopping.is_set():
-                if not self._paused.is_set():
+                announced = notifications.get_message(timeout=POLL_SECS) is not None or announced
+                if announced and not self._paused.is_set():
+                    announced = False
                     self._consume()
-                notifications.get_message(timeout=POLL_SECS)
 
     def _consume(self) -> None:
         while taken := self._pop():

@@ -106,7 +106,7 @@ class RedisServer:
 
     def pause(self) -> None:
         self._running().send_signal(signal.SIGSTOP)
-        wait_for(lambda: is_stopped(self.pid), what="redis-server is stopped")
+        wait_for(lambda: self.paused, what="redis-server is stopped")
 
     def resume(self) -> None:
         self._running().send_signal(signal.SIGCONT)
@@ -114,6 +114,26 @@ class RedisServer:
     def close(self) -> None:
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def nature(self) -> tuple[object, ...]:
+        """What a test may change that is no data: the process, the settings, the users, and the folder's files."""
+        with self.client() as client:
+            known = client.pipeline(transaction=False).config_get("*").acl_list().execute()
+        files = [self.folder, *self.folder.iterdir()]
+        return self.pid, *known, {str(it): (it.stat().st_mode, it.stat().st_uid, it.stat().st_gid) for it in files}
+
+    def forget(self) -> None:
+        """Drops all clients, data, scripts, figures and complaints."""
+        with self.client() as client:
+            pipe = client.pipeline(transaction=False)
+            for words in ("CLIENT KILL SKIPME yes", "FLUSHALL", "SCRIPT FLUSH", "ACL LOG RESET", "CONFIG RESETSTAT"):
+                pipe.execute_command(*words.split())
+            pipe.execute()
+
+    @property
+    def paused(self) -> bool:
+        return is_stopped(self.pid)
 
     def _running(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "redis-server does not run"
@@ -148,3 +168,40 @@ class RedisServer:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+class Servers:
+    """Servers without options that tests have one after the other, since a start costs more than most of what a test
+    does with one. What a test has changed for good is not lent again."""
+
+    def __init__(self) -> None:
+        self._natures: dict[RedisServer, tuple[object, ...]] = {}
+        self._free: list[RedisServer] = []
+
+    def lend(self) -> RedisServer:
+        if self._free:
+            return self._free.pop()
+        server = RedisServer()
+        server.start()
+        self._natures[server] = server.nature
+        return server
+
+    def take_back(self, server: RedisServer) -> None:
+        if self._as_lent(server):
+            self._free.append(server)
+        else:
+            del self._natures[server]
+            server.close()
+
+    def close(self) -> None:
+        for server in self._natures:
+            server.close()
+
+    def _as_lent(self, server: RedisServer) -> bool:
+        try:
+            if not server.alive or server.paused or server.nature != self._natures[server]:
+                return False
+            server.forget()
+        except (OSError, redis.RedisError):
+            return False
+        return True
