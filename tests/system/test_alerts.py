@@ -120,7 +120,7 @@ def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
     sw = Switch(port_names(PORTS), settings=SETTINGS)
     try:
         sw.build()
-        sw.netns.ip("link", "set", "dev", "lo", "up")
+        sw.netns.batch(["link set lo up"])
         enable(sw)
         sw.start()
         rules = hastened(tmp_path_factory.mktemp("rules"))

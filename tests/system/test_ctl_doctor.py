@@ -324,7 +324,7 @@ LISTEN = "import socket, sys; s = socket.create_server(('127.0.0.1', 18999)); pr
 
 def test_an_http_address_in_use(switch: SwitchFactory) -> None:
     sw = switch.build(ports=2, links="before", settings={"http": {"listen": "127.0.0.1:18999"}})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     doctor(sw).assert_has("ok", "http", "127.0.0.1:18999 is free")
     command = ["nsenter", f"--net=/run/netns/{sw.netns.name}", "python3", "-c", LISTEN]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

@@ -238,7 +238,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     try:
         sw.build()
         # The daemon and all that talks to its pages by TCP live in the namespace.
-        sw.netns.ip("link", "set", "dev", "lo", "up")
+        sw.netns.batch(["link set lo up"])
         templates, libraries = install_consoles(tmp_path_factory.mktemp("prometheus"))
         started = time.time()
         prometheus = Prometheus(

@@ -460,7 +460,7 @@ def test_who_is_refused_is_named(switch: SwitchFactory, authority: Authority, tm
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": server.cert, "key": server.key, "ca": authority.path}
     sw = switch.build(ports=1, settings={"http": http})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
     with pytest.raises(REFUSED), connect_in(sw, address, tls_client(authority.path, stranger)) as client:
         ask(client, "/livez")
@@ -478,7 +478,7 @@ def test_sighup_takes_a_new_ca(switch: SwitchFactory, authority: Authority, tmp_
     ca.write_bytes(old.path.read_bytes())
     http = {"listen": f"{address[0]}:{address[1]}", "cert": server.cert, "key": server.key, "ca": ca}
     sw = switch.build(ports=1, settings={"http": http})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
 
     def is_served(client_of: Authority) -> bool:
@@ -502,7 +502,7 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": in_use.cert, "key": in_use.key, "ca": authority.path}
     sw = switch.build(ports=1, settings={"http": http, "log": {"level": "info"}})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
     context = tls_client(authority.path, client_pair)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where log lines go, with the real collectors: systemd-journald, rsyslogd, a file under logrotate."""
 
+import itertools
 import os
 import re
 import signal
@@ -253,7 +254,7 @@ def test_a_target_that_cannot_be_reached_is_told(switch: SwitchFactory) -> None:
 def test_why_a_target_cannot_be_reached(switch: SwitchFactory, to: str, why: str) -> None:
     """The reason is reported at once, and each new reason too."""
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     write_log_section(sw, f"rfc5424_to = {to}")
     target(sw, "rfc5424")
     sw.start()
@@ -367,7 +368,7 @@ def test_tcp_collector_that_goes_and_comes(switch: SwitchFactory) -> None:
     sw = switch.build(ports=1, reconcile_secs=SELDOM)
     write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514")
     target(sw, "rfc5424")
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
     with listening(sw) as server:
         first, _ = server.accept()
@@ -469,10 +470,14 @@ def test_a_full_disk_breaks_one_line_at_most(switch: SwitchFactory, tmp_path: Pa
         write_log_section(sw, f"rfc5424_to = file:{path}", "limit_secs = 0")
         target(sw, "rfc5424")
         sw.start()
-        for mtu in range(1500, 1600):
-            sw.netns.set_mtu("Ethernet0", mtu)
-        wait_for(lambda: os.statvfs(folder).f_bavail == 0, what="a full disk")
-        wait_for(lambda: path.stat().st_size % 4096 == 0, what="a line that is written in part")
+        mtus = itertools.count(1500)
+
+        def full() -> bool:
+            """No page is left, and none of the file's either, after one more line."""
+            sw.netns.set_mtu("Ethernet0", next(mtus))
+            return os.statvfs(folder).f_bavail == 0 and path.stat().st_size % 4096 == 0
+
+        wait_for(full, what="a line that is written in part")
         assert not path.read_text().endswith("\n")
         torn = path.read_text().splitlines()[-1]
         sw.daemon.kill()
@@ -509,7 +514,7 @@ def test_a_hung_tcp_collector_holds_nothing_up(switch: SwitchFactory) -> None:
     sw = switch.build(ports=2, reconcile_secs=SELDOM, settings={"log": {}}, log_level="debug")
     write_log_section(sw, "rfc5424_to = tcp:127.0.0.1:6514", "limit_secs = 0")
     target(sw, "rfc5424")
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     with listening(sw):
         sw.start()
         sw.netns.batch(f"link set Ethernet0 mtu {1500 + i % 2}" for i in range(3000))

@@ -49,7 +49,7 @@ def state(port: str) -> str:
 def serve(switch: SwitchFactory, ports: int, **settings: dict[str, object]) -> Switch:
     http = {"listen": ADDRESS, "unix_socket": '""'}
     sw = switch.build(ports=ports, settings={"http": http, **settings})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
     return sw
 
@@ -145,7 +145,7 @@ def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Brows
 def test_one_page_too_many(switch: SwitchFactory, browse: Browser) -> None:
     """The page says why it has no data, and works once another page is closed."""
     sw = switch.build(ports=2, settings={"http": {"listen": ADDRESS, "unix_socket": '""', "max_clients": 16}})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
     with ExitStack() as others:
         for _ in range(4):
@@ -289,7 +289,7 @@ def test_by_tls_with_a_client_certificate(switch: SwitchFactory, tmp_path: Path)
     server, client = authority.issue("server"), authority.issue("client")
     http = {"listen": ADDRESS, "unix_socket": '""', "cert": server.cert, "key": server.key, "ca": authority.path}
     sw = switch.build(ports=2, settings={"http": http})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.start()
     base = ["curl", "--silent", "--cacert", str(authority.path), "--resolve", f"{SERVER_NAME}:10187:127.0.0.1"]
     pair = ["--cert", str(client.cert), "--key", str(client.key)]

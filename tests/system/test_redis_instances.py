@@ -89,7 +89,7 @@ def test_appl_db_alone_comes_back_empty(switch: SwitchFactory, redis_server: Ser
 
 def tcp_forwarder(sw: Switch, server: RedisServer, address: str = "127.0.0.1") -> Proxy:
     """The server's port on the loopback interface of the switch's namespace, where the daemon is."""
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     listener = socket_in(sw.netns.name, socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, server.port))
@@ -99,7 +99,7 @@ def tcp_forwarder(sw: Switch, server: RedisServer, address: str = "127.0.0.1") -
 def test_tcp_only_and_refused_at_first(switch: SwitchFactory, redis_server: Servers) -> None:
     server = redis_server(tcp=True)
     sw = switch.build(ports=3, server=server, settings={"database": QUICK}, reconcile_secs=NO_RECONCILE)
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     sw.orch.start()
     sw.daemon.start()
     for label in LABELS:
@@ -145,7 +145,7 @@ def test_a_host_name_is_looked_up_at_every_attempt(
     server = redis_server(tcp=True)
     database = {**QUICK, "redis_host": "redis.test", "redis_port": server.port}
     sw = switch.build(ports=2, server=server, settings={"database": database}, reconcile_secs=NO_RECONCILE)
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     names = name_server(sw.netns.name)
     names.mute = True
     sw.daemon.command[:0] = asking_there(tmp_path)

@@ -88,7 +88,7 @@ def test_tcp_to_redis(redis_inside: RedisInside, switch: SwitchFactory) -> None:
     }
     database = {"redis_host": "127.0.0.1", "redis_port": redis_inside.port}
     sw = switch.build(ports=2, server=redis_inside, settings={"database": database, **NO_SERVER})
-    sw.netns.ip("link", "set", "lo", "up")
+    sw.netns.batch(["link set lo up"])
     redis_inside.move_to(sw.netns.name)
     load_config(sw.config_db, sw.config or {})
     sw.start()

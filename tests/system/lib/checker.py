@@ -17,6 +17,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -31,6 +32,8 @@ from lib.wait import patient
 
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS = 0x8913
+SIOCGIFMTU = 0x8921
+SIOCGIFINDEX = 0x8933
 IFF_UP = 0x1
 IFF_RUNNING = 0x40
 
@@ -53,23 +56,28 @@ T = TypeVar("T")
 FIELDS = ("state", "netdev_oper_status", "admin_status", "mtu")
 
 
+def call(name: str, *arguments: object) -> None:
+    """A function of libc that returns 0, or an error by errno."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name}: {os.strerror(error)}")
+
+
+def in_thread(act: Callable[[], T]) -> T:
+    """What act() returns in a thread that then ends: it may enter a namespace, and the caller stays where it is."""
+    with ThreadPoolExecutor(1) as one:
+        return one.submit(act).result()
+
+
 def inside(netns: str, act: Callable[[], T]) -> T:
-    """What act() returns in the namespace, one of `ip netns` or a path. A thread enters one on its own: another does, and
-    ends; the caller's stays where it is."""
-    done: list[T] = []
+    """What act() returns in the namespace, one of `ip netns` or a path."""
 
-    def enter_and_act() -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
+    def enter_and_act() -> T:
         with Path("/run/netns", netns).open("rb") as handle:
-            if libc.setns(handle.fileno(), CLONE_NEWNET) == 0:
-                done.append(act())
+            call("setns", handle.fileno(), CLONE_NEWNET)
+        return act()
 
-    thread = threading.Thread(target=enter_and_act)
-    thread.start()
-    thread.join()
-    if not done:
-        raise OSError(errno.EPERM, f"cannot act in the network namespace {netns}")
-    return done[0]
+    return in_thread(enter_and_act)
 
 
 def socket_in(netns: str | None, *kind: int) -> socket.socket:
@@ -86,6 +94,17 @@ def netlink_parts(header: struct.Struct, data: bytes) -> Iterator[tuple[tuple[in
         data = data[(length + 3) & ~3 :]
 
 
+def ask_link(asked: socket.socket, request: int, name: str, form: str) -> int | None:
+    """The answer of a netdevice(7) ioctl; None when the link is gone."""
+    try:
+        answer = fcntl.ioctl(asked, request, struct.pack("16s24x", os.fsencode(name)))
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return None
+        raise
+    return int(struct.unpack_from(form, answer, 16)[0])
+
+
 class Kernel:
     """What the kernel says of the links of a namespace."""
 
@@ -99,14 +118,13 @@ class Kernel:
 
     def flags(self, name: str) -> int | None:
         """The interface flags; None when the link is gone."""
-        request = struct.pack("16sH14x", os.fsencode(name), 0)
-        try:
-            answer = fcntl.ioctl(self._socket, SIOCGIFFLAGS, request)
-        except OSError as error:
-            if error.errno == errno.ENODEV:
-                return None
-            raise
-        return int(struct.unpack("16sH14x", answer)[1])
+        return ask_link(self._socket, SIOCGIFFLAGS, name, "H")
+
+    def mtu(self, name: str) -> int:
+        return self._present(SIOCGIFMTU, name)
+
+    def index(self, name: str) -> int:
+        return self._present(SIOCGIFINDEX, name)
 
     def links(self) -> dict[str, int]:
         """Name -> MTU of all links."""
@@ -114,6 +132,11 @@ class Kernel:
             links, whole = self._dumped()
             if whole:
                 return links
+
+    def _present(self, request: int, name: str) -> int:
+        answer = ask_link(self._socket, request, name, "i")
+        assert answer is not None, f"no link {name}"
+        return answer
 
     def _dumped(self) -> tuple[dict[str, int], bool]:
         """False: links came or went meanwhile, so some may be missing."""

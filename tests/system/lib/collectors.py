@@ -155,7 +155,7 @@ class Rsyslogd:
         stock = stock.replace('module(load="imuxsock")', 'module(load="imuxsock" SysSock.Use="off")')
         self.config = folder / "rsyslog.conf"
         self.config.write_text(stock.replace("/var/spool/rsyslog", str(folder)))
-        netns.ip("link", "set", "lo", "up")
+        netns.batch(["link set lo up"])
         command = ["rsyslogd", "-n", "-f", str(self.config), "-i", str(folder / "rsyslogd.pid")]
         self._process = Process(["nsenter", f"--net=/run/netns/{netns.name}", *command], folder / "rsyslogd.out")
         try:

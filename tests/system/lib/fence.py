@@ -7,7 +7,7 @@ from lib.switch import Switch
 
 def fence(sw: Switch, port: str = "Ethernet0") -> None:
     """The kernel's messages come in order: a change of this port that has reached STATE_DB comes after them all."""
-    mtu = next(link["mtu"] for link in sw.netns.links() if link["ifname"] == port)
+    mtu = sw.netns.kernel.mtu(port)
     other = mtu - 1 if mtu > 2000 else mtu + 1
     sw.netns.set_mtu(port, other)
     sw.wait_field(port, "mtu", str(other))

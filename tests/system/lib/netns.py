@@ -2,6 +2,7 @@
 """Ports that are real links, veth pairs whose other end gives the carrier, and a network namespace of their own."""
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -11,10 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lib.checker import IFF_RUNNING, IFF_UP, Kernel, inside
+from lib.checker import CLONE_NEWNET, IFF_RUNNING, IFF_UP, Kernel, call, in_thread
+from lib.rtnl import Rtnl
 from lib.wait import wait_for
 
 NAME_PREFIX = "pt-"
+MS_BIND = 0x1000
+MNT_DETACH = 2
 DOOMED_GROUP = 77  # of links (netdevice(7)); nobody else uses it
 
 
@@ -35,12 +39,41 @@ def remove_stale() -> None:
                 run("ip", "netns", "delete", line.split()[0])
 
 
-def disable_ipv6() -> bool:
+@functools.cache
+def namespaces() -> Path:
+    """The folder of ip-netns(8), which ip makes a shared mount, so that whoever copies our mounts keeps no namespace."""
+    name = f"{NAME_PREFIX}{os.getpid()}-first"
+    run("ip", "netns", "add", name)
+    run("ip", "netns", "delete", name)
+    return Path("/run/netns")
+
+
+def add_namespace(name: str) -> None:
+    """As `ip netns add`, without a process, and without IPv6."""
+    path = namespaces() / name
+    path.touch(0o444, exist_ok=False)
+
+    def make() -> None:
+        call("unshare", CLONE_NEWNET)
+        call("mount", b"/proc/thread-self/ns/net", os.fsencode(path), None, MS_BIND, None)
+        disable_ipv6()
+
+    in_thread(make)
+
+
+def delete_namespace(name: str) -> None:
+    """As `ip netns delete`; harmless when it is gone."""
+    path = namespaces() / name
+    if path.exists():
+        call("umount2", os.fsencode(path), MNT_DETACH)
+        path.unlink()
+
+
+def disable_ipv6() -> None:
     """Of the caller's namespace. With IPv6 each change of a link costs the kernel much more than what it reports to
     us."""
     for links in ("all", "default"):
         Path(f"/proc/sys/net/ipv6/conf/{links}/disable_ipv6").write_text("1")
-    return True
 
 
 class Links:
@@ -150,18 +183,26 @@ class NetNs(Links):
 
     def add_again(self) -> None:
         """Made, or made again after close(), without links."""
-        run("ip", "netns", "add", self.name)
-        inside(self.name, disable_ipv6)
+        add_namespace(self.name)
+        self.kernel = Kernel(self.name)
+        self._rtnl = Rtnl(self.name, self.kernel)
+
+    def batch(self, lines: Iterable[str]) -> None:
+        """As above, without a process where possible."""
+        if left := self._rtnl.batch(lines):
+            super().batch(left)
+
+    def ifindex(self, name: str) -> int:
+        return self.kernel.index(name)
 
     def carriers(self, names: Collection[str]) -> list[bool]:
-        """As above, without a process."""
-        with contextlib.closing(Kernel(self.name)) as kernel:
-            shown = [kernel.flags(name) or 0 for name in names]
+        shown = [self.kernel.flags(name) or 0 for name in names]
         return [bool(flags & IFF_RUNNING) for flags in shown if flags & IFF_UP]
 
     def close(self) -> None:
-        with contextlib.suppress(AssertionError):
-            run("ip", "netns", "delete", self.name)
+        self._rtnl.close()
+        self.kernel.close()
+        delete_namespace(self.name)
 
     def exec(self, *command: str) -> str:
         return run("ip", "netns", "exec", self.name, *command)
