@@ -76,7 +76,7 @@ ONCE = {
     ),
 }
 # Their fixtures belong to the module, so one process of pytest-xdist runs all of it. They are slow, so they begin.
-IN_ONE_PROCESS = ("test_alerts", "test_dashboards", "test_deploy")
+IN_ONE_PROCESS = ("test_alerts", "test_dashboards", "test_deploy", "test_page")
 BEGIN = (*IN_ONE_PROCESS, "test_upstream_faults", "test_cold_start", "test_supervisor")
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from lib.checker import socket_in
 from lib.chromium import Chromium, Tab
 from lib.daemon import ROOT
 from lib.faults import QUICK
+from lib.forward import Forward
 from lib.http_probe import Stream
 from lib.storm import mixed_changes
 from lib.switch import Switch
@@ -31,6 +32,8 @@ URL = f"http://{ADDRESS}/"
 MANY = 512
 STORM_CHANGES = 20_000
 KEPT_TURNS = 60  # of changes, to be seen in the pictures of the documentation
+
+Browse = Callable[[Switch, int], Tab]
 
 CELLS = "[...document.querySelectorAll('.cell')]"
 STATES = f"Object.fromEntries({CELLS}.map(cell => [cell.dataset.port, cell.dataset.state]))"
@@ -47,35 +50,32 @@ def state(port: str) -> str:
 
 
 def serve(switch: SwitchFactory, ports: int, **settings: dict[str, object]) -> Switch:
-    http = {"listen": ADDRESS, "unix_socket": '""'}
-    sw = switch.build(ports=ports, settings={"http": http, **settings})
+    sw = switch.build(ports=ports, settings={"http": {"listen": ADDRESS}, **settings})
     sw.netns.batch(["link set lo up"])
     sw.start()
     return sw
 
 
-class Browser:
-    """At most one browser, closed before the switch."""
-
-    def __init__(self) -> None:
-        self._chromium: Chromium | None = None
-
-    def __call__(self, sw: Switch, ports: int) -> Tab:
-        self._chromium = Chromium(sw.netns.name)
-        tab = self._chromium.open(URL)
-        tab.wait(f"{CELLS}.length", ports)
-        return tab
-
-    def close(self) -> None:
-        if self._chromium:
-            self._chromium.close()
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    made = Chromium()
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def browse(switch: SwitchFactory) -> Iterator[Browser]:
-    browser = Browser()
-    yield browser
-    browser.close()
+def browse(switch: SwitchFactory, chromium: Chromium) -> Iterator[Browse]:
+    """browse(sw, ports) shows its page. The browser is outside of the switch's network, so it is forwarded."""
+    with ExitStack() as opened:
+
+        def show(sw: Switch, ports: int) -> Tab:
+            forward = opened.enter_context(Forward(sw.pages.path))
+            tab = chromium.open(f"http://{forward.address}/")
+            opened.callback(tab.close)
+            tab.wait(f"{CELLS}.length", ports)
+            return tab
+
+        yield show
 
 
 def expected_states(sw: Switch) -> dict[str, str]:
@@ -92,7 +92,7 @@ def detail(tab: Tab, port: str) -> str:
     return tab.run(text("detail"))
 
 
-def test_512_ports_in_a_storm(switch: SwitchFactory, browse: Browser) -> None:
+def test_512_ports_in_a_storm(switch: SwitchFactory, browse: Browse) -> None:
     """The page follows a flap during the storm, and equals the kernel at the end."""
     sw = serve(switch, MANY)
     tab = browse(sw, MANY)
@@ -119,7 +119,7 @@ def test_512_ports_in_a_storm(switch: SwitchFactory, browse: Browser) -> None:
     assert tab.complaints == []
 
 
-def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Browser) -> None:
+def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Browse) -> None:
     """The daemon is stopped, hangs, and is back."""
     sw = serve(switch, 4, sonic={"retire_old_links": "never"})
     tab = browse(sw, 4)
@@ -142,9 +142,9 @@ def test_it_says_so_when_the_daemon_is_gone(switch: SwitchFactory, browse: Brows
     tab.wait(gone, "")
 
 
-def test_one_page_too_many(switch: SwitchFactory, browse: Browser) -> None:
+def test_one_page_too_many(switch: SwitchFactory, browse: Browse) -> None:
     """The page says why it has no data, and works once another page is closed."""
-    sw = switch.build(ports=2, settings={"http": {"listen": ADDRESS, "unix_socket": '""', "max_clients": 16}})
+    sw = switch.build(ports=2, settings={"http": {"listen": ADDRESS, "max_clients": 16}})
     sw.netns.batch(["link set lo up"])
     sw.start()
     with ExitStack() as others:
@@ -158,7 +158,7 @@ def test_one_page_too_many(switch: SwitchFactory, browse: Browser) -> None:
     tab.wait(STALE, False)
 
 
-def test_a_verdict_with_its_remedy(switch: SwitchFactory, browse: Browser) -> None:
+def test_a_verdict_with_its_remedy(switch: SwitchFactory, browse: Browse) -> None:
     sw = serve(switch, 4, database=QUICK)
     tab = browse(sw, 4)
     tab.wait(text("verdict"), "healthy")
@@ -171,7 +171,7 @@ def test_a_verdict_with_its_remedy(switch: SwitchFactory, browse: Browser) -> No
     tab.wait("document.getElementById('problems').hidden")
 
 
-def test_filter_and_keyboard(switch: SwitchFactory, browse: Browser) -> None:
+def test_filter_and_keyboard(switch: SwitchFactory, browse: Browse) -> None:
     sw = serve(switch, 48)
     sw.netns.set_carrier("Ethernet20", "down")
     tab = browse(sw, 48)
@@ -247,7 +247,7 @@ def stir(sw: Switch) -> None:
         time.sleep(2.5)
 
 
-def test_nobody_is_kept_out(switch: SwitchFactory, browse: Browser, axe: str, tmp_path: Path) -> None:
+def test_nobody_is_kept_out(switch: SwitchFactory, browse: Browse, axe: str, tmp_path: Path) -> None:
     """No barrier in light and dark mode, with each state of a port, with a problem, and without the daemon.
     PICTURES=<folder> keeps pictures, for docs/monitoring."""
     kept = os.environ.get("PICTURES")

@@ -18,9 +18,19 @@ from lib.wait import patient, wait_for
 Message = dict[str, Any]
 READ_BYTES = 1 << 16
 
+# The value of an expression: at once if it is the wanted one, otherwise when the document has changed.
+AT_A_CHANGE = """
+new Promise(done => {
+    if (JSON.stringify((SCRIPT)) === WANTED) return done();
+    const seen = new MutationObserver(() => end());
+    const timer = setTimeout(() => end(), 1000);
+    const end = () => { seen.disconnect(); clearTimeout(timer); done(); };
+    seen.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+}).then(() => (SCRIPT))"""
+
 
 class Chromium:
-    """One process; each Tab is a page of it. netns: whose network it has."""
+    """One process; each Tab is a page of it, with a profile of its own. netns: whose network it has."""
 
     def __init__(self, netns: str | None = None, arguments: tuple[str, ...] = ()) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="portsyncd-chromium-", ignore_cleanup_errors=True)
@@ -75,14 +85,16 @@ class Chromium:
         return json.loads(line)
 
     def open(self, url: str, width: int = 1400, height: int = 1200) -> "Tab":
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        context = self.call("Target.createBrowserContext")["browserContextId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        tab = Tab(self, session)
+        tab = Tab(self, context, session)
         for domain in ("Page", "Runtime", "Log"):
             tab.call(f"{domain}.enable")
         tab.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         tab.call("Page.navigate", url=url)
-        tab.wait("document.URL != 'about:blank' && document.readyState == 'complete'")
+        there = "document.URL != 'about:blank' && document.readyState == 'complete'"
+        wait_for(lambda: tab.run(there), what=f"{url} is loaded")
         return tab
 
     def close(self) -> None:
@@ -95,9 +107,13 @@ class Chromium:
 
 
 class Tab:
-    def __init__(self, browser: Chromium, session: str) -> None:
+    def __init__(self, browser: Chromium, context: str, session: str) -> None:
         self._browser = browser
+        self._context = context
         self._session = session
+
+    def close(self) -> None:
+        self._browser.call("Target.disposeBrowserContext", browserContextId=self._context)
 
     def call(self, method: str, **parameters: Any) -> Message:
         return self._browser.call(method, self._session, **parameters)
@@ -109,11 +125,12 @@ class Tab:
         return done["result"].get("value")
 
     def wait(self, script: str, value: Any = True, timeout: float = 60.0) -> None:
-        """Waits until the expression has this value."""
+        """Waits until the expression has this value; looks again when the document changes, and each second."""
         last: list[Any] = [None]
+        look = AT_A_CHANGE.replace("SCRIPT", script).replace("WANTED", json.dumps(json.dumps(value)))
 
         def is_so() -> bool:
-            last[0] = self.run(script)
+            last[0] = self.run(look)
             return last[0] == value
 
         wait_for(is_so, timeout, lambda: f"{script} is {value!r}: {last[0]!r}")

@@ -245,7 +245,7 @@ class Switch:
         # Otherwise a busy machine would count as a fault.
         settings.setdefault("health", {}).setdefault("max_latency_usecs", 1_000_000_000)
         settings.setdefault("recorder", {}).setdefault("folder", self.recordings)
-        settings.setdefault("http", {"listen": '""', "unix_socket": self.pages.path})
+        settings.setdefault("http", {"listen": '""'}).setdefault("unix_socket", self.pages.path)
         write_settings(self.config_file, settings)
         options = {
             "--netns": self.netns.name,
