@@ -169,7 +169,8 @@ def test_a_cable_is_pulled(alarmed: Alarmed) -> None:
 def test_a_port_flaps_and_a_kill_is_no_flap(alarmed: Alarmed) -> None:
     """Flaps that the state file carries over a restart are not counted again."""
     sw = alarmed.switch
-    before = alarmed.value(LIFETIME, "Ethernet0") or 0
+    # A scrape that failed leaves no value for a moment.
+    before = wait_for(lambda: alarmed.value(LIFETIME, "Ethernet0"), what="a value: it has come up")
     flaps = 0
     # As often within the alert's window as the machine can.
     while ("PortsyncdPortFlapping", "Ethernet0") not in alarmed.firing():
