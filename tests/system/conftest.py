@@ -33,48 +33,27 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         remove_stale()
 
 
-# `make test` runs all tests twice, confined as on a switch ("plain") and as the Redis user of deploy/redis with the
-# sanitizers, which allow no seccomp and no Landlock. These files need one run only: for those of "plain" the build does
-# not matter (documents, consoles, alerts, a wait for a constant, or descriptors that sanitizers need themselves), and
-# for those of "sanitized" the confinement does not (the HTTP server alone, input that is read before Redis is asked or
-# is in its rows, and portsyncctl, except where the daemon writes for it).
-ONCE = {
-    "plain": (
-        "test_alerts",
-        "test_bench_changes",
-        "test_dashboards",
-        "test_demo",
-        "test_deploy",
-        "test_deploy_sonic",
-        "test_docs",
-        "test_few_descriptors",
-        "test_guides",
-        "test_page",
-        "test_prometheus",
-        "test_supervisor",
-    ),
-    "sanitized": (
-        "test_cli",
-        "test_ctl",
-        "test_ctl_completion",
-        "test_ctl_doctor",
-        "test_ctl_explain",
-        "test_ctl_history",
-        "test_ctl_ports",
-        "test_ctl_status",
-        "test_ctl_top",
-        "test_ctl_verify",
-        "test_ctl_wait",
-        "test_ctl_watch",
-        "test_ctl_why",
-        "test_dry_run",
-        "test_health_checks",
-        "test_http",
-        "test_http_tls",
-        "test_input_config_db",
-        "test_input_database_config",
-    ),
-}
+# `make test` runs a test with the sanitized build, whose daemon is confined as on a switch and the Redis user of
+# deploy/redis, but these with the plain one: for documents, consoles, alerts and waits for a constant the build does not
+# matter, and sanitizers would change what is measured or refused.
+PLAIN = (
+    "test_alerts",
+    "test_bench_changes",
+    "test_dashboards",
+    "test_demo",
+    "test_deploy",
+    "test_deploy_sonic",
+    "test_docs",
+    "test_few_descriptors",
+    "test_guides",
+    "test_page",
+    "test_prometheus",
+    "test_sandbox",
+    "test_supervisor",
+    "test_upstream_faults",
+)
+# What every build must do.
+BOTH = ("test_kernel_sync", "test_smoke", "test_stop")
 # Their fixtures belong to the module, so one process of pytest-xdist runs all of it. They are slow, so they begin.
 IN_ONE_PROCESS = ("test_alerts", "test_dashboards", "test_deploy", "test_page")
 BEGIN = (*IN_ONE_PROCESS, "test_upstream_faults", "test_cold_start", "test_supervisor")
@@ -84,9 +63,8 @@ BEGIN = (*IN_ONE_PROCESS, "test_upstream_faults", "test_cold_start", "test_super
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = item.path.stem
-        for mark, files in ONCE.items():
-            if name in files:
-                item.add_marker(mark)
+        if name not in BOTH:
+            item.add_marker("plain" if name in PLAIN else "sanitized")
         if name in IN_ONE_PROCESS:
             item.add_marker(pytest.mark.xdist_group(name))
     items.sort(key=lambda item: item.path.stem not in BEGIN)

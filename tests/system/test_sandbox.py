@@ -28,9 +28,7 @@ from lib.wait import patient, wait_for
 from test_audit import audited, lines, log_file, records, wait_record, write_keys
 
 PROBE = binary().parent / "tests" / "unit" / "sandbox_probe"
-# Sanitizers make system calls of their own; such a build has no seccomp and says so.
-INSTRUMENTED = b"__asan_init" in binary().read_bytes() or b"__tsan_init" in binary().read_bytes()
-SECCOMP_OFF, SECCOMP_FILTER = 0, 2  # /proc/<pid>/status
+SECCOMP_FILTER = 2  # /proc/<pid>/status
 NET_ADMIN = f"{1 << 12:016x}"
 OVERRIDE = f"{1 << 12 | 1 << 1:016x}"  # CAP_DAC_OVERRIDE too
 NO_CAPABILITY = f"{0:016x}"
@@ -71,12 +69,6 @@ BY_SECCOMP = (
 )  # fmt: skip
 DEADLY = ("run_program", "trace_self", "read_parent", "mount_tmpfs", "new_namespace", "load_module", "load_bpf",
           "make_ring")  # fmt: skip
-# Without seccomp the kernel still refuses these: no capability is left, and Landlock forbids to execute.
-WITHOUT_RIGHTS = {
-    "run_program": "EACCES", "mount_tmpfs": "EPERM", "truncate_outside": "EACCES",
-    "make_device": "EACCES", "make_link": "EACCES", "take_capabilities": "EPERM", "dump_core": "EPERM",
-    "packet_socket": "EPERM", "raw_socket": "EPERM", "listen_tcp": "EACCES",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -128,8 +120,7 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 @pytest.mark.parametrize("thread", ["main", "other"])
 def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listener: int) -> None:
     """In the thread that entered the sandbox, and in a thread that was made in between."""
-    expected = dict.fromkeys(WORKS, "ok") | BY_LANDLOCK
-    expected |= WITHOUT_RIGHTS if INSTRUMENTED else dict.fromkeys(BY_SECCOMP, "EPERM")
+    expected = dict.fromkeys(WORKS, "ok") | BY_LANDLOCK | dict.fromkeys(BY_SECCOMP, "EPERM")
     done = probe(tmp_path, listener, thread, *expected)
     assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
     assert (tmp_path / "allowed-outside" / "there").exists() == HOLDS_FILES
@@ -138,9 +129,8 @@ def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listene
 @pytest.mark.parametrize("names", [False, True])
 def test_datagrams_are_for_name_servers(names: bool, tmp_path: Path, listener: int) -> None:
     """Datagrams are allowed if the host of a Redis is a name; nothing else changes."""
-    expected = {"datagram_socket": "ok" if names or INSTRUMENTED else "EPERM", "raw_socket": "EPERM"}
+    expected = {"datagram_socket": "ok" if names else "EPERM", "raw_socket": "EPERM", "fast_open_by_messages": "EPERM"}
     expected["connect_elsewhere"] = BY_LANDLOCK["connect_elsewhere"]
-    expected |= {} if INSTRUMENTED else {"fast_open_by_messages": "EPERM"}
     assert outcomes(probe(tmp_path, listener, "other", *expected, names=names)) == expected
 
 
@@ -158,7 +148,7 @@ def test_what_root_keeps_for_the_sockets_of_redis(sockets: bool, tmp_path: Path,
 @pytest.mark.parametrize("thread", ["main", "other"])
 def test_an_attack_ends_the_process(thread: str, tmp_path: Path, listener: int) -> None:
     """The attempt has no effect, and the process leaves no core."""
-    for attempt in () if INSTRUMENTED else DEADLY:
+    for attempt in DEADLY:
         done = probe(tmp_path, listener, thread, attempt)
         assert (done.returncode, done.stdout) == (-signal.SIGSYS, ""), (attempt, done)
     assert not list(tmp_path.rglob("core*"))
@@ -179,7 +169,7 @@ def test_a_kernel_without_landlock(as_filter: bool, tmp_path: Path, listener: in
     """A kernel before 5.13, or a container whose filter forbids unknown calls: the other parts are in force, and what
     is missing is reported."""
     expected = {"write_outside": "ok", "take_capabilities": "EPERM", "allocate": "ok", "abstract_stream": "ok"}
-    expected |= {} if INSTRUMENTED else {"truncate_outside": "EPERM"}
+    expected |= {"truncate_outside": "EPERM"}
     done = probe(tmp_path, listener, "other", *expected, refuse="landlock_create_ruleset", as_filter=as_filter)
     assert outcomes(done) == expected, done.stderr
     assert "WARNING: " in done.stderr and "no Landlock (the kernel, or a container's filter: Function not implemented)" in done.stderr
@@ -187,10 +177,7 @@ def test_a_kernel_without_landlock(as_filter: bool, tmp_path: Path, listener: in
 
 def test_a_kernel_without_seccomp_is_refused(tmp_path: Path, listener: int) -> None:
     done = probe(tmp_path, listener, "main", "write_inside", refuse="seccomp")
-    if INSTRUMENTED:
-        assert "seccomp left out of this build" in done.stderr
-    else:
-        assert (done.returncode, done.stdout) == (1, "") and "the sandbox cannot be entered: seccomp" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "") and "the sandbox cannot be entered: seccomp" in done.stderr
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["nothing-to-lose", "all-to-lose"])
@@ -225,7 +212,7 @@ def assert_confined(sw: Switch, bounding: str = NET_ADMIN, permitted: str = OVER
         sets = [status(pid, task, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")]
         assert sets == [permitted, NET_ADMIN, NO_CAPABILITY, NO_CAPABILITY, bounding]
         assert status(pid, task, "NoNewPrivs") == "1"
-        assert status(pid, task, "Seccomp") == str(SECCOMP_OFF if INSTRUMENTED else SECCOMP_FILTER)
+        assert status(pid, task, "Seccomp") == str(SECCOMP_FILTER)
     assert re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
     # In /proc, root owns the files of a process that may not be traced or dumped, whatever its user.
     assert Path(f"/proc/{pid}/environ").stat().st_uid == 0
@@ -239,10 +226,10 @@ def own_files(folder: Path) -> set[str]:
 def assert_gaps_are_told(sw: Switch) -> None:
     """The record and the metric name each missing part."""
     applied = records(sw, "sandbox_applied")[0]
-    whole = HOLDS_ABSTRACT_SOCKETS and not INSTRUMENTED
-    assert (applied["AUDIT_OUTCOME"], GAPS in applied["text"]) == ("success" if whole else "failure", True), applied
+    outcome = "success" if HOLDS_ABSTRACT_SOCKETS else "failure"
+    assert (applied["AUDIT_OUTCOME"], GAPS in applied["text"]) == (outcome, True), applied
     expected = {"files": HOLDS_FILES, "tcp": HOLDS_TCP, "abstract_sockets": HOLDS_ABSTRACT_SOCKETS}
-    expected |= {"capabilities": True, "system_calls": not INSTRUMENTED}
+    expected |= {"capabilities": True, "system_calls": True}
     figures = sw.pages.metrics()
     assert {part: figures("portsyncd_sandbox_holds", part=part) for part in expected} == expected
 
