@@ -314,7 +314,7 @@ def test_half_a_request_costs_no_time(start: Start, authority: Authority, client
 
 def test_streams(start: Start, authority: Authority, client_pair: Pair) -> None:
     """Quiet and unread streams, ended by the clock or by the end of the server."""
-    probe = start(timeout=2)
+    probe = start(timeout=30)  # within which both clients must have shaken hands
     context = tls_client(authority.path, client_pair)
     with probe.connect_tls(context) as client, Stream(client, "/ticks") as ticks:
         assert ticks.response.read() == 3 * b"tick\n"
@@ -501,6 +501,7 @@ def test_sighup_takes_a_new_certificate(switch: SwitchFactory, authority: Author
     in_use, new = authority.issue("server"), authority.issue("server", ends=48 * HOUR)
     address = loopback_address()
     http = {"listen": f"{address[0]}:{address[1]}", "cert": in_use.cert, "key": in_use.key, "ca": authority.path}
+    http["timeout_secs"] = 3600  # the first client says nothing for a while
     sw = switch.build(ports=1, settings={"http": http, "log": {"level": "info"}})
     sw.netns.batch(["link set lo up"])
     sw.start()
