@@ -685,10 +685,14 @@ MUTATIONS = [
         ("v->sync.synced && !v->markers_unknown &&", "v->sync.synced &&"),
     ),
     *of(
+        "metrics/family.c",
+        "metrics",
+        ("type == FAMILY_COUNTER && f->open", "type == FAMILY_COUNTER && !f->open"),
+    ),
+    *of(
         "metrics/prometheus.c",
         "metrics",
-        ("type == COUNTER && e->open", "type == COUNTER && !e->open"),
-        ("port->history.flaps - port->history.flaps_before", "port->history.flaps"),
+        ("history.flaps - p->port->history.flaps_before", "history.flaps"),
         ("conns[i].stats.connects - (conns[i].stats.connects > 0)", "conns[i].stats.connects"),
         ("w->messages - w->newlink - w->dellink", "w->messages - w->newlink"),
         ("return open > 0 && open >= weight", "return open >= weight"),
