@@ -332,9 +332,6 @@ def test_an_http_address_in_use(switch: SwitchFactory) -> None:
         doctor(sw).assert_has("WARN", "http", "127.0.0.1:18999 is in use by python3", f"process {other.pid}", "http.listen")
         assert other.stdin
         other.stdin.close()
-    (sw.folder / "portsyncd.conf").write_text(
-        sw.config_file.read_text().replace("[http]\n", f"[http]\nunix_socket = {sw.pages.path}\n")
-    )
     sw.start(wait=False)
     sw.pages_when_served()
     doctor(sw).assert_has("ok", "http", "127.0.0.1:18999 is the daemon's")

@@ -189,9 +189,7 @@ def storm(sw: Switch, changes: int) -> None:
 def test_a_reader_that_is_too_slow(switch: SwitchFactory) -> None:
     """It learns how many changes it missed, at their place in the stream; the rows stay right meanwhile."""
     settings = {"state": {"history_changes": 16}, "http": {"listen": '""', "timeout_secs": 600}}
-    sw = switch.build(ports=32, reconcile_secs=3600, settings=settings)
-    sw.config_file.write_text(sw.config_file.read_text().replace("[http]", f"[http]\nunix_socket = {sw.pages.path}"))
-    sw.start()
+    sw = switch(ports=32, reconcile_secs=3600, settings=settings)
     with watching(sw, "--json") as watch:
         sw.netns.set_mtu("Ethernet0", 1400)
         first = watch.json()["change"]
