@@ -62,6 +62,14 @@ class Alarmed:
             (one["labels"]["alertname"], one["labels"].get("port", "")) for one in alerts if one["state"] == "firing"
         }
 
+    def fired(self) -> set[str]:
+        """The alerts that did in the last calm seconds."""
+        found = self.prometheus.query(f'count_over_time(ALERTS{{alertstate="firing"}}[{CALM_EVALUATIONS}s])')
+        return {one.labels["alertname"] for one in found}
+
+    def scrapes_failed(self) -> bool:
+        return self.prometheus.query(f'min_over_time(up{{instance="{INSTANCE}"}}[1h])')[0].value == 0
+
     def wait_fires(self, alert: str, port: str = "") -> set[tuple[str, str]]:
         """Returns all that fire then. (On a busy machine a failed scrape can resolve an alert for a moment.)"""
         firing: set[tuple[str, str]] = set()
@@ -128,7 +136,9 @@ def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
             prometheus.wait_scraped(INSTANCE)
             made = Alarmed(sw, prometheus, rules)
             made.wait_evaluations(CALM_EVALUATIONS)
-            assert made.firing() == set(), "a normal start"
+            # One scrape that fails, as on a busy machine, is a minute here.
+            assert made.fired() <= ({"PortsyncdDown"} if made.scrapes_failed() else set()), "a normal start"
+            wait_for(lambda: not made.firing(), TIMEOUT_SECS, lambda: f"nothing fires: {made.firing()}")
             yield made
         sw.daemon.stop()
     finally:
