@@ -50,6 +50,7 @@ PLAIN = (
     "test_prometheus",
     "test_sandbox",
     "test_supervisor",
+    "test_tuning",
     "test_upstream_faults",
 )
 # What every build must do.
