@@ -71,6 +71,14 @@ DEADLY = ("run_program", "trace_self", "read_parent", "mount_tmpfs", "new_namesp
           "make_ring")  # fmt: skip
 
 
+# Without seccomp, too, the kernel refuses these: no capability is left, and Landlock forbids to execute.
+WITHOUT_RIGHTS = dict.fromkeys(("mount_tmpfs", "take_capabilities", "dump_core", "packet_socket", "raw_socket"), "EPERM")
+if HOLDS_TCP:
+    WITHOUT_RIGHTS |= dict.fromkeys(
+        ("run_program", "truncate_outside", "make_device", "make_link", "listen_tcp"), "EACCES"
+    )
+
+
 @pytest.fixture
 def listener() -> Iterator[int]:
     """The port of a listener like Redis, which also has abstract sockets named after it."""
@@ -97,6 +105,7 @@ def probe(
     names: bool = False,
     before: Sequence[str] = (),
     abstract: bool = False,
+    unlocked: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     allowed, outside = folder / "allowed", folder / "allowed-outside"
     for made in (allowed, outside):
@@ -109,6 +118,7 @@ def probe(
     environment |= {"NAMES": "1"} if names else {}
     environment |= {"REFUSE_AS_FILTER": "1"} if as_filter else {}
     environment |= {"ABSTRACT": "1"} if abstract else {}
+    environment |= {"UNLOCKED": "1"} if unlocked else {}
     command = [*before, str(PROBE), str(allowed), str(port), thread, *attempts]
     return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False, env=environment)
 
@@ -124,6 +134,14 @@ def test_what_an_intruder_can_and_cannot_do(thread: str, tmp_path: Path, listene
     done = probe(tmp_path, listener, thread, *expected)
     assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
     assert (tmp_path / "allowed-outside" / "there").exists() == HOLDS_FILES
+
+
+@pytest.mark.parametrize("thread", ["main", "other"])
+def test_what_is_refused_without_seccomp(thread: str, tmp_path: Path, listener: int) -> None:
+    """An intruder who gets past one part of the sandbox meets the others."""
+    expected = dict.fromkeys(WORKS, "ok") | BY_LANDLOCK | WITHOUT_RIGHTS
+    done = probe(tmp_path, listener, thread, *expected, unlocked=True)
+    assert (outcomes(done), done.returncode) == (expected, 0), done.stderr
 
 
 @pytest.mark.parametrize("names", [False, True])
