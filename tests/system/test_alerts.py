@@ -114,9 +114,13 @@ class Alarmed:
 
 @contextmanager
 def scraped(targets: Mapping[str, list[str]], netns: str, rules: list[Path]) -> Iterator[Prometheus]:
-    prometheus = Prometheus(targets, netns, rules)
+    """Prometheus starts to scrape up to five seconds after its own start, so the rules, for which they would be five
+    minutes without a target, come then."""
+    prometheus = Prometheus(targets, netns)
     try:
         prometheus.start()
+        prometheus.wait_scraped(INSTANCE)
+        prometheus.evaluate(rules)
         yield prometheus
     finally:
         prometheus.close()
@@ -133,7 +137,6 @@ def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
         sw.start()
         rules = hastened(tmp_path_factory.mktemp("rules"))
         with scraped({"portsyncd": [INSTANCE]}, sw.netns.name, rules) as prometheus:
-            prometheus.wait_scraped(INSTANCE)
             made = Alarmed(sw, prometheus, rules)
             made.wait_evaluations(CALM_EVALUATIONS)
             # One scrape that fails, as on a busy machine, is a minute here.

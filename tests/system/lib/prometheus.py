@@ -5,6 +5,7 @@ folder of its own."""
 import http.client
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -95,8 +96,7 @@ class Prometheus:
             "web.console.libraries": libraries or self.folder,
             "log.level": "warn",
         }
-        # JSON is YAML.
-        settings: dict[str, Any] = {
+        self._settings: dict[str, Any] = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in rules],
             "scrape_configs": [
@@ -104,7 +104,7 @@ class Prometheus:
                 for job, addresses in {**targets, **own}.items()
             ],
         }
-        (self.folder / "prometheus.yml").write_text(json.dumps(settings))
+        self._configure()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -127,6 +127,14 @@ class Prometheus:
                 [*enter, "prometheus", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         wait_for(self._ready, START_TIMEOUT_SECS, lambda: f"Prometheus is ready: {self.log}")
+
+    def evaluate(self, rules: Sequence[Path]) -> None:
+        """These rules from now on."""
+        assert self._process is not None
+        self._settings["rule_files"] = [str(path) for path in rules]
+        self._configure()
+        self._process.send_signal(signal.SIGHUP)
+        wait_for(self._has_rules, what=lambda: f"Prometheus has read its rules: {self.log}")
 
     def close(self) -> None:
         """Ends it and leaves nothing behind."""
@@ -162,6 +170,14 @@ class Prometheus:
             return any(one.value == 1 for one in self.query(f'up{{instance="{address}"}}'))
 
         wait_for(scraped, timeout, lambda: f"{address} is scraped: {self.api('targets')['activeTargets']}")
+
+    def _configure(self) -> None:
+        # JSON is YAML.
+        (self.folder / "prometheus.yml").write_text(json.dumps(self._settings))
+
+    def _has_rules(self) -> bool:
+        read = {group["file"] for group in self.api("rules")["groups"]}
+        return read == set(self._settings["rule_files"])
 
     def _ready(self) -> bool:
         assert self._process is not None and self._process.poll() is None, f"Prometheus ended: {self.log}"
