@@ -12,6 +12,7 @@ BUILD ?= build-$(notdir $(CC))
 endif
 PREFIX ?= /usr
 DESTDIR ?=
+SETUP ?=
 FUZZ_SECONDS ?= 60
 BUILD_DEB ?= build-deb$(if $(ARCH),-$(ARCH))
 BUILD_PORTABLE ?= build-portable
@@ -52,7 +53,7 @@ everything: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD) --prefix=$(PREFIX)
+	@meson setup $(BUILD) --prefix=$(PREFIX) $(SETUP)
 
 deps:
 	@scripts/install-deps
