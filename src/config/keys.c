@@ -125,7 +125,7 @@ const struct key key_table[] = {
 	 "clients at once, fewer if file descriptors are scarce; for one more, the one that has waited longest is "
 	 "dropped; a quarter may be streams"},
 	{"http", "timeout_secs", KEY_INTEGER, 1, 3600, "10", AT(http_timeout_secs), NULL,
-	 "how long a client may take for one request and its answer, or be idle"},
+	 "how long a client may take for one request and its answer (each 64 KiB of a longer one), or be idle"},
 
 	{"sonic", "reconcile_interval_secs", KEY_INTEGER, 1, 86400, "60", AT(reconcile_interval_secs), NULL,
 	 "how often STATE_DB is read back and repaired"},

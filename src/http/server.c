@@ -22,6 +22,7 @@
 #include "http/addresses.h"
 #include "http/content.h"
 #include "http/identity.h"
+#include "http/pieces.h"
 #include "http/progress.h"
 #include "http/stream.h"
 #include "log/log.h"
@@ -48,7 +49,7 @@ struct client {
 	struct list link; /* in arriving, waiting, streaming or dropped */
 	struct http *http;
 	int fd;         /* MHD closes it */
-	uint64_t since; /* when its request began */
+	uint64_t since; /* when its request began, or it last took a piece of a long answer */
 	size_t body;    /* bytes of the request's body, which nobody reads */
 	bool dropped, tls, trusted;
 	bool local;                     /* by the Unix socket */
@@ -87,6 +88,7 @@ struct http {
 	struct list dropped; /* shut down, not yet closed by MHD */
 	uint64_t hear_from;  /* the descriptor of http_follow() is not polled before: a storm rings again and again */
 	uint64_t rest_until; /* no client is accepted before */
+	uint64_t turned;     /* when the last turn ended, but for new clients */
 	struct http_progress progress;
 	struct http_stats stats;
 };
@@ -142,12 +144,13 @@ static struct client *oldest(struct http *h)
 	return list_empty(&h->waiting) ? NULL : container_of(h->waiting.next, struct client, link);
 }
 
+/* Here and in drop_slow() those that were late before this turn, so after a run of MHD: it was not the client's fault
+ * if this thread had other work, or no CPU. */
 static void drop_late(struct http *h)
 {
-	uint64_t now = now_usec();
 	struct client *c;
 
-	while ((c = oldest(h)) && now - c->since >= h->timeout_usec) {
+	while ((c = oldest(h)) && c->since + h->timeout_usec <= h->turned) {
 		drop(c);
 		count(c->served ? &h->stats.idle : &h->stats.late);
 	}
@@ -165,12 +168,17 @@ static void evict_one(struct http *h)
 		    "http.max_clients = %u are connected: dropped the one that has waited longest", h->max_clients);
 }
 
-static void begin_request(struct client *c)
+static void wait_again(struct client *c)
 {
 	c->since = now_usec();
-	c->body = 0;
 	list_remove(&c->link);
 	list_append(&c->http->waiting, &c->link);
+}
+
+static void begin_request(struct client *c)
+{
+	c->body = 0;
+	wait_again(c);
 }
 
 /* --- Streams --- */
@@ -188,24 +196,23 @@ static uint64_t stream_due(const struct http *h, const struct client *c)
 	return c->stream ? stream_deadline(c->stream, h->timeout_usec) : UINT64_MAX;
 }
 
-static void attend_stream(struct http *h, struct client *c)
-{
-	if (c->stream->suspended) {
-		stream_resume(c->stream);
-		return;
-	}
-	drop(c);
-	count(&h->stats.slow);
-}
-
-static void attend_streams(struct http *h)
+static void resume_streams(const struct http *h)
 {
 	uint64_t now = now_usec();
 
+	for (struct client *c = next_streaming(h, NULL); c; c = next_streaming(h, c))
+		if (c->stream && c->stream->suspended && stream_due(h, c) <= now)
+			stream_resume(c->stream);
+}
+
+static void drop_slow(struct http *h)
+{
 	for (struct client *c = next_streaming(h, NULL), *next; c; c = next) {
 		next = next_streaming(h, c);
-		if (stream_due(h, c) <= now)
-			attend_stream(h, c);
+		if (!c->stream || c->stream->suspended || stream_due(h, c) > h->turned)
+			continue;
+		drop(c);
+		count(&h->stats.slow);
 	}
 }
 
@@ -362,7 +369,17 @@ static bool add_headers(struct MHD_Response *response, const struct http_answer 
 	       (!last || MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES);
 }
 
-static struct MHD_Response *body_response(struct http_answer *answer)
+/* The client took a piece of its answer: it has its time again. */
+static void piece_taken(void *user)
+{
+	struct client *c = user;
+
+	c->http->progress.made++;
+	if (!c->dropped)
+		wait_again(c);
+}
+
+static struct MHD_Response *small_response(struct http_answer *answer)
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
@@ -370,6 +387,13 @@ static struct MHD_Response *body_response(struct http_answer *answer)
 	if (!response)
 		free(answer->body);
 	return response;
+}
+
+static struct MHD_Response *whole_response(struct client *c, struct http_answer *answer)
+{
+	if (answer->len <= PIECE_BYTES)
+		return small_response(answer);
+	return pieces_response(answer->body, answer->len, piece_taken, c);
 }
 
 /*
@@ -384,7 +408,7 @@ static struct MHD_Response *make_response(struct client *c, struct MHD_Connectio
 	bool streams = answer->source.more != NULL;
 	struct MHD_Response *response =
 		streams ? stream_new(&answer->source, connection, &c->stream, &h->progress, &h->stats.streams)
-			: body_response(answer);
+			: whole_response(c, answer);
 
 	if (!response)
 		return NULL;
@@ -660,11 +684,13 @@ static void turn(struct http *h, const struct polled *p)
 	for (size_t i = 0; i < N_SERVERS; i++)
 		h->progress.made += fds[POLL_SERVERS + i].revents != 0;
 	drop_hung_up(h, fds + POLL_LISTENERS + p->n_listeners, p->n_streams);
-	drop_late(h);
-	attend_streams(h);
+	resume_streams(h);
 	if (fds[POLL_FOLLOWED].revents)
 		ask_streams(h);
 	run_servers(h);
+	drop_late(h);
+	drop_slow(h);
+	h->turned = now_usec();
 	http_identities_sweep(&h->identities);
 	for (size_t i = 0; i < p->n_listeners; i++)
 		if (fds[POLL_LISTENERS + i].revents)

@@ -4,9 +4,10 @@
  * signals blocked, SCHED_BATCH and the weakest nice value; it shares nothing with the event loop.
  *
  * A client has timeout_secs for a request, from its arrival or the end of the previous answer to the last byte of the
- * answer, TLS handshake and idle time included; then it is dropped. A new client beyond max_clients takes the place of
- * the one that has waited longest: an idle connection cannot lock out a client that has a request. Memory is bounded
- * by max_clients times (8 KiB for the request, 50 KiB for TLS, one answer).
+ * answer, TLS handshake and idle time included; then it is dropped. Of an answer beyond 64 KiB, such as a recording, it
+ * has that time for each 64 KiB. A new client beyond max_clients takes the place of the one that has waited longest: an
+ * idle connection cannot lock out a client that has a request. Memory is bounded by max_clients times (8 KiB for the
+ * request, 50 KiB for TLS, one answer and 64 KiB).
  *
  * An answer may be a stream, which ends when its source, its client or the server does. It has no time limit, but is
  * dropped when its client reads nothing for timeout_secs, and only a quarter of max_clients may be streams (further

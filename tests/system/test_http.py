@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ from lib.wait import crowd, patient, wait_for
 HALF_OPEN = 1000
 MEBIBYTE = 1 << 20
 MEMORY_KIB = 16 * 1024  # what an attack may cost: sanitizers keep what was freed
+SLOW_LINE_BYTES = 48 << 10  # a second
 HELLO = b"hello -\n"
 QUIET_SECS = 0.5
 
@@ -298,7 +300,7 @@ def answered(probe: HttpProbe) -> bool:
     ids=["half a line", "half a head", "half a body", "half a chunk", "answers that it does not read"],
 )
 def test_a_client_that_does_not_go_on_costs_no_time(start: Start, said: bytes) -> None:
-    probe = start(timeout=60)
+    probe = start(timeout=3600)
     with probe.connect() as client:
         client.sendall(said)
         wait_for(lambda: probe.stats["accepted"] > 1, what="it is there")
@@ -371,6 +373,46 @@ def test_each_request_has_the_whole_time(start: Start) -> None:
         while not is_closed(idle):
             assert ask(used, "/hello").status == 200
         assert ask(used, "/hello").status == 200
+
+
+def test_a_long_answer_may_take_long(start: Start) -> None:
+    """As when a recording goes over a slow line: a client that takes piece after piece has timeout_secs for each."""
+    probe = start(timeout=10)
+    began, taken = time.monotonic(), 0
+    with probe.connect() as late, probe.connect_unix() as slow:
+        slow.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        def take_slowly() -> bool:
+            nonlocal taken
+            if taken < (time.monotonic() - began) * SLOW_LINE_BYTES:
+                taken += len(slow.recv(MEBIBYTE // 64))
+            return is_closed(late)
+
+        wait_for(take_slowly, what="a client without a request is dropped")
+        while taken < MEBIBYTE:
+            more = len(slow.recv(MEBIBYTE))
+            assert more > 0, f"dropped after {taken} bytes"
+            taken += more
+
+
+def test_a_pause_of_the_server_is_no_clients_fault(start: Start) -> None:
+    """After timeout_secs without CPU it serves what came meanwhile, and streams whose clients did read."""
+    probe = start(timeout=10)
+    with open_streams(probe, 1, "/flood") as streams, probe.connect() as asking:
+        assert ask(asking, "/hello").body == HELLO
+        probe.send(signal.SIGSTOP)
+        paused = time.monotonic()
+        asking.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        def is_long() -> bool:
+            assert not is_closed(streams[0].client)
+            return time.monotonic() > paused + 11
+
+        wait_for(is_long, what="it has been stopped for long")
+        probe.send(signal.SIGCONT)
+        assert asking.recv(MEBIBYTE).startswith(b"HTTP/1.1 200 ")
+        streams[0].client.settimeout(patient())
+        assert streams[0].client.recv(MEBIBYTE), "the stream goes on"
 
 
 def test_no_descriptor_left(start: Start) -> None:
@@ -521,10 +563,8 @@ def test_streams_are_bounded(start: Start) -> None:
 def test_a_unix_client_that_leaves_is_noticed(start: Start) -> None:
     """Although the server sends it nothing."""
     probe = start(timeout=3600)
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(probe.unix_path))
-        with Stream(client, "/rings"):
-            assert probe.stats["streams"] == 1
+    with probe.connect_unix() as client, Stream(client, "/rings"):
+        assert probe.stats["streams"] == 1
     wait_for(lambda: probe.stats["streams"] == 0, what="the server notices it")
 
 
@@ -565,7 +605,7 @@ def is_quiet(probe: HttpProbe) -> bool:
 
 def test_streams_cost_no_time(start: Start) -> None:
     """Measured once the sockets of clients that do not read are full."""
-    probe = start(timeout=60)
+    probe = start(timeout=3600)
     with open_streams(probe, 4), open_streams(probe, 4, "/flood"):
         wait_for(lambda: is_quiet(probe), what="the server sleeps")
         assert probe.get("/hello").body == HELLO

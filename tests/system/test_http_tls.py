@@ -242,7 +242,7 @@ def test_a_silent_client_costs_no_time(
     start: Start, authority: Authority, client_pair: Pair, silence: str
 ) -> None:
     """While its handshake waits, the thread sleeps, and other clients are served as before."""
-    probe = start(timeout=60)
+    probe = start(timeout=3600)
     context = tls_client(authority.path, client_pair)
     with probe.connect_many(8) as clients:
         for client in clients:
@@ -257,7 +257,7 @@ def test_a_silent_client_costs_no_time(
 
 def test_a_client_that_goes_on_late(start: Start, authority: Authority, client_pair: Pair) -> None:
     """A byte at a time, while other handshakes wait: each byte is noticed, and the handshake succeeds."""
-    probe = start(timeout=60)
+    probe = start(timeout=3600)
     context = tls_client(authority.path, client_pair)
     came, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(came, sent, server_hostname=SERVER_NAME)
@@ -291,7 +291,7 @@ def test_a_client_that_goes_on_late(start: Start, authority: Authority, client_p
 
 
 def test_a_client_that_does_not_read_costs_no_time(start: Start, authority: Authority, client_pair: Pair) -> None:
-    probe = start(timeout=60)
+    probe = start(timeout=3600)
     with probe.connect_tls(tls_client(authority.path, client_pair)) as client:
         client.sendall(20 * b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         wait_for(lambda: probe.stats["2xx"] > 1, what="pages are made")
@@ -301,7 +301,7 @@ def test_a_client_that_does_not_read_costs_no_time(start: Start, authority: Auth
 
 def test_half_a_request_costs_no_time(start: Start, authority: Authority, client_pair: Pair) -> None:
     """Half a request in a record of its own, and in half a record."""
-    probe = start(timeout=60)
+    probe = start(timeout=3600)
     context = tls_client(authority.path, client_pair)
     with probe.connect_tls(context) as line, probe.connect_tls(context) as body:
         line.sendall(b"GET /he")

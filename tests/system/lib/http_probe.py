@@ -103,10 +103,14 @@ class HttpProbe(Daemon):
         with self.connect_tls(context) as client:
             return ask(client, path)
 
+    def connect_unix(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(ATTEMPT_TIMEOUT_SECS)
+        client.connect(str(self.unix_path))
+        return client
+
     def get_unix(self, path: str) -> Answer:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(ATTEMPT_TIMEOUT_SECS)
-            client.connect(str(self.unix_path))
+        with self.connect_unix() as client:
             return ask(client, path)
 
     @property
