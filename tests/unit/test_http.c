@@ -24,6 +24,7 @@
 
 #define NO_ADDRESS "is not an address; allowed: 127.0.0.1:10187, [::1]:10187"
 #define PAGE "hello\n"
+#define LONG_BYTES 200000 /* of page /long, which is given in pieces */
 
 struct fixture {
 	struct log_catcher catcher;
@@ -185,6 +186,11 @@ static void handle(const struct http_request *request, struct http_answer *answe
 		return;
 	}
 	answer->status = 200;
+	if (strcmp(request->path, "/long") == 0) {
+		answer->body = calloc(1, LONG_BYTES);
+		answer->len = LONG_BYTES;
+		return;
+	}
 	answer->body = strdup(PAGE);
 	answer->len = strlen(PAGE);
 }
@@ -217,7 +223,8 @@ static int connect_unix(const char *path)
 }
 
 /* The whole answer, up to where the server closes. */
-static void ask_method(const struct fixture *fx, const char *method, const char *path, char *answer, size_t size)
+/* Returns the answer's length. */
+static size_t ask_method(const struct fixture *fx, const char *method, const char *path, char *answer, size_t size)
 {
 	int fd = connect_unix(fx->path);
 	char request[256];
@@ -231,11 +238,12 @@ static void ask_method(const struct fixture *fx, const char *method, const char 
 		at += (size_t)n;
 	answer[at] = '\0';
 	assert_int_equal(close(fd), 0);
+	return at;
 }
 
-static void ask(const struct fixture *fx, const char *path, char *answer, size_t size)
+static size_t ask(const struct fixture *fx, const char *path, char *answer, size_t size)
 {
-	ask_method(fx, "GET", path, answer, size);
+	return ask_method(fx, "GET", path, answer, size);
 }
 
 static void pages_are_the_handlers(void **state)
@@ -413,8 +421,16 @@ int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 struct MHD_Response *__real_MHD_create_response_from_buffer(size_t len, void *body, enum MHD_ResponseMemoryMode mode);
 struct MHD_Response *__wrap_MHD_create_response_from_buffer(size_t len, void *body, enum MHD_ResponseMemoryMode mode);
+struct MHD_Response *__real_MHD_create_response_from_callback(uint64_t len, size_t piece,
+							      MHD_ContentReaderCallback read, void *user,
+							      MHD_ContentReaderFreeCallback end);
+struct MHD_Response *__wrap_MHD_create_response_from_callback(uint64_t len, size_t piece,
+							      MHD_ContentReaderCallback read, void *user,
+							      MHD_ContentReaderFreeCallback end);
 enum MHD_Result __real_MHD_add_response_header(struct MHD_Response *response, const char *name, const char *value);
 enum MHD_Result __wrap_MHD_add_response_header(struct MHD_Response *response, const char *name, const char *value);
 enum MHD_Result __real_MHD_queue_response(struct MHD_Connection *connection, unsigned status,
@@ -435,6 +451,18 @@ void *__wrap_calloc(size_t n, size_t size)
 	return is_refused(CLIENT_MEMORY) ? NULL : __real_calloc(n, size);
 }
 
+void *__wrap_malloc(size_t size)
+{
+	return is_refused(ANSWER) ? NULL : __real_malloc(size);
+}
+
+struct MHD_Response *__wrap_MHD_create_response_from_callback(uint64_t len, size_t piece,
+							      MHD_ContentReaderCallback read, void *user,
+							      MHD_ContentReaderFreeCallback end)
+{
+	return is_refused(ANSWER) ? NULL : __real_MHD_create_response_from_callback(len, piece, read, user, end);
+}
+
 struct MHD_Response *__wrap_MHD_create_response_from_buffer(size_t len, void *body, enum MHD_ResponseMemoryMode mode)
 {
 	return is_refused(ANSWER) ? NULL : __real_MHD_create_response_from_buffer(len, body, mode);
@@ -451,26 +479,43 @@ enum MHD_Result __wrap_MHD_queue_response(struct MHD_Connection *connection, uns
 	return is_refused(ANSWER) ? MHD_NO : __real_MHD_queue_response(connection, status, response);
 }
 
-/* Its client sees the connection close, and may ask again. */
-static void an_answer_that_cannot_be_made_is_none(void **state)
+/* Its client sees the connection close, and may ask again. Returns the length of the first answer that it gets. */
+static size_t ask_until_made(struct fixture *fx, const char *path, char *answer, size_t size)
 {
-	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
-	char answer[1024];
+	size_t len;
 	int n = 0;
 
 	assert_int_equal(start(fx, &opt), 0);
 	for (;; n++) {
 		atomic_store(&granted[ANSWER], n);
-		ask(fx, "/", answer, sizeof(answer));
-		if (answer[0] != '\0')
+		len = ask(fx, path, answer, size);
+		if (len > 0)
 			break;
 	}
 	atomic_store(&granted[ANSWER], -1);
 	assert_true(n > 5);
-	assert_non_null(strstr(answer, "\r\n\r\n" PAGE));
 	stop(fx);
 	assert_int_equal(fx->handled, n + 1);
+	return len;
+}
+
+static void an_answer_that_cannot_be_made_is_none(void **state)
+{
+	char answer[1024];
+
+	(void)ask_until_made(*state, "/", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "\r\n\r\n" PAGE));
+}
+
+static void a_long_answer_comes_whole_or_not_at_all(void **state)
+{
+	static char answer[LONG_BYTES + 1024];
+	size_t len = ask_until_made(*state, "/long", answer, sizeof(answer));
+	const char *end = strstr(answer, "\r\n\r\n");
+
+	assert_non_null(end);
+	assert_int_equal(len - (size_t)(end + 4 - answer), LONG_BYTES);
 }
 
 /* The client waits in the queue of the socket meanwhile. */
@@ -625,6 +670,7 @@ int main(void)
 		TEST(clients_arrive_late),
 		TEST(a_client_that_never_arrives),
 		TEST(an_answer_that_cannot_be_made_is_none),
+		TEST(a_long_answer_comes_whole_or_not_at_all),
 		TEST(without_a_descriptor_a_client_waits),
 		TEST(without_memory_a_client_is_sent_away),
 		TEST(the_end_leaves_nothing_behind),
