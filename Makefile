@@ -12,7 +12,7 @@ BUILD ?= build-$(notdir $(CC))
 endif
 PREFIX ?= /usr
 DESTDIR ?=
-SETUP ?=
+MESON_OPTIONS ?=
 FUZZ_SECONDS ?= 60
 BUILD_DEB ?= build-deb$(if $(ARCH),-$(ARCH))
 BUILD_PORTABLE ?= build-portable
@@ -53,7 +53,7 @@ everything: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD) --prefix=$(PREFIX) $(SETUP)
+	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_OPTIONS)
 
 deps:
 	@scripts/install-deps

@@ -25,7 +25,7 @@ static void pieces_free(void *user)
 
 static ssize_t on_read(void *user, uint64_t at, char *out, size_t max)
 {
-	struct pieces *p = user;
+	const struct pieces *p = user;
 	size_t len;
 
 	if (at >= p->len)

@@ -379,6 +379,7 @@ static void piece_taken(void *user)
 		wait_again(c);
 }
 
+/* MHD sends it along with its head, in one call. */
 static struct MHD_Response *small_response(struct http_answer *answer)
 {
 	struct MHD_Response *response =
