@@ -318,7 +318,7 @@ void logwriter_give(struct log_record *record)
 	enum rest rest;
 	bool any;
 
-	logring_give(record);
+	logring_give(&ring, record);
 	if (!writer.running) {
 		(void)pthread_mutex_lock(&writer.direct);
 		(void)(writer.given_up ? 0 : write_records(&any));
