@@ -128,6 +128,36 @@ def test_each_word_has_a_meaning_of_its_own() -> None:
     assert offered_without("--config", "/nowhere", "why", "i") == {"init": "why there is no PortInitDone"}
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "ports"),
+        (["--config=/nowhere", "por"], "ports"),
+        (["--nonsense", "por"], "ports"),
+        (["-x", "por"], "ports"),
+        (["-", "por"], "ports"),
+        (["--json", "--", "por"], "ports"),
+        (["--", "-j"], None),
+        (["--nonsense=a"], None),
+        (["--json=a"], None),
+        (["--socket="], ":files"),
+        (["verify", "--grace", ""], None),
+        (["verify", "--grace=3", "--j"], "--json"),
+        (["nonsense", "--ver"], "--version"),
+        (["ports", "--quiet", "--grace", "--no-l"], "--no-legend"),
+        (["--json"] * 80 + ["why", "i"], "init"),
+        (["wait", "init-done", "i"], None),
+    ],
+)
+def test_a_line_that_is_not_finished_or_wrong(words: list[str], expected: str | None) -> None:
+    """It is completed as far as it makes sense; what nobody can know is not offered."""
+    command = [str(ctl.program()), "--complete", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(30))
+    assert done.stderr == ""
+    first = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert (expected in first) if expected else first == []
+
+
 def test_what_can_be_reached_is_offered(switch: SwitchFactory) -> None:
     """Ports whose link is up, down or gone, also without Redis; and the namespaces that exist."""
     sw = switch(ports=[f"Ethernet{n}" for n in (0, 8, 100)])

@@ -53,8 +53,9 @@ static void bad(void **state)
 		"tcp:127.0.0.1:6x",
 		"tcp:[::ffff:127.0.0.1]:6514",
 	};
-	static const char *const elsewhere[] = {"tcp:192.0.2.1:6514", "tcp:0.0.0.0:6514", "tcp:[::]:6514",
-						"tcp:[2001:db8::1]:6514"};
+	static const char *const elsewhere[] = {"tcp:192.0.2.1:6514",     "tcp:0.0.0.0:6514",    "tcp:[::]:6514",
+						"tcp:[2001:db8::1]:6514", "tcp:[0:0:1::1]:6514", "tcp:[::1:0:0:1]:6514",
+						"tcp:[::2]:6514"};
 	char text[400] = "unix:/";
 	struct destination address;
 

@@ -395,6 +395,35 @@ static void a_refused_scan_is_tried_again(void **state)
 	assert_int_equal(catcher_count(&x->log, "PORT_TABLE:*: cannot be scanned: BUSY no"), 1);
 }
 
+/* As from a proxy that is in the way. A key that is no text is left out, and the others count. */
+static void an_answer_that_is_no_scan_is_none(void **state)
+{
+	static const char *const answers[] = {
+		":1\r\n",
+		"$1\r\n0\r\n",
+		"*1\r\n$1\r\n0\r\n",
+		"*2\r\n:0\r\n*0\r\n",
+		"*2\r\n$1\r\n0\r\n$1\r\n0\r\n",
+		"*2\r\n$24\r\n000000000000000000000000\r\n*0\r\n",
+	};
+	struct fixture *x = *state;
+
+	RUN_UNTIL(x->event, x->ready == 1);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		conn_flush(x->conn);
+		expect_and_answer(x, SCAN("0"), answers[i]);
+		settle(x);
+		assert_false(appl_ports_known(x->own->ports));
+		RUN_UNTIL(x->event, conn_in_flight(x->conn) > 0);
+	}
+	conn_flush(x->conn);
+	expect_and_answer(x, SCAN("0"), SCANNED("0", "3", ":7\r\n" DONE KEY("20", ETH("0"))));
+	settle(x);
+	assert_true(appl_ports_known(x->own->ports));
+	assert_int_equal(appl_ports_rows(x->own->ports), 1);
+	assert_true(configured(x, ETH("0")));
+}
+
 /* What was learned stays, and is looked at again. */
 static void after_a_loss_all_is_read_again(void **state)
 {
@@ -442,6 +471,7 @@ int main(void)
 		TEST(an_emptied_table_takes_no_port_away),
 		TEST(a_key_of_another_type_is_not_a_row_and_a_refusal_says_nothing),
 		TEST(a_refused_scan_is_tried_again),
+		TEST(an_answer_that_is_no_scan_is_none),
 		TEST(after_a_loss_all_is_read_again),
 		TEST(the_pattern_is_that_of_the_table),
 	};

@@ -262,6 +262,30 @@ static void keys_that_are_no_list(void **state)
 	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
 }
 
+static void a_list_without_keys(void **state)
+{
+	struct fixture *fx = *state;
+
+	SERVE(fx, HANDSHAKE, "*1\r\n$1\r\n0\r\n", SILENCE);
+	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+}
+
+static void a_cursor_that_is_no_text(void **state)
+{
+	struct fixture *fx = *state;
+
+	SERVE(fx, HANDSHAKE, "*2\r\n:0\r\n*0\r\n", SILENCE);
+	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+}
+
+static void keys_that_are_one_text(void **state)
+{
+	struct fixture *fx = *state;
+
+	SERVE(fx, HANDSHAKE, "*2\r\n$1\r\n0\r\n$1\r\nx\r\n", SILENCE);
+	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+}
+
 static void a_cursor_that_is_too_long(void **state)
 {
 	struct fixture *fx = *state;
@@ -406,6 +430,9 @@ int main(void)
 		TEST(a_server_that_says_nothing),
 		TEST(no_right_to_look),
 		TEST(keys_that_are_no_list),
+		TEST(a_list_without_keys),
+		TEST(a_cursor_that_is_no_text),
+		TEST(keys_that_are_one_text),
 		TEST(a_cursor_that_is_too_long),
 		TEST(a_key_of_another_table),
 		TEST(a_key_that_is_no_text),

@@ -437,6 +437,49 @@ static void our_layout_is_read_strictly(void **state)
 	}
 }
 
+/* 0 and the state, or an error: by the short way, or as JSON because of a space that our layout does not have. */
+static int parse_members(struct state *out, const char *members, size_t len, bool as_json)
+{
+	char *text cleanup(free_ptr) = NULL, *bytes cleanup(free_ptr) = NULL, why[256];
+	size_t sealed;
+
+	assert_true(asprintf(&text, "%.*s%s", (int)len, members, as_json ? " " : "") > 0);
+	assert_int_equal(state_seal(text, strlen(text), &bytes, &sealed), 0);
+	return state_parse(out, bytes, sealed, why, sizeof(why));
+}
+
+/* Whatever another has written into a file of our layout: the short way never takes what JSON does not, or otherwise.
+ */
+static void the_short_way_reads_what_json_does(void **state)
+{
+	static const char others[] = "\"\\ \n\x1f\x7f"
+				     "019-+.eE,:{}[]tA";
+	struct state s = sample();
+	char *bytes cleanup(free_ptr) = NULL;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(state_format(&s, &bytes, &len), 0);
+	len = (size_t)(strstr(bytes, ",\n \"sha256\"") - bytes);
+	for (size_t i = 0; i < len; i++) {
+		const char right = bytes[i];
+
+		for (const char *other = others; *other; other++) {
+			struct state ours = {0}, json = {0};
+			int r;
+
+			bytes[i] = *other;
+			r = parse_members(&ours, bytes, len, false);
+			assert_int_equal(parse_members(&json, bytes, len, true), r);
+			assert_same(&ours, &json);
+			state_done(&ours);
+			state_done(&json);
+		}
+		bytes[i] = right;
+	}
+	state_done(&s);
+}
+
 /* Up to the end that was noted; not those of names that cannot be kept. */
 static void changes_are_collected_from_the_ring(void **state)
 {
@@ -478,6 +521,7 @@ int main(void)
 		cmocka_unit_test(all_changes_fit),
 		cmocka_unit_test(any_layout_is_read),
 		cmocka_unit_test(our_layout_is_read_strictly),
+		cmocka_unit_test(the_short_way_reads_what_json_does),
 		cmocka_unit_test(changes_are_collected_from_the_ring),
 	};
 
