@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* record: asks the daemon to write a recording, or writes it to a file here. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "ctl/daemonhttp.h"
 #include "ctl/out.h"
 #include "ctl/save.h"
 #include "ctl/verbs.h"
 
 #define TARGET "/recording"
+#define WRITTEN_USEC (60 * USEC_PER_SEC)
 
 /* file: where it is; NULL: there is none, and why says so. Returns the exit code. */
 static int answer(struct ctl *ctl, const char *file, const char *why)
@@ -43,6 +46,35 @@ static int negative(struct ctl *ctl, const struct text *body, unsigned status)
 	return code;
 }
 
+/* False: the answer is about a file that was written, or cannot be. */
+static bool is_being_written(const struct text *body, unsigned status, json_int_t *after)
+{
+	json_t *json = status == 503 ? json_loadb(body->data ? body->data : "", body->len, 0, NULL) : NULL;
+	const json_t *number = json_object_get(json, "after");
+
+	*after = json_integer_value(number);
+	json_decref(json);
+	return number != NULL;
+}
+
+/* On a busy switch, or with a slow disk, it takes longer than the daemon lets a client wait. */
+static int post_until_written(struct ctl *ctl, struct text *body, unsigned *status)
+{
+	const uint64_t until = now_usec() + WRITTEN_USEC;
+	char target[64] = "/record";
+	json_int_t after;
+
+	for (;;) {
+		if (daemonhttp_post(ctl, target, body, status) < 0)
+			return -1;
+		if (!is_being_written(body, *status, &after) || now_usec() >= until)
+			return 0;
+		(void)snprintf(target, sizeof(target), "/record?after=%" JSON_INTEGER_FORMAT, after);
+		free(body->data);
+		*body = (struct text){0};
+	}
+}
+
 /* The daemon writes it into its folder. */
 static int ask_daemon(struct ctl *ctl)
 {
@@ -52,7 +84,7 @@ static int ask_daemon(struct ctl *ctl)
 	const char *file;
 	int code;
 
-	if (daemonhttp_post(ctl, "/record", &body, &status) < 0)
+	if (post_until_written(ctl, &body, &status) < 0)
 		return ctl_fail(ctl);
 	json = status == 200 ? json_loadb(body.data, body.len, 0, NULL) : NULL;
 	file = json_string_value(json_object_get(json, "file"));

@@ -3,6 +3,7 @@
 #include "metrics/page.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -42,6 +43,23 @@ void page_recording(const struct visit *visit)
 		answer_text(visit->out, PCAPNG_TYPE, &text);
 }
 
+/*
+ * A file that takes long must not keep other clients waiting: the answer has a number then, and who asks again with it
+ * as "after" hears of the same file. False: there is such an argument, but it is no number.
+ */
+static bool read_after(const struct visit *visit, uint64_t *before, bool *again)
+{
+	const char *text = http_argument(visit->request, "after");
+
+	*again = text != NULL;
+	if (!text)
+		return true;
+	if (text[0] == '\0' || strlen(text) > 18 || text[strspn(text, "0123456789")] != '\0')
+		return false;
+	*before = strtoull(text, NULL, 10);
+	return true;
+}
+
 /* Whether the loop answers, and one more request was dealt with. */
 static bool is_answered(const struct visit *visit, uint64_t before, const struct snapshot_recorder **ret)
 {
@@ -65,7 +83,12 @@ static void record(const struct visit *visit)
 	struct exchange_answer answer = ask(visit);
 	const struct snapshot_recorder *found = &answer.snapshot->recorder;
 	uint64_t before = found->answered;
+	bool again;
 
+	if (!read_after(visit, &before, &again)) {
+		refuse(visit, 400, "after is not a number");
+		return;
+	}
 	if (!answer.fresh) {
 		refuse(visit, 503, "the loop does not turn, so no file can be written; GET /recording still works");
 		return;
@@ -74,9 +97,11 @@ static void record(const struct visit *visit)
 		refuse(visit, 409, "no file is written: recorder.folder is empty");
 		return;
 	}
-	recorder_request(RECORDER_WANTS_FILE);
+	if (!again)
+		recorder_request(RECORDER_WANTS_FILE);
 	if (!is_answered(visit, before, &found))
-		refuse(visit, 503, "it is still being written");
+		answer_json(visit->out, 503,
+			    json_pack("{s:s, s:I}", "error", "it is still being written", "after", (json_int_t)before));
 	else if (found->failing)
 		refuse(visit, 503, found->reason);
 	else

@@ -3,11 +3,13 @@
 
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conftest import SwitchFactory
 from lib import ctl
-from lib.recordings import kept
+from lib.freeze import frozen_thread
+from lib.recordings import curl, kept
 from lib.switch import Switch
 from lib.wait import wait_for
 
@@ -19,29 +21,36 @@ def records(file: Path | str, stdin: bytes | None = None) -> set[str]:
     return {line for line in done.stdout.decode().splitlines() if line.startswith("Ethernet")}
 
 
-def recorded(sw: Switch, *words: str) -> tuple[ctl.Done, int]:
-    """What portsyncctl says, and how many recordings it asked for: on a busy machine one may take longer to write than
-    the daemon lets a client wait, and the next is asked for."""
-    asked = 0
-
-    def answered() -> ctl.Done | None:
-        nonlocal asked
-        done = ctl.run(sw, "record", *words)
-        asked += 1
-        return None if "it is still being written" in done.out + done.err else done
-
-    return wait_for(answered, what="a recording is written in time"), asked
-
-
 def test_the_daemon_writes_a_recording(switch: SwitchFactory) -> None:
     """The file is where the daemon said."""
     sw = switch(ports=2)
-    done, asked = recorded(sw)
+    done = ctl.run(sw, "record")
     assert (done.code, done.err) == (ctl.GOOD, "")
-    assert done.out.strip() == str(kept(sw)[-1]) and len(kept(sw)) <= asked
+    assert [Path(done.out.strip())] == kept(sw)
     assert records(done.out.strip()) == set(sw.ports)
-    done, _ = recorded(sw, "--json")
+    done = ctl.run(sw, "record", "--json")
     assert done.code == ctl.GOOD and Path(done.json["file"]) in kept(sw)
+
+
+def recorder_threads(sw: Switch) -> list[int]:
+    tasks = Path(f"/proc/{sw.daemon.pid}/task")
+    return [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text() == "recorder\n"]
+
+
+def test_a_recording_that_takes_long_is_waited_for(switch: SwitchFactory) -> None:
+    """As on a slow disk. The daemon does not keep other clients waiting, and writes one file."""
+    sw = switch(ports=1)
+    (thread,) = recorder_threads(sw)
+    with ThreadPoolExecutor(1) as pool:
+        with frozen_thread(thread):
+            done = pool.submit(ctl.run, sw, "record")
+            wait_for(lambda: sw.pages.metrics()("portsyncd_http_answers_total", **{"class": "5xx"}) >= 2, 60, "it is asked again")
+            assert not done.done() and kept(sw) == []
+        assert (done.result().code, done.result().err) == (ctl.GOOD, "")
+    assert [Path(done.result().out.strip())] == kept(sw)
+    for number in ("", "x", "-1", "9" * 19):
+        assert curl(sw, f"/record?after={number}", "--request", "POST")[0] == 400, number
+    assert len(kept(sw)) == 1
 
 
 def test_a_recording_for_us(switch: SwitchFactory, tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lib.daemon import binary
 from lib.switch import Switch
-from lib.wait import wait_for
+from lib.wait import patient, wait_for
 
 PATTERN = "swss.portsyncd.*.pcapng"
 
@@ -33,21 +34,14 @@ def curl(sw: Switch, path: str, *options: str | Path) -> tuple[int, bytes]:
 
 
 def post(sw: Switch) -> tuple[int, Any]:
-    """Status and answer. On a busy machine the file may take longer than the daemon lets a client wait: then those that
-    would have come."""
-
-    def count(name: str, **labels: str) -> float:
-        return sw.pages.metrics().get(f"portsyncd_recording{name}_total", **labels) or 0
-
-    done, failed = count("s", reason="request"), count("_errors")
-    status, body = curl(sw, "/record", "--request", "POST")
-    answer = json.loads(body)
-    if answer != {"error": "it is still being written"}:
-        return status, answer
-    wait_for(lambda: count("s", reason="request") > done or count("_errors") > failed, what="it is written")
-    if count("_errors") > failed:
-        return status, {"error": sw.pages.get("/healthz").json["checks"]["recordings"]["reason"]}
-    return 200, {"file": str(kept(sw)[-1])}
+    """Status and answer; while the file is being written, asks again as the answer says."""
+    path, patience = "/record", time.monotonic() + patient(60)
+    while True:
+        status, body = curl(sw, path, "--request", "POST")
+        answer = json.loads(body)
+        if "after" not in answer or time.monotonic() > patience:
+            return status, answer
+        path = f"/record?after={answer['after']}"
 
 
 def fetch(sw: Switch) -> Path:
