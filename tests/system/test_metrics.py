@@ -211,7 +211,8 @@ def test_events_and_their_latency_are_counted(switch: SwitchFactory) -> None:
     assert 0 < more("portsyncd_event_latency_seconds_sum") < 10 * 10
     assert more("portsyncd_event_latency_seconds_bucket", le="+Inf") == 10
     assert more("portsyncd_redis_latency_seconds_count", database="STATE_DB") >= 10
-    assert more("portsyncd_loop_turns_total") >= 20
+    # One turn a write, each of which was alone, and one for the last answer; another may come with the next message.
+    assert more("portsyncd_loop_turns_total") >= 11
     assert more("portsyncd_events_failed_total") == 0
     assert after("portsyncd_redis_in_flight", database="STATE_DB") == 0
 
