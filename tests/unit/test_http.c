@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -18,13 +19,20 @@
 #include <cmocka.h>
 
 #include "base/util.h"
+#include "http/pieces.h"
 #include "log_catcher.h"
+#include "patience.h"
 #include "scratch.h"
 #include "test.h"
 
 #define NO_ADDRESS "is not an address; allowed: 127.0.0.1:10187, [::1]:10187"
 #define PAGE "hello\n"
 #define LONG_BYTES 200000 /* of page /long, which is given in pieces */
+
+/* What another thread does. */
+#define AWAIT(condition)                                                                                               \
+	for (uint64_t until_ = patience_ends_usec(); !(condition); (void)poll(NULL, 0, 1))                             \
+	assert_true(now_usec() < until_)
 
 struct fixture {
 	struct log_catcher catcher;
@@ -174,6 +182,17 @@ static void list_query(const struct http_request *request, struct http_answer *a
 	answer->status = 200;
 }
 
+/* No piece of it is like another. */
+static char *long_body(void)
+{
+	char *body = calloc(1, LONG_BYTES + 1);
+
+	assert_non_null(body);
+	for (size_t i = 0; i < LONG_BYTES; i += 8)
+		(void)snprintf(body + i, 9, "%07zu,", i);
+	return body;
+}
+
 static void handle(const struct http_request *request, struct http_answer *answer, void *user)
 {
 	struct fixture *fx = user;
@@ -187,7 +206,7 @@ static void handle(const struct http_request *request, struct http_answer *answe
 	}
 	answer->status = 200;
 	if (strcmp(request->path, "/long") == 0) {
-		answer->body = calloc(1, LONG_BYTES);
+		answer->body = long_body();
 		answer->len = LONG_BYTES;
 		return;
 	}
@@ -222,11 +241,9 @@ static int connect_unix(const char *path)
 	return fd;
 }
 
-/* The whole answer, up to where the server closes. */
-/* Returns the answer's length. */
-static size_t ask_method(const struct fixture *fx, const char *method, const char *path, char *answer, size_t size)
+/* The whole answer, up to where the server closes. Closes fd, returns the answer's length. */
+static size_t ask_by(int fd, const char *method, const char *path, char *answer, size_t size)
 {
-	int fd = connect_unix(fx->path);
 	char request[256];
 	ssize_t n;
 	size_t at = 0;
@@ -241,6 +258,11 @@ static size_t ask_method(const struct fixture *fx, const char *method, const cha
 	return at;
 }
 
+static size_t ask_method(const struct fixture *fx, const char *method, const char *path, char *answer, size_t size)
+{
+	return ask_by(connect_unix(fx->path), method, path, answer, size);
+}
+
 static size_t ask(const struct fixture *fx, const char *path, char *answer, size_t size)
 {
 	return ask_method(fx, "GET", path, answer, size);
@@ -248,6 +270,13 @@ static size_t ask(const struct fixture *fx, const char *path, char *answer, size
 
 static void pages_are_the_handlers(void **state)
 {
+	static const char *const headers[] = {
+		"\r\nCache-Control: no-store\r\n",
+		"\r\nX-Content-Type-Options: nosniff\r\n",
+		"\r\nReferrer-Policy: no-referrer\r\n",
+		"\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n",
+		"\r\nVary: Accept, Accept-Encoding\r\n",
+	};
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
 	const struct http_stats *stats;
@@ -258,6 +287,9 @@ static void pages_are_the_handlers(void **state)
 	ask(fx, "/a%2fb%0a", answer, sizeof(answer));
 	assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
 	assert_non_null(strstr(answer, "\r\n\r\n" PAGE));
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
+		assert_non_null(strstr(answer, headers[i]));
+	assert_null(strstr(answer, "\r\nAllow: "));
 	ask(fx, "/nothing", answer, sizeof(answer));
 	assert_non_null(strstr(answer, "HTTP/1.1 500 "));
 	stats = http_stats(fx->http);
@@ -285,12 +317,24 @@ static void arguments_of_a_query(void **state)
 	stop(fx);
 }
 
-/* The Unix socket has a POST for pages that take one; what TCP has not is in tests/system/test_http.py. */
+static int connect_tcp(const struct fixture *fx)
+{
+	struct address address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(address_parse(fx->address, &address), 0);
+	assert_int_equal(connect(fd, &address.sa.any, address.len), 0);
+	return fd;
+}
+
+/* The Unix socket has a POST for pages that take one; TCP has none. */
 static void a_post(void **state)
 {
 	struct fixture *fx = *state;
 	struct http_options opt = options(fx);
 	char answer[1024];
+	unsigned handled;
 
 	assert_int_equal(start(fx, &opt), 0);
 	ask_method(fx, "POST", "/query?port=1", answer, sizeof(answer));
@@ -298,7 +342,32 @@ static void a_post(void **state)
 	ask_method(fx, "PUT", "/query?port=1", answer, sizeof(answer));
 	assert_non_null(strstr(answer, "HTTP/1.1 405 "));
 	assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD\r\n"));
+	handled = fx->handled;
+	ask_by(connect_tcp(fx), "POST", "/query?port=1", answer, sizeof(answer));
+	assert_non_null(strstr(answer, "HTTP/1.1 405 "));
 	stop(fx);
+	assert_int_equal(fx->handled, handled);
+}
+
+/* An endless one must not keep the thread busy. */
+static void a_body_that_is_too_long(void **state)
+{
+	static const char head[] = "POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	char rest[1000] = {0};
+	size_t sent = 0;
+	int fd;
+
+	assert_int_equal(start(fx, &opt), 0);
+	fd = connect_unix(fx->path);
+	assert_int_equal(write_all(fd, head, sizeof(head) - 1), 0);
+	while (sent < 1000000 && send(fd, rest, sizeof(rest), MSG_NOSIGNAL) > 0)
+		sent += sizeof(rest);
+	assert_true(sent < 1000000);
+	assert_int_equal(close(fd), 0);
+	stop(fx);
+	assert_int_equal(fx->handled, 0);
 }
 
 /* --- clients that arrive when libmicrohttpd 1.0 lets them --- */
@@ -409,8 +478,16 @@ static void a_client_that_never_arrives(void **state)
 
 enum refused { ACCEPT, CLIENT_MEMORY, ANSWER, REFUSABLE };
 
+/* What the last answer in pieces gave to MHD. */
+static struct pieces {
+	MHD_ContentReaderCallback read;
+	void *user;
+} pieces;
+
 /* For each, how many calls are still granted before one is refused; negative: all are. */
 static _Atomic int granted[REFUSABLE] = {-1, -1, -1};
+
+static atomic_bool no_descriptor; /* every accept4() is refused */
 
 static bool is_refused(enum refused what)
 {
@@ -440,7 +517,7 @@ enum MHD_Result __wrap_MHD_queue_response(struct MHD_Connection *connection, uns
 
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
 {
-	if (!is_refused(ACCEPT))
+	if (!is_refused(ACCEPT) && !atomic_load(&no_descriptor))
 		return __real_accept4(fd, address, len, flags);
 	errno = EMFILE;
 	return -1;
@@ -460,6 +537,7 @@ struct MHD_Response *__wrap_MHD_create_response_from_callback(uint64_t len, size
 							      MHD_ContentReaderCallback read, void *user,
 							      MHD_ContentReaderFreeCallback end)
 {
+	pieces = (struct pieces){read, user};
 	return is_refused(ANSWER) ? NULL : __real_MHD_create_response_from_callback(len, piece, read, user, end);
 }
 
@@ -512,10 +590,38 @@ static void a_long_answer_comes_whole_or_not_at_all(void **state)
 {
 	static char answer[LONG_BYTES + 1024];
 	size_t len = ask_until_made(*state, "/long", answer, sizeof(answer));
+	char *body cleanup(free_ptr) = long_body();
 	const char *end = strstr(answer, "\r\n\r\n");
 
 	assert_non_null(end);
 	assert_int_equal(len - (size_t)(end + 4 - answer), LONG_BYTES);
+	assert_memory_equal(end + 4, body, LONG_BYTES);
+}
+
+static void count_taken(void *user)
+{
+	++*(unsigned *)user;
+}
+
+/* So its client, which reads slowly, has its time again. */
+static void each_piece_that_is_taken_is_reported(void **state)
+{
+	char *body = long_body(), out[PIECE_BYTES];
+	unsigned taken = 0;
+	struct MHD_Response *response = pieces_response(body, LONG_BYTES, count_taken, &taken);
+
+	(void)state;
+	assert_non_null(response);
+	assert_int_equal(pieces.read(pieces.user, 0, out, sizeof(out)), sizeof(out));
+	assert_int_equal(taken, 1);
+	assert_int_equal(pieces.read(pieces.user, sizeof(out), out, 100), 100);
+	assert_memory_equal(out, body + PIECE_BYTES, 100);
+	assert_int_equal(taken, 2);
+	assert_int_equal(pieces.read(pieces.user, LONG_BYTES - 7, out, sizeof(out)), 7);
+	assert_int_equal(taken, 3);
+	assert_int_equal(pieces.read(pieces.user, LONG_BYTES, out, sizeof(out)), MHD_CONTENT_READER_END_OF_STREAM);
+	assert_int_equal(taken, 3);
+	MHD_destroy_response(response);
 }
 
 /* The client waits in the queue of the socket meanwhile. */
@@ -528,6 +634,54 @@ static void without_a_descriptor_a_client_waits(void **state)
 	atomic_store(&granted[ACCEPT], 0);
 	expect_page(connect_unix(fx->path));
 	assert_int_equal(http_stats(fx->http)->not_accepted, 1);
+	stop(fx);
+}
+
+/* Else the thread would ask the kernel for it without a pause, for as long as the client waits. */
+static void without_a_descriptor_the_thread_rests(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	uint64_t began;
+	int fd;
+
+	assert_int_equal(start(fx, &opt), 0);
+	atomic_store(&no_descriptor, true);
+	began = now_usec();
+	fd = connect_unix(fx->path);
+	AWAIT(http_stats(fx->http)->not_accepted >= 4);
+	assert_true(now_usec() - began >= 3 * 100 * USEC_PER_MSEC);
+	atomic_store(&no_descriptor, false);
+	expect_page(fd);
+	stop(fx);
+}
+
+/* A client that said nothing for timeout_secs, and one that asked nothing more. */
+static void who_says_nothing_has_to_go(void **state)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	const struct http_stats *stats;
+	int silent, served;
+	char bytes[1024];
+
+	opt.timeout_secs = 1;
+	assert_int_equal(start(fx, &opt), 0);
+	stats = http_stats(fx->http);
+	silent = connect_unix(fx->path);
+	assert_int_equal(read(silent, bytes, sizeof(bytes)), 0);
+	AWAIT(stats->late + stats->idle == 1);
+	assert_int_equal(stats->late, 1);
+	served = connect_unix(fx->path);
+	assert_int_equal(write_all(served, request, sizeof(request) - 1), 0);
+	while (read(served, bytes, sizeof(bytes)) > 0)
+		;
+	AWAIT(stats->late + stats->idle == 2);
+	assert_int_equal(stats->idle, 1);
+	assert_int_equal(stats->answers[2], 1);
+	assert_int_equal(close(silent), 0);
+	assert_int_equal(close(served), 0);
 	stop(fx);
 }
 
@@ -667,11 +821,15 @@ int main(void)
 		TEST(pages_are_the_handlers),
 		TEST(arguments_of_a_query),
 		TEST(a_post),
+		TEST(a_body_that_is_too_long),
 		TEST(clients_arrive_late),
 		TEST(a_client_that_never_arrives),
 		TEST(an_answer_that_cannot_be_made_is_none),
 		TEST(a_long_answer_comes_whole_or_not_at_all),
+		TEST(each_piece_that_is_taken_is_reported),
 		TEST(without_a_descriptor_a_client_waits),
+		TEST(without_a_descriptor_the_thread_rests),
+		TEST(who_says_nothing_has_to_go),
 		TEST(without_memory_a_client_is_sent_away),
 		TEST(the_end_leaves_nothing_behind),
 		TEST(addresses_that_are_taken),

@@ -47,6 +47,7 @@ static void who_wants_gzip(void **state)
 		"*",
 		"*;q=0.1",
 		"gzip, identity;q=0",
+		"gzip;q=1, identity;q=1.9", /* no weight is above 1 */
 		",,gzip,,",
 	};
 	static const char *const no[] = {

@@ -130,6 +130,21 @@ static void a_file_of_another_kind_stays(void **state)
 	assert_int_equal(mode_of(fx->path), 0600);
 }
 
+/* As of syslog's /dev/log: who listens there cannot be asked, so it is not removed. */
+static void a_socket_of_another_type_stays(void **state)
+{
+	struct fixture *fx = *state;
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = listen_there(fx), datagrams cleanup(close_fd) = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)close(fd);
+	assert_int_equal(unlink(fx->path), 0);
+	memcpy(at.sun_path, fx->path, strlen(fx->path));
+	assert_int_equal(bind(datagrams, (const struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen_there(fx), -EPROTOTYPE);
+	assert_int_equal(access(fx->path, F_OK), 0);
+}
+
 static void paths_that_cannot_be(void **state)
 {
 	struct fixture *fx = *state;
@@ -180,6 +195,26 @@ static void tcp_may_come_before_its_address(void **state)
 	(void)close(fd);
 }
 
+/* Else [::] would take the port of 0.0.0.0 as well, which may have an entry of its own. */
+static void ipv6_is_only_ipv6(void **state)
+{
+	struct address address;
+	int only = 0, fd;
+	socklen_t len = sizeof(only);
+
+	(void)state;
+	assert_int_equal(address_parse("[::1]:1", &address), 0);
+	address.sa.in6.sin6_port = 0;
+	fd = http_listen_tcp(&address);
+	if (fd < 0) { /* this machine has no IPv6 */
+		assert_true(http_listen_lacks_ipv6(&address, fd));
+		return;
+	}
+	assert_int_equal(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len), 0);
+	assert_int_equal(only, 1);
+	(void)close(fd);
+}
+
 static void only_the_loopback_of_ipv6_is_not_missed(void **state)
 {
 	struct address v6, v4, any;
@@ -202,9 +237,11 @@ int main(void)
 		TEST(who_listens_is_not_pushed_aside),
 		TEST(a_socket_that_nobody_listens_on_is_replaced),
 		TEST(a_file_of_another_kind_stays),
+		TEST(a_socket_of_another_type_stays),
 		TEST(paths_that_cannot_be),
 		TEST(a_folder_that_takes_no_socket),
 		TEST(tcp_may_come_before_its_address),
+		TEST(ipv6_is_only_ipv6),
 		TEST(only_the_loopback_of_ipv6_is_not_missed),
 	};
 
