@@ -10,7 +10,7 @@
 #include "recorder/export.h"
 
 #define PCAPNG_TYPE "application/vnd.tcpdump.pcap"
-#define WRITE_PATIENCE_NSEC (1500 * NSEC_PER_MSEC) /* clients wait 2 s */
+#define WRITE_PATIENCE_NSEC (500 * NSEC_PER_MSEC) /* other clients wait meanwhile */
 #define LOOK_NSEC (20 * NSEC_PER_MSEC)
 
 static void refuse(const struct visit *visit, unsigned status, const char *error)
