@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics/page.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -70,6 +72,20 @@ void pages_leave(struct pages *p, uint64_t began)
 {
 	p->cpu_nsec += clock_nsec(CLOCK_THREAD_CPUTIME_ID) - began;
 	(void)pthread_mutex_unlock(&p->lock);
+}
+
+/* --- arguments --- */
+
+int page_number(const struct visit *visit, const char *name, size_t digits, uint64_t *ret)
+{
+	const char *text = http_argument(visit->request, name);
+
+	if (!text)
+		return 0;
+	if (text[0] == '\0' || strlen(text) > digits || text[strspn(text, "0123456789")] != '\0')
+		return -EINVAL;
+	*ret = strtoull(text, NULL, 10);
+	return 1;
 }
 
 /* --- answers --- */

@@ -90,6 +90,12 @@ json_t *page_problems(const struct visit *visit, const struct snapshot *s, const
 /* NULL is fine. */
 void feed_free(struct feed *f);
 
+/* --- arguments --- */
+
+/* An argument that is a number of at most so many digits, 18 at most. 1: it is in *ret; 0: there is none, *ret stays;
+ * -EINVAL: it is no such number. */
+int page_number(const struct visit *visit, const char *name, size_t digits, uint64_t *ret);
+
 /* --- answers --- */
 
 /* Takes ownership of json. Without memory *out stays as it is, status 500. */

@@ -7,19 +7,7 @@
 #include "base/util.h"
 #include "metrics/changejson.h"
 
-/* How many are wanted; all without the argument. False: it is not a number. */
-static bool read_last(const struct visit *visit, size_t *last)
-{
-	const char *text = http_argument(visit->request, "last");
-
-	*last = CHANGES_KEPT_MAX;
-	if (!text)
-		return true;
-	if (strlen(text) == 0 || strlen(text) > 9 || text[strspn(text, "0123456789")] != '\0')
-		return false;
-	*last = strtoul(text, NULL, 10);
-	return true;
-}
+#define LAST_DIGITS 9
 
 static bool is_of(const struct change *change, const char *port)
 {
@@ -45,9 +33,10 @@ void page_history(const struct visit *visit)
 	const char *port = http_argument(visit->request, "port");
 	struct change *found cleanup(free_ptr) = NULL;
 	struct text text = {0};
-	size_t n, last;
+	uint64_t last = CHANGES_KEPT_MAX;
+	size_t n;
 
-	if (!read_last(visit, &last)) {
+	if (page_number(visit, "last", LAST_DIGITS, &last) < 0) {
 		answer_json(visit->out, 400, json_pack("{s:s}", "error", "last is not a number of 0 to 999999999"));
 		return;
 	}
@@ -56,7 +45,7 @@ void page_history(const struct visit *visit)
 	text_put(&text, "{\"schema\": 1, \"kept\": ");
 	text_number(&text, c ? changes_kept(c) : 0);
 	text_put(&text, ", \"changes\": [");
-	for (size_t first = n - MIN(n, last), i = first; i < n; i++) {
+	for (size_t first = n - (size_t)MIN(n, last), i = first; i < n; i++) {
 		text_put(&text, i == first ? "\n" : ",\n");
 		changejson_write(&text, &found[i]);
 	}

@@ -3,7 +3,6 @@
 #include "metrics/page.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -12,6 +11,7 @@
 #define PCAPNG_TYPE "application/vnd.tcpdump.pcap"
 #define WRITE_PATIENCE_NSEC (500 * NSEC_PER_MSEC) /* other clients wait meanwhile */
 #define LOOK_NSEC (20 * NSEC_PER_MSEC)
+#define AFTER_DIGITS 18
 
 static void refuse(const struct visit *visit, unsigned status, const char *error)
 {
@@ -43,23 +43,6 @@ void page_recording(const struct visit *visit)
 		answer_text(visit->out, PCAPNG_TYPE, &text);
 }
 
-/*
- * A file that takes long must not keep other clients waiting: the answer has a number then, and who asks again with it
- * as "after" hears of the same file. False: there is such an argument, but it is no number.
- */
-static bool read_after(const struct visit *visit, uint64_t *before, bool *again)
-{
-	const char *text = http_argument(visit->request, "after");
-
-	*again = text != NULL;
-	if (!text)
-		return true;
-	if (text[0] == '\0' || strlen(text) > 18 || text[strspn(text, "0123456789")] != '\0')
-		return false;
-	*before = strtoull(text, NULL, 10);
-	return true;
-}
-
 /* Whether the loop answers, and one more request was dealt with. */
 static bool is_answered(const struct visit *visit, uint64_t before, const struct snapshot_recorder **ret)
 {
@@ -78,14 +61,18 @@ static bool is_answered(const struct visit *visit, uint64_t before, const struct
 	}
 }
 
+/*
+ * A file that takes long must not keep other clients waiting: the answer has a number then, and who asks again with it
+ * as "after" hears of the same file. A larger one than any so far is of an earlier process.
+ */
 static void record(const struct visit *visit)
 {
 	struct exchange_answer answer = ask(visit);
 	const struct snapshot_recorder *found = &answer.snapshot->recorder;
 	uint64_t before = found->answered;
-	bool again;
+	int again = page_number(visit, "after", AFTER_DIGITS, &before);
 
-	if (!read_after(visit, &before, &again)) {
+	if (again < 0) {
 		refuse(visit, 400, "after is not a number");
 		return;
 	}
@@ -95,6 +82,10 @@ static void record(const struct visit *visit)
 	}
 	if (!found->writes) {
 		refuse(visit, 409, "no file is written: recorder.folder is empty");
+		return;
+	}
+	if (before > found->answered) {
+		refuse(visit, 409, "after is not a number of this process: it has started since");
 		return;
 	}
 	if (!again)

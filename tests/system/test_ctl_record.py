@@ -50,6 +50,7 @@ def test_a_recording_that_takes_long_is_waited_for(switch: SwitchFactory) -> Non
     assert [Path(done.result().out.strip())] == kept(sw)
     for number in ("", "x", "-1", "9" * 19):
         assert curl(sw, f"/record?after={number}", "--request", "POST")[0] == 400, number
+    assert curl(sw, "/record?after=7", "--request", "POST")[0] == 409, "as a process gave that has ended"
     assert len(kept(sw)) == 1
 
 
