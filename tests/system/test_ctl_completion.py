@@ -113,12 +113,16 @@ def offered(sw: Switch, *words: str) -> dict[str, str]:
     return offered_without(*shlex.split(switch_options(sw)), *words)
 
 
-def offered_without(*words: str) -> dict[str, str]:
-    """Each word that completes the last one, with its description."""
+def lines_of(*words: str) -> list[list[str]]:
+    """What the shell gets: each word that completes the last one, and its description."""
     command = [str(ctl.program()), "--complete", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(30))
     assert done.stderr == ""
-    return dict(line.split("\t") for line in done.stdout.splitlines())
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+def offered_without(*words: str) -> dict[str, str]:
+    return dict(lines_of(*words))
 
 
 def test_each_word_has_a_meaning_of_its_own() -> None:
@@ -151,10 +155,7 @@ def test_each_word_has_a_meaning_of_its_own() -> None:
 )
 def test_a_line_that_is_not_finished_or_wrong(words: list[str], expected: str | None) -> None:
     """It is completed as far as it makes sense; what nobody can know is not offered."""
-    command = [str(ctl.program()), "--complete", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=patient(30))
-    assert done.stderr == ""
-    first = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    first = [line[0] for line in lines_of(*words)]
     assert (expected in first) if expected else first == []
 
 

@@ -254,36 +254,33 @@ static void no_right_to_look(void **state)
 	assert_non_null(strstr(fx->ctl.error.remedy, "portsyncd.acl"));
 }
 
+static void assert_no_step_of_a_scan(struct fixture *fx, const char *answer)
+{
+	static const char *script[] = {HANDSHAKE, NULL, SILENCE};
+
+	script[ARRAY_SIZE(script) - 2] = answer;
+	serve_script(fx, script, ARRAY_SIZE(script));
+	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+}
+
 static void keys_that_are_no_list(void **state)
 {
-	struct fixture *fx = *state;
-
-	SERVE(fx, HANDSHAKE, ":1\r\n", SILENCE);
-	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+	assert_no_step_of_a_scan(*state, ":1\r\n");
 }
 
 static void a_list_without_keys(void **state)
 {
-	struct fixture *fx = *state;
-
-	SERVE(fx, HANDSHAKE, "*1\r\n$1\r\n0\r\n", SILENCE);
-	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+	assert_no_step_of_a_scan(*state, "*1\r\n$1\r\n0\r\n");
 }
 
 static void a_cursor_that_is_no_text(void **state)
 {
-	struct fixture *fx = *state;
-
-	SERVE(fx, HANDSHAKE, "*2\r\n:0\r\n*0\r\n", SILENCE);
-	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+	assert_no_step_of_a_scan(*state, "*2\r\n:0\r\n*0\r\n");
 }
 
 static void keys_that_are_one_text(void **state)
 {
-	struct fixture *fx = *state;
-
-	SERVE(fx, HANDSHAKE, "*2\r\n$1\r\n0\r\n$1\r\nx\r\n", SILENCE);
-	refused_at_reading(fx, "STATE_DB", NULL, "SCAN: an answer of another type");
+	assert_no_step_of_a_scan(*state, "*2\r\n$1\r\n0\r\n$1\r\nx\r\n");
 }
 
 static void a_cursor_that_is_too_long(void **state)
