@@ -379,11 +379,15 @@ MUTATIONS = [
         ("if (value == ROW_NIL)", "if (0)"),
     ),
     *of(
+        "metrics/page.c",
+        "pages",
+        ("strlen(text) > digits ||", ""),
+    ),
+    *of(
         "metrics/page_history.c",
         "pages",
-        ("n - MIN(n, last)", "0"),
+        ("n - (size_t)MIN(n, last)", "0"),
         ("n += is_of(&out[n], port);", "n++;"),
-        ("strlen(text) > 9 ||", ""),
     ),
     *of(
         "sonic/publish.c",
