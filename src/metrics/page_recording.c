@@ -35,8 +35,9 @@ void page_recording(const struct visit *visit)
 	if (is_off(visit))
 		return;
 	recorder_request(RECORDER_WANTS_CHECKPOINT);
-	r = ask(visit).fresh ? export_recording(&text, "request: GET /recording")
-			     : export_recording(&text, "request: GET /recording, while the loop does not turn");
+	r = ask(visit).fresh
+		    ? export_recording(&text, EXPORT_TO_CHECKPOINT, "request: GET /recording")
+		    : export_recording(&text, EXPORT_ALL, "request: GET /recording, while the loop does not turn");
 	if (r < 0)
 		refuse(visit, 503, strerror(-r));
 	else

@@ -241,17 +241,21 @@ static const unsigned char *survey(struct recorder_copy *copy, uint64_t *datagra
 }
 
 /* Leaves out all checkpoints but the first and the last: the entries say what the others would. */
-static void put_entries(struct export *x, struct recorder_copy *copy, const unsigned char *last)
+static void put_entries(struct export *x, struct recorder_copy *copy, const unsigned char *last, enum export_end end)
 {
 	const struct recorder_entry *entry;
+	bool wanted = false, is_last = false;
 	unsigned checkpoints = 0;
-	bool wanted = false;
 
 	while ((entry = recorder_next(copy))) {
-		if (begins_ports(entry))
-			wanted = checkpoints++ == 0 || entry->data == last;
+		if (begins_ports(entry)) {
+			is_last = entry->data == last;
+			wanted = checkpoints++ == 0 || is_last;
+		}
 		if (wanted || !is_of_checkpoint(entry))
 			put_entry(x, entry);
+		if (is_last && end == EXPORT_TO_CHECKPOINT && entry->kind == RECORDER_ENTRY_END)
+			return;
 	}
 }
 
@@ -278,7 +282,8 @@ static void put_end(struct export *x, uint64_t nsec)
 	close_packet(x);
 }
 
-int export_copy(struct text *out, struct recorder_copy *copy, const char *reason, const char *host, uint64_t epoch_nsec)
+int export_copy(struct text *out, struct recorder_copy *copy, enum export_end end, const char *reason, const char *host,
+		uint64_t epoch_nsec)
 {
 	struct export x = {.out = out, .epoch_nsec = epoch_nsec};
 	struct text remark_text cleanup(free_text) = {0};
@@ -290,7 +295,7 @@ int export_copy(struct text *out, struct recorder_copy *copy, const char *reason
 	x.remark = remark_text;
 	last = survey(copy, &datagrams);
 	put_section(&x, reason, host, copy->datagrams - MIN(datagrams, copy->datagrams));
-	put_entries(&x, copy, last);
+	put_entries(&x, copy, last, end);
 	put_end(&x, x.packet_nsec);
 	remark_text = x.remark;
 	if (!out->failed && !x.remark.failed)
@@ -300,7 +305,7 @@ int export_copy(struct text *out, struct recorder_copy *copy, const char *reason
 	return -ENOMEM;
 }
 
-int export_recording(struct text *out, const char *reason)
+int export_recording(struct text *out, enum export_end end, const char *reason)
 {
 	struct recorder_copy copy cleanup(recorder_copy_free) = {0};
 	struct utsname host;
@@ -310,5 +315,5 @@ int export_recording(struct text *out, const char *reason)
 		return r;
 	if (uname(&host) < 0)
 		host.nodename[0] = '\0';
-	return export_copy(out, &copy, reason, host.nodename, realtime_nsec() - now_nsec());
+	return export_copy(out, &copy, end, reason, host.nodename, realtime_nsec() - now_nsec());
 }

@@ -23,12 +23,13 @@ struct keeper {
 
 static int write_recording(struct keeper *k)
 {
+	enum export_end end = k->outcome.why == RECORDER_WHY_FATAL ? EXPORT_ALL : EXPORT_TO_CHECKPOINT;
 	char reason[RECORDER_TEXT_MAX + 32];
 	struct text bytes = {0};
 	int r;
 
 	(void)snprintf(reason, sizeof(reason), "%s: %s", recorder_why_name(k->outcome.why), k->outcome.reason);
-	r = export_recording(&bytes, reason);
+	r = export_recording(&bytes, end, reason);
 	if (r == 0)
 		r = folder_write(k->folder, time(NULL), bytes.data, bytes.len, k->outcome.name);
 	free(bytes.data);

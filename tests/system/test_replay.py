@@ -7,7 +7,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -129,12 +129,13 @@ def restarted_redis(sw: Switch) -> None:
 
 
 @contextlib.contextmanager
-def links_coming_and_going(sw: Switch) -> Iterator[None]:
+def changing(sw: Switch, changes: Sequence[str]) -> Iterator[None]:
+    """All the time, in another thread."""
     stopping = threading.Event()
 
     def work() -> None:
         while not stopping.is_set():
-            sw.netns.batch(["link add name bridge-x type bridge", "link delete dev bridge-x"] * 20)
+            sw.netns.batch(changes)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -150,7 +151,8 @@ def interrupted_dumps(sw: Switch) -> None:
         overrun_while_stopped(sw, [], flood=200)
         return figures(sw.daemon)["interrupted"] > 0
 
-    with links_coming_and_going(sw):
+    coming_and_going = ["link add name bridge-x type bridge", "link delete dev bridge-x"] * 20
+    with changing(sw, coming_and_going):
         wait_for(met, 60, "a dump is interrupted")
         sw.netns.batch(f"link set dev {port} mtu 2300" for port in sw.ports)
 
@@ -223,6 +225,16 @@ def test_an_incident_ends_with_the_same_rows(
     for done in (replayed.done, replayed.text):
         assert ("changed without a message" in done.stderr) == (incident is silent_changes), done.stderr
         assert "lost (overrun" in done.stderr or incident not in (overrun, interrupted_dumps), done.stderr
+
+
+def test_a_recording_amid_a_storm_says_with_which_rows_it_ends(switch: SwitchFactory, tmp_path: Path) -> None:
+    """The loop goes on while a recording is copied."""
+    sw = switch(ports=PORTS)
+    with changing(sw, list(mtu_changes(sw.ports, 300))):
+        for number in range(10):
+            path = record(sw, tmp_path / f"{number}.pcapng")
+            done = portsyncd("--replay", str(path), "--dry-run")
+            assert done.stderr.endswith(f"{PORTS} rows: as at the end of the recording\n"), done.stderr
 
 
 def test_a_ring_that_has_forgotten_its_beginning(

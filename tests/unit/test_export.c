@@ -75,15 +75,20 @@ static void tell(char said[SAID_MAX], const struct text *file)
 	}
 }
 
-static void words_of_all(char said[SAID_MAX])
+static void words_until(enum export_end end, char said[SAID_MAX])
 {
 	struct recorder_copy copy cleanup(recorder_copy_free) = {0};
 	struct text file cleanup(free_text) = {0};
 
 	recorder_publish();
 	assert_int_equal(recorder_copy(&copy), 0);
-	assert_int_equal(export_copy(&file, &copy, "drift: a test", "switch", EPOCH), 0);
+	assert_int_equal(export_copy(&file, &copy, end, "drift: a test", "switch", EPOCH), 0);
 	tell(said, &file);
+}
+
+static void words_of_all(char said[SAID_MAX])
+{
+	words_until(EXPORT_ALL, said);
 }
 
 static void assert_says(const char *said, const char *want)
@@ -210,6 +215,35 @@ static void what_follows_a_checkpoint_has_a_packet_of_its_own(void **state)
 	assert_says(said, "checkpoint after=0 state=synced\n0 16\nlost after=0 what=overrun\n");
 }
 
+static void it_may_end_with_the_last_checkpoint(void **state)
+{
+	static const struct recorder_port port = {.name = "Ethernet0", .ifindex = 7};
+	char said[SAID_MAX];
+
+	(void)state;
+	put_checkpoint(NULL);
+	recorder_lost(RECORDER_TRUNCATED);
+	put_checkpoint(&port);
+	recorder_lost(RECORDER_OVERRUN);
+	words_until(EXPORT_TO_CHECKPOINT, said);
+	assert_int_equal(count(said, "lost after=0 what="), 1);
+	assert_int_equal(count(said, "port port=Ethernet0 "), 1);
+	assert_int_equal(count(said, "end packets="), 1);
+	words_of_all(said);
+	assert_int_equal(count(said, "lost after=0 what="), 2);
+}
+
+/* As before the first dump. */
+static void without_a_checkpoint_it_has_all(void **state)
+{
+	char said[SAID_MAX];
+
+	(void)state;
+	recorder_lost(RECORDER_OVERRUN);
+	words_until(EXPORT_TO_CHECKPOINT, said);
+	assert_says(said, "lost after=0 what=overrun\n");
+}
+
 static void it_says_how_many_datagrams_are_gone(void **state)
 {
 	struct recorder_copy copy cleanup(recorder_copy_free) = {0};
@@ -221,7 +255,7 @@ static void it_says_how_many_datagrams_are_gone(void **state)
 	recorder_publish();
 	assert_int_equal(recorder_copy(&copy), 0);
 	copy.datagrams = 5;
-	assert_int_equal(export_copy(&file, &copy, "drift: a test", "switch", EPOCH), 0);
+	assert_int_equal(export_copy(&file, &copy, EXPORT_ALL, "drift: a test", "switch", EPOCH), 0);
 	tell(said, &file);
 	assert_says(said, "host=switch dropped=4\n");
 	assert_says(said, "\ndrift: a test\n");
@@ -232,7 +266,7 @@ static void an_empty_ring_has_no_recording(void **state)
 	struct text file = {0};
 
 	(void)state;
-	assert_int_equal(export_recording(&file, "request: a test"), -ENODATA);
+	assert_int_equal(export_recording(&file, EXPORT_ALL, "request: a test"), -ENODATA);
 }
 
 int main(void)
@@ -244,6 +278,8 @@ int main(void)
 		TEST(a_port_has_its_link_and_its_row),
 		TEST(only_the_first_and_the_last_checkpoint_are_reported),
 		TEST(what_follows_a_checkpoint_has_a_packet_of_its_own),
+		TEST(it_may_end_with_the_last_checkpoint),
+		TEST(without_a_checkpoint_it_has_all),
 		TEST(it_says_how_many_datagrams_are_gone),
 		TEST(an_empty_ring_has_no_recording),
 	};
