@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/player.h"
+#include "host/memory.h"
 #include "host/process.h"
 #include "settings/settings.h"
 
@@ -47,6 +48,7 @@ int main(int argc, char *argv[])
 	char *complaints cleanup(free_ptr) = NULL;
 	int status = process_prepare();
 
+	memory_prepare();
 	if (status < 0) {
 		(void)fprintf(stderr, "portsyncd: ERR: the descriptors 0 to 2 cannot be opened: %s\n",
 			      strerror(-status));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +49,11 @@ static bool advance(struct arena *a, size_t size)
 	a->current = a->current ? a->current->next : a->first;
 	a->current->used = 0;
 	return true;
+}
+
+bool arena_reserve(struct arena *a, size_t size)
+{
+	return size == 0 || advance(a, size);
 }
 
 void *arena_take(struct arena *a, size_t size)

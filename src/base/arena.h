@@ -3,6 +3,7 @@
 #ifndef PORTSYNCD_ARENA_H
 #define PORTSYNCD_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_chunk;
@@ -21,6 +22,9 @@ struct arena {
 void arena_init(struct arena *a, size_t chunk_bytes, size_t keep_bytes);
 /* Frees all chunks. A zeroed arena is fine. */
 void arena_done(struct arena *a);
+/* Allocates so much at once, which is not touched before it is taken. Call it before the first piece. False: no memory.
+ */
+bool arena_reserve(struct arena *a, size_t size);
 /* Aligned for any type, not zeroed; NULL without memory. Valid until the next reset. */
 void *arena_take(struct arena *a, size_t size);
 /* Takes all pieces back. The memory that is kept serves later pieces, so that steady work allocates nothing. */

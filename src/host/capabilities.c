@@ -15,19 +15,28 @@ static bool has(capng_type_t set, unsigned int capability)
 	return capng_have_capability(set, capability) == 1;
 }
 
+static uint32_t bit(bool wanted, unsigned int capability)
+{
+	return wanted ? UINT32_C(1) << capability : 0;
+}
+
+/* One of the first 32. Not by the library, which would read all sets, with fifty system calls. */
+static bool permits(unsigned int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	return syscall(SYS_capget, &header, sets) == 0 && (sets[0].permitted & bit(true, capability)) != 0;
+}
+
 bool capabilities_net_admin(void)
 {
-	return capng_get_caps_process() == 0 && has(CAPNG_PERMITTED, CAP_NET_ADMIN);
+	return permits(CAP_NET_ADMIN);
 }
 
 bool capabilities_override(void)
 {
-	return geteuid() == 0 && capng_get_caps_process() == 0 && has(CAPNG_PERMITTED, CAP_DAC_OVERRIDE);
-}
-
-static uint32_t bit(bool wanted, unsigned int capability)
-{
-	return wanted ? UINT32_C(1) << capability : 0;
+	return geteuid() == 0 && permits(CAP_DAC_OVERRIDE);
 }
 
 /* wanted: a bit for each capability; none beyond the 32nd is wanted. */
@@ -62,7 +71,8 @@ static void apply(capng_select_t sets)
 int capabilities_give_up(bool keep_override, bool *whole)
 {
 	bool override = keep_override && capabilities_override();
-	bool net_admin = capabilities_net_admin(), bounded = has(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	bool net_admin = capabilities_net_admin();
+	bool bounded = capng_get_caps_process() == 0 && has(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	uint32_t in_force = bit(net_admin, CAP_NET_ADMIN), permitted = in_force | bit(override, CAP_DAC_OVERRIDE);
 	int r = choose(net_admin, override);
 

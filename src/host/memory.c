@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <link.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +14,19 @@
 
 #include "host/refused.h"
 
+#define MAPPED_BYTES (1 << 20) /* a copy of the flight recorder's ring goes back at once */
+#define KEPT_BYTES (2 << 20)   /* a page's text does not, or each page would fault it in again */
+
 static bool locked;
+
+/* calloc() clears what was left of the heap, but not what the kernel adds: without padding, large parts of what is
+ * never used are never touched. */
+void memory_prepare(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	(void)mallopt(M_TOP_PAD, 0);
+}
 
 static void close_file(FILE **file)
 {

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keeps the process's pages in memory, so that no event waits for one that was swapped out. */
+/* How much memory the process has, and that it stays there, so that no event waits for a page that was swapped out. */
 #ifndef PORTSYNCD_MEMORY_H
 #define PORTSYNCD_MEMORY_H
+
+/*
+ * How malloc(3) gets memory from the kernel and returns it, which glibc would else learn from what was freed so far.
+ * Call it before anything large is allocated.
+ */
+void memory_prepare(void);
 
 /*
  * Gives back the pages of the program and its libraries: most were only needed to load them, for symbols and

@@ -37,15 +37,19 @@ struct links {
 
 /* --- memory --- */
 
-static bool add_unused(struct links *l)
+/* One that was released, or a new one. */
+static struct port *take_unused(struct links *l)
 {
-	struct port *port = arena_take(&l->memory, sizeof(*port));
+	struct port *port;
 
-	l->stats.chunks = l->memory.chunks;
-	if (!port)
-		return false;
-	list_append(&l->unused, &port->all);
-	return true;
+	if (list_empty(&l->unused)) {
+		port = arena_take(&l->memory, sizeof(*port));
+		l->stats.chunks = l->memory.chunks;
+		return port;
+	}
+	port = container_of(l->unused.next, struct port, all);
+	list_remove(&port->all);
+	return port;
 }
 
 struct links *links_new(size_t reserve)
@@ -59,15 +63,13 @@ struct links *links_new(size_t reserve)
 	list_init(&l->unused);
 	arena_init(&l->memory, CHUNK_PORTS * ARENA_BYTES(sizeof(struct port)), 0);
 	if (hash_init(&l->by_name, reserve) < 0 || hash_init(&l->by_ifindex, reserve) < 0 ||
-	    hash_init(&l->old, 0) < 0 || baseline_init(&l->baseline, 0) < 0 || stage_init(&l->stage) < 0)
-		goto fail;
-	for (size_t i = 0; i < reserve; i++)
-		if (!add_unused(l))
-			goto fail;
+	    hash_init(&l->old, 0) < 0 || baseline_init(&l->baseline, 0) < 0 || stage_init(&l->stage) < 0 ||
+	    !arena_reserve(&l->memory, reserve * ARENA_BYTES(sizeof(struct port)))) {
+		links_free(l);
+		return NULL;
+	}
+	l->stats.chunks = l->memory.chunks;
 	return l;
-fail:
-	links_free(l);
-	return NULL;
 }
 
 void links_free(struct links *l)
@@ -87,14 +89,12 @@ void links_free(struct links *l)
 static struct port *new_port(struct links *l, const char *name, uint32_t key)
 {
 	const struct baseline_port *before = baseline_find(&l->baseline, name);
-	struct port *port;
+	struct port *port = take_unused(l);
 
-	if (list_empty(&l->unused) && !add_unused(l)) {
+	if (!port) {
 		l->stats.no_memory++;
 		return NULL;
 	}
-	port = container_of(l->unused.next, struct port, all);
-	list_remove(&port->all);
 	*port = (struct port){.row.acked = row_nil};
 	if (before) {
 		port->history.flaps = port->history.flaps_before = before->flaps;

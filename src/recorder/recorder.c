@@ -2,7 +2,6 @@
 #include "recorder/recorder.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -168,8 +167,6 @@ int recorder_start(size_t bytes)
 	(void)madvise(mapped, size, MADV_DONTDUMP);
 	if (!populate(mapped, MIN(size, HUGE_PAGE)))
 		touch(mapped, size);
-	/* A copy goes back to the kernel at once: else glibc would learn from its size to keep such ones. */
-	(void)mallopt(M_MMAP_THRESHOLD, (int)RECORDER_MIN_BYTES);
 	memset(&ring, 0, sizeof(ring));
 	ring.size = size;
 	ring.takes = OTHER;
