@@ -78,8 +78,8 @@ def assert_agrees(sw: Switch, what: str) -> ctl.Done:
 
 @pytest.fixture
 def paused(switch: SwitchFactory) -> Switch:
-    """A switch whose daemon is stopped, so that it repairs nothing."""
-    sw = switch(ports=3)
+    """A switch whose daemon is stopped, so that it repairs nothing. Redis may take long on a busy machine."""
+    sw = switch(ports=3, settings={"database": {"connection_timeout_secs": 3600}})
     sw.daemon.pause()
     return sw
 
