@@ -130,20 +130,32 @@ static int hash(const char *bytes, size_t len, char hex[HASH_HEX + 1])
 	return 0;
 }
 
+/* Appends it, with a terminator, to the members, and hands them over; frees them where that fails. */
+static int seal(struct text *members, char **ret, size_t *len)
+{
+	char hex[HASH_HEX + 1];
+	int r = members->failed ? -ENOMEM : hash(members->data, members->len, hex);
+
+	if (r == 0) {
+		text_put(members, SEAL_HEAD);
+		text_put(members, hex);
+		text_add(members, SEAL_TAIL, sizeof(SEAL_TAIL));
+	}
+	if (r < 0 || members->failed) {
+		free(members->data);
+		return -ENOMEM;
+	}
+	*ret = members->data;
+	*len = members->len - 1;
+	return 0;
+}
+
 int state_seal(const char *members, size_t members_len, char **ret, size_t *len)
 {
-	char *out = malloc(members_len + SEAL_BYTES + 1), hex[HASH_HEX + 1];
-	int r = out ? hash(members, members_len, hex) : -ENOMEM;
+	struct text text = {0};
 
-	if (r < 0) {
-		free(out);
-		return r;
-	}
-	memcpy(out, members, members_len);
-	(void)snprintf(out + members_len, SEAL_BYTES + 1, SEAL_HEAD "%s" SEAL_TAIL, hex);
-	*ret = out;
-	*len = members_len + SEAL_BYTES;
-	return 0;
+	text_add(&text, members, members_len);
+	return seal(&text, ret, len);
 }
 
 /* The bytes end in the very seal that state_seal() would give them. */
@@ -635,7 +647,6 @@ static void put_ports(struct text *out, const struct state *s)
 int state_format(const struct state *s, char **ret, size_t *len)
 {
 	struct text members = {0};
-	int r = -ENOMEM;
 
 	put_member(&members, "{\n \"version\": ", STATE_VERSION);
 	put_member(&members, ",\n \"saved_at\": ", s->saved_msec);
@@ -646,8 +657,5 @@ int state_format(const struct state *s, char **ret, size_t *len)
 	put_member(&members, ",\n \"audit_sequence\": ", s->audit_seq);
 	put_ports(&members, s);
 	put_changes(&members, s);
-	if (!members.failed)
-		r = state_seal(members.data, members.len, ret, len);
-	free(members.data);
-	return r;
+	return seal(&members, ret, len);
 }
