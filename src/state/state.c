@@ -130,8 +130,7 @@ static int hash(const char *bytes, size_t len, char hex[HASH_HEX + 1])
 	return 0;
 }
 
-/* Appends it, with a terminator, to the members, and hands them over; frees them where that fails. */
-static int seal(struct text *members, char **ret, size_t *len)
+int state_seal(struct text *members, char **ret, size_t *len)
 {
 	char hex[HASH_HEX + 1];
 	int r = members->failed ? -ENOMEM : hash(members->data, members->len, hex);
@@ -148,14 +147,6 @@ static int seal(struct text *members, char **ret, size_t *len)
 	*ret = members->data;
 	*len = members->len - 1;
 	return 0;
-}
-
-int state_seal(const char *members, size_t members_len, char **ret, size_t *len)
-{
-	struct text text = {0};
-
-	text_add(&text, members, members_len);
-	return seal(&text, ret, len);
 }
 
 /* The bytes end in the very seal that state_seal() would give them. */
@@ -657,5 +648,5 @@ int state_format(const struct state *s, char **ret, size_t *len)
 	put_member(&members, ",\n \"audit_sequence\": ", s->audit_seq);
 	put_ports(&members, s);
 	put_changes(&members, s);
-	return seal(&members, ret, len);
+	return state_seal(&members, ret, len);
 }

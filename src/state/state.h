@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "ports/changes.h"
 
 #define STATE_VERSION 2 /* 1, which had no changes, is read too */
@@ -70,7 +71,8 @@ int state_parse(struct state *s, const char *bytes, size_t len, char *why, size_
 /* Makes the file's bytes; the caller frees them. 0 or -ENOMEM. Numbers are capped at the largest that JSON holds. */
 int state_format(const struct state *s, char **ret, size_t *len);
 
-/* The same from the members before the checksum: all of a JSON object but its closing brace. */
-int state_seal(const char *members, size_t members_len, char **ret, size_t *len);
+/* The same from the members before the checksum: all of a JSON object but its closing brace. They become the bytes, or
+ * are freed. */
+int state_seal(struct text *members, char **ret, size_t *len);
 
 #endif

@@ -92,10 +92,12 @@ static void check(const char *bytes, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *sealed cleanup(free_ptr) = NULL;
+	struct text members = {0};
 	size_t len;
 
 	check((const char *)data, size);
-	must(state_seal((const char *)data, size, &sealed, &len) == 0);
+	text_add(&members, (const char *)data, size);
+	must(state_seal(&members, &sealed, &len) == 0);
 	check(sealed, len);
 	return 0;
 }

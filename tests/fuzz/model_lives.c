@@ -396,6 +396,7 @@ void lives_rewrite(unsigned version)
 {
 	struct state s = {0};
 	char why[STATEFILE_WHY_BYTES], members[1024], ports[256] = "";
+	struct text text = {0};
 	size_t at = 0;
 
 	if (!lives.file.there || lives.file.damaged)
@@ -413,7 +414,8 @@ void lives_rewrite(unsigned version)
 		       (unsigned long long)s.event_id, (unsigned long long)s.audit_seq, ports);
 	state_done(&s);
 	remove_file();
-	must(state_seal(members, strlen(members), &lives.file.bytes, &lives.file.len) == 0, "out of memory");
+	text_put(&text, members);
+	must(state_seal(&text, &lives.file.bytes, &lives.file.len) == 0, "out of memory");
 	lives.file.there = true;
 	lives.file.damaged = version != 1;
 	lives.file.truth.at_hand = 0;

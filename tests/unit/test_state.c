@@ -191,13 +191,21 @@ static void each_other_length_is_seen(void **state)
 #define CHANGE(text) "\"" text "\""
 #define SET(number) CHANGE(number " 5 6 - 1,1,1,9100 15 E")
 
+static void seal(const char *members, size_t members_len, char **bytes, size_t *len)
+{
+	struct text text = {0};
+
+	text_add(&text, members, members_len);
+	assert_int_equal(state_seal(&text, bytes, len), 0);
+}
+
 /* Rightly sealed, as somebody with a newer portsyncd, or with an editor and sha256sum, may do it. */
 static int parse_sealed(struct state *out, const char *members, char *why, size_t size)
 {
 	char *bytes cleanup(free_ptr) = NULL;
 	size_t len;
 
-	assert_int_equal(state_seal(members, strlen(members), &bytes, &len), 0);
+	seal(members, strlen(members), &bytes, &len);
 	return state_parse(out, bytes, len, why, size);
 }
 
@@ -376,7 +384,7 @@ static void any_layout_is_read(void **state)
 	assert_non_null(at);
 	n = (size_t)(at - members);
 	memcpy(at, spaced_end, sizeof(spaced_end));
-	assert_int_equal(state_seal(members, n + strlen(spaced_end), &spaced, &len), 0);
+	seal(members, n + strlen(spaced_end), &spaced, &len);
 	assert_int_equal(parse(&other, spaced, len), 0);
 	assert_same(&s, &other);
 	state_done(&s);
@@ -444,7 +452,7 @@ static int parse_members(struct state *out, const char *members, size_t len, boo
 	size_t sealed;
 
 	assert_true(asprintf(&text, "%.*s%s", (int)len, members, as_json ? " " : "") > 0);
-	assert_int_equal(state_seal(text, strlen(text), &bytes, &sealed), 0);
+	seal(text, strlen(text), &bytes, &sealed);
 	return state_parse(out, bytes, sealed, why, sizeof(why));
 }
 
