@@ -602,14 +602,14 @@ static void accept_from(struct http *h, const struct http_listener *l)
 			return;
 }
 
-static uint64_t next_deadline(struct http *h)
+static uint64_t next_deadline(struct http *h, uint64_t now)
 {
 	const struct client *c = oldest(h);
 	uint64_t deadline = c ? c->since + h->timeout_usec : UINT64_MAX;
 
 	for (c = next_streaming(h, NULL); c; c = next_streaming(h, c))
 		deadline = MIN(deadline, stream_due(h, c));
-	if (h->hear_from > now_usec())
+	if (h->hear_from > now)
 		deadline = MIN(deadline, h->hear_from);
 	return h->rest_until > 0 ? MIN(deadline, h->rest_until) : deadline;
 }
@@ -627,14 +627,13 @@ static bool servers_have_work(const struct http *h)
 	return false;
 }
 
-static int wait_msec(struct http *h)
+static int wait_msec(struct http *h, uint64_t now)
 {
 	int longest = servers_have_work(h) ? http_progress_wait_msec(&h->progress) : INT_MAX;
-	uint64_t deadline = next_deadline(h), now;
+	uint64_t deadline = next_deadline(h, now);
 
 	if (deadline == UINT64_MAX)
 		return longest == INT_MAX ? -1 : longest;
-	now = now_usec();
 	return deadline <= now ? 0 : (int)MIN((deadline - now) / USEC_PER_MSEC + 1, (uint64_t)longest);
 }
 
@@ -655,15 +654,16 @@ struct polled {
 	size_t n_listeners, n_streams;
 };
 
-/* poll() ignores negative descriptors. */
+/* poll() ignores negative descriptors. One look at the clock says both what is ignored, and until when. */
 static void wait_for_work(struct http *h, struct polled *p)
 {
+	const uint64_t now = now_usec();
 	struct pollfd *fds = p->fds;
 
 	memset(fds, 0, sizeof(p->fds));
 	p->n_listeners = atomic_load_explicit(&h->addresses.n_open, memory_order_acquire);
 	fds[POLL_WAKE] = (struct pollfd){.fd = h->wake, .events = POLLIN};
-	fds[POLL_FOLLOWED] = (struct pollfd){.fd = h->hear_from > now_usec() ? -1 : h->followed.fd, .events = POLLIN};
+	fds[POLL_FOLLOWED] = (struct pollfd){.fd = h->hear_from > now ? -1 : h->followed.fd, .events = POLLIN};
 	for (size_t i = 0; i < N_SERVERS; i++)
 		fds[POLL_SERVERS + i] =
 			(struct pollfd){.fd = h->servers[i].mhd ? h->servers[i].epoll_fd : -1, .events = POLLIN};
@@ -672,7 +672,7 @@ static void wait_for_work(struct http *h, struct polled *p)
 			(struct pollfd){.fd = h->rest_until > 0 ? -1 : h->addresses.open[i].fd, .events = POLLIN};
 	p->n_streams = poll_streams(h, fds + POLL_LISTENERS + p->n_listeners);
 	/* EINVAL if RLIMIT_NOFILE was lowered below us: still notice the end. */
-	if (poll(fds, POLL_LISTENERS + p->n_listeners + p->n_streams, wait_msec(h)) < 0)
+	if (poll(fds, POLL_LISTENERS + p->n_listeners + p->n_streams, wait_msec(h, now)) < 0)
 		(void)poll(fds, 1, REST_USEC / USEC_PER_MSEC);
 }
 

@@ -757,6 +757,8 @@ MUTATIONS = [
         ("c->since + h->timeout_usec <= h->turned", "c->since + h->timeout_usec > h->turned"),
         ("(c->local && strcmp", "(strcmp"),
         ("c->body <= REQUEST_MAX_BYTES", "true"),
+        ("h->hear_from > now ? -1", "h->hear_from > now_usec() ? -1"),
+        ("if (h->hear_from > now)", "if (false)"),
         ("request->n_query < HTTP_ARGUMENTS_MAX", "request->n_query < 1"),
         ('"X-Content-Type-Options", "nosniff"', '"X-Content-Type-Options", "sniff"'),
         ("answer->status != MHD_HTTP_METHOD_NOT_ALLOWED ||", "true ||"),

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -786,6 +788,116 @@ static void a_folder_that_cannot_be_made(void **state)
 	assert_non_null(strstr(fx->error, "http.sock: No such file or directory"));
 }
 
+/* --- what is followed --- */
+
+#define LOOKS 12 /* at the clock, at least as many as in a turn of the thread */
+
+/* The clock stands still; after so many more looks at it half a second has passed, so that the pause after a bell is
+ * over. */
+static _Atomic uint64_t stopped_at; /* 0: it goes */
+static _Atomic int looks_left;
+
+uint64_t __real_now_usec(void);
+uint64_t __wrap_now_usec(void);
+
+uint64_t __wrap_now_usec(void)
+{
+	uint64_t at = atomic_load(&stopped_at);
+
+	if (at == 0)
+		return __real_now_usec();
+	return atomic_fetch_sub(&looks_left, 1) > 0 ? at : at + USEC_PER_SEC / 2;
+}
+
+static struct {
+	int fd;
+	_Atomic unsigned rung;
+	unsigned said;
+} bell;
+
+static void ring(void)
+{
+	atomic_fetch_add(&bell.rung, 1);
+	assert_int_equal(eventfd_write(bell.fd, 1), 0);
+}
+
+static void hear(void *user)
+{
+	eventfd_t count;
+
+	(void)user;
+	(void)eventfd_read(bell.fd, &count);
+}
+
+static uint64_t say_rung(struct text *out, void *user)
+{
+	(void)user;
+	for (; bell.said < atomic_load(&bell.rung); bell.said++)
+		text_put(out, ".");
+	return UINT64_MAX;
+}
+
+static void end_of_bells(void *user)
+{
+	(void)user;
+}
+
+static void handle_bells(const struct http_request *request, struct http_answer *answer, void *user)
+{
+	(void)request;
+	(void)user;
+	answer->status = 200;
+	answer->source = (struct http_source){say_rung, end_of_bells, NULL};
+}
+
+/* Up to this text of the answer. */
+static void expect(int fd, const char *text, int patience_msec)
+{
+	size_t matched = 0;
+
+	while (text[matched]) {
+		struct pollfd client = {.fd = fd, .events = POLLIN};
+		char byte;
+
+		assert_int_equal(poll(&client, 1, patience_msec), 1);
+		assert_int_equal(read(fd, &byte, 1), 1);
+		matched = byte == text[matched] ? matched + 1 : byte == text[0];
+	}
+}
+
+/* Whenever in a turn the pause ends. */
+static void a_bell_in_the_pause_is_heard_after_it(void **state)
+{
+	static const char request[] = "GET /bells HTTP/1.0\r\n\r\n";
+	const int patience = (int)((patience_ends_usec() - now_usec()) / USEC_PER_MSEC);
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+	uint64_t now = now_usec();
+	int client;
+
+	bell.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_true(bell.fd >= 0);
+	assert_int_equal(http_new(&fx->http, &opt, handle_bells, fx, fx->error, sizeof(fx->error)), 0);
+	http_follow(fx->http, bell.fd, hear, NULL);
+	assert_int_equal(http_start(fx->http), 0);
+	client = connect_unix(fx->path);
+	assert_int_equal(write_all(client, request, strlen(request)), 0);
+	expect(client, "\r\n\r\n", patience);
+	for (int looks = 0; looks < LOOKS; looks++) {
+		now += USEC_PER_SEC;
+		atomic_store(&looks_left, INT_MAX);
+		atomic_store(&stopped_at, now);
+		ring();
+		expect(client, ".", patience);
+		atomic_store(&looks_left, looks);
+		ring();
+		expect(client, ".", patience);
+	}
+	atomic_store(&stopped_at, 0);
+	stop(fx);
+	assert_int_equal(close(client) + close(bell.fd), 0);
+}
+
 static int setup(void **state)
 {
 	static struct fixture fx;
@@ -836,6 +948,7 @@ int main(void)
 		TEST(a_file_in_the_place_of_the_socket_stays),
 		TEST(a_socket_of_another_process_stays),
 		TEST(a_folder_that_cannot_be_made),
+		TEST(a_bell_in_the_pause_is_heard_after_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
