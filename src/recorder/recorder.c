@@ -724,10 +724,22 @@ static uint64_t find_start(uint64_t at_least, uint64_t committed, bool *whole)
 	return *whole ? start : committed - committed % ring.size;
 }
 
+/* The writer has overwritten what was copied first: what is left begins with a later checkpoint. */
+static bool leave_out_overwritten(struct recorder_copy *copy, uint64_t start, uint64_t committed, uint64_t reserved)
+{
+	uint64_t later;
+
+	if (!copy->whole || !find_checkpoint(start + 1, reserved, &later) || later >= committed)
+		return false;
+	copy->len = (size_t)(committed - later);
+	memmove(copy->bytes, copy->bytes + (later - start), copy->len);
+	return true;
+}
+
 static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 {
 	uint64_t committed = atomic_load_explicit(&ring.committed, memory_order_acquire);
-	uint64_t start = find_start(*at_least, committed, &ret->whole);
+	uint64_t start = find_start(*at_least, committed, &ret->whole), reserved;
 
 	/* The checkpoint may have come after committed was read. */
 	if (start > committed || committed - start > ring.size)
@@ -737,7 +749,8 @@ static bool try_copy(struct recorder_copy *ret, uint64_t *at_least)
 	ret->datagrams = atomic_load_explicit(&ring.received, memory_order_relaxed);
 	*at_least = start + 1;
 	/* A store is ordered after all loads before it. ThreadSanitizer, unlike a fence, understands it. */
-	return is_there(start, atomic_fetch_add_explicit(&ring.reserved, 0, memory_order_acq_rel));
+	reserved = atomic_fetch_add_explicit(&ring.reserved, 0, memory_order_acq_rel);
+	return is_there(start, reserved) || leave_out_overwritten(ret, start, committed, reserved);
 }
 
 int recorder_copy(struct recorder_copy *ret)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <cmocka.h>
@@ -465,6 +467,85 @@ static void a_reader_never_sees_what_is_half_written(void **state)
 	assert_int_equal(pthread_join(reader, NULL), 0);
 }
 
+/* --- a writer that overtakes each copy --- */
+
+#define PAGE 4096U
+
+/* When a copy comes to its second page, the writer writes a quarter of the ring; the first page tells the next try. */
+static struct {
+	unsigned char *first; /* NULL: nobody overtakes */
+	bool wanted;
+	uint32_t number;
+	unsigned overtaken;
+} race;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+static void guard(size_t page, bool on)
+{
+	assert_int_equal(mprotect(race.first + page * PAGE, PAGE, on ? PROT_NONE : PROT_READ | PROT_WRITE), 0);
+}
+
+void *__wrap_malloc(size_t size)
+{
+	unsigned char *bytes = __real_malloc(size);
+
+	if (!race.wanted || size != RING || !bytes)
+		return bytes;
+	race.first = bytes + (PAGE - (uintptr_t)bytes % PAGE);
+	guard(1, true);
+	return bytes;
+}
+
+static void overtake(int number, siginfo_t *info, void *context)
+{
+	size_t page = ((size_t)((unsigned char *)info->si_addr - race.first)) / PAGE;
+
+	(void)context;
+	if (!race.first || page > 1) {
+		(void)signal(number, SIG_DFL);
+		return;
+	}
+	guard(page, false);
+	guard(!page, true);
+	if (page == 0)
+		return;
+	race.overtaken++;
+	for (size_t i = 0; i < RING / 4 / DATAGRAM; i++)
+		put_as_the_loop(race.number++);
+}
+
+static void what_was_overtaken_is_left_out(void **state)
+{
+	const struct sigaction action = {.sa_sigaction = overtake, .sa_flags = SA_SIGINFO};
+	struct sigaction before;
+	struct recorder_copy copy;
+	uint32_t last;
+	size_t n;
+
+	(void)state;
+	race.number = 0;
+	put_checkpoint(4, false);
+	while (race.number < MANY)
+		put_as_the_loop(race.number++);
+	recorder_publish();
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	race.wanted = true;
+	assert_int_equal(recorder_copy(&copy), 0);
+	race.wanted = false;
+	guard(0, false);
+	guard(1, false);
+	race.first = NULL;
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_true(race.overtaken > 0);
+	assert_true(copy.whole);
+	n = check_copy(&copy, &last);
+	assert_int_equal(last, MANY - 1);
+	assert_in_range(n, MANY / 8 / 2, MANY / 8 * 3 / 4); /* half of the ring at least */
+	recorder_copy_free(&copy);
+}
+
 #ifndef __SANITIZE_THREAD__ /* which has memory of its own for each byte, that comes with its first use */
 static long page_faults(void)
 {
@@ -513,6 +594,7 @@ int main(void)
 		TEST(without_a_checkpoint_it_begins_where_an_entry_does),
 		TEST(what_is_too_long_is_noted),
 		TEST(the_first_trigger_waits),
+		TEST(what_was_overtaken_is_left_out),
 #ifndef __SANITIZE_THREAD__
 		TEST(no_entry_waits_for_a_page),
 #endif
