@@ -15,7 +15,7 @@
 #include "host/refused.h"
 
 #define MAPPED_BYTES (1 << 20) /* a copy of the flight recorder's ring goes back at once */
-#define KEPT_BYTES (2 << 20)   /* a page's text does not, or each page would fault it in again */
+#define KEPT_BYTES (2 << 20)   /* the text of /metrics does not: each scrape would fault it in again */
 
 static bool locked;
 

@@ -759,6 +759,7 @@ MUTATIONS = [
         "http",
         ("c->since + h->timeout_usec <= h->turned", "c->since + h->timeout_usec > h->turned"),
         ("(c->local && strcmp", "(strcmp"),
+        ("c->body <= REQUEST_MAX_BYTES", "true"),
         ("next_deadline(h, now);", "next_deadline(h, now_usec());"),
         ("if (h->hear_from > now)", "if (false)"),
         ("request->n_query < HTTP_ARGUMENTS_MAX", "request->n_query < 1"),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "ports/links.h"
@@ -109,7 +110,7 @@ static void a_port_takes_memory_when_it_comes(void **state)
 
 	(void)state;
 	assert_non_null(l);
-	assert_in_range(resident_set() - before, 0, reserve * sizeof(struct port) / 8);
+	assert_true(resident_set() < before + reserve * sizeof(struct port) / 8);
 	assert_non_null(links_get(l, "Ethernet0"));
 	links_free(l);
 }
@@ -123,6 +124,7 @@ int main(void)
 		cmocka_unit_test(a_port_takes_memory_when_it_comes),
 	};
 
+	(void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* pages are counted */
 	memory_prepare();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,23 +351,29 @@ static void a_post(void **state)
 	assert_int_equal(fx->handled, handled);
 }
 
-/* An endless one must not keep the thread busy. */
-static void a_body_that_is_too_long(void **state)
+static void post_too_long_a_body(const struct fixture *fx)
 {
 	static const char head[] = "POST /query HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
-	struct fixture *fx = *state;
-	struct http_options opt = options(fx);
 	char rest[1000] = {0};
 	size_t sent = 0;
-	int fd;
+	int fd = connect_unix(fx->path);
 
-	assert_int_equal(start(fx, &opt), 0);
-	fd = connect_unix(fx->path);
 	assert_int_equal(write_all(fd, head, sizeof(head) - 1), 0);
 	while (sent < 1000000 && send(fd, rest, sizeof(rest), MSG_NOSIGNAL) > 0)
 		sent += sizeof(rest);
 	assert_true(sent < 1000000);
 	assert_int_equal(close(fd), 0);
+}
+
+/* An endless one must not keep the thread busy. Without the limit most clients can send theirs, but not all. */
+static void a_body_that_is_too_long(void **state)
+{
+	struct fixture *fx = *state;
+	struct http_options opt = options(fx);
+
+	assert_int_equal(start(fx, &opt), 0);
+	for (unsigned i = 0; i < 8; i++)
+		post_too_long_a_body(fx);
 	stop(fx);
 	assert_int_equal(fx->handled, 0);
 }
